@@ -1,0 +1,336 @@
+"""The typed tree behind `config_v2.yaml`: frozen, unknown keys refused, paths resolved against the file."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tabtrail.config_file import KeyPath, RawConfig, config_path, read_raw, resolve_path
+from tabtrail.errors import ConfigError, nearest
+from tabtrail.expressions import ExpressionError, columns_of, is_condition, parse_expression
+from tabtrail.files import sha256_json
+from tabtrail.schema import ColumnRule, RowRule
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+_SAFE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+SafeName = Annotated[str, Field(pattern=_SAFE_NAME, max_length=100)]
+MEASURES = ("sum", "avg", "min", "max", "median", "stddev", "count", "count_distinct")
+_MEASURE = re.compile(rf"^({'|'.join(MEASURES)})(?:\((.+)\))?$")
+_SQLITE = "sqlite:///"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Paths(Section):
+    raw_csv: Path
+    processed_dir: Path = Path("data/processed/sales_parquet")
+    duckdb_file: Path = Path("duckdb/sales.duckdb")
+    models_dir: Path = Path("models")
+    output_dir: Path = Path("output")
+
+    @property
+    def rejects(self) -> Path:
+        """The Parquet file of rejected rows, beside the processed folder."""
+        return self.processed_dir.with_name(self.processed_dir.name.removesuffix("_parquet") + "_rejects.parquet")
+
+    @property
+    def manifest(self) -> Path:
+        return self.processed_dir / "_manifest.json"
+
+
+class Source(Section):
+    encoding: str = Field("auto", description="A Python codec name, or auto: UTF-8 where it decodes, else detected.")
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
+
+
+class Cleaning(Section):
+    drop_columns: tuple[str, ...] = ()
+    fill_unknown_columns: tuple[str, ...] = ()
+    fill_value: str = "Unknown"
+    date_column: str | None = None
+    date_formats: tuple[str, ...] = ("%Y-%m-%d",)
+    year_check_column: str | None = Field(None, description="A column that must hold the year of the date.")
+    month_check_column: str | None = Field(None, description="A column that must hold the month of the date.")
+
+
+class Contract(Section):
+    max_reject_share: Share = 0.01
+    columns: dict[str, ColumnRule] = {}
+    rows: tuple[RowRule, ...] = ()
+
+
+class Parquet(Section):
+    partition_by: tuple[str, ...] = ()
+
+
+class DuckDB(Section):
+    table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "sales"
+
+
+class Aggregation(Section):
+    """One summary. A measure is `count`, or `sum|avg|min|max|median|stddev|count_distinct` of a column in parentheses."""
+
+    name: SafeName
+    group_by: Annotated[tuple[str, ...], Field(min_length=1)]
+    measures: Annotated[dict[str, str], Field(min_length=1)]
+    order_by: str | None = Field(None, description="A measure or group column, optionally followed by asc or desc.")
+    limit: Positive | None = None
+    plot: Literal["bar"] | None = None
+
+
+class Model(Section):
+    name: SafeName = "model"
+    target: str
+    currency: str = ""
+    numeric_features: tuple[str, ...] = ()
+    categorical_features: tuple[str, ...] = ()
+    strata: dict[str, str] = Field({}, description="Named conditions; every metric is also reported within each.")
+    random_state: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self.numeric_features + self.categorical_features
+
+
+class Split(Section):
+    kind: Literal["group", "random"] = "group"
+    group_key: str | None = None
+    test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
+
+
+class Mlflow(Section):
+    tracking_uri: str = "sqlite:///mlruns/mlflow.db"
+    experiment: str = "tabtrail"
+
+
+class Explain(Section):
+    max_rows: Positive = 500
+
+
+class Export(Section):
+    parity_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        1e-5, description="Largest allowed difference of ONNX and Python, in standard deviations of the target."
+    )
+
+
+class Serve(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    max_body_bytes: Positive = 1_000_000
+
+
+class Engine(Section):
+    kind: Literal["serial", "processes"] = "processes"
+    workers: Positive = 2
+
+
+Parameter = bool | int | float | str | None
+
+
+class Config(Section):
+    version: Literal[2]
+    paths: Paths
+    source: Source = Source()
+    cleaning: Cleaning = Cleaning()
+    contract: Contract = Contract()
+    parquet: Parquet = Parquet()
+    duckdb: DuckDB = DuckDB()
+    aggregations: tuple[Aggregation, ...] = ()
+    model: Model
+    split: Split = Split()
+    candidates: dict[SafeName, dict[str, Parameter]] = Field(
+        {}, description="Candidates by name; what stands before the first underscore is the model family."
+    )
+    mlflow: Mlflow = Mlflow()
+    explain: Explain = Explain()
+    export: Export = Export()
+    serve: Serve = Serve()
+    engine: Engine = Engine()
+
+    def column_rule(self, name: str) -> ColumnRule:
+        """Return what a source column must be: as its contract says, else as its role asks, else text."""
+        if name in self.contract.columns:
+            return self.contract.columns[name]
+        if name in (self.model.target, *self.model.numeric_features):
+            return ColumnRule("float")
+        if name == self.cleaning.date_column:
+            return ColumnRule("date")
+        return ColumnRule("string")
+
+    @property
+    def required_columns(self) -> list[str]:
+        """The columns that the CSV must have: every one that the config names, contract first."""
+        cleaning = self.cleaning
+        named = (
+            *self.contract.columns,
+            *cleaning.drop_columns,
+            *cleaning.fill_unknown_columns,
+            cleaning.date_column,
+            cleaning.year_check_column,
+            cleaning.month_check_column,
+            self.model.target,
+            *self.model.features,
+            self.split.group_key,
+        )
+        return list(dict.fromkeys(name for name in named if name is not None and name not in self.derived_columns))
+
+    @property
+    def derived_columns(self) -> tuple[str, ...]:
+        """The columns that ingest adds."""
+        return ("YEAR", "MONTH") if self.cleaning.date_column else ()
+
+    def digest(self, *sections: str) -> str:
+        """Return the sha256 of the named sections (all where none is named), free of where the files lie."""
+        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "serve", "engine"}))
+        return sha256_json({name: tree[name] for name in sections or tree})
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """Read, check and resolve the configuration; precedence flag > environment > file > default.
+
+    Raises `ConfigError` with one line for each problem: file and line (or the override), key path, what is wrong.
+    """
+    raw = read_raw(config_path(path), overrides)
+    try:
+        config = Config.model_validate(raw.values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(raw, dict(detail)) for detail in error.errors())) from None
+    problems = [f"{raw.locate(key)}: {_dotted(key)}: {message}" for key, message in _inconsistencies(config)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return _resolve(config, raw.root)
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the YAML file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def parse_measure(text: str) -> tuple[str, str | None]:
+    """Split a measure such as `sum(SALES)` or `count` into function and column (None for `count`); `ValueError` if it is none."""
+    match = _MEASURE.match(text.strip())
+    if match is None or (match[2] is None) != (match[1] == "count"):
+        raise ValueError(f"'{text}' is not a measure; write count, or one of {', '.join(MEASURES)} with a column, as sum(SALES)")
+    return match[1], match[2].strip() if match[2] else None
+
+
+def _resolve(config: Config, root: Path) -> Config:
+    paths = {name: resolve_path(root, value) for name, value in config.paths}
+    uri = config.mlflow.tracking_uri
+    if uri.startswith(_SQLITE):
+        uri = _SQLITE + str(resolve_path(root, uri[len(_SQLITE) :]))
+    return config.model_copy(
+        update={"paths": Paths.model_validate(paths), "mlflow": config.mlflow.model_copy(update={"tracking_uri": uri})}
+    )
+
+
+def _explain(raw: RawConfig, detail: dict[str, Any]) -> str:
+    key: KeyPath = tuple(part for part in detail["loc"] if part != "[key]")
+    where = f"{raw.locate(key)}: {_dotted(key)}"
+    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
+    if detail["type"] in ("missing", "missing_argument"):
+        return f"{where}: this key is required"
+    message = str(detail["msg"])
+    return f"{where}: {message[:1].lower()}{message[1:]}"
+
+
+def _fields_at(key: KeyPath) -> list[str]:
+    """Return the key names that are valid below a key path."""
+    annotation: Any = Config
+    for part in key:
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif get_origin(annotation) is tuple or get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif hasattr(annotation, "model_fields") and part in annotation.model_fields:
+            annotation = annotation.model_fields[part].annotation
+        else:
+            return []
+    return list(getattr(annotation, "model_fields", None) or getattr(annotation, "__dataclass_fields__", None) or {})
+
+
+def _dotted(key: KeyPath) -> str:
+    return ".".join(str(part) for part in key)
+
+
+def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield key path and message of what the sections say against one another."""
+    model, cleaning, split = config.model, config.cleaning, config.split
+    known = [*config.required_columns, *config.derived_columns]
+    if not model.features:
+        yield ("model",), "name at least one column in numeric_features or categorical_features"
+    for name in (*model.features, split.group_key, cleaning.date_column):
+        if name is not None and name in cleaning.drop_columns:
+            yield ("cleaning", "drop_columns"), f"'{name}' is dropped and used at once"
+    if len(set(model.features)) < len(model.features) or model.target in model.features:
+        yield ("model",), "a column is named twice among target and features"
+    for name in (model.target, *model.numeric_features):
+        if name not in config.derived_columns and config.column_rule(name).dtype not in ("int", "float"):
+            yield ("contract", "columns", name), "a target or numeric feature must be int or float"
+    for name in model.categorical_features:
+        if config.column_rule(name).dtype != "string":
+            yield ("contract", "columns", name), "a categorical feature must be string"
+    if cleaning.date_column is not None and config.column_rule(cleaning.date_column).dtype != "date":
+        yield ("contract", "columns", cleaning.date_column), "the date column must be date"
+    for name, rule in config.contract.columns.items():
+        if name in config.derived_columns:
+            yield ("contract", "columns", name), "ingest adds this column from the date; the source cannot have it"
+        if rule.dtype == "date" and name != cleaning.date_column:
+            yield ("contract", "columns", name), "only cleaning.date_column can be a date; keep others as string"
+    for index, row in enumerate(config.contract.rows):
+        yield from _check_condition(("contract", "rows", index, "check"), row.check, known)
+    for name, text in model.strata.items():
+        yield from _check_condition(("model", "strata", name), text, known)
+    for name in config.parquet.partition_by:
+        if name not in known:
+            yield ("parquet", "partition_by"), _undeclared(name, known)
+    if split.kind == "group" and split.group_key is None:
+        yield ("split", "group_key"), "a group split needs the column whose rows stay together"
+    if len({aggregation.name for aggregation in config.aggregations}) < len(config.aggregations):
+        yield ("aggregations",), "two aggregations have the same name"
+    for index, aggregation in enumerate(config.aggregations):
+        yield from _check_aggregation(("aggregations", index), aggregation, known)
+
+
+def _check_condition(key: KeyPath, text: str, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+    try:
+        tree = parse_expression(text)
+    except ExpressionError as error:
+        yield key, str(error)
+        return
+    if not is_condition(tree):
+        yield key, f"'{text}' gives a number; write a comparison"
+    for name in sorted(columns_of(tree) - set(known)):
+        yield key, _undeclared(name, known)
+
+
+def _check_aggregation(key: KeyPath, aggregation: Aggregation, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+    for name in aggregation.group_by:
+        if name not in known:
+            yield (*key, "group_by"), _undeclared(name, known)
+    for measure, text in aggregation.measures.items():
+        try:
+            _, column = parse_measure(text)
+        except ValueError as error:
+            yield (*key, "measures", measure), str(error)
+            continue
+        if column is not None and column not in known:
+            yield (*key, "measures", measure), _undeclared(column, known)
+    if aggregation.order_by is not None:
+        name, _, direction = aggregation.order_by.partition(" ")
+        outputs = [*aggregation.group_by, *aggregation.measures]
+        if name not in outputs or direction not in ("", "asc", "desc"):
+            yield (*key, "order_by"), f"write a measure or group column, then asc or desc{nearest(name, outputs)}"
+
+
+def _undeclared(name: str, known: list[str]) -> str:
+    return f"'{name}' is not a declared column{nearest(name, known) or '; declare it in contract.columns'}"

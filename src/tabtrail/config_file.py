@@ -1,0 +1,158 @@
+"""The YAML file as written, before types: lines of keys, overrides from the environment and the command line.
+
+Kept apart from `config` so that a prediction, which needs two values of the file, does not pay for validating the rest.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tabtrail.errors import ConfigError
+
+DEFAULT_CONFIG = Path("config_v2.yaml")
+_PREFIX = "TABTRAIL__"
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+KeyPath = tuple[str | int, ...]
+
+
+class _Exponent(_Loader):  # type: ignore[misc]
+    """A safe loader that reads `1e-5` as a number (YAML 1.2), where PyYAML's YAML 1.1 rule makes it text."""
+
+
+_Exponent.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+0123456789.")
+)
+
+
+@dataclass(frozen=True)
+class RawConfig:
+    """The values of a YAML file with overrides applied.
+
+    `lines` maps a key path to its line; `origins` to where an override came from.
+    """
+
+    path: Path
+    values: dict[str, Any]
+    lines: Mapping[KeyPath, int]
+    origins: Mapping[KeyPath, str]
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths of the file start from."""
+        return self.path.parent
+
+    def locate(self, key: KeyPath) -> str:
+        """Say where a key stands: the override that set it, or file and line of it or of its nearest parent."""
+        for size in range(len(key), 0, -1):
+            if (origin := self.origins.get(key[:size])) is not None:
+                return origin
+            if (line := self.lines.get(key[:size])) is not None:
+                return f"{self.path.name}:{line}"
+        return self.path.name
+
+
+def config_path(given: Path | None) -> Path:
+    """Return the YAML file to read: the one given, else `TABTRAIL_CONFIG`, else `config_v2.yaml` of this folder."""
+    return given or Path(os.environ.get("TABTRAIL_CONFIG") or DEFAULT_CONFIG)
+
+
+def read_raw(path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None) -> RawConfig:
+    """Read a YAML file and apply overrides, the command line's (`section.key=value`) over the environment's.
+
+    Raises `ConfigError` for a missing file, text that is not a YAML mapping, a key that stands twice, or an override that
+    cannot be applied.
+    """
+    path = Path(os.path.abspath(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no config file {path}; name one with --config, or start where config_v2.yaml is") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}") from None
+    values, lines = _load(path, text)
+    origins: dict[KeyPath, str] = {}
+    for key, value, origin in (*_from_environment(os.environ if environment is None else environment), *_from_flags(overrides)):
+        _put(values, key, value, origin)
+        origins[key] = origin
+    return RawConfig(path, values, lines, origins)
+
+
+def resolve_path(root: Path, value: str | Path) -> Path:
+    """Return `value` as an absolute path, a relative one starting at `root`."""
+    return Path(os.path.abspath(root / Path(value).expanduser()))
+
+
+def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    loader = _Exponent(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[KeyPath, int] = {}
+        if node is not None:
+            _collect_lines(path, node, (), lines)
+        values = {} if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path.name}{line}: this is not YAML: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path.name}: this is not YAML: {type(error).__name__}") from None
+    finally:
+        loader.dispose()
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path.name}: the file must be a mapping of sections (version, paths, model, ...)")
+    return values, lines
+
+
+def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int]) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*key, index)] = item.start_mark.line + 1
+            _collect_lines(path, item, (*key, index), lines)
+    elif isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            child = (*key, str(name.value))
+            if child in lines:
+                where = f"{path.name}:{name.start_mark.line + 1}: {'.'.join(map(str, child))}"
+                raise ConfigError(f"{where}: this key stands twice, first on line {lines[child]}; keep one")
+            lines[child] = name.start_mark.line + 1
+            _collect_lines(path, value, child, lines)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterable[tuple[KeyPath, Any, str]]:
+    if uri := environment.get("MLFLOW_TRACKING_URI"):
+        yield ("mlflow", "tracking_uri"), uri, "environment variable MLFLOW_TRACKING_URI"
+    for name, text in sorted(environment.items()):
+        if name.upper().startswith(_PREFIX):
+            parts = name[len(_PREFIX) :].lower().split("__")
+            yield tuple(parts), _scalar(text, name), f"environment variable {name}"
+
+
+def _from_flags(overrides: Iterable[str]) -> Iterable[tuple[KeyPath, Any, str]]:
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals or not all(name.split(".")):
+            raise ConfigError(f"--set {override}: write it as section.key=value")
+        yield tuple(name.split(".")), _scalar(text, f"--set {name}"), f"--set {name}"
+
+
+def _scalar(text: str, origin: str) -> Any:
+    loader = _Exponent(text)
+    try:
+        return loader.get_single_data()
+    except yaml.YAMLError:
+        raise ConfigError(f"{origin}: the value is not YAML; quote it") from None
+    finally:
+        loader.dispose()
+
+
+def _put(values: dict[str, Any], key: KeyPath, value: Any, origin: str) -> None:
+    for part in key[:-1]:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{origin}: '{part}' is not a section, so nothing can be set in it")
+        values = inner
+    values[key[-1]] = value

@@ -1,0 +1,1 @@
+"""CSV to contract-checked Parquet, and SQL over it."""

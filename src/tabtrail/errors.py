@@ -1,0 +1,69 @@
+"""Every failure that a person can act on: one root, one subclass a phase, each with its exit code.
+
+Exit codes: 0 ok · 1 failure · 2 usage or config · 3 data contract broken · 4 gate refused · 5 drift found · 130 interrupted.
+"""
+
+from difflib import get_close_matches
+from importlib.util import find_spec
+from typing import ClassVar
+
+
+class TabtrailError(Exception):
+    """A failure with a message that says what, where and what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TabtrailError):
+    """The command line or a payload is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(TabtrailError):
+    """The YAML file, an override or a path it names is wrong."""
+
+    exit_code = 2
+
+
+class DataError(TabtrailError):
+    """The data does not keep its contract, or is not enough for what was asked."""
+
+    exit_code = 3
+
+
+class ParityError(TabtrailError):
+    """The exported graph does not predict what the Python model predicts."""
+
+    exit_code = 4
+
+
+class BundleError(TabtrailError):
+    """A deployed model is missing, incomplete or altered."""
+
+
+class NotTrainedError(BundleError):
+    """There is no deployed model yet."""
+
+
+class StoreError(TabtrailError):
+    """The MLflow store cannot be opened or written."""
+
+
+class MissingExtraError(TabtrailError):
+    """A command needs packages that are not installed."""
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
+    folded = {k.casefold().strip(): k for k in known}
+    matches = get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.6)
+    return f"; did you mean '{folded[matches[0]]}'?" if matches else ""
+
+
+def require_extra(extra: str, *modules: str) -> None:
+    """Raise `MissingExtraError` naming the extra to install when one of `modules` is not installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise MissingExtraError(f"this needs {names}, which the base install leaves out: pip install 'tabtrail[{extra}]'")

@@ -1,0 +1,1 @@
+"""What shows that a model is right: its ONNX export with proof, and its explanation."""

@@ -1,0 +1,1 @@
+"""Splits, candidates and the benchmark that compares them."""

@@ -1,0 +1,1 @@
+"""The MLflow edge: what is logged, and the only code that logs it."""
