@@ -48,9 +48,10 @@ class RawConfig:
 
     def locate(self, key: KeyPath) -> str:
         """Say where a key stands: the override that set it, or file and line of it or of its nearest parent."""
+        overridden = [self.origins[key[:size]] for size in range(1, len(key) + 1) if key[:size] in self.origins]
+        if overridden:
+            return overridden[-1]
         for size in range(len(key), 0, -1):
-            if (origin := self.origins.get(key[:size])) is not None:
-                return origin
             if (line := self.lines.get(key[:size])) is not None:
                 return f"{self.path.name}:{line}"
         return self.path.name

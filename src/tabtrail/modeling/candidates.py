@@ -1,0 +1,145 @@
+"""The model families that a benchmark can name, and how each is built, stopped early and preprocessed for."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from catboost import CatBoostRegressor
+from lightgbm import LGBMRegressor, early_stopping
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+from xgboost import XGBRegressor
+
+from tabtrail.config import Parameter
+from tabtrail.errors import ConfigError, nearest
+from tabtrail.modeling.metrics import Array
+
+BASELINE = "MeanBaseline"
+_STOPPING = "early_stopping_rounds"
+Params = dict[str, Parameter]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model.
+
+    `build` makes an unfitted regressor. `iterations` names the parameter that counts boosting rounds, and
+    `best_iterations(regressor, X, y, X_valid, y_valid, patience)` fits and returns how many rounds did best. `scaled` says
+    whether numeric columns are standardised (never before trees: it breaks the equality of their exported graph).
+    """
+
+    build: Callable[[Params, int], Any]
+    iterations: str | None = None
+    best_iterations: Callable[[Any, Array, Array, Array, Array, int], int] | None = None
+    scaled: bool = False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A named model of the benchmark: its family, its parameters, and the patience of early stopping (None: no stopping)."""
+
+    name: str
+    family: str
+    params: Params
+    early_stopping_rounds: int | None = None
+
+    def build(self, seed: int, **changed: Parameter) -> Any:
+        """Return the unfitted regressor, one-threaded."""
+        return FAMILIES[self.family].build({**self.params, **changed}, seed)
+
+
+def _gradient_boosting_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
+    """Return the round with the least validation error (staged, so that all rounds are fitted once; patience is not needed)."""
+    errors = [float(np.mean((stage - y_valid) ** 2)) for stage in model.fit(x, y).staged_predict(x_valid)]
+    best = 0
+    for index, error in enumerate(errors):
+        if error < errors[best]:
+            best = index
+        elif index - best >= patience:
+            break
+    return best + 1
+
+
+def _xgboost_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
+    model.set_params(early_stopping_rounds=patience).fit(x, y, eval_set=[(x_valid, y_valid)], verbose=False)
+    return int(model.best_iteration) + 1
+
+
+def _lightgbm_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
+    model.fit(x, y, eval_set=[(x_valid, y_valid)], callbacks=[early_stopping(patience, verbose=False)])
+    return int(model.best_iteration_ or model.n_estimators)
+
+
+def _catboost_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
+    model.fit(x, y, eval_set=(x_valid, y_valid), early_stopping_rounds=patience, use_best_model=True)
+    return int(model.tree_count_)
+
+
+FAMILIES: dict[str, Family] = {
+    BASELINE: Family(lambda params, seed: DummyRegressor(**params)),
+    "LinearRegression": Family(lambda params, seed: LinearRegression(**params), scaled=True),
+    "RandomForest": Family(lambda params, seed: RandomForestRegressor(random_state=seed, n_jobs=1, **params)),
+    "GradientBoosting": Family(
+        lambda params, seed: GradientBoostingRegressor(random_state=seed, **params),
+        iterations="n_estimators",
+        best_iterations=_gradient_boosting_rounds,
+    ),
+    "XGBoost": Family(
+        lambda params, seed: XGBRegressor(random_state=seed, n_jobs=1, **params),
+        iterations="n_estimators",
+        best_iterations=_xgboost_rounds,
+    ),
+    "LightGBM": Family(
+        lambda params, seed: LGBMRegressor(random_state=seed, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True, **params),
+        iterations="n_estimators",
+        best_iterations=_lightgbm_rounds,
+    ),
+    "CatBoost": Family(
+        lambda params, seed: CatBoostRegressor(random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False, **params),
+        iterations="iterations",
+        best_iterations=_catboost_rounds,
+    ),
+}
+
+
+def list_candidates(configured: Mapping[str, Params]) -> list[Candidate]:
+    """Return the mean baseline and the configured candidates.
+
+    Raises `ConfigError` for an unknown family or parameter, with the nearest valid name, or early stopping where a family
+    has no rounds to stop.
+    """
+    return [Candidate(BASELINE, BASELINE, {}), *(_candidate(name, params) for name, params in configured.items() if name != BASELINE)]
+
+
+def _candidate(name: str, params: Params) -> Candidate:
+    family = name.partition("_")[0]
+    if family not in FAMILIES:
+        known = list(FAMILIES)
+        raise ConfigError(f"candidates.{name}: unknown model family '{family}'{nearest(family, known)} (known: {', '.join(known)})")
+    own = {key: value for key, value in params.items() if key != _STOPPING}
+    patience = params.get(_STOPPING)
+    if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
+        raise ConfigError(f"candidates.{name}.{_STOPPING}: write a whole number of rounds, 1 or more")
+    if patience is not None and FAMILIES[family].iterations is None:
+        raise ConfigError(f"candidates.{name}.{_STOPPING}: {family} has no rounds to stop")
+    known = _parameter_names(family)
+    for key in own:
+        if key not in known:
+            raise ConfigError(f"candidates.{name}.{key}: {family} has no such parameter{nearest(key, known)}")
+    candidate = Candidate(name, family, own, patience)
+    try:
+        candidate.build(seed=0)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"candidates.{name}: {error}") from None
+    return candidate
+
+
+def _parameter_names(family: str) -> list[str]:
+    """Return the parameters of a family that a config may set: all but those that we set ourselves."""
+    fixed = {"random_state", "random_seed", "n_jobs", "thread_count", "verbose", "allow_writing_files", "deterministic", "force_row_wise"}
+    model = FAMILIES[family].build({}, 0)
+    names = set(inspect.signature(type(model).__init__).parameters) | set(model.get_params())
+    return sorted(names - fixed - {"self", "kwargs"})
