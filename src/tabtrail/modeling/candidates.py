@@ -69,7 +69,7 @@ def _xgboost_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Arr
 
 
 def _lightgbm_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
-    model.fit(x, y, eval_set=[(x_valid, y_valid)], callbacks=[early_stopping(patience, verbose=False)])
+    model.fit(x, y, eval_X=x_valid, eval_y=y_valid, callbacks=[early_stopping(patience, verbose=False)])
     return int(model.best_iteration_ or model.n_estimators)
 
 

@@ -1,0 +1,165 @@
+"""Rows in, predictions out, from a verified bundle: onnxruntime and numpy, nothing else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from tabtrail.bundle import Bundle
+from tabtrail.errors import BundleError, UsageError, nearest
+from tabtrail.expressions import Value, evaluate
+from tabtrail.schema import Feature, ModelSchema, RowRule
+
+_MOST_EXACT = 2.0**53
+_MOST_CHARACTERS = 10_000
+Row = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row is refused: the column (None for the row as a whole) and what is wrong. No value of the row is in it."""
+
+    column: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.message}" if self.column else self.message
+
+
+class PayloadError(UsageError):
+    """A row that the contract does not allow."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer: the prediction in units of the target, the inputs it was made from, and what the model has not seen before."""
+
+    value: float
+    inputs: Row
+    warnings: tuple[str, ...]
+
+
+class Predictor:
+    """A loaded model.
+
+    Raises `BundleError` when the graph cannot be loaded or its inputs are not those of the schema.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.metadata = bundle.metadata
+        self.schema: ModelSchema = bundle.schema
+        self._features = {feature.name: feature for feature in self.schema.features}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its own that have no common base
+            raise BundleError(f"onnxruntime cannot load the graph: {type(error).__name__}") from None
+        if {i.name for i in self._session.get_inputs()} != set(self._features):
+            raise BundleError("the graph's inputs are not the columns of the schema")
+
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+        """Check rows (raw column → value) against the contract and predict them.
+
+        Raises `PayloadError` with every problem of the first row that has one.
+        """
+        checked = []
+        for index, row in enumerate(rows):
+            problems = self.problems(row)
+            if problems:
+                where = f"row {index + 1} of {len(rows)}: " if len(rows) > 1 else ""
+                raise PayloadError([Problem(p.column, where + p.message) for p in problems])
+            checked.append({name: row[name] for name in self._features})
+        values = self.run(checked)
+        return [Prediction(value, row, self.warnings(row)) for value, row in zip(values, checked, strict=True)]
+
+    def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
+        """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
+        if not rows:
+            return []
+        feed = {name: _input(feature, [row[name] for row in rows]) for name, feature in self._features.items()}
+        values: list[float] = self._session.run(None, feed)[0].ravel().tolist()
+        if not all(map(math.isfinite, values)):
+            raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
+        return values
+
+    def problems(self, row: Mapping[str, Any]) -> list[Problem]:
+        """Return what the contract does not allow in a row; an empty list for a good one."""
+        if not isinstance(row, Mapping):
+            return [Problem(None, "a row is a JSON object of columns and values")]
+        names = list(self._features)
+        extra = [Problem(str(name), f"unknown column{nearest(str(name), names)}") for name in row if name not in self._features]
+        missing = [Problem(name, "missing column") for name in names if name not in row]
+        wrong = [
+            Problem(name, message)
+            for name, feature in self._features.items()
+            if name in row and (message := _value_problem(feature, row[name])) is not None
+        ]
+        return extra + missing + wrong or [Problem(None, rule) for rule in self._broken_rules(row)]
+
+    def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what the model has not seen in training: new categories, numbers outside the training range."""
+        return tuple(message for name, feature in self._features.items() if (message := _unseen(feature, row[name])) is not None)
+
+    @cached_property
+    def _rules(self) -> list[tuple[RowRule, Any]]:
+        return [(rule, rule.tree) for rule in self.schema.row_rules]
+
+    def _broken_rules(self, row: Mapping[str, Any]) -> list[str]:
+        return [f"breaks the rule {rule.name}: {rule.check}" for rule, tree in self._rules if evaluate(tree, row) is False]
+
+
+def _value_problem(feature: Feature, value: Any) -> str | None:
+    rule = feature.rule
+    if value is None:
+        return None if rule.nullable else "must not be null"
+    if feature.kind == "categorical":
+        return _text_problem(rule.allowed, value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number, not text" if isinstance(value, str) else "must be a number"
+    if abs(value) > _MOST_EXACT:
+        return "is too large (beyond 2**53)"
+    if math.isnan(value):
+        return "must be a number, not NaN"
+    if rule.dtype == "int" and value != math.floor(value):
+        return "must be a whole number"
+    if rule.min is not None and value < rule.min:
+        return f"must be at least {rule.min:g}"
+    if rule.max is not None and value > rule.max:
+        return f"must be at most {rule.max:g}"
+    return None
+
+
+def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if len(value) > _MOST_CHARACTERS or "\0" in value:
+        return f"must have at most {_MOST_CHARACTERS:,} characters and no NUL"
+    if allowed is not None and value not in allowed:
+        return f"must be one of {', '.join(map(str, allowed))}"
+    return None
+
+
+def _unseen(feature: Feature, value: Any) -> str | None:
+    if feature.kind == "categorical":
+        return None if (value or "") in feature.categories else f"{feature.name}: the model has not seen this category in training"
+    if value is None:
+        return f"{feature.name}: missing; the training median is used"
+    if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= value <= feature.seen_max:
+        return f"{feature.name}: outside the training range {feature.seen_min:g} to {feature.seen_max:g}"
+    return None
+
+
+def _input(feature: Feature, values: list[Any]) -> np.ndarray[Any, Any]:
+    if feature.kind == "categorical":
+        return np.array([value or "" for value in values], dtype=object)[:, None]
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)[:, None]
