@@ -79,7 +79,7 @@ def evaluate(node: Node, row: Mapping[str, Value]) -> Value:
     values = [evaluate(operand, row) for operand in node.operands]
     if node.operator in ("and", "or"):
         decisive = node.operator == "or"
-        return decisive if decisive in values else None if None in values else not decisive
+        return decisive if any(value is decisive for value in values) else None if None in values else not decisive
     if any(value is None for value in values):
         return None
     try:

@@ -89,6 +89,14 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def require_writable(*folders: Path) -> None:
+    """Raise `TabtrailError` for the first folder that cannot be made or written in, before any work is spent."""
+    for folder in folders:
+        make_folder(folder)
+        with _writing(folder), tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     with atomic_file(path) as temporary:

@@ -1,0 +1,150 @@
+"""What is logged, as plain data, computed before anything is sent."""
+
+import platform
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tabtrail import __version__
+from tabtrail.config import Config
+from tabtrail.data.ingest import Manifest
+from tabtrail.modeling.benchmark import Benchmark, Fit, Result
+from tabtrail.modeling.metrics import Scores
+
+TAG = "tabtrail."
+COMPLETE = TAG + "complete"
+_LIBRARIES = ("scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "polars", "duckdb", "onnxruntime", "skl2onnx", "numpy")
+_METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "r2": "r2_score"}
+
+
+@dataclass(frozen=True)
+class MetricItem:
+    """One metric value; `step` is the fold for per-fold values, else 0."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class RunItems:
+    """All that one run says: sent in one batch."""
+
+    name: str
+    params: dict[str, str]
+    metrics: list[MetricItem]
+    tags: dict[str, str]
+    description: str = ""
+
+
+def candidate_items(result: Result) -> RunItems:
+    """Return what a candidate's run logs: parameters, `cv_`, `fold_` and `test_` metrics, seconds."""
+    candidate = result.candidate
+    params = {"candidate": candidate.name, "family": candidate.family} | {f"model.{k}": str(v) for k, v in candidate.params.items()}
+    if candidate.early_stopping_rounds is not None:
+        params["early_stopping_rounds"] = str(candidate.early_stopping_rounds)
+    if result.final.iterations is not None:
+        params["iterations_chosen"] = str(result.final.iterations)
+    metrics = [*_cv_metrics(result), *_prefixed("test", result.final), *_seconds(result)]
+    tags = {TAG + "kind": "candidate", TAG + "candidate": candidate.name, TAG + "family": candidate.family}
+    return RunItems(candidate.name, params, metrics, tags)
+
+
+def benchmark_items(config: Config, benchmark: Benchmark, manifest: Manifest) -> RunItems:
+    """Return what the parent run logs: the settings that all candidates share, the champion's metrics, provenance."""
+    champion = benchmark.champion
+    params = {
+        "target": config.model.target,
+        "numeric_features": ", ".join(config.model.numeric_features),
+        "categorical_features": ", ".join(config.model.categorical_features),
+        "random_state": str(config.model.random_state),
+        **{f"split.{name}": str(value) for name, value in config.split},
+        "candidates": str(len(benchmark.results)),
+        "champion": champion.candidate.name,
+    }
+    metrics = [*_cv_metrics(champion), *_prefixed("test", champion.final)]
+    tags = {TAG + "kind": "benchmark", TAG + "champion": champion.candidate.name, TAG + "synthetic": str(manifest.synthetic).lower()}
+    return RunItems(f"benchmark {config.model.name}", params, metrics, tags, model_card(config, benchmark, manifest))
+
+
+def provenance_tags(config: Config, manifest: Manifest, root: Path) -> dict[str, str]:
+    """Return what a run was made from: data, config, code and libraries."""
+    tags = {
+        TAG + "version": __version__,
+        TAG + "data_sha256": manifest.data_sha256,
+        TAG + "source_sha256": manifest.source_sha256,
+        TAG + "config_sha256": config.digest(),
+        TAG + "python": platform.python_version(),
+    }
+    return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(root))
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that results depend on."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def model_card(config: Config, benchmark: Benchmark, manifest: Manifest) -> str:
+    """Return the run's description in Markdown."""
+    champion, scores, unit = benchmark.champion, benchmark.champion.final.scores, config.model.currency
+    synthetic = "**The data is synthetic** (written by `tabtrail sample`): the figures say nothing about a real business.\n\n" if manifest.synthetic else ""
+    return (
+        f"# {config.model.name}\n\n{synthetic}"
+        f"Predicts `{config.model.target}`{f' in {unit}' if unit else ''} of one row of `{manifest.source}`"
+        f" ({manifest.rows_kept:,} rows, data sha256 `{manifest.data_sha256[:12]}`).\n\n"
+        f"- Champion: **{champion.candidate.name}**, chosen by mean RMSE over {config.split.folds} folds"
+        f" ({config.split.kind} split{f' by {config.split.group_key}' if config.split.group_key else ''})\n"
+        f"- Cross-validated RMSE {champion.mean('rmse'):.7g} ± {champion.std('rmse'):.7g}, MAE {champion.mean('mae'):.7g}\n"
+        f"- Test part ({scores.rows:,} rows, scored once): RMSE {scores.rmse:.7g}, MAE {scores.mae:.7g}\n"
+        f"- Mean baseline: cross-validated RMSE {benchmark.baseline.mean('rmse'):.7g}\n"
+        "\nNot for rows outside the training range: the service answers those with a warning.\n"
+    )
+
+
+def _cv_metrics(result: Result) -> Iterator[MetricItem]:
+    for short, name in _METRICS.items():
+        if all(getattr(fit.scores, short) is not None for fit in result.folds):
+            yield MetricItem(f"cv_{name}", result.mean(short))
+            yield MetricItem(f"cv_{name}_std", result.std(short))
+            yield from (MetricItem(f"fold_{name}", getattr(fit.scores, short), fit.fold) for fit in result.folds)
+    for stratum in result.final.strata:
+        if (rmse := result.stratum_rmse(stratum)) is not None:
+            yield MetricItem(f"cv_root_mean_squared_error.{stratum}", rmse)
+
+
+def _prefixed(prefix: str, fit: Fit) -> Iterator[MetricItem]:
+    yield from _score_metrics(prefix, "", fit.scores)
+    for stratum, scores in fit.strata.items():
+        yield from _score_metrics(prefix, f".{stratum}", scores)
+
+
+def _score_metrics(prefix: str, suffix: str, scores: Scores) -> Iterator[MetricItem]:
+    for short, name in _METRICS.items():
+        if (value := getattr(scores, short)) is not None:
+            yield MetricItem(f"{prefix}_{name}{suffix}", value)
+
+
+def _seconds(result: Result) -> Iterator[MetricItem]:
+    yield MetricItem("fit_seconds", result.final.fit_seconds)
+    yield MetricItem("cv_fit_seconds", round(sum(fit.fit_seconds for fit in result.folds), 4))
+
+
+def _git_tags(root: Path) -> Iterator[tuple[str, str]]:
+    try:
+        head, status = (
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603, S607
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return
+    yield "mlflow.source.git.commit", head
+    yield TAG + "git_commit", head
+    yield TAG + "git_dirty", str(bool(status)).lower()
