@@ -3,9 +3,14 @@
 Exit codes: 0 ok · 1 failure · 2 usage or config · 3 data contract broken · 4 gate refused · 5 drift found · 130 interrupted.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import ClassVar
+
+INTERRUPTED = 130
 
 
 class TabtrailError(Exception):
@@ -67,3 +72,16 @@ def require_extra(extra: str, *modules: str) -> None:
     if missing:
         names = ", ".join(missing)
         raise MissingExtraError(f"this needs {names}, which the base install leaves out: pip install 'tabtrail[{extra}]'")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """End the process with one message on stderr and the documented exit code where a `TabtrailError` passes."""
+    try:
+        yield
+    except TabtrailError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("interrupted; what was finished before stays, nothing is half-written", file=sys.stderr)  # noqa: T201
+        raise SystemExit(INTERRUPTED) from None

@@ -167,9 +167,12 @@ def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboar
         log_dataset(store, [parent, *(m.run_id for m in models.values())], data, config.model.target, str(config.paths.raw_csv), manifest.data_sha256)
         leaderboard = build_leaderboard(config, benchmark, manifest, parent, {name: model.run_id for name, model in models.items()})
         winner = models[champion.candidate.name]
-        parity = _bundle_champion(config, benchmark, leaderboard, winner.run_id)
+        # All that can be refused comes before the first file that is replaced.
+        graph, parity = _prove_champion(config, benchmark)
+        importance = _explain_champion(config, benchmark, winner.run_id)
+        _bundle_champion(config, benchmark, leaderboard, graph, parity)
+        write_json(importance_path(config), importance.to_dict())
         progress.say(f"train: ONNX equals Python on {parity.rows:,} rows (largest difference {parity.max_difference:.2g} standard deviations)")
-        write_json(importance_path(config), _explain_champion(config, benchmark, winner.run_id).to_dict())
         write_json(leaderboard_path(config), leaderboard.to_dict())
         log_files(store, parent, [leaderboard_path(config), importance_path(config), *bundle_files(config)[::2]])
         log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow"}), "config.json")
@@ -194,12 +197,16 @@ def _log_candidates(store: Store, config: Config, benchmark: Benchmark, parent: 
 _MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy"}
 
 
-def _bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, run_id: str) -> Parity:
-    champion, train = benchmark.champion, benchmark.table.take(benchmark.split.train)
-    schema = describe_model(config, train)
-    graph = export_onnx(champion.pipeline, schema.numeric, schema.categorical, config.model.name)
-    scale = float(np.std(train.y, ddof=1))
-    parity = prove_parity(graph, champion.pipeline, benchmark.table.x, scale, config.export.parity_tolerance)
+def _prove_champion(config: Config, benchmark: Benchmark) -> tuple[bytes, Parity]:
+    champion, model = benchmark.champion, config.model
+    graph = export_onnx(champion.pipeline, list(model.numeric_features), list(model.categorical_features), model.name)
+    scale = float(np.std(benchmark.table.y[benchmark.split.train], ddof=1))
+    return graph, prove_parity(graph, champion.pipeline, benchmark.table.x, scale, config.export.parity_tolerance)
+
+
+def _bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, graph: bytes, parity: Parity) -> None:
+    champion = benchmark.champion
+    schema = describe_model(config, benchmark.table.take(benchmark.split.train))
     pickled = io.BytesIO()
     joblib.dump(champion.pipeline, pickled, compress=3)
     row = leaderboard.candidates[0]
@@ -208,7 +215,7 @@ def _bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderbo
         "family": champion.candidate.family,
         "target": config.model.target,
         "currency": config.model.currency,
-        "run_id": run_id,
+        "run_id": row.run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
@@ -219,7 +226,6 @@ def _bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderbo
         "config_sha256": config.digest(),
     }
     save_bundle(config.paths.models_dir, config.model.name, onnx=graph, joblib=pickled.getvalue(), metadata=metadata)
-    return parity
 
 
 def _explain_champion(config: Config, benchmark: Benchmark, run_id: str) -> Importance:

@@ -1,0 +1,331 @@
+"""The `tabtrail` command and the doors of `src/`: parse, call, print. Data goes to stdout, progress to stderr."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tabtrail import __version__
+from tabtrail.errors import TabtrailError, reported, require_extra
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tabtrail.config import Config
+    from tabtrail.data.ingest import Manifest
+    from tabtrail.modeling.leaderboard import Leaderboard
+    from tabtrail.pipeline import Progress, Report
+
+app = typer.Typer(
+    name="tabtrail",
+    help="One messy business CSV and one typed YAML in; tracked, explained, proven and served predictions out.",
+    epilog="example: tabtrail run --set split.folds=10",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+config_app = typer.Typer(help="Show the resolved configuration, or its JSON Schema.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="The YAML file.", show_default="config_v2.yaml here")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value of the config.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Repeat work that is unchanged.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+_TRAIN = ("polars", "duckdb", "sklearn", "xgboost", "lightgbm", "catboost", "mlflow", "shap", "skl2onnx", "matplotlib", "filelock")
+
+
+def main() -> None:
+    """Run the `tabtrail` command."""
+    with reported():
+        app()
+
+
+def door(command: str, prog: str) -> None:
+    """Run one sub-command as a program of its own."""
+    with reported():
+        group: Any = typer.main.get_command(app)
+        group.commands[command].main(sys.argv[1:], prog_name=prog)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command(epilog="example: tabtrail run --config config_v2.yaml")
+def run(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Run the whole job: ingest, SQL summaries, benchmark, explanation, export and bundle."""
+    loaded = _load(config, set_)
+    from tabtrail import pipeline  # noqa: PLC0415
+
+    with _progress(quiet) as progress:
+        report = pipeline.run(loaded, force=force, progress=progress)
+    if as_json:
+        _print_json(
+            {
+                "manifest": asdict(report.manifest),
+                "leaderboard": report.leaderboard.to_dict(),
+                "mean_absolute_shap": report.importance,
+                "artifacts": {name: str(path) for name, path in report.artifacts.items()},
+                "repeated": report.repeated,
+                "seconds": report.seconds,
+            }
+        )
+    else:
+        _print_report(loaded, report, config)
+
+
+@app.command(epilog="example: tabtrail ingest --set source.encoding=auto")
+def ingest(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Turn the CSV into contract-checked, partitioned Parquet, and account for every row."""
+    loaded = _load(config, set_)
+    from tabtrail import pipeline  # noqa: PLC0415
+
+    with _progress(quiet) as progress:
+        manifest, _ = pipeline.run_ingest(loaded, force=force, progress=progress)
+    if as_json:
+        _print_json(asdict(manifest))
+    else:
+        _print_manifest(loaded, manifest)
+
+
+@app.command(epilog="example: tabtrail eda --force")
+def eda(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Rebuild the DuckDB file from Parquet, and write the SQL summaries and their charts."""
+    loaded = _load(config, set_)
+    from tabtrail import pipeline  # noqa: PLC0415
+    from tabtrail.data.summaries import summary_files  # noqa: PLC0415
+
+    with _progress(quiet) as progress:
+        pipeline.run_eda(loaded, force=force, progress=progress)
+    files = [loaded.paths.duckdb_file, *summary_files(loaded)]
+    if as_json:
+        _print_json({"files": [str(path) for path in files]})
+        return
+    import polars as pl  # noqa: PLC0415
+
+    for aggregation in loaded.aggregations:
+        frame = pl.read_parquet(loaded.paths.output_dir / "summary" / f"{aggregation.name}.parquet")
+        _print_table(_table(aggregation.name, frame.columns, [[_number(value) for value in row] for row in frame.iter_rows()]))
+    for path in files:
+        typer.echo(_relative(path))
+
+
+@app.command(epilog="example: tabtrail train --set split.folds=10 --set engine.workers=4")
+def train(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
+    loaded = _load(config, set_)
+    from tabtrail import pipeline  # noqa: PLC0415
+
+    with _progress(quiet) as progress:
+        leaderboard, _ = pipeline.run_train(loaded, force=force, progress=progress)
+    if as_json:
+        _print_json(leaderboard.to_dict())
+    else:
+        _print_leaderboard(leaderboard)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    short_help="Predict rows given as JSON, or show what the model takes.",
+)
+def predict(context: typer.Context) -> None:
+    """Predict rows given as JSON, or show what the model takes."""
+    from tabtrail import predict_cli  # noqa: PLC0415
+
+    predict_cli.main(context.args, prog=context.command_path)
+
+
+@app.command(epilog="example: tabtrail serve --port 8080")
+def serve(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; anything but loopback is your decision.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+) -> None:
+    """Serve the deployed model over HTTP."""
+    import uvicorn  # noqa: PLC0415
+
+    from tabtrail.config import load_config  # noqa: PLC0415
+    from tabtrail.service import create_app  # noqa: PLC0415
+
+    loaded = load_config(config, set_ or [])
+    uvicorn.run(create_app(loaded), host=host or loaded.serve.host, port=port or loaded.serve.port, server_header=False)
+
+
+@app.command(epilog="example: tabtrail sample --rows 100000 --output big.csv")
+def sample(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    rows: Annotated[int, typer.Option(min=1)] = 2823,
+    seed: Annotated[int, typer.Option(min=0)] = 42,
+    output: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="paths.raw_csv")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where the file exists.")] = False,
+) -> None:
+    """Write a synthetic sales CSV (25 columns, the mess of the real one), marked as synthetic. Nothing else invents data."""
+    from tabtrail.config import load_config  # noqa: PLC0415
+    from tabtrail.sample import write_sample  # noqa: PLC0415
+
+    path = output or load_config(config, set_ or []).paths.raw_csv
+    if if_missing and path.exists():
+        return
+    write_sample(path, rows=rows, seed=seed, force=force)
+    typer.echo(f"SYNTHETIC data: {rows:,} made-up rows in {_relative(path)}; put your own CSV there for real results", err=True)
+
+
+@app.command(epilog='example: python -m src.train_sales_timeseries_risk --product-line "Classic Cars" --country USA')
+def risk(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    product_line: Annotated[str | None, typer.Option()] = None,
+    country: Annotated[str | None, typer.Option()] = None,
+    forecast_steps: Annotated[int, typer.Option()] = 6,
+    garch_horizon: Annotated[int, typer.Option()] = 6,
+) -> None:
+    """Forecast a segment and its risk (not part of this version)."""
+    raise TabtrailError("the forecast and its risk are not part of this version; the other commands work (tabtrail --help)")
+
+
+@config_app.command("show", epilog="example: tabtrail config show --set split.folds=10")
+def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Print the resolved configuration: file, environment and flags applied, paths absolute."""
+    from tabtrail.config import load_config  # noqa: PLC0415
+
+    tree = json.loads(load_config(config, set_ or []).model_dump_json(exclude_none=True))
+    if as_json:
+        _print_json(tree)
+        return
+    import yaml  # noqa: PLC0415
+
+    typer.echo(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@config_app.command("schema", epilog="example: tabtrail config schema > config.schema.json")
+def config_json_schema() -> None:
+    """Print the JSON Schema of the YAML file, for editors."""
+    from tabtrail.config import config_schema  # noqa: PLC0415
+
+    _print_json(config_schema())
+
+
+def _load(config: Path | None, overrides: list[str] | None) -> "Config":
+    require_extra("train", *_TRAIN)
+    from tabtrail.config import load_config  # noqa: PLC0415
+
+    return load_config(config, overrides or [])
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator["Progress"]:
+    """Lines on stderr, and on a terminal a bar for the fits; nothing when quiet."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    from tabtrail.pipeline import Progress  # noqa: PLC0415
+
+    if quiet:
+        yield Progress()
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("fits", total=None, visible=False)
+        yield Progress(
+            say=lambda text: console.print(text, markup=False),
+            advance=lambda done, of: bar.update(task, completed=done, total=of, visible=done < of),
+        )
+
+
+def _print_report(config: "Config", report: "Report", config_file: Path | None) -> None:
+    _print_manifest(config, report.manifest)
+    _print_leaderboard(report.leaderboard)
+    rows = [[name, _number(value)] for name, value in list(report.importance.items())[:10]]
+    _print_table(_table(f"what moves a prediction (mean |SHAP|, {config.model.currency})", ["column", "mean |SHAP|"], rows))
+    _print_table(_table("where everything lies", ["what", "path"], [[name, _relative(path)] for name, path in report.artifacts.items()]))
+    done = [name for name, repeated in report.repeated.items() if repeated]
+    typer.echo(f"done in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})")
+    typer.echo("next:")
+    uri = config.mlflow.tracking_uri
+    if uri.startswith("sqlite:///"):
+        uri = "sqlite:///" + _relative(Path(uri.removeprefix("sqlite:///")))
+    typer.echo(f"  mlflow ui --backend-store-uri {uri}")
+    prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""
+    typer.echo(f"  {prefix}uvicorn src.api_sales_v2:app")
+
+
+def _print_manifest(config: "Config", manifest: "Manifest") -> None:
+    if manifest.synthetic:
+        typer.echo("THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else")
+    typer.echo(
+        f"{manifest.source} ({manifest.encoding}): {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept,"
+        f" {manifest.rows_rejected:,} rejected; partitions "
+        + ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items())
+    )
+    for rule, count in manifest.rejects.items():
+        typer.echo(f"  rejected, {count:,} rows: {rule} (see {_relative(config.paths.rejects)})")
+    for rule, count in manifest.warnings.items():
+        if count:
+            typer.echo(f"  warning, {count:,} rows: {rule}")
+
+
+def _print_leaderboard(board: "Leaderboard") -> None:
+    split = f"{board.split['kind']} split" + (f" by {board.split['group_key']}" if board.split["group_key"] else "")
+    unit = f", {board.currency}" if board.currency else ""
+    header = ["candidate", "cv RMSE", "± std", "cv MAE", "cv R²", "test RMSE", "test MAE", "test R²", "fit s"]
+    strata = list(board.candidates[0].cv_rmse_by_stratum)
+    rows = [
+        [
+            ("★ " if row.candidate == board.champion else "  ") + row.candidate,
+            *map(_number, (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.cv_r2, row.test_rmse, row.test_mae, row.test_r2, row.fit_seconds)),
+            *(_number(row.cv_rmse_by_stratum[name]) for name in strata),
+        ]
+        for row in board.candidates
+    ]
+    title = f"{board.target}{unit}: {board.train_rows:,} rows train, {board.test_rows:,} test, {board.split['folds']} folds, {split}"
+    _print_table(_table(title, [*header, *(f"cv RMSE {name}" for name in strata)], rows))
+    typer.echo(f"champion: {board.champion} ({board.chosen_by}; the test part decides nothing)")
+
+
+def _table(title: str, header: list[str], rows: list[list[str]]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _print_table(table: "Table") -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=240)
+    console.print(table)
+
+
+def _number(value: Any) -> str:
+    """Show a value with just the digits that the JSON has."""
+    return "–" if value is None else str(value)
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))

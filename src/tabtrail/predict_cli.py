@@ -1,0 +1,140 @@
+"""`predict_sales`: predictions on the command line, from the bundle alone.
+
+argparse and no typed config on purpose: a single prediction takes about as long as starting onnxruntime.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabtrail.bundle import load_bundle, read_metadata
+from tabtrail.config_file import config_path, read_raw, resolve_path
+from tabtrail.errors import ConfigError, UsageError, reported
+from tabtrail.schema import Feature, ModelSchema
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Parse the command line, predict, print; exit code 0, 1 (bundle) or 2 (usage, payload)."""
+    options = _parser(prog).parse_args(argv)
+    with reported():
+        folder, name = locate_bundle(options.config, options.set)
+        if options.show_schema:
+            _show_schema(read_metadata(folder, name), as_json=options.output == "json")
+            return
+        payload = _read_payload(options)
+        _predict(folder, name, payload, as_json=options.output == "json")
+
+
+def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> tuple[Path, str]:
+    """Return the folder and name of the bundle as the config says, reading no more of it. Raises `ConfigError`."""
+    raw = read_raw(config_path(config), overrides)
+    values = []
+    for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model")):
+        value = (raw.values.get(section) or {}).get(key, default) if isinstance(raw.values.get(section) or {}, dict) else None
+        if not isinstance(value, str):
+            raise ConfigError(f"{raw.locate((section, key))}: {section}.{key}: must be text")
+        values.append(value)
+    return resolve_path(raw.root, values[0]), values[1]
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Predict from the deployed model, or show what it takes.",
+        epilog="example: %(prog)s --show-schema, then paste the example payload back: %(prog)s --json '{...}'",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--show-schema", action="store_true", help="print columns, types, ranges or categories, and an example payload")
+    source.add_argument("--json", metavar="JSON", help="one row as a JSON object, or a list of rows")
+    source.add_argument("--json-file", metavar="FILE", type=Path, help="the same, from a file ('-' reads standard input)")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people (default) or json for programs")
+    parser.add_argument("--config", metavar="PATH", type=Path, help="the YAML file (default: config_v2.yaml here)")
+    parser.add_argument("--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config")
+    return parser
+
+
+def _read_payload(options: argparse.Namespace) -> list[Any]:
+    text, where = options.json, "--json"
+    if options.json_file is not None:
+        where = str(options.json_file)
+        try:
+            text = sys.stdin.read() if where == "-" else options.json_file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"cannot read {where}: {reason}") from None
+    try:
+        payload = json.loads(text, object_pairs_hook=_object_without_repeats)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except (RecursionError, ValueError) as error:
+        raise UsageError(f"{where} is not JSON that can be read: {error}") from None
+    rows = payload if isinstance(payload, list) else [payload]
+    if not rows:
+        raise UsageError(f"{where}: the list is empty; give at least one row")
+    return rows
+
+
+def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a column stands twice in one row")
+    return row
+
+
+def _predict(folder: Path, name: str, rows: list[Any], *, as_json: bool) -> None:
+    from tabtrail.predictor import Predictor  # noqa: PLC0415 - onnxruntime is not needed to show the schema
+
+    predictor = Predictor(load_bundle(folder, name))
+    metadata = predictor.metadata
+    answers = [
+        {
+            "prediction": prediction.value,
+            "currency": metadata["currency"],
+            "model_name": metadata["model"],
+            "mlflow_run_id": metadata["run_id"],
+            "inputs": prediction.inputs,
+            "warnings": list(prediction.warnings),
+        }
+        for prediction in predictor.predict(rows)
+    ]
+    if as_json:
+        print(json.dumps(answers if len(answers) > 1 else answers[0], ensure_ascii=False))  # noqa: T201
+        return
+    for answer in answers:
+        print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip())  # noqa: T201
+        for warning in answer["warnings"]:
+            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
+    print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)  # noqa: T201
+    if metadata["synthetic"]:
+        print("warning: this model was trained on synthetic data", file=sys.stderr)  # noqa: T201
+
+
+def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
+    schema = ModelSchema.from_dict(metadata["schema"])
+    example = json.dumps(schema.example, ensure_ascii=False)
+    if as_json:
+        print(json.dumps({"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example}))  # noqa: T201
+        return
+    rows = [("column", "type", "allowed", "seen in training"), *(_schema_row(feature) for feature in schema.features)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())  # noqa: T201
+    for rule in schema.row_rules:
+        print(f"rule {rule.name}: {rule.check}")  # noqa: T201
+    print(f"\npredicts {schema.target} {metadata['currency']} with {metadata['model']}; an example payload:\n{example}")  # noqa: T201
+
+
+def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
+    rule = feature.rule
+    bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", rule.min), ("≤", rule.max)) if bound is not None]
+    allowed = ", ".join(map(str, rule.allowed)) if rule.allowed is not None else " and ".join(bounds) or "any"
+    nullable = " or null" if rule.nullable else ""
+    if feature.kind == "categorical":
+        shown = ", ".join(feature.categories[:20])
+        more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""  # noqa: PLR2004
+        return feature.name, "text" + nullable, allowed, shown + more
+    seen = "nothing" if feature.seen_min is None else f"{feature.seen_min:g} to {feature.seen_max:g}"
+    return feature.name, ("whole number" if rule.dtype == "int" else "number") + nullable, allowed, seen
