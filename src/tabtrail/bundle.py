@@ -46,7 +46,10 @@ def save_bundle(folder: Path, name: str, *, onnx: bytes, joblib: bytes, metadata
     Raises `TabtrailError` when the folder cannot be written; the previous bundle is then untouched.
     """
     contents = {"onnx": (f"{name}.onnx", onnx), "joblib": (f"{name}.joblib", joblib)}
-    files = {kind: {"name": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for kind, (file, data) in contents.items()}
+    files = {
+        kind: {"name": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+        for kind, (file, data) in contents.items()
+    }
     body = {"format": FORMAT, "name": name, **metadata, "files": files}
     body[_OWN_HASH] = sha256_json(body)
     with atomic_folder(folder) as temporary:
@@ -91,11 +94,11 @@ _REPAIR = "run `tabtrail train --force` to make the bundle anew"
 
 
 def _read_verified(folder: Path, entry: dict[str, Any]) -> bytes:
-    path = folder / entry["name"]
+    path = folder / str(entry["name"])
     if path.name != entry["name"] or path.is_symlink():
         raise BundleError(f"{path} is not a plain file of the bundle's folder; {_REPAIR}")
     try:
-        data = path.read_bytes()
+        data: bytes = path.read_bytes()
     except OSError as error:
         raise BundleError(f"the bundle is incomplete: {path}: {os.strerror(error.errno or 0)}; {_REPAIR}") from None
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:

@@ -34,11 +34,25 @@ config_app = typer.Typer(help="Show the resolved configuration, or its JSON Sche
 app.add_typer(config_app, name="config")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="The YAML file.", show_default="config_v2.yaml here")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value of the config.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value of the config.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Repeat work that is unchanged.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
-_TRAIN = ("polars", "duckdb", "sklearn", "xgboost", "lightgbm", "catboost", "mlflow", "shap", "skl2onnx", "matplotlib", "filelock")
+_TRAIN = (
+    "polars",
+    "duckdb",
+    "sklearn",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "mlflow",
+    "shap",
+    "skl2onnx",
+    "matplotlib",
+    "filelock",
+)
 
 
 def main() -> None:
@@ -62,10 +76,16 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command(epilog="example: tabtrail run --config config_v2.yaml")
-def run(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def run(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Run the whole job: ingest, SQL summaries, benchmark, explanation, export and bundle."""
     loaded = _load(config, set_)
-    from tabtrail import pipeline  # noqa: PLC0415
+    from tabtrail import pipeline
 
     with _progress(quiet) as progress:
         report = pipeline.run(loaded, force=force, progress=progress)
@@ -85,10 +105,16 @@ def run(config: ConfigOption = None, set_: SetOption = None, force: ForceOption 
 
 
 @app.command(epilog="example: tabtrail ingest --set source.encoding=auto")
-def ingest(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def ingest(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Turn the CSV into contract-checked, partitioned Parquet, and account for every row."""
     loaded = _load(config, set_)
-    from tabtrail import pipeline  # noqa: PLC0415
+    from tabtrail import pipeline
 
     with _progress(quiet) as progress:
         manifest, _ = pipeline.run_ingest(loaded, force=force, progress=progress)
@@ -99,11 +125,17 @@ def ingest(config: ConfigOption = None, set_: SetOption = None, force: ForceOpti
 
 
 @app.command(epilog="example: tabtrail eda --force")
-def eda(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def eda(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Rebuild the DuckDB file from Parquet, and write the SQL summaries and their charts."""
     loaded = _load(config, set_)
-    from tabtrail import pipeline  # noqa: PLC0415
-    from tabtrail.data.summaries import summary_files  # noqa: PLC0415
+    from tabtrail import pipeline
+    from tabtrail.data.summaries import summary_files
 
     with _progress(quiet) as progress:
         pipeline.run_eda(loaded, force=force, progress=progress)
@@ -111,7 +143,7 @@ def eda(config: ConfigOption = None, set_: SetOption = None, force: ForceOption 
     if as_json:
         _print_json({"files": [str(path) for path in files]})
         return
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     for aggregation in loaded.aggregations:
         frame = pl.read_parquet(loaded.paths.output_dir / "summary" / f"{aggregation.name}.parquet")
@@ -121,10 +153,16 @@ def eda(config: ConfigOption = None, set_: SetOption = None, force: ForceOption 
 
 
 @app.command(epilog="example: tabtrail train --set split.folds=10 --set engine.workers=4")
-def train(config: ConfigOption = None, set_: SetOption = None, force: ForceOption = False, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def train(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
     """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
     loaded = _load(config, set_)
-    from tabtrail import pipeline  # noqa: PLC0415
+    from tabtrail import pipeline
 
     with _progress(quiet) as progress:
         leaderboard, _ = pipeline.run_train(loaded, force=force, progress=progress)
@@ -141,7 +179,7 @@ def train(config: ConfigOption = None, set_: SetOption = None, force: ForceOptio
 )
 def predict(context: typer.Context) -> None:
     """Predict rows given as JSON, or show what the model takes."""
-    from tabtrail import predict_cli  # noqa: PLC0415
+    from tabtrail import predict_cli
 
     predict_cli.main(context.args, prog=context.command_path)
 
@@ -154,10 +192,10 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
 ) -> None:
     """Serve the deployed model over HTTP."""
-    import uvicorn  # noqa: PLC0415
+    import uvicorn
 
-    from tabtrail.config import load_config  # noqa: PLC0415
-    from tabtrail.service import create_app  # noqa: PLC0415
+    from tabtrail.config import load_config
+    from tabtrail.service import create_app
 
     loaded = load_config(config, set_ or [])
     uvicorn.run(create_app(loaded), host=host or loaded.serve.host, port=port or loaded.serve.port, server_header=False)
@@ -174,8 +212,8 @@ def sample(
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where the file exists.")] = False,
 ) -> None:
     """Write a synthetic sales CSV (25 columns, the mess of the real one), marked as synthetic. Nothing else invents data."""
-    from tabtrail.config import load_config  # noqa: PLC0415
-    from tabtrail.sample import write_sample  # noqa: PLC0415
+    from tabtrail.config import load_config
+    from tabtrail.sample import write_sample
 
     path = output or load_config(config, set_ or []).paths.raw_csv
     if if_missing and path.exists():
@@ -186,12 +224,12 @@ def sample(
 
 @app.command(epilog='example: python -m src.train_sales_timeseries_risk --product-line "Classic Cars" --country USA')
 def risk(
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    product_line: Annotated[str | None, typer.Option()] = None,
-    country: Annotated[str | None, typer.Option()] = None,
-    forecast_steps: Annotated[int, typer.Option()] = 6,
-    garch_horizon: Annotated[int, typer.Option()] = 6,
+    config: ConfigOption = None,  # noqa: ARG001 - the options are those that the command will keep
+    set_: SetOption = None,  # noqa: ARG001
+    product_line: Annotated[str | None, typer.Option()] = None,  # noqa: ARG001
+    country: Annotated[str | None, typer.Option()] = None,  # noqa: ARG001
+    forecast_steps: Annotated[int, typer.Option()] = 6,  # noqa: ARG001
+    garch_horizon: Annotated[int, typer.Option()] = 6,  # noqa: ARG001
 ) -> None:
     """Forecast a segment and its risk (not part of this version)."""
     raise TabtrailError("the forecast and its risk are not part of this version; the other commands work (tabtrail --help)")
@@ -200,13 +238,13 @@ def risk(
 @config_app.command("show", epilog="example: tabtrail config show --set split.folds=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Print the resolved configuration: file, environment and flags applied, paths absolute."""
-    from tabtrail.config import load_config  # noqa: PLC0415
+    from tabtrail.config import load_config
 
     tree = json.loads(load_config(config, set_ or []).model_dump_json(exclude_none=True))
     if as_json:
         _print_json(tree)
         return
-    import yaml  # noqa: PLC0415
+    import yaml
 
     typer.echo(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), nl=False)
 
@@ -214,14 +252,14 @@ def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: Js
 @config_app.command("schema", epilog="example: tabtrail config schema > config.schema.json")
 def config_json_schema() -> None:
     """Print the JSON Schema of the YAML file, for editors."""
-    from tabtrail.config import config_schema  # noqa: PLC0415
+    from tabtrail.config import config_schema
 
     _print_json(config_schema())
 
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_TRAIN)
-    from tabtrail.config import load_config  # noqa: PLC0415
+    from tabtrail.config import load_config
 
     return load_config(config, overrides or [])
 
@@ -229,11 +267,11 @@ def _load(config: Path | None, overrides: list[str] | None) -> "Config":
 @contextmanager
 def _progress(quiet: bool) -> Iterator["Progress"]:
     """Lines on stderr, and on a terminal a bar for the fits; nothing when quiet."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
-    from tabtrail.pipeline import Progress  # noqa: PLC0415
+    from tabtrail.pipeline import Progress
 
     if quiet:
         yield Progress()
@@ -253,9 +291,13 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
     _print_leaderboard(report.leaderboard)
     rows = [[name, _number(value)] for name, value in list(report.importance.items())[:10]]
     _print_table(_table(f"what moves a prediction (mean |SHAP|, {config.model.currency})", ["column", "mean |SHAP|"], rows))
-    _print_table(_table("where everything lies", ["what", "path"], [[name, _relative(path)] for name, path in report.artifacts.items()]))
+    _print_table(
+        _table("where everything lies", ["what", "path"], [[name, _relative(path)] for name, path in report.artifacts.items()])
+    )
     done = [name for name, repeated in report.repeated.items() if repeated]
-    typer.echo(f"done in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})")
+    typer.echo(
+        f"done in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})"
+    )
     typer.echo("next:")
     uri = config.mlflow.tracking_uri
     if uri.startswith("sqlite:///"):
@@ -288,18 +330,23 @@ def _print_leaderboard(board: "Leaderboard") -> None:
     rows = [
         [
             ("★ " if row.candidate == board.champion else "  ") + row.candidate,
-            *map(_number, (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.cv_r2, row.test_rmse, row.test_mae, row.test_r2, row.fit_seconds)),
+            *map(
+                _number,
+                (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.cv_r2, row.test_rmse, row.test_mae, row.test_r2, row.fit_seconds),
+            ),
             *(_number(row.cv_rmse_by_stratum[name]) for name in strata),
         ]
         for row in board.candidates
     ]
-    title = f"{board.target}{unit}: {board.train_rows:,} rows train, {board.test_rows:,} test, {board.split['folds']} folds, {split}"
+    title = (
+        f"{board.target}{unit}: {board.train_rows:,} rows train, {board.test_rows:,} test, {board.split['folds']} folds, {split}"
+    )
     _print_table(_table(title, [*header, *(f"cv RMSE {name}" for name in strata)], rows))
     typer.echo(f"champion: {board.champion} ({board.chosen_by}; the test part decides nothing)")
 
 
 def _table(title: str, header: list[str], rows: list[list[str]]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
@@ -310,7 +357,7 @@ def _table(title: str, header: list[str], rows: list[list[str]]) -> "Table":
 
 
 def _print_table(table: "Table") -> None:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:

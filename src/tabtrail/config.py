@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tabtrail.config_file import KeyPath, RawConfig, config_path, read_raw, resolve_path
 from tabtrail.errors import ConfigError, nearest
-from tabtrail.expressions import ExpressionError, columns_of, is_condition, parse_expression
+from tabtrail.expressions import ExpressionError, check_kinds, columns_of, is_condition, parse_expression
 from tabtrail.files import sha256_json
 from tabtrail.schema import ColumnRule, RowRule
 
@@ -287,9 +287,9 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if rule.dtype == "date" and name != cleaning.date_column:
             yield ("contract", "columns", name), "only cleaning.date_column can be a date; keep others as string"
     for index, row in enumerate(config.contract.rows):
-        yield from _check_condition(("contract", "rows", index, "check"), row.check, known)
+        yield from _check_condition(("contract", "rows", index, "check"), row.check, config, known)
     for name, text in model.strata.items():
-        yield from _check_condition(("model", "strata", name), text, known)
+        yield from _check_condition(("model", "strata", name), text, config, known)
     for name in config.parquet.partition_by:
         if name not in known:
             yield ("parquet", "partition_by"), _undeclared(name, known)
@@ -301,7 +301,7 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield from _check_aggregation(("aggregations", index), aggregation, known)
 
 
-def _check_condition(key: KeyPath, text: str, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+def _check_condition(key: KeyPath, text: str, config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
     try:
         tree = parse_expression(text)
     except ExpressionError as error:
@@ -309,8 +309,16 @@ def _check_condition(key: KeyPath, text: str, known: list[str]) -> Iterator[tupl
         return
     if not is_condition(tree):
         yield key, f"'{text}' gives a number; write a comparison"
-    for name in sorted(columns_of(tree) - set(known)):
+    undeclared = sorted(columns_of(tree) - set(known))
+    for name in undeclared:
         yield key, _undeclared(name, known)
+    if not undeclared:
+        kinds = {"int": "number", "float": "number", "string": "text", "date": "date"}
+        declared = {name: kinds[config.column_rule(name).dtype] for name in config.required_columns}
+        try:
+            check_kinds(tree, declared | dict.fromkeys(config.derived_columns, "number"))
+        except ExpressionError as error:
+            yield key, str(error)
 
 
 def _check_aggregation(key: KeyPath, aggregation: Aggregation, known: list[str]) -> Iterator[tuple[KeyPath, str]]:

@@ -18,6 +18,7 @@ DEFAULT_CONFIG = Path("config_v2.yaml")
 _PREFIX = "TABTRAIL__"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KeyPath = tuple[str | int, ...]
+Override = tuple[tuple[str, ...], Any, str]
 
 
 class _Exponent(_Loader):  # type: ignore[misc]
@@ -123,7 +124,7 @@ def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPat
             _collect_lines(path, value, child, lines)
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterable[tuple[KeyPath, Any, str]]:
+def _from_environment(environment: Mapping[str, str]) -> Iterable[Override]:
     if uri := environment.get("MLFLOW_TRACKING_URI"):
         yield ("mlflow", "tracking_uri"), uri, "environment variable MLFLOW_TRACKING_URI"
     for name, text in sorted(environment.items()):
@@ -132,7 +133,7 @@ def _from_environment(environment: Mapping[str, str]) -> Iterable[tuple[KeyPath,
             yield tuple(parts), _scalar(text, name), f"environment variable {name}"
 
 
-def _from_flags(overrides: Iterable[str]) -> Iterable[tuple[KeyPath, Any, str]]:
+def _from_flags(overrides: Iterable[str]) -> Iterable[Override]:
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals or not all(name.split(".")):
@@ -150,7 +151,7 @@ def _scalar(text: str, origin: str) -> Any:
         loader.dispose()
 
 
-def _put(values: dict[str, Any], key: KeyPath, value: Any, origin: str) -> None:
+def _put(values: dict[str, Any], key: tuple[str, ...], value: Any, origin: str) -> None:
     for part in key[:-1]:
         inner = values.setdefault(part, {})
         if not isinstance(inner, dict):

@@ -70,6 +70,22 @@ def is_condition(node: Node) -> bool:
     return isinstance(node, Operation) and (node.operator in COMPARISONS or node.operator in ("and", "or", "not"))
 
 
+def check_kinds(node: Node, kinds: Mapping[str, str]) -> str:
+    """Return the kind of an expression (`number`, `text` or `truth`), given the kind of each column.
+
+    Raises `ExpressionError` where kinds do not fit together, as a number compared with text.
+    """
+    if isinstance(node, Literal):
+        return "text" if isinstance(node.value, str) else "number"
+    if isinstance(node, ColumnRef):
+        return kinds.get(node.name, "text")
+    found = [check_kinds(operand, kinds) for operand in node.operands]
+    wanted = "truth" if node.operator in ("and", "or", "not") else found[0] if node.operator in COMPARISONS else "number"
+    if set(found) != {wanted} or (node.operator in COMPARISONS and wanted not in ("number", "text")):
+        raise ExpressionError(f"'{node.operator}' cannot be applied to {' and '.join(found)}")
+    return "truth" if wanted == "truth" or node.operator in COMPARISONS else "number"
+
+
 def evaluate(node: Node, row: Mapping[str, Value]) -> Value:
     """Return the value of an expression for one row; None where a column is null, missing or the result is not finite."""
     if isinstance(node, Literal):

@@ -32,7 +32,9 @@ def sha256_json(value: Any) -> str:
 
 def sha256_folder(folder: Path, pattern: str) -> str:
     """Return one hex sha256 over relative names and contents of the files of `folder` that match `pattern`."""
-    return sha256_json({str(path.relative_to(folder)): sha256_file(path) for path in sorted(folder.rglob(pattern)) if path.is_file()})
+    return sha256_json(
+        {str(path.relative_to(folder)): sha256_file(path) for path in sorted(folder.rglob(pattern)) if path.is_file()}
+    )
 
 
 @cache

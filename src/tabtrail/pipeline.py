@@ -19,14 +19,33 @@ from tabtrail.data.summaries import summarise, summary_files
 from tabtrail.data.warehouse import build_database
 from tabtrail.evidence.explain import Importance, explain, sample_rows
 from tabtrail.evidence.parity import Parity, export_onnx, prove_parity
-from tabtrail.files import code_version, read_json, record_stage, require_writable, sha256_file, sha256_json, stage_is_fresh, write_json
+from tabtrail.files import (
+    code_version,
+    read_json,
+    record_stage,
+    require_writable,
+    sha256_file,
+    sha256_json,
+    stage_is_fresh,
+    write_json,
+)
 from tabtrail.modeling.benchmark import Benchmark, Result, Table, load_table, run_benchmark
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard
 from tabtrail.modeling.metrics import rounded
 from tabtrail.schema import Feature, ModelSchema, rules_over
 from tabtrail.tracking.items import TAG, benchmark_items, candidate_items, library_versions, provenance_tags
 from tabtrail.tracking.registry import register_champion
-from tabtrail.tracking.store import LoggedModel, Store, log_dataset, log_files, log_items, log_model, log_text, open_store, running
+from tabtrail.tracking.store import (
+    LoggedModel,
+    Store,
+    log_dataset,
+    log_files,
+    log_items,
+    log_model,
+    log_text,
+    open_store,
+    running,
+)
 
 _SQLITE = "sqlite:///"
 
@@ -51,7 +70,7 @@ class Report:
     repeated: dict[str, bool] = field(default_factory=dict)
 
 
-def run(config: Config, *, force: bool = False, progress: Progress = Progress()) -> Report:  # noqa: B008 - frozen
+def run(config: Config, *, force: bool = False, progress: Progress = Progress()) -> Report:
     """Run the whole job; stages whose inputs, config and code are unchanged are not repeated unless forced.
 
     Raises a `TabtrailError` of the stage that failed; what the earlier stages made stays, and so does the last good result
@@ -71,7 +90,7 @@ def run(config: Config, *, force: bool = False, progress: Progress = Progress())
     )
 
 
-def run_ingest(config: Config, *, force: bool = False, progress: Progress = Progress()) -> tuple[Manifest, bool]:  # noqa: B008
+def run_ingest(config: Config, *, force: bool = False, progress: Progress = Progress()) -> tuple[Manifest, bool]:
     """Ingest the CSV unless nothing changed; return the accounting and whether the work was done."""
     stage = _Stage(config, "ingest", source_key(config))
     if not force and stage.is_fresh():
@@ -86,7 +105,7 @@ def run_ingest(config: Config, *, force: bool = False, progress: Progress = Prog
     return manifest, True
 
 
-def run_eda(config: Config, *, force: bool = False, progress: Progress = Progress()) -> bool:  # noqa: B008
+def run_eda(config: Config, *, force: bool = False, progress: Progress = Progress()) -> bool:
     """Rebuild the DuckDB file and the summaries unless nothing changed; return whether the work was done."""
     manifest = read_manifest(config)
     sections = config.digest("aggregations", "duckdb", "model", "parquet")
@@ -102,10 +121,15 @@ def run_eda(config: Config, *, force: bool = False, progress: Progress = Progres
     return True
 
 
-def run_train(config: Config, *, force: bool = False, progress: Progress = Progress()) -> tuple[Leaderboard, bool]:  # noqa: B008
+def run_train(config: Config, *, force: bool = False, progress: Progress = Progress()) -> tuple[Leaderboard, bool]:
     """Benchmark, track, explain, prove and bundle unless nothing changed; return leaderboard and whether the work was done."""
     manifest = read_manifest(config)
-    known = {"data": manifest.data_sha256, "config": config.digest(), "mlflow": config.mlflow.model_dump(), "rejects": manifest.synthetic}
+    known = {
+        "data": manifest.data_sha256,
+        "config": config.digest(),
+        "mlflow": config.mlflow.model_dump(),
+        "synthetic": manifest.synthetic,
+    }
     stage = _Stage(config, "train", known)
     stored = read_json(leaderboard_path(config))
     if not force and stored is not None and _store_exists(config) and stage.is_fresh():
@@ -113,7 +137,9 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = Progr
         return Leaderboard.from_dict(stored), False
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     leaderboard = _train(config, manifest, progress)
-    stage.record({str(path): sha256_file(path) for path in (leaderboard_path(config), importance_path(config), *bundle_files(config))})
+    stage.record(
+        {str(path): sha256_file(path) for path in (leaderboard_path(config), importance_path(config), *bundle_files(config))}
+    )
     return leaderboard, True
 
 
@@ -149,7 +175,9 @@ def artifact_paths(config: Config) -> dict[str, Path]:
 
 
 def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboard:
-    columns = dict.fromkeys([*config.model.features, config.model.target, *([config.split.group_key] if config.split.group_key else [])])
+    columns = dict.fromkeys(
+        [*config.model.features, config.model.target, *([config.split.group_key] if config.split.group_key else [])]
+    )
     data = scan_dataset(config).select(list(columns)).collect()
     table = load_table(config, data)
     with ThreadPoolExecutor(1) as pool:
@@ -158,21 +186,34 @@ def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboar
         benchmark = run_benchmark(config, table, progress=progress.advance)
         store = opening.result()
     champion = benchmark.champion
-    progress.say(f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse'):.7g} ± {champion.std('rmse'):.7g}")
+    progress.say(
+        f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse')} ± {champion.std('rmse')}"
+    )
     tags = provenance_tags(config, manifest, config.paths.raw_csv.parent)
     items = benchmark_items(config, benchmark, manifest)
     with running(store, items.name, tags) as parent:
         log_items(store, parent, items)
         models = _log_candidates(store, config, benchmark, parent, tags)
-        log_dataset(store, [parent, *(m.run_id for m in models.values())], data, config.model.target, str(config.paths.raw_csv), manifest.data_sha256)
-        leaderboard = build_leaderboard(config, benchmark, manifest, parent, {name: model.run_id for name, model in models.items()})
+        log_dataset(
+            store,
+            [parent, *(m.run_id for m in models.values())],
+            data,
+            config.model.target,
+            str(config.paths.raw_csv),
+            manifest.data_sha256,
+        )
+        leaderboard = build_leaderboard(
+            config, benchmark, manifest, parent, {name: model.run_id for name, model in models.items()}
+        )
         winner = models[champion.candidate.name]
         # All that can be refused comes before the first file that is replaced.
         graph, parity = _prove_champion(config, benchmark)
         importance = _explain_champion(config, benchmark, winner.run_id)
         _bundle_champion(config, benchmark, leaderboard, graph, parity)
         write_json(importance_path(config), importance.to_dict())
-        progress.say(f"train: ONNX equals Python on {parity.rows:,} rows (largest difference {parity.max_difference:.2g} standard deviations)")
+        progress.say(
+            f"train: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} standard deviations of the target"
+        )
         write_json(leaderboard_path(config), leaderboard.to_dict())
         log_files(store, parent, [leaderboard_path(config), importance_path(config), *bundle_files(config)[::2]])
         log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow"}), "config.json")
@@ -181,7 +222,9 @@ def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboar
     return leaderboard
 
 
-def _log_candidates(store: Store, config: Config, benchmark: Benchmark, parent: str, tags: dict[str, str]) -> dict[str, LoggedModel]:
+def _log_candidates(
+    store: Store, config: Config, benchmark: Benchmark, parent: str, tags: dict[str, str]
+) -> dict[str, LoggedModel]:
     schema = describe_model(config, benchmark.table.take(benchmark.split.train))
     example = benchmark.table.x.head(3)
     requirements = [f"{name}=={version}" for name, version in library_versions().items() if name in _MODEL_LIBRARIES]
@@ -293,4 +336,3 @@ class _Stage:
 def _store_exists(config: Config) -> bool:
     uri = config.mlflow.tracking_uri
     return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
-

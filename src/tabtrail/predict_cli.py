@@ -47,12 +47,18 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         epilog="example: %(prog)s --show-schema, then paste the example payload back: %(prog)s --json '{...}'",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--show-schema", action="store_true", help="print columns, types, ranges or categories, and an example payload")
+    source.add_argument(
+        "--show-schema", action="store_true", help="print columns, types, ranges or categories, and an example payload"
+    )
     source.add_argument("--json", metavar="JSON", help="one row as a JSON object, or a list of rows")
     source.add_argument("--json-file", metavar="FILE", type=Path, help="the same, from a file ('-' reads standard input)")
-    parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people (default) or json for programs")
+    parser.add_argument(
+        "--output", choices=("text", "json"), default="text", help="text for people (default) or json for programs"
+    )
     parser.add_argument("--config", metavar="PATH", type=Path, help="the YAML file (default: config_v2.yaml here)")
-    parser.add_argument("--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config")
+    parser.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config"
+    )
     return parser
 
 
@@ -85,7 +91,7 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _predict(folder: Path, name: str, rows: list[Any], *, as_json: bool) -> None:
-    from tabtrail.predictor import Predictor  # noqa: PLC0415 - onnxruntime is not needed to show the schema
+    from tabtrail.predictor import Predictor
 
     predictor = Predictor(load_bundle(folder, name))
     metadata = predictor.metadata
@@ -101,30 +107,32 @@ def _predict(folder: Path, name: str, rows: list[Any], *, as_json: bool) -> None
         for prediction in predictor.predict(rows)
     ]
     if as_json:
-        print(json.dumps(answers if len(answers) > 1 else answers[0], ensure_ascii=False))  # noqa: T201
+        print(json.dumps(answers if len(answers) > 1 else answers[0], ensure_ascii=False))
         return
     for answer in answers:
-        print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip())  # noqa: T201
+        print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip())
         for warning in answer["warnings"]:
-            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
-    print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)  # noqa: T201
+            print(f"warning: {warning}", file=sys.stderr)
+    print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
     if metadata["synthetic"]:
-        print("warning: this model was trained on synthetic data", file=sys.stderr)  # noqa: T201
+        print("warning: this model was trained on synthetic data", file=sys.stderr)
 
 
 def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
     schema = ModelSchema.from_dict(metadata["schema"])
     example = json.dumps(schema.example, ensure_ascii=False)
     if as_json:
-        print(json.dumps({"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example}))  # noqa: T201
+        print(
+            json.dumps({"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example})
+        )
         return
     rows = [("column", "type", "allowed", "seen in training"), *(_schema_row(feature) for feature in schema.features)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
-        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())  # noqa: T201
+        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())
     for rule in schema.row_rules:
-        print(f"rule {rule.name}: {rule.check}")  # noqa: T201
-    print(f"\npredicts {schema.target} {metadata['currency']} with {metadata['model']}; an example payload:\n{example}")  # noqa: T201
+        print(f"rule {rule.name}: {rule.check}")
+    print(f"\npredicts {schema.target} {metadata['currency']} with {metadata['model']}; an example payload:\n{example}")
 
 
 def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
@@ -134,7 +142,7 @@ def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
     nullable = " or null" if rule.nullable else ""
     if feature.kind == "categorical":
         shown = ", ".join(feature.categories[:20])
-        more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""  # noqa: PLR2004
+        more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""
         return feature.name, "text" + nullable, allowed, shown + more
     seen = "nothing" if feature.seen_min is None else f"{feature.seen_min:g} to {feature.seen_max:g}"
     return feature.name, ("whole number" if rule.dtype == "int" else "number") + nullable, allowed, seen

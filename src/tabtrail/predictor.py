@@ -78,7 +78,7 @@ class Predictor:
             if problems:
                 where = f"row {index + 1} of {len(rows)}: " if len(rows) > 1 else ""
                 raise PayloadError([Problem(p.column, where + p.message) for p in problems])
-            checked.append({name: row[name] for name in self._features})
+            checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
         values = self.run(checked)
         return [Prediction(value, row, self.warnings(row)) for value, row in zip(values, checked, strict=True)]
 
@@ -97,7 +97,11 @@ class Predictor:
         if not isinstance(row, Mapping):
             return [Problem(None, "a row is a JSON object of columns and values")]
         names = list(self._features)
-        extra = [Problem(str(name), f"unknown column{nearest(str(name), names)}") for name in row if name not in self._features]
+        extra = [
+            Problem(str(name)[:100], f"unknown column{nearest(str(name)[:100], names)}")
+            for name in row
+            if name not in self._features
+        ]
         missing = [Problem(name, "missing column") for name in names if name not in row]
         wrong = [
             Problem(name, message)
@@ -116,6 +120,11 @@ class Predictor:
 
     def _broken_rules(self, row: Mapping[str, Any]) -> list[str]:
         return [f"breaks the rule {rule.name}: {rule.check}" for rule, tree in self._rules if evaluate(tree, row) is False]
+
+
+def _plain(feature: Feature, value: Any) -> Value:
+    """Return a value that keeps its contract in the type of its column: 30.0 of a whole-number column is 30."""
+    return int(value) if feature.rule.dtype == "int" and value is not None else value
 
 
 def _value_problem(feature: Feature, value: Any) -> str | None:
@@ -151,7 +160,9 @@ def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | 
 
 def _unseen(feature: Feature, value: Any) -> str | None:
     if feature.kind == "categorical":
-        return None if (value or "") in feature.categories else f"{feature.name}: the model has not seen this category in training"
+        return (
+            None if (value or "") in feature.categories else f"{feature.name}: the model has not seen this category in training"
+        )
     if value is None:
         return f"{feature.name}: missing; the training median is used"
     if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= value <= feature.seen_max:

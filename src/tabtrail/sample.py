@@ -7,6 +7,7 @@ states, `NA` as a territory, mixed postal codes and phone numbers, a price cappe
 import csv
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +18,42 @@ ROWS = 2823
 SEED = 42
 MARK_SUFFIX = ".synthetic"
 HEADER = (
-    "ORDERNUMBER,QUANTITYORDERED,PRICEEACH,ORDERLINENUMBER,SALES,ORDERDATE,STATUS,QTR_ID,MONTH_ID,YEAR_ID,PRODUCTLINE,MSRP,"
-    "PRODUCTCODE,CUSTOMERNAME,PHONE,ADDRESSLINE1,ADDRESSLINE2,CITY,STATE,POSTALCODE,COUNTRY,TERRITORY,CONTACTLASTNAME,"
-    "CONTACTFIRSTNAME,DEALSIZE"
-).split(",")
+    "ORDERNUMBER",
+    "QUANTITYORDERED",
+    "PRICEEACH",
+    "ORDERLINENUMBER",
+    "SALES",
+    "ORDERDATE",
+    "STATUS",
+    "QTR_ID",
+    "MONTH_ID",
+    "YEAR_ID",
+    "PRODUCTLINE",
+    "MSRP",
+    "PRODUCTCODE",
+    "CUSTOMERNAME",
+    "PHONE",
+    "ADDRESSLINE1",
+    "ADDRESSLINE2",
+    "CITY",
+    "STATE",
+    "POSTALCODE",
+    "COUNTRY",
+    "TERRITORY",
+    "CONTACTLASTNAME",
+    "CONTACTFIRSTNAME",
+    "DEALSIZE",
+)
 _FIRST, _LAST = date(2003, 1, 6), date(2005, 5, 31)
-_LINES = {"Classic Cars": 0.34, "Vintage Cars": 0.22, "Motorcycles": 0.12, "Planes": 0.11, "Trucks and Buses": 0.1, "Ships": 0.08, "Trains": 0.03}
+_LINES = {
+    "Classic Cars": 0.34,
+    "Vintage Cars": 0.22,
+    "Motorcycles": 0.12,
+    "Planes": 0.11,
+    "Trucks and Buses": 0.1,
+    "Ships": 0.08,
+    "Trains": 0.03,
+}
 # country: share, territory, city, state, postal code pattern, street
 _COUNTRIES = {
     "USA": (0.36, "NA", "NYC", "NY", "1{:04d}", "Sample Street"),
@@ -62,12 +93,14 @@ def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool 
             writer.writerow(HEADER)
             written = 0
             for block in range(0, rows, 100_000):
-                written += _write_block(writer, min(100_000, rows - block), np.random.default_rng([seed, block]), 10_000 + written)
+                written += _write_block(
+                    writer, min(100_000, rows - block), np.random.default_rng([seed, block]), 10_000 + written
+                )
         digest = sha256_file(temporary)
     write_json(mark_path(path), {"synthetic": True, "rows": rows, "seed": seed, "sha256": digest})
 
 
-def _write_block(writer: "csv._writer", rows: int, random: np.random.Generator, first_order: int) -> int:
+def _write_block(writer: Any, rows: int, random: np.random.Generator, first_order: int) -> int:
     orders = max(1, round(rows / _LINES_PER_ORDER))
     order = np.sort(random.integers(0, orders, rows))
     starts = np.searchsorted(order, order)
@@ -97,7 +130,7 @@ def _write_block(writer: "csv._writer", rows: int, random: np.random.Generator, 
                 f"555-{who:04d}" if who % 3 else f"(0) 555.{who:04d}", f"{street} {who + 1}", "Level 2" if who % 10 == 0 else "",
                 city, state, "" if who % 37 == 0 else postal.format(who),
                 country, territory, f"Lastname{who:03d}", f"Firstname{who:03d}",
-                "Small" if total < 3000 else "Medium" if total < 7000 else "Large",  # noqa: PLR2004
+                "Small" if total < 3000 else "Medium" if total < 7000 else "Large",
             )
         )  # fmt: skip
     return orders

@@ -21,7 +21,14 @@ from tabtrail.predictor import PayloadError, Predictor, Problem
 from tabtrail.schema import Feature
 
 _PROBLEM = "application/problem+json"
-_TITLES = {404: "Not found", 405: "Method not allowed", 413: "Body too large", 415: "Not JSON", 422: "Row refused", 503: "No model"}
+_TITLES = {
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Body too large",
+    415: "Not JSON",
+    422: "Row refused",
+    503: "No model",
+}
 
 
 class Health(BaseModel):
@@ -82,7 +89,12 @@ def create_app(config: Config | None = None) -> FastAPI:
         load_model(app, config or load_config())
         yield
 
-    app = FastAPI(title="tabtrail", version=__version__, lifespan=lifespan, description="Predictions of the deployed model, served from ONNX.")
+    app = FastAPI(
+        title="tabtrail",
+        version=__version__,
+        lifespan=lifespan,
+        description="Predictions of the deployed model, served from ONNX.",
+    )
     app.state.served = None
     app.state.problem = Health(status="not_trained", detail="the service has not started yet")
     app.state.max_body_bytes = 0
@@ -93,7 +105,7 @@ def create_app(config: Config | None = None) -> FastAPI:
         methods=["POST"],
         response_model=PredictionResponse,
         summary="Predict one row",
-        responses={status: {"model": ProblemResponse, "description": _TITLES[status]} for status in (413, 415, 422, 503)},
+        responses={status: _problem_document(status) for status in (413, 415, 422, 503)},
     )
     for kind in (Refused, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer_problem)
@@ -119,7 +131,9 @@ async def health(request: Request) -> Health:
         problem: Health = request.app.state.problem
         return problem
     metadata = served.predictor.metadata
-    return Health(status="ok", model_name=metadata["model"], mlflow_run_id=metadata["run_id"], features=served.predictor.schema.names)
+    return Health(
+        status="ok", model_name=metadata["model"], mlflow_run_id=metadata["run_id"], features=served.predictor.schema.names
+    )
 
 
 async def predict(request: Request) -> Response:
@@ -147,7 +161,9 @@ async def predict(request: Request) -> Response:
 def build_request_model(predictor: Predictor) -> type[BaseModel]:
     """Return the request model of a bundle: its original column names, types, bounds, and an example that works."""
     fields: dict[str, Any] = {f"c{index}": _field(feature) for index, feature in enumerate(predictor.schema.features)}
-    config = ConfigDict(extra="forbid", strict=True, validate_by_alias=True, json_schema_extra={"examples": [predictor.schema.example]})
+    config = ConfigDict(
+        extra="forbid", strict=True, validate_by_alias=True, json_schema_extra={"examples": [dict(predictor.schema.example)]}
+    )
     return create_model("Row", __config__=config, **fields)
 
 
@@ -163,7 +179,13 @@ def _field(feature: Feature) -> tuple[Any, Any]:
     kind: Any = Annotated[float, Field(ge=rule.min, le=rule.max, allow_inf_nan=False)] if feature.kind == "numeric" else str
     annotation = kind | None if rule.nullable else kind
     extra: Any = schema or None
-    return annotation, Field(alias=feature.name, examples=[feature.example], description=description or None, json_schema_extra=extra)
+    return annotation, Field(
+        alias=feature.name,
+        title=feature.name,
+        examples=[feature.example],
+        description=description or None,
+        json_schema_extra=extra,
+    )
 
 
 def _parse(served: Served, body: bytes) -> dict[str, Any]:
@@ -173,7 +195,7 @@ def _parse(served: Served, body: bytes) -> dict[str, Any]:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         if details[0]["type"] == "json_invalid":
             raise Refused(422, "the body is not JSON") from None
-        errors = [{"column": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in details]
+        errors = [{"column": ".".join(map(str, each["loc"]))[:100], "message": each["msg"]} for each in details]
         raise Refused(422, "the row does not keep the contract of the data", errors) from None
     return row.model_dump(by_alias=True)
 
@@ -190,13 +212,22 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def answer_problem(request: Request, error: Exception) -> JSONResponse:
+async def answer_problem(_request: Request, error: Exception) -> JSONResponse:
     """Answer an error as `application/problem+json`, without a word of what was sent."""
     status = error.status if isinstance(error, Refused) else error.status_code if isinstance(error, HTTPException) else 422
     detail = error.detail if isinstance(error, Refused | HTTPException) else "the request is not of the documented form"
-    body = ProblemResponse(title=_TITLES.get(status, "Error"), status=status, detail=str(detail), errors=getattr(error, "errors", []) if isinstance(error, Refused) else [])
+    body = ProblemResponse(
+        title=_TITLES.get(status, "Error"),
+        status=status,
+        detail=str(detail),
+        errors=getattr(error, "errors", []) if isinstance(error, Refused) else [],
+    )
     headers = error.headers if isinstance(error, HTTPException) else None
     return JSONResponse(body.model_dump(), status, headers=headers, media_type=_PROBLEM)
+
+
+def _problem_document(status: int) -> dict[str, Any]:
+    return {"description": _TITLES[status], "content": {_PROBLEM: {"schema": ProblemResponse.model_json_schema()}}}
 
 
 def _error(problem: Problem) -> dict[str, str]:

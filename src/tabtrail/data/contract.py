@@ -8,7 +8,7 @@ import polars as pl
 
 from tabtrail.config import Config
 from tabtrail.errors import DataError
-from tabtrail.expressions import ColumnRef, Literal, Node, Operation, parse_expression
+from tabtrail.expressions import ColumnRef, Literal, Node, parse_expression
 
 RAW = "_raw_"
 _POLARS_DTYPE = {"int": pl.Int64, "float": pl.Float64, "string": pl.String}
@@ -58,7 +58,9 @@ def _column_rules(config: Config, name: str) -> dict[str, pl.Expr]:
     column, raw = pl.col(name), pl.col(RAW + name)
     rules: dict[str, pl.Expr] = {}
     if rule.dtype != "string":
-        rules[f"{name}: not {'a date of the formats' if rule.dtype == 'date' else rule.dtype}"] = column.is_null() & raw.is_not_null()
+        rules[f"{name}: not {'a date of the formats' if rule.dtype == 'date' else rule.dtype}"] = (
+            column.is_null() & raw.is_not_null()
+        )
     if rule.dtype == "float":
         rules[f"{name}: not finite"] = ~column.is_finite()
     if (not rule.nullable or name == config.model.target) and name not in config.cleaning.fill_unknown_columns:
@@ -78,7 +80,6 @@ def to_polars(node: Node) -> pl.Expr:
         return pl.lit(node.value)
     if isinstance(node, ColumnRef):
         return pl.col(node.name)
-    assert isinstance(node, Operation)
     operands = [to_polars(operand) for operand in node.operands]
     match node.operator:
         case "and":
@@ -109,12 +110,20 @@ _BINARY = {
 }
 
 
-def break_circuit(source: str, rows: int, rejects: Mapping[str, int], rejected: int, max_share: float, first_line: int | None) -> None:
+def break_circuit(
+    source: str, rows: int, rejects: Mapping[str, int], rejected: int, max_share: float, first_line: int | None
+) -> None:
     """Raise `DataError` when more than `max_share` of the rows were set aside, naming the rules that most rows broke."""
     if rejected <= max_share * rows:
         return
-    worst = "; ".join(f"{rule} ({count:,} rows)" for rule, count in sorted(rejects.items(), key=lambda item: -item[1])[:3] if count)
-    dates = " Do cleaning.date_formats have day, month and year in the file's order?" if any("date" in r or "disagrees" in r for r in rejects if rejects[r]) else ""
+    worst = "; ".join(
+        f"{rule} ({count:,} rows)" for rule, count in sorted(rejects.items(), key=lambda item: -item[1])[:3] if count
+    )
+    dates = (
+        " Do cleaning.date_formats have day, month and year in the file's order?"
+        if any("date" in r or "disagrees" in r for r in rejects if rejects[r])
+        else ""
+    )
     raise DataError(
         f"{source}: {rejected:,} of {rows:,} rows break the contract, more than contract.max_reject_share {max_share:g} allows"
         f" (first on line {first_line:,}): {worst}.{dates} Nothing was replaced."

@@ -1,5 +1,6 @@
 """CSV to contract-checked, hive-partitioned Parquet, every row accounted for."""
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,11 +12,11 @@ import polars as pl
 from tabtrail import __version__
 from tabtrail.config import Config
 from tabtrail.data.contract import RAW, Rules, break_circuit, build_rules, typed
-from tabtrail.data.source import ParsedSource, SourceFile, open_source, parse_source
+from tabtrail.data.source import ParsedSource, SourceFile, open_source, parse_lines, parse_records
 from tabtrail.errors import DataError
+from tabtrail.sample import mark_path
 from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, sha256_file, sha256_folder, write_json
 
-SYNTHETIC_MARK = ".synthetic"
 _RULES = "_rules"
 
 
@@ -57,10 +58,11 @@ def ingest(config: Config) -> Manifest:
     with tempfile.TemporaryDirectory(prefix="tabtrail-") as scratch_name:
         scratch = Path(scratch_name)
         source = open_source(config, scratch)
-        parsed = parse_source(source, config.source.delimiter, scratch)
-        checked = _check_rows(config, source, parsed)
+        parsed, checked = _parse_and_check(config, source, scratch)
         rules = build_rules(config)
-        rejects = pl.concat([_rejected_rows(checked, source.header), _ragged_rows(parsed, source.header)], how="vertical").sort("line")
+        rejects = pl.concat([_rejected_rows(checked, source.header), _ragged_rows(parsed, source.header)], how="vertical").sort(
+            "line"
+        )
         counts = _count(checked, rules, parsed)
         _require_rows(source, counts, config.contract.max_reject_share, rejects)
         with atomic_folder(paths.processed_dir) as folder:
@@ -76,7 +78,9 @@ def ingest(config: Config) -> Manifest:
 def ingest_outputs(config: Config) -> dict[str, str]:
     """Return the files that ingest leaves, with their sha256."""
     folder = config.paths.processed_dir
-    return {str(path): sha256_file(path) for path in sorted([*folder.rglob("*.parquet"), config.paths.manifest, config.paths.rejects])}
+    return {
+        str(path): sha256_file(path) for path in sorted([*folder.rglob("*.parquet"), config.paths.manifest, config.paths.rejects])
+    }
 
 
 def read_manifest(config: Config) -> Manifest:
@@ -99,6 +103,17 @@ class _Counts:
     rejected: int
     rejects: dict[str, int]
     warnings: dict[str, int]
+
+
+def _parse_and_check(config: Config, source: SourceFile, scratch: Path) -> tuple[ParsedSource, pl.DataFrame]:
+    """Parse line by line, which is fast, and record by record where the file turns out to need it."""
+    delimiter = config.source.delimiter
+    parsed = parse_lines(source, delimiter)
+    if parsed is not None:
+        with contextlib.suppress(pl.exceptions.ComputeError):
+            return parsed, _check_rows(config, source, parsed)
+    parsed = parse_records(source, delimiter, scratch)
+    return parsed, _check_rows(config, source, parsed)
 
 
 def _check_rows(config: Config, source: SourceFile, parsed: ParsedSource) -> pl.DataFrame:
@@ -140,7 +155,10 @@ def _rejected_rows(checked: pl.DataFrame, header: tuple[str, ...]) -> pl.DataFra
 def _ragged_rows(parsed: ParsedSource, header: tuple[str, ...]) -> pl.DataFrame:
     ragged = parsed.ragged
     empty = [pl.lit(None, dtype=pl.String).alias(name) for name in header]
-    frame = pl.DataFrame({"line": ragged.lines, "rules": ragged.rules, "_text": ragged.raw}, schema_overrides={"line": pl.Int64, "rules": pl.String, "_text": pl.String})
+    frame = pl.DataFrame(
+        {"line": ragged.lines, "rules": ragged.rules, "_text": ragged.raw},
+        schema_overrides={"line": pl.Int64, "rules": pl.String, "_text": pl.String},
+    )
     return frame.with_columns(empty).select("line", "rules", *header, "_text")
 
 
@@ -170,7 +188,9 @@ def _write_partitions(kept: pl.DataFrame, folder: Path, keys: tuple[str, ...]) -
         return
     for values, part in kept.partition_by(keys, as_dict=True, include_key=False, maintain_order=True).items():
         if any(value is None or "/" in str(value) for value in values):
-            raise DataError(f"parquet.partition_by: a value of {', '.join(keys)} is missing or has a '/'; it cannot name a folder")
+            raise DataError(
+                f"parquet.partition_by: a value of {', '.join(keys)} is missing or has a '/'; it cannot name a folder"
+            )
         target = folder.joinpath(*(f"{key}={value}" for key, value in zip(keys, values, strict=True)))
         target.mkdir(parents=True)
         part.write_parquet(target / "part-0.parquet", compression="zstd")
@@ -206,13 +226,16 @@ INGEST_SECTIONS = ("source", "cleaning", "contract", "parquet", "model", "split"
 
 def is_synthetic(raw_csv: Path, sha256: str) -> bool:
     """Tell whether this very file was written by `tabtrail sample`, which leaves a mark with the file's sha256 beside it."""
-    mark = read_json(raw_csv.with_name(raw_csv.name + SYNTHETIC_MARK))
+    mark = read_json(mark_path(raw_csv))
     return mark is not None and mark.get("sha256") == sha256
 
 
 def _partition_rows(folder: Path) -> Iterator[tuple[str, int]]:
     for path in sorted(folder.rglob("*.parquet")):
-        yield str(path.parent.relative_to(folder)), pl.scan_parquet(path, hive_partitioning=False).select(pl.len()).collect().item()
+        yield (
+            str(path.parent.relative_to(folder)),
+            pl.scan_parquet(path, hive_partitioning=False).select(pl.len()).collect().item(),
+        )
 
 
 def source_key(config: Config) -> dict[str, Any]:

@@ -71,7 +71,9 @@ def open_source(config: Config, scratch: Path) -> SourceFile:
     """
     path = config.paths.raw_csv
     if not path.is_file():
-        raise ConfigError(f"paths.raw_csv: there is no file {path}; put the CSV there, or `tabtrail sample` writes a synthetic one")
+        raise ConfigError(
+            f"paths.raw_csv: there is no file {path}; put the CSV there, or `tabtrail sample` writes a synthetic one"
+        )
     if path.stat().st_size == 0:
         raise DataError(f"{path.name} is empty (0 bytes)")
     encoding, notes = _choose_encoding(path, config.source.encoding)
@@ -82,21 +84,20 @@ def open_source(config: Config, scratch: Path) -> SourceFile:
     return SourceFile(path.name, text, sha256, path.stat().st_size, encoding, replaced, lines, header, notes)
 
 
-def parse_source(source: SourceFile, delimiter: str, scratch: Path) -> ParsedSource:
-    """Parse the text into rows of strings; malformed lines are set apart with their numbers, never padded or cut.
+def parse_lines(source: SourceFile, delimiter: str) -> ParsedSource | None:
+    """Parse text in which every record is one line; None where that is not so (then see `parse_records`).
 
-    Polars pads short rows with nulls without a word, so a null in the last column, a blank line or a line break inside a
-    field sends the file through Python's `csv` once, which knows the line of every record.
+    Polars pads short rows with nulls without a word, so a null in the last column is reason enough for None, like a blank
+    line or a line break inside a field. Lines with too many fields raise `ComputeError` when the rows are collected.
     """
     rows = _scan(source.text, source.header, delimiter)
     try:
         counts = rows.select(rows=pl.len(), last_null=pl.col(source.header[-1]).null_count()).collect(engine="streaming")
-        plain = counts["last_null"][0] == 0 and counts["rows"][0] == source.lines - 1
     except pl.exceptions.ComputeError:
-        plain = False
-    if plain:
-        return ParsedSource(rows.with_columns((pl.col("_line") + 2).cast(pl.Int64)), RaggedLines())
-    return _parse_by_record(source, delimiter, scratch)
+        return None
+    if counts["last_null"][0] or counts["rows"][0] != source.lines - 1:
+        return None
+    return ParsedSource(rows.with_columns((pl.col("_line") + 2).cast(pl.Int64)), RaggedLines())
 
 
 def _scan(path: Path, header: tuple[str, ...], delimiter: str) -> pl.LazyFrame:
@@ -104,12 +105,19 @@ def _scan(path: Path, header: tuple[str, ...], delimiter: str) -> pl.LazyFrame:
     return pl.scan_csv(path, schema=schema, separator=delimiter, row_index_name="_line")
 
 
-def _parse_by_record(source: SourceFile, delimiter: str, scratch: Path) -> ParsedSource:
+def parse_records(source: SourceFile, delimiter: str, scratch: Path) -> ParsedSource:
+    """Parse any text, record by record with Python's `csv`; lines with too few or too many fields are set apart.
+
+    Raises `DataError` for a quote that is opened and not closed properly.
+    """
     ragged, numbers, clean = RaggedLines(), [], scratch / "records.csv"
     width = len(source.header)
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     with source.text.open(encoding="utf-8", newline="") as file, clean.open("w", encoding="utf-8", newline="") as out:
-        reader, writer = csv.reader(file, delimiter=delimiter, strict=True), csv.writer(out, delimiter=delimiter, lineterminator="\n")
+        reader, writer = (
+            csv.reader(file, delimiter=delimiter, strict=True),
+            csv.writer(out, delimiter=delimiter, lineterminator="\n"),
+        )
         start = 1
         try:
             for record in reader:
@@ -139,7 +147,11 @@ def _read_header(name: str, text: Path, config: Config) -> tuple[str, ...]:
         raise DataError(f"{name}, line 1: column '{repeated[0]}' stands {header.count(repeated[0])} times; rename or remove one")
     if missing:
         hints = ", ".join(f"'{column}'{nearest(column, header)}" for column in missing)
-        only = f"; the header has a single column: is source.delimiter right ('{config.source.delimiter}')?" if len(header) == 1 else ""
+        only = (
+            f"; the header has a single column: is source.delimiter right ('{config.source.delimiter}')?"
+            if len(header) == 1
+            else ""
+        )
         raise DataError(f"{name}, line 1: missing column {hints}{only}")
     if taken:
         raise DataError(f"{name}, line 1: ingest adds '{taken[0]}' from the date, but the file has such a column; rename it")
@@ -195,8 +207,10 @@ def _reads_as_letter(text: str, index: int) -> float:
         return 0.0
     in_word = before.isalpha() or after.isalpha()
     wrong_case = character.isupper() and (before.islower() or (after.islower() and before.isalpha()))
-    foreign = any(n.isalpha() and n.isascii() for n in (before, after)) and not unicodedata.name(character).startswith("LATIN")
-    return 0.2 if wrong_case or foreign else 1.0 if in_word else 0.5
+    latin = unicodedata.name(character).startswith("LATIN")
+    # Accented letters stand among plain ones; the letters of another script stand among their own.
+    among_strangers = any(near.isalpha() and near.isascii() != latin for near in (before, after))
+    return 0.2 if wrong_case or among_strangers else 1.0 if in_word else 0.5
 
 
 def _sample(path: Path) -> bytes:

@@ -29,7 +29,9 @@ def summarise(config: Config, *, synthetic: bool) -> dict[str, pl.DataFrame]:
     """Compute every configured aggregation, write `summary/<name>.{csv,parquet}` and plots, and return the frames by name."""
     folder = config.paths.output_dir
     with parquet_view(config) as connection:
-        frames = {each.name: _exact(connection.sql(aggregation_sql(each, config.duckdb.table)).pl()) for each in config.aggregations}
+        frames = {
+            each.name: _exact(connection.sql(aggregation_sql(each, config.duckdb.table)).pl()) for each in config.aggregations
+        }
     for aggregation in config.aggregations:
         frame = frames[aggregation.name]
         with atomic_file(folder / "summary" / f"{aggregation.name}.csv") as temporary:

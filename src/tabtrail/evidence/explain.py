@@ -67,12 +67,14 @@ def explain(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) ->
     elif hasattr(model, "constant_"):
         values, base = np.zeros_like(matrix), float(np.ravel(model.constant_)[0])
     else:
-        import shap  # noqa: PLC0415 - two seconds that only this branch pays
+        import shap
 
         explainer = shap.TreeExplainer(model)
         values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=np.float64)
         base = float(np.ravel(explainer.expected_value)[0])
-    explanation = _by_source_column(values, base, source_columns(preprocessor), np.asarray(model.predict(matrix), dtype=np.float64).ravel())
+    explanation = _by_source_column(
+        values, base, source_columns(preprocessor), np.asarray(model.predict(matrix), dtype=np.float64).ravel()
+    )
     spread = float(np.std(explanation.predictions)) or 1.0
     if explanation.additivity_error > _ADDITIVITY * spread:
         raise TabtrailError(

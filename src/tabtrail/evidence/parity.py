@@ -94,7 +94,10 @@ def run_onnx(model: bytes, x: pd.DataFrame) -> Array:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    feed = {i.name: x[i.name].to_numpy(dtype=object if i.type == "tensor(string)" else np.float64)[:, None] for i in session.get_inputs()}
+    feed = {
+        i.name: x[i.name].to_numpy(dtype=object if i.type == "tensor(string)" else np.float64)[:, None]
+        for i in session.get_inputs()
+    }
     return np.asarray(session.run([OUTPUT], feed)[0]).ravel()
 
 

@@ -38,7 +38,9 @@ class Trees:
     missing_true: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
 
-    def split(self, tree: int, node: int, feature: int, threshold: float, true_id: int, false_id: int, *, missing_true: bool) -> None:
+    def split(
+        self, tree: int, node: int, feature: int, threshold: float, true_id: int, false_id: int, *, missing_true: bool
+    ) -> None:
         """Add an inner node."""
         self._add(tree, node, self.mode, feature, threshold, true_id, false_id, int(missing_true), 0.0)
 
@@ -47,11 +49,11 @@ class Trees:
         self._add(tree, node, "LEAF", 0, 0.0, 0, 0, 0, value)
 
     def _add(self, *entry: Any) -> None:
-        columns = (
-            self.tree, self.node, self.modes, self.feature, self.threshold, self.true_id, self.false_id, self.missing_true, self.value
-        )  # fmt: skip
-        for column, item in zip(columns, entry, strict=True):
-            column.append(item)
+        for name, item in zip(_ENTRY, entry, strict=True):
+            getattr(self, name).append(item)
+
+
+_ENTRY = ("tree", "node", "modes", "feature", "threshold", "true_id", "false_id", "missing_true", "value")
 
 
 def read_trees(regressor: Any) -> Trees:
@@ -80,7 +82,9 @@ def _forest(model: Any) -> Trees:
 
 
 def _gradient_boosting(model: Any) -> Trees:
-    trees = Trees("BRANCH_LEQ", float32_inputs=True, base=float(np.ravel(model.init_.constant_)[0]) if model.init_ != "zero" else 0.0)
+    trees = Trees(
+        "BRANCH_LEQ", float32_inputs=True, base=float(np.ravel(model.init_.constant_)[0]) if model.init_ != "zero" else 0.0
+    )
     for index, estimator in enumerate(model.estimators_[:, 0]):
         _sklearn_tree(trees, index, estimator.tree_, model.learning_rate)
     return trees
@@ -107,7 +111,9 @@ def _xgboost(model: Any) -> Trees:
             if left == -1:
                 trees.leaf(index, node, number)
             else:
-                trees.split(index, node, tree["split_indices"][node], number, left, right, missing_true=bool(tree["default_left"][node]))
+                trees.split(
+                    index, node, tree["split_indices"][node], number, left, right, missing_true=bool(tree["default_left"][node])
+                )
     return trees
 
 
@@ -126,7 +132,7 @@ def _lightgbm_node(trees: Trees, index: int, node: dict[str, Any], ids: Iterator
     if node["decision_type"] != "<=":
         raise TypeError("LightGBM's native categories cannot be exported")
     position = len(trees.node)
-    zero_is_left = 0.0 <= node["threshold"]
+    zero_is_left = node["threshold"] >= 0.0
     missing_left = node["default_left"] if node["missing_type"] == "NaN" else zero_is_left
     trees.split(index, own, node["split_feature"], node["threshold"], -1, -1, missing_true=missing_left)
     trees.true_id[position] = _lightgbm_node(trees, index, node["left_child"], ids)

@@ -84,7 +84,7 @@ class Result:
 
     @property
     def pipeline(self) -> Pipeline:
-        assert self.final.pipeline is not None
+        """The pipeline fitted on the whole training part."""
         return self.final.pipeline
 
 
@@ -110,7 +110,9 @@ def load_table(config: Config, data: pl.DataFrame) -> Table:
     model = config.model
     key = config.split.group_key if config.split.kind == "group" else None
     names = list(dict.fromkeys([*model.features, model.target, *([key] if key else [])]))
-    strata = {name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()}
+    strata = {
+        name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
+    }
     rows = data.with_columns(*strata.values()).sort(names, nulls_last=True)
     if rows.get_column(model.target).n_unique() == 1:
         raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
@@ -139,7 +141,8 @@ def run_benchmark(config: Config, table: Table, *, progress: Callable[[int, int]
         fits[fit.candidate, fit.fold] = fit
         progress(len(fits), len(tasks))
     results = [
-        Result(each, tuple(fits[each.name, fold] for fold in range(config.split.folds)), fits[each.name, FULL]) for each in candidates
+        Result(each, tuple(fits[each.name, fold] for fold in range(config.split.folds)), fits[each.name, FULL])
+        for each in candidates
     ]
     return Benchmark(tuple(sorted(results, key=lambda result: (result.mean("rmse"), result.candidate.name))), split, table)
 
@@ -190,9 +193,12 @@ def fit_and_score(
 
 
 def choose_iterations(candidate: Candidate, preprocessor: Any, train: Table, seed: int) -> int | None:
-    """Return how many boosting rounds do best on a part of the training rows (whole groups, 15 %), None without early stopping."""
+    """Return how many boosting rounds do best on a part of the training rows (whole groups, 15 %).
+
+    None, and so all configured rounds, without early stopping, or where the training rows are all of one group.
+    """
     family = FAMILIES[candidate.family]
-    if candidate.early_stopping_rounds is None or family.best_iterations is None:
+    if candidate.early_stopping_rounds is None or family.best_iterations is None or len(set(train.keys)) == 1:
         return None
     inner = split_rows(train.keys, test_size=_INNER_SHARE, folds=1, seed=seed + 1)
     fitted, watched = train.take(inner.train), train.take(inner.test)

@@ -93,12 +93,16 @@ FAMILIES: dict[str, Family] = {
         best_iterations=_xgboost_rounds,
     ),
     "LightGBM": Family(
-        lambda params, seed: LGBMRegressor(random_state=seed, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True, **params),
+        lambda params, seed: LGBMRegressor(
+            random_state=seed, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True, **params
+        ),
         iterations="n_estimators",
         best_iterations=_lightgbm_rounds,
     ),
     "CatBoost": Family(
-        lambda params, seed: CatBoostRegressor(random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False, **params),
+        lambda params, seed: CatBoostRegressor(
+            random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False, **params
+        ),
         iterations="iterations",
         best_iterations=_catboost_rounds,
     ),
@@ -111,14 +115,19 @@ def list_candidates(configured: Mapping[str, Params]) -> list[Candidate]:
     Raises `ConfigError` for an unknown family or parameter, with the nearest valid name, or early stopping where a family
     has no rounds to stop.
     """
-    return [Candidate(BASELINE, BASELINE, {}), *(_candidate(name, params) for name, params in configured.items() if name != BASELINE)]
+    return [
+        Candidate(BASELINE, BASELINE, {}),
+        *(_candidate(name, params) for name, params in configured.items() if name != BASELINE),
+    ]
 
 
 def _candidate(name: str, params: Params) -> Candidate:
     family = name.partition("_")[0]
     if family not in FAMILIES:
         known = list(FAMILIES)
-        raise ConfigError(f"candidates.{name}: unknown model family '{family}'{nearest(family, known)} (known: {', '.join(known)})")
+        raise ConfigError(
+            f"candidates.{name}: unknown model family '{family}'{nearest(family, known)} (known: {', '.join(known)})"
+        )
     own = {key: value for key, value in params.items() if key != _STOPPING}
     patience = params.get(_STOPPING)
     if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
@@ -139,7 +148,16 @@ def _candidate(name: str, params: Params) -> Candidate:
 
 def _parameter_names(family: str) -> list[str]:
     """Return the parameters of a family that a config may set: all but those that we set ourselves."""
-    fixed = {"random_state", "random_seed", "n_jobs", "thread_count", "verbose", "allow_writing_files", "deterministic", "force_row_wise"}
+    fixed = {
+        "random_state",
+        "random_seed",
+        "n_jobs",
+        "thread_count",
+        "verbose",
+        "allow_writing_files",
+        "deterministic",
+        "force_row_wise",
+    }
     model = FAMILIES[family].build({}, 0)
     names = set(inspect.signature(type(model).__init__).parameters) | set(model.get_params())
     return sorted(names - fixed - {"self", "kwargs"})

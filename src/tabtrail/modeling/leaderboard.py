@@ -63,7 +63,9 @@ class Leaderboard:
         return cls(**{**value, "candidates": tuple(rows)})
 
 
-def build_leaderboard(config: Config, benchmark: Benchmark, manifest: Manifest, parent: str, run_ids: dict[str, str]) -> Leaderboard:
+def build_leaderboard(
+    config: Config, benchmark: Benchmark, manifest: Manifest, parent: str, run_ids: dict[str, str]
+) -> Leaderboard:
     """Return the leaderboard of a benchmark; `run_ids` maps candidates to their MLflow runs."""
     return Leaderboard(
         model=config.model.name,

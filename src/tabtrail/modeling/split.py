@@ -19,11 +19,11 @@ class Split:
 
     @property
     def test(self) -> NDArray[np.bool_]:
-        return self.fold == -1
+        return np.equal(self.fold, -1)
 
     @property
     def train(self) -> NDArray[np.bool_]:
-        return self.fold != -1
+        return np.not_equal(self.fold, -1)
 
 
 def split_rows(keys: Sequence[str], *, test_size: float, folds: int, seed: int) -> Split:

@@ -15,7 +15,18 @@ from tabtrail.modeling.metrics import Scores
 
 TAG = "tabtrail."
 COMPLETE = TAG + "complete"
-_LIBRARIES = ("scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "polars", "duckdb", "onnxruntime", "skl2onnx", "numpy")
+_LIBRARIES = (
+    "scikit-learn",
+    "xgboost-cpu",
+    "xgboost",
+    "lightgbm",
+    "catboost",
+    "polars",
+    "duckdb",
+    "onnxruntime",
+    "skl2onnx",
+    "numpy",
+)
 _METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "r2": "r2_score"}
 
 
@@ -42,7 +53,9 @@ class RunItems:
 def candidate_items(result: Result) -> RunItems:
     """Return what a candidate's run logs: parameters, `cv_`, `fold_` and `test_` metrics, seconds."""
     candidate = result.candidate
-    params = {"candidate": candidate.name, "family": candidate.family} | {f"model.{k}": str(v) for k, v in candidate.params.items()}
+    params = {"candidate": candidate.name, "family": candidate.family} | {
+        f"model.{k}": str(v) for k, v in candidate.params.items()
+    }
     if candidate.early_stopping_rounds is not None:
         params["early_stopping_rounds"] = str(candidate.early_stopping_rounds)
     if result.final.iterations is not None:
@@ -65,7 +78,11 @@ def benchmark_items(config: Config, benchmark: Benchmark, manifest: Manifest) ->
         "champion": champion.candidate.name,
     }
     metrics = [*_cv_metrics(champion), *_prefixed("test", champion.final)]
-    tags = {TAG + "kind": "benchmark", TAG + "champion": champion.candidate.name, TAG + "synthetic": str(manifest.synthetic).lower()}
+    tags = {
+        TAG + "kind": "benchmark",
+        TAG + "champion": champion.candidate.name,
+        TAG + "synthetic": str(manifest.synthetic).lower(),
+    }
     return RunItems(f"benchmark {config.model.name}", params, metrics, tags, model_card(config, benchmark, manifest))
 
 
@@ -95,7 +112,11 @@ def library_versions() -> dict[str, str]:
 def model_card(config: Config, benchmark: Benchmark, manifest: Manifest) -> str:
     """Return the run's description in Markdown."""
     champion, scores, unit = benchmark.champion, benchmark.champion.final.scores, config.model.currency
-    synthetic = "**The data is synthetic** (written by `tabtrail sample`): the figures say nothing about a real business.\n\n" if manifest.synthetic else ""
+    synthetic = (
+        "**The data is synthetic** (written by `tabtrail sample`): the figures say nothing about a real business.\n\n"
+        if manifest.synthetic
+        else ""
+    )
     return (
         f"# {config.model.name}\n\n{synthetic}"
         f"Predicts `{config.model.target}`{f' in {unit}' if unit else ''} of one row of `{manifest.source}`"
@@ -139,12 +160,14 @@ def _seconds(result: Result) -> Iterator[MetricItem]:
 
 def _git_tags(root: Path) -> Iterator[tuple[str, str]]:
     try:
-        head, status = (
-            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603, S607
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain"])
-        )
+        head, status = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
     except (OSError, subprocess.SubprocessError):
         return
     yield "mlflow.source.git.commit", head
     yield TAG + "git_commit", head
     yield TAG + "git_dirty", str(bool(status)).lower()
+
+
+def _git(root: Path, *words: str) -> str:
+    command = ["git", "-C", str(root), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603

@@ -7,7 +7,7 @@ CHAMPION = "champion"
 
 def register_champion(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
     """Register a logged model as a new version, point the alias `champion` at it, and return the version."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    from mlflow.exceptions import MlflowException
 
     try:
         store.client.get_registered_model(name)

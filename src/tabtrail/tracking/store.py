@@ -50,8 +50,8 @@ def open_store(uri: str, experiment: str) -> Store:
     file beside it lets one through. Raises `StoreError` for a store that cannot be opened.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow  # noqa: PLC0415 - two seconds that only those who log pay
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
+    import mlflow
+    from mlflow.exceptions import MlflowException
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -62,7 +62,7 @@ def open_store(uri: str, experiment: str) -> Store:
         path = Path(uri.removeprefix(_SQLITE))
         make_folder(path.parent)
         with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
-            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
             # Made here with its own artifact root: the client's default is ./mlruns of whatever folder we are in.
             store = SqlAlchemyStore(uri, str(path.parent))
@@ -74,7 +74,9 @@ def open_store(uri: str, experiment: str) -> Store:
         raise StoreError(f"cannot open the MLflow store {uri}: {str(error).splitlines()[0]}") from error
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
-            raise StoreError(f"the MLflow store {uri} is damaged: {type(error).__name__}; move it away to start a new one") from error
+            raise StoreError(
+                f"the MLflow store {uri} is damaged: {type(error).__name__}; move it away to start a new one"
+            ) from error
         raise
 
 
@@ -95,7 +97,7 @@ def start_run(store: Store, name: str, tags: dict[str, str], parent: str | None 
 
 def log_items(store: Store, run_id: str, items: RunItems) -> None:
     """Send params, metrics and tags in one batch (more where they pass MLflow's limits of a batch)."""
-    from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415
+    from mlflow.entities import Metric, Param, RunTag
 
     now = int(time.time() * 1000)
     metrics = [Metric(each.key, each.value, now, each.step) for each in items.metrics]
@@ -130,7 +132,7 @@ def running(store: Store, name: str, tags: dict[str, str], parent: str | None = 
 
 def log_dataset(store: Store, run_ids: Sequence[str], data: pl.DataFrame, target: str, source: str, sha256: str) -> None:
     """Note the dataset that runs used. Its digest is the start of our own fingerprint: MLflow's covers 10,000 rows only."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415
+    from mlflow.entities import Dataset, DatasetInput, InputTag
 
     columns = [{"type": _mlflow_type(dtype), "name": name, "required": True} for name, dtype in data.schema.items()]
     dataset = Dataset(
@@ -150,12 +152,14 @@ def _mlflow_type(dtype: pl.DataType) -> str:
     return "long" if dtype.is_integer() else "double" if dtype.is_float() else "datetime" if dtype.is_temporal() else "string"
 
 
-def log_model(store: Store, run_id: str, name: str, pipeline: Pipeline, schema: ModelSchema, example: pd.DataFrame, requirements: list[str]) -> LoggedModel:
+def log_model(
+    store: Store, run_id: str, name: str, pipeline: Pipeline, schema: ModelSchema, example: pd.DataFrame, requirements: list[str]
+) -> LoggedModel:
     """Save a fitted pipeline with signature, input example and pinned requirements (inferring them costs seconds a model)."""
-    import mlflow.sklearn  # noqa: PLC0415
-    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415
-    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
-    from mlflow.types import ColSpec, Schema  # noqa: PLC0415
+    import mlflow.sklearn
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
 
     inputs = [ColSpec("double" if f.kind == "numeric" else "string", f.name) for f in schema.features]
     model = store.client.create_logged_model(store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name})

@@ -1,0 +1,32 @@
+# make run: the main job. make test: every check. Both set up .venv first where that is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test lock
+
+run: $(INSTALLED)
+	$(BIN)/python -m tabtrail sample --if-missing
+	$(BIN)/python -m tabtrail run
+
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# Pinned with hashes, bytecode compiled; the project itself is installed in place.
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tabtrail needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src
+	touch $@
+
+# Needs uv. Writes name==version with hashes and markers, no address of an index.
+lock:
+	uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
+	  --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml -o requirements.lock

@@ -1,0 +1,115 @@
+"""Real data where it is, temporary projects, one trained project a session."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tabtrail import pipeline
+from tabtrail.config import Config, load_config
+from tabtrail.pipeline import Report
+from tabtrail.sample import write_sample
+
+REPO = Path(__file__).resolve().parents[1]
+REAL_CSV = REPO.parent / "shared" / "data" / "sales_data_sample.csv"
+CALIFORNIA_CSV = REAL_CSV.with_name("california_housing.csv")
+ONE_CANDIDATE = ["candidates={LinearRegression: {}}", "engine.kind=serial"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with its own copy of `config_v2.yaml` and a CSV; nothing in it is the repository's."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "config_v2.yaml"
+
+    @property
+    def csv(self) -> Path:
+        return self.root / "data" / "raw" / "sales_data_sample.csv"
+
+    def config(self, *overrides: str) -> Config:
+        return load_config(self.config_file, overrides)
+
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        self.csv.write_bytes(change(self.csv.read_bytes()))
+
+    def tree(self) -> dict[str, str]:
+        """Every file that the program wrote, with its hash: equal trees mean that nothing was touched."""
+        made = [path for name in ("data/processed", "duckdb", "models", "output") for path in (self.root / name).rglob("*")]
+        return {str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made if path.is_file()}
+
+
+def pytest_report_header() -> str:
+    if REAL_CSV.is_file():
+        return f"real data: {REAL_CSV.name}"
+    return f"REAL DATA IS MISSING: tests of {REAL_CSV.name} are SKIPPED, the synthetic sample stands in elsewhere"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_repository_is_left_alone() -> Iterator[None]:
+    """Tests that overwrote the production model: what lies in the repository's own folders is the same afterwards."""
+    before = Project(REPO).tree()
+    yield
+    assert Project(REPO).tree() == before
+
+
+@pytest.fixture(scope="session")
+def real_csv() -> Path:
+    if not REAL_CSV.is_file():
+        pytest.skip(f"{REAL_CSV} is missing: the figures of the real file are not checked")
+    return REAL_CSV
+
+
+@pytest.fixture
+def project(tmp_path: Path, sample_csv: Path) -> Project:
+    """A project over the synthetic sample (not marked, so that it counts as a user's own file)."""
+    return make_project(tmp_path, sample_csv)
+
+
+@pytest.fixture
+def real_project(tmp_path: Path, real_csv: Path) -> Project:
+    return make_project(tmp_path, real_csv)
+
+
+@pytest.fixture(scope="session")
+def sample_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sample") / "sales_data_sample.csv"
+    write_sample(path)
+    return path
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project after a whole run, and what the run reported."""
+
+    project: Project
+    report: Report
+
+    @property
+    def config(self) -> Config:
+        return self.project.config()
+
+    def copy(self, target: Path) -> Project:
+        shutil.copytree(self.project.root, target, dirs_exist_ok=True)
+        return Project(target)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Trained:
+    """The whole job, once: on the real CSV where it is there, else on the synthetic sample."""
+    source = REAL_CSV if REAL_CSV.is_file() else sample_csv
+    project = make_project(tmp_path_factory.mktemp("trained"), source)
+    return Trained(project, pipeline.run(project.config()))
+
+
+def make_project(root: Path, csv: Path) -> Project:
+    shutil.copy(REPO / "config_v2.yaml", root)
+    (root / "data" / "raw").mkdir(parents=True)
+    shutil.copy(csv, root / "data" / "raw" / "sales_data_sample.csv")
+    return Project(root)

@@ -1,0 +1,246 @@
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import Project
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabtrail.config import load_config
+from tabtrail.data.ingest import ingest, read_manifest, scan_dataset
+from tabtrail.data.source import detect_code_page
+from tabtrail.errors import ConfigError, DataError, TabtrailError
+
+
+def test_the_real_file_is_kept_row_for_row(real_project: Project) -> None:
+    manifest = ingest(real_project.config())
+    assert (manifest.rows_in, manifest.rows_kept, manifest.rows_rejected) == (2823, 2823, 0)
+    assert manifest.partitions == {"YEAR=2003": 1000, "YEAR=2004": 1345, "YEAR=2005": 478}
+    assert manifest.warnings == {"unit_price_near_msrp": 303}
+    data = scan_dataset(real_project.config()).collect()
+    assert round(data["SALES"].sum(), 2) == 10032628.85
+    assert data.filter(pl.col("TERRITORY") == "NA").height == 1074
+    assert data["TERRITORY"].null_count() == 0
+    assert "ADDRESSLINE2" not in data.columns
+    assert data.filter(pl.col("STATE") == "Unknown").height == 1486
+    assert data.filter(pl.col("POSTALCODE") == "Unknown").height == 76
+    assert {"10022", "WX1 6LT", "S-958 22", "530-0003"} <= set(data["POSTALCODE"])
+    assert data.schema["PHONE"] == pl.String
+    assert data.filter(pl.col("YEAR") != pl.col("YEAR_ID")).is_empty()
+    assert data.filter(pl.col("MONTH") != pl.col("MONTH_ID")).is_empty()
+
+
+def test_the_letters_of_the_real_file_read_right(real_project: Project) -> None:
+    for encoding in ("cp850", "auto"):
+        manifest = ingest(real_project.config(f"source.encoding={encoding}"))
+        assert (manifest.encoding, manifest.replaced_characters) == ("cp850", 0)
+        text = " ".join(scan_dataset(real_project.config()).collect().select(pl.concat_str(pl.col(pl.String), ignore_nulls=True)).to_series())
+        assert "Berguvsvägen" in text
+        assert "Cataluña" in text
+        assert "Martín" in text
+
+
+def test_a_rerun_gives_the_same_bytes(project: Project) -> None:
+    first = ingest(project.config())
+    before = project.tree()
+    assert ingest(project.config()).data_sha256 == first.data_sha256
+    assert project.tree() == before
+
+
+def test_rejected_rows_stand_aside_with_line_and_rules(project: Project) -> None:
+    lines = project.csv.read_bytes().splitlines()
+    lines[10] = lines[10].replace(b"/200", b"/30", 1)
+    fields = lines[20].split(b",")
+    fields[1], fields[4] = b"-5", b""
+    lines[20] = b",".join(fields)
+    project.csv.write_bytes(b"\n".join(lines) + b"\n")
+    manifest = ingest(project.config())
+    assert (manifest.rows_in, manifest.rows_kept, manifest.rows_rejected) == (2823, 2821, 2)
+    rejects = pl.read_parquet(project.config().paths.rejects)
+    assert rejects["line"].to_list() == [11, 21]
+    assert "disagrees" in rejects["rules"][0] or "not a date" in rejects["rules"][0]
+    assert rejects["rules"][1] == "QUANTITYORDERED: below 1; SALES: missing"
+    assert rejects["QUANTITYORDERED"][1] == "-5"
+    assert manifest.rejects["SALES: missing"] == 1
+
+
+def test_a_ragged_line_is_set_aside_and_later_lines_keep_their_numbers(project: Project) -> None:
+    lines = project.csv.read_bytes().splitlines()
+    lines[5] = lines[5].rpartition(b",")[0]
+    lines[7] += b",extra"
+    lines[9] = lines[9].replace(b"/200", b"/19", 1)
+    project.csv.write_bytes(b"\n".join(lines) + b"\n")
+    manifest = ingest(project.config())
+    assert (manifest.rows_in, manifest.rows_rejected) == (2823, 3)
+    rejects = pl.read_parquet(project.config().paths.rejects)
+    assert rejects["line"].to_list() == [6, 8, 10]
+    assert rejects["rules"][0] == "ragged: 24 fields, the header has 25"
+    assert rejects["rules"][1] == "ragged: 26 fields, the header has 25"
+
+
+def test_a_line_break_in_quotes_belongs_to_its_field_and_line_numbers_stay_true(project: Project) -> None:
+    lines = project.csv.read_bytes().splitlines()
+    fields = lines[3].split(b",")
+    fields[15] = b'"first\nsecond, line"'
+    lines[3] = b",".join(fields)
+    lines[6] = lines[6].replace(b"/200", b"/19", 1)
+    project.csv.write_bytes(b"\n".join(lines) + b"\n")
+    ingest(project.config())
+    assert pl.read_parquet(project.config().paths.rejects)["line"].to_list() == [8]
+    assert "first\nsecond, line" in scan_dataset(project.config()).collect()["ADDRESSLINE1"].to_list()
+
+
+def test_windows_line_ends_a_bom_and_no_last_line_end_make_no_difference(project: Project) -> None:
+    expected = ingest(project.config())
+    text = project.csv.read_bytes().decode("cp850")
+    project.csv.write_bytes(text.replace("\n", "\r\n").rstrip("\r\n").encode("utf-8-sig"))
+    assert ingest(project.config("source.encoding=auto")).data_sha256 == expected.data_sha256
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "cp850"])
+def test_auto_reads_the_same_text_in_every_encoding(project: Project, encoding: str) -> None:
+    expected = ingest(project.config())
+    text = project.csv.read_bytes().decode("cp850")
+    project.csv.write_bytes(text.encode(encoding))
+    found = ingest(project.config("source.encoding=auto"))
+    assert found.data_sha256 == expected.data_sha256
+    assert found.replaced_characters == 0
+
+
+def test_stray_bytes_in_utf8_are_replaced_and_counted(project: Project) -> None:
+    text = project.csv.read_bytes().decode("cp850").encode()
+    project.csv.write_bytes(text.replace(b"Synthetic Customer 001", b"Synth\x84tic Customer 001") + b"")
+    manifest = ingest(project.config("source.encoding=auto"))
+    assert manifest.encoding == "utf-8"
+    assert manifest.replaced_characters == text.count(b"Synthetic Customer 001")
+    assert any("replaced by U+FFFD" in note for note in manifest.notes)
+
+
+@pytest.mark.parametrize(
+    ("words", "encoding"),
+    [("Berguvsvägen Cataluña Martín", "cp850"), ("Münchner Straße, São Paulo, Besançon, Århus", "cp1252"), ("Привет, мир, улица", "cp1251")],
+)
+def test_the_code_page_is_the_one_that_gives_words(tmp_path: Path, words: str, encoding: str) -> None:
+    (tmp_path / "x.csv").write_bytes(words.encode(encoding))
+    assert words.encode(encoding).decode(detect_code_page(tmp_path / "x.csv")) == words
+
+
+def set_field(column: int, value: bytes) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        lines = data.splitlines()
+        for index in range(1, len(lines)):
+            fields = lines[index].split(b",")
+            fields[column] = value
+            lines[index] = b",".join(fields)
+        return b"\n".join(lines) + b"\n"
+
+    return change
+
+
+def swap_day_and_month(data: bytes) -> bytes:
+    rows = list(csv.reader(io.StringIO(data.decode("cp850"))))
+    for row in rows[1:]:
+        month, day, rest = row[5].split("/")
+        row[5] = f"{day}/{month}/{rest}"
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode("cp850")
+
+
+BAD_FILES: dict[str, tuple[Callable[[bytes], bytes], list[str], str]] = {
+    "empty": (lambda data: b"", [], r"is empty \(0 bytes\)"),
+    "header only": (lambda data: data.splitlines()[0] + b"\n", [], r"has a header and no rows"),
+    "missing column": (lambda data: data.replace(b"MSRP", b"MSRPP", 1), [], r"line 1: missing column 'MSRP'; did you mean 'MSRPP'\?"),
+    "duplicated column": (lambda data: data.replace(b"STATUS", b"SALES", 1), [], r"column 'SALES' stands 2 times"),
+    "wrong delimiter": (lambda data: data.replace(b",", b";"), [], r"is source.delimiter right"),
+    "column of the wrong type": (set_field(1, b"many"), [], r"QUANTITYORDERED: not int \(2,823 rows\)"),
+    "unparsable dates": (set_field(5, b"yesterday"), [], r"first on line 2\): ORDERDATE: not a date of the formats \(2,823 rows\)"),
+    "dates of the wrong order": (swap_day_and_month, [], r"Do cleaning.date_formats have day, month and year in the file's order"),
+    "NUL bytes": (lambda data: data.replace(b"Shipped", b"Ship\0ed", 1), [], r"line \d+: a NUL character"),
+    "UTF-8 that is not": (lambda data: data, ["source.encoding=utf-8"], r"line \d+: these bytes are not utf-8; set source.encoding: cp850"),
+    "latin-1 that is not": (lambda data: data, ["source.encoding=latin-1"], r"invisible control characters"),
+    "UTF-16 without its mark": (lambda data: data, ["source.encoding=utf-16"], r"these bytes are not utf-16"),
+    "target missing": (set_field(4, b""), [], r"SALES: missing \(2,823 rows\)"),
+    "ragged past the share": (lambda data: data.replace(b"Shipped,", b"Shipped,,"), [], r"ragged: 26 fields"),
+    "open quote": (lambda data: data.replace(b",Shipped", b',"Shipped', 1), [], r"from line \d+: .* a quote is opened"),
+    "not a number": (set_field(2, b"nan"), [], r"PRICEEACH: not finite"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_refused_and_the_previous_dataset_stays(project: Project, name: str) -> None:
+    ingest(project.config())
+    before = project.tree()
+    change, overrides, message = BAD_FILES[name]
+    project.rewrite(change)
+    with pytest.raises(DataError, match=message) as caught:
+        ingest(project.config(*overrides))
+    assert caught.value.exit_code == 3
+    assert project.tree() == before
+
+
+def test_errors_hold_no_value_of_the_data(project: Project) -> None:
+    project.rewrite(set_field(1, b"s3cret"))
+    with pytest.raises(DataError) as caught:
+        ingest(project.config())
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_missing_csv_and_an_unknown_encoding_are_config_errors(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"unknown encoding 'cp85'; did you mean 'cp850'\?"):
+        ingest(project.config("source.encoding=cp85"))
+    project.csv.unlink()
+    with pytest.raises(ConfigError, match=r"paths.raw_csv: there is no file .*sales_data_sample.csv"):
+        ingest(project.config())
+
+
+def test_an_unwritable_folder_is_a_message(project: Project) -> None:
+    (project.root / "data" / "processed").write_text("a file where a folder should be")
+    with pytest.raises(TabtrailError, match=r"cannot write in .*processed"):
+        ingest(project.config())
+
+
+def test_the_manifest_accounts_for_every_row_and_names_the_source(project: Project) -> None:
+    manifest = ingest(project.config())
+    stored = json.loads(project.config().paths.manifest.read_text())
+    assert stored["rows_in"] == stored["rows_kept"] + stored["rows_rejected"] == 2823
+    assert sum(stored["partitions"].values()) == stored["rows_kept"]
+    assert stored["source"] == "sales_data_sample.csv"
+    assert stored["nulls"]["SALES"] == 0
+    assert read_manifest(project.config()) == manifest
+
+
+def test_a_column_that_no_one_declared_is_kept_as_text(project: Project) -> None:
+    lines = project.csv.read_bytes().splitlines()
+    project.csv.write_bytes(b"\n".join([lines[0] + b",NOTE", *(line + b",007" for line in lines[1:])]) + b"\n")
+    ingest(project.config())
+    assert scan_dataset(project.config()).collect()["NOTE"].unique().to_list() == ["007"]
+
+
+FIELD = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.lists(st.tuples(FIELD, FIELD, FIELD), min_size=1, max_size=12), cut=st.integers(0, 11))
+def test_rows_in_are_rows_kept_and_rejected_whatever_stands_in_the_file(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], cut: int
+) -> None:
+    root = tmp_path_factory.mktemp("fuzz")
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([("a", "b", "y"), *rows])
+    text = out.getvalue()
+    (root / "x.csv").write_text(text + "1,2\n" * (cut % 3), encoding="utf-8")
+    (root / "c.yaml").write_text(
+        "version: 2\npaths: {raw_csv: x.csv}\ncontract: {max_reject_share: 1}\n"
+        "model: {target: y, numeric_features: [a], categorical_features: [b]}\nsplit: {kind: random}\n"
+    )
+    try:
+        manifest = ingest(load_config(root / "c.yaml"))
+    except DataError as error:
+        assert "every row was rejected" in str(error)
+        return
+    assert manifest.rows_in == len(rows) + cut % 3 == manifest.rows_kept + manifest.rows_rejected
