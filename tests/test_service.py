@@ -1,0 +1,159 @@
+"""The service over real HTTP on loopback."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import joblib
+import pandas as pd
+import pytest
+from conftest import REPO, Project, Trained
+
+from tabtrail.bundle import read_metadata
+from tabtrail.schema import ModelSchema
+
+
+@contextmanager
+def serving(project: Project) -> Iterator[httpx.Client]:
+    """Start `uvicorn src.api_sales_v2:app` as a user does, on a free port, and stop it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "src.api_sales_v2:app", "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen(command, cwd=REPO, env={**os.environ, "TABTRAIL_CONFIG": str(project.config_file)})
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            for _ in range(200):
+                try:
+                    client.get("/health")
+                    break
+                except httpx.ConnectError:
+                    assert process.poll() is None
+                    time.sleep(0.1)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def client(trained: Trained) -> Iterator[httpx.Client]:
+    with serving(trained.project) as client:
+        yield client
+
+
+@pytest.fixture
+def example(trained: Trained) -> dict[str, Any]:
+    metadata = read_metadata(trained.config.paths.models_dir, "sales_regressor")
+    return dict(ModelSchema.from_dict(metadata["schema"]).example)
+
+
+def test_health_names_the_model_its_run_and_its_features(client: httpx.Client, trained: Trained) -> None:
+    body = client.get("/health").json()
+    champion = trained.report.leaderboard.candidates[0]
+    assert (body["status"], body["model_name"], body["mlflow_run_id"]) == ("ok", champion.candidate, champion.run_id)
+    assert body["features"] == list(trained.config.model.features)
+
+
+def test_api_cli_and_python_pipeline_give_the_same_number(client: httpx.Client, trained: Trained, example: dict[str, Any]) -> None:
+    answer = client.post("/predict", json=example).json()
+    words = ["-m", "src.predict_sales", "--config", str(trained.project.config_file), "--json", json.dumps(example), "--output", "json"]
+    cli = json.loads(subprocess.run([sys.executable, *words], cwd=REPO, capture_output=True, text=True, check=True).stdout)
+    assert answer == cli
+    pipeline = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
+    assert answer["prediction"] == pytest.approx(float(pipeline.predict(pd.DataFrame([example]))[0]), rel=1e-7)
+    assert answer["currency"] == "USD"
+    assert answer["inputs"] == example
+
+
+def test_the_documented_request_works(client: httpx.Client, trained: Trained) -> None:
+    document = client.get("/openapi.json").json()
+    media = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert list(media["schema"]["properties"]) == list(trained.config.model.features)
+    assert media["schema"]["properties"]["QUANTITYORDERED"]["minimum"] == 1
+    assert client.post("/predict", json=media["example"]).status_code == 200
+    assert "swagger" in client.get("/docs").text.lower()
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"QUANTITYORDERED": -30}, "QUANTITYORDERED"),
+        ({"MONTH_ID": 99}, "MONTH_ID"),
+        ({"QTR_ID": 1, "MONTH_ID": 12}, ""),
+        ({"MSRP": "95"}, "MSRP"),
+        ({"MSRP": None}, "MSRP"),
+        ({"COUNTRY": 7}, "COUNTRY"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"DEALSIZE": "Huge"}, "DEALSIZE"),
+        ({"QUANTITYORDERED": 2.5}, "QUANTITYORDERED"),
+        ({"MSRP": 10**400}, "MSRP"),
+    ],
+)
+def test_values_outside_the_contract_are_refused_with_422_and_named(
+    client: httpx.Client, example: dict[str, Any], change: dict[str, Any], column: str
+) -> None:
+    answer = client.post("/predict", json={**example, **change})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [error["column"] for error in answer.json()["errors"]] == [column]
+
+
+def test_nan_and_infinity_in_the_body_are_refused_not_a_server_error(client: httpx.Client, example: dict[str, Any]) -> None:
+    for text in ("NaN", "Infinity", "-Infinity", "1e999"):
+        body = json.dumps({**example, "PRICEEACH": 1.25}).replace("1.25", text)
+        assert client.post("/predict", content=body, headers={"content-type": "application/json"}).status_code == 422
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b"[" * 50_000, b'{"MSRP": "\\ud800"}'])
+def test_a_body_that_is_no_row_is_refused(client: httpx.Client, body: bytes) -> None:
+    answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["title"] == "Row refused"
+
+
+def test_other_refusals_are_problem_documents_too(client: httpx.Client) -> None:
+    assert client.post("/predict", content=b"x" * 2_000_000, headers={"content-type": "application/json"}).status_code == 413
+    assert client.post("/predict", content=b"a=1", headers={"content-type": "text/plain"}).status_code == 415
+    for answer in (client.get("/nothing"), client.get("/predict")):
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_an_error_echoes_no_value(client: httpx.Client, example: dict[str, Any]) -> None:
+    answer = client.post("/predict", json={**example, "COUNTRY": 31337, "DEALSIZE": "s3cret"})
+    assert answer.status_code == 422
+    assert "s3cret" not in answer.text
+    assert "31337" not in answer.text
+
+
+def test_what_the_model_has_not_seen_is_answered_with_a_warning(client: httpx.Client, example: dict[str, Any]) -> None:
+    answer = client.post("/predict", json={**example, "PRODUCTLINE": "Spaceships", "QUANTITYORDERED": 5000})
+    assert answer.status_code == 200
+    assert [warning.partition(":")[0] for warning in answer.json()["warnings"]] == ["QUANTITYORDERED", "PRODUCTLINE"]
+
+
+def test_before_training_it_is_up_and_says_so(project: Project) -> None:
+    with serving(project) as client:
+        assert client.get("/health").json()["status"] == "not_trained"
+        answer = client.post("/predict", json={})
+        assert (answer.status_code, answer.json()["title"]) == (503, "No model")
+        assert "tabtrail run" in answer.json()["detail"]
+        assert str(project.root) not in answer.text
+        assert client.get("/openapi.json").status_code == 200
+
+
+def test_a_damaged_bundle_is_not_healthy(trained: Trained, tmp_path: Path) -> None:
+    project = trained.copy(tmp_path)
+    path = project.config().paths.models_dir / "sales_regressor.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with serving(project) as client:
+        assert client.get("/health").json()["status"] == "damaged"
+        assert client.post("/predict", json={}).status_code == 503
