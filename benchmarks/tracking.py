@@ -31,12 +31,10 @@ from typing import Any
 
 import psutil
 
-import tabtrail.pipeline as pipeline
 from tabtrail.config import Config, load_config
 from tabtrail.data.ingest import scan_dataset
 from tabtrail.errors import reported
 from tabtrail.modeling.benchmark import load_table, run_benchmark
-from tabtrail.tracking import store as mlflow_store
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1.5
@@ -79,9 +77,12 @@ def configure(csv: Path, folder: Path) -> Config:
 
 def measure(csv: Path, folder: Path, rounds: int, *, fresh: bool) -> dict[str, Any]:
     """Prepare what both sides share, then measure them in turn."""
+    from tabtrail import pipeline
+    from tabtrail.tracking.store import open_store
+
     config = configure(csv, folder)
     rows = pipeline.run_ingest(config)[0].rows_kept
-    creation = timed(lambda: mlflow_store.open_store(config.mlflow.tracking_uri, config.mlflow.experiment))
+    creation = timed(lambda: open_store(config.mlflow.tracking_uri, config.mlflow.experiment))
     if not fresh:
         for work in WORK.values():
             work(config)
@@ -117,7 +118,10 @@ def fit_untracked(config: Config) -> None:
 
 
 def train_tracked(config: Config) -> None:
-    pipeline.run_train(config, force=True)
+    # Imported here, so that a fresh process that only fits does not pay for what the rest of training needs.
+    from tabtrail.pipeline import run_train
+
+    run_train(config, force=True)
 
 
 WORK: dict[str, Callable[[Config], None]] = {"untracked": fit_untracked, "tracked": train_tracked}
@@ -143,8 +147,11 @@ def tree_cpu() -> float:
 @contextlib.contextmanager
 def timed_parts() -> Iterator[dict[str, Seconds]]:
     """Time the steps that `run_train` calls by name, each call added to what its name has."""
+    from tabtrail import pipeline
+    from tabtrail.tracking import store
+
     parts: dict[str, Seconds] = defaultdict(lambda: {"wall": 0.0, "cpu": 0.0})
-    places = [(pipeline, name) for name in (*LOGGING, *EVIDENCE)] + [(mlflow_store, name) for name in RUNS]
+    places = [(pipeline, name) for name in (*LOGGING, *EVIDENCE)] + [(store, name) for name in RUNS]
     originals = [(module, name, getattr(module, name)) for module, name in places]
     for module, name, function in originals:
         setattr(module, name, _timer(function, parts[name]))

@@ -1,0 +1,151 @@
+"""The command as a user types it, in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ONE_CANDIDATE, REPO, Project, Trained
+
+DOORS = {
+    "src.data_parquet": "--force",
+    "src.eda_polars_duckdb": "--force",
+    "src.train_sales_regression_mlflow": "--force",
+    "src.train_sales_timeseries_risk": "--product-line",
+    "src.predict_sales": "--show-schema",
+}
+FAST = [word for override in ONE_CANDIDATE for word in ("--set", override)]
+
+
+def call(*words: str, cwd: Path = REPO, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300
+    )
+
+
+def run_in(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
+    return call("tabtrail", *words, "--config", str(project.config_file))
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_has_help_with_its_options_and_an_example(door: str) -> None:
+    done = call(door, "--help", COLUMNS="200")
+    assert done.returncode == 0
+    assert f"python -m {door}" in done.stdout
+    for option in ("--config", "--set", DOORS[door]):
+        assert option in done.stdout
+    assert "example:" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "ingest", "eda", "train", "predict", "serve", "sample", "config show", "config schema"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = call("tabtrail", *command.split(), "--help")
+    assert done.returncode == 0
+    assert "example:" in done.stdout
+
+
+def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
+    config = ["--config", str(project.config_file)]
+    manifest = json.loads(call("src.data_parquet", *config, "--json").stdout)
+    assert manifest["rows_kept"] == 2823
+    files = json.loads(call("src.eda_polars_duckdb", *config, "--json").stdout)["files"]
+    assert all(Path(file).is_file() for file in files)
+    board = json.loads(call("src.train_sales_regression_mlflow", *config, *FAST, "--json").stdout)
+    assert board["champion"] == "LinearRegression"
+    assert "SALES" in call("src.predict_sales", *config, "--show-schema").stdout
+
+
+def test_the_door_of_the_forecast_says_plainly_that_it_is_not_there_yet() -> None:
+    words = ["--product-line", "Classic Cars", "--country", "USA", "--forecast-steps", "6", "--garch-horizon", "6"]
+    done = call("src.train_sales_timeseries_risk", *words)
+    assert done.returncode == 1
+    assert done.stderr == "error: the forecast and its risk are not part of this version; the other commands work (tabtrail --help)\n"
+
+
+def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:
+    done = run_in(trained.project, "run")
+    assert done.returncode == 0
+    assert "2,823 rows in, 2,823 kept, 0 rejected" in done.stdout
+    for row in trained.report.leaderboard.candidates:
+        line = next(line for line in done.stdout.splitlines() if f" {row.candidate} " in line)
+        for value in (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.test_rmse, row.test_mae):
+            assert f" {value} " in line, "the terminal and the JSON must agree to the last digit"
+    assert f"champion: {trained.report.leaderboard.champion}" in done.stdout
+    assert "mlflow ui --backend-store-uri sqlite:///" in done.stdout
+    assert "uvicorn src.api_sales_v2:app" in done.stdout
+    assert "bundle" in done.stdout
+
+
+def test_a_second_run_repeats_no_stage(trained: Trained) -> None:
+    before = trained.project.tree()
+    done = run_in(trained.project, "run", "--json")
+    assert json.loads(done.stdout)["repeated"] == {"ingest": False, "eda": False, "train": False}
+    assert done.stderr.splitlines() == ["ingest: unchanged", "eda: unchanged", "train: unchanged"]
+    assert trained.project.tree() == before
+
+
+def test_quiet_says_nothing_on_stderr(trained: Trained) -> None:
+    assert run_in(trained.project, "run", "--quiet").stderr == ""
+
+
+def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Project) -> None:
+    first = run_in(project, "run", *FAST, "--json")
+    assert json.loads(first.stdout)["repeated"] == {"ingest": True, "eda": True, "train": True}
+    second = run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--json")
+    assert json.loads(second.stdout)["repeated"] == {"ingest": False, "eda": False, "train": True}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["run", "--set", "paths.raw_csv=none.csv"], 2, "paths.raw_csv: there is no file"),
+        (["run", "--set", "source.encodng=x"], 2, "unknown key; did you mean 'encoding'?"),
+        (["run", "--set", "source.encoding=utf-8"], 3, "these bytes are not utf-8"),
+        (["train"], 3, "run `tabtrail ingest` first"),
+        (["eda"], 3, "run `tabtrail ingest` first"),
+        (["run", "--set", "split.folds=1"], 2, "split.folds: input should be greater than or equal to 2"),
+        (["run", "--nonsense"], 2, "No such option: --nonsense"),
+    ],
+)
+def test_a_failure_is_one_message_on_stderr_with_its_exit_code(project: Project, words: list[str], code: int, message: str) -> None:
+    done = run_in(project, *words)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_failed_run_leaves_the_last_good_one(trained: Trained, tmp_path: Path) -> None:
+    project = trained.copy(tmp_path)
+    run_in(project, "run", *FAST)
+    before = project.tree()
+    project.rewrite(lambda data: data.splitlines()[0] + b"\n")
+    assert run_in(project, "run", *FAST).returncode == 3
+    assert run_in(project, "train", *FAST, "--set", "candidates.LinearRegression.n_jobs_=3").returncode == 2
+    assert project.tree() == before
+
+
+def test_config_show_prints_the_resolved_tree_and_schema_is_json(project: Project) -> None:
+    shown = run_in(project, "config", "show", "--set", "split.folds=7")
+    assert f"raw_csv: {project.csv}" in shown.stdout
+    assert "folds: 7" in shown.stdout
+    assert json.loads(call("tabtrail", "config", "schema").stdout)["title"] == "Config"
+
+
+def test_a_missing_extra_is_one_line_that_names_it() -> None:
+    code = (
+        "import sys; sys.argv = ['tabtrail', 'run']; import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'catboost' else find(name, *a)\n"
+        "from tabtrail.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO)
+    assert done.returncode == 1
+    assert done.stderr == "error: this needs catboost, which the base install leaves out: pip install 'tabtrail[train]'\n"
+
+
+def test_output_to_a_closed_pipe_is_no_traceback(trained: Trained) -> None:
+    command = f"{sys.executable} -m tabtrail config schema | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=REPO)
+    assert "Traceback" not in done.stderr
