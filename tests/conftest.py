@@ -42,7 +42,9 @@ class Project:
     def tree(self) -> dict[str, str]:
         """Every file that the program wrote, with its hash: equal trees mean that nothing was touched."""
         made = [path for name in ("data/processed", "duckdb", "models", "output") for path in (self.root / name).rglob("*")]
-        return {str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made if path.is_file()}
+        return {
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made if path.is_file()
+        }
 
 
 def pytest_report_header() -> str:

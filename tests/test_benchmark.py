@@ -1,9 +1,9 @@
 import numpy as np
 import polars as pl
 import pytest
-from conftest import ONE_CANDIDATE, Project, Trained
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from conftest import ONE_CANDIDATE, Project, Trained
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import Table, load_table, run_benchmark
@@ -46,7 +46,9 @@ def test_the_order_of_the_file_changes_nothing(project: Project) -> None:
 def test_processes_and_one_process_give_the_same_scores(project: Project) -> None:
     table = table_of(project)
     candidates = "candidates={LightGBM: {n_estimators: 30}, CatBoost: {iterations: 30}, RandomForest_5: {n_estimators: 5}}"
-    serial, parallel = (run_benchmark(project.config(candidates, f"engine.kind={kind}"), table) for kind in ("serial", "processes"))
+    serial, parallel = (
+        run_benchmark(project.config(candidates, f"engine.kind={kind}"), table) for kind in ("serial", "processes")
+    )
     assert [(r.candidate.name, r.mean("rmse"), r.final.scores) for r in serial.results] == [
         (r.candidate.name, r.mean("rmse"), r.final.scores) for r in parallel.results
     ]
@@ -79,7 +81,10 @@ def test_strata_are_scored_apart(trained: Trained) -> None:
     [
         ("{XGBost: {}}", r"candidates.XGBost: unknown model family 'XGBost'; did you mean 'XGBoost'\?"),
         ("{LightGBM: {n_estimatorss: 3}}", r"LightGBM has no such parameter; did you mean 'n_estimators'\?"),
-        ("{CatBoost: {iterations: 10, dept: 3}}", r"candidates.CatBoost.dept: CatBoost has no such parameter; did you mean 'depth'\?"),
+        (
+            "{CatBoost: {iterations: 10, dept: 3}}",
+            r"candidates.CatBoost.dept: CatBoost has no such parameter; did you mean 'depth'\?",
+        ),
         ("{RandomForest: {early_stopping_rounds: 5}}", r"RandomForest has no rounds to stop"),
         ("{XGBoost: {early_stopping_rounds: 0}}", r"write a whole number of rounds, 1 or more"),
     ],
@@ -113,10 +118,14 @@ def test_missing_numbers_an_empty_column_and_one_category_are_fitted(project: Pr
         "candidates={LinearRegression: {}, XGBoost: {n_estimators: 10}, RandomForest: {n_estimators: 5}}", "engine.kind=serial"
     )
     ingest(config)
-    data = scan_dataset(config).collect().with_columns(
-        MSRP=pl.lit(None, pl.Int64),
-        PRICEEACH=pl.when(pl.col("PRICEEACH") > 90).then(None).otherwise(pl.col("PRICEEACH")),
-        COUNTRY=pl.lit("one"),
+    data = (
+        scan_dataset(config)
+        .collect()
+        .with_columns(
+            MSRP=pl.lit(None, pl.Int64),
+            PRICEEACH=pl.when(pl.col("PRICEEACH") > 90).then(None).otherwise(pl.col("PRICEEACH")),
+            COUNTRY=pl.lit("one"),
+        )
     )
     benchmark = run_benchmark(config, load_table(config, data))
     assert benchmark.champion.mean("rmse") < benchmark.baseline.mean("rmse") / 2

@@ -4,8 +4,8 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-from conftest import Trained
 
+from conftest import Trained
 from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.files import sha256_file
@@ -45,7 +45,9 @@ def test_a_missing_file_is_named_with_its_remedy(models: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", [f"{NAME}.onnx", f"{NAME}.joblib", f"{NAME}_metadata.json"])
-@pytest.mark.parametrize("change", [lambda data: data[: len(data) // 2], lambda data: data[:100] + bytes([data[100] ^ 1]) + data[101:]])
+@pytest.mark.parametrize(
+    "change", [lambda data: data[: len(data) // 2], lambda data: data[:100] + bytes([data[100] ^ 1]) + data[101:]]
+)
 def test_a_truncated_or_flipped_file_is_refused(models: Path, name: str, change: "object") -> None:
     path = models / name
     path.write_bytes(change(path.read_bytes()))  # type: ignore[operator]

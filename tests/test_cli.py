@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import ONE_CANDIDATE, REPO, Project, Trained
 
 DOORS = {
@@ -39,7 +40,9 @@ def test_every_door_has_help_with_its_options_and_an_example(door: str) -> None:
     assert "example:" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "ingest", "eda", "train", "predict", "serve", "sample", "config show", "config schema"])
+@pytest.mark.parametrize(
+    "command", ["run", "ingest", "eda", "train", "predict", "serve", "sample", "config show", "config schema"]
+)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = call("tabtrail", *command.split(), "--help")
     assert done.returncode == 0
@@ -61,7 +64,10 @@ def test_the_door_of_the_forecast_says_plainly_that_it_is_not_there_yet() -> Non
     words = ["--product-line", "Classic Cars", "--country", "USA", "--forecast-steps", "6", "--garch-horizon", "6"]
     done = call("src.train_sales_timeseries_risk", *words)
     assert done.returncode == 1
-    assert done.stderr == "error: the forecast and its risk are not part of this version; the other commands work (tabtrail --help)\n"
+    assert (
+        done.stderr
+        == "error: the forecast and its risk are not part of this version; the other commands work (tabtrail --help)\n"
+    )
 
 
 def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:
@@ -109,7 +115,9 @@ def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Pro
         (["run", "--nonsense"], 2, "No such option: --nonsense"),
     ],
 )
-def test_a_failure_is_one_message_on_stderr_with_its_exit_code(project: Project, words: list[str], code: int, message: str) -> None:
+def test_a_failure_is_one_message_on_stderr_with_its_exit_code(
+    project: Project, words: list[str], code: int, message: str
+) -> None:
     done = run_in(project, *words)
     assert done.returncode == code
     assert message in done.stderr

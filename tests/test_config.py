@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Project
 
+from conftest import Project
 from tabtrail.config import config_schema, load_config
 from tabtrail.errors import ConfigError
 
@@ -35,13 +35,19 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
     [
         ("split.test_size=2", r"--set split.test_size: split.test_size: input should be less than 1"),
         ("split.folds=five", r"split.folds: input should be a valid integer"),
-        ("contract.columns.SALES.dtype=flot", r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string' or 'date'"),
+        (
+            "contract.columns.SALES.dtype=flot",
+            r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string' or 'date'",
+        ),
         ("contract.columns.SALES.mini=1", r"unknown key; did you mean 'min'\?"),
         ("model.target=MSRP", r"a column is named twice among target and features"),
         ("model.strata={x: PRICEACH > 1}", r"'PRICEACH' is not a declared column; did you mean 'PRICEEACH'\?"),
         ("model.strata={x: COUNTRY > 3}", r"'>' cannot be applied to text and number"),
         ("model.strata={x: PRICEEACH + 1}", r"gives a number; write a comparison"),
-        ("aggregations=[{name: a, group_by: [COUNTRY], measures: {x: summ(SALES)}}]", r"is not a measure; write count, or one of"),
+        (
+            "aggregations=[{name: a, group_by: [COUNTRY], measures: {x: summ(SALES)}}]",
+            r"is not a measure; write count, or one of",
+        ),
         ("split.group_key=null", r"a group split needs the column whose rows stay together"),
         ("parquet.partition_by=[YEER]", r"'YEER' is not a declared column; did you mean 'YEAR'\?"),
         ("nonsense", r"write it as section.key=value"),

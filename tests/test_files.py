@@ -1,5 +1,4 @@
 import json
-import os
 import threading
 from pathlib import Path
 
@@ -9,12 +8,16 @@ from tabtrail.errors import TabtrailError
 from tabtrail.files import atomic_file, atomic_folder, record_stage, sha256_file, stage_is_fresh, write_json
 
 
+def fail() -> None:
+    raise RuntimeError("boom")
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")
     with pytest.raises(RuntimeError, match="boom"), atomic_file(target) as temporary:
         temporary.write_text("half")
-        raise RuntimeError("boom")
+        fail()
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
@@ -25,7 +28,7 @@ def test_a_failed_folder_leaves_the_old_folder(tmp_path: Path) -> None:
     (target / "old").touch()
     with pytest.raises(RuntimeError, match="boom"), atomic_folder(target) as temporary:
         (temporary / "new").touch()
-        raise RuntimeError("boom")
+        fail()
     assert [path.name for path in target.iterdir()] == ["old"]
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
@@ -56,7 +59,7 @@ def test_a_reader_finds_a_complete_folder_at_every_moment(tmp_path: Path) -> Non
 
 def test_an_unwritable_place_is_a_message_not_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TabtrailError, match="cannot write in .*file"), atomic_file(tmp_path / "file" / "a.txt"):
+    with pytest.raises(TabtrailError, match=r"cannot write in .*file"), atomic_file(tmp_path / "file" / "a.txt"):
         pass
 
 
@@ -82,4 +85,4 @@ def test_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {})
     plain = tmp_path / "plain"
     plain.write_text(json.dumps({}))
-    assert os.stat(tmp_path / "a.json").st_mode == os.stat(plain).st_mode
+    assert (tmp_path / "a.json").stat().st_mode == plain.stat().st_mode

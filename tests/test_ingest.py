@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Project
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import Project
 from tabtrail.config import load_config
 from tabtrail.data.ingest import ingest, read_manifest, scan_dataset
 from tabtrail.data.source import detect_code_page
@@ -38,7 +38,9 @@ def test_the_letters_of_the_real_file_read_right(real_project: Project) -> None:
     for encoding in ("cp850", "auto"):
         manifest = ingest(real_project.config(f"source.encoding={encoding}"))
         assert (manifest.encoding, manifest.replaced_characters) == ("cp850", 0)
-        text = " ".join(scan_dataset(real_project.config()).collect().select(pl.concat_str(pl.col(pl.String), ignore_nulls=True)).to_series())
+        text = " ".join(
+            scan_dataset(real_project.config()).collect().select(pl.concat_str(pl.col(pl.String), ignore_nulls=True)).to_series()
+        )
         assert "Berguvsvägen" in text
         assert "Cataluña" in text
         assert "Martín" in text
@@ -122,7 +124,11 @@ def test_stray_bytes_in_utf8_are_replaced_and_counted(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("words", "encoding"),
-    [("Berguvsvägen Cataluña Martín", "cp850"), ("Münchner Straße, São Paulo, Besançon, Århus", "cp1252"), ("Привет, мир, улица", "cp1251")],
+    [
+        ("Berguvsvägen Cataluña Martín", "cp850"),
+        ("Münchner Straße, São Paulo, Besançon, Århus", "cp1252"),
+        ("Привет, мир, улица", "cp1251"),
+    ],
 )
 def test_the_code_page_is_the_one_that_gives_words(tmp_path: Path, words: str, encoding: str) -> None:
     (tmp_path / "x.csv").write_bytes(words.encode(encoding))
@@ -154,14 +160,30 @@ def swap_day_and_month(data: bytes) -> bytes:
 BAD_FILES: dict[str, tuple[Callable[[bytes], bytes], list[str], str]] = {
     "empty": (lambda data: b"", [], r"is empty \(0 bytes\)"),
     "header only": (lambda data: data.splitlines()[0] + b"\n", [], r"has a header and no rows"),
-    "missing column": (lambda data: data.replace(b"MSRP", b"MSRPP", 1), [], r"line 1: missing column 'MSRP'; did you mean 'MSRPP'\?"),
+    "missing column": (
+        lambda data: data.replace(b"MSRP", b"MSRPP", 1),
+        [],
+        r"line 1: missing column 'MSRP'; did you mean 'MSRPP'\?",
+    ),
     "duplicated column": (lambda data: data.replace(b"STATUS", b"SALES", 1), [], r"column 'SALES' stands 2 times"),
     "wrong delimiter": (lambda data: data.replace(b",", b";"), [], r"is source.delimiter right"),
     "column of the wrong type": (set_field(1, b"many"), [], r"QUANTITYORDERED: not int \(2,823 rows\)"),
-    "unparsable dates": (set_field(5, b"yesterday"), [], r"first on line 2\): ORDERDATE: not a date of the formats \(2,823 rows\)"),
-    "dates of the wrong order": (swap_day_and_month, [], r"Do cleaning.date_formats have day, month and year in the file's order"),
+    "unparsable dates": (
+        set_field(5, b"yesterday"),
+        [],
+        r"first on line 2\): ORDERDATE: not a date of the formats \(2,823 rows\)",
+    ),
+    "dates of the wrong order": (
+        swap_day_and_month,
+        [],
+        r"Do cleaning.date_formats have day, month and year in the file's order",
+    ),
     "NUL bytes": (lambda data: data.replace(b"Shipped", b"Ship\0ed", 1), [], r"line \d+: a NUL character"),
-    "UTF-8 that is not": (lambda data: data, ["source.encoding=utf-8"], r"line \d+: these bytes are not utf-8; set source.encoding: cp850"),
+    "UTF-8 that is not": (
+        lambda data: data,
+        ["source.encoding=utf-8"],
+        r"line \d+: these bytes are not utf-8; set source.encoding: cp850",
+    ),
     "latin-1 that is not": (lambda data: data, ["source.encoding=latin-1"], r"invisible control characters"),
     "UTF-16 without its mark": (lambda data: data, ["source.encoding=utf-16"], r"these bytes are not utf-16"),
     "target missing": (set_field(4, b""), [], r"SALES: missing \(2,823 rows\)"),

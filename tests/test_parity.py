@@ -72,7 +72,13 @@ def test_it_equals_python_beside_every_threshold(exported: tuple[Pipeline, bytes
     for feature, threshold, mode in zip(trees.feature, trees.threshold, trees.modes, strict=True):
         if mode != "LEAF" and feature < 2:
             near = np.float32(threshold)
-            for value in (threshold, near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf)), np.nextafter(threshold, 1e9)):
+            for value in (
+                threshold,
+                near,
+                np.nextafter(near, np.float32(-np.inf)),
+                np.nextafter(near, np.float32(np.inf)),
+                np.nextafter(threshold, 1e9),
+            ):
                 rows.append([float(value) if feature == 0 else 50.0, float(value) if feature == 1 else 30.0])
     x = pd.DataFrame(rows, columns=NUMERIC).assign(c=np.array(["red"] * len(rows), dtype=object))
     assert prove_parity(graph, pipeline, x, 1500.0, 1e-5).passed
@@ -111,6 +117,8 @@ def test_the_graph_takes_raw_columns_by_name(exported: tuple[Pipeline, bytes]) -
 def test_a_graph_of_another_model_is_refused_with_its_rows() -> None:
     x, y = make_rows(100, seed=4)
     wrong = export_onnx(fit("MeanBaseline"), NUMERIC, CATEGORICAL, "m")
-    with pytest.raises(ParityError, match=r"differs from the Python model on \d+ of 100 rows by more than 1e-05 .*\(row \d+ by") as caught:
+    with pytest.raises(
+        ParityError, match=r"differs from the Python model on \d+ of 100 rows by more than 1e-05 .*\(row \d+ by"
+    ) as caught:
         prove_parity(wrong, fit("LinearRegression"), x, float(np.std(y)), 1e-5)
     assert caught.value.exit_code == 4

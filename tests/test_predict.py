@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPO, Project, Trained
 
+from conftest import REPO, Project, Trained
 from tabtrail.bundle import load_bundle
 from tabtrail.predict_cli import main
 from tabtrail.predictor import PayloadError, Predictor

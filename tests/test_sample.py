@@ -3,8 +3,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import ONE_CANDIDATE, REPO, make_project
 
+from conftest import ONE_CANDIDATE, REPO, make_project
 from tabtrail import pipeline
 from tabtrail.errors import UsageError
 from tabtrail.sample import HEADER, mark_path, write_sample

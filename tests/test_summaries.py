@@ -1,8 +1,8 @@
 import duckdb
 import polars as pl
 import pytest
-from conftest import Project
 
+from conftest import Project
 from tabtrail.config import Aggregation
 from tabtrail.data.ingest import ingest
 from tabtrail.data.summaries import aggregation_sql, summarise
@@ -54,9 +54,12 @@ def test_a_further_aggregation_needs_the_yaml_alone(project: Project) -> None:
 
 
 def test_the_sql_is_the_golden_one() -> None:
-    aggregation = Aggregation(name="a", group_by=('od"d',), measures={"total": "sum(SALES)", "n": "count"}, order_by="total desc", limit=5)
+    aggregation = Aggregation(
+        name="a", group_by=('od"d',), measures={"total": "sum(SALES)", "n": "count"}, order_by="total desc", limit=5
+    )
     assert aggregation_sql(aggregation, "sales") == (
-        'SELECT "od""d", fsum("SALES") AS "total", count(*) AS "n" FROM "sales" GROUP BY "od""d" ORDER BY "total" desc, "od""d" LIMIT 5'
+        'SELECT "od""d", fsum("SALES") AS "total", count(*) AS "n" FROM "sales"'
+        ' GROUP BY "od""d" ORDER BY "total" desc, "od""d" LIMIT 5'
     )
 
 

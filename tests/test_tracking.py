@@ -8,10 +8,10 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-from conftest import Project, Trained
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from conftest import Project, Trained
 from tabtrail import pipeline
 from tabtrail.errors import StoreError
 from tabtrail.tracking.store import open_store
@@ -108,7 +108,8 @@ def test_the_model_of_every_candidate_is_saved_small_and_loads(client: MlflowCli
 
 
 def test_four_processes_make_one_store(tmp_path: Path) -> None:
-    code = f"from tabtrail.tracking.store import open_store; print(open_store('sqlite:///{tmp_path}/s/mlflow.db', 'x').experiment_id)"
+    uri = f"sqlite:///{tmp_path}/s/mlflow.db"
+    code = f"from tabtrail.tracking.store import open_store; print(open_store({uri!r}, 'x').experiment_id)"
     processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     answers = [(process.communicate(timeout=120)[0].strip(), process.returncode) for process in processes]
     assert answers == [("1", 0)] * 4

@@ -212,7 +212,7 @@ def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboar
         _bundle_champion(config, benchmark, leaderboard, graph, parity)
         write_json(importance_path(config), importance.to_dict())
         progress.say(
-            f"train: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} standard deviations of the target"
+            f"train: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} target standard deviations"
         )
         write_json(leaderboard_path(config), leaderboard.to_dict())
         log_files(store, parent, [leaderboard_path(config), importance_path(config), *bundle_files(config)[::2]])

@@ -161,7 +161,9 @@ def log_model(
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    inputs = [ColSpec("double" if f.kind == "numeric" else "string", f.name, required=not f.rule.nullable) for f in schema.features]
+    inputs = [
+        ColSpec("double" if f.kind == "numeric" else "string", f.name, required=not f.rule.nullable) for f in schema.features
+    ]
     model = store.client.create_logged_model(store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"

@@ -1,0 +1,190 @@
+"""What comparable pipelines get wrong, one test each, named after the mistake. None of them can happen here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import polars as pl
+import pytest
+
+from conftest import ONE_CANDIDATE, REPO, Project, Trained
+from tabtrail import pipeline
+from tabtrail.bundle import load_bundle
+from tabtrail.config import Config
+from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.errors import BundleError, ConfigError, DataError
+from tabtrail.modeling.benchmark import load_table, run_benchmark
+from tabtrail.predictor import Predictor
+from test_cli import call, run_in
+from test_ingest import swap_day_and_month
+from test_service import serving
+
+
+def test_day_first_date_inference_swapped_days_and_months_unnoticed(project: Project) -> None:
+    months = scan_dataset(_ingested(project)).collect()
+    assert months.filter(pl.col("ORDERDATE").dt.month() != pl.col("MONTH_ID")).is_empty()
+    project.rewrite(swap_day_and_month)
+    with pytest.raises(DataError, match="disagrees with MONTH_ID"):
+        ingest(project.config())
+
+
+def test_a_rewrite_left_a_stale_partition(project: Project) -> None:
+    _ingested(project)
+    lines = project.csv.read_bytes().splitlines()
+    project.csv.write_bytes(b"\n".join([lines[0], *(line for line in lines[1:] if b"/2003 " in line)]) + b"\n")
+    config = _ingested(project)
+    assert [path.name for path in config.paths.processed_dir.glob("YEAR=*")] == ["YEAR=2003"]
+    assert scan_dataset(config).collect()["YEAR"].unique().to_list() == [2003]
+
+
+def test_a_relative_path_worked_from_one_folder_only(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    done = call("tabtrail", "ingest", "--config", str(project.config_file), cwd=elsewhere)
+    assert done.returncode == 0
+    assert project.config().paths.manifest.is_file()
+    assert not any(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_a_mistyped_input_path_trained_on_invented_data_with_exit_0(project: Project, command: str) -> None:
+    done = run_in(project, command, "--set", "paths.raw_csv=data/raw/sales_data_sampel.csv")
+    assert done.returncode == 2
+    assert project.tree() == {}
+    assert not (project.root / "data" / "raw" / "sales_data_sampel.csv").exists()
+
+
+def test_outliers_were_removed_by_the_target_before_the_split(trained: Trained) -> None:
+    board = trained.report.leaderboard
+    assert board.train_rows + board.test_rows == board.rows == trained.report.manifest.rows_in
+
+
+def test_the_winner_was_chosen_on_the_test_set(trained: Trained) -> None:
+    board = trained.report.leaderboard
+    by_cv = min(board.candidates, key=lambda row: row.cv_rmse)
+    by_test = min(board.candidates, key=lambda row: row.test_rmse)
+    assert board.champion == by_cv.candidate
+    if trained.report.manifest.source_sha256.startswith("6a20c7e5"):
+        assert by_cv.candidate != by_test.candidate, "on the real file the two differ, so that the choice can be told apart"
+
+
+def test_lines_of_one_order_straddled_the_split(trained: Trained) -> None:
+    config = trained.config
+    table = load_table(config, scan_dataset(config).collect())
+    one = config.model_copy(update={"candidates": {}, "engine": config.engine.model_copy(update={"kind": "serial"})})
+    split = run_benchmark(one, table).split
+    for rows in (split.test, *(split.fold == fold for fold in range(5))):
+        keys = np.array(table.keys)
+        assert not set(keys[rows]) & set(keys[~rows])
+
+
+def test_missing_targets_were_imputed_with_the_median(project: Project) -> None:
+    lines = project.csv.read_bytes().splitlines()
+    fields = lines[50].split(b",")
+    fields[4] = b""
+    lines[50] = b",".join(fields)
+    project.csv.write_bytes(b"\n".join(lines) + b"\n")
+    config = _ingested(project)
+    assert scan_dataset(config).collect().height == 2822
+    assert pl.read_parquet(config.paths.rejects)["rules"].to_list() == ["SALES: missing"]
+
+
+def test_preprocessing_was_fitted_on_an_object_array_without_names(trained: Trained) -> None:
+    fitted = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
+    assert list(fitted.feature_names_in_) == list(trained.config.model.features)
+
+
+def test_an_onnx_file_was_tested_for_existence_only(trained: Trained) -> None:
+    predictor = Predictor(load_bundle(trained.config.paths.models_dir, "sales_regressor"))
+    data = scan_dataset(trained.config).select(trained.config.model.features).collect()
+    graph = np.array([answer.value for answer in predictor.predict(data.to_dicts())])
+    fitted = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
+    assert graph == pytest.approx(fitted.predict(data.to_pandas()), rel=1e-6)
+
+
+def test_a_pickle_was_loaded_unchecked(trained: Trained, tmp_path: Path) -> None:
+    """A crafted joblib file: it is refused by its hash, and nothing that serves ever unpickles."""
+    project = trained.copy(tmp_path / "project")
+    canary = tmp_path / "canary"
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (canary,)  # type: ignore[return-value]
+
+    joblib.dump(Evil(), project.config().paths.models_dir / "sales_regressor.joblib")
+    with pytest.raises(BundleError, match="was altered"):
+        load_bundle(project.config().paths.models_dir, "sales_regressor")
+    done = call("src.predict_sales", "--config", str(project.config_file), "--json", "{}")
+    assert done.returncode == 1
+    assert not canary.exists()
+
+
+def test_the_service_loaded_the_alphabetically_last_model(trained: Trained, tmp_path: Path) -> None:
+    project = trained.copy(tmp_path)
+    models = project.config().paths.models_dir
+    (models / "zzz.onnx").write_bytes(b"not the champion")
+    assert load_bundle(models, "sales_regressor").metadata["model"] == trained.report.leaderboard.champion
+
+
+def test_health_was_healthy_while_every_prediction_failed(trained: Trained, tmp_path: Path) -> None:
+    project = trained.copy(tmp_path)
+    (project.config().paths.models_dir / "sales_regressor.onnx").write_bytes(b"")
+    with serving(project) as client:
+        assert client.get("/health").json()["status"] == "damaged"
+        assert client.post("/predict", json={}).status_code == 503
+
+
+def test_the_first_request_imported_shap(trained: Trained) -> None:
+    code = (
+        "import sys, json\n"
+        "from pathlib import Path\n"
+        "from fastapi.testclient import TestClient\n"
+        "from tabtrail.config import load_config\n"
+        "from tabtrail.service import create_app\n"
+        "with TestClient(create_app(load_config(Path(sys.argv[1])))) as client:\n"
+        "    request = client.get('/openapi.json').json()['paths']['/predict']['post']['requestBody']\n"
+        "    example = request['content']['application/json']['example']\n"
+        "    assert client.post('/predict', json=example).status_code == 200\n"
+        "print(sorted({'shap', 'sklearn', 'mlflow', 'pandas'} & set(sys.modules)))"
+    )
+    words = [sys.executable, "-W", "ignore", "-c", code, str(trained.project.config_file)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=REPO)
+    assert done.stdout.strip() == "[]"
+
+
+def test_requirements_were_inferred_in_every_log_model(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow.sklearn
+
+    def inferred(*args: object, **kwargs: object) -> list[str]:
+        raise AssertionError("requirements are inferred: seconds for each model")
+
+    monkeypatch.setattr(mlflow.sklearn, "infer_pip_requirements", inferred, raising=False)
+    monkeypatch.setattr("mlflow.models.infer_pip_requirements", inferred)
+    config = _ingested(project, *ONE_CANDIDATE)
+    leaderboard, _ = pipeline.run_train(config)
+    assert leaderboard.champion == "LinearRegression"
+
+
+def test_paths_with_spaces_and_other_letters_broke_things(tmp_path: Path, sample_csv: Path) -> None:
+    from conftest import make_project
+
+    root = tmp_path / "my données 'quoted'"
+    root.mkdir()
+    project = make_project(root, sample_csv)
+    report = pipeline.run(project.config(*ONE_CANDIDATE))
+    assert json.loads(report.artifacts["bundle"].read_text())["model"] == "LinearRegression"
+
+
+def test_an_unknown_group_key_silently_fell_back_to_a_random_split(project: Project) -> None:
+    with pytest.raises(ConfigError, match="a group split needs the column"):
+        project.config("split={kind: group}")
+    with pytest.raises(DataError, match=r"missing column 'ORDERNUMBR'; did you mean 'ORDERNUMBER'"):
+        ingest(project.config("split.group_key=ORDERNUMBR"))
+
+
+def _ingested(project: Project, *overrides: str) -> Config:
+    config = project.config(*overrides)
+    ingest(config)
+    return config
