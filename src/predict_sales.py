@@ -1,6 +1,9 @@
 """`python -m src.predict_sales`: predictions from the deployed model."""
 
-from tabtrail.predict_cli import main
+import gc
 
 if __name__ == "__main__":
-    main(prog="python -m src.predict_sales")
+    gc.disable()  # before the imports: collecting while they load is what it would do most of the time
+    from tabtrail.predict_cli import run_program
+
+    run_program("python -m src.predict_sales")

@@ -8,7 +8,7 @@ import pytest
 from conftest import Trained
 from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.errors import BundleError, NotTrainedError
-from tabtrail.files import sha256_file
+from tabtrail.hashes import sha256_file
 from tabtrail.predictor import Predictor
 
 NAME = "sales_regressor"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tabtrail.errors import TabtrailError
-from tabtrail.files import atomic_file, atomic_folder, record_stage, sha256_file, stage_is_fresh, write_json
+from tabtrail.files import atomic_file, atomic_folder, record_stage, stage_is_fresh, write_json
+from tabtrail.hashes import sha256_file
 
 
 def fail() -> None:

@@ -60,7 +60,7 @@ def test_the_mark_is_of_that_very_file(tmp_path: Path) -> None:
     assert mark_path(tmp_path / "x.csv").is_file()
     (tmp_path / "x.csv").write_text("a real file now")
     from tabtrail.data.ingest import is_synthetic
-    from tabtrail.files import sha256_file
+    from tabtrail.hashes import sha256_file
 
     assert not is_synthetic(tmp_path / "x.csv", sha256_file(tmp_path / "x.csv"))
 

@@ -6,13 +6,12 @@ The metadata holds the sha256 of both files and of itself, so that nothing alter
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabtrail.errors import BundleError, NotTrainedError
-from tabtrail.files import atomic_folder, sha256_json
+from tabtrail.hashes import sha256_json
 from tabtrail.schema import ModelSchema
 
 FORMAT = 1
@@ -52,6 +51,8 @@ def save_bundle(folder: Path, name: str, *, onnx: bytes, joblib: bytes, metadata
     }
     body = {"format": FORMAT, "name": name, **metadata, "files": files}
     body[_OWN_HASH] = sha256_json(body)
+    from tabtrail.files import atomic_folder
+
     with atomic_folder(folder) as temporary:
         if folder.is_dir():
             _carry_over(folder, temporary)
@@ -108,6 +109,8 @@ def _read_verified(folder: Path, entry: dict[str, Any]) -> bytes:
 
 
 def _carry_over(folder: Path, temporary: Path) -> None:
+    import shutil
+
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.copytree(path, temporary / path.name, symlinks=True)

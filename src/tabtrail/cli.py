@@ -14,8 +14,6 @@ from tabtrail import __version__
 from tabtrail.errors import TabtrailError, reported, require_extra
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tabtrail.config import Config
     from tabtrail.data.ingest import Manifest
     from tabtrail.modeling.leaderboard import Leaderboard
@@ -147,7 +145,7 @@ def eda(
 
     for aggregation in loaded.aggregations:
         frame = pl.read_parquet(loaded.paths.output_dir / "summary" / f"{aggregation.name}.parquet")
-        _print_table(_table(aggregation.name, frame.columns, [[_number(value) for value in row] for row in frame.iter_rows()]))
+        _print_table(aggregation.name, frame.columns, [[_number(value) for value in row] for row in frame.iter_rows()])
     for path in files:
         typer.echo(_relative(path))
 
@@ -290,13 +288,15 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
     _print_manifest(config, report.manifest)
     _print_leaderboard(report.leaderboard)
     rows = [[name, _number(value)] for name, value in list(report.importance.items())[:10]]
-    _print_table(_table(f"what moves a prediction (mean |SHAP|, {config.model.currency})", ["column", "mean |SHAP|"], rows))
     _print_table(
-        _table("where everything lies", ["what", "path"], [[name, _relative(path)] for name, path in report.artifacts.items()])
+        f"what moves a prediction: mean |SHAP|, {config.model.currency or config.model.target}", ["column", "mean |SHAP|"], rows
     )
+    typer.echo("\nwhere everything lies")
+    for name, path in report.artifacts.items():
+        typer.echo(f"  {name:12} {_relative(path)}")
     done = [name for name, repeated in report.repeated.items() if repeated]
     typer.echo(
-        f"done in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})"
+        f"\ndone in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})"
     )
     typer.echo("next:")
     uri = config.mlflow.tracking_uri
@@ -325,43 +325,50 @@ def _print_manifest(config: "Config", manifest: "Manifest") -> None:
 def _print_leaderboard(board: "Leaderboard") -> None:
     split = f"{board.split['kind']} split" + (f" by {board.split['group_key']}" if board.split["group_key"] else "")
     unit = f", {board.currency}" if board.currency else ""
-    header = ["candidate", "cv RMSE", "± std", "cv MAE", "cv R²", "test RMSE", "test MAE", "test R²", "fit s"]
-    strata = list(board.candidates[0].cv_rmse_by_stratum)
-    rows = [
-        [
-            ("★ " if row.candidate == board.champion else "  ") + row.candidate,
-            *map(
-                _number,
-                (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.cv_r2, row.test_rmse, row.test_mae, row.test_r2, row.fit_seconds),
-            ),
-            *(_number(row.cv_rmse_by_stratum[name]) for name in strata),
-        ]
-        for row in board.candidates
-    ]
     title = (
         f"{board.target}{unit}: {board.train_rows:,} rows train, {board.test_rows:,} test, {board.split['folds']} folds, {split}"
     )
-    _print_table(_table(title, [*header, *(f"cv RMSE {name}" for name in strata)], rows))
+    header = ["candidate", "cv RMSE", "± std", "cv MAE", "test RMSE", "test MAE", "fit s"]
+    rows = [
+        [
+            ("★ " if row.candidate == board.champion else "  ") + row.candidate,
+            *map(_number, (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.test_rmse, row.test_mae, row.fit_seconds)),
+        ]
+        for row in board.candidates
+    ]
+    _print_table(title, header, rows)
+    strata = list(board.candidates[0].cv_rmse_by_stratum)
+    _print_table(
+        "R², and RMSE by stratum" if strata else "R²",
+        ["candidate", "cv R²", "test R²", *(f"cv RMSE {name}" for name in strata)],
+        [
+            [
+                "  " + row.candidate,
+                _number(row.cv_r2),
+                _number(row.test_r2),
+                *(_number(row.cv_rmse_by_stratum[name]) for name in strata),
+            ]
+            for row in board.candidates
+        ],
+    )
     typer.echo(f"champion: {board.champion} ({board.chosen_by}; the test part decides nothing)")
 
 
-def _table(title: str, header: list[str], rows: list[list[str]]) -> "Table":
+def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Print a table on stdout, as wide as it needs to be where stdout is no terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    return table
-
-
-def _print_table(table: "Table") -> None:
-    from rich.console import Console
-
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=240)
+    console.print(f"\n{title}", style="bold", soft_wrap=True)
     console.print(table)
 
 

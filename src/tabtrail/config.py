@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabtrail.config_file import KeyPath, RawConfig, config_path, read_raw, resolve_path
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.expressions import ExpressionError, check_kinds, columns_of, is_condition, parse_expression
-from tabtrail.files import sha256_json
+from tabtrail.hashes import sha256_json
 from tabtrail.schema import ColumnRule, RowRule
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -6,7 +6,6 @@ Exit codes: 0 ok · 1 failure · 2 usage or config · 3 data contract broken · 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -61,6 +60,8 @@ class MissingExtraError(TabtrailError):
 
 def nearest(name: str, known: list[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
+    from difflib import get_close_matches
+
     folded = {k.casefold().strip(): k for k in known}
     matches = get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.6)
     return f"; did you mean '{folded[matches[0]]}'?" if matches else ""

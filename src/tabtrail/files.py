@@ -1,9 +1,8 @@
-"""Files and folders that are whole or not there: atomic writes, atomic swaps, hashes, stage records."""
+"""Files and folders that are whole or not there: atomic writes, atomic swaps, stage records."""
 
 import contextlib
 import ctypes
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -14,33 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail.errors import TabtrailError
+from tabtrail.hashes import sha256_file
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-
-
-def sha256_file(path: Path) -> str:
-    """Return the hex sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sha256_json(value: Any) -> str:
-    """Return the hex sha256 of the canonical JSON text of a value (sorted keys, no spaces)."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
-
-
-def sha256_folder(folder: Path, pattern: str) -> str:
-    """Return one hex sha256 over relative names and contents of the files of `folder` that match `pattern`."""
-    return sha256_json(
-        {str(path.relative_to(folder)): sha256_file(path) for path in sorted(folder.rglob(pattern)) if path.is_file()}
-    )
-
-
-@cache
-def code_version() -> str:
-    """Return the sha256 of this package's own sources: results made by other code are stale."""
-    return sha256_folder(Path(__file__).parent, "*.py")
 
 
 @contextlib.contextmanager

@@ -19,16 +19,8 @@ from tabtrail.data.summaries import summarise, summary_files
 from tabtrail.data.warehouse import build_database
 from tabtrail.evidence.explain import Importance, explain, sample_rows
 from tabtrail.evidence.parity import Parity, export_onnx, prove_parity
-from tabtrail.files import (
-    code_version,
-    read_json,
-    record_stage,
-    require_writable,
-    sha256_file,
-    sha256_json,
-    stage_is_fresh,
-    write_json,
-)
+from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh, write_json
+from tabtrail.hashes import code_version, sha256_file, sha256_json
 from tabtrail.modeling.benchmark import Benchmark, Result, Table, load_table, run_benchmark
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard
 from tabtrail.modeling.metrics import rounded
@@ -180,6 +172,7 @@ def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboar
     )
     data = scan_dataset(config).select(list(columns)).collect()
     table = load_table(config, data)
+    started = time.time()
     with ThreadPoolExecutor(1) as pool:
         # Making a fresh MLflow store takes seconds; it happens while the workers fit.
         opening = pool.submit(open_store, config.mlflow.tracking_uri, config.mlflow.experiment)
@@ -191,7 +184,7 @@ def _train(config: Config, manifest: Manifest, progress: Progress) -> Leaderboar
     )
     tags = provenance_tags(config, manifest, config.paths.raw_csv.parent)
     items = benchmark_items(config, benchmark, manifest)
-    with running(store, items.name, tags) as parent:
+    with running(store, items.name, tags, started=started) as parent:
         log_items(store, parent, items)
         models = _log_candidates(store, config, benchmark, parent, tags)
         log_dataset(

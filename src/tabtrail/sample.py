@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tabtrail.errors import UsageError
-from tabtrail.files import atomic_file, sha256_file, write_json
+from tabtrail.files import atomic_file, write_json
+from tabtrail.hashes import sha256_file
 
 ROWS = 2823
 SEED = 42

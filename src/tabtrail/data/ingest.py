@@ -14,7 +14,8 @@ from tabtrail.config import Config
 from tabtrail.data.contract import RAW, Rules, break_circuit, build_rules, typed
 from tabtrail.data.source import ParsedSource, SourceFile, open_source, parse_lines, parse_records
 from tabtrail.errors import DataError
-from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, sha256_file, sha256_folder, write_json
+from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, write_json
+from tabtrail.hashes import sha256_file, sha256_folder
 from tabtrail.sample import mark_path
 
 _RULES = "_rules"

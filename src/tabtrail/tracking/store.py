@@ -89,10 +89,11 @@ def _experiment_id(client: Any, name: str, create: Callable[[str], str]) -> str:
     return str(found.experiment_id)
 
 
-def start_run(store: Store, name: str, tags: dict[str, str], parent: str | None = None) -> str:
-    """Create a run and return its id."""
+def start_run(store: Store, name: str, tags: dict[str, str], parent: str | None = None, started: float | None = None) -> str:
+    """Create a run, started now or at a Unix time in seconds, and return its id."""
     own = {"mlflow.runName": name, **({"mlflow.parentRunId": parent} if parent else {}), **tags}
-    return str(store.client.create_run(store.experiment_id, tags=own, run_name=name).info.run_id)
+    start_time = int((started or time.time()) * 1000)
+    return str(store.client.create_run(store.experiment_id, start_time=start_time, tags=own, run_name=name).info.run_id)
 
 
 def log_items(store: Store, run_id: str, items: RunItems) -> None:
@@ -119,9 +120,11 @@ def finish_run(store: Store, run_id: str, *, failed: bool = False) -> None:
 
 
 @contextmanager
-def running(store: Store, name: str, tags: dict[str, str], parent: str | None = None) -> Iterator[str]:
+def running(
+    store: Store, name: str, tags: dict[str, str], parent: str | None = None, started: float | None = None
+) -> Iterator[str]:
     """Yield the id of a new run, which ends complete, or failed where an exception passes."""
-    run_id = start_run(store, name, tags, parent)
+    run_id = start_run(store, name, tags, parent, started)
     try:
         yield run_id
     except BaseException:
