@@ -147,11 +147,11 @@ def tree_cpu() -> float:
 @contextlib.contextmanager
 def timed_parts() -> Iterator[dict[str, Seconds]]:
     """Time the steps that `run_train` calls by name, each call added to what its name has."""
-    from tabtrail import pipeline
+    from tabtrail import training
     from tabtrail.tracking import store
 
     parts: dict[str, Seconds] = defaultdict(lambda: {"wall": 0.0, "cpu": 0.0})
-    places = [(pipeline, name) for name in (*LOGGING, *EVIDENCE)] + [(store, name) for name in RUNS]
+    places = [(training, name) for name in (*LOGGING, *EVIDENCE)] + [(store, name) for name in RUNS]
     originals = [(module, name, getattr(module, name)) for module, name in places]
     for module, name, function in originals:
         setattr(module, name, _timer(function, parts[name]))

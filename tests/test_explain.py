@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from conftest import Trained
+from tabtrail.artifacts import importance_path
 from tabtrail.errors import TabtrailError
 from tabtrail.evidence.explain import Explanation, explain, sample_rows
 from tabtrail.files import read_json
 from tabtrail.modeling.preprocess import source_columns
-from tabtrail.pipeline import importance_path
 from test_parity import CANDIDATES, CATEGORICAL, NUMERIC, fit, make_rows
 
 

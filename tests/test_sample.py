@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from conftest import ONE_CANDIDATE, REPO, make_project
-from tabtrail import pipeline
+from tabtrail.artifacts import leaderboard_path
 from tabtrail.errors import UsageError
 from tabtrail.sample import HEADER, mark_path, write_sample
 from test_cli import call, run_in
@@ -47,11 +47,11 @@ def test_a_run_on_it_says_everywhere_that_the_data_is_synthetic(tmp_path: Path) 
     assert done.stdout.startswith("THE DATA IS SYNTHETIC")
     config = project.config()
     assert json.loads(config.paths.manifest.read_text())["synthetic"] is True
-    assert json.loads(pipeline.leaderboard_path(config).read_text())["synthetic"] is True
+    assert json.loads(leaderboard_path(config).read_text())["synthetic"] is True
     from mlflow import MlflowClient
 
     uri = config.mlflow.tracking_uri
-    parent = json.loads(pipeline.leaderboard_path(config).read_text())["parent_run_id"]
+    parent = json.loads(leaderboard_path(config).read_text())["parent_run_id"]
     assert MlflowClient(uri, uri).get_run(parent).data.tags["tabtrail.synthetic"] == "true"
 
 

@@ -13,6 +13,7 @@ from mlflow.entities import Run
 
 from conftest import Project, Trained
 from tabtrail import pipeline
+from tabtrail.artifacts import leaderboard_path
 from tabtrail.errors import StoreError
 from tabtrail.tracking.store import open_store
 
@@ -40,7 +41,7 @@ def test_one_finished_parent_has_nine_finished_children(runs: list[Run], trained
 
 
 def test_the_json_mlflow_and_the_report_agree_to_the_last_digit(client: MlflowClient, trained: Trained) -> None:
-    stored = json.loads(pipeline.leaderboard_path(trained.config).read_text())
+    stored = json.loads(leaderboard_path(trained.config).read_text())
     assert stored == json.loads(json.dumps(trained.report.leaderboard.to_dict()))
     assert len(stored["candidates"]) == 9
     for row in stored["candidates"]:

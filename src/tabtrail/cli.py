@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tabtrail.config import Config
     from tabtrail.data.ingest import Manifest
     from tabtrail.modeling.leaderboard import Leaderboard
-    from tabtrail.pipeline import Progress, Report
+    from tabtrail.pipeline import Report
+    from tabtrail.progress import Progress
 
 app = typer.Typer(
     name="tabtrail",
@@ -269,7 +270,7 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    from tabtrail.pipeline import Progress
+    from tabtrail.progress import Progress
 
     if quiet:
         yield Progress()

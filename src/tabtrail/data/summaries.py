@@ -4,9 +4,6 @@ from pathlib import Path
 
 import polars as pl
 import polars.selectors as cs
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from tabtrail.config import Aggregation, Config, parse_measure
 from tabtrail.data.warehouse import parquet_view, quoted
@@ -78,6 +75,10 @@ def _plot_path(config: Config, aggregation: Aggregation) -> Path:
 
 def draw_bars(config: Config, aggregation: Aggregation, frame: pl.DataFrame, *, synthetic: bool) -> Path:
     """Write a horizontal bar chart of the first measure by group, largest on top, with the values at the bars."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
+
     measure = next(iter(aggregation.measures))
     function, column = parse_measure(aggregation.measures[measure])
     unit = f" ({config.model.currency})" if column == config.model.target and config.model.currency else ""

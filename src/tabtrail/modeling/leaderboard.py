@@ -1,12 +1,14 @@
 """The leaderboard: what people read, what the JSON holds and what is logged are the same rounded numbers."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabtrail.config import Config, Parameter
 from tabtrail.data.ingest import Manifest
-from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.metrics import Scores
+
+if TYPE_CHECKING:
+    from tabtrail.modeling.benchmark import Benchmark, Result
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Leaderboard:
 
 
 def build_leaderboard(
-    config: Config, benchmark: Benchmark, manifest: Manifest, parent: str, run_ids: dict[str, str]
+    config: Config, benchmark: "Benchmark", manifest: Manifest, parent: str, run_ids: dict[str, str]
 ) -> Leaderboard:
     """Return the leaderboard of a benchmark; `run_ids` maps candidates to their MLflow runs."""
     return Leaderboard(
@@ -85,7 +87,7 @@ def build_leaderboard(
     )
 
 
-def _row(result: Result, run_id: str) -> Row:
+def _row(result: "Result", run_id: str) -> Row:
     test = result.final.scores
     has_r2 = all(fit.scores.r2 is not None for fit in result.folds)
     return Row(

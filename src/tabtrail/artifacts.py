@@ -1,0 +1,37 @@
+"""Where everything lies that a run leaves."""
+
+from pathlib import Path
+
+from tabtrail.bundle import metadata_path
+from tabtrail.config import Config
+
+
+def leaderboard_path(config: Config) -> Path:
+    """Return where the leaderboard's JSON lies."""
+    return config.paths.output_dir / "metrics" / f"{config.model.name.removesuffix('_regressor')}_regression_metrics.json"
+
+
+def importance_path(config: Config) -> Path:
+    """Return where the global SHAP importance lies."""
+    return config.paths.output_dir / "explainability" / "shap_global_importance.json"
+
+
+def bundle_files(config: Config) -> list[Path]:
+    """Return the three files of the bundle."""
+    folder, name = config.paths.models_dir, config.model.name
+    return [folder / f"{name}.onnx", folder / f"{name}.joblib", metadata_path(folder, name)]
+
+
+def artifact_paths(config: Config) -> dict[str, Path]:
+    """Return where everything lies that a run leaves, by what it is."""
+    paths = config.paths
+    return {
+        "parquet": paths.processed_dir,
+        "rejects": paths.rejects,
+        "database": paths.duckdb_file,
+        "summaries": paths.output_dir / "summary",
+        "plots": paths.output_dir / "plots",
+        "leaderboard": leaderboard_path(config),
+        "importance": importance_path(config),
+        "bundle": metadata_path(paths.models_dir, config.model.name),
+    }
