@@ -13,6 +13,7 @@ from conftest import Project
 from tabtrail.config import load_config
 from tabtrail.data.ingest import ingest, read_manifest, scan_dataset
 from tabtrail.data.source import detect_code_page
+from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import ConfigError, DataError, TabtrailError
 
 
@@ -63,9 +64,9 @@ def test_rejected_rows_stand_aside_with_line_and_rules(project: Project) -> None
     manifest = ingest(project.config())
     assert (manifest.rows_in, manifest.rows_kept, manifest.rows_rejected) == (2823, 2821, 2)
     rejects = pl.read_parquet(project.config().paths.rejects)
-    assert rejects["line"].to_list() == [11, 21]
-    assert "disagrees" in rejects["rules"][0] or "not a date" in rejects["rules"][0]
-    assert rejects["rules"][1] == "QUANTITYORDERED: below 1; SALES: missing"
+    assert rejects["_line"].to_list() == [11, 21]
+    assert "disagrees" in rejects["_rules"][0] or "not a date" in rejects["_rules"][0]
+    assert rejects["_rules"][1] == "QUANTITYORDERED: below 1; SALES: missing"
     assert rejects["QUANTITYORDERED"][1] == "-5"
     assert manifest.rejects["SALES: missing"] == 1
 
@@ -79,9 +80,9 @@ def test_a_ragged_line_is_set_aside_and_later_lines_keep_their_numbers(project: 
     manifest = ingest(project.config())
     assert (manifest.rows_in, manifest.rows_rejected) == (2823, 3)
     rejects = pl.read_parquet(project.config().paths.rejects)
-    assert rejects["line"].to_list() == [6, 8, 10]
-    assert rejects["rules"][0] == "ragged: 24 fields, the header has 25"
-    assert rejects["rules"][1] == "ragged: 26 fields, the header has 25"
+    assert rejects["_line"].to_list() == [6, 8, 10]
+    assert rejects["_rules"][0] == "ragged: 24 fields, the header has 25"
+    assert rejects["_rules"][1] == "ragged: 26 fields, the header has 25"
 
 
 def test_a_line_break_in_quotes_belongs_to_its_field_and_line_numbers_stay_true(project: Project) -> None:
@@ -92,7 +93,7 @@ def test_a_line_break_in_quotes_belongs_to_its_field_and_line_numbers_stay_true(
     lines[6] = lines[6].replace(b"/200", b"/19", 1)
     project.csv.write_bytes(b"\n".join(lines) + b"\n")
     ingest(project.config())
-    assert pl.read_parquet(project.config().paths.rejects)["line"].to_list() == [8]
+    assert pl.read_parquet(project.config().paths.rejects)["_line"].to_list() == [8]
     assert "first\nsecond, line" in scan_dataset(project.config()).collect()["ADDRESSLINE1"].to_list()
 
 
@@ -234,6 +235,32 @@ def test_the_manifest_accounts_for_every_row_and_names_the_source(project: Proje
     assert stored["source"] == "sales_data_sample.csv"
     assert stored["nulls"]["SALES"] == 0
     assert read_manifest(project.config()) == manifest
+
+
+def test_partitions_by_any_text_come_back_as_that_text(project: Project) -> None:
+    texts = ["007", "São/Paulo", "a b", "x%20y", "=", ""]
+    lines = project.csv.read_bytes().splitlines()
+    for index, text in enumerate(texts, 1):
+        fields = lines[index].split(b",")
+        fields[21] = text.encode("cp850")
+        lines[index] = b",".join(fields)
+    project.csv.write_bytes(b"\n".join(lines) + b"\n")
+    config = project.config("parquet.partition_by=[TERRITORY, YEAR]")
+    ingest(config)
+    found = scan_dataset(config).collect()
+    assert set(texts[:-1]) <= set(found["TERRITORY"])
+    assert found["TERRITORY"].null_count() == 1
+    with parquet_view(config) as connection:
+        assert connection.sql("SELECT count(*), count(TERRITORY), count(DISTINCT TERRITORY) FROM sales").fetchall() == [
+            (found.height, found.height - 1, found["TERRITORY"].drop_nulls().n_unique())
+        ]
+
+
+def test_a_column_named_like_one_of_ours_is_refused(project: Project) -> None:
+    lines = project.csv.read_bytes().splitlines()
+    project.csv.write_bytes(b"\n".join([lines[0] + b",_line", *(line + b",1" for line in lines[1:])]) + b"\n")
+    with pytest.raises(DataError, match=r"column '_line' begins like a column of ours"):
+        ingest(project.config())
 
 
 def test_a_column_that_no_one_declared_is_kept_as_text(project: Project) -> None:

@@ -88,7 +88,7 @@ def test_missing_targets_were_imputed_with_the_median(project: Project) -> None:
     project.csv.write_bytes(b"\n".join(lines) + b"\n")
     config = _ingested(project)
     assert scan_dataset(config).collect().height == 2822
-    assert pl.read_parquet(config.paths.rejects)["rules"].to_list() == ["SALES: missing"]
+    assert pl.read_parquet(config.paths.rejects)["_rules"].to_list() == ["SALES: missing"]
 
 
 def test_preprocessing_was_fitted_on_an_object_array_without_names(trained: Trained) -> None:

@@ -338,7 +338,7 @@ def _print_leaderboard(board: "Leaderboard") -> None:
         for row in board.candidates
     ]
     _print_table(title, header, rows)
-    strata = list(board.candidates[0].cv_rmse_by_stratum)
+    strata = list(board.candidates[0].cv_by_stratum)
     _print_table(
         "R², and RMSE by stratum" if strata else "R²",
         ["candidate", "cv R²", "test R²", *(f"cv RMSE {name}" for name in strata)],
@@ -347,7 +347,7 @@ def _print_leaderboard(board: "Leaderboard") -> None:
                 "  " + row.candidate,
                 _number(row.cv_r2),
                 _number(row.test_r2),
-                *(_number(row.cv_rmse_by_stratum[name]) for name in strata),
+                *(_number(row.cv_by_stratum[name]["rmse"]) for name in strata),
             ]
             for row in board.candidates
         ],

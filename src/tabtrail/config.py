@@ -165,6 +165,10 @@ class Config(Section):
             return ColumnRule("date")
         return ColumnRule("string")
 
+    def column_kind(self, name: str) -> str:
+        """Return the dtype of a column of the dataset, the ones that ingest adds included."""
+        return "int" if name in self.derived_columns else self.column_rule(name).dtype
+
     @property
     def required_columns(self) -> list[str]:
         """The columns that the CSV must have: every one that the config names, contract first."""

@@ -95,7 +95,7 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         node = loader.get_single_node()
         lines: dict[KeyPath, int] = {}
         if node is not None:
-            _collect_lines(path, node, (), lines)
+            _collect_lines(path, node, (), lines, set())
         values = {} if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
@@ -109,11 +109,14 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     return values, lines
 
 
-def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int]) -> None:
+def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
+    if id(node) in seen:
+        return  # an alias: its lines are known where it is first, and aliases of aliases would grow without end
+    seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[(*key, index)] = item.start_mark.line + 1
-            _collect_lines(path, item, (*key, index), lines)
+            _collect_lines(path, item, (*key, index), lines, seen)
     elif isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             child = (*key, str(name.value))
@@ -121,7 +124,7 @@ def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPat
                 where = f"{path.name}:{name.start_mark.line + 1}: {'.'.join(map(str, child))}"
                 raise ConfigError(f"{where}: this key stands twice, first on line {lines[child]}; keep one")
             lines[child] = name.start_mark.line + 1
-            _collect_lines(path, value, child, lines)
+            _collect_lines(path, value, child, lines, seen)
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterable[Override]:

@@ -17,7 +17,7 @@ from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.evidence.explain import Importance, explain, sample_rows
 from tabtrail.evidence.parity import Parity, export_onnx, prove_parity
 from tabtrail.files import write_json
-from tabtrail.modeling.benchmark import Benchmark, Result, Table, load_table, run_benchmark
+from tabtrail.modeling.benchmark import Benchmark, Result, Table, load_table, needed_columns, run_benchmark
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard
 from tabtrail.modeling.metrics import rounded
 from tabtrail.progress import Progress
@@ -43,10 +43,7 @@ def train_models(config: Config, manifest: Manifest, progress: Progress) -> Lead
     All that can be refused (the data for the folds, a candidate's parameters, the proof, the explanation) is refused before
     the first file is replaced. Raises the `TabtrailError` of what failed; runs that were begun are then marked as failed.
     """
-    columns = dict.fromkeys(
-        [*config.model.features, config.model.target, *([config.split.group_key] if config.split.group_key else [])]
-    )
-    data = scan_dataset(config).select(list(columns)).collect()
+    data = scan_dataset(config).select(needed_columns(config)).collect()
     table = load_table(config, data)
     started = time.time()
     with ThreadPoolExecutor(1) as pool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -19,6 +20,7 @@ from tabtrail.hashes import sha256_file, sha256_folder
 from tabtrail.sample import mark_path
 
 _RULES = "_rules"
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def ingest(config: Config) -> Manifest:
         parsed, checked = _parse_and_check(config, source, scratch)
         rules = build_rules(config)
         rejects = pl.concat([_rejected_rows(checked, source.header), _ragged_rows(parsed, source.header)], how="vertical").sort(
-            "line"
+            "_line"
         )
         counts = _count(checked, rules, parsed)
         _require_rows(source, counts, config.contract.max_reject_share, rejects)
@@ -95,7 +97,16 @@ def read_manifest(config: Config) -> Manifest:
 def scan_dataset(config: Config) -> pl.LazyFrame:
     """Return the kept rows, partition columns included."""
     read_manifest(config)
-    return pl.scan_parquet(config.paths.processed_dir / "**/*.parquet", hive_partitioning=bool(config.parquet.partition_by))
+    return _scan_folder(config, config.paths.processed_dir)
+
+
+def _scan_folder(config: Config, folder: Path) -> pl.LazyFrame:
+    """Scan the Parquet files of a folder; partition columns keep their declared type, so that "007" stays text."""
+    keys = {name: _HIVE_DTYPE[config.column_kind(name)] for name in config.parquet.partition_by}
+    return pl.scan_parquet(folder / "**/*.parquet", hive_partitioning=bool(keys), hive_schema=keys or None)
+
+
+_HIVE_DTYPE: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "string": pl.String(), "date": pl.Date()}
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,7 @@ def _kept_rows(config: Config, checked: pl.DataFrame, header: tuple[str, ...]) -
 
 
 def _rejected_rows(checked: pl.DataFrame, header: tuple[str, ...]) -> pl.DataFrame:
-    columns = [pl.col("_line").alias("line"), pl.col(_RULES).alias("rules"), *(pl.col(RAW + name).alias(name) for name in header)]
+    columns = [pl.col("_line"), pl.col(_RULES), *(pl.col(RAW + name).alias(name) for name in header)]
     return checked.filter(pl.col(_RULES).is_not_null()).select(*columns, pl.lit(None, dtype=pl.String).alias("_text"))
 
 
@@ -157,10 +168,10 @@ def _ragged_rows(parsed: ParsedSource, header: tuple[str, ...]) -> pl.DataFrame:
     ragged = parsed.ragged
     empty = [pl.lit(None, dtype=pl.String).alias(name) for name in header]
     frame = pl.DataFrame(
-        {"line": ragged.lines, "rules": ragged.rules, "_text": ragged.raw},
-        schema_overrides={"line": pl.Int64, "rules": pl.String, "_text": pl.String},
+        {"_line": ragged.lines, _RULES: ragged.rules, "_text": ragged.raw},
+        schema_overrides={"_line": pl.Int64, _RULES: pl.String, "_text": pl.String},
     )
-    return frame.with_columns(empty).select("line", "rules", *header, "_text")
+    return frame.with_columns(empty).select("_line", _RULES, *header, "_text")
 
 
 def _count(checked: pl.DataFrame, rules: Rules, parsed: ParsedSource) -> _Counts:
@@ -177,7 +188,7 @@ def _count(checked: pl.DataFrame, rules: Rules, parsed: ParsedSource) -> _Counts
 def _require_rows(source: SourceFile, counts: _Counts, max_share: float, rejects: pl.DataFrame) -> None:
     if counts.rows == 0:
         raise DataError(f"{source.name} has a header and no rows")
-    first_line = rejects.get_column("line")[0] if rejects.height else None
+    first_line = rejects.get_column("_line")[0] if rejects.height else None
     break_circuit(source.name, counts.rows, counts.rejects, counts.rejected, max_share, first_line)
     if counts.rejected == counts.rows:
         raise DataError(f"{source.name}: every row was rejected")
@@ -188,17 +199,14 @@ def _write_partitions(kept: pl.DataFrame, folder: Path, keys: tuple[str, ...]) -
         kept.write_parquet(folder / "part-0.parquet", compression="zstd")
         return
     for values, part in kept.partition_by(keys, as_dict=True, include_key=False, maintain_order=True).items():
-        if any(value is None or "/" in str(value) for value in values):
-            raise DataError(
-                f"parquet.partition_by: a value of {', '.join(keys)} is missing or has a '/'; it cannot name a folder"
-            )
-        target = folder.joinpath(*(f"{key}={value}" for key, value in zip(keys, values, strict=True)))
+        names = (_NULL_PARTITION if value is None else quote(str(value), safe="") for value in values)
+        target = folder.joinpath(*(f"{key}={name}" for key, name in zip(keys, names, strict=True)))
         target.mkdir(parents=True)
         part.write_parquet(target / "part-0.parquet", compression="zstd")
 
 
 def _describe(config: Config, source: SourceFile, counts: _Counts, folder: Path) -> Manifest:
-    data = pl.scan_parquet(folder / "**/*.parquet", hive_partitioning=bool(config.parquet.partition_by))
+    data = _scan_folder(config, folder)
     schema = data.collect_schema()
     nulls = data.null_count().collect()
     return Manifest(

@@ -19,6 +19,7 @@ import polars as pl
 from tabtrail.config import Config
 from tabtrail.errors import ConfigError, DataError, nearest
 
+RESERVED = ("_line", "_rules", "_text", "_raw_", "_warn_", "_stratum_")
 _BLOCK = 8 << 20
 _SAMPLE_BYTES = 4 << 20
 _MIN_UTF8_SHARE = 0.9
@@ -155,6 +156,9 @@ def _read_header(name: str, text: Path, config: Config) -> tuple[str, ...]:
         raise DataError(f"{name}, line 1: missing column {hints}{only}")
     if taken:
         raise DataError(f"{name}, line 1: ingest adds '{taken[0]}' from the date, but the file has such a column; rename it")
+    reserved = [column for column in header if column.startswith(RESERVED)]
+    if reserved:
+        raise DataError(f"{name}, line 1: column '{reserved[0]}' begins like a column of ours ({', '.join(RESERVED)}); rename it")
     if not all(column.strip() for column in header):
         raise DataError(f"{name}, line 1: column {[bool(c.strip()) for c in header].index(False) + 1} has no name")
     return tuple(header)

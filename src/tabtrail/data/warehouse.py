@@ -48,5 +48,11 @@ def build_database(config: Config) -> int:
 
 def _select(config: Config) -> str:
     pattern = str(config.paths.processed_dir / "**" / "*.parquet").replace("'", "''")
-    hive = str(bool(config.parquet.partition_by)).lower()
-    return f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = {hive})"
+    keys = config.parquet.partition_by
+    if not keys:
+        return f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = false)"
+    types = ", ".join(f"{quoted(name)}: {_HIVE_TYPE[config.column_kind(name)]}" for name in keys)
+    return f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, hive_types = {{{types}}})"
+
+
+_HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}

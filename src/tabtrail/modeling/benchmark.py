@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from tabtrail.config import Config, Engine
 from tabtrail.data.contract import to_polars
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.expressions import parse_expression
+from tabtrail.expressions import columns_of, parse_expression
 from tabtrail.modeling.candidates import BASELINE, FAMILIES, Candidate, list_candidates
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
 from tabtrail.modeling.preprocess import build_pipeline, build_preprocessor, feature_frame
@@ -77,10 +77,11 @@ class Result:
         """Return the standard deviation of a score over the folds (ddof 1)."""
         return rounded(float(np.std([getattr(fit.scores, metric) for fit in self.folds], ddof=1)))
 
-    def stratum_rmse(self, name: str) -> float | None:
-        """Return the mean RMSE over the folds within a stratum, None where no fold has rows of it."""
-        values = [fit.strata[name].rmse for fit in self.folds if name in fit.strata]
-        return rounded(float(np.mean(values))) if values else None
+    def stratum_mean(self, name: str, metric: str) -> float | None:
+        """Return the mean of a score over the folds that have rows of a stratum, None where none gives that score."""
+        values = [getattr(fit.strata[name], metric) for fit in self.folds if name in fit.strata]
+        known = [value for value in values if value is not None]
+        return rounded(float(np.mean(known))) if known else None
 
     @property
     def pipeline(self) -> Pipeline:
@@ -103,6 +104,13 @@ class Benchmark:
     @property
     def baseline(self) -> Result:
         return next(result for result in self.results if result.candidate.family == BASELINE)
+
+
+def needed_columns(config: Config) -> list[str]:
+    """Return the columns that a benchmark reads: features, target, group key, and what the strata look at."""
+    strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in config.model.strata.values())))
+    key = [config.split.group_key] if config.split.group_key else []
+    return list(dict.fromkeys([*config.model.features, config.model.target, *key, *strata]))
 
 
 def load_table(config: Config, data: pl.DataFrame) -> Table:

@@ -25,7 +25,7 @@ class Row:
     test_rmse: float
     test_mae: float
     test_r2: float | None
-    cv_rmse_by_stratum: dict[str, float | None]
+    cv_by_stratum: dict[str, dict[str, float | None]]
     test_by_stratum: dict[str, Scores]
     iterations: int | None
     fit_seconds: float
@@ -101,7 +101,7 @@ def _row(result: "Result", run_id: str) -> Row:
         test_rmse=test.rmse,
         test_mae=test.mae,
         test_r2=test.r2,
-        cv_rmse_by_stratum={name: result.stratum_rmse(name) for name in result.final.strata},
+        cv_by_stratum={name: {m: result.stratum_mean(name, m) for m in ("rmse", "mae", "r2")} for name in result.final.strata},
         test_by_stratum=result.final.strata,
         iterations=result.final.iterations,
         fit_seconds=result.final.fit_seconds,

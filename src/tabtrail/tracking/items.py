@@ -137,8 +137,9 @@ def _cv_metrics(result: Result) -> Iterator[MetricItem]:
             yield MetricItem(f"cv_{name}_std", result.std(short))
             yield from (MetricItem(f"fold_{name}", getattr(fit.scores, short), fit.fold) for fit in result.folds)
     for stratum in result.final.strata:
-        if (rmse := result.stratum_rmse(stratum)) is not None:
-            yield MetricItem(f"cv_root_mean_squared_error.{stratum}", rmse)
+        for short, name in _METRICS.items():
+            if (value := result.stratum_mean(stratum, short)) is not None:
+                yield MetricItem(f"cv_{name}.{stratum}", value)
 
 
 def _prefixed(prefix: str, fit: Fit) -> Iterator[MetricItem]:
