@@ -119,8 +119,14 @@ def test_four_processes_make_one_store(tmp_path: Path) -> None:
 
 def test_a_damaged_store_is_a_message(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"not a database, surely" * 100)
-    with pytest.raises(StoreError, match=r"MLflow store .* is damaged|cannot open the MLflow store"):
+    with pytest.raises(StoreError, match=r"MLflow store .* (cannot be used \(file is not a database\)|refuses)"):
         open_store(f"sqlite:///{tmp_path}/mlflow.db", "x")
+
+
+def test_a_server_that_does_not_answer_is_a_message_without_its_password() -> None:
+    with pytest.raises(StoreError, match=r"the MLflow store http://…@127.0.0.1:9 refuses") as caught:
+        open_store("http://user:s3cret@127.0.0.1:9", "x")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_model_that_cannot_be_logged_fails_the_run_loudly(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

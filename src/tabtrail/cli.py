@@ -300,10 +300,11 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
         f"\ndone in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})"
     )
     typer.echo("next:")
-    uri = config.mlflow.tracking_uri
-    if uri.startswith("sqlite:///"):
-        uri = "sqlite:///" + _relative(Path(uri.removeprefix("sqlite:///")))
-    typer.echo(f"  mlflow ui --backend-store-uri {uri}")
+    sqlite, uri = "sqlite:///", config.mlflow.tracking_uri
+    if uri.startswith(sqlite):
+        typer.echo(f"  mlflow ui --backend-store-uri {sqlite}{_relative(Path(uri.removeprefix(sqlite)))}")
+    else:
+        typer.echo("  open the MLflow server that mlflow.tracking_uri names")
     prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""
     typer.echo(f"  {prefix}uvicorn src.api_sales_v2:app")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from tabtrail.config_file import KeyPath, RawConfig, config_path, read_raw, resolve_path
 from tabtrail.errors import ConfigError, nearest
@@ -154,6 +154,12 @@ class Config(Section):
     export: Export = Export()
     serve: Serve = Serve()
     engine: Engine = Engine()
+    _root: Path = PrivateAttr(Path())
+
+    @property
+    def root(self) -> Path:
+        """The folder of the YAML file, where relative paths start."""
+        return self._root
 
     def column_rule(self, name: str) -> ColumnRule:
         """Return what a source column must be: as its contract says, else as its role asks, else text."""
@@ -231,9 +237,11 @@ def _resolve(config: Config, root: Path) -> Config:
     uri = config.mlflow.tracking_uri
     if uri.startswith(_SQLITE):
         uri = _SQLITE + str(resolve_path(root, uri[len(_SQLITE) :]))
-    return config.model_copy(
+    resolved = config.model_copy(
         update={"paths": Paths.model_validate(paths), "mlflow": config.mlflow.model_copy(update={"tracking_uri": uri})}
     )
+    resolved._root = root
+    return resolved
 
 
 def _explain(raw: RawConfig, detail: dict[str, Any]) -> str:

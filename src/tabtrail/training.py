@@ -55,7 +55,7 @@ def train_models(config: Config, manifest: Manifest, progress: Progress) -> Lead
     progress.say(
         f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse')} ± {champion.std('rmse')}"
     )
-    tags = provenance_tags(config, manifest, config.paths.raw_csv.parent)
+    tags = provenance_tags(config, manifest)
     items = benchmark_items(config, benchmark, manifest)
     with running(store, items.name, tags, started=started) as parent:
         log_items(store, parent, items)
@@ -103,7 +103,7 @@ def _log_candidates(
     return models
 
 
-_MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy"}
+_MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy", "pandas", "cloudpickle"}
 
 
 def _prove_champion(config: Config, benchmark: Benchmark) -> tuple[bytes, Parity]:

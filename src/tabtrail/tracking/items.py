@@ -26,6 +26,8 @@ _LIBRARIES = (
     "onnxruntime",
     "skl2onnx",
     "numpy",
+    "pandas",
+    "cloudpickle",
 )
 _METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "r2": "r2_score"}
 
@@ -86,7 +88,7 @@ def benchmark_items(config: Config, benchmark: Benchmark, manifest: Manifest) ->
     return RunItems(f"benchmark {config.model.name}", params, metrics, tags, model_card(config, benchmark, manifest))
 
 
-def provenance_tags(config: Config, manifest: Manifest, root: Path) -> dict[str, str]:
+def provenance_tags(config: Config, manifest: Manifest) -> dict[str, str]:
     """Return what a run was made from: data, config, code and libraries."""
     tags = {
         TAG + "version": __version__,
@@ -95,7 +97,7 @@ def provenance_tags(config: Config, manifest: Manifest, root: Path) -> dict[str,
         TAG + "config_sha256": config.digest(),
         TAG + "python": platform.python_version(),
     }
-    return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(root))
+    return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(config.root))
 
 
 def library_versions() -> dict[str, str]:

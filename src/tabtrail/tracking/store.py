@@ -3,10 +3,11 @@
 import json
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,12 @@ def open_store(uri: str, experiment: str) -> Store:
     file beside it lets one through. Raises `StoreError` for a store that cannot be opened.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that is down is told in seconds, not minutes
     import mlflow
-    from mlflow.exceptions import MlflowException
 
-    for name in ("mlflow", "alembic"):
+    for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    try:
+    with store_errors(uri):
         if not uri.startswith(_SQLITE):
             client = mlflow.MlflowClient(uri, uri)
             return Store(client, uri, _experiment_id(client, experiment, client.create_experiment))
@@ -68,16 +69,28 @@ def open_store(uri: str, experiment: str) -> Store:
             store = SqlAlchemyStore(uri, str(path.parent))
             client = mlflow.MlflowClient(uri, uri)
             return Store(client, uri, _experiment_id(client, experiment, store.create_experiment))
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turn what MLflow and its database raise into a `StoreError` that names the store, without any password in its address."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shown = _without_password(uri)
+    try:
+        yield
     except Timeout:
-        raise StoreError(f"another process has held {path}.lock for {_LOCK_SECONDS:.0f} s; is a run stuck?") from None
+        raise StoreError(f"another process has held the lock of {shown} for {_LOCK_SECONDS:.0f} s; is a run stuck?") from None
     except MlflowException as error:
-        raise StoreError(f"cannot open the MLflow store {uri}: {str(error).splitlines()[0]}") from error
-    except Exception as error:
-        if type(error).__module__.startswith("sqlalchemy"):
-            raise StoreError(
-                f"the MLflow store {uri} is damaged: {type(error).__name__}; move it away to start a new one"
-            ) from error
-        raise
+        raise StoreError(f"the MLflow store {shown} refuses: {_without_password(str(error)).splitlines()[0][:300]}") from error
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__)
+        raise StoreError(f"the MLflow store {shown} cannot be used ({reason}); if it is damaged, move it away") from error
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s]*@", "//…@", text)
 
 
 def _experiment_id(client: Any, name: str, create: Callable[[str], str]) -> str:
@@ -124,13 +137,15 @@ def running(
     store: Store, name: str, tags: dict[str, str], parent: str | None = None, started: float | None = None
 ) -> Iterator[str]:
     """Yield the id of a new run, which ends complete, or failed where an exception passes."""
-    run_id = start_run(store, name, tags, parent, started)
-    try:
-        yield run_id
-    except BaseException:
-        finish_run(store, run_id, failed=True)
-        raise
-    finish_run(store, run_id)
+    with store_errors(store.uri):
+        run_id = start_run(store, name, tags, parent, started)
+        try:
+            yield run_id
+        except BaseException:
+            with suppress(Exception):  # the store itself may be what failed: the first error is the one to tell
+                finish_run(store, run_id, failed=True)
+            raise
+        finish_run(store, run_id)
 
 
 def log_dataset(store: Store, run_ids: Sequence[str], data: pl.DataFrame, target: str, source: str, sha256: str) -> None:
