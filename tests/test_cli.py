@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from conftest import ONE_CANDIDATE, REPO, Project, Trained
@@ -133,6 +136,27 @@ def test_a_failed_run_leaves_the_last_good_one(trained: Trained, tmp_path: Path)
     assert run_in(project, "run", *FAST).returncode == 3
     assert run_in(project, "train", *FAST, "--set", "candidates.LinearRegression.n_jobs_=3").returncode == 2
     assert project.tree() == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_ends_at_once_and_leaves_the_last_good_one(
+    trained: Trained, tmp_path: Path, number: int, code: int
+) -> None:
+    project = trained.copy(tmp_path)
+    before = {name: digest for name, digest in project.tree().items() if name.startswith("models")}
+    command = [sys.executable, "-m", "tabtrail", "train", "--force", "--config", str(project.config_file)]
+    process = subprocess.Popen(command, cwd=REPO, stderr=subprocess.PIPE, text=True)
+    while len(children := psutil.Process(process.pid).children(recursive=True)) < 3:
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "interrupted; nothing is half-written" in err
+    assert "Traceback" not in err
+    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert {name: digest for name, digest in project.tree().items() if name.startswith("models")} == before
+    assert not [path for path in project.root.rglob(".*") if path.is_dir() and path.name != ".stages"]
 
 
 def test_config_show_prints_the_resolved_tree_and_schema_is_json(project: Project) -> None:

@@ -312,10 +312,10 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
 def _print_manifest(config: "Config", manifest: "Manifest") -> None:
     if manifest.synthetic:
         typer.echo("THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else")
+    parts = ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items() if name != ".")
     typer.echo(
         f"{manifest.source} ({manifest.encoding}): {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept,"
-        f" {manifest.rows_rejected:,} rejected; partitions "
-        + ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items())
+        f" {manifest.rows_rejected:,} rejected" + (f"; partitions {parts}" if parts else "")
     )
     for rule, count in manifest.rejects.items():
         typer.echo(f"  rejected, {count:,} rows: {rule} (see {_relative(config.paths.rejects)})")

@@ -3,13 +3,12 @@
 Exit codes: 0 ok · 1 failure · 2 usage or config · 3 data contract broken · 4 gate refused · 5 drift found · 130 interrupted.
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import ClassVar
-
-INTERRUPTED = 130
+from typing import ClassVar, NoReturn
 
 
 class TabtrailError(Exception):
@@ -77,12 +76,23 @@ def require_extra(extra: str, *modules: str) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """End the process with one message on stderr and the documented exit code where a `TabtrailError` passes."""
+    """End the process with one message on stderr and the documented exit code where a `TabtrailError` or a signal passes.
+
+    SIGINT ends it with 130, SIGTERM with 143, both through the clean-up of whatever is under way.
+    """
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except TabtrailError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print("interrupted; what was finished before stays, nothing is half-written", file=sys.stderr)  # noqa: T201
-        raise SystemExit(INTERRUPTED) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    print("interrupted; nothing is half-written", file=sys.stderr)  # noqa: T201
+    raise SystemExit(128 + number)
