@@ -4,10 +4,11 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from conftest import ONE_CANDIDATE, Project, Trained
+from tabtrail.config import FAMILY_NAMES
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.modeling.benchmark import Table, load_table, run_benchmark
-from tabtrail.modeling.candidates import list_candidates
+from tabtrail.modeling.benchmark import Table, load_table, needed_columns, run_benchmark
+from tabtrail.modeling.candidates import FAMILIES, list_candidates
 from tabtrail.modeling.metrics import score
 
 
@@ -79,7 +80,8 @@ def test_strata_are_scored_apart(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("candidates", "message"),
     [
-        ("{XGBost: {}}", r"candidates.XGBost: unknown model family 'XGBost'; did you mean 'XGBoost'\?"),
+        ("{XGBoost: {booster: dart}}", r"candidates.XGBoost.booster: only gbtree can be exported to ONNX"),
+        ("{CatBoost: {grow_policy: Depthwise}}", r"only SymmetricTree can be exported"),
         ("{LightGBM: {n_estimatorss: 3}}", r"LightGBM has no such parameter; did you mean 'n_estimators'\?"),
         (
             "{CatBoost: {iterations: 10, dept: 3}}",
@@ -94,10 +96,32 @@ def test_a_candidate_that_cannot_be_built_is_a_config_error(project: Project, ca
         list_candidates(project.config(f"candidates={candidates}").candidates)
 
 
-def test_a_parameter_value_that_no_model_takes_is_a_config_error(project: Project) -> None:
-    overrides = ("candidates={RandomForest: {max_depth: -5}}", "engine.kind=serial")
-    with pytest.raises(ConfigError, match=r"candidates.RandomForest cannot be fitted: The 'max_depth' parameter"):
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ("{RandomForest: {max_depth: -5}}", r"RandomForest cannot be fitted: The 'max_depth' parameter"),
+        ("{CatBoost: {depth: 50}}", r"CatBoost cannot be fitted: .*depth"),
+        ("{LightGBM: {num_leaves: 1}}", r"LightGBM cannot be fitted: .*num_leaves"),
+        ("{XGBoost: {objective: nope}}", r"XGBoost cannot be fitted: .*objective"),
+    ],
+)
+def test_a_parameter_value_that_no_model_takes_is_one_line(project: Project, candidates: str, message: str) -> None:
+    overrides = (f"candidates={candidates}", "engine.kind=serial")
+    with pytest.raises(ConfigError, match=message) as caught:
         run_benchmark(project.config(*overrides), table_of(project, *overrides))
+    assert "\n" not in str(caught.value)
+
+
+def test_strata_may_look_at_any_column_of_the_dataset(project: Project) -> None:
+    overrides = (*ONE_CANDIDATE, 'model.strata={shipped: STATUS == "Shipped", early: YEAR == 2003}')
+    config = project.config(*overrides)
+    ingest(config)
+    table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    assert set(table.strata) == {"shipped", "early"}
+
+
+def test_the_families_of_the_config_are_those_that_can_be_built() -> None:
+    assert set(FAMILY_NAMES) == set(FAMILIES)
 
 
 def test_a_single_group_too_few_rows_and_a_constant_target_are_refused(project: Project) -> None:

@@ -95,6 +95,13 @@ def test_a_second_run_repeats_no_stage(trained: Trained) -> None:
     assert trained.project.tree() == before
 
 
+def test_results_asked_for_elsewhere_are_made_there(trained: Trained) -> None:
+    done = run_in(trained.project, "eda", "--set", "paths.duckdb_file=other/x.duckdb", "--quiet")
+    assert done.returncode == 0
+    assert (trained.project.root / "other" / "x.duckdb").is_file()
+    assert run_in(trained.project, "eda", "--quiet").returncode == 0
+
+
 def test_quiet_says_nothing_on_stderr(trained: Trained) -> None:
     assert run_in(trained.project, "run", "--quiet").stderr == ""
 

@@ -50,6 +50,20 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
         ),
         ("split.group_key=null", r"a group split needs the column whose rows stay together"),
         ("parquet.partition_by=[YEER]", r"'YEER' is not a declared column; did you mean 'YEAR'\?"),
+        ("model.currency=2003-13-45", r"--set model.currency: the value is not YAML; quote it"),
+        ("contract.columns.COUNTRY.min=1", r"min and max are for numbers"),
+        ("contract.columns.COUNTRY.allowed=[1, 2]", r"these are not all values of a string column"),
+        ("contract.columns.QTR_ID.allowed=[one]", r"these are not all values of a int column"),
+        ("cleaning.date_formats=[]", r"cleaning.date_formats: tuple should have at least 1 item"),
+        ("cleaning.drop_columns=[SALES]", r"'SALES' is dropped and used at once"),
+        ("cleaning.fill_unknown_columns=[SALES]", r"'SALES' is not a text column"),
+        ("parquet.partition_by=[ADDRESSLINE2]", r"'ADDRESSLINE2' is not a declared column"),
+        ("contract.rows=[{name: a, check: YEAR == YEAR_ID}]", r"'YEAR' is not a declared column"),
+        ("aggregations=[{name: a, group_by: [COUNTRY], measures: {x: sum(STATUS)}}]", r"'STATUS' is no number; it has no sum"),
+        ("model.numeric_features=[prediction]", r"a feature cannot be called 'prediction'"),
+        ("candidates={XGBost: {}}", r"unknown model family 'XGBost'; did you mean 'XGBoost'\?"),
+        ("paths.processed_dir=.", r"this would replace the folder of the config file"),
+        ("paths.processed_dir=data/raw", r"this folder is replaced as a whole, and paths.raw_csv lies in it"),
         ("nonsense", r"write it as section.key=value"),
     ],
 )
@@ -112,6 +126,13 @@ def test_the_json_schema_knows_every_key_of_the_shipped_file(project: Project) -
         if isinstance(section, dict) and name != "candidates":
             definition = schema["properties"][name]["$ref"].rpartition("/")[2]
             assert set(section) <= set(schema["$defs"][definition]["properties"])
+
+
+def test_aliases_of_aliases_do_not_grow_without_end(project: Project) -> None:
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
+    project.config_file.write_text(f"version: 2\na0: &a0 [x]\n{levels}\n")
+    with pytest.raises(ConfigError, match="a0: unknown key"):
+        project.config()
 
 
 def test_names_that_become_files_cannot_leave_their_folder(project: Project) -> None:

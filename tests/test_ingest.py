@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import Project
 from tabtrail.config import load_config
-from tabtrail.data.ingest import ingest, read_manifest, scan_dataset
+from tabtrail.data.ingest import ingest, read_manifest, scan_dataset, verify_dataset
 from tabtrail.data.source import detect_code_page
 from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import ConfigError, DataError, TabtrailError
@@ -186,6 +186,12 @@ BAD_FILES: dict[str, tuple[Callable[[bytes], bytes], list[str], str]] = {
         r"line \d+: these bytes are not utf-8; set source.encoding: cp850",
     ),
     "latin-1 that is not": (lambda data: data, ["source.encoding=latin-1"], r"invisible control characters"),
+    "UTF-8 under a code page": (lambda data: data.decode("cp850").encode(), [], r"the bytes read as utf-8, not cp850"),
+    "another code page": (lambda data: data, ["source.encoding=cp1252"], r"the bytes read as cp850, not cp1252"),
+    "lines that end in CR": (lambda data: data.replace(b"\n", b"\r"), [], r"its lines end in CR alone"),
+    "a single order": (set_field(0, b"10100"), [], r"1 distinct split keys cannot give a test part and 5 folds"),
+    "one row": (lambda data: b"\n".join(data.splitlines()[:2]) + b"\n", [], r"1 rows with 1 distinct split keys"),
+    "a constant target": (set_field(4, b"5"), [], r"the target SALES has the same value in all 2,823 rows"),
     "UTF-16 without its mark": (lambda data: data, ["source.encoding=utf-16"], r"these bytes are not utf-16"),
     "target missing": (set_field(4, b""), [], r"SALES: missing \(2,823 rows\)"),
     "ragged past the share": (lambda data: data.replace(b"Shipped,", b"Shipped,,"), [], r"ragged: 26 fields"),
@@ -214,11 +220,51 @@ def test_errors_hold_no_value_of_the_data(project: Project) -> None:
 
 
 def test_a_missing_csv_and_an_unknown_encoding_are_config_errors(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"unknown encoding 'base64'"):
+        ingest(project.config("source.encoding=base64"))
     with pytest.raises(ConfigError, match=r"unknown encoding 'cp85'; did you mean 'cp850'\?"):
         ingest(project.config("source.encoding=cp85"))
     project.csv.unlink()
     with pytest.raises(ConfigError, match=r"paths.raw_csv: there is no file .*sales_data_sample.csv"):
         ingest(project.config())
+
+
+def test_a_folder_with_other_files_is_never_replaced(project: Project) -> None:
+    folder = project.root / "mine"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("keep me")
+    with pytest.raises(ConfigError, match=r"mine holds other files; name a folder that is for the dataset alone"):
+        ingest(project.config("paths.processed_dir=mine"))
+    assert (folder / "notes.txt").read_text() == "keep me"
+    (project.root / "file").touch()
+    with pytest.raises(TabtrailError, match=r"file is a file, and a folder is to be written there"):
+        ingest(project.config("paths.processed_dir=file"))
+
+
+def test_a_folder_behind_a_link_is_replaced_and_the_link_stays(project: Project) -> None:
+    (project.root / "elsewhere").mkdir()
+    (project.root / "link").symlink_to(project.root / "elsewhere")
+    ingest(project.config("paths.processed_dir=link"))
+    ingest(project.config("paths.processed_dir=link"))
+    assert (project.root / "link").is_symlink()
+    assert (project.root / "elsewhere" / "_manifest.json").is_file()
+
+
+def test_files_that_ingest_did_not_write_are_not_read_as_data(project: Project) -> None:
+    """A stale partition was trained on: here an extra or altered file stops whoever reads the dataset."""
+    config = project.config()
+    ingest(config)
+    part = next(config.paths.processed_dir.rglob("*.parquet"))
+    (part.parent / "part-1.parquet").write_bytes(part.read_bytes())
+    with pytest.raises(DataError, match=r"are not those of the last ingest; run `tabtrail ingest --force`"):
+        verify_dataset(config)
+    (part.parent / "part-1.parquet").unlink()
+    with pytest.raises(DataError, match=r"was made with another config; run `tabtrail ingest` first"):
+        verify_dataset(project.config("contract.columns.SALES.max=3000"))
+    assert verify_dataset(project.config("model.random_state=7")).rows_kept == 2823
+    config.paths.manifest.write_text("{}")
+    with pytest.raises(DataError, match=r"is not a manifest of this version"):
+        verify_dataset(config)
 
 
 def test_an_unwritable_folder_is_a_message(project: Project) -> None:

@@ -167,6 +167,26 @@ def test_requirements_were_inferred_in_every_log_model(project: Project, monkeyp
     assert leaderboard.champion == "LinearRegression"
 
 
+def test_column_names_that_are_not_plain_words_broke_the_export(tmp_path: Path) -> None:
+    names = ["unit price", "a-b", "x[1] <2>", "größe", "variable"]
+    random = np.random.default_rng(0)
+    data = pl.DataFrame({name: random.normal(size=300) for name in names}).with_columns(
+        pl.Series("kind of", random.choice(["red", "blue, dark"], 300)), y=pl.sum_horizontal(names) * 10
+    )
+    data.write_csv(tmp_path / "x.csv")
+    (tmp_path / "config_v2.yaml").write_text(
+        f"version: 2\npaths: {{raw_csv: x.csv}}\nsplit: {{kind: random}}\nengine: {{kind: serial}}\n"
+        f"model: {{target: y, numeric_features: {json.dumps(names)}, categorical_features: [kind of]}}\n"
+        "candidates: {LinearRegression: {}, LightGBM: {n_estimators: 20}}\n"
+    )
+    project = Project(tmp_path)
+    report = pipeline.run(project.config())
+    assert report.leaderboard.champion == "LinearRegression"
+    row = data.drop("y").row(0, named=True)
+    done = call("src.predict_sales", "--config", str(project.config_file), "--json", json.dumps(row), "--output", "json")
+    assert json.loads(done.stdout)["prediction"] == pytest.approx(data["y"][0], rel=1e-6)
+
+
 def test_paths_with_spaces_and_other_letters_broke_things(tmp_path: Path, sample_csv: Path) -> None:
     from conftest import make_project
 

@@ -87,6 +87,7 @@ BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "month 99": ({"MONTH_ID": 99}, r"MONTH_ID: must be at most 12"),
     "quarter 1 with month 12": ({"QTR_ID": 1, "MONTH_ID": 12}, r"breaks the rule quarter_matches_month"),
     "a deal size that is none": ({"DEALSIZE": "Huge"}, r"DEALSIZE: must be one of Small, Medium, Large"),
+    "half a character": ({"COUNTRY": "\ud800"}, r"COUNTRY: must be text that can be encoded"),
     "NUL in text": ({"COUNTRY": "U\0SA"}, r"COUNTRY: must have at most 10,000 characters and no NUL"),
 }
 

@@ -150,6 +150,14 @@ def test_what_the_model_has_not_seen_is_answered_with_a_warning(client: httpx.Cl
     assert [warning.partition(":")[0] for warning in answer.json()["warnings"]] == ["QUANTITYORDERED", "PRODUCTLINE"]
 
 
+def test_a_config_that_cannot_be_used_is_said_by_health_not_by_a_crash(project: Project) -> None:
+    project.config_file.write_text("nonsense: s3cret\n")
+    with serving(project) as client:
+        answer = client.get("/health")
+        assert answer.json()["status"] == "damaged"
+        assert "s3cret" not in answer.text
+
+
 def test_before_training_it_is_up_and_says_so(project: Project) -> None:
     with serving(project) as client:
         assert client.get("/health").json()["status"] == "not_trained"

@@ -39,6 +39,7 @@ SetOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Repeat work that is unchanged.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
 _TRAIN = (
     "polars",
     "duckdb",
@@ -311,7 +312,7 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
 
 def _print_manifest(config: "Config", manifest: "Manifest") -> None:
     if manifest.synthetic:
-        typer.echo("THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else")
+        typer.echo(SYNTHETIC)
     parts = ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items() if name != ".")
     typer.echo(
         f"{manifest.source} ({manifest.encoding}): {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept,"
@@ -353,6 +354,8 @@ def _print_leaderboard(board: "Leaderboard") -> None:
             for row in board.candidates
         ],
     )
+    if board.synthetic:
+        typer.echo(SYNTHETIC)
     typer.echo(f"champion: {board.champion} ({board.chosen_by}; the test part decides nothing)")
 
 
@@ -364,7 +367,7 @@ def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False, markup=False)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -18,6 +19,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 _SAFE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 SafeName = Annotated[str, Field(pattern=_SAFE_NAME, max_length=100)]
+FAMILY_NAMES = (
+    "MeanBaseline",
+    "LinearRegression",
+    "RandomForest",
+    "GradientBoosting",
+    "XGBoost",
+    "LightGBM",
+    "CatBoost",
+)
 MEASURES = ("sum", "avg", "min", "max", "median", "stddev", "count", "count_distinct")
 _MEASURE = re.compile(rf"^({'|'.join(MEASURES)})(?:\((.+)\))?$")
 _SQLITE = "sqlite:///"
@@ -55,7 +65,7 @@ class Cleaning(Section):
     fill_unknown_columns: tuple[str, ...] = ()
     fill_value: str = "Unknown"
     date_column: str | None = None
-    date_formats: tuple[str, ...] = ("%Y-%m-%d",)
+    date_formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("%Y-%m-%d",)
     year_check_column: str | None = Field(None, description="A column that must hold the year of the date.")
     month_check_column: str | None = Field(None, description="A column that must hold the month of the date.")
 
@@ -181,6 +191,7 @@ class Config(Section):
         cleaning = self.cleaning
         named = (
             *self.contract.columns,
+            *self.source.null_values,
             *cleaning.drop_columns,
             *cleaning.fill_unknown_columns,
             cleaning.date_column,
@@ -196,6 +207,11 @@ class Config(Section):
     def derived_columns(self) -> tuple[str, ...]:
         """The columns that ingest adds."""
         return ("YEAR", "MONTH") if self.cleaning.date_column else ()
+
+    def ingest_digest(self) -> str:
+        """Return the sha256 of all that the result of an ingest depends on: the rules of the columns, not what is learned."""
+        rules = {name: asdict(self.column_rule(name)) for name in sorted(self.required_columns)}
+        return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target])
 
     def digest(self, *sections: str) -> str:
         """Return the sha256 of the named sections (all where none is named), free of where the files lie."""
@@ -277,10 +293,14 @@ def _dotted(key: KeyPath) -> str:
 def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield key path and message of what the sections say against one another."""
     model, cleaning, split = config.model, config.cleaning, config.split
-    known = [*config.required_columns, *config.derived_columns]
+    used = (model.target, *model.features, split.group_key, cleaning.date_column)
+    kept = [name for name in config.required_columns if name in used or name not in cleaning.drop_columns]
+    known = [*kept, *config.derived_columns]
+    yield from _check_paths(config)
+    yield from _check_columns(config)
     if not model.features:
         yield ("model",), "name at least one column in numeric_features or categorical_features"
-    for name in (*model.features, split.group_key, cleaning.date_column):
+    for name in used:
         if name is not None and name in cleaning.drop_columns:
             yield ("cleaning", "drop_columns"), f"'{name}' is dropped and used at once"
     if len(set(model.features)) < len(model.features) or model.target in model.features:
@@ -299,7 +319,11 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if rule.dtype == "date" and name != cleaning.date_column:
             yield ("contract", "columns", name), "only cleaning.date_column can be a date; keep others as string"
     for index, row in enumerate(config.contract.rows):
-        yield from _check_condition(("contract", "rows", index, "check"), row.check, config, known)
+        yield from _check_condition(("contract", "rows", index, "check"), row.check, config, config.required_columns)
+    for name in config.candidates:
+        if (family := name.partition("_")[0]) not in FAMILY_NAMES:
+            known_families = f" (known: {', '.join(FAMILY_NAMES)})"
+            yield ("candidates", name), f"unknown model family '{family}'{nearest(family, list(FAMILY_NAMES))}{known_families}"
     for name, text in model.strata.items():
         yield from _check_condition(("model", "strata", name), text, config, known)
     for name in config.parquet.partition_by:
@@ -310,7 +334,33 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
     if len({aggregation.name for aggregation in config.aggregations}) < len(config.aggregations):
         yield ("aggregations",), "two aggregations have the same name"
     for index, aggregation in enumerate(config.aggregations):
-        yield from _check_aggregation(("aggregations", index), aggregation, known)
+        yield from _check_aggregation(("aggregations", index), aggregation, config, known)
+
+
+def _check_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """The processed folder is replaced as a whole, so that nothing else may lie in it. Paths are still as written."""
+    here, folder = Path(), config.paths.processed_dir
+    inside = [name for name, path in config.paths if name != "processed_dir" and (here / path).is_relative_to(here / folder)]
+    if folder == here or (folder.is_absolute() and not folder.name):
+        yield ("paths", "processed_dir"), "this would replace the folder of the config file; name a folder in it"
+    elif inside:
+        yield ("paths", "processed_dir"), f"this folder is replaced as a whole, and paths.{inside[0]} lies in it"
+
+
+def _check_columns(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for name, rule in config.contract.columns.items():
+        key = ("contract", "columns", name)
+        if (rule.min is not None or rule.max is not None) and rule.dtype not in ("int", "float"):
+            yield key, "min and max are for numbers (int or float)"
+        wanted = str if rule.dtype == "string" else int | float
+        if rule.allowed is not None and not all(isinstance(value, wanted) for value in rule.allowed):
+            yield (*key, "allowed"), f"these are not all values of a {rule.dtype} column"
+    for name in config.model.features:
+        if name == "prediction" or name.startswith("tabtrail/"):
+            yield ("model",), f"a feature cannot be called '{name}': the exported model uses that name"
+    for name in config.cleaning.fill_unknown_columns:
+        if config.column_rule(name).dtype != "string" or name == config.model.target:
+            yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
 
 
 def _check_condition(key: KeyPath, text: str, config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
@@ -333,18 +383,23 @@ def _check_condition(key: KeyPath, text: str, config: Config, known: list[str]) 
             yield key, str(error)
 
 
-def _check_aggregation(key: KeyPath, aggregation: Aggregation, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+def _check_aggregation(key: KeyPath, aggregation: Aggregation, config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
     for name in aggregation.group_by:
         if name not in known:
             yield (*key, "group_by"), _undeclared(name, known)
     for measure, text in aggregation.measures.items():
         try:
-            _, column = parse_measure(text)
+            function, column = parse_measure(text)
         except ValueError as error:
             yield (*key, "measures", measure), str(error)
             continue
         if column is not None and column not in known:
             yield (*key, "measures", measure), _undeclared(column, known)
+        elif column is not None and config.column_kind(column) not in ("int", "float"):
+            if function in ("sum", "avg", "median", "stddev"):
+                yield (*key, "measures", measure), f"'{column}' is no number; it has no {function}"
+            elif function in ("min", "max") and aggregation.plot:
+                yield (*key, "plot"), f"'{text}' is no number that could be drawn"
     if aggregation.order_by is not None:
         name, _, direction = aggregation.order_by.partition(" ")
         outputs = [*aggregation.group_by, *aggregation.measures]

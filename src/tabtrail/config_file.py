@@ -100,7 +100,7 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path.name}{line}: this is not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path.name}: this is not YAML: {type(error).__name__}") from None
     finally:
         loader.dispose()
@@ -148,7 +148,7 @@ def _scalar(text: str, origin: str) -> Any:
     loader = _Exponent(text)
     try:
         return loader.get_single_data()
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise ConfigError(f"{origin}: the value is not YAML; quote it") from None
     finally:
         loader.dispose()

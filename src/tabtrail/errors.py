@@ -74,6 +74,15 @@ def require_extra(extra: str, *modules: str) -> None:
         raise MissingExtraError(f"this needs {names}, which the base install leaves out: pip install 'tabtrail[{extra}]'")
 
 
+def require_keys(rows: int, keys: int, folds: int) -> None:
+    """Raise `DataError` when rows with so many distinct split keys cannot give a test part and every fold."""
+    if keys < folds + 1:
+        raise DataError(
+            f"{rows:,} rows with {keys:,} distinct split keys cannot give a test part and {folds} folds;"
+            f" lower split.folds, or choose another split.group_key"
+        )
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """End the process with one message on stderr and the documented exit code where a `TabtrailError` or a signal passes.

@@ -44,6 +44,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     On Linux the two folders are exchanged in one system call, so that a reader always finds a complete one. Elsewhere the
     old folder is renamed away first, which leaves a moment without either.
     """
+    path = path.resolve()  # the folder itself, where the path is a link to it
+    if path.exists() and not path.is_dir():
+        raise TabtrailError(f"{path} is a file, and a folder is to be written there; move it away or name another path")
     make_folder(path.parent)
     with _writing(path.parent):
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabtrail.artifacts import artifact_paths, bundle_files, importance_path, leaderboard_path
 from tabtrail.config import Config
-from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key
+from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
 from tabtrail.data.summaries import summarise, summary_files
 from tabtrail.data.warehouse import build_database
 from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh
@@ -67,7 +67,7 @@ def run_ingest(config: Config, *, force: bool = False, progress: Progress = SILE
 
 def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
     """Rebuild the DuckDB file and the summaries unless nothing changed; return whether the work was done."""
-    manifest = read_manifest(config)
+    manifest = verify_dataset(config)
     sections = config.digest("aggregations", "duckdb", "model", "parquet")
     stage = _Stage(config, "eda", {"data": manifest.data_sha256, "config": sections, "synthetic": manifest.synthetic})
     if not force and stage.is_fresh():
@@ -83,7 +83,7 @@ def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT)
 
 def run_train(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Leaderboard, bool]:
     """Benchmark, track, explain, prove and bundle unless nothing changed; return leaderboard and whether the work was done."""
-    manifest = read_manifest(config)
+    manifest = verify_dataset(config)
     known = {
         "data": manifest.data_sha256,
         "config": config.digest(),
@@ -117,7 +117,8 @@ class _Stage:
 
     @property
     def _key(self) -> str:
-        return sha256_json({**self.depends_on, "code": code_version()})
+        paths = self.config.paths.model_dump(mode="json")
+        return sha256_json({**self.depends_on, "paths": paths, "code": code_version()})
 
     def is_fresh(self) -> bool:
         return stage_is_fresh(self._record, self._key)

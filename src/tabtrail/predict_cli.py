@@ -135,8 +135,6 @@ def _predict(folder: Path, name: str, rows: list[Any], *, as_json: bool) -> None
         for warning in answer["warnings"]:
             print(f"warning: {warning}", file=sys.stderr)
     print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
-    if metadata["synthetic"]:
-        print("warning: this model was trained on synthetic data", file=sys.stderr)
 
 
 def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:

@@ -112,7 +112,9 @@ class Predictor:
 
     def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what the model has not seen in training: new categories, numbers outside the training range."""
-        return tuple(message for name, feature in self._features.items() if (message := _unseen(feature, row[name])) is not None)
+        unseen = (_unseen(feature, row[name]) for name, feature in self._features.items())
+        synthetic = ("the model was trained on synthetic data",) if self.metadata["synthetic"] else ()
+        return (*synthetic, *(message for message in unseen if message is not None))
 
     @cached_property
     def _rules(self) -> list[tuple[RowRule, Any]]:
@@ -151,6 +153,8 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
 def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:
     if not isinstance(value, str):
         return "must be text"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "must be text that can be encoded"
     if len(value) > _MOST_CHARACTERS or "\0" in value:
         return f"must have at most {_MOST_CHARACTERS:,} characters and no NUL"
     if allowed is not None and value not in allowed:

@@ -1,6 +1,7 @@
 """HTTP v2: the deployed model, served from ONNX. Routes only translate between HTTP and `Predictor`."""
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 from tabtrail import __version__
 from tabtrail.bundle import load_bundle
 from tabtrail.config import Config, load_config
-from tabtrail.errors import BundleError, NotTrainedError
+from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
 from tabtrail.predictor import PayloadError, Predictor, Problem
 from tabtrail.schema import Feature
 
@@ -48,7 +49,7 @@ class PredictionResponse(BaseModel):
     currency: str
     model_name: str
     mlflow_run_id: str
-    inputs: dict[str, float | str | None]
+    inputs: dict[str, int | float | str | None]
     warnings: list[str]
 
 
@@ -86,7 +87,11 @@ def create_app(config: Config | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        load_model(app, config or load_config())
+        try:
+            load_model(app, config or load_config())
+        except TabtrailError as error:
+            print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the answer must not hold what the file holds
+            app.state.problem = Health(status="damaged", detail="the config cannot be used; the service's log says why")
         yield
 
     app = FastAPI(

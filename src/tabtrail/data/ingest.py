@@ -14,7 +14,7 @@ from tabtrail import __version__
 from tabtrail.config import Config
 from tabtrail.data.contract import RAW, Rules, break_circuit, build_rules, typed
 from tabtrail.data.source import ParsedSource, SourceFile, open_source, parse_lines, parse_records
-from tabtrail.errors import DataError
+from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, write_json
 from tabtrail.hashes import sha256_file, sha256_folder
 from tabtrail.sample import mark_path
@@ -57,6 +57,7 @@ def ingest(config: Config) -> Manifest:
     Raises `ConfigError` or `DataError`; whatever is raised, the previous dataset stays as it was.
     """
     paths = config.paths
+    _refuse_foreign_folder(paths.processed_dir, paths.manifest)
     make_folder(paths.processed_dir.parent)
     with tempfile.TemporaryDirectory(prefix="tabtrail-") as scratch_name:
         scratch = Path(scratch_name)
@@ -68,14 +69,31 @@ def ingest(config: Config) -> Manifest:
         )
         counts = _count(checked, rules, parsed)
         _require_rows(source, counts, config.contract.max_reject_share, rejects)
+        kept = _kept_rows(config, checked, source.header)
+        _require_learnable(config, kept)
         with atomic_folder(paths.processed_dir) as folder:
-            kept = _kept_rows(config, checked, source.header)
             _write_partitions(kept, folder, config.parquet.partition_by)
             manifest = _describe(config, source, counts, folder)
             write_json(folder / "_manifest.json", asdict(manifest))
             with atomic_file(paths.rejects) as temporary:
                 rejects.write_parquet(temporary, compression="zstd")
     return manifest
+
+
+def _refuse_foreign_folder(folder: Path, manifest: Path) -> None:
+    """The folder is replaced as a whole: whatever is in it that ingest did not write would be lost."""
+    found = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if found and found != [".gitkeep"] and not manifest.is_file():
+        raise ConfigError(f"paths.processed_dir: {folder} holds other files; name a folder that is for the dataset alone")
+
+
+def _require_learnable(config: Config, kept: pl.DataFrame) -> None:
+    """Refuse rows from which nothing can be learned before they replace rows from which something could."""
+    target, split = config.model.target, config.split
+    if kept.get_column(target).n_unique() == 1 and kept.height > 1:
+        raise DataError(f"the target {target} has the same value in all {kept.height:,} rows; there is nothing to learn")
+    key = split.group_key if split.kind == "group" else None
+    require_keys(kept.height, kept.get_column(key).n_unique() if key else kept.height, split.folds)
 
 
 def ingest_outputs(config: Config) -> dict[str, str]:
@@ -91,7 +109,25 @@ def read_manifest(config: Config) -> Manifest:
     value = read_json(config.paths.manifest)
     if value is None:
         raise DataError(f"there is no dataset in {config.paths.processed_dir}; run `tabtrail ingest` first")
-    return Manifest(**value)
+    try:
+        return Manifest(**value)
+    except TypeError:
+        raise DataError(f"{config.paths.manifest} is not a manifest of this version; run `tabtrail ingest --force`") from None
+
+
+def verify_dataset(config: Config) -> Manifest:
+    """Return the accounting after checking that the Parquet files are those that it describes, made with this config.
+
+    Raises `DataError` for files that were added, removed or altered since, and for a config that would ingest otherwise.
+    """
+    manifest = read_manifest(config)
+    if sha256_folder(config.paths.processed_dir, "*.parquet") != manifest.data_sha256:
+        raise DataError(
+            f"the files in {config.paths.processed_dir} are not those of the last ingest; run `tabtrail ingest --force`"
+        )
+    if manifest.config_sha256 != config.ingest_digest():
+        raise DataError(f"{config.paths.processed_dir} was made with another config; run `tabtrail ingest` first")
+    return manifest
 
 
 def scan_dataset(config: Config) -> pl.LazyFrame:
@@ -125,7 +161,11 @@ def _parse_and_check(config: Config, source: SourceFile, scratch: Path) -> tuple
         with contextlib.suppress(pl.exceptions.ComputeError):
             return parsed, _check_rows(config, source, parsed)
     parsed = parse_records(source, delimiter, scratch)
-    return parsed, _check_rows(config, source, parsed)
+    try:
+        return parsed, _check_rows(config, source, parsed)
+    except pl.exceptions.PolarsError as error:
+        # Its text may quote the file.
+        raise DataError(f"{source.name}: Polars cannot parse it ({type(error).__name__}); is it a CSV?") from None
 
 
 def _check_rows(config: Config, source: SourceFile, parsed: ParsedSource) -> pl.DataFrame:
@@ -216,7 +256,7 @@ def _describe(config: Config, source: SourceFile, counts: _Counts, folder: Path)
         encoding=source.encoding,
         replaced_characters=source.replaced,
         synthetic=is_synthetic(config.paths.raw_csv, source.sha256),
-        config_sha256=config.digest(*INGEST_SECTIONS),
+        config_sha256=config.ingest_digest(),
         data_sha256=sha256_folder(folder, "*.parquet"),
         rows_in=counts.rows,
         rows_kept=counts.rows - counts.rejected,
@@ -228,9 +268,6 @@ def _describe(config: Config, source: SourceFile, counts: _Counts, folder: Path)
         nulls={name: nulls.get_column(name)[0] for name in nulls.columns},
         notes=list(source.notes),
     )
-
-
-INGEST_SECTIONS = ("source", "cleaning", "contract", "parquet", "model", "split")
 
 
 def is_synthetic(raw_csv: Path, sha256: str) -> bool:
@@ -250,4 +287,4 @@ def _partition_rows(folder: Path) -> Iterator[tuple[str, int]]:
 def source_key(config: Config) -> dict[str, Any]:
     """Return what the result of an ingest depends on, apart from the code."""
     raw = config.paths.raw_csv
-    return {"source": sha256_file(raw) if raw.is_file() else None, "name": raw.name, "config": config.digest(*INGEST_SECTIONS)}
+    return {"source": sha256_file(raw) if raw.is_file() else None, "name": raw.name, "config": config.ingest_digest()}

@@ -23,6 +23,7 @@ RESERVED = ("_line", "_rules", "_text", "_raw_", "_warn_", "_stratum_")
 _BLOCK = 8 << 20
 _SAMPLE_BYTES = 4 << 20
 _MIN_UTF8_SHARE = 0.9
+_CLEARLY_BETTER = 0.5
 # Ordered by how often they are met; a tie goes to the first.
 _CODE_PAGES = ("cp1252", "cp850", "cp437", "iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -173,16 +174,21 @@ def _choose_encoding(path: Path, configured: str) -> tuple[str, tuple[str, ...]]
         return encoding, () if encoding in ("utf-8", "utf-8-sig") else (f"encoding detected: {encoding}",)
     try:
         name = codecs.lookup(configured).name
+        "".encode(name)
     except LookupError:
         raise ConfigError(
             f"source.encoding: unknown encoding '{configured}'{nearest(configured, ['auto', 'utf-8', 'utf-16', *_CODE_PAGES])}"
         ) from None
     if name == "utf-8":
         return bom if bom == "utf-8-sig" else "utf-8", ()
-    better = detect_code_page(path) if name in _CODE_PAGES and not _is_utf8(path) else name
-    if better != name and _plausibility(path, better) > _plausibility(path, name):
-        return name, (f"source.encoding is {configured}, but the bytes read more like words in {better}",)
-    return name, ()
+    if name not in _CODE_PAGES:
+        return name, ()
+    better = "utf-8" if _is_utf8(path) and _sample(path) else detect_code_page(path)
+    gain = 1.0 if better == "utf-8" else _plausibility(path, better) - _plausibility(path, name)
+    if gain >= _CLEARLY_BETTER:
+        raise DataError(f"{path.name}: the bytes read as {better}, not {configured}; set source.encoding: {better}, or auto")
+    note = f"source.encoding is {configured}, but the bytes read somewhat more like words in {better}"
+    return name, (note,) if better != name and gain > 0 else ()
 
 
 def detect_code_page(path: Path) -> str:
@@ -264,6 +270,8 @@ def _decode(path: Path, encoding: str, *, strict: bool, scratch: Path) -> tuple[
     if encoding == "utf-8" and not replaced:
         target.unlink()
         target = path
+    if last == "\r" and not lines:
+        raise DataError(f"{path.name}: its lines end in CR alone (old Macintosh); convert them to LF")
     return target, digest.hexdigest(), lines + (last != "\n"), replaced
 
 

@@ -56,10 +56,25 @@ def export_onnx(pipeline: Pipeline, numeric: list[str], categorical: list[str], 
     model = convert_sklearn(
         pipeline, name=name, initial_types=inputs, final_types=[(OUTPUT, DoubleTensorType([None, 1]))], target_opset=_OPSET
     )
+    _restore_names(model, [*numeric, *categorical])
     model.ir_version = _IR_VERSION
     model.producer_name, model.producer_version = "tabtrail", ""
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def _restore_names(model: Any, columns: list[str]) -> None:
+    """Name the inputs as the raw columns, where skl2onnx makes `unit_price` of `unit price`, and all else out of their way."""
+    graph = model.graph
+    names = dict(zip([each.name for each in graph.input], columns, strict=True)) | {OUTPUT: OUTPUT, "": ""}
+    for node in graph.node:
+        for side in (node.input, node.output):
+            side[:] = [names.get(name, f"tabtrail/{name}") for name in side]
+    for initializer in graph.initializer:
+        initializer.name = names.get(initializer.name, f"tabtrail/{initializer.name}")
+    for each in graph.input:
+        each.name = names[each.name]
+    del graph.value_info[:]
 
 
 def prove_parity(model: bytes, pipeline: Pipeline, x: pd.DataFrame, scale: float, tolerance: float) -> Parity:

@@ -9,6 +9,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
+from catboost import CatBoostError
+from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
@@ -183,8 +185,9 @@ def fit_and_score(
         iterations = choose_iterations(candidate, preprocessor, train, seed)
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
         pipeline = build_pipeline(preprocessor, candidate.build(seed, **changed)).fit(train.x, train.y)
-    except ValueError as error:
-        raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {error}") from error
+    except (ValueError, CatBoostError, LightGBMError) as error:
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {reason}") from None
     fitted = time.perf_counter()
     predicted = np.asarray(pipeline.predict(valid.x), dtype=np.float64).ravel()
     done = time.perf_counter()

@@ -20,6 +20,13 @@ from tabtrail.modeling.metrics import Array
 BASELINE = "MeanBaseline"
 _STOPPING = "early_stopping_rounds"
 Params = dict[str, Parameter]
+# Parameters whose other values make models without plain trees; the library's default stands first.
+_EXPORTABLE: dict[str, dict[str, tuple[Parameter, ...]]] = {
+    "XGBoost": {"booster": ("gbtree",), "enable_categorical": (False,)},
+    "LightGBM": {"boosting_type": ("gbdt", "goss")},
+    "CatBoost": {"grow_policy": ("SymmetricTree",)},
+    "GradientBoosting": {"init": (None,)},
+}
 
 
 @dataclass(frozen=True)
@@ -112,8 +119,8 @@ FAMILIES: dict[str, Family] = {
 def list_candidates(configured: Mapping[str, Params]) -> list[Candidate]:
     """Return the mean baseline and the configured candidates.
 
-    Raises `ConfigError` for an unknown family or parameter, with the nearest valid name, or early stopping where a family
-    has no rounds to stop.
+    Raises `ConfigError` for an unknown parameter, with the nearest valid name, for a model that could not be exported, or for
+    early stopping where a family has no rounds to stop.
     """
     return [
         Candidate(BASELINE, BASELINE, {}),
@@ -123,17 +130,15 @@ def list_candidates(configured: Mapping[str, Params]) -> list[Candidate]:
 
 def _candidate(name: str, params: Params) -> Candidate:
     family = name.partition("_")[0]
-    if family not in FAMILIES:
-        known = list(FAMILIES)
-        raise ConfigError(
-            f"candidates.{name}: unknown model family '{family}'{nearest(family, known)} (known: {', '.join(known)})"
-        )
     own = {key: value for key, value in params.items() if key != _STOPPING}
     patience = params.get(_STOPPING)
     if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
         raise ConfigError(f"candidates.{name}.{_STOPPING}: write a whole number of rounds, 1 or more")
     if patience is not None and FAMILIES[family].iterations is None:
         raise ConfigError(f"candidates.{name}.{_STOPPING}: {family} has no rounds to stop")
+    for key, exportable in _EXPORTABLE.get(family, {}).items():
+        if own.get(key, exportable[0]) not in exportable:
+            raise ConfigError(f"candidates.{name}.{key}: only {' or '.join(map(str, exportable))} can be exported to ONNX")
     known = _parameter_names(family)
     for key in own:
         if key not in known:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.errors import DataError
+from tabtrail.errors import require_keys
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,7 @@ def split_rows(keys: Sequence[str], *, test_size: float, folds: int, seed: int) 
     """
     sizes = Counter(keys)
     order = sorted(sizes, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).digest())
-    if len(order) < folds + 1:
-        raise DataError(
-            f"{len(keys):,} rows with {len(order):,} distinct split keys cannot give a test part and {folds} folds;"
-            f" lower split.folds, or choose another split.group_key"
-        )
+    require_keys(len(keys), len(order), folds)
     test = _take_share(order, sizes, test_size, keep=folds)
     fold_of = dict.fromkeys(order[:test], -1)
     rows_in = [0] * folds
