@@ -69,6 +69,9 @@ def test_two_identical_rows_get_two_answers(
     assert code == 0
     assert len(answers) == 2
     assert answers[0] == answers[1]
+    (tmp_path / "rows.json").write_text(json.dumps([example]))
+    _, out, _ = call(trained.project, "--json-file", str(tmp_path / "rows.json"), "--output", "json", capsys=capsys)
+    assert json.loads(out) == answers[:1]
 
 
 BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {

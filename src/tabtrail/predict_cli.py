@@ -83,7 +83,7 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def _read_payload(options: argparse.Namespace) -> list[Any]:
+def _read_payload(options: argparse.Namespace) -> Any:
     text, where = options.json, "--json"
     if options.json_file is not None:
         where = str(options.json_file)
@@ -98,10 +98,9 @@ def _read_payload(options: argparse.Namespace) -> list[Any]:
         raise UsageError(f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except (RecursionError, ValueError) as error:
         raise UsageError(f"{where} is not JSON that can be read: {error}") from None
-    rows = payload if isinstance(payload, list) else [payload]
-    if not rows:
+    if payload == []:
         raise UsageError(f"{where}: the list is empty; give at least one row")
-    return rows
+    return payload
 
 
 def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -111,11 +110,12 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _predict(folder: Path, name: str, rows: list[Any], *, as_json: bool) -> None:
+def _predict(folder: Path, name: str, payload: Any, *, as_json: bool) -> None:
     from tabtrail.predictor import Predictor
 
     predictor = Predictor(load_bundle(folder, name))
     metadata = predictor.metadata
+    rows = payload if isinstance(payload, list) else [payload]
     answers = [
         {
             "prediction": prediction.value,
@@ -128,12 +128,13 @@ def _predict(folder: Path, name: str, rows: list[Any], *, as_json: bool) -> None
         for prediction in predictor.predict(rows)
     ]
     if as_json:
-        print(json.dumps(answers if len(answers) > 1 else answers[0], ensure_ascii=False))
+        print(json.dumps(answers if isinstance(payload, list) else answers[0], ensure_ascii=False))
         return
-    for answer in answers:
+    for index, answer in enumerate(answers, 1):
+        row = f"row {index}: " if len(answers) > 1 else ""
         print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip())
         for warning in answer["warnings"]:
-            print(f"warning: {warning}", file=sys.stderr)
+            print(f"warning: {row}{warning}", file=sys.stderr)
     print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
 
 

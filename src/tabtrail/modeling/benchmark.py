@@ -1,5 +1,6 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -164,8 +165,13 @@ def _run_tasks(config: Config, table: Table, split: Split, tasks: list[tuple[Can
     if engine.kind == "serial" or engine.workers == 1:
         yield from (function(*args, **kwargs) for function, args, kwargs in jobs)
         return
-    with joblib.parallel_config(backend="loky", n_jobs=engine.workers, inner_max_num_threads=1):
+    with joblib.parallel_config(backend="loky", n_jobs=engine.workers, inner_max_num_threads=1, initializer=_ignore_interrupts):
         yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
+
+
+def _ignore_interrupts() -> None:
+    """A terminal sends Ctrl-C to the workers too; the driver ends them, without a traceback from each."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def fit_and_score(
