@@ -70,13 +70,13 @@ def real_csv() -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, sample_csv: Path) -> Project:
-    """A project over the synthetic sample (not marked, so that it counts as a user's own file)."""
-    return make_project(tmp_path, sample_csv)
+    """A project over the synthetic sample (not marked, so that it counts as a user's own file), its folds not repeated."""
+    return make_project(tmp_path, sample_csv, repeats=1)
 
 
 @pytest.fixture
 def real_project(tmp_path: Path, real_csv: Path) -> Project:
-    return make_project(tmp_path, real_csv)
+    return make_project(tmp_path, real_csv, repeats=1)
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +110,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Train
     return Trained(project, pipeline.run(project.config()))
 
 
-def make_project(root: Path, csv: Path) -> Project:
-    shutil.copy(REPO / "config_v2.yaml", root)
+def make_project(root: Path, csv: Path, repeats: int = 5) -> Project:
+    config = (REPO / "config_v2.yaml").read_text(encoding="utf-8")
+    assert "repeats: 5 " in config
+    (root / "config_v2.yaml").write_text(config.replace("repeats: 5 ", f"repeats: {repeats} "), encoding="utf-8")
     (root / "data" / "raw").mkdir(parents=True)
     shutil.copy(csv, root / "data" / "raw" / "sales_data_sample.csv")
     return Project(root)

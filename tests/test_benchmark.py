@@ -8,7 +8,7 @@ from tabtrail.config import FAMILY_NAMES
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import Table, load_table, needed_columns, run_benchmark
-from tabtrail.modeling.candidates import FAMILIES, list_candidates
+from tabtrail.modeling.candidates import BLEND, FAMILIES, list_candidates
 from tabtrail.modeling.metrics import score
 
 
@@ -46,7 +46,9 @@ def test_the_order_of_the_file_changes_nothing(project: Project) -> None:
 
 def test_processes_and_one_process_give_the_same_scores(project: Project) -> None:
     table = table_of(project)
-    candidates = "candidates={LightGBM: {n_estimators: 30}, CatBoost: {iterations: 30}, RandomForest_5: {n_estimators: 5}}"
+    candidates = (
+        "candidates={LightGBM: {n_estimators: 30}, CatBoost: {iterations: 30}, RandomForest_5: {n_estimators: 5}, Blend: {}}"
+    )
     serial, parallel = (
         run_benchmark(project.config(candidates, f"engine.kind={kind}"), table) for kind in ("serial", "processes")
     )
@@ -70,7 +72,7 @@ def test_early_stopping_chooses_fewer_rounds_inside_the_training_rows(project: P
 
 
 def test_strata_are_scored_apart(trained: Trained) -> None:
-    champion = trained.report.leaderboard.candidates[0]
+    champion = trained.report.leaderboard.champion_row
     rows = {name: scores.rows for name, scores in champion.test_by_stratum.items()}
     assert sum(rows.values()) == trained.report.leaderboard.test_rows
     squared = sum(scores.rows * scores.rmse**2 for scores in champion.test_by_stratum.values())
@@ -113,7 +115,7 @@ def test_a_parameter_value_that_no_model_takes_is_one_line(project: Project, can
 
 
 def test_strata_may_look_at_any_column_of_the_dataset(project: Project) -> None:
-    overrides = (*ONE_CANDIDATE, 'model.strata={shipped: STATUS == "Shipped", early: YEAR == 2003}')
+    overrides = (*ONE_CANDIDATE, "intervals.by=null", 'model.strata={shipped: STATUS == "Shipped", early: YEAR == 2003}')
     config = project.config(*overrides)
     ingest(config)
     table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
@@ -121,7 +123,7 @@ def test_strata_may_look_at_any_column_of_the_dataset(project: Project) -> None:
 
 
 def test_the_families_of_the_config_are_those_that_can_be_built() -> None:
-    assert set(FAMILY_NAMES) == set(FAMILIES)
+    assert set(FAMILY_NAMES) == {*FAMILIES, BLEND}
 
 
 def test_a_single_group_too_few_rows_and_a_constant_target_are_refused(project: Project) -> None:

@@ -40,7 +40,7 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
             r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string' or 'date'",
         ),
         ("contract.columns.SALES.mini=1", r"unknown key; did you mean 'min'\?"),
-        ("model.target=MSRP", r"a column is named twice among target and features"),
+        ("model.target=ORDERLINENUMBER", r"a column is named twice among target and features"),
         ("model.strata={x: PRICEACH > 1}", r"'PRICEACH' is not a declared column; did you mean 'PRICEEACH'\?"),
         ("model.strata={x: COUNTRY > 3}", r"'>' cannot be applied to text and number"),
         ("model.strata={x: PRICEEACH + 1}", r"gives a number; write a comparison"),

@@ -6,24 +6,41 @@ from tabtrail.artifacts import importance_path
 from tabtrail.errors import TabtrailError
 from tabtrail.evidence.explain import Explanation, explain, sample_rows
 from tabtrail.files import read_json
+from tabtrail.modeling.estimators import Blend
 from tabtrail.modeling.preprocess import source_columns
-from test_parity import CANDIDATES, CATEGORICAL, NUMERIC, fit, make_rows
+from test_parity import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, fit, make_rows
+
+INPUTS = [*NUMERIC, *CATEGORICAL]
 
 
 @pytest.mark.parametrize("name", CANDIDATES)
 def test_contributions_add_up_to_the_prediction_for_every_family(name: str) -> None:
     pipeline = fit(name)
     x, _ = make_rows(60, seed=5)
-    explanation = explain(pipeline, x, x)
+    explanation = explain(pipeline, x[INPUTS], x[INPUTS], seed=0)
     assert explanation.values.shape == (60, 3)
     total = explanation.base_value + explanation.values.sum(axis=1)
     assert total == pytest.approx(np.ravel(pipeline.predict(x)), rel=1e-4)
 
 
+@pytest.mark.parametrize("transform", ["none", "log1p", "log_ratio"])
+def test_contributions_of_derived_columns_and_transforms_are_by_raw_column_and_add_up(transform: str) -> None:
+    model = fit("XGBoost", DERIVED, transform)
+    blend = Blend(("one", "other"), (0.5, 0.5), (model, fit("LinearRegression", DERIVED)))
+    x, _ = make_rows(60, seed=5)
+    x = x[[*DERIVED.numbers, *DERIVED.texts]]
+    for each in (model, blend):
+        explanation = explain(each, x, x.head(20), seed=0)
+        assert explanation.columns == ("a", "b", "d", "c", "code")
+        total = explanation.base_value + explanation.values.sum(axis=1)
+        assert total == pytest.approx(each.predict(x.head(20)), rel=1e-9)
+        assert next(iter(explanation.importance)) in ("a", "b")
+
+
 def test_one_hot_columns_are_collapsed_into_their_raw_column() -> None:
     pipeline = fit("LinearRegression")
     assert source_columns(pipeline.named_steps["preprocess"]) == ["a", "b", "c", "c", "c", "c"]
-    explanation = explain(pipeline, *(make_rows(50, seed=6)[0],) * 2)
+    explanation = explain(pipeline, *(make_rows(50, seed=6)[0][INPUTS],) * 2, seed=0)
     assert list(explanation.columns) == [*NUMERIC, *CATEGORICAL]
     assert list(explanation.importance.values()) == sorted(explanation.importance.values(), reverse=True)
 
@@ -35,7 +52,7 @@ def test_what_does_not_add_up_is_an_error_not_a_picture(monkeypatch: pytest.Monk
     monkeypatch.setattr(shap.TreeExplainer, "shap_values", lambda self, x, **kwargs: wrong(self, x, **kwargs) * 1.01)
     x, _ = make_rows(50, seed=7)
     with pytest.raises(TabtrailError, match="Shapley values miss the predictions"):
-        explain(fit("XGBoost"), x, x)
+        explain(fit("XGBoost"), x[INPUTS], x[INPUTS], seed=0)
 
 
 def test_up_to_the_configured_rows_are_drawn_without_repeats() -> None:
@@ -52,7 +69,7 @@ def test_the_importance_of_the_run_names_its_model_rows_and_unit(trained: Traine
     assert stored["rows"] == 500
     assert stored["unit"] == "USD"
     assert stored["model"] == trained.report.leaderboard.champion
-    assert set(stored["mean_absolute_shap"]) == set(trained.config.model.features)
+    assert set(stored["mean_absolute_shap"]) == set(trained.config.inputs)
 
 
 def test_importance_is_the_mean_of_absolute_values() -> None:

@@ -1,20 +1,51 @@
 """Every family exports, and the graph predicts what the pipeline predicts, on rows it was not made for too."""
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import ParityError
-from tabtrail.evidence.parity import export_onnx, prove_parity, run_onnx
+from tabtrail.evidence.graph import export_onnx
+from tabtrail.evidence.parity import prove_parity, run_onnx
 from tabtrail.evidence.trees import read_trees
-from tabtrail.modeling.candidates import FAMILIES, Candidate
-from tabtrail.modeling.preprocess import build_pipeline, build_preprocessor
+from tabtrail.expressions import parse_expression
+from tabtrail.modeling.benchmark import build_model, regressor_of
+from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.estimators import Blend, FormulaRegressor
+from tabtrail.modeling.preprocess import Recipe
 
 NUMERIC, CATEGORICAL = ["a", "b"], ["c"]
+PLAIN = Recipe(("a", "b"), ("c",), ("a", "b"), {}, one_hot=("c",))
+FORMULAS = {
+    "product": "a * b",
+    "ratio": "b / (a - 50)",
+    "difference": "b - 2 * a",
+    "log": "log1p(a - b)",
+    "above": "(a >= 50) * b",
+    "other": "-(a != b) * 3",
+    "month": "month(d)",
+    "quarter": "quarter(d)",
+    "season": "season(d)",
+    "weekday": "weekday(d)",
+    "year": "year(d)",
+    "days": "days(d)",
+}
+DERIVED = Recipe(
+    ("a", "b", "d"),
+    ("c", "code"),
+    ("a", "b"),
+    {name: parse_expression(text) for name, text in FORMULAS.items()},
+    one_hot=("c", "code"),
+    frequency=("code", "c"),
+    target=("code", "c"),
+    max_categories=20,
+)
+TRANSFORMS = {"none": None, "log1p": None, "ratio": "product", "log_ratio": "product"}
 CANDIDATES = {
     "MeanBaseline": {},
     "LinearRegression": {},
@@ -35,25 +66,56 @@ def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
             "a": np.round(random.uniform(0, 100, count), 2),
             "b": random.integers(1, 60, count).astype(float),
             "c": np.array(random.choice(["red", "green", "", "blå"], count), dtype=object),
+            "d": random.integers(-30_000, 40_000, count).astype(float),
+            "code": np.array([f"S{number}" for number in random.integers(0, 90, count)], dtype=object),
         }
     )
-    return x, (x["a"] * x["b"] + 300 * (x["c"] == "red") + random.normal(0, 50, count)).to_numpy()
+    return x, np.abs(x["a"] * x["b"] + 300 * (x["c"] == "red") + random.normal(0, 50, count)).to_numpy() + 1
 
 
-def fit(name: str) -> Pipeline:
+def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
     x, y = make_rows(600, seed=1)
-    family = name.partition("_")[0]
-    preprocessor = build_preprocessor(NUMERIC, CATEGORICAL, scaled=FAMILIES[family].scaled)
-    return build_pipeline(preprocessor, Candidate(name, family, CANDIDATES[name]).build(seed=0)).fit(x, y)
+    candidate = Candidate(name, name.partition("_")[0], CANDIDATES[name], None, transform, TRANSFORMS[transform])
+    return build_model(candidate, recipe).fit(x, y)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_derived_columns_encoders_and_target_transforms_are_in_the_graph(name: str, transform: str) -> None:
+    """On new rows, on missing numbers, on a divisor of zero, on texts that training has not seen."""
+    model = fit(name, DERIVED, transform)
+    graph = export_onnx(model, DERIVED.numbers, DERIVED.texts, "model")
+    x, y = make_rows(1500, seed=2)
+    x.loc[::7, "a"] = np.nan
+    x.loc[1::7, "a"] = 50.0
+    x.loc[2::7, "d"] = np.nan
+    x.loc[3::7, "a"] = x.loc[3::7, "b"]
+    x.loc[4::7, ["code", "c"]] = "never seen"
+    assert prove_parity(graph, model, x, float(np.std(y)), 1e-5).passed
+
+
+def test_a_blend_is_one_graph() -> None:
+    members = (fit("XGBoost", DERIVED, "log_ratio"), fit("LinearRegression", DERIVED), fit("CatBoost", DERIVED, "log1p"))
+    model = Blend(("XGBoost", "LinearRegression", "CatBoost"), (0.5, 0.25, 0.25), members)
+    x, y = make_rows(1000, seed=2)
+    assert prove_parity(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)), 1e-5).passed
+
+
+def test_a_formula_is_a_graph_too() -> None:
+    x, y = make_rows(300, seed=2)
+    model = FormulaRegressor(dict(DERIVED.formulas)).fit(x, y)
+    assert model.chosen_ == "product"
+    x.loc[::3, "a"] = np.nan
+    assert prove_parity(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)), 1e-12).passed
 
 
 @pytest.fixture(scope="module", params=CANDIDATES)
-def exported(request: pytest.FixtureRequest) -> tuple[Pipeline, bytes]:
+def exported(request: pytest.FixtureRequest) -> tuple[Any, bytes]:
     pipeline = fit(request.param)
     return pipeline, export_onnx(pipeline, NUMERIC, CATEGORICAL, "model")
 
 
-def test_it_equals_python_on_new_rows(exported: tuple[Pipeline, bytes]) -> None:
+def test_it_equals_python_on_new_rows(exported: tuple[Any, bytes]) -> None:
     pipeline, graph = exported
     x, y = make_rows(3000, seed=2)
     parity = prove_parity(graph, pipeline, x, float(np.std(y)), 1e-5)
@@ -65,7 +127,7 @@ def test_it_equals_python_on_new_rows(exported: tuple[Pipeline, bytes]) -> None:
 def test_it_equals_python_beside_every_threshold(name: str) -> None:
     """A float32 step to either side of a threshold takes the branch that the library takes."""
     pipeline = fit(name)
-    graph, model = export_onnx(pipeline, NUMERIC, CATEGORICAL, "model"), pipeline.named_steps["model"]
+    graph, model = export_onnx(pipeline, NUMERIC, CATEGORICAL, "model"), regressor_of(pipeline)
     trees = read_trees(model)
     rows = []
     for feature, threshold, mode in zip(trees.feature, trees.threshold, trees.modes, strict=True):
@@ -83,7 +145,7 @@ def test_it_equals_python_beside_every_threshold(name: str) -> None:
     assert prove_parity(graph, pipeline, x, 1500.0, 1e-5).passed
 
 
-def test_it_equals_python_on_missing_numbers_and_unseen_texts(exported: tuple[Pipeline, bytes]) -> None:
+def test_it_equals_python_on_missing_numbers_and_unseen_texts(exported: tuple[Any, bytes]) -> None:
     pipeline, graph = exported
     x, _ = make_rows(200, seed=3)
     x.loc[::2, "a"] = np.nan
@@ -102,10 +164,10 @@ def test_it_equals_python_on_anything(name: str, a: float, b: float, c: str) -> 
     assert run_onnx(graph, x)[0] == pytest.approx(expected, rel=1e-6, abs=0.01)
 
 
-_CACHE: dict[str, tuple[Pipeline, bytes]] = {}
+_CACHE: dict[str, tuple[Any, bytes]] = {}
 
 
-def test_the_graph_takes_raw_columns_by_name(exported: tuple[Pipeline, bytes]) -> None:
+def test_the_graph_takes_raw_columns_by_name(exported: tuple[Any, bytes]) -> None:
     model = onnx.load_from_string(exported[1])
     types = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
     assert types == {"a": onnx.TensorProto.DOUBLE, "b": onnx.TensorProto.DOUBLE, "c": onnx.TensorProto.STRING}

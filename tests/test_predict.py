@@ -38,14 +38,14 @@ def call(project: Project, *words: str, capsys: pytest.CaptureFixture[str]) -> t
 def test_the_shown_example_works_when_pasted_back(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     code, shown, _ = call(trained.project, "--show-schema", capsys=capsys)
     assert code == 0
-    for column in trained.config.model.features:
+    for column in trained.config.inputs:
         assert column in shown
     payload = shown.strip().splitlines()[-1]
     code, out, err = call(trained.project, "--json", payload, capsys=capsys)
     assert code == 0
-    assert out.strip().endswith("USD")
+    assert re.fullmatch(r"[\d,.]+ USD  \(90% interval [\d,.]+ to [\d,.]+\)", out.strip())
     assert trained.report.leaderboard.champion in err
-    assert trained.report.leaderboard.candidates[0].run_id in err
+    assert trained.report.leaderboard.champion_row.run_id in err
 
 
 def test_json_output_holds_all_that_traces_a_prediction(
@@ -56,7 +56,7 @@ def test_json_output_holds_all_that_traces_a_prediction(
     assert code == 0
     assert answer["inputs"] == example
     assert answer["currency"] == "USD"
-    assert answer["mlflow_run_id"] == trained.report.leaderboard.candidates[0].run_id
+    assert answer["mlflow_run_id"] == trained.report.leaderboard.champion_row.run_id
     assert answer["warnings"] == []
 
 

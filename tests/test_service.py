@@ -57,9 +57,9 @@ def example(trained: Trained) -> dict[str, Any]:
 
 def test_health_names_the_model_its_run_and_its_features(client: httpx.Client, trained: Trained) -> None:
     body = client.get("/health").json()
-    champion = trained.report.leaderboard.candidates[0]
+    champion = trained.report.leaderboard.champion_row
     assert (body["status"], body["model_name"], body["mlflow_run_id"]) == ("ok", champion.candidate, champion.run_id)
-    assert body["features"] == list(trained.config.model.features)
+    assert body["features"] == list(trained.config.inputs)
 
 
 def test_api_cli_and_python_pipeline_give_the_same_number(
@@ -87,7 +87,7 @@ def test_api_cli_and_python_pipeline_give_the_same_number(
 def test_the_documented_request_works(client: httpx.Client, trained: Trained) -> None:
     document = client.get("/openapi.json").json()
     media = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-    assert list(media["schema"]["properties"]) == list(trained.config.model.features)
+    assert list(media["schema"]["properties"]) == list(trained.config.inputs)
     assert media["schema"]["properties"]["QUANTITYORDERED"]["minimum"] == 1
     assert client.post("/predict", json=media["example"]).status_code == 200
     assert "swagger" in client.get("/docs").text.lower()

@@ -16,6 +16,11 @@ def importance_path(config: Config) -> Path:
     return config.paths.output_dir / "explainability" / "shap_global_importance.json"
 
 
+def tuned_path(config: Config) -> Path:
+    """Return where the parameters lie that `tabtrail tune` found."""
+    return config.paths.output_dir / "tuning" / f"{config.model.name}.json"
+
+
 def bundle_files(config: Config) -> list[Path]:
     """Return the three files of the bundle."""
     folder, name = config.paths.models_dir, config.model.name

@@ -14,7 +14,7 @@ from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.hashes import sha256_json
 from tabtrail.schema import ModelSchema
 
-FORMAT = 1
+FORMAT = 2
 _OWN_HASH = "metadata_sha256"
 
 

@@ -1,6 +1,7 @@
 """The `tabtrail` command and the doors of `src/`: parse, call, print. Data goes to stdout, progress to stderr."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabtrail import __version__
-from tabtrail.errors import TabtrailError, reported, require_extra
+from tabtrail.errors import ReproductionError, TabtrailError, reported, require_extra
 
 if TYPE_CHECKING:
     from tabtrail.config import Config
     from tabtrail.data.ingest import Manifest
-    from tabtrail.modeling.leaderboard import Leaderboard
+    from tabtrail.modeling.leaderboard import Leaderboard, Row
     from tabtrail.pipeline import Report
     from tabtrail.progress import Progress
 
@@ -172,6 +173,74 @@ def train(
         _print_leaderboard(leaderboard)
 
 
+@app.command(epilog="example: tabtrail tune LightGBM --trials 50")
+def tune(
+    candidates: Annotated[list[str] | None, typer.Argument(help="Candidates of the config.", show_default="all boosters")] = None,
+    trials: Annotated[int, typer.Option(help="Trials a candidate, those of an interrupted search included.")] = 30,
+    seconds: Annotated[float | None, typer.Option(help="Begin no trial after so many seconds.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
+    require_extra("tune", "optuna")
+    loaded = _load(config, set_)
+    from tabtrail.data.ingest import verify_dataset
+    from tabtrail.tuning import tune as search
+
+    with _progress(quiet) as progress:
+        best = search(loaded, verify_dataset(loaded), candidates or [], trials=trials, seconds=seconds, progress=progress)
+    if as_json:
+        _print_json(best)
+        return
+    for name, params in best.items():
+        typer.echo(f"{name}: {json.dumps(params)}")
+    typer.echo("`tabtrail train` fits them among the others")
+
+
+@app.command(epilog="example: tabtrail sql 'SELECT candidate, run_id FROM runs', then tabtrail reproduce RUN_ID")
+def reproduce(
+    run_id: Annotated[str, typer.Argument(help="The MLflow run of a benchmark, or of one candidate of it.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a run again from what it recorded, and tell whether all is equal (exit code 4 where it is not)."""
+    loaded = _load(config, set_)
+    from tabtrail.reproduction import reproduce as fit_again
+
+    with _progress(quiet) as progress:
+        result = fit_again(loaded, run_id, progress)
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        for what in result.compared:
+            typer.echo(f"equal: {what}")
+        typer.echo(f"run {run_id} is reproduced" if result.equal else f"DIFFERENT: {result.difference}")
+    if not result.equal:
+        raise ReproductionError(f"run {run_id} came out differently: {result.difference}")
+
+
+@app.command(epilog="example: tabtrail sql 'SELECT candidate, cv_rmse FROM runs ORDER BY 2'")
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement; the tables are the data, runs, folds and error_slices.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the DuckDB file, which nothing can change: the data, and the runs of the last benchmark."""
+    loaded = _load(config, set_)
+    from tabtrail.data.warehouse import query as run_query
+
+    names, rows = run_query(loaded, query)
+    if as_json:
+        _print_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
+    else:
+        _print_table(f"{len(rows):,} rows", names, [[_cell(value) for value in row] for row in rows])
+
+
 @app.command(
     add_help_option=False,
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
@@ -325,30 +394,58 @@ def _print_manifest(config: "Config", manifest: "Manifest") -> None:
             typer.echo(f"  warning, {count:,} rows: {rule}")
 
 
+def _difference(board: "Leaderboard", row: "Row") -> str:
+    if row.candidate == board.best:
+        return ""
+    return f"+{row.difference:.4g} ({row.difference_low:.4g} to {row.difference_high:.4g})"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a table as JSON has it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
 def _print_leaderboard(board: "Leaderboard") -> None:
-    split = f"{board.split['kind']} split" + (f" by {board.split['group_key']}" if board.split["group_key"] else "")
+    for finding in board.findings:
+        typer.echo(f"LEAKAGE  {finding}")
+    for note in board.notes:
+        typer.echo(f"NOTE  {note}")
+    by = board.split["group_key"] if board.split["kind"] in ("group", "group_time") else None
+    split = f"{board.split['kind'].replace('_', '-')} split" + (f" by {by}" if by else "")
+    repeats = f" × {board.split['repeats']}" if board.split["repeats"] > 1 else ""
     unit = f", {board.currency}" if board.currency else ""
-    title = (
-        f"{board.target}{unit}: {board.train_rows:,} rows train, {board.test_rows:,} test, {board.split['folds']} folds, {split}"
-    )
-    header = ["candidate", "cv RMSE", "± std", "cv MAE", "test RMSE", "test MAE", "fit s"]
+    rows_of = f"{board.train_rows:,} rows train, {board.test_rows:,} test"
+    title = f"{board.target}{unit}: {rows_of}, {board.split['folds']}{repeats} folds, {split}"
+    header = ["candidate", "cv RMSE", "± std", "to the best (95 %)", "cv MAE", "test RMSE", "test MAE", "fit s"]
     rows = [
         [
             ("★ " if row.candidate == board.champion else "  ") + row.candidate,
-            *map(_number, (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.test_rmse, row.test_mae, row.fit_seconds)),
+            *map(_number, (row.cv_rmse, row.cv_rmse_std)),
+            _difference(board, row),
+            *map(_number, (row.cv_mae, row.test_rmse, row.test_mae, row.fit_seconds)),
         ]
         for row in board.candidates
     ]
     _print_table(title, header, rows)
     strata = list(board.candidates[0].cv_by_stratum)
+    level = f"{board.interval_level:.0%}"
     _print_table(
-        "R², and RMSE by stratum" if strata else "R²",
-        ["candidate", "cv R²", "test R²", *(f"cv RMSE {name}" for name in strata)],
+        f"R², {level} intervals on the test part, size" + (", RMSE by stratum" if strata else ""),
+        ["candidate", "cv R²", "test R²", "coverage", "mean width", "kB", *(f"cv RMSE {name}" for name in strata)],
         [
             [
                 "  " + row.candidate,
                 _number(row.cv_r2),
                 _number(row.test_r2),
+                _number(row.interval_coverage),
+                _number(row.interval_width),
+                f"{row.model_bytes / 1000:,.0f}",
                 *(_number(row.cv_by_stratum[name]["rmse"]) for name in strata),
             ]
             for row in board.candidates
@@ -356,7 +453,15 @@ def _print_leaderboard(board: "Leaderboard") -> None:
     )
     if board.synthetic:
         typer.echo(SYNTHETIC)
-    typer.echo(f"champion: {board.champion} ({board.chosen_by}; the test part decides nothing)")
+    if board.coverage:
+        _print_table(
+            f"the champion's {level} intervals on the test part",
+            ["of", "rows", "coverage", "mean width"],
+            [[f"{row.by} {row.value}", str(row.rows), _number(row.coverage), _number(row.mean_width)] for row in board.coverage],
+        )
+    parts = ", ".join(f"{weight:.0%} {name}" for name, weight in board.weights.items())
+    made_of = f", made of {parts}" if parts else ""
+    typer.echo(f"champion: {board.champion}{made_of} ({board.chosen_by}; the test part decides nothing)")
 
 
 def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:

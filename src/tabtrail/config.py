@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from tabtrail.config_file import KeyPath, RawConfig, config_path, read_raw, resolve_path
 from tabtrail.errors import ConfigError, nearest
-from tabtrail.expressions import ExpressionError, check_kinds, columns_of, is_condition, parse_expression
+from tabtrail.expressions import (
+    ExpressionError,
+    Node,
+    check_formula,
+    check_kinds,
+    columns_of,
+    is_condition,
+    parse_expression,
+    replace_columns,
+)
 from tabtrail.hashes import sha256_json
 from tabtrail.schema import ColumnRule, RowRule
 
@@ -27,9 +36,11 @@ FAMILY_NAMES = (
     "XGBoost",
     "LightGBM",
     "CatBoost",
+    "Blend",
 )
 MEASURES = ("sum", "avg", "min", "max", "median", "stddev", "count", "count_distinct")
 _MEASURE = re.compile(rf"^({'|'.join(MEASURES)})(?:\((.+)\))?$")
+_TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
 _SQLITE = "sqlite:///"
 
 
@@ -80,6 +91,9 @@ class Parquet(Section):
     partition_by: tuple[str, ...] = ()
 
 
+BENCHMARK_TABLES = ("runs", "folds", "error_slices")
+
+
 class DuckDB(Section):
     table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "sales"
 
@@ -101,19 +115,70 @@ class Model(Section):
     currency: str = ""
     numeric_features: tuple[str, ...] = ()
     categorical_features: tuple[str, ...] = ()
+    derived_features: dict[SafeName, str] = Field(
+        {}, description="Numeric columns computed from others, inside the model: arithmetic, log1p(x), date parts as month(DATE)."
+    )
+    frequency_encoded: tuple[str, ...] = Field(
+        (), description="Text columns that enter as the share of the training rows with the same text."
+    )
+    target_encoded: tuple[str, ...] = Field(
+        (), description="Text columns that enter as the mean target of their text, smoothed and cross-fitted."
+    )
+    max_categories: Annotated[int, Field(ge=2)] = Field(
+        255, description="One-hot columns of a category at most; the rarest texts share the last."
+    )
     strata: dict[str, str] = Field({}, description="Named conditions; every metric is also reported within each.")
     random_state: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
 
     @property
-    def features(self) -> tuple[str, ...]:
-        return self.numeric_features + self.categorical_features
+    def text_features(self) -> tuple[str, ...]:
+        """The text columns that the model takes, however they are encoded."""
+        return tuple(dict.fromkeys(self.categorical_features + self.frequency_encoded + self.target_encoded))
+
+    @property
+    def formulas(self) -> dict[str, Node]:
+        """The derived features as expressions of source columns alone, those that they are made of put in."""
+        trees: dict[str, Node] = {}
+        for name, text in self.derived_features.items():
+            trees[name] = replace_columns(parse_expression(text), trees)
+        return trees
 
 
 class Split(Section):
-    kind: Literal["group", "random"] = "group"
+    kind: Literal["group", "random", "time", "group_time"] = "group"
     group_key: str | None = None
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=2, le=100)] = 5
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How often the rows are cut into folds anew.")
+    gap_days: Annotated[int, Field(ge=0)] = Field(0, description="Days between what a time split learns from and what it scores.")
+    allow_leaky: bool = Field(False, description="Let a random split stand although rows belong together or span dates.")
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the latest rows are held out, of `cleaning.date_column`."""
+        return self.kind in ("time", "group_time")
+
+
+class Choice(Section):
+    rule: Literal["best", "one_standard_error"] = Field(
+        "one_standard_error", description="The best, or the smallest model within one standard error of it."
+    )
+
+
+class Leakage(Section):
+    policy: Literal["warn", "drop", "error"] = Field(
+        "warn", description="What happens to columns that give the target away: a warning, left out, or exit code 4."
+    )
+
+
+class Intervals(Section):
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="The share of truths that an interval is to hold.")
+    by: str | None = Field(None, description="Calibrated apart within each: `strata`, or a text column of the model.")
+    coverage_by: tuple[str, ...] = Field((), description="Text columns of the model by which the coverage is also reported.")
+
+
+class Slices(Section):
+    min_rows: Positive = Field(30, description="A slice of fewer rows is not reported: its error is noise.")
 
 
 class Mlflow(Section):
@@ -156,6 +221,10 @@ class Config(Section):
     aggregations: tuple[Aggregation, ...] = ()
     model: Model
     split: Split = Split()
+    choice: Choice = Choice()
+    leakage: Leakage = Leakage()
+    intervals: Intervals = Intervals()
+    slices: Slices = Slices()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(
         {}, description="Candidates by name; what stands before the first underscore is the model family."
     )
@@ -165,6 +234,35 @@ class Config(Section):
     serve: Serve = Serve()
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
+
+    def with_candidates(self, candidates: Mapping[str, dict[str, Parameter]]) -> "Config":
+        """Return the config with more candidates."""
+        changed = self.model_copy(update={"candidates": {**self.candidates, **candidates}})
+        changed._root = self._root
+        return changed
+
+    def without_columns(self, columns: Iterable[str]) -> "Config":
+        """Return the config with a model that takes none of the columns (or derived features), nor what is derived from them.
+
+        Raises `ConfigError` where nothing is left, or a candidate's target transform needs one of them.
+        """
+        gone = set(columns)
+        model = self.model
+        derived = {
+            name: text
+            for name, text in model.derived_features.items()
+            if name not in gone and not columns_of(model.formulas[name]) & gone
+        }
+        names = ("numeric_features", "categorical_features", "frequency_encoded", "target_encoded")
+        kept = {key: tuple(name for name in getattr(model, key) if name not in gone) for key in names}
+        changed = self.model_copy(update={"model": model.model_copy(update={**kept, "derived_features": derived})})
+        changed._root = self._root
+        if not changed.inputs:
+            raise ConfigError("no column is left for the model: all give the target away; set leakage.policy: warn to keep them")
+        if problems := list(_inconsistencies(changed)):
+            key, message = problems[0]
+            raise ConfigError(f"without {', '.join(sorted(gone))} the config does not hold: {_dotted(key)}: {message}")
+        return changed
 
     @property
     def root(self) -> Path:
@@ -179,7 +277,7 @@ class Config(Section):
             return ColumnRule("float")
         if name == self.cleaning.date_column:
             return ColumnRule("date")
-        return ColumnRule("string")
+        return ColumnRule("int" if name in self.derived_columns else "string")
 
     def column_kind(self, name: str) -> str:
         """Return the dtype of a column of the dataset, the ones that ingest adds included."""
@@ -198,10 +296,22 @@ class Config(Section):
             cleaning.year_check_column,
             cleaning.month_check_column,
             self.model.target,
-            *self.model.features,
+            *self.inputs,
             self.split.group_key,
         )
         return list(dict.fromkeys(name for name in named if name is not None and name not in self.derived_columns))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The raw columns that the model takes: features, and what derived features are computed from."""
+        model = self.model
+        sources = sorted(frozenset[str]().union(*map(columns_of, model.formulas.values())))
+        return tuple(dict.fromkeys((*model.numeric_features, *sources, *model.text_features)))
+
+    @property
+    def number_inputs(self) -> tuple[str, ...]:
+        """The inputs that enter the model as numbers: numbers, and dates as days since 1970-01-01."""
+        return tuple(name for name in self.inputs if name not in self.model.text_features)
 
     @property
     def derived_columns(self) -> tuple[str, ...]:
@@ -235,6 +345,17 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     return _resolve(config, raw.root)
 
 
+def config_from_run(tree: dict[str, Any], here: Config) -> Config:
+    """Return the config that a run recorded, with the paths and the MLflow store of this project."""
+    own = here.model_dump(mode="json", include={"paths", "mlflow"})
+    try:
+        config = Config.model_validate({**tree, **own})
+    except ValidationError as error:
+        raise ConfigError(f"the config that the run recorded cannot be read: {error.errors()[0]['msg']}") from None
+    config._root = here._root
+    return config
+
+
 def config_schema() -> dict[str, Any]:
     """Return the JSON Schema of the YAML file, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
@@ -246,6 +367,14 @@ def parse_measure(text: str) -> tuple[str, str | None]:
     if match is None or (match[2] is None) != (match[1] == "count"):
         raise ValueError(f"'{text}' is not a measure; write count, or one of {', '.join(MEASURES)} with a column, as sum(SALES)")
     return match[1], match[2].strip() if match[2] else None
+
+
+def parse_transform(text: object) -> tuple[str, str | None]:
+    """Split a target transform such as `log1p` or `log_ratio(X)` into its kind and the reference; `ValueError` if it is none."""
+    match = _TRANSFORM.match(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"'{text}' is not a target transform; write none, log1p, ratio(COLUMN) or log_ratio(COLUMN)")
+    return match[1] or match[2], match[3].strip() if match[3] else None
 
 
 def _resolve(config: Config, root: Path) -> Config:
@@ -293,22 +422,27 @@ def _dotted(key: KeyPath) -> str:
 def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
     """Yield key path and message of what the sections say against one another."""
     model, cleaning, split = config.model, config.cleaning, config.split
-    used = (model.target, *model.features, split.group_key, cleaning.date_column)
+    formula_problems = list(_check_formulas(config))
+    yield from formula_problems
+    if formula_problems:
+        return
+    used = (model.target, *config.inputs, split.group_key, cleaning.date_column)
     kept = [name for name in config.required_columns if name in used or name not in cleaning.drop_columns]
     known = [*kept, *config.derived_columns]
     yield from _check_paths(config)
     yield from _check_columns(config)
-    if not model.features:
+    if not config.inputs:
         yield ("model",), "name at least one column in numeric_features or categorical_features"
     for name in used:
         if name is not None and name in cleaning.drop_columns:
             yield ("cleaning", "drop_columns"), f"'{name}' is dropped and used at once"
-    if len(set(model.features)) < len(model.features) or model.target in model.features:
+    features = (*model.numeric_features, *model.categorical_features)
+    if len(set(features)) < len(features) or model.target in config.inputs:
         yield ("model",), "a column is named twice among target and features"
     for name in (model.target, *model.numeric_features):
         if name not in config.derived_columns and config.column_rule(name).dtype not in ("int", "float"):
             yield ("contract", "columns", name), "a target or numeric feature must be int or float"
-    for name in model.categorical_features:
+    for name in model.text_features:
         if config.column_rule(name).dtype != "string":
             yield ("contract", "columns", name), "a categorical feature must be string"
     if cleaning.date_column is not None and config.column_rule(cleaning.date_column).dtype != "date":
@@ -320,7 +454,8 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("contract", "columns", name), "only cleaning.date_column can be a date; keep others as string"
     for index, row in enumerate(config.contract.rows):
         yield from _check_condition(("contract", "rows", index, "check"), row.check, config, config.required_columns)
-    for name in config.candidates:
+    for name, params in config.candidates.items():
+        yield from _check_transform(("candidates", name, "target_transform"), params, config)
         if (family := name.partition("_")[0]) not in FAMILY_NAMES:
             known_families = f" (known: {', '.join(FAMILY_NAMES)})"
             yield ("candidates", name), f"unknown model family '{family}'{nearest(family, list(FAMILY_NAMES))}{known_families}"
@@ -329,8 +464,30 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for name in config.parquet.partition_by:
         if name not in known:
             yield ("parquet", "partition_by"), _undeclared(name, known)
-    if split.kind == "group" and split.group_key is None:
+    if split.kind in ("group", "group_time") and split.group_key is None:
         yield ("split", "group_key"), "a group split needs the column whose rows stay together"
+    if split.by_time and cleaning.date_column is None:
+        yield ("split", "kind"), "a time split needs cleaning.date_column"
+    if split.by_time and split.repeats > 1:
+        yield ("split", "repeats"), "a time split has one order only; there is nothing to repeat"
+    if split.gap_days and not split.by_time:
+        yield ("split", "gap_days"), "only a time split has a gap"
+    if config.intervals.by is not None and config.intervals.by not in ("strata", *model.text_features):
+        known_by = ["strata", *model.text_features]
+        yield ("intervals", "by"), f"write strata or a text column of the model{nearest(config.intervals.by, known_by)}"
+    if config.intervals.by == "strata":
+        if not model.strata:
+            yield ("intervals", "by"), "there are no model.strata"
+        for name, text in model.strata.items():
+            unknown = sorted((_columns_read(text) - set(config.inputs)) & set(known))
+            if unknown:
+                yield ("model", "strata", name), f"intervals are apart by strata, and '{unknown[0]}' is not an input of the model"
+    for name in config.intervals.coverage_by:
+        if name not in model.text_features:
+            message = f"'{name}' is not a text column of the model{nearest(name, list(model.text_features))}"
+            yield ("intervals", "coverage_by"), message
+    if config.duckdb.table.lower() in BENCHMARK_TABLES:
+        yield ("duckdb", "table"), f"the benchmark's tables are called {', '.join(BENCHMARK_TABLES)}; choose another name"
     if len({aggregation.name for aggregation in config.aggregations}) < len(config.aggregations):
         yield ("aggregations",), "two aggregations have the same name"
     for index, aggregation in enumerate(config.aggregations):
@@ -355,12 +512,60 @@ def _check_columns(config: Config) -> Iterator[tuple[KeyPath, str]]:
         wanted = str if rule.dtype == "string" else int | float
         if rule.allowed is not None and not all(isinstance(value, wanted) for value in rule.allowed):
             yield (*key, "allowed"), f"these are not all values of a {rule.dtype} column"
-    for name in config.model.features:
+    for name in config.inputs:
         if name == "prediction" or name.startswith("tabtrail/"):
             yield ("model",), f"a feature cannot be called '{name}': the exported model uses that name"
     for name in config.cleaning.fill_unknown_columns:
         if config.column_rule(name).dtype != "string" or name == config.model.target:
             yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
+
+
+def _columns_read(text: str) -> frozenset[str]:
+    try:
+        return columns_of(parse_expression(text))
+    except ExpressionError:
+        return frozenset()
+
+
+def _check_formulas(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Derived features are arithmetic on declared columns, or on derived features that stand above them."""
+    names = dict.fromkeys((*config.contract.columns, *config.model.numeric_features, config.cleaning.date_column))
+    columns = [name for name in (*names, *config.derived_columns) if name is not None]
+    kinds = {name: _KIND[config.column_rule(name).dtype] for name in columns}
+    kinds.pop(config.model.target, None)
+    for name, text in config.model.derived_features.items():
+        key = ("model", "derived_features", name)
+        try:
+            tree = parse_expression(text)
+            unknown = sorted(columns_of(tree) - set(kinds))
+            if name in kinds or name == config.model.target:
+                yield key, "there is already a column of this name"
+            elif config.model.target in unknown:
+                yield key, f"this is computed from the target {config.model.target}, which a prediction does not know"
+            elif unknown:
+                yield key, _undeclared(unknown[0], list(kinds))
+            elif not columns_of(tree):
+                yield key, f"'{text}' is the same for every row"
+            else:
+                check_formula(tree, kinds)
+        except ExpressionError as error:
+            yield key, str(error)
+        kinds[name] = "number"
+
+
+def _check_transform(key: KeyPath, params: Mapping[str, Parameter], config: Config) -> Iterator[tuple[KeyPath, str]]:
+    text = params.get("target_transform", "none")
+    try:
+        _, reference = parse_transform(text)
+    except ValueError as error:
+        yield key, str(error)
+        return
+    known = [*config.model.derived_features, *config.model.numeric_features]
+    if reference is not None and reference not in known:
+        yield key, f"'{reference}' is not a derived or numeric feature{nearest(reference, known)}"
+
+
+_KIND = {"int": "number", "float": "number", "string": "text", "date": "date"}
 
 
 def _check_condition(key: KeyPath, text: str, config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
@@ -375,8 +580,7 @@ def _check_condition(key: KeyPath, text: str, config: Config, known: list[str]) 
     for name in undeclared:
         yield key, _undeclared(name, known)
     if not undeclared:
-        kinds = {"int": "number", "float": "number", "string": "text", "date": "date"}
-        declared = {name: kinds[config.column_rule(name).dtype] for name in config.required_columns}
+        declared = {name: _KIND[config.column_rule(name).dtype] for name in config.required_columns}
         try:
             check_kinds(tree, declared | dict.fromkeys(config.derived_columns, "number"))
         except ExpressionError as error:

@@ -41,6 +41,18 @@ class ParityError(TabtrailError):
     exit_code = 4
 
 
+class LeakageError(TabtrailError):
+    """A column or the split gives the target away, and the config wants that to stop everything."""
+
+    exit_code = 4
+
+
+class ReproductionError(TabtrailError):
+    """A run that was fitted again came out differently."""
+
+    exit_code = 4
+
+
 class BundleError(TabtrailError):
     """A deployed model is missing, incomplete or altered."""
 

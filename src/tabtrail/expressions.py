@@ -1,16 +1,24 @@
 """Arithmetic and comparisons of columns, written in the YAML: parsed into a small tree, never evaluated as code.
 
 Grammar (Python's, restricted): column names, `col("any name")`, numbers, quoted text, `+ - * /`, unary minus, comparisons
-(chained too), `and`, `or`, `not`. Nulls and divisions by zero give null, and a null comparison is neither true nor false.
+(chained too), `and`, `or`, `not`, `log1p(x)`, and of a date column `year month quarter season weekday days` (season 1 is
+December to February, weekday 1 is Monday, days count from 1970-01-01). Nulls, divisions by zero and logarithms of what has
+none give null, and a null comparison is neither true nor false.
 """
 
 import ast
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from datetime import date
+from typing import Any, Protocol, cast
 
-_NOT_PART = "is not part of the expression language (columns, numbers, text, + - * /, comparisons, and, or, not)"
+DATE_PARTS = ("year", "month", "quarter", "season", "weekday", "days")
+FUNCTIONS = ("log1p", *DATE_PARTS)
+_EPOCH = date(1970, 1, 1).toordinal()
+_NOT_PART = (
+    f"is not part of the expression language (columns, numbers, text, + - * /, comparisons, and, or, not, {', '.join(FUNCTIONS)})"
+)
 
 Value = float | str | bool | None
 
@@ -27,7 +35,7 @@ class ColumnRef:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operator (`+ - * / neg < <= > >= == != and or not`) with its operands in order."""
+    """An operator (`+ - * / neg < <= > >= == != and or not`) or function (`log1p`, date parts) with its operands in order."""
 
     operator: str
     operands: tuple["Node", ...]
@@ -65,9 +73,29 @@ def columns_of(node: Node) -> frozenset[str]:
     return frozenset()
 
 
+def replace_columns(node: Node, trees: Mapping[str, Node]) -> Node:
+    """Return the expression with the named columns replaced by expressions."""
+    if isinstance(node, ColumnRef):
+        return trees.get(node.name, node)
+    if isinstance(node, Operation):
+        return Operation(node.operator, tuple(replace_columns(operand, trees) for operand in node.operands))
+    return node
+
+
 def is_condition(node: Node) -> bool:
     """Tell whether an expression gives true or false rather than a number."""
     return isinstance(node, Operation) and (node.operator in COMPARISONS or node.operator in ("and", "or", "not"))
+
+
+def check_formula(node: Node, kinds: Mapping[str, str]) -> None:
+    """Raise `ExpressionError` unless an expression is arithmetic on numbers, where a comparison of numbers counts as 1 or 0."""
+    if isinstance(node, Operation) and node.operator not in DATE_PARTS:
+        if node.operator in ("and", "or", "not"):
+            raise ExpressionError(f"'{node.operator}' gives no number; multiply comparisons instead")
+        for operand in node.operands:
+            check_formula(operand, kinds)
+    elif (found := check_kinds(node, kinds)) != "number":
+        raise ExpressionError(f"a derived feature is arithmetic on numbers, and this takes {found}")
 
 
 def check_kinds(node: Node, kinds: Mapping[str, str]) -> str:
@@ -80,6 +108,10 @@ def check_kinds(node: Node, kinds: Mapping[str, str]) -> str:
     if isinstance(node, ColumnRef):
         return kinds.get(node.name, "text")
     found = [check_kinds(operand, kinds) for operand in node.operands]
+    if node.operator in DATE_PARTS:
+        if not (isinstance(node.operands[0], ColumnRef) and found == ["date"]):
+            raise ExpressionError(f"'{node.operator}' takes a date column, not {found[0]}")
+        return "number"
     wanted = "truth" if node.operator in ("and", "or", "not") else found[0] if node.operator in COMPARISONS else "number"
     if set(found) != {wanted} or (node.operator in COMPARISONS and wanted not in ("number", "text")):
         raise ExpressionError(f"'{node.operator}' cannot be applied to {' and '.join(found)}")
@@ -100,7 +132,7 @@ def evaluate(node: Node, row: Mapping[str, Value]) -> Value:
         return None
     try:
         result = _FUNCTIONS[node.operator](*values)
-    except (ZeroDivisionError, OverflowError, TypeError):
+    except (ZeroDivisionError, OverflowError, TypeError, ValueError):
         return None
     return None if isinstance(result, float) and not math.isfinite(result) else result
 
@@ -120,8 +152,80 @@ _FUNCTIONS = cast(
         "==": lambda a, b: a == b,
         "!=": lambda a, b: a != b,
         "not": lambda a: not a,
+        "log1p": lambda a: math.log(1 + a) if a > -1 else None,
+        **{part: lambda text, part=part: date_part(part, days_of(text), math.floor) for part in DATE_PARTS},
     },
 )
+
+
+class Arithmetic(Protocol):
+    """What a kind of column (an array, a symbol of a graph) can do beyond its operators `+ - *`."""
+
+    def literal(self, value: float) -> Any: ...
+    def divide(self, a: Any, b: Any) -> Any: ...
+    def floor(self, a: Any) -> Any: ...
+    def log1p(self, a: Any) -> Any: ...
+    def compare(self, operator: str, a: Any, b: Any) -> Any: ...
+
+
+def compute(node: Node, columns: Mapping[str, Any], arithmetic: Arithmetic) -> Any:
+    """Return an arithmetic expression over whole columns: arrays, or the symbols of a graph.
+
+    Dates are days since 1970-01-01, a comparison is 1 where it holds and 0 where not.
+    """
+    if isinstance(node, Literal):
+        return arithmetic.literal(cast("float", node.value))
+    if isinstance(node, ColumnRef):
+        return columns[node.name]
+    values = [compute(operand, columns, arithmetic) for operand in node.operands]
+    if node.operator == "/":
+        return arithmetic.divide(*values)
+    if node.operator == "log1p":
+        return arithmetic.log1p(*values)
+    if node.operator in COMPARISONS:
+        return arithmetic.compare(node.operator, *values)
+    if node.operator in DATE_PARTS:
+        return date_part(node.operator, values[0], arithmetic.floor)
+    return _FUNCTIONS[node.operator](*values)
+
+
+def date_part(part: str, days: Any, floor: Callable[[Any], Any]) -> Any:
+    """Return a part of a date given as days since 1970-01-01, in arithmetic alone, so that a graph can do the same.
+
+    Civil-from-days of Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013), exact in doubles.
+    """
+    if part == "days":
+        return days * 1
+    if part == "weekday":
+        return days + 3 - 7 * floor((days + 3.5) * (1 / 7)) + 1
+    shifted = days + 719468
+    era = floor((shifted + 0.5) * (1 / 146097))
+    day_of_era = shifted - era * 146097
+    middle = day_of_era + 0.5  # noon: a quotient never falls on a whole number, however it is rounded
+    leaps = floor(middle * (1 / 1460)) - floor(middle * (1 / 36524)) + floor(middle * (1 / 146096))
+    year_of_era = floor((day_of_era - leaps + 0.5) * (1 / 365))
+    century_days = floor((year_of_era + 0.5) * (1 / 4)) - floor((year_of_era + 0.5) * (1 / 100))
+    day_of_year = day_of_era - (365 * year_of_era + century_days)
+    from_march = floor((5 * day_of_year + 2.5) * (1 / 153))
+    wrapped = floor((from_march + 0.5) * (1 / 10))
+    month = from_march + 3 - 12 * wrapped
+    if part == "year":
+        return year_of_era + 400 * era + wrapped
+    if part == "month":
+        return month
+    if part == "quarter":
+        return floor((month + 2.5) * (1 / 3))
+    return floor((month - 12 * floor((month + 0.5) * (1 / 12)) + 0.5) * (1 / 3)) + 1
+
+
+def days_of(text: Any) -> int:
+    """Return the days since 1970-01-01 of a date written YYYY-MM-DD (or already a number). `ValueError` for any other text."""
+    return int(text) if isinstance(text, int | float) else date.fromisoformat(text).toordinal() - _EPOCH
+
+
+def date_text(days: float) -> str:
+    """Return days since 1970-01-01 as YYYY-MM-DD."""
+    return date.fromordinal(int(days) + _EPOCH).isoformat()
 
 
 def _convert(node: ast.expr) -> Node:
@@ -134,6 +238,8 @@ def _convert(node: ast.expr) -> Node:
             return ColumnRef(name)
         case ast.Call(func=ast.Name(id="col"), args=[ast.Constant(value=str() as name)], keywords=[]):
             return ColumnRef(name)
+        case ast.Call(func=ast.Name(id=function), args=[operand], keywords=[]) if function in FUNCTIONS:
+            return Operation(function, (_convert(operand),))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return Operation("neg", (_convert(operand),))
         case ast.UnaryOp(op=ast.Not(), operand=operand):

@@ -89,6 +89,12 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_parquet(path: Path, frame: Any) -> None:
+    """Write a Polars frame as Parquet (zstd) atomically."""
+    with atomic_file(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd")
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object of a file, or None where there is no such file or it holds no JSON object."""
     try:

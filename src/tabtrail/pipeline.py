@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabtrail.artifacts import artifact_paths, bundle_files, importance_path, leaderboard_path
+from tabtrail.artifacts import artifact_paths, bundle_files, importance_path, leaderboard_path, tuned_path
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
 from tabtrail.data.summaries import summarise, summary_files
-from tabtrail.data.warehouse import build_database
+from tabtrail.data.warehouse import benchmark_table_files, build_database, refresh_benchmark_tables
 from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh
 from tabtrail.hashes import code_version, sha256_file, sha256_json
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -68,15 +68,14 @@ def run_ingest(config: Config, *, force: bool = False, progress: Progress = SILE
 def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
     """Rebuild the DuckDB file and the summaries unless nothing changed; return whether the work was done."""
     manifest = verify_dataset(config)
-    sections = config.digest("aggregations", "duckdb", "model", "parquet")
-    stage = _Stage(config, "eda", {"data": manifest.data_sha256, "config": sections, "synthetic": manifest.synthetic})
+    stage = _eda_stage(config, manifest)
     if not force and stage.is_fresh():
         progress.say("eda: unchanged")
         return False
     require_writable(config.paths.duckdb_file.parent, config.paths.output_dir)
     rows = build_database(config)
     summarise(config, synthetic=manifest.synthetic)
-    stage.record({str(path): sha256_file(path) for path in (config.paths.duckdb_file, *summary_files(config))})
+    stage.record(_eda_outputs(config))
     progress.say(f"eda: {rows:,} rows in {config.paths.duckdb_file.name}, {len(config.aggregations)} summaries")
     return True
 
@@ -84,6 +83,10 @@ def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT)
 def run_train(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Leaderboard, bool]:
     """Benchmark, track, explain, prove and bundle unless nothing changed; return leaderboard and whether the work was done."""
     manifest = verify_dataset(config)
+    tuned = (read_json(tuned_path(config)) or {}).get("candidates", {})
+    if tuned:
+        config = config.with_candidates(tuned)
+        progress.say(f"train: with {', '.join(tuned)} of `tabtrail tune`")
     known = {
         "data": manifest.data_sha256,
         "config": config.digest(),
@@ -98,11 +101,25 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     from tabtrail.training import train_models  # seconds of imports that an unchanged run does not need
 
-    leaderboard = train_models(config, manifest, progress)
-    stage.record(
-        {str(path): sha256_file(path) for path in (leaderboard_path(config), importance_path(config), *bundle_files(config))}
-    )
+    leaderboard = train_models(config, manifest, progress, force=force)
+    eda = _eda_stage(config, manifest)
+    summarised = eda.is_fresh()
+    refresh_benchmark_tables(config)
+    if summarised:
+        eda.record(_eda_outputs(config))
+    tables = benchmark_table_files(config).values()
+    outputs = (leaderboard_path(config), importance_path(config), *tables, *bundle_files(config))
+    stage.record({str(path): sha256_file(path) for path in outputs})
     return leaderboard, True
+
+
+def _eda_stage(config: Config, manifest: Manifest) -> "_Stage":
+    sections = config.digest("aggregations", "duckdb", "model", "parquet")
+    return _Stage(config, "eda", {"data": manifest.data_sha256, "config": sections, "synthetic": manifest.synthetic})
+
+
+def _eda_outputs(config: Config) -> dict[str, str]:
+    return {str(path): sha256_file(path) for path in (config.paths.duckdb_file, *summary_files(config))}
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ def _predict(folder: Path, name: str, payload: Any, *, as_json: bool) -> None:
     answers = [
         {
             "prediction": prediction.value,
+            "interval": vars(prediction.interval) if prediction.interval else None,
             "currency": metadata["currency"],
             "model_name": metadata["model"],
             "mlflow_run_id": metadata["run_id"],
@@ -132,10 +133,16 @@ def _predict(folder: Path, name: str, payload: Any, *, as_json: bool) -> None:
         return
     for index, answer in enumerate(answers, 1):
         row = f"row {index}: " if len(answers) > 1 else ""
-        print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip())
+        print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip() + _interval_text(answer["interval"]))
         for warning in answer["warnings"]:
             print(f"warning: {row}{warning}", file=sys.stderr)
     print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
+
+
+def _interval_text(interval: dict[str, float] | None) -> str:
+    if interval is None:
+        return ""
+    return f"  ({interval['level']:.0%} interval {interval['low']:,.2f} to {interval['high']:,.2f})"
 
 
 def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
@@ -164,5 +171,5 @@ def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
         shown = ", ".join(feature.categories[:20])
         more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""
         return feature.name, "text" + nullable, allowed, shown + more
-    seen = "nothing" if feature.seen_min is None else f"{feature.seen_min:g} to {feature.seen_max:g}"
-    return feature.name, ("whole number" if rule.dtype == "int" else "number") + nullable, allowed, seen
+    kind = "date YYYY-MM-DD" if feature.kind == "date" else "whole number" if rule.dtype == "int" else "number"
+    return feature.name, kind + nullable, allowed, feature.seen_range or "nothing"

@@ -11,11 +11,13 @@ import onnxruntime
 
 from tabtrail.bundle import Bundle
 from tabtrail.errors import BundleError, UsageError, nearest
-from tabtrail.expressions import Value, evaluate
+from tabtrail.expressions import Value, days_of, evaluate
+from tabtrail.intervals import Grouping, Intervals
 from tabtrail.schema import Feature, ModelSchema, RowRule
 
 _MOST_EXACT = 2.0**53
 _MOST_CHARACTERS = 10_000
+_DATE_LENGTH = len("2005-05-31")
 Row = dict[str, Value]
 
 
@@ -39,10 +41,22 @@ class PayloadError(UsageError):
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Holds the actual value in a share `level` (0 to 1) of rows like those of the training; bounds in units of the target."""
+
+    level: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Prediction:
-    """One answer: the prediction in units of the target, the inputs it was made from, and what the model has not seen before."""
+    """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs it was made
+    from, and what the model has not seen before.
+    """
 
     value: float
+    interval: Interval | None
     inputs: Row
     warnings: tuple[str, ...]
 
@@ -57,6 +71,9 @@ class Predictor:
         self.metadata = bundle.metadata
         self.schema: ModelSchema = bundle.schema
         self._features = {feature.name: feature for feature in self.schema.features}
+        calibrated = self.metadata["intervals"]
+        self._intervals = None if calibrated is None else Intervals.from_dict(calibrated)
+        self._grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
@@ -80,7 +97,10 @@ class Predictor:
                 raise PayloadError([Problem(p.column, where + p.message) for p in problems])
             checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
         values = self.run(checked)
-        return [Prediction(value, row, self.warnings(row)) for value, row in zip(values, checked, strict=True)]
+        return [
+            Prediction(value, self.interval(value, row), row, self.warnings(row))
+            for value, row in zip(values, checked, strict=True)
+        ]
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
@@ -91,6 +111,12 @@ class Predictor:
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
         return values
+
+    def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
+        """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""
+        if self._intervals is None:
+            return None
+        return Interval(self._intervals.level, *self._intervals.bounds(prediction, self._grouping.group(row)))
 
     def problems(self, row: Mapping[str, Any]) -> list[Problem]:
         """Return what the contract does not allow in a row; an empty list for a good one."""
@@ -135,6 +161,8 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
         return None if rule.nullable else "must not be null"
     if feature.kind == "categorical":
         return _text_problem(rule.allowed, value)
+    if feature.kind == "date":
+        return _date_problem(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "must be a number, not text" if isinstance(value, str) else "must be a number"
     if abs(value) > _MOST_EXACT:
@@ -147,6 +175,14 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
         return f"must be at least {rule.min:g}"
     if rule.max is not None and value > rule.max:
         return f"must be at most {rule.max:g}"
+    return None
+
+
+def _date_problem(value: Any) -> str | None:
+    try:
+        days_of(value if isinstance(value, str) and len(value) == _DATE_LENGTH else "")
+    except ValueError:
+        return "must be a date, written YYYY-MM-DD"
     return None
 
 
@@ -169,12 +205,14 @@ def _unseen(feature: Feature, value: Any) -> str | None:
         )
     if value is None:
         return f"{feature.name}: missing; the training median is used"
-    if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= value <= feature.seen_max:
-        return f"{feature.name}: outside the training range {feature.seen_min:g} to {feature.seen_max:g}"
+    number = days_of(value) if feature.kind == "date" else value
+    if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= number <= feature.seen_max:
+        return f"{feature.name}: outside the training range {feature.seen_range}"
     return None
 
 
 def _input(feature: Feature, values: list[Any]) -> np.ndarray[Any, Any]:
     if feature.kind == "categorical":
         return np.array([value or "" for value in values], dtype=object)[:, None]
-    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)[:, None]
+    number = days_of if feature.kind == "date" else float
+    return np.array([math.nan if value is None else number(value) for value in values], dtype=np.float64)[:, None]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from tabtrail.expressions import Node, columns_of, parse_expression
+from tabtrail.expressions import Node, columns_of, date_text, parse_expression
 
 Dtype = Literal["int", "float", "string", "date"]
 _STRICT: dict[str, str] = {"extra": "forbid"}
@@ -46,16 +46,26 @@ class RowRule:
 class Feature:
     """One input of the model: what it must be (`rule`) and what the model has seen of it in training.
 
-    `seen_min` and `seen_max` are the range of the training rows (numeric features), `categories` their texts.
+    `seen_min` and `seen_max` are the range of the training rows (numbers; dates as days since 1970-01-01), `categories` their
+    texts. A date is given as YYYY-MM-DD.
     """
 
     name: str
-    kind: Literal["numeric", "categorical"]
+    kind: Literal["numeric", "categorical", "date"]
     rule: ColumnRule
     example: float | str | None = None
     seen_min: float | None = None
     seen_max: float | None = None
     categories: tuple[str, ...] = ()
+
+    @property
+    def seen_range(self) -> str | None:
+        """The range of the training rows, as people read it; None where nothing was seen, or for texts."""
+        if self.seen_min is None or self.seen_max is None:
+            return None
+        if self.kind == "date":
+            return f"{date_text(self.seen_min)} to {date_text(self.seen_max)}"
+        return f"{self.seen_min:g} to {self.seen_max:g}"
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Feature":
@@ -72,14 +82,6 @@ class ModelSchema:
     target: str
     features: tuple[Feature, ...]
     row_rules: tuple[RowRule, ...] = field(default=())
-
-    @property
-    def numeric(self) -> list[str]:
-        return [feature.name for feature in self.features if feature.kind == "numeric"]
-
-    @property
-    def categorical(self) -> list[str]:
-        return [feature.name for feature in self.features if feature.kind == "categorical"]
 
     @property
     def names(self) -> list[str]:

@@ -42,10 +42,19 @@ class Health(BaseModel):
     detail: str | None = None
 
 
+class IntervalResponse(BaseModel):
+    """Bounds that hold the actual value in a share `level` of rows like those of the training, in units of `currency`."""
+
+    level: float
+    low: float
+    high: float
+
+
 class PredictionResponse(BaseModel):
     """A prediction, in units of `currency`, and all that is needed to trace it."""
 
     prediction: float
+    interval: IntervalResponse | None
     currency: str
     model_name: str
     mlflow_run_id: str
@@ -154,6 +163,7 @@ async def predict(request: Request) -> Response:
     metadata = served.predictor.metadata
     body = PredictionResponse(
         prediction=answer.value,
+        interval=None if answer.interval is None else IntervalResponse(**vars(answer.interval)),
         currency=metadata["currency"],
         model_name=metadata["model"],
         mlflow_run_id=metadata["run_id"],
@@ -177,7 +187,9 @@ def _field(feature: Feature) -> tuple[Any, Any]:
     schema: dict[str, Any] = {"type": "integer"} if rule.dtype == "int" and not rule.nullable else {}
     if rule.allowed is not None:
         schema["enum"] = list(rule.allowed)
-    seen = f"seen in training: {feature.seen_min:g} to {feature.seen_max:g}" if feature.seen_min is not None else ""
+    seen = f"seen in training: {feature.seen_range}" if feature.seen_range is not None else ""
+    if feature.kind == "date":
+        schema["format"] = "date"
     if feature.kind == "categorical":
         seen = f"seen in training: {', '.join(feature.categories[:30])}"
     description = "; ".join(text for text in (rule.description, seen) if text)

@@ -1,178 +1,247 @@
-"""The benchmark tracked, its champion explained, proven and bundled."""
+"""The benchmark tracked candidate by candidate, so that a killed one continues where it was."""
 
-import io
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, field
 
-import joblib
 import numpy as np
+import polars as pl
 
 from tabtrail.artifacts import bundle_files, importance_path, leaderboard_path
-from tabtrail.bundle import save_bundle
+from tabtrail.champion import bundle_champion, describe_model, explain_champion, graph_bytes, prove_champion
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
-from tabtrail.evidence.explain import Importance, explain, sample_rows
-from tabtrail.evidence.parity import Parity, export_onnx, prove_parity
-from tabtrail.files import write_json
-from tabtrail.modeling.benchmark import Benchmark, Result, Table, load_table, needed_columns, run_benchmark
-from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard
-from tabtrail.modeling.metrics import rounded
+from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.errors import LeakageError
+from tabtrail.files import write_json, write_parquet
+from tabtrail.hashes import code_version, sha256_json
+from tabtrail.modeling.benchmark import (
+    Benchmark,
+    Result,
+    Table,
+    load_table,
+    needed_columns,
+    require_sound_split,
+    run_benchmark,
+)
+from tabtrail.modeling.findings import Finding
+from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
+from tabtrail.modeling.leakage import audit
+from tabtrail.modeling.preprocess import derive
+from tabtrail.modeling.slices import error_slices
+from tabtrail.modeling.split import Split, split_rows
+from tabtrail.modeling.tables import folds_table, runs_table
 from tabtrail.progress import Progress
-from tabtrail.schema import Feature, ModelSchema, rules_over
-from tabtrail.tracking.items import TAG, benchmark_items, candidate_items, library_versions, provenance_tags
+from tabtrail.tracking.finished import fits_to_bytes, result_from
+from tabtrail.tracking.items import (
+    GRAPH,
+    JOBLIB,
+    KEY,
+    MODEL,
+    TAG,
+    benchmark_items,
+    benchmark_name,
+    candidate_items,
+    comparison_items,
+    library_versions,
+    provenance_tags,
+)
 from tabtrail.tracking.registry import register_champion
 from tabtrail.tracking.store import (
     LoggedModel,
     Store,
+    close_dead_runs,
+    complete_children,
+    find_unfinished,
+    log_artifact,
     log_dataset,
     log_files,
     log_items,
+    log_metrics,
     log_model,
     log_text,
     open_store,
     running,
+    set_tags,
+    store_errors,
 )
 
+FITS = "fits.npz"
+CONFIG = "config.json"
+_MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy", "pandas", "cloudpickle"}
 
-def train_models(config: Config, manifest: Manifest, progress: Progress) -> Leaderboard:
-    """Run the benchmark on the dataset, log it, and replace bundle, importance and leaderboard by the champion's.
 
-    All that can be refused (the data for the folds, a candidate's parameters, the proof, the explanation) is refused before
-    the first file is replaced. Raises the `TabtrailError` of what failed; runs that were begun are then marked as failed.
+@dataclass(frozen=True)
+class Prepared:
+    """What a benchmark starts from: the config (less the columns that the leakage policy drops), rows, split, findings."""
+
+    config: Config
+    data: pl.DataFrame
+    table: Table
+    split: Split
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """A parent run at work, and the candidates that are already in it."""
+
+    store: Store
+    parent: str
+    tags: dict[str, str]
+    models: dict[str, LoggedModel] = field(default_factory=dict)
+    finished: dict[str, Result] = field(default_factory=dict)
+
+
+def train_models(config: Config, manifest: Manifest, progress: Progress, *, force: bool = False) -> Leaderboard:
+    """Run the benchmark on the dataset, log it, and replace bundle, importance, tables and leaderboard by the champion's.
+
+    A benchmark of the same data, config and code that was cut short is continued: its finished candidates are not fitted
+    again, unless `force`. All that can be refused (the data for the folds, a candidate's parameters, leakage, the proof, the
+    explanation) is refused before the first file is replaced. Raises the `TabtrailError` of what failed; runs that were begun
+    are then marked as failed.
     """
-    data = scan_dataset(config).select(needed_columns(config)).collect()
-    table = load_table(config, data)
     started = time.time()
     with ThreadPoolExecutor(1) as pool:
-        # Making a fresh MLflow store takes seconds; it happens while the workers fit.
+        # Opening the MLflow store takes a second or two (making it, more); meanwhile the columns are looked at.
         opening = pool.submit(open_store, config.mlflow.tracking_uri, config.mlflow.experiment)
-        benchmark = run_benchmark(config, table, progress=progress.advance)
+        prepared = prepare(config, progress)
         store = opening.result()
+    key = benchmark_key(config, manifest)
+    with store_errors(store.uri):
+        dead = close_dead_runs(store)
+        resumed = None if force else find_unfinished(store, key)
+    if dead:
+        progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
+    tags = {**provenance_tags(config, manifest), KEY: key}
+    with running(store, benchmark_name(config), tags, started=started, resumed=resumed) as parent:
+        tracked = _Tracked(store, parent, {name: value for name, value in tags.items() if name != KEY})
+        if resumed:
+            _take_up(tracked, prepared)
+            progress.say(f"train: continuing benchmark {parent}, {len(tracked.finished)} candidates are finished")
+        else:
+            log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow"}), CONFIG)
+        return _benchmark(prepared, manifest, tracked, progress)
+
+
+def prepare(config: Config, progress: Progress) -> Prepared:
+    """Read the rows, split them, and audit columns and split for leakage, as the config's policy says.
+
+    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself.
+    """
+    data = scan_dataset(config).select(needed_columns(config)).collect()
+    require_sound_split(config, data)
+    table = load_table(config, data)
+    split = split_rows(table.keys, config.split, config.model.random_state)
+    findings = _audit(config, table, split)
+    for finding in findings:
+        progress.say(f"train: leakage: {finding}")
+    columns = sorted({finding.column for finding in findings if finding.column is not None})
+    if config.leakage.policy == "error" and findings:
+        raise LeakageError(
+            f"leakage.policy is error, and {len(findings)} findings stand against the benchmark: "
+            + "; ".join(map(str, findings))
+            + ". Drop the columns, change the split, or set leakage.policy: warn"
+        )
+    if config.leakage.policy == "drop" and columns:
+        config = config.without_columns(columns)
+        progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
+        table = load_table(config, data)
+        split = split_rows(table.keys, config.split, config.model.random_state)
+    return Prepared(config, data, table, split, findings)
+
+
+def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
+    columns = {name: table.x[name].to_numpy(dtype=np.float64) for name in config.number_inputs}
+    derived = {name: derive(formula, columns) for name, formula in config.model.formulas.items()}
+    return audit(
+        table.x.assign(**derived),
+        table.y,
+        numeric=[*config.model.numeric_features, *derived],
+        categorical=config.model.text_features,
+        train=split.train,
+        test=split.test,
+        folds=[(fold.train, fold.valid) for fold in split.folds],
+        groups=None if table.groups is None else [str(group) for group in table.groups],
+        dates=table.keys.date,
+        random_split=config.split.kind == "random",
+        seed=config.model.random_state,
+    )
+
+
+def benchmark_key(config: Config, manifest: Manifest) -> str:
+    """Return what two benchmarks with the same result have in common: data, config, code, library versions."""
+    return sha256_json([manifest.data_sha256, config.digest(), code_version(), library_versions()])
+
+
+def _take_up(tracked: _Tracked, prepared: Prepared) -> None:
+    """Take the finished candidates of an earlier process into this one's benchmark."""
+    for name, run in complete_children(tracked.store, tracked.parent).items():
+        found = result_from(tracked.store, run, prepared.config, prepared.table, prepared.split, FITS)
+        if found is not None:
+            tracked.finished[name], tracked.models[name] = found
+
+
+def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progress: Progress) -> Leaderboard:
+    config, store, parent = prepared.config, tracked.store, tracked.parent
+    benchmark = run_benchmark(
+        config,
+        prepared.table,
+        measure=lambda model: len(graph_bytes(config, model)),
+        split=prepared.split,
+        finished=tracked.finished,
+        on_result=lambda result: _log_candidate(prepared, tracked, result),
+        progress=progress.advance,
+    )
     champion = benchmark.champion
     progress.say(
         f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse')} ± {champion.std('rmse')}"
     )
-    tags = provenance_tags(config, manifest)
-    items = benchmark_items(config, benchmark, manifest)
-    with running(store, items.name, tags, started=started) as parent:
-        log_items(store, parent, items)
-        models = _log_candidates(store, config, benchmark, parent, tags)
-        log_dataset(
-            store,
-            [parent, *(m.run_id for m in models.values())],
-            data,
-            config.model.target,
-            str(config.paths.raw_csv),
-            manifest.data_sha256,
-        )
-        leaderboard = build_leaderboard(
-            config, benchmark, manifest, parent, {name: model.run_id for name, model in models.items()}
-        )
-        winner = models[champion.candidate.name]
-        # All that can be refused comes before the first file that is replaced.
-        graph, parity = _prove_champion(config, benchmark)
-        importance = _explain_champion(config, benchmark, winner.run_id)
-        _bundle_champion(config, benchmark, leaderboard, graph, parity)
-        write_json(importance_path(config), importance.to_dict())
-        progress.say(
-            f"train: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} target standard deviations"
-        )
-        write_json(leaderboard_path(config), leaderboard.to_dict())
-        log_files(store, parent, [leaderboard_path(config), importance_path(config), *bundle_files(config)[::2]])
-        log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow"}), "config.json")
-        version = register_champion(store, config.model.name, winner, {TAG + "candidate": champion.candidate.name})
+    said = tuple(notes(config, benchmark))
+    log_items(store, parent, benchmark_items(config, benchmark, manifest, prepared.findings, said))
+    runs = {name: model.run_id for name, model in tracked.models.items()}
+    source, target = str(config.paths.raw_csv), config.model.target
+    log_dataset(store, [parent, *runs.values()], prepared.data, target, source, manifest.data_sha256)
+    leaderboard = build_leaderboard(config, benchmark, manifest, prepared.findings, parent, runs)
+    for row in leaderboard.candidates:
+        log_metrics(store, row.run_id, comparison_items(row))
+    # All that can be refused comes before the first file that is replaced.
+    exported = prove_champion(config, benchmark)
+    importance = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
+    bundle_champion(config, benchmark, leaderboard, exported)
+    progress.say(
+        f"train: ONNX equals Python on {exported.parity.rows:,} rows, within"
+        f" {exported.parity.max_difference:.2g} target standard deviations"
+    )
+    write_json(importance_path(config), importance.to_dict())
+    _write_tables(config, benchmark, leaderboard, tracked.tags)
+    write_json(leaderboard_path(config), leaderboard.to_dict())
+    slices = benchmark_table_files(config)["error_slices"]
+    log_files(store, parent, [leaderboard_path(config), importance_path(config), slices, *bundle_files(config)[::2]])
+    log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
+    set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
+    winner = tracked.models[champion.candidate.name]
+    version = register_champion(store, config.model.name, winner, {TAG + "candidate": champion.candidate.name})
     progress.say(f"train: registered {config.model.name} version {version} as champion")
     return leaderboard
 
 
-def _log_candidates(
-    store: Store, config: Config, benchmark: Benchmark, parent: str, tags: dict[str, str]
-) -> dict[str, LoggedModel]:
-    schema = describe_model(config, benchmark.table.take(benchmark.split.train))
-    example = benchmark.table.x.head(3)
+def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:
+    """Log a candidate as soon as it is done: complete, so that an interrupted benchmark never fits it again."""
+    store, items = tracked.store, candidate_items(result)
     requirements = [f"{name}=={version}" for name, version in library_versions().items() if name in _MODEL_LIBRARIES]
-    models = {}
-    for result in benchmark.results:
-        items = candidate_items(result)
-        with running(store, items.name, tags, parent) as run_id:
-            log_items(store, run_id, items)
-            models[items.name] = log_model(store, run_id, items.name, result.pipeline, schema, example, requirements)
-    return models
+    schema = describe_model(prepared.config, prepared.table.take(prepared.split.train))
+    with running(store, items.name, tracked.tags, tracked.parent) as run_id:
+        log_items(store, run_id, items)
+        log_artifact(store, run_id, FITS, fits_to_bytes(result))
+        model = log_model(store, run_id, items.name, result.model, schema, prepared.table.x.head(3), requirements)
+        set_tags(store, run_id, {MODEL: model.sha256})
+    tracked.models[items.name] = model
 
 
-_MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy", "pandas", "cloudpickle"}
-
-
-def _prove_champion(config: Config, benchmark: Benchmark) -> tuple[bytes, Parity]:
-    champion, model = benchmark.champion, config.model
-    graph = export_onnx(champion.pipeline, list(model.numeric_features), list(model.categorical_features), model.name)
-    scale = float(np.std(benchmark.table.y[benchmark.split.train], ddof=1))
-    return graph, prove_parity(graph, champion.pipeline, benchmark.table.x, scale, config.export.parity_tolerance)
-
-
-def _bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, graph: bytes, parity: Parity) -> None:
-    champion = benchmark.champion
-    schema = describe_model(config, benchmark.table.take(benchmark.split.train))
-    pickled = io.BytesIO()
-    joblib.dump(champion.pipeline, pickled, compress=3)
-    row = leaderboard.candidates[0]
-    metadata: dict[str, Any] = {
-        "model": champion.candidate.name,
-        "family": champion.candidate.family,
-        "target": config.model.target,
-        "currency": config.model.currency,
-        "run_id": row.run_id,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "synthetic": leaderboard.synthetic,
-        "schema": schema.to_dict(),
-        "metrics": {key: value for key, value in asdict(row).items() if key.startswith(("cv_", "test_"))},
-        "parity": parity.to_dict(),
-        "versions": library_versions(),
-        "data_sha256": leaderboard.data_sha256,
-        "config_sha256": config.digest(),
-    }
-    save_bundle(config.paths.models_dir, config.model.name, onnx=graph, joblib=pickled.getvalue(), metadata=metadata)
-
-
-def _explain_champion(config: Config, benchmark: Benchmark, run_id: str) -> Importance:
-    champion: Result = benchmark.champion
-    train = benchmark.table.take(benchmark.split.train)
-    rows = sample_rows(train.x, config.explain.max_rows, config.model.random_state)
-    explanation = explain(champion.pipeline, train.x, rows)
-    return Importance(
-        model=champion.candidate.name,
-        run_id=run_id,
-        rows=len(rows),
-        unit=config.model.currency or f"units of {config.model.target}",
-        base_value=rounded(explanation.base_value),
-        additivity_error=explanation.additivity_error,
-        mean_absolute_shap=explanation.importance,
-    )
-
-
-def describe_model(config: Config, train: Table) -> ModelSchema:
-    """Return what the model takes: the contract of each feature, what the training rows hold of it, and an example that works.
-
-    The example is the training row nearest to the medians, so that it keeps the row rules.
-    """
-    model = config.model
-    numbers = train.x[list(model.numeric_features)]
-    if numbers.shape[1]:
-        spread = numbers.std().replace(0, 1).fillna(1)
-        typical = int(((numbers - numbers.median()) / spread).abs().sum(axis=1).to_numpy().argmin())
-    else:
-        typical = 0
-    features: list[Feature] = []
-    for name in model.features:
-        rule, values = config.column_rule(name), train.x[name]
-        example = values.iloc[typical]
-        if name in model.categorical_features:
-            features.append(Feature(name, "categorical", rule, str(example), categories=tuple(sorted(set(values)))))
-            continue
-        low, high = (None, None) if values.isna().all() else (float(values.min()), float(values.max()))
-        shown = None if np.isnan(example) else int(example) if rule.dtype == "int" else float(example)
-        features.append(Feature(name, "numeric", rule, shown, seen_min=low, seen_max=high))
-    return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(model.features)))
+def _write_tables(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, tags: dict[str, str]) -> None:
+    files = benchmark_table_files(config)
+    write_parquet(files["runs"], runs_table(leaderboard, tags))
+    write_parquet(files["folds"], folds_table(benchmark, leaderboard))
+    write_parquet(files["error_slices"], error_slices(config, benchmark, benchmark.champion))

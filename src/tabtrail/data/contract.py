@@ -8,7 +8,7 @@ import polars as pl
 
 from tabtrail.config import Config
 from tabtrail.errors import DataError
-from tabtrail.expressions import ColumnRef, Literal, Node, parse_expression
+from tabtrail.expressions import DATE_PARTS, ColumnRef, Literal, Node, parse_expression
 
 RAW = "_raw_"
 _POLARS_DTYPE = {"int": pl.Int64, "float": pl.Float64, "string": pl.String}
@@ -93,8 +93,21 @@ def to_polars(node: Node) -> pl.Expr:
         case "/":
             quotient = operands[0] / operands[1]
             return pl.when(quotient.is_finite()).then(quotient)
+        case "log1p":
+            return pl.when(operands[0] > -1).then((1 + operands[0]).log())
+        case part if part in DATE_PARTS:
+            return _date_part(part, operands[0])
         case _:
             return _BINARY[node.operator](*operands)
+
+
+def _date_part(part: str, date: pl.Expr) -> pl.Expr:
+    if part == "days":
+        return (date - pl.date(1970, 1, 1)).dt.total_days()
+    if part == "season":
+        return date.dt.month() % 12 // 3 + 1
+    found: pl.Expr = getattr(date.dt, part)()
+    return found.cast(pl.Int64)
 
 
 _BINARY = {

@@ -5,11 +5,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from tabtrail.config import Config
-from tabtrail.errors import DataError
+from tabtrail.config import BENCHMARK_TABLES, Config
+from tabtrail.errors import DataError, UsageError
 from tabtrail.files import atomic_file
 
 
@@ -36,6 +37,7 @@ def build_database(config: Config) -> int:
         built = scratch / "built.duckdb"
         with duckdb.connect(str(built)) as connection:
             connection.execute(f"CREATE TABLE {quoted(config.duckdb.table)} AS {_select(config)}")
+            _load_benchmark(config, connection)
             rows = connection.execute(f"SELECT count(*) FROM {quoted(config.duckdb.table)}").fetchone()
         with atomic_file(config.paths.duckdb_file) as temporary:
             shutil.copyfile(built, temporary)
@@ -44,6 +46,56 @@ def build_database(config: Config) -> int:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return int(rows[0]) if rows else 0
+
+
+def benchmark_table_files(config: Config) -> dict[str, Path]:
+    """Return the Parquet file of each table of the benchmark."""
+    return {name: config.paths.output_dir / "metrics" / f"{name}.parquet" for name in BENCHMARK_TABLES}
+
+
+def refresh_benchmark_tables(config: Config) -> None:
+    """Bring the benchmark's tables into the database: into a copy of the one that is there, or a new one, swapped in."""
+    scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
+    try:
+        copy = scratch / "copy.duckdb"
+        shutil.copyfile(config.paths.duckdb_file, copy)
+        with duckdb.connect(str(copy)) as connection:
+            _load_benchmark(config, connection)
+        with atomic_file(config.paths.duckdb_file) as temporary:
+            shutil.copyfile(copy, temporary)
+    except (OSError, duckdb.Error):
+        build_database(config)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _load_benchmark(config: Config, connection: duckdb.DuckDBPyConnection) -> None:
+    for name, path in benchmark_table_files(config).items():
+        if path.is_file():
+            source = str(path).replace("'", "''")
+            connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")
+
+
+def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SQL statement on the database, which nothing can change, and return column names and rows.
+
+    No file but the database can be read or written. Raises `UsageError` for SQL that fails, `DataError` for a database that
+    is missing or damaged.
+    """
+    path = config.paths.duckdb_file
+    if not path.is_file():
+        raise DataError(f"there is no database {path}; run `tabtrail run` (or `tabtrail eda`) first")
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
+    except duckdb.Error as error:
+        raise DataError(f"{path} cannot be opened ({str(error).splitlines()[0]}); `tabtrail eda --force` makes it anew") from None
+    with connection:
+        try:
+            cursor = connection.execute(sql)
+            names = [column[0] for column in cursor.description or []]
+            return names, cursor.fetchall() if names else []
+        except duckdb.Error as error:
+            raise UsageError(f"the SQL cannot be run: {error}") from None
 
 
 def _select(config: Config) -> str:

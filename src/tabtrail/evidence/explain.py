@@ -1,5 +1,6 @@
 """Why a model predicts what it does: Shapley values, by raw column, that add up to the prediction."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tabtrail.modeling.preprocess import source_columns
 
 # In units of the spread of the predictions. XGBoost sums in float32: 1e-6 of the prediction is its own rounding.
 _ADDITIVITY = 1e-4
+_REFERENCE_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,55 @@ class Importance:
         return asdict(self)
 
 
-def explain(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) -> Explanation:
-    """Return Shapley values for `rows`; one-hot columns are summed (signed) into the raw column that they come from.
+def explain(
+    model: Any, background: pd.DataFrame, rows: pd.DataFrame, seed: int, predict: Callable[[pd.DataFrame], Array] | None = None
+) -> Explanation:
+    """Return Shapley values for `rows` by raw column, in units of the target.
+
+    `predict` stands in for the model's own where it is the faster one (the proven graph).
 
     Trees: path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020), relative to the training rows that
-    the trees carry. Linear: coefficient × (value - mean over `background`). Raises `TabtrailError` when base value and
-    contributions do not add up to the prediction.
+    the trees carry. Linear: coefficient × (value - mean over `background`). In both, one-hot columns are summed (signed) into
+    their raw column. Whatever derives columns, transforms the target or blends: permutations of the raw columns, forth and
+    back (Štrumbelj & Kononenko, Knowledge and Information Systems 41, 2014), relative to rows drawn from `background`. Raises
+    `TabtrailError` when base value and contributions do not add up to the prediction.
     """
+    if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
+        explanation = _explain_pipeline(model, background, rows)
+    else:
+        explanation = _explain_any(predict or model.predict, background, rows, seed)
+    spread = float(np.std(explanation.predictions)) or 1.0
+    if explanation.additivity_error > _ADDITIVITY * spread:
+        raise TabtrailError(
+            f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}; the explanation is not written"
+        )
+    return explanation
+
+
+def _explain_any(model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int) -> Explanation:
+    import shap
+
+    reference = sample_rows(background, _REFERENCE_ROWS, seed)
+    texts = [name for name in rows.columns if rows[name].dtype != np.float64]
+    known = {name: np.unique(np.concatenate([reference[name], rows[name]]).astype(str)) for name in texts}
+
+    def encoded(frame: pd.DataFrame) -> Array:
+        codes = {name: np.searchsorted(known[name], frame[name].to_numpy(dtype=str)) for name in texts}
+        return frame.assign(**codes).to_numpy(dtype=np.float64)
+
+    def predict(matrix: Array) -> Array:
+        columns = {name: matrix[:, index] for index, name in enumerate(rows.columns)}
+        columns |= {name: known[name][columns[name].astype(int)].astype(object) for name in texts}
+        return np.asarray(model(pd.DataFrame(columns)), dtype=np.float64).ravel()
+
+    masker = shap.maskers.Independent(encoded(reference), max_samples=_REFERENCE_ROWS)
+    explainer = shap.PermutationExplainer(predict, masker, seed=seed)
+    found = explainer(encoded(rows), max_evals=2 * len(rows.columns) + 1, silent=True)
+    base = float(np.ravel(found.base_values)[0])
+    return Explanation(tuple(rows.columns), base, np.asarray(found.values, dtype=np.float64), predict(encoded(rows)))
+
+
+def _explain_pipeline(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) -> Explanation:
     preprocessor, model = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
     matrix = preprocessor.transform(rows)
     if hasattr(model, "coef_"):
@@ -72,15 +116,8 @@ def explain(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) ->
         explainer = shap.TreeExplainer(model)
         values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=np.float64)
         base = float(np.ravel(explainer.expected_value)[0])
-    explanation = _by_source_column(
-        values, base, source_columns(preprocessor), np.asarray(model.predict(matrix), dtype=np.float64).ravel()
-    )
-    spread = float(np.std(explanation.predictions)) or 1.0
-    if explanation.additivity_error > _ADDITIVITY * spread:
-        raise TabtrailError(
-            f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}; the explanation is not written"
-        )
-    return explanation
+    predictions = np.asarray(model.predict(matrix), dtype=np.float64).ravel()
+    return _by_source_column(values, base, source_columns(preprocessor), predictions)
 
 
 def sample_rows(x: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
+import hashlib
+import pickle
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
@@ -16,13 +18,16 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from tabtrail.config import Config, Engine
+from tabtrail.config import Split as SplitConfig
 from tabtrail.data.contract import to_polars
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.expressions import columns_of, parse_expression
-from tabtrail.modeling.candidates import BASELINE, FAMILIES, Candidate, list_candidates
+from tabtrail.expressions import ColumnRef, columns_of, parse_expression
+from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
+from tabtrail.modeling.choice import choose
+from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
-from tabtrail.modeling.preprocess import build_pipeline, build_preprocessor, feature_frame
-from tabtrail.modeling.split import Split, split_rows
+from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, feature_frame
+from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_rows
 
 _INNER_SHARE = 0.15
 FULL = -1
@@ -32,53 +37,68 @@ FULL = -1
 class Table:
     """The rows of a benchmark in canonical order (sorted by their values, so that the file's order is of no account).
 
-    `x` has the raw feature columns, `y` the target, `keys` the text by which rows stay together in a split, `strata` the
-    rows of each named condition.
+    `x` has the raw columns that the model takes, `y` the target, `keys` what places a row in a split, `groups` the text of
+    the group key (None where the config names none), `strata` the rows of each named condition, `row` the position of each
+    row in the dataset as it was read.
     """
 
     x: pd.DataFrame
     y: Array
-    keys: list[str]
-    strata: dict[str, NDArray[np.bool_]]
+    keys: Keys
+    groups: NDArray[np.object_] | None
+    strata: dict[str, Mask]
+    row: NDArray[np.int64]
 
-    def take(self, rows: NDArray[np.bool_]) -> "Table":
+    def take(self, rows: Mask) -> "Table":
         """Return the chosen rows."""
-        keys = [key for key, kept in zip(self.keys, rows, strict=True) if kept]
-        return Table(self.x[rows], self.y[rows], keys, {name: mask[rows] for name, mask in self.strata.items()})
+        strata = {name: mask[rows] for name, mask in self.strata.items()}
+        groups = None if self.groups is None else self.groups[rows]
+        return Table(self.x[rows], self.y[rows], self.keys.take(rows), groups, strata, self.row[rows])
 
 
 @dataclass(frozen=True)
 class Fit:
     """One fitted and scored candidate: on one fold, or (`fold` is -1) on the whole training part, scored on the test part.
 
-    Seconds are wall time of one thread. `iterations` is the number of boosting rounds that early stopping chose.
+    `predicted` are the predictions of the scored rows, in units of the target. Seconds are wall time of one thread.
+    `iterations` is the number of boosting rounds that early stopping chose. Only the fit on the whole training part keeps
+    its `model`.
     """
 
     candidate: str
     fold: int
     scores: Scores
     strata: dict[str, Scores]
+    predicted: Array
     fit_seconds: float
     predict_seconds: float
-    iterations: int | None
-    pipeline: Pipeline | None
+    iterations: int | None = None
+    model: Any = None
 
 
 @dataclass(frozen=True)
 class Result:
-    """A candidate's fold scores and the scores of its fit on the whole training part, on the test part."""
+    """A candidate's fits on the folds, and its fit on the whole training part, scored on the test part.
+
+    `model_bytes` is the size of what would be deployed, the cost by which equally good candidates are told apart.
+    """
 
     candidate: Candidate
     folds: tuple[Fit, ...]
     final: Fit
+    model_bytes: int
+
+    def values(self, metric: str) -> list[float]:
+        """Return a score on every fold."""
+        return [getattr(fit.scores, metric) for fit in self.folds]
 
     def mean(self, metric: str) -> float:
         """Return the mean of a score over the folds."""
-        return rounded(float(np.mean([getattr(fit.scores, metric) for fit in self.folds])))
+        return rounded(float(np.mean(self.values(metric))))
 
     def std(self, metric: str) -> float:
         """Return the standard deviation of a score over the folds (ddof 1)."""
-        return rounded(float(np.std([getattr(fit.scores, metric) for fit in self.folds], ddof=1)))
+        return rounded(float(np.std(self.values(metric), ddof=1)))
 
     def stratum_mean(self, name: str, metric: str) -> float | None:
         """Return the mean of a score over the folds that have rows of a stratum, None where none gives that score."""
@@ -87,86 +107,171 @@ class Result:
         return rounded(float(np.mean(known))) if known else None
 
     @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline fitted on the whole training part."""
-        return self.final.pipeline
+    def model(self) -> Any:
+        """The model fitted on the whole training part."""
+        return self.final.model
+
+    def out_of_fold(self, split: Split) -> Array:
+        """Return for each row [rows] its out-of-fold prediction in the first repeat, NaN for rows that no fold of it scored."""
+        return out_of_fold(split, [fit.predicted for fit in self.folds], repeat=0)
+
+    @property
+    def predictions_sha256(self) -> str:
+        """The sha256 of every prediction that was scored, fold by fold and then on the test part, to the last bit."""
+        digest = hashlib.sha256()
+        for fit in (*self.folds, self.final):
+            digest.update(np.ascontiguousarray(fit.predicted, dtype=np.float64).tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All results, best cross-validated RMSE first."""
+    """All results, best cross-validated RMSE first, and the name of the one that was chosen."""
 
     results: tuple[Result, ...]
     split: Split
     table: Table
+    chosen: str
 
     @property
     def champion(self) -> Result:
-        return self.results[0]
+        return self.result(self.chosen)
 
     @property
     def baseline(self) -> Result:
-        return next(result for result in self.results if result.candidate.family == BASELINE)
+        return self.result(BASELINE)
+
+    def result(self, name: str) -> Result:
+        """Return the result of a candidate."""
+        return next(result for result in self.results if result.candidate.name == name)
 
 
 def needed_columns(config: Config) -> list[str]:
-    """Return the columns that a benchmark reads: features, target, group key, and what the strata look at."""
+    """Return the columns that a benchmark reads: inputs, target, group key, date, and what the strata look at."""
     strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in config.model.strata.values())))
-    key = [config.split.group_key] if config.split.group_key else []
-    return list(dict.fromkeys([*config.model.features, config.model.target, *key, *strata]))
+    placing = [name for name in (config.split.group_key, config.cleaning.date_column) if name is not None]
+    return list(dict.fromkeys([*config.inputs, config.model.target, *placing, *strata]))
 
 
 def load_table(config: Config, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from the kept rows of the dataset."""
-    model = config.model
-    key = config.split.group_key if config.split.kind == "group" else None
-    names = list(dict.fromkeys([*model.features, model.target, *([key] if key else [])]))
+    """Return the benchmark's rows from the kept rows of the dataset. Raises `DataError` for a target of one value."""
+    model, split = config.model, config.split
     strata = {
         name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
     }
-    rows = data.with_columns(*strata.values()).sort(names, nulls_last=True)
+    names = needed_columns(config)
+    rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
     if rows.get_column(model.target).n_unique() == 1:
         raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
-    keys = [str(index) for index in range(rows.height)] if key is None else [str(value) for value in rows.get_column(key)]
+    grouped = split.kind in ("group", "group_time") and split.group_key is not None
+    keyed = rows.select(split.group_key) if grouped else rows.select(names)  # equal rows are one key: they fall together
+    keys = [str(row[0]) for row in keyed.iter_rows()] if grouped else [repr(row) for row in keyed.iter_rows()]
+    date = config.cleaning.date_column
+    days = None if date is None else rows.get_column(date).to_physical().cast(pl.Float64).to_numpy()
     return Table(
-        x=feature_frame(rows, model.numeric_features, model.categorical_features),
+        x=feature_frame(rows, config.number_inputs, model.text_features),
         y=rows.get_column(model.target).cast(pl.Float64).to_numpy().copy(),
-        keys=keys,
+        keys=Keys(keys, days),
+        groups=None if split.group_key is None else rows.get_column(split.group_key).cast(pl.String).to_numpy().astype(object),
         strata={name: rows.get_column(f"_stratum_{name}").to_numpy().astype(bool) for name in strata},
+        row=rows.get_column("_row").to_numpy().astype(np.int64),
     )
 
 
-def run_benchmark(config: Config, table: Table, *, progress: Callable[[int, int], None] = lambda done, of: None) -> Benchmark:
-    """Fit every candidate on every fold and on the training part; choose by the mean RMSE over the folds.
+def require_sound_split(config: Config, data: pl.DataFrame) -> None:
+    """Raise `ConfigError` for a random split of rows that belong together or span dates, unless `split.allow_leaky`."""
+    split, date = config.split, config.cleaning.date_column
+    if split.kind != "random" or split.allow_leaky:
+        return
+    remedy = "or set split.allow_leaky: true, and the report will say so"
+    if split.group_key is not None and data.get_column(split.group_key).n_unique() < data.height:
+        raise ConfigError(
+            f"split.kind: random would put rows of one {split.group_key} on both sides; use split.kind: group, {remedy}"
+        )
+    if date is not None and data.get_column(date).n_unique() > 1:
+        raise ConfigError(
+            f"split.kind: random would learn from later dates than it is tested on ({date} spans"
+            f" {data.get_column(date).n_unique():,} dates); use split.kind: time, {remedy}"
+        )
 
-    The test part is scored once for each candidate and decides nothing. `progress` is called with fits done and fits in all.
-    Raises `ConfigError` for candidates that cannot be built or fitted as configured, `DataError` for too few rows or groups.
+
+def run_benchmark(
+    config: Config,
+    table: Table,
+    *,
+    measure: Callable[[Any], int] | None = None,
+    split: Split | None = None,
+    finished: Mapping[str, Result] | None = None,
+    on_result: Callable[[Result], None] = lambda result: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Benchmark:
+    """Fit every candidate on every fold and on the training part; choose by the folds, with the rule of the config.
+
+    The test part is scored once for each candidate and decides nothing. `measure` returns the size in bytes of what would be
+    deployed of a model (its pickle, where none is given). `split` is that of the config where none is given.
+    Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done,
+    `progress` with fits done and fits in all. Raises `ConfigError` for candidates that cannot be built or fitted as
+    configured, `DataError` for too few rows, groups or dates.
     """
-    candidates = list_candidates(config.candidates)
-    split = split_rows(table.keys, test_size=config.split.test_size, folds=config.split.folds, seed=config.model.random_state)
-    tasks = [(candidate, fold) for candidate in candidates for fold in range(FULL, config.split.folds)]
+    candidates = list_candidates(config.candidates, with_formulas=bool(config.model.formulas))
+    split = split or split_rows(table.keys, config.split, config.model.random_state)
+    results = dict(finished or {})
+    measure = measure or _pickled_size
+    fitted = [each for each in candidates if each.family != BLEND and each.name not in results]
+    for candidate, folds, final in _fit_all(config, table, split, fitted, progress):
+        result = Result(candidate, folds, final, measure(final.model))
+        results[result.candidate.name] = result
+        on_result(result)
+    models = [results[each.name] for each in candidates if each.family not in (BLEND, BASELINE, FORMULA)]
+    for candidate in candidates:
+        if candidate.family == BLEND and candidate.name not in results:
+            folds, final = _blend(candidate, models, table, split)
+            results[candidate.name] = Result(candidate, folds, final, measure(final.model))
+            on_result(results[candidate.name])
+    ordered = sorted((results[each.name] for each in candidates), key=lambda each: (each.mean("rmse"), each.candidate.name))
+    chosen = choose(
+        {each.candidate.name: each.values("rmse") for each in ordered},
+        {each.candidate.name: each.model_bytes for each in ordered},
+        rule=config.choice.rule,
+        valid_share=split.valid_share,
+    )
+    return Benchmark(tuple(ordered), split, table, chosen)
+
+
+def _pickled_size(model: Any) -> int:
+    return len(pickle.dumps(model))
+
+
+def _fit_all(
+    config: Config, table: Table, split: Split, candidates: Iterable[Candidate], progress: Callable[[int, int], None]
+) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
+    """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
     # The forests take longest: started first, they do not leave the other workers idle at the end.
-    tasks.sort(key=lambda task: (task[0].family != "RandomForest", task[1]))
-    fits: dict[tuple[str, int], Fit] = {}
-    for fit in _run_tasks(config, table, split, tasks):
-        fits[fit.candidate, fit.fold] = fit
-        progress(len(fits), len(tasks))
-    results = [
-        Result(each, tuple(fits[each.name, fold] for fold in range(config.split.folds)), fits[each.name, FULL])
-        for each in candidates
-    ]
-    return Benchmark(tuple(sorted(results, key=lambda result: (result.mean("rmse"), result.candidate.name))), split, table)
+    ordered = sorted(candidates, key=lambda each: each.family != "RandomForest")
+    tasks = [(each, fold) for each in ordered for fold in range(FULL, len(split.folds))]
+    fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
+    by_name = {each.name: each for each in ordered}
+    for done, fit in enumerate(run_tasks(config, table, split, tasks), 1):
+        own = fits[fit.candidate]
+        own[fit.fold] = canonical(fit)
+        progress(done, len(tasks))
+        if len(own) == len(split.folds) + 1:
+            yield by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds))), own[FULL]
 
 
-def _run_tasks(config: Config, table: Table, split: Split, tasks: list[tuple[Candidate, int]]) -> Iterator[Fit]:
+def run_tasks(
+    config: Config, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, in_order: bool = False
+) -> Generator[Fit]:
+    """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
     engine: Engine = config.engine
-    numeric, categorical, seed = config.model.numeric_features, config.model.categorical_features, config.model.random_state
-    jobs = (joblib.delayed(fit_and_score)(candidate, fold, table, split, numeric, categorical, seed) for candidate, fold in tasks)
+    recipe = Recipe.of(config)
+    jobs = (joblib.delayed(fit_and_score)(candidate, fold, table, split, recipe, config.split) for candidate, fold in tasks)
     if engine.kind == "serial" or engine.workers == 1:
         yield from (function(*args, **kwargs) for function, args, kwargs in jobs)
         return
     with joblib.parallel_config(backend="loky", n_jobs=engine.workers, inner_max_num_threads=1, initializer=_ignore_interrupts):
-        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(jobs)
+        kind = "generator" if in_order else "generator_unordered"
+        yield from joblib.Parallel(return_as=kind, batch_size=1)(jobs)
 
 
 def _ignore_interrupts() -> None:
@@ -174,51 +279,144 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def fit_and_score(
-    candidate: Candidate,
-    fold: int,
-    table: Table,
-    split: Split,
-    numeric: tuple[str, ...],
-    categorical: tuple[str, ...],
-    seed: int,
-) -> Fit:
-    """Fit a candidate without the rows of one fold and score it on them; fold -1 is the test part."""
-    train, valid = table.take(split.train & (split.fold != fold)), table.take(split.fold == fold)
+def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, recipe: Recipe, split_config: SplitConfig) -> Fit:
+    """Fit a candidate on the training rows of a fold and score it on the others; fold -1 is training and test part."""
+    rows = Fold(split.train, split.test) if fold == FULL else split.folds[fold]
+    train, valid = table.take(rows.train), table.take(rows.valid)
     start = time.perf_counter()
-    preprocessor = build_preprocessor(numeric, categorical, scaled=FAMILIES[candidate.family].scaled)
     try:
-        iterations = choose_iterations(candidate, preprocessor, train, seed)
+        iterations = choose_iterations(candidate, recipe, split_config, train)
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
-        pipeline = build_pipeline(preprocessor, candidate.build(seed, **changed)).fit(train.x, train.y)
+        model = build_model(candidate, recipe, **changed).fit(train.x, train.y)
+        forget_time(regressor_of(model))
     except (ValueError, CatBoostError, LightGBMError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {reason}") from None
+        raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
+    except DataError as error:
+        raise DataError(f"candidates.{candidate.name}: {error}") from None
     fitted = time.perf_counter()
-    predicted = np.asarray(pipeline.predict(valid.x), dtype=np.float64).ravel()
+    predicted = np.asarray(model.predict(valid.x), dtype=np.float64).ravel()
     done = time.perf_counter()
     return Fit(
         candidate=candidate.name,
         fold=fold,
         scores=score(valid.y, predicted),
         strata=score_strata(valid.y, predicted, valid.strata),
+        predicted=predicted,
         fit_seconds=round(fitted - start, 4),
         predict_seconds=round(done - fitted, 4),
         iterations=iterations,
-        pipeline=pipeline if fold == FULL else None,
+        model=model if fold == FULL else None,
     )
 
 
-def choose_iterations(candidate: Candidate, preprocessor: Any, train: Table, seed: int) -> int | None:
-    """Return how many boosting rounds do best on a part of the training rows (whole groups, 15 %).
+def canonical(fit: Fit) -> Fit:
+    """Return a fit whose model pickles to the same bytes however often it was pickled before: by a worker, by MLflow."""
+    return fit if fit.model is None else replace(fit, model=pickle.loads(pickle.dumps(fit.model)))  # noqa: S301 - our own
 
-    None, and so all configured rounds, without early stopping, or where the training rows are all of one group.
+
+def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
+    """Return the unfitted model of a candidate, from raw columns to the target."""
+    if candidate.family == FORMULA:
+        return FormulaRegressor(recipe.formulas)
+    preprocessor = build_preprocessor(recipe, scaled=FAMILIES[candidate.family].scaled)
+    pipeline = build_pipeline(preprocessor, candidate.build(recipe.seed, **changed))
+    if candidate.transform == "none":
+        return pipeline
+    name = candidate.reference
+    reference = None if name is None else recipe.formulas.get(name, ColumnRef(name))
+    return TransformedRegressor(pipeline, candidate.transform, reference)
+
+
+def regressor_of(model: Any) -> Any:
+    """Return the last step of a model's pipeline, None where it has none."""
+    pipeline = model.pipeline if isinstance(model, TransformedRegressor) else model
+    return pipeline.named_steps["model"] if isinstance(pipeline, Pipeline) else None
+
+
+def choose_iterations(candidate: Candidate, recipe: Recipe, split_config: SplitConfig, train: Table) -> int | None:
+    """Return how many boosting rounds do best on a part of the training rows (whole groups or the latest, 15 %).
+
+    None, and so all configured rounds, without early stopping, or where the training rows are too few to hold some out.
     """
-    family = FAMILIES[candidate.family]
-    if candidate.early_stopping_rounds is None or family.best_iterations is None or len(set(train.keys)) == 1:
+    if candidate.early_stopping_rounds is None:
         return None
-    inner = split_rows(train.keys, test_size=_INNER_SHARE, folds=1, seed=seed + 1)
-    fitted, watched = train.take(inner.train), train.take(inner.test)
-    x = preprocessor.fit_transform(fitted.x)
-    x_watched = preprocessor.transform(watched.x)
-    return family.best_iterations(candidate.build(seed), x, fitted.y, x_watched, watched.y, candidate.early_stopping_rounds)
+    rounds = FAMILIES[candidate.family].best_iterations
+    try:
+        fitted_rows, watched_rows = hold_out(train.keys, split_config, recipe.seed + 1, share=_INNER_SHARE)
+    except DataError:
+        return None
+    if rounds is None:
+        return None
+    fitted, watched = train.take(fitted_rows), train.take(watched_rows)
+    model = build_model(candidate, recipe)
+    pipeline, weights, watched_weights, y, watched_y = model, None, None, fitted.y, watched.y
+    if isinstance(model, TransformedRegressor):
+        model.learn_reference(fitted.x)
+        pipeline, weights, watched_weights = model.pipeline, model.weights(fitted.x), model.weights(watched.x)
+        y, watched_y = model.transform(fitted.x, fitted.y), model.transform(watched.x, watched.y)
+    preprocessor = pipeline.named_steps["preprocess"]
+    learned = Sample(preprocessor.fit_transform(fitted.x, y), y, weights)
+    held = Sample(preprocessor.transform(watched.x), watched_y, watched_weights)
+    return rounds(pipeline.named_steps["model"], learned, held, candidate.early_stopping_rounds)
+
+
+def out_of_fold(split: Split, predicted: list[Array], *, repeat: int) -> Array:
+    """Return for each row [rows] its out-of-fold prediction in one repeat, NaN for rows that no fold of it scored."""
+    values = np.full(len(split.train), np.nan)
+    for fold, scored in zip(split.folds, predicted, strict=True):
+        if fold.repeat == repeat:
+            values[fold.valid] = scored
+    return values
+
+
+def _blend(candidate: Candidate, members: list[Result], table: Table, split: Split) -> tuple[tuple[Fit, ...], Fit]:
+    """Return the greedy blend of fitted candidates.
+
+    Its score on a fold uses weights chosen on the other folds of the repeat (the earlier ones, where folds follow one another
+    in time; all members alike on the first of those). The weights of the final blend are chosen on all out-of-fold predictions.
+    """
+    if not members:
+        raise ConfigError(f"candidates.{candidate.name} blends the other candidates, and there are none but baselines")
+    rounds = int(candidate.params["rounds"] or 1)
+    start = time.perf_counter()
+    oof = {
+        repeat: {each.candidate.name: out_of_fold(split, [f.predicted for f in each.folds], repeat=repeat) for each in members}
+        for repeat in sorted({fold.repeat for fold in split.folds})
+    }
+    folds = []
+    for index, fold in enumerate(split.folds):
+        scored = next(iter(oof[fold.repeat].values()))
+        others = ~np.isnan(scored) & fold.train
+        chosen = _weights(oof[fold.repeat], table.y, others, rounds)
+        blended = average([oof[fold.repeat][name][fold.valid] for name in chosen], tuple(chosen.values()))
+        fits = [each.folds[index] for each in members]
+        folds.append(_combined(candidate.name, index, table.take(fold.valid), blended, fits, start))
+    pooled = {name: np.concatenate([each[name] for each in oof.values()]) for name in oof[0]}
+    target = np.tile(table.y, len(oof))
+    weights = _weights(pooled, target, ~np.isnan(next(iter(pooled.values()))), rounds)
+    used = {each.candidate.name: each for each in members if each.candidate.name in weights}
+    model = Blend(tuple(weights), tuple(weights.values()), tuple(used[name].model for name in weights))
+    blended = average([used[name].final.predicted for name in weights], tuple(weights.values()))
+    fits = [each.final for each in members]
+    final = _combined(candidate.name, FULL, table.take(split.test), blended, fits, start, model)
+    return tuple(folds), final
+
+
+def _weights(predictions: Mapping[str, Array], y: Array, rows: Mask, rounds: int) -> dict[str, float]:
+    if not rows.any():
+        return dict.fromkeys(sorted(predictions), 1 / len(predictions))
+    return choose_weights({name: values[rows] for name, values in predictions.items()}, y[rows], rounds)
+
+
+def _combined(name: str, fold: int, valid: Table, predicted: Array, members: list[Fit], start: float, model: Any = None) -> Fit:
+    """Return the fit of a blend; its seconds are those of all that it was chosen from, and of choosing."""
+    return Fit(
+        candidate=name,
+        fold=fold,
+        scores=score(valid.y, predicted),
+        strata=score_strata(valid.y, predicted, valid.strata),
+        predicted=predicted,
+        fit_seconds=round(sum(fit.fit_seconds for fit in members) + time.perf_counter() - start, 4),
+        predict_seconds=round(sum(fit.predict_seconds for fit in members), 4),
+        model=model,
+    )

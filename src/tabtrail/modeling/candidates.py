@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from catboost import CatBoostRegressor
+from catboost import CatBoostRegressor, Pool
 from lightgbm import LGBMRegressor, early_stopping
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from xgboost import XGBRegressor
 
-from tabtrail.config import Parameter
+from tabtrail.config import Parameter, parse_transform
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.modeling.metrics import Array
 
 BASELINE = "MeanBaseline"
+FORMULA = "FormulaBaseline"
+BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
+_TRANSFORM = "target_transform"
+_BLEND_ROUNDS = 25
 Params = dict[str, Parameter]
 # Parameters whose other values make models without plain trees; the library's default stands first.
 _EXPORTABLE: dict[str, dict[str, tuple[Parameter, ...]]] = {
@@ -30,37 +34,56 @@ _EXPORTABLE: dict[str, dict[str, tuple[Parameter, ...]]] = {
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Rows to learn from or to watch: the matrix, what is learned, and the weight of each row (None: all weigh the same)."""
+
+    x: Array
+    y: Array
+    weights: Array | None = None
+
+
+@dataclass(frozen=True)
 class Family:
     """A kind of model.
 
     `build` makes an unfitted regressor. `iterations` names the parameter that counts boosting rounds, and
-    `best_iterations(regressor, X, y, X_valid, y_valid, patience)` fits and returns how many rounds did best. `scaled` says
+    `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best. `scaled` says
     whether numeric columns are standardised (never before trees: it breaks the equality of their exported graph).
     """
 
     build: Callable[[Params, int], Any]
     iterations: str | None = None
-    best_iterations: Callable[[Any, Array, Array, Array, Array, int], int] | None = None
+    best_iterations: Callable[[Any, Sample, Sample, int], int] | None = None
     scaled: bool = False
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A named model of the benchmark: its family, its parameters, and the patience of early stopping (None: no stopping)."""
+    """A named model of the benchmark: its family, its parameters, the patience of early stopping (None: no stopping), and what
+    it learns: the target (`none`), `log1p` of it, or its `ratio` or `log_ratio` to the column `reference`.
+    """
 
     name: str
     family: str
     params: Params
     early_stopping_rounds: int | None = None
+    transform: str = "none"
+    reference: str | None = None
+
+    @property
+    def transform_text(self) -> str:
+        """The target transform as the config writes it."""
+        return self.transform if self.reference is None else f"{self.transform}({self.reference})"
 
     def build(self, seed: int, **changed: Parameter) -> Any:
         """Return the unfitted regressor, one-threaded."""
         return FAMILIES[self.family].build({**self.params, **changed}, seed)
 
 
-def _gradient_boosting_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
+def _gradient_boosting_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
     """Return the round with the least validation error (staged, so that all rounds are fitted once; patience is not needed)."""
-    errors = [float(np.mean((stage - y_valid) ** 2)) for stage in model.fit(x, y).staged_predict(x_valid)]
+    model.fit(fitted.x, fitted.y, sample_weight=fitted.weights)
+    errors = [float(np.average((stage - watched.y) ** 2, weights=watched.weights)) for stage in model.staged_predict(watched.x)]
     best = 0
     for index, error in enumerate(errors):
         if error < errors[best]:
@@ -70,18 +93,41 @@ def _gradient_boosting_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_
     return best + 1
 
 
-def _xgboost_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
-    model.set_params(early_stopping_rounds=patience).fit(x, y, eval_set=[(x_valid, y_valid)], verbose=False)
+def _xgboost_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
+    model.set_params(early_stopping_rounds=patience).fit(
+        fitted.x,
+        fitted.y,
+        sample_weight=fitted.weights,
+        eval_set=[(watched.x, watched.y)],
+        sample_weight_eval_set=None if watched.weights is None else [watched.weights],
+        verbose=False,
+    )
     return int(model.best_iteration) + 1
 
 
-def _lightgbm_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
-    model.fit(x, y, eval_X=x_valid, eval_y=y_valid, callbacks=[early_stopping(patience, verbose=False)])
+def _lightgbm_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
+    model.fit(
+        fitted.x,
+        fitted.y,
+        sample_weight=fitted.weights,
+        eval_X=watched.x,
+        eval_y=watched.y,
+        eval_sample_weight=None if watched.weights is None else [watched.weights],
+        callbacks=[early_stopping(patience, verbose=False)],
+    )
     return int(model.best_iteration_ or model.n_estimators)
 
 
-def _catboost_rounds(model: Any, x: Array, y: Array, x_valid: Array, y_valid: Array, patience: int) -> int:
-    model.fit(x, y, eval_set=(x_valid, y_valid), early_stopping_rounds=patience, use_best_model=True)
+def _catboost_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
+    watched_pool = Pool(watched.x, watched.y, weight=watched.weights)
+    model.fit(
+        fitted.x,
+        fitted.y,
+        sample_weight=fitted.weights,
+        eval_set=watched_pool,
+        early_stopping_rounds=patience,
+        use_best_model=True,
+    )
     return int(model.tree_count_)
 
 
@@ -116,21 +162,30 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def list_candidates(configured: Mapping[str, Params]) -> list[Candidate]:
-    """Return the mean baseline and the configured candidates.
+def forget_time(regressor: Any) -> None:
+    """Take out of a fitted CatBoost model when it was fitted and its random id: equal fits are then equal to the byte."""
+    if isinstance(regressor, CatBoostRegressor):
+        metadata = regressor.get_metadata()
+        metadata["train_finish_time"] = metadata["model_guid"] = ""
+
+
+def list_candidates(configured: Mapping[str, Params], *, with_formulas: bool = False) -> list[Candidate]:
+    """Return the mean baseline, the best derived formula where there are any, and the configured candidates.
 
     Raises `ConfigError` for an unknown parameter, with the nearest valid name, for a model that could not be exported, or for
     early stopping where a family has no rounds to stop.
     """
-    return [
-        Candidate(BASELINE, BASELINE, {}),
-        *(_candidate(name, params) for name, params in configured.items() if name != BASELINE),
-    ]
+    baselines = [Candidate(BASELINE, BASELINE, {}), *([Candidate(FORMULA, FORMULA, {})] if with_formulas else [])]
+    named = [_candidate(name, params) for name, params in configured.items() if name not in (BASELINE, FORMULA)]
+    return baselines + named
 
 
 def _candidate(name: str, params: Params) -> Candidate:
     family = name.partition("_")[0]
-    own = {key: value for key, value in params.items() if key != _STOPPING}
+    own = {key: value for key, value in params.items() if key not in (_STOPPING, _TRANSFORM)}
+    if family == BLEND:
+        return _blend(name, params)
+    transform, reference = parse_transform(params.get(_TRANSFORM, "none"))
     patience = params.get(_STOPPING)
     if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
         raise ConfigError(f"candidates.{name}.{_STOPPING}: write a whole number of rounds, 1 or more")
@@ -143,12 +198,22 @@ def _candidate(name: str, params: Params) -> Candidate:
     for key in own:
         if key not in known:
             raise ConfigError(f"candidates.{name}.{key}: {family} has no such parameter{nearest(key, known)}")
-    candidate = Candidate(name, family, own, patience)
+    candidate = Candidate(name, family, own, patience, transform, reference)
     try:
         candidate.build(seed=0)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"candidates.{name}: {error}") from None
     return candidate
+
+
+def _blend(name: str, params: Params) -> Candidate:
+    for key in params:
+        if key != "rounds":
+            raise ConfigError(f"candidates.{name}.{key}: {BLEND} has no such parameter{nearest(key, ['rounds'])}")
+    rounds = params.get("rounds", _BLEND_ROUNDS)
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+        raise ConfigError(f"candidates.{name}.rounds: write a whole number of rounds, 1 or more")
+    return Candidate(name, BLEND, {"rounds": rounds})
 
 
 def _parameter_names(family: str) -> list[str]:

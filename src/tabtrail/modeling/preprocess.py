@@ -1,37 +1,91 @@
 """From raw columns to the matrix that a regressor fits, the same way for every row, in one pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.utils.validation import check_is_fitted
+
+from tabtrail.config import Config
+from tabtrail.expressions import Node, columns_of, compute
+from tabtrail.modeling.metrics import Array
 
 
-def feature_frame(data: pl.DataFrame, numeric: Sequence[str], categorical: Sequence[str]) -> pd.DataFrame:
-    """Return the model's inputs: numeric columns as float64 (missing is NaN), categories as text (missing is "")."""
-    columns: dict[str, Any] = {name: data.get_column(name).cast(pl.Float64).to_numpy() for name in numeric}
-    columns |= {name: data.get_column(name).cast(pl.String).fill_null("").to_numpy().astype(object) for name in categorical}
+@dataclass(frozen=True)
+class Recipe:
+    """What becomes of the raw columns: `numbers` and `texts` are the inputs; the others say how they enter the matrix."""
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+    numeric: tuple[str, ...]
+    formulas: Mapping[str, Node]
+    one_hot: tuple[str, ...] = ()
+    frequency: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    max_categories: int = 255
+    seed: int = 42
+
+    @classmethod
+    def of(cls, config: Config) -> "Recipe":
+        """Return the recipe of a config."""
+        model = config.model
+        return cls(
+            numbers=config.number_inputs,
+            texts=model.text_features,
+            numeric=model.numeric_features,
+            formulas=model.formulas,
+            one_hot=model.categorical_features,
+            frequency=model.frequency_encoded,
+            target=model.target_encoded,
+            max_categories=model.max_categories,
+            seed=model.random_state,
+        )
+
+
+def feature_frame(data: pl.DataFrame, numbers: Sequence[str], texts: Sequence[str]) -> pd.DataFrame:
+    """Return the model's inputs: numbers as float64 (missing is NaN, dates are days since 1970), texts (missing is "")."""
+    columns: dict[str, Any] = {name: data.get_column(name).to_physical().cast(pl.Float64).to_numpy() for name in numbers}
+    columns |= {name: data.get_column(name).cast(pl.String).fill_null("").to_numpy().astype(object) for name in texts}
     return pd.DataFrame(columns)
 
 
-def build_preprocessor(numeric: Sequence[str], categorical: Sequence[str], *, scaled: bool) -> ColumnTransformer:
+def build_preprocessor(recipe: Recipe, *, scaled: bool) -> ColumnTransformer:
     """Return the unfitted column transformer, from raw columns to a dense float64 matrix.
 
     Missing numbers become the training median; a category is one 0/1 column for each text seen in training and all zeros for
     an unseen one. Dense on purpose: XGBoost reads the zeros of a sparse matrix as missing, its exported graph does not.
     """
-    impute = SimpleImputer(strategy="median", keep_empty_features=True)
-    numbers: Any = make_pipeline(impute, StandardScaler()) if scaled else impute
-    parts: list[tuple[str, Any, list[str]]] = []
-    if numeric:
-        parts.append(("numeric", numbers, list(numeric)))
-    if categorical:
-        parts.append(("categorical", OneHotEncoder(handle_unknown="ignore", sparse_output=False), list(categorical)))
-    return ColumnTransformer(parts, sparse_threshold=0, verbose_feature_names_out=False)
+    one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False, max_categories=recipe.max_categories)
+    cross_fitting = KFold(5, shuffle=True, random_state=recipe.seed)
+    mean_target = TargetEncoder(target_type="continuous", cv=cross_fitting)
+    sources = sorted(frozenset[str]().union(*map(columns_of, recipe.formulas.values())))
+    derived = DerivedFeatures(tuple(sources), tuple(recipe.formulas), tuple(recipe.formulas.values()))
+    parts = [
+        ("numeric", _numbers(None, scaled=scaled), list(recipe.numeric)),
+        ("derived", _numbers(derived, scaled=scaled), sources),
+        ("categorical", one_hot, list(recipe.one_hot)),
+        ("frequency", make_pipeline(FrequencyEncoder(), *_scaler(scaled)), list(recipe.frequency)),
+        ("target", make_pipeline(mean_target, *_scaler(scaled)), list(recipe.target)),
+    ]
+    return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0, verbose_feature_names_out=False)
+
+
+def _numbers(before: Any, *, scaled: bool) -> Pipeline:
+    steps = [] if before is None else [before]
+    return make_pipeline(*steps, SimpleImputer(strategy="median", keep_empty_features=True), *_scaler(scaled))
+
+
+def _scaler(scaled: bool) -> list[StandardScaler]:
+    return [StandardScaler()] if scaled else []
 
 
 def build_pipeline(preprocessor: ColumnTransformer, regressor: Any) -> Pipeline:
@@ -40,11 +94,102 @@ def build_pipeline(preprocessor: ColumnTransformer, regressor: Any) -> Pipeline:
 
 
 def source_columns(preprocessor: ColumnTransformer) -> list[str]:
-    """Return for each column of the fitted transformer's output the raw column that it comes from."""
+    """Return for each column of the fitted transformer's output the raw column (or derived feature) that it comes from."""
     names: list[str] = []
     for part, transformer, columns in preprocessor.transformers_:
         if part == "categorical":
-            names += [name for name, texts in zip(columns, transformer.categories_, strict=True) for _ in texts]
-        else:
+            for name, texts, rare in zip(columns, transformer.categories_, transformer.infrequent_categories_, strict=True):
+                names += [name] * (len(texts) - (0 if rare is None else len(rare) - 1))
+        elif part == "derived":
+            names += transformer[0].names
+        elif part != "remainder":
             names += list(columns)
     return names
+
+
+class ArrayArithmetic:
+    """Expressions over float64 arrays, NaN for null."""
+
+    def literal(self, value: float) -> float:
+        return value
+
+    def divide(self, a: Any, b: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return _finite(np.divide(a, b))
+
+    def floor(self, a: Any) -> Any:
+        return np.floor(a)
+
+    def log1p(self, a: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return _finite(np.log(1 + np.asarray(a)))
+
+    def compare(self, operator: str, a: Any, b: Any) -> Any:
+        holds = _COMPARE[operator](a, b)
+        return np.where(np.isnan(a) | np.isnan(b), np.nan, holds.astype(np.float64))
+
+
+_COMPARE: dict[str, Any] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
+
+
+def derive(formula: Node, columns: Mapping[str, Array]) -> Array:
+    """Return a derived column [rows] from its source columns; NaN where a source is missing or the result is not finite."""
+    rows = len(next(iter(columns.values())))
+    with np.errstate(all="ignore"):
+        value = compute(formula, columns, ArrayArithmetic())
+    return np.asarray(_finite(np.broadcast_to(np.asarray(value, dtype=np.float64), (rows,))))
+
+
+def _finite(value: Any) -> Any:
+    return np.where(np.isfinite(value), value, np.nan)
+
+
+class DerivedFeatures(TransformerMixin, BaseEstimator):
+    """Columns computed from others: [rows, sources] in, [rows, names] out."""
+
+    def __init__(self, sources: tuple[str, ...], names: tuple[str, ...], formulas: tuple[Node, ...]) -> None:
+        self.sources = sources
+        self.names = names
+        self.formulas = formulas
+
+    def fit(self, x: Any, y: Any = None) -> "DerivedFeatures":  # noqa: ARG002 - scikit-learn's signature
+        """Learn nothing."""
+        self.n_features_in_ = len(self.sources)
+        return self
+
+    def transform(self, x: Any) -> Array:
+        """Return the derived columns."""
+        matrix = np.asarray(x, dtype=np.float64)
+        columns = {name: matrix[:, index] for index, name in enumerate(self.sources)}
+        return np.column_stack([derive(formula, columns) for formula in self.formulas])
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002 - scikit-learn's signature
+        """Return the names of the derived columns."""
+        return np.asarray(self.names, dtype=object)
+
+
+class FrequencyEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """The share of the training rows with the same text, 0 for a text that is not among them."""
+
+    def fit(self, x: pd.DataFrame, y: Any = None) -> "FrequencyEncoder":  # noqa: ARG002 - scikit-learn's signature
+        """Count the texts of each column."""
+        self.feature_names_in_ = np.asarray(x.columns, dtype=object)
+        self.n_features_in_ = x.shape[1]
+        counts = [np.unique(x[name].to_numpy(dtype=object).astype(str), return_counts=True) for name in x.columns]
+        self.categories_ = [texts.astype(object) for texts, _ in counts]
+        self.encodings_ = [found / len(x) for _, found in counts]
+        return self
+
+    def transform(self, x: pd.DataFrame) -> Array:
+        """Return the shares [rows, columns]."""
+        check_is_fitted(self)
+        tables = [dict(zip(texts, shares, strict=True)) for texts, shares in zip(self.categories_, self.encodings_, strict=True)]
+        columns = [[table.get(text, 0.0) for text in x[name]] for name, table in zip(x.columns, tables, strict=True)]
+        return np.array(columns, dtype=np.float64).T.reshape(len(x), len(tables))

@@ -1,50 +1,89 @@
-"""Which row is tested and which fold it falls in: a matter of its key and the seed, never of the order of the rows."""
+"""Which row is tested and which folds it falls in: a matter of its key or date and the seed, never of the order of the rows."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.errors import require_keys
+from tabtrail.config import Split as SplitConfig
+from tabtrail.errors import DataError, require_keys
+from tabtrail.modeling.metrics import Array
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The rows that one fit of the cross-validation learns from, and the rows that it is scored on."""
+
+    train: Mask
+    valid: Mask
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
 class Split:
-    """`fold` holds for each row the fold that validates it (0 to folds - 1), or -1 where the row is in the test part."""
+    """The rows of the training part and of the test part (rows within the gap are in neither), and the folds of the former."""
 
-    fold: NDArray[np.int64]
-
-    @property
-    def test(self) -> NDArray[np.bool_]:
-        return np.equal(self.fold, -1)
+    train: Mask
+    test: Mask
+    folds: tuple[Fold, ...]
 
     @property
-    def train(self) -> NDArray[np.bool_]:
-        return np.not_equal(self.fold, -1)
+    def valid_share(self) -> float:
+        """Validated rows for each training row, the mean over the folds (Nadeau and Bengio's n2/n1)."""
+        return float(np.mean([fold.valid.sum() / fold.train.sum() for fold in self.folds]))
 
 
-def split_rows(keys: Sequence[str], *, test_size: float, folds: int, seed: int) -> Split:
-    """Split rows so that those with the same key stay together.
+@dataclass(frozen=True)
+class Keys:
+    """What places a row: `key`, by which rows stay together, and `date` (days since 1970-01-01), which a time split needs."""
 
-    Keys are ordered by the sha256 of seed and key. The first ones make the test part, up to `test_size` of the rows; the
-    others go, largest first, to the fold with the fewest rows so far.
+    key: Sequence[str]
+    date: Array | None = None
 
-    Raises `DataError` when there are too few keys for a test part and every fold.
+    def take(self, rows: Mask) -> "Keys":
+        """Return the keys of the chosen rows."""
+        kept = [key for key, chosen in zip(self.key, rows, strict=True) if chosen]
+        return Keys(kept, None if self.date is None else self.date[rows])
+
+
+def split_rows(keys: Keys, config: SplitConfig, seed: int) -> Split:
+    """Split rows into training and test part, and the training part into folds, as the config says.
+
+    Raises `DataError` when there are too few keys or dates for a test part and every fold.
     """
-    sizes = Counter(keys)
-    order = sorted(sizes, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).digest())
-    require_keys(len(keys), len(order), folds)
-    test = _take_share(order, sizes, test_size, keep=folds)
-    fold_of = dict.fromkeys(order[:test], -1)
-    rows_in = [0] * folds
-    for key in sorted(order[test:], key=lambda key: -sizes[key]):
-        smallest = rows_in.index(min(rows_in))
-        fold_of[key] = smallest
-        rows_in[smallest] += sizes[key]
-    return Split(np.array([fold_of[key] for key in keys], dtype=np.int64))
+    train, test = hold_out(keys, config, seed, share=config.test_size, keep=config.folds)
+    return split_training_part(keys, config, seed, train, test)
+
+
+def split_training_part(keys: Keys, config: SplitConfig, seed: int, train: Mask, test: Mask) -> Split:
+    """Return the split with a given test part: its folds are made of the training part alone."""
+    folds = _time_folds(keys, config, train) if config.by_time else _key_folds(keys, config, seed, train)
+    return Split(train, test, tuple(folds))
+
+
+def hold_out(keys: Keys, config: SplitConfig, seed: int, *, share: float, keep: int = 1) -> tuple[Mask, Mask]:
+    """Return the rows to learn from and those held out: about `share` of them, whole keys; the latest where time splits.
+
+    Keys are taken in the order of the sha256 of seed and key; at least `keep` of them are left to learn from.
+    """
+    if config.by_time:
+        return _latest(keys, config, share, keep)
+    sizes = Counter(keys.key)
+    require_keys(len(keys.key), len(sizes), keep)
+    order = _shuffled(sizes, str(seed))
+    held = frozenset(order[: _take_share(order, sizes, share, keep=keep)])
+    test = np.array([key in held for key in keys.key], dtype=bool)
+    return ~test, test
+
+
+def _shuffled(sizes: Counter[str], salt: str) -> list[str]:
+    return sorted(sizes, key=lambda key: hashlib.sha256(f"{salt}:{key}".encode()).digest())
 
 
 def _take_share(order: list[str], sizes: Counter[str], share: float, *, keep: int) -> int:
@@ -56,3 +95,67 @@ def _take_share(order: list[str], sizes: Counter[str], share: float, *, keep: in
         rows += sizes[key]
         taken += 1
     return taken
+
+
+def _key_folds(keys: Keys, config: SplitConfig, seed: int, train: Mask) -> Iterator[Fold]:
+    """Give each key, largest first, to the fold with the fewest rows so far; every repeat shuffles the keys anew."""
+    sizes = Counter(key for key, kept in zip(keys.key, train, strict=True) if kept)
+    for repeat in range(config.repeats):
+        order = _shuffled(sizes, f"{seed}/{repeat}" if repeat else str(seed))
+        fold_of: dict[str, int] = {}
+        rows_in = [0] * config.folds
+        for key in sorted(order, key=lambda key: -sizes[key]):
+            smallest = rows_in.index(min(rows_in))
+            fold_of[key] = smallest
+            rows_in[smallest] += sizes[key]
+        fold = np.array([fold_of.get(key, -1) for key in keys.key], dtype=np.int64)
+        for index in range(config.folds):
+            yield Fold(train & np.not_equal(fold, index), train & np.equal(fold, index), repeat)
+
+
+def _latest(keys: Keys, config: SplitConfig, share: float, keep: int) -> tuple[Mask, Mask]:
+    """Hold out the latest dates; what is learned from ends `gap_days` before them. A key goes by the last of its dates."""
+    last = _last_dates(keys, config)
+    days, rows = np.unique(last, return_counts=True)
+    if len(days) < keep + 2:
+        raise DataError(
+            f"{len(last):,} rows have {len(days):,} dates; a time split into a test part and {keep} folds needs {keep + 2};"
+            " lower split.folds, or use another split.kind"
+        )
+    later = np.cumsum(rows[::-1])[::-1][1:]
+    start = days[1:][int(np.argmin(np.abs(later - share * len(last))))]
+    start = max(start, days[keep + 1])
+    train, test = last < start - config.gap_days, last >= start
+    if not train.any():
+        raise DataError(f"split.gap_days {config.gap_days} leaves no rows to learn from before the test part")
+    return train, test
+
+
+def _time_folds(keys: Keys, config: SplitConfig, train: Mask) -> Iterator[Fold]:
+    """Cut the training part into folds + 1 blocks of dates; each block but the first is predicted from those before it."""
+    last = _last_dates(keys, config)
+    days, rows = np.unique(last[train], return_counts=True)
+    before = np.cumsum(rows) - rows
+    wanted = before[-1:] + rows[-1:]
+    starts = [int(np.searchsorted(before, wanted[0] * (block + 1) / (config.folds + 1))) for block in range(config.folds)]
+    cuts = [*(days[min(start, len(days) - 1)] for start in starts), np.inf]
+    for index, (start, end) in enumerate(pairwise(cuts)):
+        fold = Fold(train & (last < start - config.gap_days), train & (last >= start) & (last < end))
+        if not fold.train.any() or not fold.valid.any():
+            raise DataError(
+                f"the {len(days):,} dates of the training part cannot be cut into {config.folds} folds (fold {index + 1} has no"
+                " rows to learn from or to score); lower split.folds or split.gap_days"
+            )
+        yield fold
+
+
+def _last_dates(keys: Keys, config: SplitConfig) -> Array:
+    dates = np.asarray(keys.date, dtype=np.float64)
+    if np.isnan(dates).any():
+        raise DataError(f"{int(np.isnan(dates).sum()):,} rows have no date, and split.kind {config.kind} needs one in every row")
+    if config.kind == "time":
+        return dates
+    _, code = np.unique(np.asarray(keys.key, dtype=str), return_inverse=True)
+    last = np.full(code.max() + 1, -np.inf)
+    np.maximum.at(last, code, dates)
+    return last[code]

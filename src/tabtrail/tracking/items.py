@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,11 +10,21 @@ from pathlib import Path
 from tabtrail import __version__
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest
+from tabtrail.hashes import code_version
 from tabtrail.modeling.benchmark import Benchmark, Fit, Result
+from tabtrail.modeling.findings import Finding
+from tabtrail.modeling.leaderboard import RULES, Row
 from tabtrail.modeling.metrics import Scores
 
 TAG = "tabtrail."
 COMPLETE = TAG + "complete"
+KEY = TAG + "key"
+PROCESS = TAG + "process"
+PREDICTIONS = TAG + "predictions_sha256"
+MODEL = TAG + "model_sha256"
+GRAPH = TAG + "onnx_sha256"
+JOBLIB = TAG + "joblib_sha256"
+CODE = TAG + "code_sha256"
 _LIBRARIES = (
     "scikit-learn",
     "xgboost-cpu",
@@ -62,30 +72,63 @@ def candidate_items(result: Result) -> RunItems:
         params["early_stopping_rounds"] = str(candidate.early_stopping_rounds)
     if result.final.iterations is not None:
         params["iterations_chosen"] = str(result.final.iterations)
+    if candidate.transform != "none":
+        params["target_transform"] = candidate.transform_text
     metrics = [*_cv_metrics(result), *_prefixed("test", result.final), *_seconds(result)]
-    tags = {TAG + "kind": "candidate", TAG + "candidate": candidate.name, TAG + "family": candidate.family}
+    metrics.append(MetricItem("model_bytes", result.model_bytes))
+    tags = {
+        TAG + "kind": "candidate",
+        TAG + "candidate": candidate.name,
+        TAG + "family": candidate.family,
+        PREDICTIONS: result.predictions_sha256,
+    }
     return RunItems(candidate.name, params, metrics, tags)
 
 
-def benchmark_items(config: Config, benchmark: Benchmark, manifest: Manifest) -> RunItems:
+def comparison_items(row: Row) -> list[MetricItem]:
+    """Return what is known of a candidate when all are fitted: its difference to the best, its intervals on the test part."""
+    items = [MetricItem("cv_difference_to_best", row.difference), MetricItem("cv_difference_to_best_low", row.difference_low)]
+    items.append(MetricItem("cv_difference_to_best_high", row.difference_high))
+    if row.interval_coverage is not None and row.interval_width is not None:
+        items += [
+            MetricItem("test_interval_coverage", row.interval_coverage),
+            MetricItem("test_interval_width", row.interval_width),
+        ]
+    return items
+
+
+def benchmark_items(
+    config: Config, benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]
+) -> RunItems:
     """Return what the parent run logs: the settings that all candidates share, the champion's metrics, provenance."""
     champion = benchmark.champion
     params = {
         "target": config.model.target,
         "numeric_features": ", ".join(config.model.numeric_features),
         "categorical_features": ", ".join(config.model.categorical_features),
+        **{f"derived.{name}": text for name, text in config.model.derived_features.items()},
+        "frequency_encoded": ", ".join(config.model.frequency_encoded),
+        "target_encoded": ", ".join(config.model.target_encoded),
         "random_state": str(config.model.random_state),
         **{f"split.{name}": str(value) for name, value in config.split},
         "candidates": str(len(benchmark.results)),
         "champion": champion.candidate.name,
+        "choice.rule": config.choice.rule,
     }
     metrics = [*_cv_metrics(champion), *_prefixed("test", champion.final)]
     tags = {
         TAG + "kind": "benchmark",
         TAG + "champion": champion.candidate.name,
         TAG + "synthetic": str(manifest.synthetic).lower(),
+        TAG + "leakage": "; ".join(f"{each.column or 'split'}: {each.kind}" for each in findings) or "none found",
     }
-    return RunItems(f"benchmark {config.model.name}", params, metrics, tags, model_card(config, benchmark, manifest))
+    card = model_card(config, benchmark, manifest, findings, notes)
+    return RunItems(benchmark_name(config), params, metrics, tags, card)
+
+
+def benchmark_name(config: Config) -> str:
+    """Return the name of a benchmark's run."""
+    return f"benchmark {config.model.name}"
 
 
 def provenance_tags(config: Config, manifest: Manifest) -> dict[str, str]:
@@ -95,6 +138,7 @@ def provenance_tags(config: Config, manifest: Manifest) -> dict[str, str]:
         TAG + "data_sha256": manifest.data_sha256,
         TAG + "source_sha256": manifest.source_sha256,
         TAG + "config_sha256": config.digest(),
+        CODE: code_version(),
         TAG + "python": platform.python_version(),
     }
     return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(config.root))
@@ -111,7 +155,9 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def model_card(config: Config, benchmark: Benchmark, manifest: Manifest) -> str:
+def model_card(
+    config: Config, benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]
+) -> str:
     """Return the run's description in Markdown."""
     champion, scores, unit = benchmark.champion, benchmark.champion.final.scores, config.model.currency
     synthetic = (
@@ -119,12 +165,14 @@ def model_card(config: Config, benchmark: Benchmark, manifest: Manifest) -> str:
         if manifest.synthetic
         else ""
     )
+    split = f"{config.split.kind} split{f' by {config.split.group_key}' if config.split.group_key else ''}"
+    warned = "".join(f"- **Leakage** {each}\n" for each in findings) + "".join(f"- **Note** {each}\n" for each in notes)
     return (
-        f"# {config.model.name}\n\n{synthetic}"
+        f"# {config.model.name}\n\n{synthetic}{warned}{'' if not warned else chr(10)}"
         f"Predicts `{config.model.target}`{f' in {unit}' if unit else ''} of one row of `{manifest.source}`"
         f" ({manifest.rows_kept:,} rows, data sha256 `{manifest.data_sha256[:12]}`).\n\n"
-        f"- Champion: **{champion.candidate.name}**, chosen by mean RMSE over {config.split.folds} folds"
-        f" ({config.split.kind} split{f' by {config.split.group_key}' if config.split.group_key else ''})\n"
+        f"- Champion: **{champion.candidate.name}**, chosen as the {RULES[config.choice.rule]}"
+        f" ({len(benchmark.split.folds)} folds, {split})\n"
         f"- Cross-validated RMSE {champion.mean('rmse'):.7g} ± {champion.std('rmse'):.7g}, MAE {champion.mean('mae'):.7g}\n"
         f"- Test part ({scores.rows:,} rows, scored once): RMSE {scores.rmse:.7g}, MAE {scores.mae:.7g}\n"
         f"- Mean baseline: cross-validated RMSE {benchmark.baseline.mean('rmse'):.7g}\n"

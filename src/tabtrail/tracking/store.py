@@ -1,5 +1,6 @@
 """The only code that talks to MLflow: explicit run ids, one batch a run, no fluent state, no autolog."""
 
+import hashlib
 import json
 import logging
 import os
@@ -15,15 +16,17 @@ from typing import Any
 import pandas as pd
 import polars as pl
 from filelock import FileLock, Timeout
-from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import StoreError
 from tabtrail.files import make_folder
+from tabtrail.hashes import sha256_file
 from tabtrail.schema import ModelSchema
-from tabtrail.tracking.items import COMPLETE, TAG, RunItems
+from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
+from tabtrail.tracking.process import is_alive, this_process
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 120.0
+_PICKLE = "model.pkl"
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,21 @@ class Store:
 
 
 @dataclass(frozen=True)
-class LoggedModel:
-    """A model in the store: the run that it belongs to, its id, where its files lie."""
+class Run:
+    """A run in the store: its id, tags and metrics (of a metric with steps the last)."""
 
     run_id: str
-    model_id: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A model in the store: the run that it belongs to, where its files lie, the sha256 of the pickled one."""
+
+    run_id: str
     location: str
+    sha256: str
 
 
 def open_store(uri: str, experiment: str) -> Store:
@@ -51,6 +63,7 @@ def open_store(uri: str, experiment: str) -> Store:
     file beside it lets one through. Raises `StoreError` for a store that cannot be opened.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # a server that is down is told in seconds, not minutes
     import mlflow
 
@@ -65,6 +78,12 @@ def open_store(uri: str, experiment: str) -> Store:
         with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+            if not path.exists():
+                # Made beside and moved in: a process killed among its migrations would leave a store that nothing can open.
+                unfinished = path.with_name(f".{path.name}.new")
+                unfinished.unlink(missing_ok=True)
+                SqlAlchemyStore(_SQLITE + str(unfinished), str(path.parent)).engine.dispose()
+                unfinished.replace(path)
             # Made here with its own artifact root: the client's default is ./mlruns of whatever folder we are in.
             store = SqlAlchemyStore(uri, str(path.parent))
             client = mlflow.MlflowClient(uri, uri)
@@ -102,6 +121,62 @@ def _experiment_id(client: Any, name: str, create: Callable[[str], str]) -> str:
     return str(found.experiment_id)
 
 
+def find_unfinished(store: Store, key: str) -> str | None:
+    """Return the newest run with this key that never became complete and that no living process works on."""
+    found = store.client.search_runs([store.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time DESC"])
+    for run in found:
+        if run.data.tags.get(COMPLETE) != "true" and not is_alive(run.data.tags.get(PROCESS, "")):
+            return str(run.info.run_id)
+    return None
+
+
+def complete_children(store: Store, parent: str) -> dict[str, Run]:
+    """Return the complete runs under a parent by the candidate that they hold."""
+    children = store.client.search_runs([store.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
+    runs = [_run(each) for each in children]
+    return {run.tags[TAG + "candidate"]: run for run in runs if run.tags.get(COMPLETE) == "true"}
+
+
+def close_dead_runs(store: Store) -> int:
+    """End as killed the runs that say they are running while their process is gone; return how many."""
+    running_now = store.client.search_runs([store.experiment_id], "attributes.status = 'RUNNING'")
+    dead = [each for each in running_now if PROCESS in each.data.tags and not is_alive(each.data.tags[PROCESS])]
+    for each in dead:
+        store.client.set_terminated(each.info.run_id, "KILLED")
+    return len(dead)
+
+
+def read_run(store: Store, run_id: str) -> Run | None:
+    """Return a run's tags, None where there is no such run."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = store.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return _run(found)
+
+
+def _run(found: Any) -> Run:
+    return Run(str(found.info.run_id), dict(found.data.tags), dict(found.data.metrics))
+
+
+def read_artifact(store: Store, run_id: str, name: str) -> bytes:
+    """Return the bytes of a run's artifact."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+
+
+def log_artifact(store: Store, run_id: str, name: str, data: bytes) -> None:
+    """Write an artifact of a run."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(data)
+        store.client.log_artifact(run_id, str(path))
+
+
 def start_run(store: Store, name: str, tags: dict[str, str], parent: str | None = None, started: float | None = None) -> str:
     """Create a run, started now or at a Unix time in seconds, and return its id."""
     own = {"mlflow.runName": name, **({"mlflow.parentRunId": parent} if parent else {}), **tags}
@@ -115,7 +190,7 @@ def log_items(store: Store, run_id: str, items: RunItems) -> None:
 
     now = int(time.time() * 1000)
     metrics = [Metric(each.key, each.value, now, each.step) for each in items.metrics]
-    params = [Param(key, value[:6000]) for key, value in items.params.items()]
+    params = [Param(key, value[:6000]) for key, value in items.params.items() if value]
     tags = {**items.tags, **({"mlflow.note.content": items.description} if items.description else {})}
     sent_tags = [RunTag(key, value[:8000]) for key, value in tags.items()]
     store.client.log_batch(run_id, metrics=metrics[:1000], params=params[:100], tags=sent_tags)
@@ -125,25 +200,33 @@ def log_items(store: Store, run_id: str, items: RunItems) -> None:
         store.client.log_batch(run_id, params=params[start : start + 100])
 
 
-def finish_run(store: Store, run_id: str, *, failed: bool = False) -> None:
-    """Tag a run complete, the last thing that is said of it, and end it; or end it as failed."""
-    if not failed:
+def finish_run(store: Store, run_id: str, status: str = "FINISHED") -> None:
+    """End a run; a finished one is tagged complete before, the last thing that is said of it."""
+    if status == "FINISHED":
         store.client.set_tag(run_id, COMPLETE, "true")
-    store.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+    store.client.set_terminated(run_id, status)
 
 
 @contextmanager
 def running(
-    store: Store, name: str, tags: dict[str, str], parent: str | None = None, started: float | None = None
+    store: Store,
+    name: str,
+    tags: dict[str, str],
+    parent: str | None = None,
+    started: float | None = None,
+    resumed: str | None = None,
 ) -> Iterator[str]:
-    """Yield the id of a new run, which ends complete, or failed where an exception passes."""
+    """Yield the id of a new run (or of the one that is resumed), which ends complete, or failed where an exception passes."""
     with store_errors(store.uri):
-        run_id = start_run(store, name, tags, parent, started)
+        run_id = resumed or start_run(store, name, {**tags, PROCESS: this_process()}, parent, started)
+        if resumed:
+            store.client.update_run(run_id, status="RUNNING")
+            store.client.set_tag(run_id, PROCESS, this_process())
         try:
             yield run_id
-        except BaseException:
+        except BaseException as error:
             with suppress(Exception):  # the store itself may be what failed: the first error is the one to tell
-                finish_run(store, run_id, failed=True)
+                finish_run(store, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         finish_run(store, run_id)
 
@@ -171,22 +254,22 @@ def _mlflow_type(dtype: pl.DataType) -> str:
 
 
 def log_model(
-    store: Store, run_id: str, name: str, pipeline: Pipeline, schema: ModelSchema, example: pd.DataFrame, requirements: list[str]
+    store: Store, run_id: str, name: str, fitted: Any, schema: ModelSchema, example: pd.DataFrame, requirements: list[str]
 ) -> LoggedModel:
-    """Save a fitted pipeline with signature, input example and pinned requirements (inferring them costs seconds a model)."""
+    """Save a fitted model with signature, input example and pinned requirements (inferring them costs seconds a model)."""
     import mlflow.sklearn
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, Schema
 
     inputs = [
-        ColSpec("double" if f.kind == "numeric" else "string", f.name, required=not f.rule.nullable) for f in schema.features
+        ColSpec("string" if f.kind == "categorical" else "double", f.name, required=not f.rule.nullable) for f in schema.features
     ]
     model = store.client.create_logged_model(store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         mlflow.sklearn.save_model(
-            pipeline,
+            fitted,
             path,
             mlflow_model=Model(run_id=run_id, model_id=model.model_id),
             # skops refuses all of these models unless their types are trusted first; nothing loads this copy when serving.
@@ -195,16 +278,52 @@ def log_model(
             input_example=example,
             pip_requirements=requirements,
         )
+        digest = sha256_file(path / _PICKLE)
         store.client.log_model_artifacts(model.model_id, str(path))
     store.client.finalize_logged_model(model.model_id, "READY")
     store.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-    return LoggedModel(run_id, model.model_id, model.artifact_location)
+    return LoggedModel(run_id, str(model.artifact_location), digest)
+
+
+def load_model(store: Store, model: LoggedModel) -> Any:
+    """Return a fitted model that was logged; one whose file is not the one that was logged is not opened (`StoreError`)."""
+    import cloudpickle
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = f"{model.location}/{_PICKLE}"
+        path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=store.uri)
+        data = Path(path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise StoreError(f"the model of run {model.run_id} in the MLflow store was altered; train anew with --force")
+    return cloudpickle.loads(data)
 
 
 def log_files(store: Store, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:
     """Copy files to a run's artifacts."""
     for file in files:
         store.client.log_artifact(run_id, str(file), folder)
+
+
+def log_metrics(store: Store, run_id: str, metrics: Sequence[MetricItem]) -> None:
+    """Send metrics in one batch."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    store.client.log_batch(run_id, metrics=[Metric(each.key, each.value, now, each.step) for each in metrics])
+
+
+def set_tags(store: Store, run_id: str, tags: dict[str, str]) -> None:
+    """Set tags of a run in one batch."""
+    from mlflow.entities import RunTag
+
+    store.client.log_batch(run_id, tags=[RunTag(key, value[:8000]) for key, value in tags.items()])
+
+
+def model_location(store: Store, run_id: str) -> str:
+    """Return where the files of a run's model lie."""
+    outputs = store.client.get_run(run_id).outputs.model_outputs
+    return str(store.client.get_logged_model(outputs[0].model_id).artifact_location)
 
 
 def log_text(store: Store, run_id: str, text: str, name: str) -> None:

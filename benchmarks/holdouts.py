@@ -1,0 +1,133 @@
+"""The champion against every family with its library's defaults, over ten hold-outs by order of the real sales CSV.
+
+    python benchmarks/holdouts.py data/raw/sales_data_sample.csv [--without DEALSIZE] [--seeds 10] [--set split.repeats=1]
+
+For each seed a fifth of the orders is held out; the whole benchmark of the config chooses its champion on the rest, the
+default models are fitted on the same rows with the plain columns. Differences are paired over the hold-outs, with the 95 %
+interval of Student's t. Coverage of the champion's intervals is over all rows that were held out. JSON on stdout.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from tabtrail.champion import graph_bytes
+from tabtrail.config import Config, load_config
+from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.modeling.benchmark import Table, build_model, load_table, needed_columns, run_benchmark
+from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.coverage import coverage_rows
+from tabtrail.modeling.metrics import score
+from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.split import Split
+
+DEFAULTS = ("LinearRegression", "RandomForest", "GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--config", type=Path, default=Path("config_v2.yaml"))
+    parser.add_argument("--without", action="append", default=[], help="a column that the models do not get")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--set", action="append", default=[])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [f"paths.raw_csv={options.csv.resolve()}", f"paths.processed_dir={folder}/parquet"]
+        config = load_config(options.config, [*paths, *options.set])
+        ingest(config)
+        data = scan_dataset(config).select(needed_columns(config)).collect()
+    if options.without:
+        config = config.without_columns(options.without)
+    holdouts = [holdout(seeded(config, seed), data, seed) for seed in range(options.seeds)]
+    json.dump(summary(holdouts, options.without), sys.stdout, indent=2)
+    print()
+
+
+def seeded(config: Config, seed: int) -> Config:
+    return config.model_copy(update={"model": config.model.model_copy(update={"random_state": seed})})
+
+
+def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
+    table = load_table(config, data)
+    start = time.perf_counter()
+    benchmark = run_benchmark(config, table, measure=lambda model: len(graph_bytes(config, model)))
+    seconds = time.perf_counter() - start
+    champion = benchmark.champion
+    found: dict[str, Any] = {
+        "seed": seed,
+        "champion": champion.candidate.name,
+        "cv_rmse": champion.mean("rmse"),
+        "rmse": champion.final.scores.rmse,
+        "mae": champion.final.scores.mae,
+        "benchmark_seconds": round(seconds, 1),
+        "coverage": {row.value: [row.rows, row.coverage, row.mean_width] for row in coverage_rows(config, benchmark, champion)},
+        "defaults": {name: default_scores(config, table, benchmark.split, name) for name in DEFAULTS},
+    }
+    print(f"seed {seed}: {champion.candidate.name} {found['rmse']:.1f} {found['mae']:.1f} in {seconds:.0f} s", file=sys.stderr)
+    return found
+
+
+def default_scores(config: Config, table: Table, split: Split, family: str) -> dict[str, float]:
+    model = config.model
+    numbers = model.numeric_features
+    plain = Recipe(numbers, model.categorical_features, numbers, {}, one_hot=model.categorical_features, seed=model.random_state)
+    train, test = table.take(split.train), table.take(split.test)
+    columns = [*numbers, *model.categorical_features]
+    fitted = build_model(Candidate(family, family, {}), plain).fit(train.x[columns], train.y)
+    scores = score(test.y, np.asarray(fitted.predict(test.x[columns]), dtype=np.float64).ravel())
+    return {"rmse": scores.rmse, "mae": scores.mae}
+
+
+def summary(holdouts: list[dict[str, Any]], without: list[str]) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    for metric in ("rmse", "mae"):
+        own = np.array([each[metric] for each in holdouts])
+        others = {name: np.array([each["defaults"][name][metric] for each in holdouts]) for name in DEFAULTS}
+        best = min(others, key=lambda name: float(others[name].mean()))
+        differences = own - others[best]
+        error = float(stats.t.ppf(0.975, len(own) - 1) * stats.sem(differences))
+        metrics[metric] = {
+            "champion": round(float(own.mean()), 1),
+            "champion_std": round(float(own.std(ddof=1)), 1),
+            "best_default": best,
+            "defaults": {name: round(float(values.mean()), 1) for name, values in others.items()},
+            "relative_difference": round(float(own.mean() / others[best].mean() - 1), 4),
+            "difference": round(float(differences.mean()), 1),
+            "difference_95": [round(float(differences.mean()) - error, 1), round(float(differences.mean()) + error, 1)],
+        }
+    slices = dict.fromkeys(name for each in holdouts for name in each["coverage"])
+    coverage = {}
+    for name in slices:
+        found = [each["coverage"][name] for each in holdouts if name in each["coverage"]]
+        rows = sum(each[0] for each in found)
+        coverage[name] = {
+            "rows": rows,
+            "coverage": round(sum(each[0] * each[1] for each in found) / rows, 4),
+            "mean_width": round(sum(each[0] * each[2] for each in found) / rows, 1),
+        }
+    estimate = np.array([each["cv_rmse"] - each["rmse"] for each in holdouts])
+    return {
+        "without": without,
+        "hold_outs": len(holdouts),
+        **metrics,
+        "coverage": coverage,
+        "cv_minus_test_rmse": {
+            "mean": round(float(estimate.mean()), 1),
+            "standard_error": round(float(stats.sem(estimate)), 1),
+        },
+        "benchmark_seconds": [each["benchmark_seconds"] for each in holdouts],
+        "champions": [each["champion"] for each in holdouts],
+        "each": holdouts,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
+
+import hashlib
+import io
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import joblib
+import numpy as np
+
+from tabtrail.bundle import save_bundle
+from tabtrail.config import Config
+from tabtrail.evidence.explain import Importance, explain, sample_rows
+from tabtrail.evidence.graph import export_onnx
+from tabtrail.evidence.parity import Parity, open_graph, prove_parity
+from tabtrail.expressions import date_text
+from tabtrail.modeling.benchmark import Benchmark, Result, Table
+from tabtrail.modeling.coverage import calibrated, grouping
+from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.metrics import rounded
+from tabtrail.schema import Feature, ModelSchema, rules_over
+from tabtrail.tracking.items import library_versions
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model as it is deployed: the ONNX graph with its proof, and the pickled pipeline for Python users."""
+
+    onnx: bytes
+    parity: Parity
+    joblib: bytes
+
+    @property
+    def onnx_sha256(self) -> str:
+        return hashlib.sha256(self.onnx).hexdigest()
+
+    @property
+    def joblib_sha256(self) -> str:
+        return hashlib.sha256(self.joblib).hexdigest()
+
+
+def graph_bytes(config: Config, model: Any) -> bytes:
+    """Return the ONNX graph of a model of this config."""
+    return export_onnx(model, config.number_inputs, config.model.text_features, config.model.name)
+
+
+def prove_champion(config: Config, benchmark: Benchmark) -> Exported:
+    """Export the champion and prove it on every row. Raises `ParityError` where the graph predicts anything else."""
+    model = benchmark.champion.model
+    graph = graph_bytes(config, model)
+    scale = float(np.std(benchmark.table.y[benchmark.split.train], ddof=1))
+    parity = prove_parity(graph, model, benchmark.table.x, scale, config.export.parity_tolerance)
+    return Exported(graph, parity, pickled(model))
+
+
+def pickled(model: Any) -> bytes:
+    """Return the joblib file of a model; equal models give equal bytes."""
+    buffer = io.BytesIO()
+    joblib.dump(model, buffer, compress=3)
+    return buffer.getvalue()
+
+
+def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> None:
+    """Replace the bundle by the champion's."""
+    champion = benchmark.champion
+    schema = describe_model(config, benchmark.table.take(benchmark.split.train))
+    row = leaderboard.champion_row
+    intervals = calibrated(config, benchmark, champion)
+    metadata: dict[str, Any] = {
+        "model": champion.candidate.name,
+        "family": champion.candidate.family,
+        "target": config.model.target,
+        "currency": config.model.currency,
+        "run_id": row.run_id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "synthetic": leaderboard.synthetic,
+        "schema": schema.to_dict(),
+        "metrics": {key: value for key, value in asdict(row).items() if key.startswith(("cv_", "test_", "interval_"))},
+        "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(config).to_dict()},
+        "leakage": [finding.to_dict() for finding in leaderboard.findings],
+        "parity": exported.parity.to_dict(),
+        "versions": library_versions(),
+        "data_sha256": leaderboard.data_sha256,
+        "config_sha256": config.digest(),
+    }
+    save_bundle(config.paths.models_dir, config.model.name, onnx=exported.onnx, joblib=exported.joblib, metadata=metadata)
+
+
+def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Importance:
+    """Return the champion's mean absolute Shapley values by raw column, on a sample of the training part."""
+    champion: Result = benchmark.champion
+    train = benchmark.table.take(benchmark.split.train)
+    seed = config.model.random_state
+    rows = sample_rows(train.x, config.explain.max_rows, seed)
+    explanation = explain(champion.model, train.x, rows, seed, open_graph(graph))
+    return Importance(
+        model=champion.candidate.name,
+        run_id=run_id,
+        rows=len(rows),
+        unit=config.model.currency or f"units of {config.model.target}",
+        base_value=rounded(explanation.base_value),
+        additivity_error=explanation.additivity_error,
+        mean_absolute_shap=explanation.importance,
+    )
+
+
+def describe_model(config: Config, train: Table) -> ModelSchema:
+    """Return what the model takes: the contract of each feature, what the training rows hold of it, and an example that works.
+
+    The example is the training row nearest to the medians, so that it keeps the row rules.
+    """
+    model = config.model
+    numbers = train.x[list(config.number_inputs)]
+    if numbers.shape[1]:
+        spread = numbers.std().replace(0, 1).fillna(1)
+        typical = int(((numbers - numbers.median()) / spread).abs().sum(axis=1).to_numpy().argmin())
+    else:
+        typical = 0
+    features: list[Feature] = []
+    for name in config.inputs:
+        rule, values = config.column_rule(name), train.x[name]
+        example = values.iloc[typical]
+        if name in model.text_features:
+            features.append(Feature(name, "categorical", rule, str(example), categories=tuple(sorted(set(values)))))
+            continue
+        low, high = (None, None) if values.isna().all() else (float(values.min()), float(values.max()))
+        kind: Literal["date", "numeric"] = "date" if rule.dtype == "date" else "numeric"
+        shown = _example(rule.dtype, float(example))
+        features.append(Feature(name, kind, rule, shown, seen_min=low, seen_max=high))
+    return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(config.inputs)))
+
+
+def _example(dtype: str, value: float) -> float | str | None:
+    if np.isnan(value):
+        return None
+    return date_text(value) if dtype == "date" else int(value) if dtype == "int" else value

@@ -1,0 +1,171 @@
+"""Estimators around a pipeline: a transformed target, a formula as a baseline, a weighted average of models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.pipeline import Pipeline
+
+from tabtrail.errors import DataError
+from tabtrail.expressions import Node, columns_of
+from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.preprocess import derive
+
+
+class TransformedRegressor(RegressorMixin, BaseEstimator):
+    """A pipeline that learns a transform of the target and predicts the target.
+
+    `kind` is `log1p` (learns log(1 + y)), `ratio` (learns y / r, weighted by r², which is least squares in the units of y) or
+    `log_ratio` (learns log(y / r)), with the reference r computed by `reference` from raw columns. Where r is missing, or
+    not above zero, the median of the training rows takes its place.
+    """
+
+    def __init__(self, pipeline: Pipeline, kind: str, reference: Node | None = None) -> None:
+        self.pipeline = pipeline
+        self.kind = kind
+        self.reference = reference
+
+    def fit(self, x: pd.DataFrame, y: Array) -> "TransformedRegressor":
+        """Fit the pipeline on the transformed target. Raises `DataError` for targets or references without a transform."""
+        self.feature_names_in_ = np.asarray(x.columns, dtype=object)
+        self.learn_reference(x)
+        known = self.usable(x)
+        learned = self.transform(x, y)
+        weights = self.weights(x)
+        # XGBoost sums in float32: around zero that costs the least, and the logarithm would magnify it.
+        self.center_ = float(np.mean(learned[known]))
+        learned = learned - self.center_
+        self.pipeline.fit(x[known], learned[known], **({} if weights is None else {"model__sample_weight": weights[known]}))
+        return self
+
+    def learn_reference(self, x: pd.DataFrame) -> None:
+        """Learn what takes the place of a missing reference. Raises `DataError` where every one is missing."""
+        self.fallback_ = self._typical_reference(x)
+
+    def predict(self, x: pd.DataFrame) -> Array:
+        """Return predictions in units of the target."""
+        return self.restore(x, np.asarray(self.pipeline.predict(x), dtype=np.float64).ravel() + self.center_)
+
+    def usable(self, x: pd.DataFrame) -> Any:
+        """Tell for each row whether its reference is known and above zero."""
+        if self.reference is None:
+            return np.ones(len(x), dtype=bool)
+        return self._raw_reference(x) > 0
+
+    def transform(self, x: pd.DataFrame, y: Array) -> Array:
+        """Return what the pipeline learns for targets `y`. Raises `DataError` where there is no logarithm of a target."""
+        if self.kind in ("log1p", "log_ratio"):
+            bad = int(np.sum(y < 0 if self.kind == "log1p" else y <= 0))
+            if bad:
+                least = "below zero" if self.kind == "log1p" else "zero or below"
+                raise DataError(f"the target is {least} in {bad:,} rows, so that target_transform {self.kind} has no logarithm")
+        if self.kind == "log1p":
+            return np.asarray(np.log1p(y))
+        share = y / self._reference(x)
+        return np.asarray(np.log(share)) if self.kind == "log_ratio" else np.asarray(share)
+
+    def weights(self, x: pd.DataFrame) -> Array | None:
+        """Return the weight of each row: the squared reference, of mean 1; None where all weigh the same."""
+        if self.kind != "ratio":
+            return None
+        squared = self._reference(x) ** 2
+        return np.asarray(squared / squared.mean())
+
+    def restore(self, x: pd.DataFrame, learned: Array) -> Array:
+        """Return predictions in units of the target from those of the pipeline."""
+        with np.errstate(over="ignore"):
+            if self.kind == "log1p":
+                return np.asarray(np.exp(learned) - 1)
+            factor = np.exp(learned) if self.kind == "log_ratio" else learned
+            return np.asarray(factor * self._reference(x))
+
+    def _reference(self, x: pd.DataFrame) -> Array:
+        raw = self._raw_reference(x)
+        return np.where(raw > 0, raw, self.fallback_)
+
+    def _raw_reference(self, x: pd.DataFrame) -> Array:
+        assert self.reference is not None  # noqa: S101 - log1p, the only kind without one, asks for none
+        return derive(self.reference, {name: x[name].to_numpy(dtype=np.float64) for name in columns_of(self.reference)})
+
+    def _typical_reference(self, x: pd.DataFrame) -> float:
+        if self.reference is None:
+            return 1.0
+        known = self._raw_reference(x)
+        known = known[known > 0]
+        if not len(known):
+            raise DataError(f"the reference of target_transform {self.kind} is missing or not above zero in every training row")
+        return float(np.median(known))
+
+
+class FormulaRegressor(RegressorMixin, BaseEstimator):
+    """The derived feature that predicts best as it stands, nothing fitted but the choice and the mean for rows without it."""
+
+    def __init__(self, formulas: Mapping[str, Node]) -> None:
+        self.formulas = formulas
+
+    def fit(self, x: pd.DataFrame, y: Array) -> "FormulaRegressor":
+        """Choose the formula with the least squared error on the training rows."""
+        self.feature_names_in_ = np.asarray(x.columns, dtype=object)
+        self.mean_ = float(np.mean(y))
+        errors = {name: float(np.mean((self._values(name, x) - y) ** 2)) for name in self.formulas}
+        self.chosen_ = min(errors, key=lambda name: (errors[name], name))
+        return self
+
+    def predict(self, x: pd.DataFrame) -> Array:
+        """Return the chosen formula's values."""
+        return self._values(self.chosen_, x)
+
+    def _values(self, name: str, x: pd.DataFrame) -> Array:
+        formula = self.formulas[name]
+        value = derive(formula, {column: x[column].to_numpy(dtype=np.float64) for column in columns_of(formula)})
+        return np.where(np.isnan(value), self.mean_, value)
+
+
+class Blend(RegressorMixin, BaseEstimator):
+    """A weighted average of fitted models; the weights are above zero and add up to one."""
+
+    def __init__(self, names: tuple[str, ...], weights: tuple[float, ...], models: tuple[Any, ...]) -> None:
+        self.names = names
+        self.weights = weights
+        self.models = models
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    @property
+    def feature_names_in_(self) -> Any:
+        """The raw columns [columns] in their order."""
+        return self.models[0].feature_names_in_
+
+    def predict(self, x: pd.DataFrame) -> Array:
+        """Return the weighted average of the models' predictions."""
+        return average([np.asarray(model.predict(x), dtype=np.float64).ravel() for model in self.models], self.weights)
+
+
+def average(predictions: list[Array], weights: tuple[float, ...]) -> Array:
+    """Return the weighted average [rows] of predictions, summed in their order."""
+    total = np.zeros(len(predictions[0]))
+    for values, weight in zip(predictions, weights, strict=True):
+        total = total + weight * values
+    return total
+
+
+def choose_weights(predictions: Mapping[str, Array], y: Array, rounds: int) -> dict[str, float]:
+    """Return the weights of a greedy ensemble: in each round the model joins, again too, that lowers the RMSE most.
+
+    Caruana et al., "Ensemble Selection from Libraries of Models" (ICML 2004), with replacement; `predictions` are out of
+    fold. The ensemble of the round with the least error is taken; ties go to the first by name.
+    """
+    names = sorted(predictions)
+    total, counts = np.zeros(len(y)), dict.fromkeys(names, 0)
+    best_error, best = np.inf, dict(counts)
+    for size in range(1, rounds + 1):
+        errors = {name: float(np.mean(((total + predictions[name]) / size - y) ** 2)) for name in names}
+        joined = min(names, key=errors.__getitem__)
+        total, counts[joined] = total + predictions[joined], counts[joined] + 1
+        if errors[joined] < best_error:
+            best_error, best = errors[joined], dict(counts)
+    members = sum(best.values())
+    return {name: count / members for name, count in best.items() if count}

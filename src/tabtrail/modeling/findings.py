@@ -1,0 +1,42 @@
+"""What the leakage audit finds."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal[
+    "copy",
+    "rescaled",
+    "monotone",
+    "binned",
+    "predicts_alone",
+    "identifier",
+    "nearly_unique",
+    "duplicates_across_split",
+    "groups_across_split",
+    "dates_across_split",
+]
+GIVES_TARGET_AWAY: frozenset[str] = frozenset(("copy", "rescaled", "monotone", "binned", "predicts_alone"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that makes the benchmark's figures too good: `column` (None: the split as a whole), what, and the evidence.
+
+    `cv_rmse_with` and `cv_rmse_without` are the cross-validated RMSE of a quick model with all columns and without this one,
+    in units of the target; None where that makes no sense.
+    """
+
+    column: str | None
+    kind: Kind
+    evidence: str
+    cv_rmse_with: float | None
+    cv_rmse_without: float | None
+
+    def __str__(self) -> str:
+        worth = ""
+        if self.cv_rmse_with is not None and self.cv_rmse_without is not None:
+            worth = f" (RMSE {self.cv_rmse_with:,.7g} with it, {self.cv_rmse_without:,.7g} without)"
+        return f"{self.column or 'split'}: {self.kind.replace('_', ' ')}: {self.evidence.rstrip('.')}{worth}"
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

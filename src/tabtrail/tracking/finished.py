@@ -1,0 +1,65 @@
+"""Finished candidates in the store: what a resumed benchmark takes up instead of fitting again."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from tabtrail.config import Config
+from tabtrail.errors import StoreError
+from tabtrail.modeling.benchmark import FULL, Fit, Result, Table
+from tabtrail.modeling.candidates import list_candidates
+from tabtrail.modeling.metrics import score, score_strata
+from tabtrail.modeling.split import Fold, Split
+from tabtrail.tracking.items import MODEL, PREDICTIONS, TAG
+from tabtrail.tracking.store import LoggedModel, Run, Store, load_model, model_location, read_artifact
+
+_FACTS = ("fold", "fit_seconds", "predict_seconds", "iterations")
+
+
+def fits_to_bytes(result: Result) -> bytes:
+    """Return a candidate's fits as an npz file: the predictions of each, and the few facts that they do not tell."""
+    fits = (*result.folds, result.final)
+    facts = {
+        "model_bytes": result.model_bytes,
+        "fits": [{name: getattr(fit, name) for name in _FACTS} for fit in fits],
+    }
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {f"predicted_{fit.fold}": fit.predicted for fit in fits}
+    np.savez(buffer, facts=np.array(json.dumps(facts)), **arrays)
+    return buffer.getvalue()
+
+
+def result_from(
+    store: Store, run: Run, config: Config, table: Table, split: Split, artifact: str
+) -> tuple[Result, LoggedModel] | None:
+    """Return the result that a finished run holds, with its model; None where it is of no candidate of this config.
+
+    Scores are computed again from the predictions. Raises `StoreError` where predictions or model are not those of the run.
+    """
+    names = {each.name: each for each in list_candidates(config.candidates, with_formulas=bool(config.model.formulas))}
+    candidate = names.get(run.tags[TAG + "candidate"])
+    if candidate is None or MODEL not in run.tags:
+        return None
+    with np.load(io.BytesIO(read_artifact(store, run.run_id, artifact)), allow_pickle=False) as arrays:
+        facts = json.loads(str(arrays["facts"]))
+        predicted = {each["fold"]: arrays[f"predicted_{each['fold']}"] for each in facts["fits"]}
+    logged = LoggedModel(run.run_id, model_location(store, run.run_id), run.tags[MODEL])
+    fits = {}
+    for each in facts["fits"]:
+        rows = Fold(split.train, split.test) if each["fold"] == FULL else split.folds[each["fold"]]
+        valid = table.take(rows.valid)
+        values = predicted[each["fold"]]
+        fits[each["fold"]] = Fit(
+            candidate=candidate.name,
+            scores=score(valid.y, values),
+            strata=score_strata(valid.y, values, valid.strata),
+            predicted=values,
+            model=load_model(store, logged) if each["fold"] == FULL else None,
+            **each,
+        )
+    result = Result(candidate, tuple(fits[fold] for fold in range(len(split.folds))), fits[FULL], facts["model_bytes"])
+    if result.predictions_sha256 != run.tags[PREDICTIONS]:
+        raise StoreError(f"the predictions of run {run.run_id} in the MLflow store were altered; train anew with --force")
+    return result, logged

@@ -1,0 +1,34 @@
+"""Which process works on a run, so that the runs of a dead one are told from those of a living one."""
+
+import os
+import socket
+from pathlib import Path
+
+
+def this_process() -> str:
+    """Return host, process id and, where the system tells it, the start of the process (ids are given out again)."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_start(os.getpid())}"
+
+
+def is_alive(process: str) -> bool:
+    """Tell whether the process lives. One of another host is taken to live: nothing here can tell."""
+    host, _, rest = process.rpartition(":")[0].rpartition(":")
+    if host != socket.gethostname():
+        return bool(host)
+    try:
+        os.kill(int(rest), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError):
+        return True
+    return _start(int(rest)) == process.rpartition(":")[2]
+
+
+def _start(pid: int) -> str:
+    """Return the start time in clock ticks since boot (Linux: field 22 of /proc/<pid>/stat), "" where it is not told."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
