@@ -1,0 +1,62 @@
+"""Another dataset with nothing but another YAML: California housing, from the CSV to a prediction."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.model_selection import train_test_split
+
+from conftest import CALIFORNIA_CSV, REPO
+from tabtrail import pipeline
+from tabtrail.bundle import load_bundle
+from tabtrail.champion import prove_champion
+from tabtrail.config import Config, load_config
+from tabtrail.data.ingest import scan_dataset
+from tabtrail.evidence.parity import run_onnx
+from tabtrail.modeling.benchmark import load_table, run_benchmark
+from tabtrail.modeling.metrics import score
+from tabtrail.modeling.split import split_training_part
+from tabtrail.predictor import Predictor
+
+EXAMPLE = REPO / "examples" / "california_housing" / "config.yaml"
+# One of the example's candidates, with fewer rounds, for the time of a test.
+LIGHTGBM = "{n_estimators: 600, num_leaves: 31, learning_rate: 0.07, subsample: 0.8, subsample_freq: 1, colsample_bytree: 0.6}"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    if not CALIFORNIA_CSV.is_file():
+        pytest.skip(f"{CALIFORNIA_CSV} is missing: the example is not run")
+    folder = tmp_path_factory.mktemp("california")
+    (folder / "config.yaml").write_bytes(EXAMPLE.read_bytes())
+    candidates = f"candidates={{LinearRegression: {{}}, LightGBM: {LIGHTGBM}}}"
+    return load_config(folder / "config.yaml", [f"paths.raw_csv={CALIFORNIA_CSV}", candidates, "explain.max_rows=50"])
+
+
+def test_the_whole_path_runs_with_another_yaml(config: Config) -> None:
+    report = pipeline.run(config)
+    assert report.manifest.rows_kept == 20_640
+    assert report.leaderboard.findings == ()
+    assert report.leaderboard.champion == "LightGBM"
+    summary = pl.read_parquet(config.paths.output_dir / "summary" / "by_ocean_proximity.parquet")
+    assert summary["districts"].sum() == 20_640
+    predictor = Predictor(load_bundle(config.paths.models_dir, "housing_regressor"))
+    (answer,) = predictor.predict([predictor.schema.example])
+    assert answer.interval is not None
+    assert 0 <= answer.interval.low < answer.value < answer.interval.high
+    for row in report.leaderboard.coverage:
+        if row.rows > 400:
+            assert 0.85 <= row.coverage <= 0.95
+
+
+def test_its_error_on_the_usual_split_is_below_what_an_automl_search_reached(config: Config, tmp_path: Path) -> None:
+    pipeline.run_ingest(config)
+    data = scan_dataset(config).collect()
+    table = load_table(config, data)
+    _, test_rows = train_test_split(np.arange(data.height), test_size=0.2, random_state=42)
+    test = np.isin(table.row, test_rows)
+    split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
+    benchmark = run_benchmark(config, table, split=split)
+    exported = prove_champion(config, benchmark)
+    assert score(table.y[test], run_onnx(exported.onnx, table.x[test])).rmse < 44_500
