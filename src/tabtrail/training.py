@@ -162,7 +162,7 @@ def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
         categorical=config.model.text_features,
         train=split.train,
         test=split.test,
-        folds=[(fold.train, fold.valid) for fold in split.folds],
+        folds=[(fold.train, fold.valid) for fold in split.folds if fold.repeat == 0],
         groups=None if table.groups is None else [str(group) for group in table.groups],
         dates=table.keys.date,
         random_split=config.split.kind == "random",

@@ -125,7 +125,8 @@ def find_unfinished(store: Store, key: str) -> str | None:
     """Return the newest run with this key that never became complete and that no living process works on."""
     found = store.client.search_runs([store.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time DESC"])
     for run in found:
-        if run.data.tags.get(COMPLETE) != "true" and not is_alive(run.data.tags.get(PROCESS, "")):
+        at_work = run.info.status == "RUNNING" and is_alive(run.data.tags.get(PROCESS, ""))
+        if run.data.tags.get(COMPLETE) != "true" and not at_work:
             return str(run.info.run_id)
     return None
 
