@@ -53,7 +53,7 @@ from tabtrail.tracking.store import (
     Store,
     close_dead_runs,
     complete_children,
-    find_unfinished,
+    find_run,
     log_artifact,
     log_dataset,
     log_files,
@@ -98,9 +98,9 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
     """Run the benchmark on the dataset, log it, and replace bundle, importance, tables and leaderboard by the champion's.
 
     A benchmark of the same data, config and code that was cut short is continued: its finished candidates are not fitted
-    again, unless `force`. All that can be refused (the data for the folds, a candidate's parameters, leakage, the proof, the
-    explanation) is refused before the first file is replaced. Raises the `TabtrailError` of what failed; runs that were begun
-    are then marked as failed.
+    again, unless `force`. One that is complete is only written out again. All that can be refused (the data for the folds, a
+    candidate's parameters, leakage, the proof, the explanation) is refused before the first file is replaced. Raises the
+    `TabtrailError` of what failed; runs that were begun are then marked as failed.
     """
     started = time.time()
     with ThreadPoolExecutor(1) as pool:
@@ -111,7 +111,7 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
     key = benchmark_key(config, manifest)
     with store_errors(store.uri):
         dead = close_dead_runs(store)
-        resumed = None if force else find_unfinished(store, key)
+        resumed = None if force else find_run(store, key)
     if dead:
         progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
     tags = {**provenance_tags(config, manifest), KEY: key}

@@ -20,7 +20,7 @@ from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.split import Split, split_training_part
 from tabtrail.progress import Progress
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
-from tabtrail.tracking.store import close_dead_runs, find_unfinished, log_items, open_store, running, store_errors
+from tabtrail.tracking.store import close_dead_runs, find_run, log_items, open_store, running, store_errors
 from tabtrail.training import Prepared, prepare
 
 BOOSTERS = ("GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
@@ -110,7 +110,7 @@ def _search(
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri):
         close_dead_runs(store)
-        resumed = find_unfinished(store, key)
+        resumed = find_run(store, key)
     tags = {**provenance_tags(config, manifest), TAG + "kind": "tuning", TAG + "candidate": candidate.name}
     with running(store, f"tune {candidate.name}", {**tags, KEY: key}, resumed=resumed) as parent:
         while (done := len(study.get_trials(states=_FINISHED))) < trials and (until is None or time.monotonic() < until):

@@ -121,12 +121,12 @@ def _experiment_id(client: Any, name: str, create: Callable[[str], str]) -> str:
     return str(found.experiment_id)
 
 
-def find_unfinished(store: Store, key: str) -> str | None:
-    """Return the newest run with this key that never became complete and that no living process works on."""
+def find_run(store: Store, key: str) -> str | None:
+    """Return the newest run with this key that no living process works on: it may be complete, or have been cut short."""
     found = store.client.search_runs([store.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time DESC"])
     for run in found:
         at_work = run.info.status == "RUNNING" and is_alive(run.data.tags.get(PROCESS, ""))
-        if run.data.tags.get(COMPLETE) != "true" and not at_work:
+        if not at_work:
             return str(run.info.run_id)
     return None
 
