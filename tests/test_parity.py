@@ -1,5 +1,6 @@
 """Every family exports, and the graph predicts what the pipeline predicts, on rows it was not made for too."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabtrail.errors import ParityError
 from tabtrail.evidence.graph import export_onnx
-from tabtrail.evidence.parity import prove_parity, run_onnx
+from tabtrail.evidence.parity import check_parity, run_onnx
 from tabtrail.evidence.trees import read_trees
 from tabtrail.expressions import parse_expression
 from tabtrail.modeling.benchmark import build_model, regressor_of
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import Blend, FormulaRegressor
 from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.proof import Parity
 
 NUMERIC, CATEGORICAL = ["a", "b"], ["c"]
 PLAIN = Recipe(("a", "b"), ("c",), ("a", "b"), {}, one_hot=("c",))
@@ -73,6 +74,10 @@ def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     return x, np.abs(x["a"] * x["b"] + 300 * (x["c"] == "red") + random.normal(0, 50, count)).to_numpy() + 1
 
 
+def prove(graph: bytes, model: Any, x: pd.DataFrame, scale: float, tolerance: float = 1e-5) -> Parity:
+    return check_parity(graph, model, x, texts=("c", "code"), scale=scale, tolerance=tolerance, seed=7)
+
+
 def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
     x, y = make_rows(600, seed=1)
     candidate = Candidate(name, name.partition("_")[0], CANDIDATES[name], None, transform, TRANSFORMS[transform])
@@ -91,14 +96,14 @@ def test_derived_columns_encoders_and_target_transforms_are_in_the_graph(name: s
     x.loc[2::7, "d"] = np.nan
     x.loc[3::7, "a"] = x.loc[3::7, "b"]
     x.loc[4::7, ["code", "c"]] = "never seen"
-    assert prove_parity(graph, model, x, float(np.std(y)), 1e-5).passed
+    assert prove(graph, model, x, float(np.std(y))).passed
 
 
 def test_a_blend_is_one_graph() -> None:
     members = (fit("XGBoost", DERIVED, "log_ratio"), fit("LinearRegression", DERIVED), fit("CatBoost", DERIVED, "log1p"))
     model = Blend(("XGBoost", "LinearRegression", "CatBoost"), (0.5, 0.25, 0.25), members)
     x, y = make_rows(1000, seed=2)
-    assert prove_parity(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)), 1e-5).passed
+    assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y))).passed
 
 
 def test_a_formula_is_a_graph_too() -> None:
@@ -106,7 +111,7 @@ def test_a_formula_is_a_graph_too() -> None:
     model = FormulaRegressor(dict(DERIVED.formulas)).fit(x, y)
     assert model.chosen_ == "product"
     x.loc[::3, "a"] = np.nan
-    assert prove_parity(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)), 1e-12).passed
+    assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)), 1e-12).passed
 
 
 @pytest.fixture(scope="module", params=CANDIDATES)
@@ -115,12 +120,55 @@ def exported(request: pytest.FixtureRequest) -> tuple[Any, bytes]:
     return pipeline, export_onnx(pipeline, NUMERIC, CATEGORICAL, "model")
 
 
-def test_it_equals_python_on_new_rows(exported: tuple[Any, bytes]) -> None:
+def test_the_proof_says_what_was_tried(exported: tuple[Any, bytes]) -> None:
     pipeline, graph = exported
     x, y = make_rows(3000, seed=2)
-    parity = prove_parity(graph, pipeline, x, float(np.std(y)), 1e-5)
+    parity = prove(graph, pipeline, x, float(np.std(y)))
     assert parity.passed
-    assert parity.rows == 3000
+    assert parity.classes["data"].rows == 3000
+    assert {name: each.rows for name, each in parity.classes.items() if name in ("missing", "unseen", "extremes")} == {
+        "missing": 6 * 20,
+        "unseen": 2 * 10 * 20,
+        "extremes": 4 * 11 * 3,
+    }
+    assert parity.rows == sum(each.rows for each in parity.classes.values())
+    assert Parity.from_dict(parity.to_dict()) == parity
+
+
+@pytest.mark.parametrize("name", [name for name in CANDIDATES if name not in ("MeanBaseline", "LinearRegression")])
+def test_thresholds_on_raw_and_derived_columns_are_tried(name: str) -> None:
+    model = fit(name, DERIVED)
+    x, y = make_rows(600, seed=2)
+    parity = prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)))
+    assert parity.passed
+    assert parity.thresholds >= parity.thresholds_tried >= min(parity.thresholds, 1000) / 2
+    assert parity.classes["thresholds"].rows > parity.thresholds_tried
+
+
+def shift_thresholds(graph: bytes) -> bytes:
+    """Move every threshold of a graph's trees by one float32: what a conversion in the wrong precision does."""
+    proto = onnx.load_from_string(graph)
+    moved = 0
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "nodes_values_as_tensor":
+                values = onnx.numpy_helper.to_array(attribute.t).copy()
+                near = np.nextafter(values.astype(np.float32), np.float32(np.inf)).astype(values.dtype)
+                attribute.t.CopyFrom(onnx.numpy_helper.from_array(near, attribute.t.name))
+                moved += 1
+    assert moved
+    return bytes(proto.SerializeToString())
+
+
+def test_a_graph_whose_thresholds_are_off_by_one_float32_is_found_out() -> None:
+    """The rows of the data do not show it: none of them lies between a threshold and its neighbour."""
+    model = fit("LightGBM")
+    x, y = make_rows(600, seed=2)
+    wrong = shift_thresholds(export_onnx(model, NUMERIC, CATEGORICAL, "m"))
+    parity = prove(wrong, model, x, float(np.std(y)))
+    assert parity.classes["data"].max_difference < 1e-5
+    assert not parity.passed
+    assert "beside a threshold" in parity.complaint
 
 
 @pytest.mark.parametrize("name", [name for name in CANDIDATES if name not in ("MeanBaseline", "LinearRegression")])
@@ -141,8 +189,8 @@ def test_it_equals_python_beside_every_threshold(name: str) -> None:
                 np.nextafter(threshold, 1e9),
             ):
                 rows.append([float(value) if feature == 0 else 50.0, float(value) if feature == 1 else 30.0])
-    x = pd.DataFrame(rows, columns=NUMERIC).assign(c=np.array(["red"] * len(rows), dtype=object))
-    assert prove_parity(graph, pipeline, x, 1500.0, 1e-5).passed
+    x = pd.DataFrame(rows, columns=NUMERIC).assign(c="red", code="S1", d=0.0).astype({"c": object, "code": object})
+    assert prove(graph, pipeline, x, 1500.0).passed
 
 
 def test_it_equals_python_on_missing_numbers_and_unseen_texts(exported: tuple[Any, bytes]) -> None:
@@ -151,7 +199,7 @@ def test_it_equals_python_on_missing_numbers_and_unseen_texts(exported: tuple[An
     x.loc[::2, "a"] = np.nan
     x.loc[::3, "b"] = np.nan
     x["c"] = np.array(["never seen", "", "RED", "x" * 10_000, "red "] * 40, dtype=object)
-    assert prove_parity(graph, pipeline, x, 1500.0, 1e-5).passed
+    assert prove(graph, pipeline, x, 1500.0).passed
 
 
 @settings(max_examples=50, deadline=None)
@@ -175,11 +223,10 @@ def test_the_graph_takes_raw_columns_by_name(exported: tuple[Any, bytes]) -> Non
     assert model.ir_version <= 13
 
 
-def test_a_graph_of_another_model_is_refused_with_its_rows() -> None:
+def test_a_graph_of_another_model_fails_the_proof_and_names_the_worst_row() -> None:
     x, y = make_rows(100, seed=4)
     wrong = export_onnx(fit("MeanBaseline"), NUMERIC, CATEGORICAL, "m")
-    with pytest.raises(
-        ParityError, match=r"differs from the Python model on \d+ of 100 rows by more than 1e-05 .*\(row \d+ by"
-    ) as caught:
-        prove_parity(wrong, fit("LinearRegression"), x, float(np.std(y)), 1e-5)
-    assert caught.value.exit_code == 4
+    parity = prove(wrong, fit("LinearRegression"), x, float(np.std(y)))
+    assert not parity.passed
+    assert re.search(r"differs from the Python model by .* on data row \d+ with .* = ", parity.complaint)
+    assert re.fullmatch(r"data row \d+", parity.classes["data"].worst)

@@ -22,9 +22,9 @@ def tuned_path(config: Config) -> Path:
 
 
 def bundle_files(config: Config) -> list[Path]:
-    """Return the three files of the bundle."""
+    """Return the four files of the bundle."""
     folder, name = config.paths.models_dir, config.model.name
-    return [folder / f"{name}.onnx", folder / f"{name}.joblib", metadata_path(folder, name)]
+    return [folder / f"{name}.onnx", folder / f"{name}.joblib", folder / f"{name}_parity.json", metadata_path(folder, name)]
 
 
 def artifact_paths(config: Config) -> dict[str, Path]:

@@ -1,6 +1,6 @@
-"""What is deployed: `<name>.onnx`, `<name>.joblib` and `<name>_metadata.json`, written and checked as one unit.
+"""What is deployed: `<name>.onnx`, `.joblib`, `_parity.json` and `_metadata.json`, written and checked as one unit.
 
-The metadata holds the sha256 of both files and of itself, so that nothing altered is ever loaded.
+The metadata holds the sha256 of the other files and of itself, so that nothing altered is ever loaded.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class Bundle:
     """A verified model: `metadata` as in the JSON file, and the bytes of the ONNX graph.
 
     Metadata: format, name, model, family, target, currency, run_id, created, synthetic, schema (see `ModelSchema`),
-    metrics, parity, versions, data_sha256, config_sha256, files (name, sha256 and size of onnx and joblib).
+    metrics, parity, versions, data_sha256, config_sha256, files (name, sha256 and size of onnx, joblib and parity).
     """
 
     metadata: dict[str, Any]
@@ -39,12 +39,12 @@ def metadata_path(folder: Path, name: str) -> Path:
     return folder / f"{name}_metadata.json"
 
 
-def save_bundle(folder: Path, name: str, *, onnx: bytes, joblib: bytes, metadata: dict[str, Any]) -> None:
-    """Write the three files and swap the whole folder in; other files of the folder stay.
+def save_bundle(folder: Path, name: str, *, onnx: bytes, joblib: bytes, parity: bytes, metadata: dict[str, Any]) -> None:
+    """Write the four files and swap the whole folder in; other files of the folder stay.
 
     Raises `TabtrailError` when the folder cannot be written; the previous bundle is then untouched.
     """
-    contents = {"onnx": (f"{name}.onnx", onnx), "joblib": (f"{name}.joblib", joblib)}
+    contents = {"onnx": (f"{name}.onnx", onnx), "joblib": (f"{name}.joblib", joblib), "parity": (f"{name}_parity.json", parity)}
     files = {
         kind: {"name": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
         for kind, (file, data) in contents.items()

@@ -13,12 +13,15 @@ from tabtrail.bundle import save_bundle
 from tabtrail.config import Config
 from tabtrail.evidence.explain import Importance, explain, sample_rows
 from tabtrail.evidence.graph import export_onnx
-from tabtrail.evidence.parity import Parity, open_graph, prove_parity
+from tabtrail.evidence.parity import check_parity, open_graph
 from tabtrail.expressions import date_text
+from tabtrail.files import json_bytes
 from tabtrail.modeling.benchmark import Benchmark, Result, Table
 from tabtrail.modeling.coverage import calibrated, grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
+from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.split import Split
 from tabtrail.schema import Feature, ModelSchema, rules_over
 from tabtrail.tracking.items import library_versions
 
@@ -45,13 +48,23 @@ def graph_bytes(config: Config, model: Any) -> bytes:
     return export_onnx(model, config.number_inputs, config.model.text_features, config.model.name)
 
 
-def prove_champion(config: Config, benchmark: Benchmark) -> Exported:
-    """Export the champion and prove it on every row. Raises `ParityError` where the graph predicts anything else."""
-    model = benchmark.champion.model
-    graph = graph_bytes(config, model)
-    scale = float(np.std(benchmark.table.y[benchmark.split.train], ddof=1))
-    parity = prove_parity(graph, model, benchmark.table.x, scale, config.export.parity_tolerance)
-    return Exported(graph, parity, pickled(model))
+def prove(config: Config, table: Table, split: Split, model: Any) -> tuple[int, Parity]:
+    """Return the size in bytes of a model's ONNX graph, and the proof of it on every row of the table and on made ones."""
+    tolerance = config.export.parity_tolerance
+    try:
+        graph = graph_bytes(config, model)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        return len(pickled(model)), Parity(tolerance, {}, error=f"{type(error).__name__}: {str(error)[:200]}")
+    scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
+    texts, seed = config.model.text_features, config.model.random_state
+    return len(graph), check_parity(graph, model, table.x, texts=texts, scale=scale, tolerance=tolerance, seed=seed)
+
+
+def export_champion(config: Config, benchmark: Benchmark) -> Exported:
+    """Return the champion as it is deployed."""
+    champion = benchmark.champion
+    parity = champion.parity or prove(config, benchmark.table, benchmark.split, champion.model)[1]
+    return Exported(graph_bytes(config, champion.model), parity, pickled(champion.model))
 
 
 def pickled(model: Any) -> bytes:
@@ -79,12 +92,14 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
         "metrics": {key: value for key, value in asdict(row).items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(config).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
-        "parity": exported.parity.to_dict(),
+        "parity": exported.parity.summary(),
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
         "config_sha256": config.digest(),
     }
-    save_bundle(config.paths.models_dir, config.model.name, onnx=exported.onnx, joblib=exported.joblib, metadata=metadata)
+    proof = {"model": champion.candidate.name, "run_id": row.run_id, **exported.parity.to_dict()}
+    parts = {"onnx": exported.onnx, "joblib": exported.joblib, "parity": json_bytes(proof)}
+    save_bundle(config.paths.models_dir, config.model.name, **parts, metadata=metadata)
 
 
 def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Importance:

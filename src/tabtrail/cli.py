@@ -400,6 +400,11 @@ def _difference(board: "Leaderboard", row: "Row") -> str:
     return f"+{row.difference:.4g} ({row.difference_low:.4g} to {row.difference_high:.4g})"
 
 
+def _parity(row: "Row") -> str:
+    found = "no graph" if row.parity_max_difference is None else f"{row.parity_max_difference:.1e}"
+    return found if row.deployable else f"{found}: not deployable"
+
+
 def _plain(value: Any) -> Any:
     """Return a value of a table as JSON has it."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -436,8 +441,9 @@ def _print_leaderboard(board: "Leaderboard") -> None:
     strata = list(board.candidates[0].cv_by_stratum)
     level = f"{board.interval_level:.0%}"
     _print_table(
-        f"R², {level} intervals on the test part, size" + (", RMSE by stratum" if strata else ""),
-        ["candidate", "cv R²", "test R²", "coverage", "mean width", "kB", *(f"cv RMSE {name}" for name in strata)],
+        f"R², {level} intervals on the test part, largest difference of the ONNX graph in target standard deviations, size"
+        + (", RMSE by stratum" if strata else ""),
+        ["candidate", "cv R²", "test R²", "coverage", "mean width", "parity", "kB", *(f"cv RMSE {name}" for name in strata)],
         [
             [
                 "  " + row.candidate,
@@ -445,6 +451,7 @@ def _print_leaderboard(board: "Leaderboard") -> None:
                 _number(row.test_r2),
                 _number(row.interval_coverage),
                 _number(row.interval_width),
+                _parity(row),
                 f"{row.model_bytes / 1000:,.0f}",
                 *(_number(row.cv_by_stratum[name]["rmse"]) for name in strata),
             ]

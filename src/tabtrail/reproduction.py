@@ -61,7 +61,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     benchmark = run_benchmark(
         _only(prepared.config, wanted),
         prepared.table,
-        measure=lambda model: len(graph_bytes(prepared.config, model)),
+        export=lambda model: (len(graph_bytes(prepared.config, model)), None),
         split=prepared.split,
         progress=progress.advance,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.artifacts import bundle_files, importance_path, leaderboard_path
-from tabtrail.champion import bundle_champion, describe_model, explain_champion, graph_bytes, prove_champion
+from tabtrail.champion import bundle_champion, describe_model, explain_champion, export_champion, prove
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.data.warehouse import benchmark_table_files
@@ -188,13 +188,16 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     benchmark = run_benchmark(
         config,
         prepared.table,
-        measure=lambda model: len(graph_bytes(config, model)),
+        export=lambda model: prove(config, prepared.table, prepared.split, model),
         split=prepared.split,
         finished=tracked.finished,
         on_result=lambda result: _log_candidate(prepared, tracked, result),
         progress=progress.advance,
     )
     champion = benchmark.champion
+    for result in benchmark.results:
+        if result.parity is not None and not result.deployable:
+            progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
     progress.say(
         f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse')} ± {champion.std('rmse')}"
     )
@@ -207,18 +210,27 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     for row in leaderboard.candidates:
         log_metrics(store, row.run_id, comparison_items(row))
     # All that can be refused comes before the first file that is replaced.
-    exported = prove_champion(config, benchmark)
+    exported = export_champion(config, benchmark)
     importance = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
     bundle_champion(config, benchmark, leaderboard, exported)
     progress.say(
-        f"train: ONNX equals Python on {exported.parity.rows:,} rows, within"
+        f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {exported.parity.max_difference:.2g} target standard deviations"
     )
     write_json(importance_path(config), importance.to_dict())
     _write_tables(config, benchmark, leaderboard, tracked.tags)
     write_json(leaderboard_path(config), leaderboard.to_dict())
     slices = benchmark_table_files(config)["error_slices"]
-    log_files(store, parent, [leaderboard_path(config), importance_path(config), slices, *bundle_files(config)[::2]])
+    log_files(
+        store,
+        parent,
+        [
+            leaderboard_path(config),
+            importance_path(config),
+            slices,
+            *(path for path in bundle_files(config) if path.suffix != ".joblib"),
+        ],
+    )
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
     winner = tracked.models[champion.candidate.name]

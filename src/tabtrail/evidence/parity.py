@@ -1,63 +1,71 @@
 """The proof that an ONNX graph predicts what the Python model predicts."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pandas as pd
 
-from tabtrail.errors import ParityError
 from tabtrail.evidence.graph import OUTPUT
+from tabtrail.evidence.probes import Probes, extremes, missing_values, strange_texts, threshold_neighbours, within_float32
 from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.proof import Parity, Tried
 
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Parity:
-    """The differences of graph and pipeline over `rows` rows, in standard deviations of the target."""
-
-    rows: int
-    max_difference: float
-    p999_difference: float
-    worst_row: int
-    tolerance: float
-
-    @property
-    def passed(self) -> bool:
-        return self.max_difference <= self.tolerance
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "passed": self.passed}
+_CHUNK = 65_536
+_NO_NUMBER = 1e9  # where only one of the two predicts a number; infinity is not JSON
 
 
-def prove_parity(graph: bytes, model: Any, x: pd.DataFrame, scale: float, tolerance: float) -> Parity:
-    """Compare graph and model on every row of `x` and return the proof.
+def check_parity(
+    graph: bytes, model: Any, x: pd.DataFrame, *, texts: Sequence[str], scale: float, tolerance: float, seed: int
+) -> Parity:
+    """Compare graph and model on every row of `x` and on rows made from some of them.
 
-    `scale` is the standard deviation of the target. Raises `ParityError`, which names the worst rows (counted from 0 in the
-    order of `x`), when a difference is above `tolerance` or not a number.
+    Made rows: beside the split thresholds, with columns missing, with unseen texts, with extreme numbers. `texts` names the
+    text columns, `scale` is the standard deviation of the target. Rows are counted from 0 in the order of `x`.
     """
-    expected = np.asarray(model.predict(x), dtype=np.float64).ravel()
-    difference = np.abs(run_onnx(graph, x) - expected) / scale
-    difference = np.where(np.isfinite(difference), difference, np.inf)
-    worst = np.argsort(difference)[::-1]
-    parity = Parity(
-        rows=len(x),
-        max_difference=float(difference[worst[0]]),
+    x = x.reset_index(drop=True)
+    beside, thresholds, tried = threshold_neighbours(model, x, seed)
+    made = {
+        "data": Probes(x, []),
+        "thresholds": beside,
+        "missing": missing_values(x, texts, seed),
+        "unseen": strange_texts(x, texts, seed),
+        "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
+    }
+    largest = float(np.abs(np.asarray(model.predict(x), dtype=np.float64)).max()) or 1.0
+    predict = open_graph(graph)
+    classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
+    return Parity(tolerance, classes, thresholds, tried)
+
+
+def _compare(predict: Callable[[pd.DataFrame], Array], model: Any, probes: Probes, scale: float, largest: float) -> Tried:
+    taken = within_float32(model, probes.x)
+    rows = np.flatnonzero(taken)
+    chunks = [probes.x.iloc[rows[at : at + _CHUNK]] for at in range(0, len(rows), _CHUNK)]
+    difference = np.concatenate([np.zeros(0), *(_differences(predict, model, chunk, scale, largest) for chunk in chunks)])
+    if not len(rows):
+        return Tried(0, len(taken), 0.0, 0.0, "no row")
+    worst = int(np.argmax(difference))
+    index = int(rows[worst])
+    return Tried(
+        rows=len(rows),
+        left_out=int((~taken).sum()),
+        max_difference=float(difference[worst]),
         p999_difference=float(np.quantile(difference, 0.999, method="higher")),
-        worst_row=int(worst[0]),
-        tolerance=tolerance,
+        worst=probes.changed[index] if probes.changed else f"data row {index}",
     )
-    if not parity.passed:
-        beyond = int(np.sum(difference > tolerance))
-        shown = ", ".join(f"row {row} by {difference[row]:.2g}" for row in worst[: min(beyond, _SHOWN)])
-        raise ParityError(
-            f"the ONNX graph differs from the Python model on {beyond:,} of {len(x):,} rows by more than {tolerance:g} standard"
-            f" deviations of the target ({shown}); it is not deployed, the previous bundle stays"
-        )
-    return parity
+
+
+def _differences(predict: Callable[[pd.DataFrame], Array], model: Any, x: pd.DataFrame, scale: float, largest: float) -> Array:
+    """Doubles have 16 digits: a prediction beyond `largest`, that of the data, is compared relative to itself."""
+    with np.errstate(all="ignore"):
+        expected = np.asarray(model.predict(x), dtype=np.float64).ravel()
+        found = predict(x)
+        unit = np.where(np.abs(expected) > largest, np.abs(expected), scale)
+        difference = np.abs(found - expected) / unit
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    return np.asarray(np.where(same, 0.0, np.where(np.isfinite(difference), difference, _NO_NUMBER)))
 
 
 def run_onnx(graph: bytes, x: pd.DataFrame) -> Array:

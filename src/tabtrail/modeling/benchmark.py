@@ -20,13 +20,14 @@ from sklearn.pipeline import Pipeline
 from tabtrail.config import Config, Engine
 from tabtrail.config import Split as SplitConfig
 from tabtrail.data.contract import to_polars
-from tabtrail.errors import ConfigError, DataError
+from tabtrail.errors import ConfigError, DataError, ParityError
 from tabtrail.expressions import ColumnRef, columns_of, parse_expression
 from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, feature_frame
+from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_rows
 
 _INNER_SHARE = 0.15
@@ -80,13 +81,19 @@ class Fit:
 class Result:
     """A candidate's fits on the folds, and its fit on the whole training part, scored on the test part.
 
-    `model_bytes` is the size of what would be deployed, the cost by which equally good candidates are told apart.
+    `model_bytes` is the size of what would be deployed, the cost by which equally good candidates are told apart; `parity`
+    the proof that it predicts what `final.model` predicts, None where none was asked for.
     """
 
     candidate: Candidate
     folds: tuple[Fit, ...]
     final: Fit
     model_bytes: int
+    parity: Parity | None = None
+
+    @property
+    def deployable(self) -> bool:
+        return self.parity is None or self.parity.passed
 
     def values(self, metric: str) -> list[float]:
         """Return a score on every fold."""
@@ -199,7 +206,7 @@ def run_benchmark(
     config: Config,
     table: Table,
     *,
-    measure: Callable[[Any], int] | None = None,
+    export: Callable[[Any], tuple[int, Parity | None]] | None = None,
     split: Split | None = None,
     finished: Mapping[str, Result] | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
@@ -207,39 +214,45 @@ def run_benchmark(
 ) -> Benchmark:
     """Fit every candidate on every fold and on the training part; choose by the folds, with the rule of the config.
 
-    The test part is scored once for each candidate and decides nothing. `measure` returns the size in bytes of what would be
-    deployed of a model (its pickle, where none is given). `split` is that of the config where none is given.
+    The test part is scored once for each candidate and decides nothing. `export` returns the size in bytes of what would be
+    deployed of a model (its pickle, where none is given) and its proof; a candidate that fails the proof is not chosen.
+    `split` is that of the config where none is given.
     Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done,
     `progress` with fits done and fits in all. Raises `ConfigError` for candidates that cannot be built or fitted as
-    configured, `DataError` for too few rows, groups or dates.
+    configured, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
     """
     candidates = list_candidates(config.candidates, with_formulas=bool(config.model.formulas))
     split = split or split_rows(table.keys, config.split, config.model.random_state)
     results = dict(finished or {})
-    measure = measure or _pickled_size
+    export = export or _pickled_size
     fitted = [each for each in candidates if each.family != BLEND and each.name not in results]
     for candidate, folds, final in _fit_all(config, table, split, fitted, progress):
-        result = Result(candidate, folds, final, measure(final.model))
+        result = Result(candidate, folds, final, *export(final.model))
         results[result.candidate.name] = result
         on_result(result)
     models = [results[each.name] for each in candidates if each.family not in (BLEND, BASELINE, FORMULA)]
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
             folds, final = _blend(candidate, models, table, split)
-            results[candidate.name] = Result(candidate, folds, final, measure(final.model))
+            results[candidate.name] = Result(candidate, folds, final, *export(final.model))
             on_result(results[candidate.name])
     ordered = sorted((results[each.name] for each in candidates), key=lambda each: (each.mean("rmse"), each.candidate.name))
+    deployable = [each for each in ordered if each.deployable]
+    if not deployable:
+        raise ParityError(
+            f"no candidate is deployable; {ordered[0].candidate.name}: {ordered[0].parity and ordered[0].parity.complaint}"
+        )
     chosen = choose(
-        {each.candidate.name: each.values("rmse") for each in ordered},
-        {each.candidate.name: each.model_bytes for each in ordered},
+        {each.candidate.name: each.values("rmse") for each in deployable},
+        {each.candidate.name: each.model_bytes for each in deployable},
         rule=config.choice.rule,
         valid_share=split.valid_share,
     )
     return Benchmark(tuple(ordered), split, table, chosen)
 
 
-def _pickled_size(model: Any) -> int:
-    return len(pickle.dumps(model))
+def _pickled_size(model: Any) -> tuple[int, None]:
+    return len(pickle.dumps(model)), None
 
 
 def _fit_all(
@@ -269,9 +282,10 @@ def run_tasks(
     if engine.kind == "serial" or engine.workers == 1:
         yield from (function(*args, **kwargs) for function, args, kwargs in jobs)
         return
-    with joblib.parallel_config(backend="loky", n_jobs=engine.workers, inner_max_num_threads=1, initializer=_ignore_interrupts):
-        kind = "generator" if in_order else "generator_unordered"
-        yield from joblib.Parallel(return_as=kind, batch_size=1)(jobs)
+    # Not by joblib.parallel_config: its backend would also serve, and end with, what the driver itself does in between.
+    kind = "generator" if in_order else "generator_unordered"
+    threads = {"inner_max_num_threads": 1, "initializer": _ignore_interrupts}
+    yield from joblib.Parallel(engine.workers, "loky", return_as=kind, batch_size=1, **threads)(jobs)
 
 
 def _ignore_interrupts() -> None:

@@ -33,7 +33,9 @@ class Row:
 
     `difference` is the mean RMSE over the folds minus that of the best candidate, with its corrected 95 % interval.
     `interval_coverage` is the share (0 to 1) of test rows whose interval holds the actual value, `interval_width` its mean
-    width in units of the target; None where there were too few rows to calibrate.
+    width in units of the target; None where there were too few rows to calibrate. `parity_max_difference` is the largest
+    difference of the ONNX graph and the Python model, in standard deviations of the target; one that is not within the
+    configured tolerance is not `deployable`, and never champion.
     """
 
     candidate: str
@@ -55,6 +57,8 @@ class Row:
     interval_coverage: float | None
     interval_width: float | None
     model_bytes: int
+    deployable: bool
+    parity_max_difference: float | None
     iterations: int | None
     fit_seconds: float
     cv_fit_seconds: float
@@ -213,6 +217,8 @@ def _row(benchmark: "Benchmark", result: "Result", coverage: tuple[CoverageRow, 
         interval_coverage=coverage[0].coverage if coverage else None,
         interval_width=coverage[0].mean_width if coverage else None,
         model_bytes=result.model_bytes,
+        deployable=result.deployable,
+        parity_max_difference=None if result.parity is None else result.parity.max_difference,
         iterations=result.final.iterations,
         fit_seconds=result.final.fit_seconds,
         cv_fit_seconds=round(sum(fit.fit_seconds for fit in result.folds), 4),

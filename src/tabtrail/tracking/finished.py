@@ -11,6 +11,7 @@ from tabtrail.errors import StoreError
 from tabtrail.modeling.benchmark import FULL, Fit, Result, Table
 from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import score, score_strata
+from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Fold, Split
 from tabtrail.tracking.items import MODEL, PREDICTIONS, TAG
 from tabtrail.tracking.store import LoggedModel, Run, Store, load_model, model_location, read_artifact
@@ -23,6 +24,7 @@ def fits_to_bytes(result: Result) -> bytes:
     fits = (*result.folds, result.final)
     facts = {
         "model_bytes": result.model_bytes,
+        "parity": None if result.parity is None else result.parity.to_dict(),
         "fits": [{name: getattr(fit, name) for name in _FACTS} for fit in fits],
     }
     buffer = io.BytesIO()
@@ -59,7 +61,9 @@ def result_from(
             model=load_model(store, logged) if each["fold"] == FULL else None,
             **each,
         )
-    result = Result(candidate, tuple(fits[fold] for fold in range(len(split.folds))), fits[FULL], facts["model_bytes"])
+    parity = None if facts["parity"] is None else Parity.from_dict(facts["parity"])
+    folds = tuple(fits[fold] for fold in range(len(split.folds)))
+    result = Result(candidate, folds, fits[FULL], facts["model_bytes"], parity)
     if result.predictions_sha256 != run.tags[PREDICTIONS]:
         raise StoreError(f"the predictions of run {run.run_id} in the MLflow store were altered; train anew with --force")
     return result, logged

@@ -76,10 +76,13 @@ def candidate_items(result: Result) -> RunItems:
         params["target_transform"] = candidate.transform_text
     metrics = [*_cv_metrics(result), *_prefixed("test", result.final), *_seconds(result)]
     metrics.append(MetricItem("model_bytes", result.model_bytes))
+    if result.parity is not None and result.parity.max_difference is not None:
+        metrics.append(MetricItem("parity_max_difference", result.parity.max_difference))
     tags = {
         TAG + "kind": "candidate",
         TAG + "candidate": candidate.name,
         TAG + "family": candidate.family,
+        TAG + "deployable": str(result.deployable).lower(),
         PREDICTIONS: result.predictions_sha256,
     }
     return RunItems(candidate.name, params, metrics, tags)
