@@ -59,3 +59,9 @@ def test_a_column_of_any_name_can_be_read() -> None:
 def test_division_by_zero_and_nulls_give_null() -> None:
     assert evaluate(parse_expression("a / b"), {"a": 1.0, "b": 0.0}) is None
     assert evaluate(parse_expression("a > 1"), {"a": None}) is None
+
+
+def test_a_plus_sign_says_nothing_and_a_number_without_end_is_refused() -> None:
+    assert parse_expression("-a + +2.5") == parse_expression("-a + 2.5")
+    with pytest.raises(ExpressionError, match="a number in an expression is at most 1e300"):
+        parse_expression("1e999 * a")

@@ -49,7 +49,7 @@ def test_the_findings_stand_at_the_top_of_the_report(trained: Trained) -> None:
 
 
 def test_the_policy_error_stops_before_anything_is_fitted_and_drop_leaves_the_column_out(project: Project) -> None:
-    with pytest.raises(LeakageError, match=r"leakage.policy is error, and 1 findings stand .* DEALSIZE: binned") as caught:
+    with pytest.raises(LeakageError, match=r"leakage.policy is error, and 1 finding stands .* DEALSIZE: binned") as caught:
         pipeline.run(project.config("leakage.policy=error", *ONE_CANDIDATE))
     assert caught.value.exit_code == 4
     assert list(project.config().paths.models_dir.iterdir()) == []
@@ -123,6 +123,9 @@ def test_slices_tell_where_the_champion_errs_and_leave_small_ones_out(trained: T
     assert slices["rows"].min() >= 30  # type: ignore[operator]
     assert slices["share_of_squared_error"].is_sorted(descending=True)
     assert {"PRODUCTLINE", "COUNTRY", "MSRP", "ORDERDATE", "stratum"} <= set(slices["column"])
+    strata = slices.filter(pl.col("column") == "stratum")
+    assert sorted(strata["slice"]) == ["price_at_cap", "price_below_cap"]
+    assert strata["share_of_squared_error"].sum() == pytest.approx(1)
     cap = slices.row(by_predicate=(pl.col("slice") == "price_at_cap"), named=True)
     assert cap["share_of_squared_error"] > 0.9
     assert abs(cap["bias"]) <= cap["mae"] <= cap["rmse"]
@@ -147,6 +150,17 @@ def test_sql_prints_a_table_or_json(trained: Trained) -> None:
     assert best in table.stdout
     assert json.loads(as_json.stdout)[0]["candidate"] == best
     assert json.loads(as_json.stdout)[0]["nothing"] is None
+
+
+@pytest.mark.parametrize("empty", ["", " ;\n"])
+def test_sql_without_a_statement_is_a_usage_error(trained: Trained, empty: str) -> None:
+    done = run_cli(trained.project, "sql", empty)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no SQL in that")
+
+
+def test_sql_does_not_let_the_data_steer_the_terminal(trained: Trained) -> None:
+    assert "\x1b" not in run_cli(trained.project, "sql", "SELECT chr(27) || '[31mred' AS text").stdout
 
 
 @pytest.mark.parametrize(
@@ -214,6 +228,23 @@ def test_ten_rows_are_fitted_without_intervals_or_refused_with_numbers(tmp_path:
     board = train(tmp_path, rows_of(10)).leaderboard
     assert board.coverage == ()
     assert board.champion_row.interval_coverage is None
+    assert any(note.startswith("no intervals: 8 training rows are too few for a level of 0.9") for note in board.notes)
+    assert "the test part has 2 rows: its figures are an anecdote" in board.notes
+
+
+def test_a_level_that_the_rows_do_not_carry_is_said(tmp_path: Path) -> None:
+    board = train(tmp_path, rows_of(300), model=MODEL.replace("model:", "intervals: {level: 0.999}\nmodel:", 1)).leaderboard
+    assert any(note.startswith("no intervals: ") for note in board.notes)
+
+
+def test_a_target_beyond_all_sense_is_refused_with_its_rows(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the target y is beyond 1e\+100 in 1 rows, .* set contract.columns bounds"):
+        train(tmp_path, rows_of(60, y=lambda index: 1e308 if index == 7 else float(index)))
+
+
+def test_a_model_that_predicts_nearly_the_same_for_all_is_explained(tmp_path: Path) -> None:
+    rows = rows_of(80, y=lambda index: 100 + (index % 2) * 1e-13)
+    assert train(tmp_path, rows, "{LightGBM: {target_transform: log_ratio(a)}}").importance
 
 
 def test_a_derived_column_that_is_null_everywhere_is_said(tmp_path: Path) -> None:
@@ -272,11 +303,12 @@ def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:
         ("model.derived_features={x: SALES * 2}", r"computed from the target SALES, which a prediction does not know"),
         ("model.derived_features={MSRP: PRICEEACH * 2}", r"there is already a column of this name"),
         ("model.derived_features={x: COUNTRY * 2}", r"arithmetic on numbers, and this takes text"),
+        ("model.derived_features={a name: MSRP * 2}", r"a name has letters, digits, '_', '-' and '.', and begins with"),
         ("model.derived_features={x: month(MSRP)}", r"'month' takes a date column, not number"),
         ("model.derived_features={x: MSRP > 1 and PRICEEACH > 1}", r"'and' gives no number; multiply comparisons instead"),
         ("model.derived_features={x: 1 + 2}", r"is the same for every row"),
         ("model.derived_features={x: __import__('os')}", r"is not part of the expression language"),
-        ("model.derived_features={x: y * 2, y: MSRP}", r"'y' is not a declared column"),
+        ("model.derived_features={x: y * 2, y: MSRP}", r"'y' is a derived feature that stands below this one; move it above"),
         ("candidates={XGBoost: {target_transform: sqrt}}", r"write none, log1p, ratio\(COLUMN\) or log_ratio\(COLUMN\)"),
         ("candidates={XGBoost: {target_transform: ratio(LINE_TOTAL)}}", r"did you mean 'LINE_TOTAL_APPROX'\?"),
         ("candidates={Blend: {rnds: 3}}", r"Blend has no such parameter; did you mean 'rounds'\?"),

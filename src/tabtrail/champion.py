@@ -97,7 +97,8 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
         "data_sha256": leaderboard.data_sha256,
         "config_sha256": config.digest(),
     }
-    proof = {"model": champion.candidate.name, "run_id": row.run_id, **exported.parity.to_dict()}
+    proved = {"onnx_sha256": exported.onnx_sha256, "data_sha256": leaderboard.data_sha256}
+    proof = {"model": champion.candidate.name, **proved, **exported.parity.to_dict()}
     parts = {"onnx": exported.onnx, "joblib": exported.joblib, "parity": json_bytes(proof)}
     save_bundle(config.paths.models_dir, config.model.name, **parts, metadata=metadata)
 

@@ -413,7 +413,8 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value)
+    """Show a value of the data: what would steer the terminal is left out."""
+    return "" if value is None else "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
 
 
 def _print_leaderboard(board: "Leaderboard") -> None:
@@ -439,7 +440,7 @@ def _print_leaderboard(board: "Leaderboard") -> None:
     ]
     _print_table(title, header, rows)
     strata = list(board.candidates[0].cv_by_stratum)
-    level = f"{board.interval_level:.0%}"
+    level = f"{board.interval_level * 100:g}%"
     _print_table(
         f"R², {level} intervals on the test part, largest difference of the ONNX graph in target standard deviations, size"
         + (", RMSE by stratum" if strata else ""),

@@ -397,6 +397,8 @@ def _explain(raw: RawConfig, detail: dict[str, Any]) -> str:
     if detail["type"] in ("missing", "missing_argument"):
         return f"{where}: this key is required"
     message = str(detail["msg"])
+    if detail["type"] == "string_pattern_mismatch" and _SAFE_NAME in message:
+        message = "a name has letters, digits, '_', '-' and '.', and begins with a letter, a digit or '_'"
     return f"{where}: {message[:1].lower()}{message[1:]}"
 
 
@@ -542,6 +544,10 @@ def _check_formulas(config: Config) -> Iterator[tuple[KeyPath, str]]:
                 yield key, "there is already a column of this name"
             elif config.model.target in unknown:
                 yield key, f"this is computed from the target {config.model.target}, which a prediction does not know"
+            elif unknown and unknown[0] in config.model.derived_features:
+                yield key, f"'{unknown[0]}' is a derived feature that stands below this one; move it above"
+            elif unknown and unknown[0] in config.model.text_features:
+                yield key, f"'{unknown[0]}' is text; a derived feature is arithmetic on numbers"
             elif unknown:
                 yield key, _undeclared(unknown[0], list(kinds))
             elif not columns_of(tree):

@@ -45,6 +45,7 @@ Node = Literal | ColumnRef | Operation
 
 _BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARE: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+_LARGEST = 1e300
 COMPARISONS = frozenset(_COMPARE.values())
 
 
@@ -232,6 +233,8 @@ def _convert(node: ast.expr) -> Node:
     match node:
         case ast.Constant(value=bool()):
             raise ExpressionError(f"'{ast.unparse(node)}' {_NOT_PART}")
+        case ast.Constant(value=int() | float() as value) if not abs(value) <= _LARGEST:
+            raise ExpressionError("a number in an expression is at most 1e300")
         case ast.Constant(value=int() | float() | str() as value):
             return Literal(value if isinstance(value, str) else float(value))
         case ast.Name(id=name):
@@ -242,6 +245,8 @@ def _convert(node: ast.expr) -> Node:
             return Operation(function, (_convert(operand),))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return Operation("neg", (_convert(operand),))
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _convert(operand)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return Operation("not", (_convert(operand),))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:

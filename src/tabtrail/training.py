@@ -140,7 +140,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     columns = sorted({finding.column for finding in findings if finding.column is not None})
     if config.leakage.policy == "error" and findings:
         raise LeakageError(
-            f"leakage.policy is error, and {len(findings)} findings stand against the benchmark: "
+            f"leakage.policy is error, and {len(findings)} {'finding stands' if len(findings) == 1 else 'findings stand'}"
+            " against the benchmark: "
             + "; ".join(map(str, findings))
             + ". Drop the columns, change the split, or set leakage.policy: warn"
         )
@@ -209,6 +210,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     leaderboard = build_leaderboard(config, benchmark, manifest, prepared.findings, parent, runs)
     for row in leaderboard.candidates:
         log_metrics(store, row.run_id, comparison_items(row))
+    log_metrics(store, parent, comparison_items(leaderboard.champion_row))
     # All that can be refused comes before the first file that is replaced.
     exported = export_champion(config, benchmark)
     importance = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)

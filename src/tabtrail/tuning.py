@@ -1,6 +1,7 @@
 """A search for parameters (Optuna): tracked trial by trial, pruned on folds, continued after a kill."""
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -72,7 +73,8 @@ def _chosen(config: Config, names: list[str]) -> list[Candidate]:
         return boosters
     for name in names:
         if name not in configured:
-            raise UsageError(f"'{name}' is not a candidate of the config that can be tuned{nearest(name, list(configured))}")
+            known = f"{nearest(name, list(configured))}; {', '.join(configured)} are"
+            raise UsageError(f"'{name}' is not a candidate of the config that can be tuned{known}")
         if configured[name].family not in _SPACES:
             raise UsageError(f"{name} has no parameters to search; {', '.join(_SPACES)} have")
     return [configured[name] for name in names]
@@ -156,7 +158,9 @@ def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "o
         study.tell(trial, state=TrialState.FAIL)
         raise ConfigError(f"tune: {error}") from None
     finally:
-        fits.close()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*cancelled", UserWarning, "joblib")  # what was given up is the purpose
+            fits.close()
     study.tell(trial, float(np.mean(scores)) if state == TrialState.COMPLETE else None, state=state)
     metrics = [MetricItem("fold_root_mean_squared_error", value, step) for step, value in enumerate(scores)]
     if state == TrialState.COMPLETE:

@@ -83,6 +83,8 @@ def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     is missing or damaged.
     """
     path = config.paths.duckdb_file
+    if not sql.strip(" \t\n;"):
+        raise UsageError("there is no SQL in that; write one statement, as 'SELECT candidate, cv_rmse FROM runs'")
     if not path.is_file():
         raise DataError(f"there is no database {path}; run `tabtrail run` (or `tabtrail eda`) first")
     try:

@@ -71,8 +71,9 @@ def explain(
         explanation = _explain_pipeline(model, background, rows)
     else:
         explanation = _explain_any(predict or model.predict, background, rows, seed)
-    spread = float(np.std(explanation.predictions)) or 1.0
-    if explanation.additivity_error > _ADDITIVITY * spread:
+    # Rounding is relative to the predictions themselves, which may all be nearly the same.
+    unit = max(float(np.std(explanation.predictions)), 1e-6 * float(np.abs(explanation.predictions).max(initial=0.0)))
+    if explanation.additivity_error > _ADDITIVITY * unit:
         raise TabtrailError(
             f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}; the explanation is not written"
         )

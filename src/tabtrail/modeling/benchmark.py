@@ -1,8 +1,10 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
 import hashlib
+import os
 import pickle
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +34,7 @@ from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_row
 
 _INNER_SHARE = 0.15
 FULL = -1
+_LARGEST_TARGET = 1e100
 
 
 @dataclass(frozen=True)
@@ -161,13 +164,22 @@ def needed_columns(config: Config) -> list[str]:
 
 
 def load_table(config: Config, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from the kept rows of the dataset. Raises `DataError` for a target of one value."""
+    """Return the benchmark's rows from the kept rows of the dataset.
+
+    Raises `DataError` for a target of one value, or beyond 1e100.
+    """
     model, split = config.model, config.split
     strata = {
         name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
     }
     names = needed_columns(config)
     rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
+    beyond = int((rows.get_column(model.target).cast(pl.Float64).abs() > _LARGEST_TARGET).sum())
+    if beyond:
+        raise DataError(
+            f"the target {model.target} is beyond {_LARGEST_TARGET:g} in {beyond:,} rows, where squared errors are no numbers;"
+            " set contract.columns bounds (min, max) that reject such rows"
+        )
     if rows.get_column(model.target).n_unique() == 1:
         raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
     grouped = split.kind in ("group", "group_time") and split.group_key is not None
@@ -284,13 +296,23 @@ def run_tasks(
         return
     # Not by joblib.parallel_config: its backend would also serve, and end with, what the driver itself does in between.
     kind = "generator" if in_order else "generator_unordered"
-    threads = {"inner_max_num_threads": 1, "initializer": _ignore_interrupts}
+    threads = {"inner_max_num_threads": 1, "initializer": _follow_driver}
     yield from joblib.Parallel(engine.workers, "loky", return_as=kind, batch_size=1, **threads)(jobs)
 
 
-def _ignore_interrupts() -> None:
-    """A terminal sends Ctrl-C to the workers too; the driver ends them, without a traceback from each."""
+def _follow_driver() -> None:
+    """A terminal sends Ctrl-C to the workers too; the driver ends them, without a traceback from each.
+
+    A driver that was killed ends nobody: the workers look for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, recipe: Recipe, split_config: SplitConfig) -> Fit:

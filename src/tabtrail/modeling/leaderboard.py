@@ -118,6 +118,7 @@ class Leaderboard:
         return next(row for row in self.candidates if row.candidate == self.champion)
 
 
+_FEW_ROWS = 30
 RULES = {
     "best": "smallest mean RMSE over the folds",
     "one_standard_error": "smallest model within one corrected standard error of the smallest mean RMSE over the folds",
@@ -170,8 +171,17 @@ def notes(config: Config, benchmark: "Benchmark") -> Iterator[str]:
     """Yield what a reader must know before believing the figures, and what was done less well than asked."""
     if config.split.kind == "random" and config.split.allow_leaky:
         yield "random split although rows may belong together or span dates (split.allow_leaky): the errors may be too small"
+    from tabtrail.modeling.coverage import calibrated
     from tabtrail.modeling.preprocess import derive
 
+    if calibrated(config, benchmark, benchmark.champion) is None:
+        yield (
+            f"no intervals: {int(benchmark.split.train.sum()):,} training rows are too few for a level of"
+            f" {config.intervals.level:g}, which needs level / (1 - level) of them"
+        )
+    tested = int(benchmark.split.test.sum())
+    if tested < _FEW_ROWS:
+        yield f"the test part has {tested:,} {'row' if tested == 1 else 'rows'}: its figures are an anecdote"
     train = benchmark.table.x[benchmark.split.train]
     for name, formula in config.model.formulas.items():
         values = derive(formula, {column: train[column].to_numpy(dtype=float) for column in columns_of(formula)})

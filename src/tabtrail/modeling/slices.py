@@ -14,7 +14,6 @@ from tabtrail.modeling.benchmark import Benchmark, Result, Table
 from tabtrail.modeling.metrics import Array, rounded
 
 _DECILES = 10
-_NO_SLICE = "\0"
 SCHEMA = {
     "column": pl.String,
     "slice": pl.String,
@@ -39,7 +38,7 @@ def error_slices(config: Config, benchmark: Benchmark, result: Result) -> pl.Dat
     rows = [
         {"column": column, "slice": name, **_errors(error, mask)}
         for column, labels in _labels(config, table)
-        for name in sorted(set(labels.tolist()) - {_NO_SLICE})
+        for name in sorted(set(labels.tolist()) - {None})
         if (mask := labels == name).sum() >= config.slices.min_rows
     ]
     frame = pl.DataFrame(rows, schema=SCHEMA)
@@ -65,7 +64,7 @@ def _labels(config: Config, table: Table) -> Iterator[tuple[str, NDArray[np.obje
     for name in config.model.numeric_features:
         yield name, _deciles(table.x[name].to_numpy(dtype=np.float64))
     for name, mask in table.strata.items():
-        yield "stratum", np.where(mask, name, _NO_SLICE).astype(object)
+        yield "stratum", np.array([name if held else None for held in mask], dtype=object)
     if table.keys.date is not None and config.cleaning.date_column is not None:
         yield config.cleaning.date_column, np.array([_quarter(days) for days in table.keys.date], dtype=object)
 
@@ -80,8 +79,9 @@ def _deciles(values: Array) -> NDArray[np.object_]:
         return labels
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, _DECILES + 1)))
     place = np.clip(np.searchsorted(edges, values[known], side="right") - 1, 0, len(edges) - 2)
-    # A digit in front keeps the tenths in order where they are sorted as text.
-    names = [f"{index}: {low:g} to {high:g}" for index, (low, high) in enumerate(pairwise(edges))]
+    # A digit in front keeps the tenths in order where they are sorted as text. The last one holds its upper edge too.
+    names = [f"{index}: {low:g} to below {high:g}" for index, (low, high) in enumerate(pairwise(edges))]
+    names[-1] = names[-1].replace("below ", "")
     labels[known] = np.array(names, dtype=object)[place]
     return labels
 

@@ -10,6 +10,10 @@ from tabtrail.modeling.benchmark import Benchmark
 from tabtrail.modeling.leaderboard import Leaderboard
 
 _NESTED = ("params", "cv_by_stratum", "test_by_stratum")
+_MAY_BE_NULL = {
+    **dict.fromkeys(("cv_r2", "test_r2", "interval_coverage", "interval_width", "parity_max_difference"), pl.Float64),
+    "iterations": pl.Int64,
+}
 
 
 def runs_table(leaderboard: Leaderboard, tags: Mapping[str, str]) -> pl.DataFrame:
@@ -19,7 +23,7 @@ def runs_table(leaderboard: Leaderboard, tags: Mapping[str, str]) -> pl.DataFram
         values = {name: json.dumps(value) if name in _NESTED else value for name, value in asdict(row).items()}
         own = {"champion": row.candidate == leaderboard.champion, "parent_run_id": leaderboard.parent_run_id}
         rows.append({**values, **own, "tags": json.dumps(dict(tags))})
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, schema_overrides=_MAY_BE_NULL, infer_schema_length=None)
 
 
 def folds_table(benchmark: Benchmark, leaderboard: Leaderboard) -> pl.DataFrame:
@@ -38,4 +42,4 @@ def folds_table(benchmark: Benchmark, leaderboard: Leaderboard) -> pl.DataFrame:
         for result in benchmark.results
         for fold, fit in zip(benchmark.split.folds, result.folds, strict=True)
     ]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return pl.DataFrame(rows, schema_overrides={"r2": pl.Float64, "iterations": pl.Int64}, infer_schema_length=None)
