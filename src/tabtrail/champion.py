@@ -9,12 +9,13 @@ from typing import Any, Literal
 import joblib
 import numpy as np
 
-from tabtrail.bundle import save_bundle
+from tabtrail.bundle import build_bundle
 from tabtrail.config import Config
 from tabtrail.evidence.explain import Importance, explain, sample_rows
 from tabtrail.evidence.graph import export_onnx
 from tabtrail.evidence.parity import Parity, open_graph, prove_parity
 from tabtrail.expressions import date_text
+from tabtrail.hashes import sha256_json
 from tabtrail.modeling.benchmark import Benchmark, Result, Table
 from tabtrail.modeling.coverage import calibrated, grouping
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -61,8 +62,8 @@ def pickled(model: Any) -> bytes:
     return buffer.getvalue()
 
 
-def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> None:
-    """Replace the bundle by the champion's."""
+def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> dict[str, bytes]:
+    """Return the files of the champion's bundle by name. Raises `ConfigError` for a signing key that is none."""
     champion = benchmark.champion
     schema = describe_model(config, benchmark.table.take(benchmark.split.train))
     row = leaderboard.champion_row
@@ -83,8 +84,10 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
         "config_sha256": config.digest(),
+        "test_sha256": sha256_json(sorted(set(benchmark.table.keys.take(benchmark.split.test).key))),
     }
-    save_bundle(config.paths.models_dir, config.model.name, onnx=exported.onnx, joblib=exported.joblib, metadata=metadata)
+    key = config.bundle.signing_key
+    return build_bundle(config.model.name, onnx=exported.onnx, joblib=exported.joblib, metadata=metadata, signing_key=key)
 
 
 def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Importance:
