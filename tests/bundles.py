@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import multiprocessing
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
 
-from tabtrail.bundle import build_bundle, deploy_bundle, metadata_path
+from tabtrail.bundle import build_bundle, deploy_bundle, load_bundle, metadata_path, read_bundle_files
+from tabtrail.errors import BundleError
 from tabtrail.hashes import sha256_json
 
 NAME = "small"
@@ -77,3 +80,41 @@ def forge(folder: Path, change: Change | None = None, **contents: bytes) -> None
         change(body)
     body["metadata_sha256"] = sha256_json(body)
     path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+
+
+Result = tuple[int, set[str], str]
+
+
+class Reader:
+    """A process that loads a bundle over and over; `stop` returns how often, the runs that it saw, and what went wrong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        context = multiprocessing.get_context("spawn")
+        self._done, self._results = context.Event(), context.Queue()
+        begun = context.Event()
+        self._process = context.Process(target=_read, args=(folder, begun, self._done, self._results))
+        self._process.start()
+        self._result: Result | None = None
+        assert begun.wait(120)
+
+    def stop(self) -> Result:
+        self._done.set()
+        if self._result is None:
+            self._result = self._results.get(timeout=60)
+            self._process.join(60)
+            assert self._process.exitcode == 0
+        return self._result
+
+
+def _read(folder: Path, begun: Event, done: Event, results: "multiprocessing.Queue[Result]") -> None:
+    reads, seen, problem = 0, set(), ""
+    while not done.is_set() and not problem:
+        try:
+            seen.add(load_bundle(folder, NAME).metadata["run_id"])
+            read_bundle_files(folder, NAME)
+        except BundleError as error:
+            problem = str(error)
+        reads += 1
+        begun.set()
+    results.put((reads, seen, problem))

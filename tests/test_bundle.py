@@ -79,5 +79,5 @@ def test_no_bundle_is_not_trained_and_says_what_to_run(tmp_path: Path) -> None:
 
 def test_another_format_is_refused_by_name(models: Path) -> None:
     (models / f"{NAME}_metadata.json").write_text('{"format": 99}')
-    with pytest.raises(BundleError, match="not a bundle of format 2"):
+    with pytest.raises(BundleError, match="bundle of format 99; this version reads format 3"):
         load_bundle(models, NAME)
