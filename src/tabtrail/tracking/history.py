@@ -17,6 +17,7 @@ from tabtrail.hashes import sha256_json
 from tabtrail.tracking.items import TAG, MetricItem
 from tabtrail.tracking.store import Store, download_folder, log_files, log_metrics, open_store, start_run, store_errors
 
+_REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
 _SUFFIX = "_promotions"
 _FOLDER = "history"
 _IDENTITY = ("model", "run_id", "version", "bundle_sha256")
@@ -70,7 +71,7 @@ def read_history(uri: str, experiment: str, name: str) -> list[Entry]:
     previous = ""
     for number, entry in enumerate(entries, 1):
         if entry.number != number or entry.previous_sha256 != previous:
-            raise StoreError(f"the history of promotions in the MLflow store was altered before entry {entry.number}")
+            raise StoreError(f"the history of promotions in the MLflow store was altered before entry {entry.number}; {_REMEDY}")
         previous = entry.sha256
     return entries
 
@@ -111,6 +112,7 @@ def append_entry(
         log_files(store, run_id, [file], _FOLDER)
         figures = (entry.verdict or {}).get("comparison") or {}
         log_metrics(store, run_id, [MetricItem(key, figures[key], entry.number) for key in _METRICS if key in figures])
+        store.client.set_terminated(run_id)
     return entry
 
 
@@ -165,7 +167,7 @@ def _entry(file: Path) -> Entry:
     except (ValueError, KeyError, TypeError):
         stated, entry = "", None
     if entry is None or entry.sha256 != stated:
-        raise StoreError(f"entry {file.stem} of the history of promotions in the MLflow store was altered")
+        raise StoreError(f"entry {file.stem} of the history of promotions in the MLflow store was altered; {_REMEDY}")
     return entry
 
 
