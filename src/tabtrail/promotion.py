@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from tabtrail.bundle import Bundle, deploy_bundle, load_bundle, read_bundle_files
 from tabtrail.comparison import measure
 from tabtrail.config import Config, config_from_run
-from tabtrail.errors import BundleError, ConfigError, NotTrainedError, PromotionError, TabtrailError, UsageError
+from tabtrail.errors import BundleError, ConfigError, DataError, NotTrainedError, PromotionError, TabtrailError, UsageError
 from tabtrail.files import make_folder
 from tabtrail.modeling.gate import Verdict, judge
 from tabtrail.progress import SILENT, Progress
@@ -114,7 +114,10 @@ def promote(config: Config, what: str, *, force: bool = False, reason: str = "")
             return Outcome(False, "unchanged", challenger.deployed, challenger.deployed)
         verdict = None
         if champion is not None:
-            verdict = _judge(_recorded(config, store, challenger), challenger.bundle, champion)
+            try:
+                verdict = _judge(_recorded(config, store, challenger), challenger.bundle, champion)
+            except DataError as error:
+                verdict = Verdict((f"it cannot be compared with the champion: {error}",), ())
             if not verdict.accepted and not force:
                 raise PromotionError(
                     f"version {challenger.deployed.version} is not promoted, the deployed model stays:\n  "
@@ -242,6 +245,8 @@ def _fetch(config: Config, store: Store, parent: str) -> _Challenger:
         try:
             files = read_bundle_files(stored, config.model.name, config.bundle.public_key)
             bundle = load_bundle(stored, config.model.name, config.bundle.public_key)
+        except NotTrainedError:
+            raise UsageError(f"the run {parent} holds a bundle, but none of {config.model.name}") from None
         except BundleError as error:
             where = f"the bundle of run {parent} in the MLflow store"
             raise BundleError(f"{where} cannot be deployed: {str(error).replace(str(stored) + '/', '')}") from None

@@ -238,9 +238,9 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
 def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked) -> None:
     """Leave the champion's bundle in the benchmark's run, and register it; once, however often the run is written out."""
     store, run = tracked.store, read_run(tracked.store, tracked.parent)
-    files = bundle_champion(config, benchmark, leaderboard, exported)
     if run is not None and BUNDLE in run.tags:
         return
+    files = bundle_champion(config, benchmark, leaderboard, exported)
     name, winner = config.model.name, tracked.models[benchmark.champion.candidate.name]
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
     version = register_challenger(store, name, winner, {TAG + "candidate": benchmark.champion.candidate.name})
