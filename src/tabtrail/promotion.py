@@ -20,7 +20,7 @@ from tabtrail.errors import BundleError, ConfigError, DataError, NotTrainedError
 from tabtrail.files import make_folder
 from tabtrail.modeling.gate import Verdict, judge
 from tabtrail.progress import SILENT, Progress
-from tabtrail.tracking.history import Deployed, Entry, append_entry, read_history, stack
+from tabtrail.tracking.history import OWN_METRICS, Deployed, Entry, append_entry, read_history, stack
 from tabtrail.tracking.items import BUNDLE, CONFIG, TAG, VERSION
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.store import Store, download_folder, open_store, read_artifact, read_run, store_errors
@@ -180,16 +180,21 @@ def _deploy(
 ) -> Outcome:
     """Note it, then do it: a deployment that was cut short stands in the history and is followed by what was found."""
     after = challenger.deployed
-    _append(config, action, before, after, reason, forced=forced, verdict=None if verdict is None else verdict.to_dict())
+    said = None if verdict is None else verdict.to_dict()
+    _append(config, action, before, challenger.bundle, after, reason, forced=forced, verdict=said)
     deploy_bundle(config.paths.models_dir, config.model.name, challenger.files)
     if after.version is not None:
         set_champion(store, config.model.name, after.version)
     return Outcome(True, action, before, after, () if verdict is None else verdict.reasons, verdict)
 
 
-def _append(config: Config, action: str, before: Deployed | None, after: Deployed, reason: str, **more: Any) -> None:
+def _append(
+    config: Config, action: str, before: Deployed | None, bundle: Bundle, after: Deployed, reason: str, **more: Any
+) -> None:
     uri, experiment, name = config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name
-    append_entry(uri, experiment, name, action=action, before=before, after=after, reason=reason, **more)
+    own = bundle.metadata.get("metrics") or {}
+    metrics = {key: float(own[key]) for key in OWN_METRICS if isinstance(own.get(key), int | float)}
+    append_entry(uri, experiment, name, action=action, before=before, after=after, reason=reason, metrics=metrics, **more)
 
 
 def _loaded(config: Config) -> Bundle | None:
@@ -215,7 +220,7 @@ def _restored(config: Config, store: Store, progress: Progress) -> Bundle | None
         progress.say(f"the deployed model cannot be read ({problem}) and not be put back ({error})")
         return None
     what = "is missing" if isinstance(problem, NotTrainedError) else "cannot be read"
-    _append(config, "restore", None, last, f"the deployed bundle {what}")
+    _append(config, "restore", None, again.bundle, last, f"the deployed bundle {what}")
     deploy_bundle(config.paths.models_dir, config.model.name, again.files)
     progress.say(f"the deployed bundle {what}; version {last.version} was put back")
     return again.bundle
@@ -230,7 +235,9 @@ def _noted(config: Config, entries: list[Entry], champion: Bundle | None) -> Dep
         return last
     known = next((each.after for each in reversed(entries) if each.after.bundle_sha256 == champion.sha256), None)
     found = known or Deployed(champion.metadata["model"], champion.metadata["run_id"], None, champion.sha256)
-    _append(config, "found", last, found, "the deployed folder was exchanged by other means, or a promotion was cut short")
+    _append(
+        config, "found", last, champion, found, "the deployed folder was exchanged by other means, or a promotion was cut short"
+    )
     return found
 
 
