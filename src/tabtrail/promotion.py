@@ -85,7 +85,7 @@ def settle(config: Config, store: Store, parent: str, progress: Progress = SILEN
         entries = _history(config)
         before = _noted(config, entries, champion)
         if champion is None:
-            return _deploy(config, store, challenger, before, "first", "there was no model")
+            return _deploy(config, store, challenger, before, "first", "there was no model that can be read")
         if config.promotion.automatic == "never":
             why = ("promotion.automatic is never",)
             return Outcome(False, "challenger", before, challenger.deployed, why)
