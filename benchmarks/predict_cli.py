@@ -56,9 +56,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
     with reported():
-        folder, name = locate_bundle(ROOT / "config_v2.yaml")
-        payload = json.dumps(ModelSchema.from_dict(read_metadata(folder, name)["schema"]).example)
-    report = measure(commands(folder / f"{name}.joblib", payload), options.rounds)
+        place = locate_bundle(ROOT / "config_v2.yaml")
+        payload = json.dumps(ModelSchema.from_dict(read_metadata(*place)["schema"]).example)
+    report = measure(commands(place.folder / f"{place.name}.joblib", payload), options.rounds)
     text = json.dumps(report, indent=2)
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")

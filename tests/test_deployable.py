@@ -26,8 +26,8 @@ def test_the_proof_lies_in_the_bundle_and_in_mlflow(trained: Trained) -> None:
     summary = read_metadata(folder, name)["parity"]
     assert summary == {key: value for key, value in proof.items() if key in summary}
     client = MlflowClient(trained.config.mlflow.tracking_uri, trained.config.mlflow.tracking_uri)
-    files = {each.path for each in client.list_artifacts(trained.report.leaderboard.parent_run_id)}
-    assert f"{name}_parity.json" in files
+    files = {each.path for each in client.list_artifacts(trained.report.leaderboard.parent_run_id, "bundle")}
+    assert f"bundle/{name}_parity.json" in files
 
 
 def test_every_candidate_is_proven(trained: Trained) -> None:

@@ -132,6 +132,9 @@ def test_the_service_loaded_the_alphabetically_last_model(trained: Trained, tmp_
     project = trained.copy(tmp_path)
     models = project.config().paths.models_dir
     (models / "zzz.onnx").write_bytes(b"not the champion")
+    with pytest.raises(BundleError, match=r"zzz.onnx is not part of the bundle"):
+        load_bundle(models, "sales_regressor")
+    (models / "zzz_metadata.json").write_bytes(b"another bundle, whatever it is")
     assert load_bundle(models, "sales_regressor").metadata["model"] == trained.report.leaderboard.champion
 
 

@@ -21,10 +21,9 @@ def tuned_path(config: Config) -> Path:
     return config.paths.output_dir / "tuning" / f"{config.model.name}.json"
 
 
-def bundle_files(config: Config) -> list[Path]:
-    """Return the four files of the bundle."""
-    folder, name = config.paths.models_dir, config.model.name
-    return [folder / f"{name}.onnx", folder / f"{name}.joblib", folder / f"{name}_parity.json", metadata_path(folder, name)]
+def promotion_path(config: Config) -> Path:
+    """Return where it lies what the gate said after the last training."""
+    return config.paths.output_dir / "metrics" / f"{config.model.name}_promotion.json"
 
 
 def artifact_paths(config: Config) -> dict[str, Path]:

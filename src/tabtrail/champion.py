@@ -9,13 +9,14 @@ from typing import Any, Literal
 import joblib
 import numpy as np
 
-from tabtrail.bundle import save_bundle
+from tabtrail.bundle import build_bundle
 from tabtrail.config import Config
 from tabtrail.evidence.explain import Importance, explain, sample_rows
 from tabtrail.evidence.graph import export_onnx
 from tabtrail.evidence.parity import check_parity, open_graph
 from tabtrail.expressions import date_text
 from tabtrail.files import json_bytes
+from tabtrail.hashes import sha256_json
 from tabtrail.modeling.benchmark import Benchmark, Result, Table
 from tabtrail.modeling.coverage import calibrated, grouping
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -74,8 +75,8 @@ def pickled(model: Any) -> bytes:
     return buffer.getvalue()
 
 
-def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> None:
-    """Replace the bundle by the champion's."""
+def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> dict[str, bytes]:
+    """Return the files of the champion's bundle by name. Raises `ConfigError` for a signing key that is none."""
     champion = benchmark.champion
     schema = describe_model(config, benchmark.table.take(benchmark.split.train))
     row = leaderboard.champion_row
@@ -96,11 +97,18 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
         "config_sha256": config.digest(),
+        "test_sha256": sha256_json(sorted(set(benchmark.table.keys.take(benchmark.split.test).key))),
     }
     proved = {"onnx_sha256": exported.onnx_sha256, "data_sha256": leaderboard.data_sha256}
     proof = {"model": champion.candidate.name, **proved, **exported.parity.to_dict()}
-    parts = {"onnx": exported.onnx, "joblib": exported.joblib, "parity": json_bytes(proof)}
-    save_bundle(config.paths.models_dir, config.model.name, **parts, metadata=metadata)
+    return build_bundle(
+        config.model.name,
+        onnx=exported.onnx,
+        joblib=exported.joblib,
+        metadata=metadata,
+        reports={"parity": json_bytes(proof)},
+        signing_key=config.bundle.signing_key,
+    )
 
 
 def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Importance:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tabtrail import __version__
+from tabtrail import __version__, deploy_cli
+from tabtrail.cli_options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, print_json, print_table
 from tabtrail.errors import ReproductionError, TabtrailError, reported, require_extra
 
 if TYPE_CHECKING:
     from tabtrail.config import Config
     from tabtrail.data.ingest import Manifest
     from tabtrail.modeling.leaderboard import Leaderboard, Row
-    from tabtrail.pipeline import Report
+    from tabtrail.pipeline import Deployment, Report
     from tabtrail.progress import Progress
 
 app = typer.Typer(
@@ -32,14 +33,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Show the resolved configuration, or its JSON Schema.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+app.add_typer(deploy_cli.bundle_app, name="bundle")
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="The YAML file.", show_default="config_v2.yaml here")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value of the config.")
-]
-ForceOption = Annotated[bool, typer.Option("--force", help="Repeat work that is unchanged.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
 _TRAIN = (
     "polars",
@@ -91,11 +86,12 @@ def run(
     with _progress(quiet) as progress:
         report = pipeline.run(loaded, force=force, progress=progress)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "manifest": asdict(report.manifest),
                 "leaderboard": report.leaderboard.to_dict(),
                 "mean_absolute_shap": report.importance,
+                "deployment": asdict(report.deployment),
                 "artifacts": {name: str(path) for name, path in report.artifacts.items()},
                 "repeated": report.repeated,
                 "seconds": report.seconds,
@@ -120,7 +116,7 @@ def ingest(
     with _progress(quiet) as progress:
         manifest, _ = pipeline.run_ingest(loaded, force=force, progress=progress)
     if as_json:
-        _print_json(asdict(manifest))
+        print_json(asdict(manifest))
     else:
         _print_manifest(loaded, manifest)
 
@@ -142,13 +138,13 @@ def eda(
         pipeline.run_eda(loaded, force=force, progress=progress)
     files = [loaded.paths.duckdb_file, *summary_files(loaded)]
     if as_json:
-        _print_json({"files": [str(path) for path in files]})
+        print_json({"files": [str(path) for path in files]})
         return
     import polars as pl
 
     for aggregation in loaded.aggregations:
         frame = pl.read_parquet(loaded.paths.output_dir / "summary" / f"{aggregation.name}.parquet")
-        _print_table(aggregation.name, frame.columns, [[_number(value) for value in row] for row in frame.iter_rows()])
+        print_table(aggregation.name, frame.columns, [[_number(value) for value in row] for row in frame.iter_rows()])
     for path in files:
         typer.echo(_relative(path))
 
@@ -168,9 +164,10 @@ def train(
     with _progress(quiet) as progress:
         leaderboard, _ = pipeline.run_train(loaded, force=force, progress=progress)
     if as_json:
-        _print_json(leaderboard.to_dict())
+        print_json(leaderboard.to_dict())
     else:
         _print_leaderboard(leaderboard)
+        _print_deployment(pipeline.deployment(loaded, leaderboard))
 
 
 @app.command(epilog="example: tabtrail tune LightGBM --trials 50")
@@ -192,7 +189,7 @@ def tune(
     with _progress(quiet) as progress:
         best = search(loaded, verify_dataset(loaded), candidates or [], trials=trials, seconds=seconds, progress=progress)
     if as_json:
-        _print_json(best)
+        print_json(best)
         return
     for name, params in best.items():
         typer.echo(f"{name}: {json.dumps(params)}")
@@ -214,7 +211,7 @@ def reproduce(
     with _progress(quiet) as progress:
         result = fit_again(loaded, run_id, progress)
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
     else:
         for what in result.compared:
             typer.echo(f"equal: {what}")
@@ -236,9 +233,9 @@ def sql(
 
     names, rows = run_query(loaded, query)
     if as_json:
-        _print_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
+        print_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
     else:
-        _print_table(f"{len(rows):,} rows", names, [[_cell(value) for value in row] for row in rows])
+        print_table(f"{len(rows):,} rows", names, [[_cell(value) for value in row] for row in rows])
 
 
 @app.command(
@@ -304,6 +301,11 @@ def risk(
     raise TabtrailError("the forecast and its risk are not part of this version; the other commands work (tabtrail --help)")
 
 
+app.command(epilog="example: tabtrail promote 3, or with a run id of `tabtrail sql 'FROM runs'`")(deploy_cli.promote)
+app.command(epilog='example: tabtrail rollback --reason "worse on the new catalogue"')(deploy_cli.rollback)
+app.command(epilog="example: tabtrail history --json")(deploy_cli.history)
+
+
 @config_app.command("show", epilog="example: tabtrail config show --set split.folds=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Print the resolved configuration: file, environment and flags applied, paths absolute."""
@@ -311,7 +313,7 @@ def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: Js
 
     tree = json.loads(load_config(config, set_ or []).model_dump_json(exclude_none=True))
     if as_json:
-        _print_json(tree)
+        print_json(tree)
         return
     import yaml
 
@@ -323,7 +325,7 @@ def config_json_schema() -> None:
     """Print the JSON Schema of the YAML file, for editors."""
     from tabtrail.config import config_schema
 
-    _print_json(config_schema())
+    print_json(config_schema())
 
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
@@ -358,8 +360,9 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
 def _print_report(config: "Config", report: "Report", config_file: Path | None) -> None:
     _print_manifest(config, report.manifest)
     _print_leaderboard(report.leaderboard)
+    _print_deployment(report.deployment)
     rows = [[name, _number(value)] for name, value in list(report.importance.items())[:10]]
-    _print_table(
+    print_table(
         f"what moves a prediction: mean |SHAP|, {config.model.currency or config.model.target}", ["column", "mean |SHAP|"], rows
     )
     typer.echo("\nwhere everything lies")
@@ -438,10 +441,10 @@ def _print_leaderboard(board: "Leaderboard") -> None:
         ]
         for row in board.candidates
     ]
-    _print_table(title, header, rows)
+    print_table(title, header, rows)
     strata = list(board.candidates[0].cv_by_stratum)
     level = f"{board.interval_level * 100:g}%"
-    _print_table(
+    print_table(
         f"R², {level} intervals on the test part, largest difference of the ONNX graph in target standard deviations, size"
         + (", RMSE by stratum" if strata else ""),
         ["candidate", "cv R²", "test R²", "coverage", "mean width", "parity", "kB", *(f"cv RMSE {name}" for name in strata)],
@@ -462,7 +465,7 @@ def _print_leaderboard(board: "Leaderboard") -> None:
     if board.synthetic:
         typer.echo(SYNTHETIC)
     if board.coverage:
-        _print_table(
+        print_table(
             f"the champion's {level} intervals on the test part",
             ["of", "rows", "coverage", "mean width"],
             [[f"{row.by} {row.value}", str(row.rows), _number(row.coverage), _number(row.mean_width)] for row in board.coverage],
@@ -472,22 +475,16 @@ def _print_leaderboard(board: "Leaderboard") -> None:
     typer.echo(f"champion: {board.champion}{made_of} ({board.chosen_by}; the test part decides nothing)")
 
 
-def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout, as wide as it needs to be where stdout is no terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=240)
-    console.print(f"\n{title}", style="bold", soft_wrap=True)
-    console.print(table)
+def _print_deployment(deployed: "Deployment") -> None:
+    if deployed.is_winner:
+        back = f"; to go back to the one before: {deployed.next_command}" if deployed.next_command else ""
+        typer.echo(f"deployed: {deployed.model} (run {deployed.run_id}){back}")
+        return
+    now = f"{deployed.model} (run {deployed.run_id}) stays deployed" if deployed.model else "no model is deployed"
+    typer.echo(f"NOT DEPLOYED: {now}")
+    for reason in deployed.reasons:
+        typer.echo(f"  {reason}")
+    typer.echo(f"  next: {deployed.next_command}")
 
 
 def _number(value: Any) -> str:
@@ -497,7 +494,3 @@ def _number(value: Any) -> str:
 
 def _relative(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))

@@ -92,6 +92,7 @@ class Parquet(Section):
 
 
 BENCHMARK_TABLES = ("runs", "folds", "error_slices")
+PROMOTIONS_TABLE = "promotions"
 
 
 class DuckDB(Section):
@@ -196,6 +197,25 @@ class Export(Section):
     )
 
 
+class BundleKeys(Section):
+    signing_key: Path | None = Field(None, description="An Ed25519 private key (PEM): bundles are signed with it.")
+    public_key: Path | None = Field(None, description="Its public key (PEM): a bundle that is not signed with it is refused.")
+
+
+class Promotion(Section):
+    automatic: Literal["gate", "always", "never"] = Field(
+        "gate", description="Whether a training replaces the deployed model: if the gate lets it, always, or never."
+    )
+    require: Literal["not_worse", "better"] = Field(
+        "not_worse", description="What the interval of the RMSE difference to the champion must not exclude, or must show."
+    )
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="The level of the gate's intervals.")
+    max_worse: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="RMSE above the champion's that is refused however wide the interval is, as a share."
+    )
+    coverage_slack: Share = Field(0.02, description="How far below its level the coverage of the intervals may surely be.")
+
+
 class Serve(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -231,6 +251,8 @@ class Config(Section):
     mlflow: Mlflow = Mlflow()
     explain: Explain = Explain()
     export: Export = Export()
+    bundle: BundleKeys = BundleKeys()
+    promotion: Promotion = Promotion()
     serve: Serve = Serve()
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
@@ -325,7 +347,7 @@ class Config(Section):
 
     def digest(self, *sections: str) -> str:
         """Return the sha256 of the named sections (all where none is named), free of where the files lie."""
-        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "serve", "engine"}))
+        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "bundle", "promotion", "serve", "engine"}))
         return sha256_json({name: tree[name] for name in sections or tree})
 
 
@@ -347,7 +369,7 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
 
 def config_from_run(tree: dict[str, Any], here: Config) -> Config:
     """Return the config that a run recorded, with the paths and the MLflow store of this project."""
-    own = here.model_dump(mode="json", include={"paths", "mlflow"})
+    own = here.model_dump(mode="json", include={"paths", "mlflow", "bundle", "promotion"})
     try:
         config = Config.model_validate({**tree, **own})
     except ValidationError as error:
@@ -382,8 +404,13 @@ def _resolve(config: Config, root: Path) -> Config:
     uri = config.mlflow.tracking_uri
     if uri.startswith(_SQLITE):
         uri = _SQLITE + str(resolve_path(root, uri[len(_SQLITE) :]))
+    keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
     resolved = config.model_copy(
-        update={"paths": Paths.model_validate(paths), "mlflow": config.mlflow.model_copy(update={"tracking_uri": uri})}
+        update={
+            "paths": Paths.model_validate(paths),
+            "mlflow": config.mlflow.model_copy(update={"tracking_uri": uri}),
+            "bundle": BundleKeys.model_validate(keys),
+        }
     )
     resolved._root = root
     return resolved
@@ -488,8 +515,8 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if name not in model.text_features:
             message = f"'{name}' is not a text column of the model{nearest(name, list(model.text_features))}"
             yield ("intervals", "coverage_by"), message
-    if config.duckdb.table.lower() in BENCHMARK_TABLES:
-        yield ("duckdb", "table"), f"the benchmark's tables are called {', '.join(BENCHMARK_TABLES)}; choose another name"
+    if config.duckdb.table.lower() in (own := (*BENCHMARK_TABLES, PROMOTIONS_TABLE)):
+        yield ("duckdb", "table"), f"the benchmark's tables are called {', '.join(own)}; choose another name"
     if len({aggregation.name for aggregation in config.aggregations}) < len(config.aggregations):
         yield ("aggregations",), "two aggregations have the same name"
     for index, aggregation in enumerate(config.aggregations):

@@ -47,6 +47,12 @@ class LeakageError(TabtrailError):
     exit_code = 4
 
 
+class PromotionError(TabtrailError):
+    """The gate does not let a model be deployed."""
+
+    exit_code = 4
+
+
 class ReproductionError(TabtrailError):
     """A run that was fitted again came out differently."""
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.config_file import config_path, read_raw, resolve_path
@@ -41,24 +41,33 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Parse the command line, predict, print; exit code 0, 1 (bundle) or 2 (usage, payload)."""
     options = _parser(prog).parse_args(argv)
     with reported():
-        folder, name = locate_bundle(options.config, options.set)
+        place = locate_bundle(options.config, options.set)
         if options.show_schema:
-            _show_schema(read_metadata(folder, name), as_json=options.output == "json")
+            _show_schema(read_metadata(*place), as_json=options.output == "json")
             return
         payload = _read_payload(options)
-        _predict(folder, name, payload, as_json=options.output == "json")
+        _predict(place, payload, as_json=options.output == "json")
 
 
-def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> tuple[Path, str]:
-    """Return the folder and name of the bundle as the config says, reading no more of it. Raises `ConfigError`."""
+class Place(NamedTuple):
+    """Where a bundle lies and what it is called, and the key that must have signed it."""
+
+    folder: Path
+    name: str
+    public_key: Path | None
+
+
+def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> Place:
+    """Return where the bundle is as the config says, reading no more of it. Raises `ConfigError`."""
     raw = read_raw(config_path(config), overrides)
     values = []
-    for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model")):
+    for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model"), ("bundle", "public_key", "")):
         value = (raw.values.get(section) or {}).get(key, default) if isinstance(raw.values.get(section) or {}, dict) else None
+        value = default if value is None and key == "public_key" else value
         if not isinstance(value, str):
             raise ConfigError(f"{raw.locate((section, key))}: {section}.{key}: must be text")
         values.append(value)
-    return resolve_path(raw.root, values[0]), values[1]
+    return Place(resolve_path(raw.root, values[0]), values[1], resolve_path(raw.root, values[2]) if values[2] else None)
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
@@ -110,10 +119,10 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _predict(folder: Path, name: str, payload: Any, *, as_json: bool) -> None:
+def _predict(place: Place, payload: Any, *, as_json: bool) -> None:
     from tabtrail.predictor import Predictor
 
-    predictor = Predictor(load_bundle(folder, name))
+    predictor = Predictor(load_bundle(*place))
     metadata = predictor.metadata
     rows = payload if isinstance(payload, list) else [payload]
     answers = [

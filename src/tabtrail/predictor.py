@@ -83,6 +83,14 @@ class Predictor:
             raise BundleError(f"onnxruntime cannot load the graph: {type(error).__name__}") from None
         if {i.name for i in self._session.get_inputs()} != set(self._features):
             raise BundleError("the graph's inputs are not the columns of the schema")
+        kinds = {each.name: each.type for each in self._session.get_inputs()}
+        texts = {
+            name: "tensor(string)" if feature.kind == "categorical" else "tensor(double)"
+            for name, feature in self._features.items()
+        }
+        outputs = [(each.name, each.type) for each in self._session.get_outputs()]
+        if kinds != texts or outputs[0][1] not in ("tensor(double)", "tensor(float)"):
+            raise BundleError("the graph's inputs and outputs are not of the types of the schema")
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
         """Check rows (raw column → value) against the contract and predict them.

@@ -16,9 +16,9 @@ from tabtrail.hashes import code_version
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.candidates import BLEND
 from tabtrail.progress import SILENT, Progress
-from tabtrail.tracking.items import CODE, COMPLETE, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
+from tabtrail.tracking.items import CODE, COMPLETE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
 from tabtrail.tracking.store import Run, Store, complete_children, open_store, read_artifact, read_run, store_errors
-from tabtrail.training import CONFIG, prepare
+from tabtrail.training import prepare
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def load_model(app: FastAPI, config: Config) -> None:
     """Load and verify the bundle that the config names; on failure the service stays up and says what is wrong."""
     app.state.max_body_bytes = config.serve.max_body_bytes
     try:
-        app.state.served = Served(Predictor(load_bundle(config.paths.models_dir, config.model.name)))
+        app.state.served = Served(Predictor(load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)))
     except NotTrainedError as error:
         app.state.problem = Health(status="not_trained", detail=_without_folder(error, config.paths.models_dir))
     except BundleError as error:

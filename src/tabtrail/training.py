@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from tabtrail.artifacts import bundle_files, importance_path, leaderboard_path
-from tabtrail.champion import bundle_champion, describe_model, explain_champion, export_champion, prove
+from tabtrail.artifacts import importance_path, leaderboard_path, promotion_path
+from tabtrail.bundle import bundle_sha256, signature_name
+from tabtrail.champion import Exported, bundle_champion, describe_model, explain_champion, export_champion, prove
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.data.warehouse import benchmark_table_files
@@ -33,13 +34,17 @@ from tabtrail.modeling.slices import error_slices
 from tabtrail.modeling.split import Split, split_rows
 from tabtrail.modeling.tables import folds_table, runs_table
 from tabtrail.progress import Progress
+from tabtrail.promotion import BUNDLE_FOLDER, settle
 from tabtrail.tracking.finished import fits_to_bytes, result_from
 from tabtrail.tracking.items import (
+    BUNDLE,
+    CONFIG,
     GRAPH,
     JOBLIB,
     KEY,
     MODEL,
     TAG,
+    VERSION,
     benchmark_items,
     benchmark_name,
     candidate_items,
@@ -47,28 +52,30 @@ from tabtrail.tracking.items import (
     library_versions,
     provenance_tags,
 )
-from tabtrail.tracking.registry import register_champion
+from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.store import (
     LoggedModel,
     Store,
+    artifact_names,
     close_dead_runs,
     complete_children,
     find_run,
     log_artifact,
     log_dataset,
     log_files,
+    log_folder,
     log_items,
     log_metrics,
     log_model,
     log_text,
     open_store,
+    read_run,
     running,
     set_tags,
     store_errors,
 )
 
 FITS = "fits.npz"
-CONFIG = "config.json"
 _MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy", "pandas", "cloudpickle"}
 
 
@@ -95,7 +102,9 @@ class _Tracked:
 
 
 def train_models(config: Config, manifest: Manifest, progress: Progress, *, force: bool = False) -> Leaderboard:
-    """Run the benchmark on the dataset, log it, and replace bundle, importance, tables and leaderboard by the champion's.
+    """Run the benchmark on the dataset, log it, and replace importance, tables and leaderboard by the champion's.
+
+    Its bundle is left in the run, and deployed where there is none yet or the gate lets it.
 
     A benchmark of the same data, config and code that was cut short is continued: its finished candidates are not fitted
     again, unless `force`. One that is complete is only written out again. All that can be refused (the data for the folds, a
@@ -121,7 +130,7 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
             _take_up(tracked, prepared)
             progress.say(f"train: continuing benchmark {parent}, {len(tracked.finished)} candidates are finished")
         else:
-            log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow"}), CONFIG)
+            log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"}), CONFIG)
         return _benchmark(prepared, manifest, tracked, progress)
 
 
@@ -214,7 +223,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     # All that can be refused comes before the first file that is replaced.
     exported = export_champion(config, benchmark)
     importance = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
-    bundle_champion(config, benchmark, leaderboard, exported)
+    _store_bundle(config, benchmark, leaderboard, exported, tracked)
     progress.say(
         f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {exported.parity.max_difference:.2g} target standard deviations"
@@ -223,22 +232,31 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     _write_tables(config, benchmark, leaderboard, tracked.tags)
     write_json(leaderboard_path(config), leaderboard.to_dict())
     slices = benchmark_table_files(config)["error_slices"]
-    log_files(
-        store,
-        parent,
-        [
-            leaderboard_path(config),
-            importance_path(config),
-            slices,
-            *(path for path in bundle_files(config) if path.suffix != ".joblib"),
-        ],
-    )
+    log_files(store, parent, [leaderboard_path(config), importance_path(config), slices])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
-    winner = tracked.models[champion.candidate.name]
-    version = register_champion(store, config.model.name, winner, {TAG + "candidate": champion.candidate.name})
-    progress.say(f"train: registered {config.model.name} version {version} as champion")
+    outcome = settle(config, store, parent, progress)
+    write_json(promotion_path(config), outcome.to_dict())
+    progress.say(f"train: {outcome}")
     return leaderboard
+
+
+def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked) -> None:
+    """Leave the champion's bundle in the benchmark's run, and register it: once, however often the run is written out.
+
+    Again, under the same version, where it was stored before there was a key to sign it with.
+    """
+    store, name, run = tracked.store, config.model.name, read_run(tracked.store, tracked.parent)
+    known = {} if run is None else run.tags
+    signed = config.bundle.signing_key is None or signature_name(name) in artifact_names(store, tracked.parent, BUNDLE_FOLDER)
+    if BUNDLE in known and signed:
+        return
+    files = bundle_champion(config, benchmark, leaderboard, exported)
+    log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
+    version, winner = known.get(VERSION), benchmark.champion.candidate.name
+    if version is None:
+        version = register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
+    set_tags(store, tracked.parent, {BUNDLE: bundle_sha256(files, name), VERSION: version})
 
 
 def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:

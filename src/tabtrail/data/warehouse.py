@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from tabtrail.config import BENCHMARK_TABLES, Config
+from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, Config
 from tabtrail.errors import DataError, UsageError
 from tabtrail.files import atomic_file
 
@@ -53,6 +53,11 @@ def benchmark_table_files(config: Config) -> dict[str, Path]:
     return {name: config.paths.output_dir / "metrics" / f"{name}.parquet" for name in BENCHMARK_TABLES}
 
 
+def promotions_file(config: Config) -> Path:
+    """Return the Parquet file of the table `promotions`."""
+    return config.paths.output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
+
+
 def refresh_benchmark_tables(config: Config) -> None:
     """Bring the benchmark's tables into the database: into a copy of the one that is there, or a new one, swapped in."""
     scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
@@ -70,7 +75,7 @@ def refresh_benchmark_tables(config: Config) -> None:
 
 
 def _load_benchmark(config: Config, connection: duckdb.DuckDBPyConnection) -> None:
-    for name, path in benchmark_table_files(config).items():
+    for name, path in {**benchmark_table_files(config), PROMOTIONS_TABLE: promotions_file(config)}.items():
         if path.is_file():
             source = str(path).replace("'", "''")
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")

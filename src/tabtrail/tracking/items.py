@@ -25,6 +25,9 @@ MODEL = TAG + "model_sha256"
 GRAPH = TAG + "onnx_sha256"
 JOBLIB = TAG + "joblib_sha256"
 CODE = TAG + "code_sha256"
+BUNDLE = TAG + "bundle_sha256"
+VERSION = TAG + "registered_version"
+CONFIG = "config.json"
 _LIBRARIES = (
     "scikit-learn",
     "xgboost-cpu",

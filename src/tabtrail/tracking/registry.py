@@ -1,21 +1,48 @@
-"""The registered model and its aliases."""
+"""The registered model: a version for every benchmark's winner, and the aliases `challenger` and `champion`."""
+
+from typing import Any
 
 from tabtrail.tracking.store import LoggedModel, Store
 
-CHAMPION = "champion"
+CHAMPION, CHALLENGER = "champion", "challenger"
 
 
-def register_champion(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
-    """Register a logged model as a new version, point the alias `champion` at it, and return the version."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        store.client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+def register_challenger(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
+    """Register a logged model as a new version, point the alias `challenger` at it, and return the version."""
+    if _registered(store, name) is None:
         store.client.create_registered_model(name)
     # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to set.
     version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags)
-    store.client.set_registered_model_alias(name, CHAMPION, version.version)
+    store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
+
+
+def set_champion(store: Store, name: str, version: str) -> None:
+    """Point the alias `champion` at a version; where it was the challenger, there is none any more."""
+    store.client.set_registered_model_alias(name, CHAMPION, version)
+    aliases = dict(getattr(_registered(store, name), "aliases", {}))
+    if str(aliases.get(CHALLENGER)) == version:
+        store.client.delete_registered_model_alias(name, CHALLENGER)
+
+
+def run_of_version(store: Store, name: str, version: str) -> str | None:
+    """Return the run of a registered version, None where there is no such version."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(store.client.get_model_version(name, version).run_id)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def _registered(store: Store, name: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return store.client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None

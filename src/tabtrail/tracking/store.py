@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -304,6 +304,27 @@ def log_files(store: Store, run_id: str, files: Sequence[Path], folder: str | No
     """Copy files to a run's artifacts."""
     for file in files:
         store.client.log_artifact(run_id, str(file), folder)
+
+
+def log_folder(store: Store, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
+    """Write files, by name, into a folder of a run's artifacts."""
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, data in files.items():
+            (Path(temporary) / name).write_bytes(data)
+        store.client.log_artifacts(run_id, temporary, folder)
+
+
+def artifact_names(store: Store, run_id: str, folder: str) -> set[str]:
+    """Return the names of the files in a folder of a run's artifacts."""
+    return {Path(item.path).name for item in store.client.list_artifacts(run_id, folder)}
+
+
+def download_folder(store: Store, run_id: str, folder: str, target: Path) -> Path:
+    """Copy a folder of a run's artifacts into `target` and return where it lies; an empty folder where there is none."""
+    (target / folder).mkdir()
+    if store.client.list_artifacts(run_id, folder):
+        store.client.download_artifacts(run_id, folder, str(target))
+    return target / folder
 
 
 def log_metrics(store: Store, run_id: str, metrics: Sequence[MetricItem]) -> None:

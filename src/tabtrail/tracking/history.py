@@ -1,0 +1,190 @@
+"""What was deployed when, by whom and why: one MLflow run a model, an artifact for every entry, never changed again."""
+
+import getpass
+import json
+import socket
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tabtrail.errors import StoreError
+from tabtrail.hashes import sha256_json
+from tabtrail.tracking.items import TAG, MetricItem
+from tabtrail.tracking.store import Store, download_folder, log_files, log_metrics, open_store, start_run, store_errors
+
+_REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
+_SUFFIX = "_promotions"
+_FOLDER = "history"
+_IDENTITY = ("model", "run_id", "version", "bundle_sha256")
+OWN_METRICS = ("cv_rmse", "cv_mae", "test_rmse", "test_mae", "interval_coverage")
+_METRICS = ("champion_rmse", "challenger_rmse", "difference", "low", "high")
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A model that is or was deployed: the sha256 stands for every byte of its bundle, the version is the registry's."""
+
+    model: str
+    run_id: str
+    version: str | None
+    bundle_sha256: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change of what is deployed. `when` is UTC (ISO 8601), `verdict` what the gate said, `metrics` are the new
+    model's own (RMSE and MAE in units of the target), `previous_sha256` chains entries.
+
+    Actions: `first` (there was none), `automatic` (after a training), `promote`, `rollback`, `restore` (the deployed files were
+    damaged) and `found` (the files had been exchanged by other means).
+    """
+
+    number: int
+    when: str
+    who: str
+    action: str
+    before: Deployed | None
+    after: Deployed
+    reason: str
+    forced: bool
+    verdict: dict[str, Any] | None
+    metrics: dict[str, float]
+    previous_sha256: str
+
+    @property
+    def sha256(self) -> str:
+        return sha256_json(asdict(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def read_history(uri: str, experiment: str, name: str) -> list[Entry]:
+    """Return every entry, oldest first. Raises `StoreError` where one is missing or was changed."""
+    store = open_store(uri, experiment + _SUFFIX)
+    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
+        run_id = _find(store, name)
+        files = [] if run_id is None else sorted(download_folder(store, run_id, _FOLDER, Path(folder)).glob("*.json"))
+        entries = [_entry(file) for file in files]
+    previous = ""
+    for number, entry in enumerate(entries, 1):
+        if entry.number != number or entry.previous_sha256 != previous:
+            raise StoreError(f"the history of promotions in the MLflow store was altered before entry {entry.number}; {_REMEDY}")
+        previous = entry.sha256
+    return entries
+
+
+def append_entry(
+    uri: str,
+    experiment: str,
+    name: str,
+    *,
+    action: str,
+    before: Deployed | None,
+    after: Deployed,
+    reason: str,
+    forced: bool = False,
+    verdict: dict[str, Any] | None = None,
+    metrics: dict[str, float] | None = None,
+) -> Entry:
+    """Write the next entry and return it; callers hold the lock of the deployment."""
+    entries = read_history(uri, experiment, name)
+    entry = Entry(
+        number=len(entries) + 1,
+        when=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        who=_who(),
+        action=action,
+        before=before,
+        after=after,
+        reason=reason,
+        forced=forced,
+        verdict=json.loads(json.dumps(verdict)),
+        metrics=metrics or {},
+        previous_sha256=entries[-1].sha256 if entries else "",
+    )
+    store = open_store(uri, experiment + _SUFFIX)
+    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
+        run_id = _find(store, name) or start_run(
+            store, f"promotions of {name}", {TAG + "kind": "promotions", TAG + "model": name}
+        )
+        file = Path(folder) / f"{entry.number:06}.json"
+        file.write_text(json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n", encoding="utf-8")
+        log_files(store, run_id, [file], _FOLDER)
+        figures = (entry.verdict or {}).get("comparison") or {}
+        measured = {**{key: figures[key] for key in _METRICS if key in figures}, **entry.metrics}
+        log_metrics(store, run_id, [MetricItem(key, value, entry.number) for key, value in measured.items()])
+        store.client.set_terminated(run_id)
+    return entry
+
+
+def history_table(entries: Sequence[Entry]) -> pl.DataFrame:
+    """Return one row an entry: number, at_utc, who, action, `before_` and `after_` (model, run_id, version, …), figures, why."""
+    rows = []
+    for entry in entries:
+        figures = (entry.verdict or {}).get("comparison") or {}
+        before, after = ({} if each is None else asdict(each) for each in (entry.before, entry.after))
+        rows.append(
+            {
+                "number": entry.number,
+                "at_utc": datetime.fromisoformat(entry.when).replace(tzinfo=None),
+                "who": entry.who,
+                "action": entry.action,
+                **{f"{side}_{key}": each.get(key) for side, each in (("before", before), ("after", after)) for key in _IDENTITY},
+                "reason": entry.reason,
+                "forced": entry.forced,
+                "gate_reasons": json.dumps((entry.verdict or {}).get("reasons", [])),
+                **{key: figures.get(key) for key in _METRICS},
+                **{f"after_{key}": entry.metrics.get(key) for key in OWN_METRICS},
+                "sha256": entry.sha256,
+            }
+        )
+    text = dict.fromkeys((*(f"before_{key}" for key in _IDENTITY), *(f"after_{key}" for key in _IDENTITY)), pl.String)
+    return pl.DataFrame(
+        rows,
+        schema_overrides={**text, **dict.fromkeys((*_METRICS, *(f"after_{key}" for key in OWN_METRICS)), pl.Float64)},
+        infer_schema_length=None,
+    )
+
+
+def stack(entries: list[Entry]) -> list[Deployed]:
+    """Return what a rollback goes back through: the bundles that led to the one deployed now, which is the last."""
+    models: list[Deployed] = []
+    for entry in entries:
+        hashes = [each.bundle_sha256 for each in models]
+        if entry.action == "rollback" and entry.after.bundle_sha256 in hashes:
+            last = len(hashes) - hashes[::-1].index(entry.after.bundle_sha256)
+            models = models[:last]
+        elif not models or hashes[-1] != entry.after.bundle_sha256:
+            models.append(entry.after)
+    return models
+
+
+def _find(store: Store, name: str) -> str | None:
+    found = store.client.search_runs([store.experiment_id], f"tags.`{TAG}model` = '{name}'", order_by=["attributes.start_time"])
+    return str(found[0].info.run_id) if found else None
+
+
+def _entry(file: Path) -> Entry:
+    try:
+        value = json.loads(file.read_bytes())
+        stated = value.pop("sha256")
+        before = None if value["before"] is None else Deployed(**value["before"])
+        entry = Entry(**{**value, "before": before, "after": Deployed(**value["after"])})
+    except (ValueError, KeyError, TypeError):
+        stated, entry = "", None
+    if entry is None or entry.sha256 != stated:
+        raise StoreError(f"entry {file.stem} of the history of promotions in the MLflow store was altered; {_REMEDY}")
+    return entry
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container without a name for its user
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
