@@ -15,6 +15,7 @@ from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.config_file import config_path, read_raw, resolve_path
 from tabtrail.errors import ConfigError, UsageError, reported
 from tabtrail.schema import Feature, ModelSchema
+from tabtrail.strict_json import object_without_repeats
 
 
 def run_program(prog: str) -> NoReturn:
@@ -93,7 +94,7 @@ def _read_payload(options: argparse.Namespace) -> Any:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise UsageError(f"cannot read {where}: {reason}") from None
     try:
-        payload = json.loads(text, object_pairs_hook=_object_without_repeats)
+        payload = json.loads(text, object_pairs_hook=object_without_repeats)
     except json.JSONDecodeError as error:
         raise UsageError(f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except (RecursionError, ValueError) as error:
@@ -101,13 +102,6 @@ def _read_payload(options: argparse.Namespace) -> Any:
     if payload == []:
         raise UsageError(f"{where}: the list is empty; give at least one row")
     return payload
-
-
-def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        raise ValueError("a column stands twice in one row")
-    return row
 
 
 def _predict(folder: Path, name: str, payload: Any, *, as_json: bool) -> None:

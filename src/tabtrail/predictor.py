@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tabtrail.schema import Feature, ModelSchema, RowRule
 _MOST_EXACT = 2.0**53
 _MOST_CHARACTERS = 10_000
 _DATE_LENGTH = len("2005-05-31")
+_MOST_NAMED = 20
 Row = dict[str, Value]
 
 
@@ -52,13 +54,14 @@ class Interval:
 @dataclass(frozen=True)
 class Prediction:
     """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs it was made
-    from, and what the model has not seen before.
+    from, and what the model has not seen before: in words, and as the columns with a category that is new to it.
     """
 
     value: float
     interval: Interval | None
     inputs: Row
     warnings: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -97,10 +100,11 @@ class Predictor:
                 raise PayloadError([Problem(p.column, where + p.message) for p in problems])
             checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
         values = self.run(checked)
-        return [
-            Prediction(value, self.interval(value, row), row, self.warnings(row))
-            for value, row in zip(values, checked, strict=True)
-        ]
+        return [self._prediction(value, row) for value, row in zip(values, checked, strict=True)]
+
+    def _prediction(self, value: float, row: Row) -> Prediction:
+        warnings = self.warnings(row)
+        return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else ())
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
@@ -123,11 +127,8 @@ class Predictor:
         if not isinstance(row, Mapping):
             return [Problem(None, "a row is a JSON object of columns and values")]
         names = list(self._features)
-        extra = [
-            Problem(str(name)[:100], f"unknown column{nearest(str(name)[:100], names)}")
-            for name in row
-            if name not in self._features
-        ]
+        unknown = islice((str(name)[:100] for name in row if name not in self._features), _MOST_NAMED)
+        extra = [Problem(name, f"unknown column{nearest(name, names)}") for name in unknown]
         missing = [Problem(name, "missing column") for name in names if name not in row]
         wrong = [
             Problem(name, message)
@@ -141,6 +142,11 @@ class Predictor:
         unseen = (_unseen(feature, row[name]) for name, feature in self._features.items())
         synthetic = ("the model was trained on synthetic data",) if self.metadata["synthetic"] else ()
         return (*synthetic, *(message for message in unseen if message is not None))
+
+    def _new_categories(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(
+            name for name, feature in self._features.items() if feature.kind == "categorical" and _unseen(feature, row[name])
+        )
 
     @cached_property
     def _rules(self) -> list[tuple[RowRule, Any]]:
