@@ -12,7 +12,7 @@ import onnxruntime
 
 from tabtrail.bundle import Bundle
 from tabtrail.errors import BundleError, UsageError, nearest
-from tabtrail.expressions import Value, days_of, evaluate
+from tabtrail.expressions import Value, days_of, row_function
 from tabtrail.intervals import Grouping, Intervals
 from tabtrail.schema import Feature, ModelSchema, RowRule
 
@@ -75,8 +75,8 @@ class Predictor:
         self.schema: ModelSchema = bundle.schema
         self._features = {feature.name: feature for feature in self.schema.features}
         calibrated = self.metadata["intervals"]
-        self._intervals = None if calibrated is None else Intervals.from_dict(calibrated)
-        self._grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
+        self.calibrated = None if calibrated is None else Intervals.from_dict(calibrated)
+        self.grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
@@ -110,17 +110,26 @@ class Predictor:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
         if not rows:
             return []
-        feed = {name: _input(feature, [row[name] for row in rows]) for name, feature in self._features.items()}
-        values: list[float] = self._session.run(None, feed)[0].ravel().tolist()
+        values = self.run_graph({name: _input(feature, [row[name] for row in rows]) for name, feature in self._features.items()})
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
-        return values
+        answers: list[float] = values.tolist()
+        return answers
+
+    def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
+        predictions: np.ndarray[Any, Any] = self._session.run(None, feed)[0].ravel()
+        return predictions
+
+    def value_problem(self, column: str, value: Any) -> str | None:
+        """Return what the contract does not allow in a value of a column; None for a good one."""
+        return _value_problem(self._features[column], value)
 
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""
-        if self._intervals is None:
+        if self.calibrated is None:
             return None
-        return Interval(self._intervals.level, *self._intervals.bounds(prediction, self._grouping.group(row)))
+        return Interval(self.calibrated.level, *self.calibrated.bounds(prediction, self.grouping.group(row)))
 
     def problems(self, row: Mapping[str, Any]) -> list[Problem]:
         """Return what the contract does not allow in a row; an empty list for a good one."""
@@ -150,10 +159,10 @@ class Predictor:
 
     @cached_property
     def _rules(self) -> list[tuple[RowRule, Any]]:
-        return [(rule, rule.tree) for rule in self.schema.row_rules]
+        return [(rule, row_function(rule.tree)) for rule in self.schema.row_rules]
 
     def _broken_rules(self, row: Mapping[str, Any]) -> list[str]:
-        return [f"breaks the rule {rule.name}: {rule.check}" for rule, tree in self._rules if evaluate(tree, row) is False]
+        return [f"breaks the rule {rule.name}: {rule.check}" for rule, holds in self._rules if holds(row) is False]
 
 
 def _plain(feature: Feature, value: Any) -> Value:

@@ -84,7 +84,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     app.state.service = Service(Serve(), Path(), "model", None)
     for method, path, endpoint, summary in ROUTES:
         app.add_api_route(path, endpoint, methods=[method], summary=summary, response_model=None)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, direct={(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path})
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

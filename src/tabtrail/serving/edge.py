@@ -5,9 +5,11 @@ import logging
 import os
 import re
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabtrail.serving.problems import Refused
@@ -17,15 +19,20 @@ logger = logging.getLogger("tabtrail.serve")
 access = logging.getLogger("tabtrail.access")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
 QUEUED = "tabtrail.queued"
+Endpoint = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
 
 
 class Edge:
-    """The outermost layer of the service, as plain ASGI: a request pays for no object that it does not need."""
+    """The outermost layer of the service, as plain ASGI: a request pays for no object that it does not need.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Fixed paths are answered from `direct` (method and path → endpoint); all else goes to the router of `app`.
+    """
+
+    def __init__(self, app: ASGIApp, direct: Mapping[tuple[str, str], Endpoint]) -> None:
         self.app = app
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,7 +65,7 @@ class Edge:
             if refused := _refusal(service, scope, given):
                 await refused(scope, receive, answer)
             else:
-                await self.app(scope, receive, answer)
+                await self._answer(scope, receive, answer)
         except ClientDisconnect:
             pass
         except Exception as error:
@@ -70,15 +77,27 @@ class Edge:
         finally:
             service.in_flight -= 1
             seconds = time.perf_counter() - started
-            route = route_of(scope)
+            route = self._route_of(scope)
             service.metrics.answered(route, status, seconds)
             if access.isEnabledFor(logging.INFO):
                 access.info("request", extra={"fields": _fields(scope, route, status, seconds)})
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._direct.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await self.app(scope, receive, send)
+            return
+        try:
+            response = await endpoint(Request(scope, receive))
+        except Refused as refused:
+            response = refused.response(scope["path"])
+        await response(scope, receive, send)
 
-def route_of(scope: Scope) -> str:
-    """Return the template of a path that is routed, `other` for any else: labels are few, whatever is asked for."""
-    return getattr(scope.get("route"), "path", "other")
+    def _route_of(self, scope: Scope) -> str:
+        """Return the template of a path that is routed, `other` for any else: labels are few, whatever is asked for."""
+        if (scope["method"], scope["path"]) in self._direct:
+            return str(scope["path"])
+        return getattr(scope.get("route"), "path", "other")
 
 
 def _refusal(service: Service, scope: Scope, given: bytes) -> Refused | None:

@@ -13,6 +13,8 @@ from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service, score
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
 
 async def predict(request: Request) -> Response:
     """Predict one row: a JSON object with every column of the model."""
@@ -87,4 +89,4 @@ def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:
 
 
 def _json(value: dict[str, Any]) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False), media_type=JSON)
+    return Response(_ENCODER.encode(value), media_type=JSON)
