@@ -135,7 +135,7 @@ def test_before_training_it_is_up_and_says_so(project: Project) -> None:
     with serving(project) as client:
         assert client.get("/health").json()["status"] == "not_trained"
         answer = client.post("/predict", json={})
-        assert (answer.status_code, answer.json()["title"]) == (503, "No model")
+        assert (answer.status_code, answer.json()["title"]) == (503, "Not now")
         assert "tabtrail run" in answer.json()["detail"]
         assert str(project.root) not in answer.text
         assert client.get("/openapi.json").status_code == 200

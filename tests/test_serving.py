@@ -287,7 +287,7 @@ def ask(client: httpx.Client, request: bytes, *, wait: float = 20) -> bytes:
 
 def test_a_flood_of_headers_ends_the_connection(client: httpx.Client) -> None:
     start = b"GET /health HTTP/1.1\r\nHost: x\r\n"
-    assert ask(client, start + b"X: " + b"a" * 2_000_000).startswith((b"HTTP/1.1 431", b"HTTP/1.1 400")) or True
+    assert not ask(client, start + b"X: " + b"a" * 2_000_000).startswith(b"HTTP/1.1 2")
     assert ask(client, start + b"".join(b"X%d: a\r\n" % n for n in range(5_000)) + b"\r\n").startswith(b"HTTP/1.1 4")
     assert client.get("/health/ready").status_code == 200
 
@@ -462,7 +462,7 @@ def test_the_prediction_log_holds_every_row_and_its_files_are_rotated(
     words = ["prediction_log_dir=predictions", "prediction_log_rows=100", "prediction_log_files=3", "prediction_log_seconds=0.2"]
     with serving(project, *(word for each in words for word in ("--set", f"serve.{each}")), door=False) as client:
         answers = client.post("/predict/batch", json=rows[:50], headers={"X-Request-ID": "seen"}).json()["predictions"]
-        wait_until(lambda: len(list((project.root / "predictions").glob("*.parquet"))) == 1)
+        wait_until(lambda: len(list((project.root / "predictions").glob("predictions-*.parquet"))) == 1)
         log = pl.read_parquet(project.root / "predictions" / "*.parquet")
         assert log["prediction"].to_list() == [each["prediction"] for each in answers]
         assert set(log["request_id"]) == {"seen"}
