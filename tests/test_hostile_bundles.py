@@ -14,6 +14,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from bundles import NAME, forge, graph, make_bundle
+from conftest import Project
+from tabtrail import predict_cli
 from tabtrail.bundle import load_bundle, metadata_path, read_bundle_files, read_metadata
 from tabtrail.errors import BundleError, ConfigError
 from tabtrail.predictor import Predictor
@@ -333,3 +335,25 @@ def test_the_metadata_that_is_written_is_what_json_says_it_is(models: Path) -> N
     metadata = json.loads(metadata_path(models, NAME).read_bytes())
     assert metadata["format"] == 3
     assert set(metadata["files"]) == {"onnx", "joblib"}
+
+
+def test_the_command_line_asks_for_the_signature_that_the_config_names(
+    models: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = models.parent / "config_v2.yaml"
+    config.write_text(f"paths: {{models_dir: models}}\nmodel: {{name: {NAME}}}\nbundle: {{public_key: '{keys[1]}'}}\n")
+    words = ["--config", str(config), "--json", '{"X": 2}']
+    with pytest.raises(SystemExit) as stop:
+        predict_cli.main(words)
+    assert stop.value.code == 1
+    assert "is not signed, and bundle.public_key is set" in capsys.readouterr().err
+    make_bundle(models, signing_key=keys[0])
+    predict_cli.main(words)
+    assert capsys.readouterr().out.startswith("4.00 USD")
+
+
+def test_keys_are_paths_that_start_at_the_config_file_and_change_no_benchmark(project: Project) -> None:
+    plain, signed = project.config(), project.config("bundle={signing_key: a.pem, public_key: b.pem}")
+    assert signed.bundle.signing_key == project.root / "a.pem"
+    assert signed.bundle.public_key == project.root / "b.pem"
+    assert signed.digest() == plain.digest() == project.config("promotion.automatic=never").digest()

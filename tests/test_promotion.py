@@ -215,6 +215,8 @@ def test_the_history_is_a_table_in_duckdb(story: Story, entries: list[Entry]) ->
     assert table[1]["low"] > 0
     assert "beyond chance" in table[1]["gate_reasons"]
     assert table[2]["reason"] == "it was worse"
+    own = json.loads(story.files["first"][f"{NAME}_metadata.json"])["metrics"]
+    assert (table[0]["after_test_rmse"], table[0]["after_cv_rmse"]) == (own["test_rmse"], own["cv_rmse"])
 
 
 def test_the_aliases_follow_what_is_deployed(client: MlflowClient, entries: list[Entry]) -> None:
@@ -281,7 +283,7 @@ def test_rollbacks_go_further_back_each_time() -> None:
     models = [Deployed(name, name, None, name) for name in "abc"]
 
     def entry(action: str, after: Deployed) -> Entry:
-        return Entry(1, "", "", action, None, after, "", False, None, "")
+        return Entry(1, "", "", action, None, after, "", False, None, {}, "")
 
     a, b, c = models
     told = [entry("first", a), entry("promote", b), entry("promote", c)]

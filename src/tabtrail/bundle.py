@@ -49,6 +49,11 @@ def metadata_path(folder: Path, name: str) -> Path:
     return folder / (name + _METADATA)
 
 
+def signature_name(name: str) -> str:
+    """Return what the signature file of a bundle is called."""
+    return name + _SIGNATURE
+
+
 def build_bundle(
     name: str,
     *,
@@ -185,7 +190,7 @@ def _read_signature(view: FolderView, name: str) -> dict[str, Any]:
     file = name + _SIGNATURE
     if file not in view.names():
         raise BundleError(
-            f"the bundle in {view.folder} is not signed, and bundle.public_key is set; sign it, or train with bundle.signing_key"
+            f"the bundle in {view.folder} is not signed, and bundle.public_key is set; train with bundle.signing_key"
         )
     data = view.read(file, most=_MOST_METADATA_BYTES)
     body = _parsed(view.folder / file, data)

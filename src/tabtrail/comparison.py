@@ -41,9 +41,12 @@ def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Compa
         coverage = check_coverage(inside, nominal=nominal, groups=test.groups, level=level, seed=seed)
     if not comparable:
         return None, coverage
+    try:
+        reference = _predict(champion, rows)
+    except DataError:
+        return None, coverage
     by = config.split.group_key
-    compared = compare(test.y, _predict(champion, rows), predicted, groups=test.groups, by=by, level=level, seed=seed)
-    return compared, coverage
+    return compare(test.y, reference, predicted, groups=test.groups, by=by, level=level, seed=seed), coverage
 
 
 def _predict(bundle: Bundle, rows: pl.DataFrame) -> Array:

@@ -1,6 +1,7 @@
 """The program on one page: CSV → checked Parquet → SQL summaries → benchmark → champion, explained, proven and bundled."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
 from tabtrail.data.summaries import summarise, summary_files
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_benchmark_tables
-from tabtrail.errors import BundleError
+from tabtrail.errors import BundleError, DataError
 from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh, write_parquet
 from tabtrail.hashes import code_version, sha256_file, sha256_json
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
+from tabtrail.signing import require_key_pair
 
 if TYPE_CHECKING:
     from tabtrail.promotion import Outcome
@@ -109,6 +111,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
         progress.say("train: unchanged")
         return Leaderboard.from_dict(stored), False
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
+    require_key_pair(config.bundle.signing_key, config.bundle.public_key)
     from tabtrail.training import train_models  # seconds of imports that an unchanged run does not need
 
     leaderboard = train_models(config, manifest, progress, force=force)
@@ -166,7 +169,8 @@ def run_rollback(config: Config, *, reason: str) -> "Outcome":
 
 def _recorded(config: Config, outcome: "Outcome") -> "Outcome":
     _write_promotions(config)
-    _refresh_tables(config, verify_dataset(config))
+    with suppress(DataError):  # what is deployed does not wait for a dataset; its database takes the table up when it is built
+        _refresh_tables(config, verify_dataset(config))
     return outcome
 
 

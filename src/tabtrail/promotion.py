@@ -16,11 +16,11 @@ from filelock import FileLock, Timeout
 from tabtrail.bundle import Bundle, deploy_bundle, load_bundle, read_bundle_files
 from tabtrail.comparison import measure
 from tabtrail.config import Config, config_from_run
-from tabtrail.errors import BundleError, ConfigError, NotTrainedError, PromotionError, TabtrailError, UsageError
+from tabtrail.errors import BundleError, ConfigError, DataError, NotTrainedError, PromotionError, TabtrailError, UsageError
 from tabtrail.files import make_folder
 from tabtrail.modeling.gate import Verdict, judge
 from tabtrail.progress import SILENT, Progress
-from tabtrail.tracking.history import Deployed, Entry, append_entry, read_history, stack
+from tabtrail.tracking.history import OWN_METRICS, Deployed, Entry, append_entry, read_history, stack
 from tabtrail.tracking.items import BUNDLE, CONFIG, TAG, VERSION
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.store import Store, download_folder, open_store, read_artifact, read_run, store_errors
@@ -85,7 +85,7 @@ def settle(config: Config, store: Store, parent: str, progress: Progress = SILEN
         entries = _history(config)
         before = _noted(config, entries, champion)
         if champion is None:
-            return _deploy(config, store, challenger, before, "first", "there was no model")
+            return _deploy(config, store, challenger, before, "first", "there was no model that can be read")
         if config.promotion.automatic == "never":
             why = ("promotion.automatic is never",)
             return Outcome(False, "challenger", before, challenger.deployed, why)
@@ -114,7 +114,10 @@ def promote(config: Config, what: str, *, force: bool = False, reason: str = "")
             return Outcome(False, "unchanged", challenger.deployed, challenger.deployed)
         verdict = None
         if champion is not None:
-            verdict = _judge(_recorded(config, store, challenger), challenger.bundle, champion)
+            try:
+                verdict = _judge(_recorded(config, store, challenger), challenger.bundle, champion)
+            except DataError as error:
+                verdict = Verdict((f"it cannot be compared with the champion: {error}",), ())
             if not verdict.accepted and not force:
                 raise PromotionError(
                     f"version {challenger.deployed.version} is not promoted, the deployed model stays:\n  "
@@ -177,16 +180,21 @@ def _deploy(
 ) -> Outcome:
     """Note it, then do it: a deployment that was cut short stands in the history and is followed by what was found."""
     after = challenger.deployed
-    _append(config, action, before, after, reason, forced=forced, verdict=None if verdict is None else verdict.to_dict())
+    said = None if verdict is None else verdict.to_dict()
+    _append(config, action, before, challenger.bundle, after, reason, forced=forced, verdict=said)
     deploy_bundle(config.paths.models_dir, config.model.name, challenger.files)
     if after.version is not None:
         set_champion(store, config.model.name, after.version)
     return Outcome(True, action, before, after, () if verdict is None else verdict.reasons, verdict)
 
 
-def _append(config: Config, action: str, before: Deployed | None, after: Deployed, reason: str, **more: Any) -> None:
+def _append(
+    config: Config, action: str, before: Deployed | None, bundle: Bundle, after: Deployed, reason: str, **more: Any
+) -> None:
     uri, experiment, name = config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name
-    append_entry(uri, experiment, name, action=action, before=before, after=after, reason=reason, **more)
+    own = bundle.metadata.get("metrics") or {}
+    metrics = {key: float(own[key]) for key in OWN_METRICS if isinstance(own.get(key), int | float)}
+    append_entry(uri, experiment, name, action=action, before=before, after=after, reason=reason, metrics=metrics, **more)
 
 
 def _loaded(config: Config) -> Bundle | None:
@@ -212,7 +220,7 @@ def _restored(config: Config, store: Store, progress: Progress) -> Bundle | None
         progress.say(f"the deployed model cannot be read ({problem}) and not be put back ({error})")
         return None
     what = "is missing" if isinstance(problem, NotTrainedError) else "cannot be read"
-    _append(config, "restore", None, last, f"the deployed bundle {what}")
+    _append(config, "restore", None, again.bundle, last, f"the deployed bundle {what}")
     deploy_bundle(config.paths.models_dir, config.model.name, again.files)
     progress.say(f"the deployed bundle {what}; version {last.version} was put back")
     return again.bundle
@@ -227,7 +235,9 @@ def _noted(config: Config, entries: list[Entry], champion: Bundle | None) -> Dep
         return last
     known = next((each.after for each in reversed(entries) if each.after.bundle_sha256 == champion.sha256), None)
     found = known or Deployed(champion.metadata["model"], champion.metadata["run_id"], None, champion.sha256)
-    _append(config, "found", last, found, "the deployed folder was exchanged by other means, or a promotion was cut short")
+    _append(
+        config, "found", last, champion, found, "the deployed folder was exchanged by other means, or a promotion was cut short"
+    )
     return found
 
 
@@ -242,6 +252,8 @@ def _fetch(config: Config, store: Store, parent: str) -> _Challenger:
         try:
             files = read_bundle_files(stored, config.model.name, config.bundle.public_key)
             bundle = load_bundle(stored, config.model.name, config.bundle.public_key)
+        except NotTrainedError:
+            raise UsageError(f"the run {parent} holds a bundle, but none of {config.model.name}") from None
         except BundleError as error:
             where = f"the bundle of run {parent} in the MLflow store"
             raise BundleError(f"{where} cannot be deployed: {str(error).replace(str(stored) + '/', '')}") from None

@@ -29,6 +29,20 @@ def verify(message: bytes, signature: str, public_key: Path) -> None:
         raise BundleError(f"the signature of the bundle is not of the key {public_key.name}; do not use it") from None
 
 
+def require_key_pair(private_key: Path | None, public_key: Path | None) -> None:
+    """Raise `ConfigError` where what would be signed now could not be verified: before work is spent on it."""
+    if public_key is not None and private_key is None:
+        raise ConfigError("bundle.public_key is set, so that only signed models are deployed: training needs bundle.signing_key")
+    if private_key is None:
+        return
+    _, signature = sign(b"", private_key)
+    try:
+        if public_key is not None:
+            verify(b"", signature, public_key)
+    except BundleError:
+        raise ConfigError("bundle.public_key is not the public key of bundle.signing_key") from None
+
+
 def _private(path: Path) -> "Ed25519PrivateKey":
     require_extra("sign", "cryptography")
     from cryptography.exceptions import UnsupportedAlgorithm

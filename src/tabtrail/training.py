@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.artifacts import importance_path, leaderboard_path, promotion_path
-from tabtrail.bundle import bundle_sha256
+from tabtrail.bundle import bundle_sha256, signature_name
 from tabtrail.champion import Exported, bundle_champion, describe_model, explain_champion, graph_bytes, prove_champion
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
@@ -56,6 +56,7 @@ from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.store import (
     LoggedModel,
     Store,
+    artifact_names,
     close_dead_runs,
     complete_children,
     find_run,
@@ -236,14 +237,20 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
 
 
 def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked) -> None:
-    """Leave the champion's bundle in the benchmark's run, and register it; once, however often the run is written out."""
-    store, run = tracked.store, read_run(tracked.store, tracked.parent)
-    files = bundle_champion(config, benchmark, leaderboard, exported)
-    if run is not None and BUNDLE in run.tags:
+    """Leave the champion's bundle in the benchmark's run, and register it: once, however often the run is written out.
+
+    Again, under the same version, where it was stored before there was a key to sign it with.
+    """
+    store, name, run = tracked.store, config.model.name, read_run(tracked.store, tracked.parent)
+    known = {} if run is None else run.tags
+    signed = config.bundle.signing_key is None or signature_name(name) in artifact_names(store, tracked.parent, BUNDLE_FOLDER)
+    if BUNDLE in known and signed:
         return
-    name, winner = config.model.name, tracked.models[benchmark.champion.candidate.name]
+    files = bundle_champion(config, benchmark, leaderboard, exported)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
-    version = register_challenger(store, name, winner, {TAG + "candidate": benchmark.champion.candidate.name})
+    version, winner = known.get(VERSION), benchmark.champion.candidate.name
+    if version is None:
+        version = register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
     set_tags(store, tracked.parent, {BUNDLE: bundle_sha256(files, name), VERSION: version})
 
 

@@ -17,9 +17,11 @@ from tabtrail.hashes import sha256_json
 from tabtrail.tracking.items import TAG, MetricItem
 from tabtrail.tracking.store import Store, download_folder, log_files, log_metrics, open_store, start_run, store_errors
 
+_REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
 _SUFFIX = "_promotions"
 _FOLDER = "history"
 _IDENTITY = ("model", "run_id", "version", "bundle_sha256")
+OWN_METRICS = ("cv_rmse", "cv_mae", "test_rmse", "test_mae", "interval_coverage")
 _METRICS = ("champion_rmse", "challenger_rmse", "difference", "low", "high")
 
 
@@ -35,7 +37,8 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Entry:
-    """One change of what is deployed. `when` is UTC (ISO 8601), `verdict` what the gate said, `previous_sha256` chains entries.
+    """One change of what is deployed. `when` is UTC (ISO 8601), `verdict` what the gate said, `metrics` are the new
+    model's own (RMSE and MAE in units of the target), `previous_sha256` chains entries.
 
     Actions: `first` (there was none), `automatic` (after a training), `promote`, `rollback`, `restore` (the deployed files were
     damaged) and `found` (the files had been exchanged by other means).
@@ -50,6 +53,7 @@ class Entry:
     reason: str
     forced: bool
     verdict: dict[str, Any] | None
+    metrics: dict[str, float]
     previous_sha256: str
 
     @property
@@ -70,7 +74,7 @@ def read_history(uri: str, experiment: str, name: str) -> list[Entry]:
     previous = ""
     for number, entry in enumerate(entries, 1):
         if entry.number != number or entry.previous_sha256 != previous:
-            raise StoreError(f"the history of promotions in the MLflow store was altered before entry {entry.number}")
+            raise StoreError(f"the history of promotions in the MLflow store was altered before entry {entry.number}; {_REMEDY}")
         previous = entry.sha256
     return entries
 
@@ -86,6 +90,7 @@ def append_entry(
     reason: str,
     forced: bool = False,
     verdict: dict[str, Any] | None = None,
+    metrics: dict[str, float] | None = None,
 ) -> Entry:
     """Write the next entry and return it; callers hold the lock of the deployment."""
     entries = read_history(uri, experiment, name)
@@ -99,6 +104,7 @@ def append_entry(
         reason=reason,
         forced=forced,
         verdict=json.loads(json.dumps(verdict)),
+        metrics=metrics or {},
         previous_sha256=entries[-1].sha256 if entries else "",
     )
     store = open_store(uri, experiment + _SUFFIX)
@@ -110,7 +116,9 @@ def append_entry(
         file.write_text(json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n", encoding="utf-8")
         log_files(store, run_id, [file], _FOLDER)
         figures = (entry.verdict or {}).get("comparison") or {}
-        log_metrics(store, run_id, [MetricItem(key, figures[key], entry.number) for key in _METRICS if key in figures])
+        measured = {**{key: figures[key] for key in _METRICS if key in figures}, **entry.metrics}
+        log_metrics(store, run_id, [MetricItem(key, value, entry.number) for key, value in measured.items()])
+        store.client.set_terminated(run_id)
     return entry
 
 
@@ -131,11 +139,16 @@ def history_table(entries: Sequence[Entry]) -> pl.DataFrame:
                 "forced": entry.forced,
                 "gate_reasons": json.dumps((entry.verdict or {}).get("reasons", [])),
                 **{key: figures.get(key) for key in _METRICS},
+                **{f"after_{key}": entry.metrics.get(key) for key in OWN_METRICS},
                 "sha256": entry.sha256,
             }
         )
     text = dict.fromkeys((*(f"before_{key}" for key in _IDENTITY), *(f"after_{key}" for key in _IDENTITY)), pl.String)
-    return pl.DataFrame(rows, schema_overrides={**text, **dict.fromkeys(_METRICS, pl.Float64)}, infer_schema_length=None)
+    return pl.DataFrame(
+        rows,
+        schema_overrides={**text, **dict.fromkeys((*_METRICS, *(f"after_{key}" for key in OWN_METRICS)), pl.Float64)},
+        infer_schema_length=None,
+    )
 
 
 def stack(entries: list[Entry]) -> list[Deployed]:
@@ -165,7 +178,7 @@ def _entry(file: Path) -> Entry:
     except (ValueError, KeyError, TypeError):
         stated, entry = "", None
     if entry is None or entry.sha256 != stated:
-        raise StoreError(f"entry {file.stem} of the history of promotions in the MLflow store was altered")
+        raise StoreError(f"entry {file.stem} of the history of promotions in the MLflow store was altered; {_REMEDY}")
     return entry
 
 

@@ -314,6 +314,11 @@ def log_folder(store: Store, run_id: str, folder: str, files: Mapping[str, bytes
         store.client.log_artifacts(run_id, temporary, folder)
 
 
+def artifact_names(store: Store, run_id: str, folder: str) -> set[str]:
+    """Return the names of the files in a folder of a run's artifacts."""
+    return {Path(item.path).name for item in store.client.list_artifacts(run_id, folder)}
+
+
 def download_folder(store: Store, run_id: str, folder: str, target: Path) -> Path:
     """Copy a folder of a run's artifacts into `target` and return where it lies; an empty folder where there is none."""
     (target / folder).mkdir()
