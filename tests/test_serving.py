@@ -298,7 +298,7 @@ def test_slow_clients_are_let_go_and_others_are_answered(small: Project, tmp_pat
         head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
         assert b" 408 " in ask(client, head)
         assert b" 408 " in ask(client, head + b"\r\n{")
-        assert b" 408 " in ask(client, b"")
+        assert ask(client, b"") == b""  # closed; it would wait for ever otherwise
         assert client.post("/predict", json=example).status_code == 200
 
 

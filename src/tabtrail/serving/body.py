@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from tabtrail.predictor import Row
+from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import MOST_BUFFERED, Service
 from tabtrail.strict_json import parse_json
@@ -36,6 +37,12 @@ async def read_body(request: Request, service: Service, most: int) -> bytes:
     too_large = Refused(413, f"the body is larger than {most:,} bytes")
     if stated.isdecimal() and (len(stated) > 18 or int(stated) > most):
         raise too_large
+    if COMPLETE in request.scope:  # nothing to wait for
+        message = await request.receive()
+        if message["type"] == "http.request" and not message.get("more_body", False) and len(message["body"]) <= most:
+            whole: bytes = message["body"]
+            return whole
+        raise too_large if message["type"] == "http.request" else ClientDisconnect
     body = bytearray()
     slow = False
     try:

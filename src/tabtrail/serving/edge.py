@@ -19,6 +19,7 @@ logger = logging.getLogger("tabtrail.serve")
 access = logging.getLogger("tabtrail.access")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
 QUEUED = "tabtrail.queued"
+COMPLETE = "tabtrail.complete"
 Endpoint = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
