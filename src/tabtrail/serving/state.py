@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 
 class Service:
-    """One worker's state. `in_flight` and `buffered` (bytes of bodies that are not complete) belong to the event loop."""
+    """One worker's state. The event loop's own: `in_flight` requests, those `reading` a body that has not come in whole, and
+    the bytes of such bodies, `buffered`.
+    """
 
     def __init__(self, settings: Serve, models_dir: Path, name: str, key: bytes | None) -> None:
         self.settings, self.name, self.key = settings, name, key
@@ -35,6 +37,7 @@ class Service:
         self.shadow = Shadow(Watched(settings.shadow_dir, name), self.metrics) if settings.shadow_dir else None
         self.log = PredictionLog(settings, self.metrics) if settings.prediction_log_dir else None
         self.in_flight = 0
+        self.reading = 0
         self.buffered = 0
         self.together = Together()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
