@@ -142,6 +142,7 @@ def measure_servers(config: Config, options: argparse.Namespace, schema: ModelSc
     environment = {
         "MLFLOW_TRACKING_URI": config.mlflow.tracking_uri,
         "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT / "src")),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     found: dict[str, list[float]] = {name: [] for name in commands}
     memory: dict[str, float] = {}
@@ -177,14 +178,14 @@ def started(words: list[str], cwd: Path, environment: dict[str, str]) -> Iterato
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, *words, "--port", str(port), "--host", "127.0.0.1"]
-    child = subprocess.Popen(
-        command, cwd=cwd, env={**os.environ, **environment}, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the server
+    child = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment}, stderr=log, stdout=log)
     process = psutil.Process(child.pid)
     try:
         for _ in range(1200):
             if child.poll() is not None:
-                raise SystemExit(f"{' '.join(command)} ended with code {child.returncode}")
+                log.seek(0)
+                raise SystemExit(f"{' '.join(command)} ended with code {child.returncode}:\n{log.read().decode()[-2000:]}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break

@@ -298,7 +298,7 @@ def test_slow_clients_are_let_go_and_others_are_answered(small: Project, tmp_pat
         head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
         assert b" 408 " in ask(client, head)
         assert b" 408 " in ask(client, head + b"\r\n{")
-        assert b" 408 " in ask(client, b"")
+        assert ask(client, b"") == b""  # closed; it would wait for ever otherwise
         assert client.post("/predict", json=example).status_code == 200
 
 
@@ -449,7 +449,7 @@ def test_a_shadow_is_compared_off_the_answers_path(small: Project, tmp_path: Pat
         assert answer["mlflow_run_id"] != "f" * 32
         wait_until(lambda: 'tabtrail_shadow_rows_total{result="scored"} 2000.0' in client.get("/metrics").text)
         assert 'tabtrail_shadow_difference_bucket{le="1e-09"} 2000.0' in client.get("/metrics").text
-    log = [json.loads(line) for line in (project.root / "serve.log").read_text().splitlines()]
+    log = [json.loads(line) for line in (project.root / "serve.log").read_text().splitlines() if line.startswith("{")]
     compared = [line for line in log if line["message"] == "shadow compared"]
     assert sum(line["rows"] for line in compared) == 2000
     assert compared[0]["shadow_run_id"] == "f" * 32

@@ -100,6 +100,10 @@ class Predictor:
 
         Raises `PayloadError` with every problem of the first row that has one.
         """
+        return self.answer(self.check(rows))
+
+    def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Return rows that keep the contract, each value in the type of its column. Raises `PayloadError` for the first other."""
         checked = []
         for index, row in enumerate(rows):
             problems = self.problems(row)
@@ -107,8 +111,11 @@ class Predictor:
                 where = f"row {index + 1} of {len(rows)}: " if len(rows) > 1 else ""
                 raise PayloadError([Problem(p.column, where + p.message) for p in problems])
             checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
-        values = self.run(checked)
-        return [self._prediction(value, row) for value, row in zip(values, checked, strict=True)]
+        return checked
+
+    def answer(self, checked: Sequence[Row]) -> list[Prediction]:
+        """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
+        return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
 
     def _prediction(self, value: float, row: Row) -> Prediction:
         warnings = self.warnings(row)
@@ -118,11 +125,25 @@ class Predictor:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
         if not rows:
             return []
-        values = self.run_graph({name: _input(feature, [row[name] for row in rows]) for name, feature in self._features.items()})
+        values = self.run_graph(self._feed(rows))
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
         answers: list[float] = values.tolist()
         return answers
+
+    def _feed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the inputs of the graph: one array for all numbers and one for all texts, of which each column is a view."""
+        features = self._features.values()
+        numeric, texts = ([each for each in features if (each.kind == "categorical") is text] for text in (False, True))
+        parts = (
+            (numeric, [[_number(each, row[each.name]) for row in rows] for each in numeric], np.float64),
+            (texts, [[row[each.name] or "" for row in rows] for each in texts], object),
+        )
+        feed: dict[str, np.ndarray[Any, Any]] = {}
+        for kind, values, dtype in parts:
+            array = np.array(values, dtype=dtype).reshape(len(kind), len(rows), 1)
+            feed.update((feature.name, array[index]) for index, feature in enumerate(kind))
+        return feed
 
     def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
@@ -234,8 +255,5 @@ def _unseen(feature: Feature, value: Any) -> str | None:
     return None
 
 
-def _input(feature: Feature, values: list[Any]) -> np.ndarray[Any, Any]:
-    if feature.kind == "categorical":
-        return np.array([value or "" for value in values], dtype=object)[:, None]
-    number = days_of if feature.kind == "date" else float
-    return np.array([math.nan if value is None else number(value) for value in values], dtype=np.float64)[:, None]
+def _number(feature: Feature, value: Any) -> float:
+    return math.nan if value is None else float(days_of(value) if feature.kind == "date" else value)

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from tabtrail.predictor import Row
+from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import MOST_BUFFERED, Service
 from tabtrail.strict_json import parse_json
@@ -36,8 +37,15 @@ async def read_body(request: Request, service: Service, most: int) -> bytes:
     too_large = Refused(413, f"the body is larger than {most:,} bytes")
     if stated.isdecimal() and (len(stated) > 18 or int(stated) > most):
         raise too_large
+    if COMPLETE in request.scope:  # nothing to wait for
+        message = await request.receive()
+        if message["type"] == "http.request" and not message.get("more_body", False) and len(message["body"]) <= most:
+            whole: bytes = message["body"]
+            return whole
+        raise too_large if message["type"] == "http.request" else ClientDisconnect
     body = bytearray()
-    slow = False
+    service.in_flight -= 1  # who waits for a slow client does not work: others may take the place
+    service.reading += 1
     try:
         async with asyncio.timeout(service.settings.body_timeout_seconds):
             while True:
@@ -53,14 +61,12 @@ async def read_body(request: Request, service: Service, most: int) -> bytes:
                 service.buffered += len(block)
                 if service.buffered > MOST_BUFFERED:
                     raise Refused(503, "too many bodies are being sent; try again", headers={"Retry-After": "1"})
-                if not slow:  # who waits for a slow client does not work: others may take the place
-                    slow = True
-                    service.in_flight -= 1
     except TimeoutError:
         raise Refused(408, f"the body took longer than {service.settings.body_timeout_seconds:g} s") from None
     finally:
         service.buffered -= len(body)
-        service.in_flight += slow
+        service.in_flight += 1
+        service.reading -= 1
 
 
 async def read_json(request: Request, service: Service, most: int) -> Any:

@@ -57,10 +57,10 @@ async def infer(request: Request) -> Response:
     served = _named(service, request)
     require_media_type(request, JSON)
     body = await read_json(request, service, service.settings.max_batch_bytes)
-    if not isinstance(body, dict):
-        raise Refused(422, "the body is not a JSON object with `inputs`")
+    if not isinstance(body, dict) or not isinstance(body.get("id", ""), str):
+        raise Refused(422, "the body is not a JSON object with `inputs` (and a text as `id`, where it has one)")
     rows = require_rows(_tensor_rows(body.get("inputs"), served), service.settings.max_batch_rows)
-    wanted = _wanted(body.get("outputs"), served)
+    wanted = _wanted(body.get("outputs", []), served)
     predictions = await _scored(service, served, rows)
     service.record("/v2/infer", request, served, predictions)
     columns = {"prediction": [each.value for each in predictions]}
@@ -68,7 +68,7 @@ async def infer(request: Request) -> Response:
         columns[name] = [getattr(each.interval, name) for each in predictions if each.interval]
     outputs = [{"name": name, "datatype": "FP64", "shape": [len(rows)], "data": columns[name]} for name in wanted]
     answer: dict[str, Any] = {"model_name": service.name, "model_version": served.run_id, "outputs": outputs}
-    if isinstance(body.get("id"), str):
+    if "id" in body:
         answer["id"] = body["id"][:256].encode("utf-8", "replace").decode()
     return JSONResponse(answer)
 
@@ -77,7 +77,7 @@ async def ping(request: Request) -> Response:
     """Tell that there is a model to ask (200), or not (503)."""
     service: Service = request.app.state.service
     service.served()
-    return Response("\n", media_type=JSON)
+    return JSONResponse({})
 
 
 async def invocations(request: Request) -> Response:
@@ -176,7 +176,7 @@ def _tensor_rows(tensors: Any, served: Served) -> list[Row]:
         if shape not in ([len(data)], [len(data), 1]):
             raise Refused(422, "the shape of a tensor is [N] or [N, 1], with its N values in data")
         numeric = kinds.get(name, "numeric") == "numeric"
-        if (tensor.get("datatype") not in _NUMBERS) if numeric else (tensor.get("datatype") != "BYTES"):
+        if str(tensor.get("datatype")) not in (_NUMBERS if numeric else ("BYTES",)):
             raise Refused(422, "a number is of datatype FP64 (or any other of numbers), a text or date of BYTES")
         columns[name] = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
     return _column_rows(columns)
@@ -184,8 +184,6 @@ def _tensor_rows(tensors: Any, served: Served) -> list[Row]:
 
 def _wanted(outputs: Any, served: Served) -> list[str]:
     known = _output_names(served)
-    if outputs is None:
-        return known
     names = [each.get("name") if isinstance(each, dict) else None for each in outputs] if isinstance(outputs, list) else [None]
     if not all(isinstance(name, str) and name in known for name in names):
         raise Refused(422, f"`outputs` is a list of objects whose name is one of {', '.join(known)}")

@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tabtrail.config import Serve
-from tabtrail.serving.edge import QUEUED
+from tabtrail.serving.edge import COMPLETE, QUEUED
 from tabtrail.serving.problems import MEDIA_TYPE
 
 _MOST_HEADER_BYTES = 65_536
@@ -69,6 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._restart(between=True)
+        self.scope[COMPLETE] = True  # type: ignore[literal-required]
         super().on_message_complete()
 
     def _restart(self, *, between: bool) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tabtrail.predictor import Prediction, Row
+from tabtrail.predictor import PayloadError, Prediction, Row
 from tabtrail.serving import arrow_bodies
 from tabtrail.serving.body import JSON, NDJSON, decode_json, decode_lines, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
-from tabtrail.serving.state import Service, score
+from tabtrail.serving.state import Service, refusal, score
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
@@ -24,9 +24,12 @@ async def predict(request: Request) -> Response:
     row = await read_json(request, service, service.settings.max_body_bytes)
     if not isinstance(row, dict):
         raise Refused(422, "the body is not a JSON object of columns and values")
-    predictions = score(served, [row])
-    service.record("/predict", request, served, predictions)
-    return _json(single_answer(served, predictions[0]))
+    try:
+        prediction = await service.together.predict(served, served.predictor.check([row])[0])
+    except PayloadError as error:
+        raise refusal(error) from None
+    service.record("/predict", request, served, [prediction])
+    return _json(single_answer(served, prediction))
 
 
 async def predict_batch(request: Request) -> Response:

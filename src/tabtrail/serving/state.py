@@ -1,6 +1,7 @@
 """What the routes share: settings, the watched bundle, counters, and who else sees a prediction."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.prediction_log import PredictionLog
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.shadow import Shadow
+from tabtrail.serving.together import Together
 
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000
@@ -24,7 +26,9 @@ T = TypeVar("T")
 
 
 class Service:
-    """One worker's state. `in_flight` and `buffered` (bytes of bodies that are not complete) belong to the event loop."""
+    """One worker's state. The event loop's own: `in_flight` requests, those `reading` a body that has not come in whole, and
+    the bytes of such bodies, `buffered`.
+    """
 
     def __init__(self, settings: Serve, models_dir: Path, name: str, key: bytes | None, public_key: Path | None = None) -> None:
         self.settings, self.name, self.key = settings, name, key
@@ -33,7 +37,9 @@ class Service:
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.metrics) if settings.shadow_dir else None
         self.log = PredictionLog(settings, self.metrics) if settings.prediction_log_dir else None
         self.in_flight = 0
+        self.reading = 0
         self.buffered = 0
+        self.together = Together()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
 
     def served(self) -> Served:
@@ -69,6 +75,8 @@ class Service:
             self.shadow.start()
         if self.log is not None:
             self.log.start()
+        gc.collect()
+        gc.freeze()  # what is loaded stays: looking through it for garbage again and again would cost each request
         return tasks
 
     async def stop(self) -> None:
@@ -85,8 +93,13 @@ def score(served: Served, rows: list[Row]) -> list[Prediction]:
     try:
         return served.predictor.predict(rows)
     except PayloadError as error:
-        errors = [(problem.column or "", problem.message) for problem in error.problems]
-        raise Refused(422, "the row does not keep the contract of the data", errors) from None
+        raise refusal(error) from None
+
+
+def refusal(error: PayloadError) -> Refused:
+    """Return what to answer for a row that the contract does not allow."""
+    errors = [(problem.column or "", problem.message) for problem in error.problems]
+    return Refused(422, "the row does not keep the contract of the data", errors)
 
 
 def read_key(settings: Serve) -> bytes | None:
