@@ -1,5 +1,5 @@
 """`uvicorn src.api_sales_v2:app`: the deployed model over HTTP."""
 
-from tabtrail.service import create_app
+from tabtrail.serving.app import create_app
 
 app = create_app()

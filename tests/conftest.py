@@ -1,11 +1,18 @@
 """Real data where it is, temporary projects, one trained project a session."""
 
 import hashlib
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tabtrail import pipeline
@@ -17,6 +24,8 @@ REPO = Path(__file__).resolve().parents[1]
 REAL_CSV = REPO.parent / "shared" / "data" / "sales_data_sample.csv"
 CALIFORNIA_CSV = REAL_CSV.with_name("california_housing.csv")
 ONE_CANDIDATE = ["candidates={LinearRegression: {}}", "engine.kind=serial"]
+
+SMALL_CANDIDATE = ["candidates={GradientBoosting_40: {n_estimators: 40}}", "engine.kind=serial"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,45 @@ def trained(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Train
     source = REAL_CSV if REAL_CSV.is_file() else sample_csv
     project = make_project(tmp_path_factory.mktemp("trained"), source)
     return Trained(project, pipeline.run(project.config()))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Project:
+    """A project with one small trained model, for what does not depend on which."""
+    source = REAL_CSV if REAL_CSV.is_file() else sample_csv
+    project = make_project(tmp_path_factory.mktemp("small"), source, repeats=1)
+    pipeline.run(project.config(*SMALL_CANDIDATE))
+    return project
+
+
+@contextmanager
+def serving(project: Project, *words: str, door: bool = True, **environment: str) -> Iterator[httpx.Client]:
+    """Start `uvicorn src.api_sales_v2:app` (or `tabtrail serve`) as a user does, on a free port, and stop it.
+
+    The client's `process` is what was started; its log is in `serve.log` of the project.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    module = ["uvicorn", "src.api_sales_v2:app", "--log-level", "warning"] if door else ["tabtrail", "serve"]
+    command = [sys.executable, "-m", *module, "--port", str(port), *words]
+    variables = {**os.environ, "TABTRAIL_CONFIG": str(project.config_file), **environment}
+    with (project.root / "serve.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=REPO, env=variables, stderr=log)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                for _ in range(600):
+                    try:
+                        client.get("/health")
+                        break
+                    except httpx.ConnectError:
+                        assert process.poll() is None
+                        time.sleep(0.1)
+                client.process = process  # type: ignore[attr-defined]
+                yield client
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def make_project(root: Path, csv: Path, repeats: int = 5) -> Project:

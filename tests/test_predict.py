@@ -153,7 +153,7 @@ def test_every_problem_of_a_row_is_told_at_once(predictor: Predictor, example: d
 
 def test_serving_imports_nothing_of_training() -> None:
     code = (
-        "import sys, tabtrail.predict_cli, tabtrail.predictor, tabtrail.service;"
+        "import sys, tabtrail.predict_cli, tabtrail.predictor, tabtrail.serving.app;"
         "print(sorted({'mlflow','shap','duckdb','matplotlib','sklearn','pandas','polars','scipy','joblib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -1,13 +1,9 @@
 """The service over real HTTP on loopback."""
 
 import json
-import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -15,62 +11,37 @@ import joblib
 import pandas as pd
 import pytest
 
-from conftest import REPO, Project, Trained
+from conftest import REPO, Project, serving
 from tabtrail.bundle import read_metadata
 from tabtrail.schema import ModelSchema
 
 
-@contextmanager
-def serving(project: Project) -> Iterator[httpx.Client]:
-    """Start `uvicorn src.api_sales_v2:app` as a user does, on a free port, and stop it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "src.api_sales_v2:app", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, cwd=REPO, env={**os.environ, "TABTRAIL_CONFIG": str(project.config_file)})
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            for _ in range(200):
-                try:
-                    client.get("/health")
-                    break
-                except httpx.ConnectError:
-                    assert process.poll() is None
-                    time.sleep(0.1)
-            yield client
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.fixture(scope="module")
-def client(trained: Trained) -> Iterator[httpx.Client]:
-    with serving(trained.project) as client:
+def client(small: Project) -> Iterator[httpx.Client]:
+    with serving(small) as client:
         yield client
 
 
 @pytest.fixture
-def example(trained: Trained) -> dict[str, Any]:
-    metadata = read_metadata(trained.config.paths.models_dir, "sales_regressor")
+def example(small: Project) -> dict[str, Any]:
+    metadata = read_metadata(small.config().paths.models_dir, "sales_regressor")
     return dict(ModelSchema.from_dict(metadata["schema"]).example)
 
 
-def test_health_names_the_model_its_run_and_its_features(client: httpx.Client, trained: Trained) -> None:
+def test_health_names_the_model_its_run_and_its_features(client: httpx.Client, small: Project) -> None:
     body = client.get("/health").json()
-    champion = trained.report.leaderboard.champion_row
-    assert (body["status"], body["model_name"], body["mlflow_run_id"]) == ("ok", champion.candidate, champion.run_id)
-    assert body["features"] == list(trained.config.inputs)
+    metadata = read_metadata(small.config().paths.models_dir, "sales_regressor")
+    assert (body["status"], body["model_name"], body["mlflow_run_id"]) == ("ok", metadata["model"], metadata["run_id"])
+    assert body["features"] == list(small.config().inputs)
 
 
-def test_api_cli_and_python_pipeline_give_the_same_number(
-    client: httpx.Client, trained: Trained, example: dict[str, Any]
-) -> None:
+def test_api_cli_and_python_pipeline_give_the_same_number(client: httpx.Client, small: Project, example: dict[str, Any]) -> None:
     answer = client.post("/predict", json=example).json()
     words = [
         "-m",
         "src.predict_sales",
         "--config",
-        str(trained.project.config_file),
+        str(small.config_file),
         "--json",
         json.dumps(example),
         "--output",
@@ -78,17 +49,19 @@ def test_api_cli_and_python_pipeline_give_the_same_number(
     ]
     cli = json.loads(subprocess.run([sys.executable, *words], cwd=REPO, capture_output=True, text=True, check=True).stdout)
     assert answer == cli
-    pipeline = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
+    pipeline = joblib.load(small.config().paths.models_dir / "sales_regressor.joblib")
     assert answer["prediction"] == pytest.approx(float(pipeline.predict(pd.DataFrame([example]))[0]), rel=1e-7)
     assert answer["currency"] == "USD"
     assert answer["inputs"] == example
 
 
-def test_the_documented_request_works(client: httpx.Client, trained: Trained) -> None:
+def test_the_documented_request_works(client: httpx.Client, small: Project) -> None:
     document = client.get("/openapi.json").json()
     media = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
-    assert list(media["schema"]["properties"]) == list(trained.config.inputs)
-    assert media["schema"]["properties"]["QUANTITYORDERED"]["minimum"] == 1
+    row = document["components"]["schemas"]["Row"]
+    assert media["schema"] == {"$ref": "#/components/schemas/Row"}
+    assert list(row["properties"]) == list(small.config().inputs)
+    assert row["properties"]["QUANTITYORDERED"]["minimum"] == 1
     assert client.post("/predict", json=media["example"]).status_code == 200
     assert "swagger" in client.get("/docs").text.lower()
 
@@ -162,7 +135,7 @@ def test_before_training_it_is_up_and_says_so(project: Project) -> None:
     with serving(project) as client:
         assert client.get("/health").json()["status"] == "not_trained"
         answer = client.post("/predict", json={})
-        assert (answer.status_code, answer.json()["title"]) == (503, "No model")
+        assert (answer.status_code, answer.json()["title"]) == (503, "Not now")
         assert "tabtrail run" in answer.json()["detail"]
         assert str(project.root) not in answer.text
         assert client.get("/openapi.json").status_code == 200

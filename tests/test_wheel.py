@@ -50,7 +50,7 @@ def test_it_predicts_and_serves_without_the_training_packages(installed: Path, t
     done = call(installed / "tabtrail", "predict", "--config", config, "--json", payload, "--output", "json", cwd=tmp_path)
     assert json.loads(done.stdout)["model_name"] == trained.report.leaderboard.champion
     code = (
-        "import importlib.util as u, tabtrail.service as s; s.create_app();"
+        "import importlib.util as u, tabtrail.serving.app as s; s.create_app();"
         "print([u.find_spec(name) for name in ('sklearn', 'pandas', 'mlflow')])"
     )
     assert call(installed / "python", "-c", code, cwd=tmp_path).stdout.strip() == "[None, None, None]"

@@ -250,21 +250,20 @@ def predict(context: typer.Context) -> None:
     predict_cli.main(context.args, prog=context.command_path)
 
 
-@app.command(epilog="example: tabtrail serve --port 8080")
+@app.command(epilog="example: tabtrail serve --port 8080 --workers 2")
 def serve(
     config: ConfigOption = None,
     set_: SetOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; anything but loopback is your decision.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the port.")] = None,
 ) -> None:
-    """Serve the deployed model over HTTP."""
-    import uvicorn
-
+    """Serve the deployed model over HTTP; one that is promoted later is served from then on."""
     from tabtrail.config import load_config
-    from tabtrail.service import create_app
+    from tabtrail.serving.run import run as run_service
 
-    loaded = load_config(config, set_ or [])
-    uvicorn.run(create_app(loaded), host=host or loaded.serve.host, port=port or loaded.serve.port, server_header=False)
+    serving = (loaded := load_config(config, set_ or [])).serve
+    run_service(loaded, host=host or serving.host, port=port or serving.port, workers=workers or serving.workers)
 
 
 @app.command(epilog="example: tabtrail sample --rows 100000 --output big.csv")

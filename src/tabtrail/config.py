@@ -26,6 +26,7 @@ from tabtrail.schema import ColumnRule, RowRule
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 _SAFE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 SafeName = Annotated[str, Field(pattern=_SAFE_NAME, max_length=100)]
 FAMILY_NAMES = (
@@ -219,7 +220,27 @@ class Promotion(Section):
 class Serve(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    max_body_bytes: Positive = 1_000_000
+    workers: Positive = Field(1, description="Processes that share the port.")
+    api_key_file: Path | None = Field(
+        None,
+        description="A file with the key that requests must carry; the environment variable TABTRAIL_API_KEY goes before it.",
+    )
+    max_body_bytes: Positive = Field(1_000_000, description="Of a body with one row.")
+    max_batch_bytes: Positive = Field(16_000_000, description="Of a body with many rows.")
+    max_batch_rows: Positive = 10_000
+    max_in_flight: Positive = Field(1000, description="Requests that a worker works on; one more is answered 503.")
+    max_connections: Positive = Field(10_000, description="Of a worker of `tabtrail serve`.")
+    body_timeout_seconds: Seconds = Field(10, description="How long a client may take to send headers, and as long for the body.")
+    drain_seconds: Seconds = Field(
+        10, description="How long requests that are under way may take when the service is told to stop."
+    )
+    reload_seconds: Seconds = Field(0.2, description="How often the folder of the bundle is looked at.")
+    access_log: bool = Field(True, description="Whether `tabtrail serve` writes a line of JSON for each request.")
+    shadow_dir: Path | None = Field(None, description="A folder with another bundle that is scored beside the champion.")
+    prediction_log_dir: Path | None = Field(None, description="Where predictions and their inputs are kept as Parquet.")
+    prediction_log_rows: Positive = Field(10_000, description="Rows of a file of the prediction log.")
+    prediction_log_seconds: Seconds = Field(60, description="After so long a file is written however few its rows are.")
+    prediction_log_files: Positive = Field(1000, description="Files that are kept; the oldest go first.")
 
 
 class Engine(Section):
@@ -405,11 +426,13 @@ def _resolve(config: Config, root: Path) -> Config:
     if uri.startswith(_SQLITE):
         uri = _SQLITE + str(resolve_path(root, uri[len(_SQLITE) :]))
     keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
+    serve = {name: resolve_path(root, value) for name, value in config.serve if isinstance(value, Path)}
     resolved = config.model_copy(
         update={
             "paths": Paths.model_validate(paths),
             "mlflow": config.mlflow.model_copy(update={"tracking_uri": uri}),
             "bundle": BundleKeys.model_validate(keys),
+            "serve": config.serve.model_copy(update=serve),
         }
     )
     resolved._root = root

@@ -121,18 +121,46 @@ def check_kinds(node: Node, kinds: Mapping[str, str]) -> str:
 
 def evaluate(node: Node, row: Mapping[str, Value]) -> Value:
     """Return the value of an expression for one row; None where a column is null, missing or the result is not finite."""
+    return row_function(node)(row)
+
+
+def row_function(node: Node) -> Callable[[Mapping[str, Value]], Value]:
+    """Return an expression as a function of one row, for many rows; see `evaluate`."""
     if isinstance(node, Literal):
-        return node.value
+        value = node.value
+        return lambda row: value
     if isinstance(node, ColumnRef):
-        return row.get(node.name)
-    values = [evaluate(operand, row) for operand in node.operands]
+        name = node.name
+        return lambda row: row.get(name)
+    operands = [row_function(operand) for operand in node.operands]
     if node.operator in ("and", "or"):
-        decisive = node.operator == "or"
-        return decisive if any(value is decisive for value in values) else None if None in values else not decisive
-    if any(value is None for value in values):
+        return _connective(node.operator == "or", operands)
+    function = _FUNCTIONS[node.operator]
+    if len(operands) == 1:
+        only = operands[0]
+        return lambda row: _applied(function, only(row))
+    left, right = operands
+    return lambda row: _applied(function, left(row), right(row))
+
+
+def _connective(decisive: bool, operands: list[Callable[[Mapping[str, Value]], Value]]) -> Callable[[Mapping[str, Value]], Value]:
+    def connect(row: Mapping[str, Value]) -> Value:
+        unknown = False
+        for operand in operands:
+            value = operand(row)
+            if value is decisive:
+                return decisive
+            unknown = unknown or value is None
+        return None if unknown else not decisive
+
+    return connect
+
+
+def _applied(function: Callable[..., Value], *values: Value) -> Value:
+    if None in values:
         return None
     try:
-        result = _FUNCTIONS[node.operator](*values)
+        result = function(*values)
     except (ZeroDivisionError, OverflowError, TypeError, ValueError):
         return None
     return None if isinstance(result, float) and not math.isfinite(result) else result

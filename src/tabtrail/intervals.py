@@ -1,12 +1,12 @@
 """Prediction intervals as the bundle holds them: an answer costs a look-up, no model and no library."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tabtrail.expressions import Node, evaluate, parse_expression
+from tabtrail.expressions import Value, parse_expression, row_function
 
 ALL = ""
 
@@ -82,11 +82,11 @@ class Grouping:
         """Return the group of a row (raw column → value), "" where there is none."""
         if self.column is not None:
             return row[self.column] or ALL
-        return next((name for name, condition in self._conditions if evaluate(condition, row) is True), ALL)
+        return next((name for name, holds in self._conditions if holds(row) is True), ALL)
 
     @cached_property
-    def _conditions(self) -> list[tuple[str, Node]]:
-        return [(name, parse_expression(text)) for name, text in self.strata.items()]
+    def _conditions(self) -> list[tuple[str, Callable[[Mapping[str, Any]], Value]]]:
+        return [(name, row_function(parse_expression(text))) for name, text in self.strata.items()]
 
     def to_dict(self) -> dict[str, Any]:
         return {"column": self.column, "strata": self.strata}

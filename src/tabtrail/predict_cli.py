@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.config_file import config_path, read_raw, resolve_path
-from tabtrail.errors import ConfigError, UsageError, reported
+from tabtrail.errors import ConfigError, UsageError, reported, require_extra
 from tabtrail.schema import Feature, ModelSchema
+from tabtrail.strict_json import object_without_repeats
 
 
 def run_program(prog: str) -> NoReturn:
@@ -42,6 +43,11 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     options = _parser(prog).parse_args(argv)
     with reported():
         place = locate_bundle(options.config, options.set)
+        if options.input is not None:
+            _predict_file(place, options)
+            return
+        if options.output not in ("text", "json"):
+            raise UsageError("--output is text or json, unless --input names a file")
         if options.show_schema:
             _show_schema(read_metadata(*place), as_json=options.output == "json")
             return
@@ -82,9 +88,15 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     )
     source.add_argument("--json", metavar="JSON", help="one row as a JSON object, or a list of rows")
     source.add_argument("--json-file", metavar="FILE", type=Path, help="the same, from a file ('-' reads standard input)")
+    source.add_argument("--input", metavar="FILE", type=Path, help="rows of any number, from a .csv or .parquet")
     parser.add_argument(
-        "--output", choices=("text", "json"), default="text", help="text for people (default) or json for programs"
+        "--output",
+        default="text",
+        metavar="text|json|FILE",
+        help="text for people (default), json for programs; .parquet of --input",
     )
+    parser.add_argument("--intervals", action="store_true", help="with --input: also the bounds of the intervals")
+    parser.add_argument("--id", metavar="COLUMN", action="append", default=[], help="with --input: a column to repeat")
     parser.add_argument("--config", metavar="PATH", type=Path, help="the YAML file (default: config_v2.yaml here)")
     parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config"
@@ -102,7 +114,7 @@ def _read_payload(options: argparse.Namespace) -> Any:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise UsageError(f"cannot read {where}: {reason}") from None
     try:
-        payload = json.loads(text, object_pairs_hook=_object_without_repeats)
+        payload = json.loads(text, object_pairs_hook=object_without_repeats)
     except json.JSONDecodeError as error:
         raise UsageError(f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except (RecursionError, ValueError) as error:
@@ -112,11 +124,24 @@ def _read_payload(options: argparse.Namespace) -> Any:
     return payload
 
 
-def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        raise ValueError("a column stands twice in one row")
-    return row
+def _predict_file(place: Place, options: argparse.Namespace) -> None:
+    require_extra("arrow", "pyarrow")
+    from tabtrail.batch import Source, score_file
+    from tabtrail.predictor import Predictor
+
+    values = read_raw(config_path(options.config), options.set).values.get("source")
+    dialect = {key: value for key, value in (values or {}).items() if key in ("delimiter", "encoding") and value != "auto"}
+    source = Source(options.input, keep=tuple(options.id), **dialect)
+    predictor = Predictor(load_bundle(*place))
+    outcome = score_file(predictor, source, Path(options.output), intervals=options.intervals)
+    encoding = f" ({outcome.encoding})" if outcome.encoding else ""
+    said = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
+    if outcome.rejects is not None:
+        said.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
+    if outcome.warned:
+        said.append(f"{outcome.warned:,} with something that the model has not seen")
+    print("; ".join(said), file=sys.stderr)
+    print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
 
 
 def _predict(place: Place, payload: Any, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import onnxruntime
 
 from tabtrail.bundle import Bundle
 from tabtrail.errors import BundleError, UsageError, nearest
-from tabtrail.expressions import Value, days_of, evaluate
+from tabtrail.expressions import Value, days_of, row_function
 from tabtrail.intervals import Grouping, Intervals
 from tabtrail.schema import Feature, ModelSchema, RowRule
 
 _MOST_EXACT = 2.0**53
 _MOST_CHARACTERS = 10_000
 _DATE_LENGTH = len("2005-05-31")
+_MOST_NAMED = 20
 Row = dict[str, Value]
 
 
@@ -52,13 +54,14 @@ class Interval:
 @dataclass(frozen=True)
 class Prediction:
     """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs it was made
-    from, and what the model has not seen before.
+    from, and what the model has not seen before: in words, and as the columns with a category that is new to it.
     """
 
     value: float
     interval: Interval | None
     inputs: Row
     warnings: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
 
 
 class Predictor:
@@ -72,8 +75,8 @@ class Predictor:
         self.schema: ModelSchema = bundle.schema
         self._features = {feature.name: feature for feature in self.schema.features}
         calibrated = self.metadata["intervals"]
-        self._intervals = None if calibrated is None else Intervals.from_dict(calibrated)
-        self._grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
+        self.calibrated = None if calibrated is None else Intervals.from_dict(calibrated)
+        self.grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
@@ -97,6 +100,10 @@ class Predictor:
 
         Raises `PayloadError` with every problem of the first row that has one.
         """
+        return self.answer(self.check(rows))
+
+    def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Return rows that keep the contract, each value in the type of its column. Raises `PayloadError` for the first other."""
         checked = []
         for index, row in enumerate(rows):
             problems = self.problems(row)
@@ -104,38 +111,62 @@ class Predictor:
                 where = f"row {index + 1} of {len(rows)}: " if len(rows) > 1 else ""
                 raise PayloadError([Problem(p.column, where + p.message) for p in problems])
             checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
-        values = self.run(checked)
-        return [
-            Prediction(value, self.interval(value, row), row, self.warnings(row))
-            for value, row in zip(values, checked, strict=True)
-        ]
+        return checked
+
+    def answer(self, checked: Sequence[Row]) -> list[Prediction]:
+        """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
+        return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
+
+    def _prediction(self, value: float, row: Row) -> Prediction:
+        warnings = self.warnings(row)
+        return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else ())
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
         if not rows:
             return []
-        feed = {name: _input(feature, [row[name] for row in rows]) for name, feature in self._features.items()}
-        values: list[float] = self._session.run(None, feed)[0].ravel().tolist()
+        values = self.run_graph(self._feed(rows))
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
-        return values
+        answers: list[float] = values.tolist()
+        return answers
+
+    def _feed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the inputs of the graph: one array for all numbers and one for all texts, of which each column is a view."""
+        features = self._features.values()
+        numeric, texts = ([each for each in features if (each.kind == "categorical") is text] for text in (False, True))
+        parts = (
+            (numeric, [[_number(each, row[each.name]) for row in rows] for each in numeric], np.float64),
+            (texts, [[row[each.name] or "" for row in rows] for each in texts], object),
+        )
+        feed: dict[str, np.ndarray[Any, Any]] = {}
+        for kind, values, dtype in parts:
+            array = np.array(values, dtype=dtype).reshape(len(kind), len(rows), 1)
+            feed.update((feature.name, array[index]) for index, feature in enumerate(kind))
+        return feed
+
+    def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
+        predictions: np.ndarray[Any, Any] = self._session.run(None, feed)[0].ravel()
+        return predictions
+
+    def value_problem(self, column: str, value: Any) -> str | None:
+        """Return what the contract does not allow in a value of a column; None for a good one."""
+        return _value_problem(self._features[column], value)
 
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""
-        if self._intervals is None:
+        if self.calibrated is None:
             return None
-        return Interval(self._intervals.level, *self._intervals.bounds(prediction, self._grouping.group(row)))
+        return Interval(self.calibrated.level, *self.calibrated.bounds(prediction, self.grouping.group(row)))
 
     def problems(self, row: Mapping[str, Any]) -> list[Problem]:
         """Return what the contract does not allow in a row; an empty list for a good one."""
         if not isinstance(row, Mapping):
             return [Problem(None, "a row is a JSON object of columns and values")]
         names = list(self._features)
-        extra = [
-            Problem(str(name)[:100], f"unknown column{nearest(str(name)[:100], names)}")
-            for name in row
-            if name not in self._features
-        ]
+        unknown = islice((str(name)[:100] for name in row if name not in self._features), _MOST_NAMED)
+        extra = [Problem(name, f"unknown column{nearest(name, names)}") for name in unknown]
         missing = [Problem(name, "missing column") for name in names if name not in row]
         wrong = [
             Problem(name, message)
@@ -150,12 +181,17 @@ class Predictor:
         synthetic = ("the model was trained on synthetic data",) if self.metadata["synthetic"] else ()
         return (*synthetic, *(message for message in unseen if message is not None))
 
+    def _new_categories(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(
+            name for name, feature in self._features.items() if feature.kind == "categorical" and _unseen(feature, row[name])
+        )
+
     @cached_property
     def _rules(self) -> list[tuple[RowRule, Any]]:
-        return [(rule, rule.tree) for rule in self.schema.row_rules]
+        return [(rule, row_function(rule.tree)) for rule in self.schema.row_rules]
 
     def _broken_rules(self, row: Mapping[str, Any]) -> list[str]:
-        return [f"breaks the rule {rule.name}: {rule.check}" for rule, tree in self._rules if evaluate(tree, row) is False]
+        return [f"breaks the rule {rule.name}: {rule.check}" for rule, holds in self._rules if holds(row) is False]
 
 
 def _plain(feature: Feature, value: Any) -> Value:
@@ -219,8 +255,5 @@ def _unseen(feature: Feature, value: Any) -> str | None:
     return None
 
 
-def _input(feature: Feature, values: list[Any]) -> np.ndarray[Any, Any]:
-    if feature.kind == "categorical":
-        return np.array([value or "" for value in values], dtype=object)[:, None]
-    number = days_of if feature.kind == "date" else float
-    return np.array([math.nan if value is None else number(value) for value in values], dtype=np.float64)[:, None]
+def _number(feature: Feature, value: Any) -> float:
+    return math.nan if value is None else float(days_of(value) if feature.kind == "date" else value)

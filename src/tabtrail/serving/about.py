@@ -1,0 +1,65 @@
+"""What the service says of itself and its model: health, schema, card, metrics."""
+
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tabtrail.serving.state import Service
+
+_CARD = ("model", "family", "target", "currency", "run_id", "created", "synthetic", "metrics", "parity", "leakage", "versions")
+
+
+async def health(request: Request) -> Response:
+    """Tell whether there is a model, and which; always 200, for people."""
+    service: Service = request.app.state.service
+    served, fault = service.models.served, service.models.fault
+    if served is None:
+        return JSONResponse({"status": fault.status if fault else "not_trained", "detail": fault.detail if fault else ""})
+    body: dict[str, Any] = {
+        "status": "ok",
+        "model_name": served.model,
+        "mlflow_run_id": served.run_id,
+        "features": served.schema.names,
+    }
+    if fault is not None:
+        body["detail"] = f"a newer bundle was refused: {fault.detail}"
+    return JSONResponse(body)
+
+
+async def live(_: Request) -> Response:
+    """Tell that the process answers."""
+    return JSONResponse({"status": "ok", "live": True})
+
+
+async def ready(request: Request) -> Response:
+    """Tell that a model is loaded, verified and warm (200), or that there is none (503)."""
+    service: Service = request.app.state.service
+    served = service.served()
+    return JSONResponse({"status": "ok", "ready": True, "mlflow_run_id": served.run_id})
+
+
+async def schema(request: Request) -> Response:
+    """Return the columns of a row, what training saw of them, and the JSON Schema of a row."""
+    service: Service = request.app.state.service
+    served = service.served()
+    body = {"model_name": served.model, **served.schema.to_dict(), "example": served.schema.example}
+    return JSONResponse({**body, "json_schema": served.row_schema})
+
+
+async def model(request: Request) -> Response:
+    """Return the card of the model: what it is, how it was measured and proven, and from what it was made."""
+    service: Service = request.app.state.service
+    metadata = service.served().metadata
+    intervals = metadata["intervals"]
+    card = {key: metadata.get(key) for key in (*_CARD, "data_sha256", "config_sha256")}
+    files = {kind: entry["sha256"] for kind, entry in metadata["files"].items()}
+    return JSONResponse({"name": service.name, **card, "interval_level": intervals and intervals["level"], "sha256": files})
+
+
+async def metrics(request: Request) -> Response:
+    """Return counters for Prometheus."""
+    service: Service = request.app.state.service
+    service.metrics.in_flight.set(service.in_flight)
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

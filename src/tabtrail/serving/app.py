@@ -1,0 +1,93 @@
+"""The service: routes, and what starts and stops with it. Routes only translate between HTTP and `Predictor`."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+
+from tabtrail import __version__
+from tabtrail.config import Config, Serve, load_config
+from tabtrail.errors import TabtrailError
+from tabtrail.serving import about, facades, scoring
+from tabtrail.serving.edge import Edge
+from tabtrail.serving.models import Fault
+from tabtrail.serving.openapi import document
+from tabtrail.serving.problems import Refused, answer_http, answer_refused
+from tabtrail.serving.state import Service, read_key
+
+logger = logging.getLogger("tabtrail.serve")
+ROUTES: tuple[tuple[str, str, Any, str], ...] = (
+    ("GET", "/health", about.health, "Whether there is a model, and which"),
+    ("GET", "/health/live", about.live, "Whether the process answers"),
+    ("GET", "/health/ready", about.ready, "Whether a model is loaded, verified and warm"),
+    ("POST", "/predict", scoring.predict, "Predict one row"),
+    ("POST", "/predict/batch", scoring.predict_batch, "Predict many rows"),
+    ("GET", "/schema", about.schema, "What a row is"),
+    ("GET", "/model", about.model, "The card of the model"),
+    ("GET", "/metrics", about.metrics, "Counters for Prometheus"),
+    ("GET", "/v2", facades.server_metadata, "Open Inference Protocol: the server"),
+    ("GET", "/v2/health/live", about.live, "Open Inference Protocol: liveness"),
+    ("GET", "/v2/health/ready", about.ready, "Open Inference Protocol: readiness"),
+    ("GET", "/v2/models/{model}", facades.model_metadata, "Open Inference Protocol: the tensors"),
+    ("GET", "/v2/models/{model}/ready", facades.model_ready, "Open Inference Protocol: readiness of the model"),
+    ("POST", "/v2/models/{model}/infer", facades.infer, "Open Inference Protocol: predict"),
+    ("GET", "/v2/models/{model}/versions/{version}", facades.model_metadata, "Open Inference Protocol: a version"),
+    (
+        "GET",
+        "/v2/models/{model}/versions/{version}/ready",
+        facades.model_ready,
+        "Open Inference Protocol: readiness of a version",
+    ),
+    ("POST", "/v2/models/{model}/versions/{version}/infer", facades.infer, "Open Inference Protocol: predict by a version"),
+    ("GET", "/ping", facades.ping, "MLflow: whether there is a model"),
+    ("POST", "/invocations", facades.invocations, "MLflow: predict"),
+)
+
+
+def create_app(config: Config | None = None) -> FastAPI:
+    """Return the service. Without a model it is up, and says so; one that appears later is served from then on.
+
+    `config` is read when the service starts, from `TABTRAIL_CONFIG`, else `config_v2.yaml` of the working folder, where none
+    is given.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            loaded = config or load_config()
+            app.state.service = Service(
+                loaded.serve, loaded.paths.models_dir, loaded.model.name, read_key(loaded.serve), loaded.bundle.public_key
+            )
+            tasks = await app.state.service.start()
+        except TabtrailError as error:
+            logger.error("%s", error)  # the answers must not hold what the file holds
+            app.state.service.models.fault = Fault("damaged", "the config cannot be used; the service's log says why")
+        yield
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await app.state.service.stop()
+
+    app = FastAPI(
+        title="tabtrail",
+        version=__version__,
+        lifespan=lifespan,
+        description="Predictions of the deployed model, served from ONNX.",
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.service = Service(Serve(), Path(), "model", None)
+    for method, path, endpoint, summary in ROUTES:
+        app.add_api_route(path, endpoint, methods=[method], summary=summary, response_model=None)
+    app.add_middleware(Edge, direct={(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path})
+    app.add_exception_handler(Refused, answer_refused)
+    app.add_exception_handler(HTTPException, answer_http)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app

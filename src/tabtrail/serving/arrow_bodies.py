@@ -1,0 +1,101 @@
+"""Batches as Arrow IPC streams or Parquet. pyarrow is no part of the base install and is loaded with the first such body."""
+
+import io
+from typing import Any
+
+from tabtrail.errors import MissingExtraError, require_extra
+from tabtrail.predictor import Prediction, Row
+from tabtrail.schema import ModelSchema
+from tabtrail.serving.models import Served
+from tabtrail.serving.problems import Refused
+
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+MEDIA_TYPES = (ARROW, PARQUET)
+_MOST_UNPACKED = 256_000_000
+
+
+def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[Row]:
+    """Return the rows of a body. Raises `Refused`: 415 without pyarrow, 413 for too many rows, 422 for a body that is none."""
+    try:
+        require_extra("arrow", "pyarrow")
+    except MissingExtraError as error:
+        raise Refused(415, str(error)) from None
+    import pyarrow as pa
+
+    try:
+        table = _parquet(body, most) if media == PARQUET else _stream(body, most)
+        if table.num_rows == 0:
+            raise Refused(422, "there are no rows; give at least one")
+        names = [name for name in table.column_names if name in schema.names]
+        if len(names) < table.num_columns or len(set(names)) < len(names):
+            raise Refused(422, "the columns are not those of the model, each once; GET /schema lists them")
+        columns = [_plain(table.column(name), pa).to_pylist() for name in names]
+    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError):
+        raise Refused(
+            422, f"the body is not {'Parquet' if media == PARQUET else 'an Arrow IPC stream'} that can be read"
+        ) from None
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def write_answer(served: Served, predictions: list[Prediction], media: str) -> bytes:
+    """Return prediction, low, high and warnings as columns, with the model's name and run in the schema's metadata."""
+    import pyarrow as pa
+
+    trace = {"model_name": served.model, "mlflow_run_id": served.run_id, "currency": str(served.metadata["currency"])}
+    schema = pa.schema(
+        [("prediction", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("warnings", pa.list_(pa.string()))], trace
+    )
+    bounds = [(each.interval.low, each.interval.high) if each.interval else (None, None) for each in predictions]
+    columns = [
+        [each.value for each in predictions],
+        [low for low, _ in bounds],
+        [high for _, high in bounds],
+        [list(each.warnings) for each in predictions],
+    ]
+    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
+    sink = io.BytesIO()
+    if media == PARQUET:
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, sink, compression="zstd")
+    else:
+        with pa.ipc.new_stream(sink, schema) as writer:
+            writer.write_table(table)
+    return sink.getvalue()
+
+
+def _parquet(body: bytes, most: int) -> Any:
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(io.BytesIO(body), thrift_string_size_limit=1_000_000, thrift_container_size_limit=100_000)
+    groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    if file.metadata.num_rows > most or sum(group.total_byte_size for group in groups) > _MOST_UNPACKED:
+        raise Refused(413, f"there are more than {most:,} rows, or they unpack to more than {_MOST_UNPACKED:,} bytes")
+    return file.read(use_threads=False)
+
+
+def _stream(body: bytes, most: int) -> Any:
+    import pyarrow as pa
+
+    batches, rows = [], 0
+    with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+        for batch in reader:
+            batch.validate(full=True)
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > most:
+                raise Refused(413, f"there are more than {most:,} rows")
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def _plain(column: Any, pa: Any) -> Any:
+    """Return a column whose values are numbers and texts: dates become YYYY-MM-DD, NaN stands for nothing."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.cast(kind.value_type), pa)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return column.cast(pa.date32()).cast(pa.string())
+    if pa.types.is_floating(kind):
+        return pa.chunked_array([chunk.cast(pa.float64()) for chunk in column.chunks], pa.float64())
+    return column

@@ -1,0 +1,106 @@
+"""Bodies: read within limits of size and time, and turned into rows (raw column → value) that nothing has checked yet."""
+
+import asyncio
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from tabtrail.predictor import Row
+from tabtrail.serving.edge import COMPLETE
+from tabtrail.serving.problems import Refused
+from tabtrail.serving.state import MOST_BUFFERED, Service
+from tabtrail.strict_json import parse_json
+
+JSON = "application/json"
+NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_BIG = 16_384
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a body, lower case, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def require_media_type(request: Request, *allowed: str) -> str:
+    """Return the media type of a body. Raises `Refused` (415) for one that is not allowed, and for a compressed body."""
+    found = media_type(request)
+    if found not in allowed:
+        raise Refused(415, f"send Content-Type: {', or '.join(allowed)}", headers={"Accept-Post": ", ".join(allowed)})
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Refused(415, "send the body as it is, without Content-Encoding", headers={"Accept-Encoding": "identity"})
+    return found
+
+
+async def read_body(request: Request, service: Service, most: int) -> bytes:
+    """Return the body. Raises `Refused` for one that is too large (413), too slow (408), or for too many at once (503)."""
+    stated = request.headers.get("content-length", "")
+    too_large = Refused(413, f"the body is larger than {most:,} bytes")
+    if stated.isdecimal() and (len(stated) > 18 or int(stated) > most):
+        raise too_large
+    if COMPLETE in request.scope:  # nothing to wait for
+        message = await request.receive()
+        if message["type"] == "http.request" and not message.get("more_body", False) and len(message["body"]) <= most:
+            whole: bytes = message["body"]
+            return whole
+        raise too_large if message["type"] == "http.request" else ClientDisconnect
+    body = bytearray()
+    service.in_flight -= 1  # who waits for a slow client does not work: others may take the place
+    service.reading += 1
+    try:
+        async with asyncio.timeout(service.settings.body_timeout_seconds):
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                block: bytes = message.get("body", b"")
+                if len(body) + len(block) > most:
+                    raise too_large
+                if not message.get("more_body", False):
+                    return bytes(body) + block if body else block
+                body += block
+                service.buffered += len(block)
+                if service.buffered > MOST_BUFFERED:
+                    raise Refused(503, "too many bodies are being sent; try again", headers={"Retry-After": "1"})
+    except TimeoutError:
+        raise Refused(408, f"the body took longer than {service.settings.body_timeout_seconds:g} s") from None
+    finally:
+        service.buffered -= len(body)
+        service.in_flight += 1
+        service.reading -= 1
+
+
+async def read_json(request: Request, service: Service, most: int) -> Any:
+    """Return the JSON value of a body. Raises `Refused` (422) where it is none."""
+    body = await read_body(request, service, most)
+    return decode_json(body) if len(body) < _BIG else await service.aside(lambda: decode_json(body))
+
+
+def decode_json(body: bytes) -> Any:
+    """Return a JSON value. Raises `Refused` (422) where it is none."""
+    try:
+        return parse_json(body)
+    except ValueError as error:
+        raise Refused(422, f"the body is not JSON that is taken: {error}") from None
+
+
+def decode_lines(body: bytes) -> list[Any]:
+    """Return the values of a body with one JSON text a line. Raises `Refused` (422) naming the first line that is none."""
+    rows = []
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if line.strip():
+            try:
+                rows.append(parse_json(line))
+            except ValueError as error:
+                raise Refused(422, f"line {number} is not JSON that is taken: {error}") from None
+    return rows
+
+
+def require_rows(rows: Any, most: int) -> list[Row]:
+    """Return the rows of a batch. Raises `Refused` for what is no list (422), an empty one (422) or one too long (413)."""
+    if not isinstance(rows, list):
+        raise Refused(422, "the body is not a list of rows")
+    if not rows:
+        raise Refused(422, "the list is empty; give at least one row")
+    if len(rows) > most:
+        raise Refused(413, f"there are more than {most:,} rows")
+    return rows

@@ -1,0 +1,123 @@
+"""What every request passes: its id, the key, the limit of requests in flight, counters and a line of the log."""
+
+import hmac
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tabtrail.serving.problems import Refused
+from tabtrail.serving.state import Service
+
+logger = logging.getLogger("tabtrail.serve")
+access = logging.getLogger("tabtrail.access")
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
+QUEUED = "tabtrail.queued"
+COMPLETE = "tabtrail.complete"
+Endpoint = Callable[[Request], Awaitable[Response]]
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_GONE = 499
+
+
+class Edge:
+    """The outermost layer of the service, as plain ASGI: a request pays for no object that it does not need.
+
+    Fixed paths are answered from `direct` (method and path → endpoint); all else goes to the router of `app`.
+    """
+
+    def __init__(self, app: ASGIApp, direct: Mapping[tuple[str, str], Endpoint]) -> None:
+        self.app = app
+        self._direct = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        service: Service = scope["app"].state.service
+        request_id, given = b"", b""
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                request_id = value
+            elif name == b"x-api-key":
+                given = value
+            elif name == b"authorization" and value[:7].lower() == b"bearer ":
+                given = value[7:].strip()
+        request_id = request_id or os.urandom(16).hex().encode()
+        scope["request_id"] = request_id.decode()
+        status = _GONE
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
+            await send(message)
+
+        service.in_flight += 1
+        try:
+            if refused := _refusal(service, scope, given):
+                await refused(scope, receive, answer)
+            else:
+                await self._answer(scope, receive, answer)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            logger.exception("request failed", extra={"fields": {"request_id": scope["request_id"]}})
+            if status != _GONE:
+                raise
+            status = 500
+            await Refused(500, f"the service failed ({type(error).__name__}); its log says where")(scope, receive, answer)
+        finally:
+            service.in_flight -= 1
+            seconds = time.perf_counter() - started
+            route = self._route_of(scope)
+            service.metrics.answered(route, status, seconds)
+            if access.isEnabledFor(logging.INFO):
+                access.info("request", extra={"fields": _fields(scope, route, status, seconds)})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._direct.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await self.app(scope, receive, send)
+            return
+        try:
+            response = await endpoint(Request(scope, receive))
+        except Refused as refused:
+            response = refused.response(scope["path"])
+        await response(scope, receive, send)
+
+    def _route_of(self, scope: Scope) -> str:
+        """Return the template of a path that is routed, `other` for any else: labels are few, whatever is asked for."""
+        if (scope["method"], scope["path"]) in self._direct:
+            return str(scope["path"])
+        return getattr(scope.get("route"), "path", "other")
+
+
+def _refusal(service: Service, scope: Scope, given: bytes) -> Refused | None:
+    if scope["path"] in OPEN_PATHS:
+        return None
+    if service.key is not None and not hmac.compare_digest(given, service.key):
+        detail = "send the key as `X-API-Key`, or as `Authorization: Bearer`"
+        return Refused(401, detail, headers={"WWW-Authenticate": "Bearer"})
+    queued = scope[QUEUED] - service.reading if QUEUED in scope else service.in_flight
+    if queued > service.settings.max_in_flight:
+        return Refused(503, "too many requests are in flight; try again", headers={"Retry-After": "1"})
+    return None
+
+
+def _fields(scope: Scope, route: str, status: int, seconds: float) -> dict[str, Any]:
+    return {
+        "request_id": scope["request_id"],
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "milliseconds": round(seconds * 1000, 3),
+    }

@@ -1,0 +1,207 @@
+"""The same model for other tools' clients: the Open Inference Protocol v2 (KServe, Triton) and MLflow's scoring server."""
+
+import csv
+import io
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tabtrail import __version__
+from tabtrail.predictor import Prediction, Row
+from tabtrail.schema import Feature
+from tabtrail.serving.body import JSON, decode_json, read_body, read_json, require_media_type, require_rows
+from tabtrail.serving.models import Served
+from tabtrail.serving.problems import Refused
+from tabtrail.serving.state import Service, score
+
+CSV = "text/csv"
+_BOUNDS = ("low", "high")
+_NUMBERS = frozenset({"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"})
+
+
+async def server_metadata(_: Request) -> Response:
+    """Tell what server this is."""
+    return JSONResponse({"name": "tabtrail", "version": __version__, "extensions": []})
+
+
+async def model_metadata(request: Request) -> Response:
+    """Tell the tensors of the model."""
+    service: Service = request.app.state.service
+    served = _named(service, request)
+    inputs = [
+        {"name": each.name, "datatype": "FP64" if each.kind == "numeric" else "BYTES", "shape": [-1]}
+        for each in served.schema.features
+    ]
+    outputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in _output_names(served)]
+    body = {
+        "name": service.name,
+        "versions": [served.run_id],
+        "platform": "onnxruntime_onnx",
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+    return JSONResponse(body)
+
+
+async def model_ready(request: Request) -> Response:
+    """Tell that the model is ready (200), or not (503)."""
+    service: Service = request.app.state.service
+    _named(service, request)
+    return JSONResponse({"name": service.name, "ready": True})
+
+
+async def infer(request: Request) -> Response:
+    """Predict rows given as tensors, a column each, shape [N] or [N, 1]; texts and dates are BYTES."""
+    service: Service = request.app.state.service
+    served = _named(service, request)
+    require_media_type(request, JSON)
+    body = await read_json(request, service, service.settings.max_batch_bytes)
+    if not isinstance(body, dict) or not isinstance(body.get("id", ""), str):
+        raise Refused(422, "the body is not a JSON object with `inputs` (and a text as `id`, where it has one)")
+    rows = require_rows(_tensor_rows(body.get("inputs"), served), service.settings.max_batch_rows)
+    wanted = _wanted(body.get("outputs", []), served)
+    predictions = await _scored(service, served, rows)
+    service.record("/v2/infer", request, served, predictions)
+    columns = {"prediction": [each.value for each in predictions]}
+    for name in _BOUNDS:
+        columns[name] = [getattr(each.interval, name) for each in predictions if each.interval]
+    outputs = [{"name": name, "datatype": "FP64", "shape": [len(rows)], "data": columns[name]} for name in wanted]
+    answer: dict[str, Any] = {"model_name": service.name, "model_version": served.run_id, "outputs": outputs}
+    if "id" in body:
+        answer["id"] = body["id"][:256].encode("utf-8", "replace").decode()
+    return JSONResponse(answer)
+
+
+async def ping(request: Request) -> Response:
+    """Tell that there is a model to ask (200), or not (503)."""
+    service: Service = request.app.state.service
+    service.served()
+    return JSONResponse({})
+
+
+async def invocations(request: Request) -> Response:
+    """Predict rows in a form of MLflow's scoring server: dataframe_split, dataframe_records, instances, inputs, CSV."""
+    service: Service = request.app.state.service
+    served = service.served()
+    media = require_media_type(request, JSON, CSV)
+    body = await read_body(request, service, service.settings.max_batch_bytes)
+    most = service.settings.max_batch_rows
+
+    def work() -> list[Prediction]:
+        rows = csv_rows(body, served, most) if media == CSV else frame_rows(decode_json(body))
+        return score(served, require_rows(rows, most))
+
+    predictions = work() if len(body) < 16_384 else await service.aside(work)
+    service.record("/invocations", request, served, predictions)
+    return JSONResponse({"predictions": [each.value for each in predictions]})
+
+
+def frame_rows(body: Any) -> list[Any]:
+    """Return the rows of one of MLflow's four JSON forms. Raises `Refused` (422) for any other."""
+    forms = ("dataframe_split", "dataframe_records", "instances", "inputs")
+    given = [name for name in forms if isinstance(body, dict) and name in body]
+    if len(given) != 1:
+        raise Refused(422, f"the body is a JSON object with one of {', '.join(forms)}")
+    value = body[given[0]]
+    if given[0] == "dataframe_split":
+        return _split_rows(value)
+    if given[0] == "inputs" and isinstance(value, dict):
+        return _column_rows(value)
+    if not isinstance(value, list):
+        raise Refused(422, f"{given[0]} is a list of rows")
+    return value
+
+
+def csv_rows(body: bytes, served: Served, most: int) -> list[Row]:
+    """Return the rows of a CSV with a header; an empty field is null. Raises `Refused` (422, 413)."""
+    try:
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        header = next(reader, [])
+        if len(set(header)) < len(header):
+            raise Refused(422, "a column stands twice in the header")
+        kinds = {feature.name: feature for feature in served.schema.features}
+        rows: list[Row] = []
+        for line in reader:
+            if len(line) != len(header):
+                raise Refused(422, f"line {reader.line_num} has {len(line)} fields instead of {len(header)}")
+            rows.append({name: _field(kinds.get(name), text) for name, text in zip(header, line, strict=True)})
+            if len(rows) > most:
+                raise Refused(413, f"there are more than {most:,} rows")
+    except (UnicodeDecodeError, csv.Error):
+        raise Refused(422, "the body is not CSV in UTF-8") from None
+    return rows
+
+
+def _field(feature: Feature | None, text: str) -> float | str | None:
+    if not text:
+        return None
+    if feature is None or feature.kind != "numeric":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _split_rows(value: Any) -> list[Row]:
+    columns, data = (value.get("columns"), value.get("data")) if isinstance(value, dict) else (None, None)
+    if not isinstance(columns, list) or not isinstance(data, list) or not all(isinstance(name, str) for name in columns):
+        raise Refused(422, "dataframe_split has `columns`, a list of names, and `data`, a list of lists")
+    if len(set(columns)) < len(columns):
+        raise Refused(422, "dataframe_split names a column twice")
+    if not all(isinstance(row, list) and len(row) == len(columns) for row in data):
+        raise Refused(422, "each row of dataframe_split.data is a list with a value for each column")
+    return [dict(zip(columns, row, strict=True)) for row in data]
+
+
+def _column_rows(columns: dict[str, Any]) -> list[Row]:
+    lengths = {len(values) if isinstance(values, list) else -1 for values in columns.values()}
+    if len(lengths) != 1 or -1 in lengths:
+        raise Refused(422, "the columns are lists of one length")
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _tensor_rows(tensors: Any, served: Served) -> list[Row]:
+    if not isinstance(tensors, list) or not all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in tensors):
+        raise Refused(422, "`inputs` is a list of tensors, each with name, datatype, shape and data")
+    columns: dict[str, Any] = {}
+    kinds = {feature.name: feature.kind for feature in served.schema.features}
+    for tensor in tensors:
+        name, data, shape = tensor["name"], tensor.get("data"), tensor.get("shape")
+        if name in columns:
+            raise Refused(422, "a tensor stands twice in `inputs`")
+        if not isinstance(data, list):
+            raise Refused(422, "the data of a tensor is a list of values; the binary extension is not served")
+        if shape not in ([len(data)], [len(data), 1]):
+            raise Refused(422, "the shape of a tensor is [N] or [N, 1], with its N values in data")
+        numeric = kinds.get(name, "numeric") == "numeric"
+        if str(tensor.get("datatype")) not in (_NUMBERS if numeric else ("BYTES",)):
+            raise Refused(422, "a number is of datatype FP64 (or any other of numbers), a text or date of BYTES")
+        columns[name] = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
+    return _column_rows(columns)
+
+
+def _wanted(outputs: Any, served: Served) -> list[str]:
+    known = _output_names(served)
+    names = [each.get("name") if isinstance(each, dict) else None for each in outputs] if isinstance(outputs, list) else [None]
+    if not all(isinstance(name, str) and name in known for name in names):
+        raise Refused(422, f"`outputs` is a list of objects whose name is one of {', '.join(known)}")
+    return list(dict.fromkeys(map(str, names))) or known
+
+
+def _output_names(served: Served) -> list[str]:
+    return ["prediction", *(_BOUNDS if served.metadata["intervals"] else ())]
+
+
+async def _scored(service: Service, served: Served, rows: list[Row]) -> list[Prediction]:
+    return score(served, rows) if len(rows) < 100 else await service.aside(lambda: score(served, rows))
+
+
+def _named(service: Service, request: Request) -> Served:
+    if request.path_params["model"] != service.name:
+        raise Refused(404, "there is no model of this name; GET /model tells the one that is served")
+    served = service.served()
+    if request.path_params.get("version", served.run_id) != served.run_id:
+        raise Refused(404, "this version is not served; GET /model tells the one that is")
+    return served

@@ -1,0 +1,93 @@
+"""What the service counts, for Prometheus. No value of a row is ever a label."""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from tabtrail.serving.models import Served
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_DIFFERENCES = (1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 10)
+_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Metrics:
+    """Counters of one worker, or of all where PROMETHEUS_MULTIPROC_DIR names the folder that they share."""
+
+    def __init__(self, served: Callable[[], Served | None]) -> None:
+        self._shared = bool(os.environ.get(_WORKERS))
+        self._registry = CollectorRegistry()
+        self._info = _ModelInfo(served)
+        self._requests = Counter(
+            "tabtrail_requests", "Answers by route and status.", ["route", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "tabtrail_request_seconds", "From headers to answer.", ["route"], buckets=_SECONDS, registry=self._registry
+        )
+        self._predictions = Counter("tabtrail_predictions", "Rows predicted, by route.", ["route"], registry=self._registry)
+        self._unseen = Counter(
+            "tabtrail_unseen_categories", "Rows with a category that training did not have.", ["column"], registry=self._registry
+        )
+        self._reloads = Counter("tabtrail_reloads", "Bundles that were found, by result.", ["result"], registry=self._registry)
+        self.in_flight = Gauge("tabtrail_in_flight", "Requests under way.", multiprocess_mode="livesum", registry=self._registry)
+        self.shadow_rows = Counter("tabtrail_shadow_rows", "Rows that the shadow scored.", ["result"], registry=self._registry)
+        self.shadow_difference = Histogram(
+            "tabtrail_shadow_difference",
+            "Absolute difference of shadow and champion over the champion's prediction.",
+            buckets=_DIFFERENCES,
+            registry=self._registry,
+        )
+        self.log_rows = Counter("tabtrail_prediction_log_rows", "Rows for the log.", ["result"], registry=self._registry)
+        self._answered = cache(self._answered_children)
+        self._predicted = cache(self._predictions.labels)
+        if not self._shared:
+            self._registry.register(self._info)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        requests, histogram = self._answered(route, status)
+        requests.inc()
+        histogram.observe(seconds)
+
+    def predicted(self, route: str, rows: int) -> None:
+        """Count predicted rows."""
+        self._predicted(route).inc(rows)
+
+    def unseen(self, column: str) -> None:
+        """Count a category that training did not have."""
+        self._unseen.labels(column).inc()
+
+    def reloaded(self, good: bool) -> None:
+        """Count a bundle that was loaded or refused."""
+        self._reloads.labels("loaded" if good else "refused").inc()
+
+    def text(self) -> bytes:
+        """Return the exposition format."""
+        if not self._shared:
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(self._info)
+        return generate_latest(registry)
+
+    def _answered_children(self, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self._requests.labels(route, str(status)), self._seconds.labels(route)
+
+
+class _ModelInfo(Collector):
+    """`tabtrail_model_info`: the model of the worker that is asked."""
+
+    def __init__(self, served: Callable[[], Served | None]) -> None:
+        self._served = served
+
+    def collect(self) -> Iterator[Metric]:
+        info = InfoMetricFamily("tabtrail_model", "The model that is served.")
+        if served := self._served():
+            info.add_metric([], {"model": served.model, "run_id": served.run_id, "created": str(served.metadata["created"])})
+        yield info

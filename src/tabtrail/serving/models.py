@@ -1,0 +1,103 @@
+"""The model that is served, and the watch over its folder: a new bundle is loaded aside and swapped in as one reference."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabtrail.bundle import Bundle, load_bundle
+from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, TabtrailError
+from tabtrail.predictor import Predictor
+from tabtrail.serving.row_schema import row_schema
+
+logger = logging.getLogger("tabtrail.serve")
+Identity = tuple[tuple[str, int, int, int], ...]
+
+
+class Served:
+    """A verified, warmed model. A request takes one and uses no other until its answer is sent."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.predictor = Predictor(bundle)
+        self.metadata = bundle.metadata
+        self.schema = self.predictor.schema
+        self.row_schema = row_schema(self.schema)
+        self.run_id = str(self.metadata["run_id"])
+        self.model = str(self.metadata["model"])
+        self.predictor.predict([self.schema.example] * 2)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there is no model: `status` as in `/health`, and words without a folder of this machine."""
+
+    status: str
+    detail: str
+
+
+class Watched:
+    """The bundle of one folder as it was last loaded. `served` is read once a request.
+
+    A bundle that cannot be used leaves the one before it in place; `fault` then says what was wrong with it.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, public_key: Path | None, reloaded: Callable[[bool], None] = lambda good: None
+    ) -> None:
+        self.folder, self.name, self.public_key = folder, name, public_key
+        self.served: Served | None = None
+        self.fault: Fault | None = Fault("not_trained", "the service has not loaded a model yet")
+        self._reloaded = reloaded
+        self._seen: Identity | None = None
+
+    def changed(self) -> bool:
+        """Tell whether the files are others than those of the last attempt (a few `stat` calls)."""
+        return identity(self.folder) != self._seen
+
+    def refresh(self) -> None:
+        """Load, verify and warm what the folder holds now, and serve it. Blocking: for a thread."""
+        self._seen = identity(self.folder)
+        try:
+            served = Served(load_bundle(self.folder, self.name, self.public_key))
+        except NotTrainedError as error:
+            self._refuse("not_trained", self._without_folder(error))
+        except (BundleError, ConfigError, MissingExtraError) as error:
+            self._refuse("damaged", self._without_folder(error))
+        except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the service stays up
+            self._refuse(
+                "damaged", f"the bundle cannot be used ({type(error).__name__}); make it anew with `tabtrail train --force`"
+            )
+        else:
+            self.served, self.fault = served, None
+            self._reloaded(True)
+            logger.info("model loaded", extra={"fields": {"model": served.model, "run_id": served.run_id}})
+
+    async def watch(self, seconds: float) -> None:
+        """Look at the folder every so many seconds, for ever."""
+        while True:
+            await asyncio.sleep(seconds)
+            if self.changed():
+                await asyncio.to_thread(self.refresh)
+
+    def _refuse(self, status: str, detail: str) -> None:
+        self.fault = Fault(status, detail)
+        self._reloaded(False)
+        kept = "the model before it is served on" if self.served else "there is no model to serve"
+        logger.warning("bundle refused, %s: %s", kept, detail)
+
+    def _without_folder(self, error: TabtrailError) -> str:
+        return str(error).replace(str(self.folder) + os.sep, "").replace(str(self.folder), self.folder.name)
+
+
+def identity(folder: Path) -> Identity:
+    """Return name, inode, time and size of each file of a folder, empty where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                (entry.name, entry.stat(follow_symlinks=False)) for entry in entries if not entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return ()
+    return tuple(sorted((name, status.st_ino, status.st_mtime_ns, status.st_size) for name, status in found))

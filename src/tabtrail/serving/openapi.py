@@ -1,0 +1,127 @@
+"""The OpenAPI document, made anew from the model that is served."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from tabtrail.serving import arrow_bodies
+from tabtrail.serving.body import JSON, NDJSON
+from tabtrail.serving.facades import CSV
+from tabtrail.serving.models import Served
+from tabtrail.serving.problems import MEDIA_TYPE, PROBLEM_SCHEMA, TITLES
+from tabtrail.serving.state import Service
+
+Document = dict[str, Any]
+_NUMBER, _TEXT, _OBJECT = {"type": "number"}, {"type": "string"}, {"type": "object"}
+_INTERVAL = {
+    "description": "Holds the actual value in a share `level` of rows like those of the training, in units of `currency`.",
+    "anyOf": [
+        {"type": "object", "required": ["level", "low", "high"], "properties": dict.fromkeys(("level", "low", "high"), _NUMBER)},
+        {"type": "null"},
+    ],
+}
+_ROW_ANSWER: Document = {
+    "type": "object",
+    "required": ["prediction", "interval", "warnings"],
+    "properties": {"prediction": _NUMBER, "interval": _INTERVAL, "warnings": {"type": "array", "items": _TEXT}},
+}
+_TRACE = {"currency": _TEXT, "model_name": _TEXT, "mlflow_run_id": _TEXT}
+_BODY_ERRORS = (408, 413, 415, 422)
+
+
+def document(app: FastAPI) -> Document:
+    """Return the document; without a model the bodies are any JSON."""
+    service: Service = app.state.service
+    served = service.models.served
+    tree = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    tree["components"] = {"schemas": {"Problem": PROBLEM_SCHEMA, "Row": served.row_schema if served else _OBJECT}}
+    if service.key is not None:
+        tree["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    for path, operations in tree["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, path, method, service, served)
+    return tree
+
+
+def _complete(operation: Document, path: str, method: str, service: Service, served: Served | None) -> None:
+    bodies = _bodies(path, service, served) if method == "post" else None
+    if bodies:
+        operation["requestBody"] = {"required": True, "content": bodies}
+    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else ()), 503]
+    closed = service.key is not None and path not in ("/health", "/health/live", "/health/ready", "/ping")
+    if closed and "/v2/health" not in path:
+        operation["security"] = [{"key": []}]
+        errors.append(401)
+    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    operation["responses"] = {
+        "200": {"description": "Answered", "content": _answer(path, bodies or {})},
+        **{str(status): {"description": TITLES[status], "content": problem} for status in sorted(errors)},
+    }
+    known = {"model": service.name, "version": served.run_id if served else ""}
+    operation["parameters"] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": [value]}}
+        for name, value in known.items()
+        if f"{{{name}}}" in path
+    ]
+
+
+def _bodies(path: str, service: Service, served: Served | None) -> Document:
+    row: Document = {"$ref": "#/components/schemas/Row"}
+    example = served.schema.example if served else {}
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": service.settings.max_batch_rows}
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    if path == "/predict":
+        return {JSON: {"schema": row, "example": example}}
+    if path == "/predict/batch":
+        columns = dict.fromkeys(arrow_bodies.MEDIA_TYPES, binary)
+        return {JSON: {"schema": rows, "example": [example]}, NDJSON[0]: {"schema": _TEXT}, **columns}
+    if path == "/invocations":
+        forms = [
+            {"type": "object", "required": [name], "properties": {name: rows}} for name in ("dataframe_records", "instances")
+        ]
+        split = {"type": "object", "required": ["columns", "data"], "properties": {"columns": {"type": "array"}}}
+        forms.append({"type": "object", "required": ["dataframe_split"], "properties": {"dataframe_split": split}})
+        forms.append({"type": "object", "required": ["inputs"]})
+        return {JSON: {"schema": {"oneOf": forms}, "example": {"dataframe_records": [example]}}, CSV: {"schema": _TEXT}}
+    return {JSON: {"schema": _infer_schema(), "example": _infer_example(served)}}
+
+
+def _infer_schema() -> Document:
+    tensor = {
+        "type": "object",
+        "required": ["name", "datatype", "shape", "data"],
+        "properties": {
+            "name": _TEXT,
+            "datatype": _TEXT,
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 2},
+            "data": {"type": "array", "minItems": 1},
+        },
+    }
+    outputs = {"type": "array", "items": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}}
+    properties = {"id": _TEXT, "inputs": {"type": "array", "items": tensor, "minItems": 1}, "outputs": outputs}
+    return {"type": "object", "required": ["inputs"], "properties": properties}
+
+
+def _infer_example(served: Served | None) -> Document:
+    features = served.schema.features if served else ()
+    kinds = {feature.name: "FP64" if feature.kind == "numeric" else "BYTES" for feature in features}
+    return {
+        "inputs": [{"name": each.name, "datatype": kinds[each.name], "shape": [1], "data": [each.example]} for each in features]
+    }
+
+
+def _answer(path: str, bodies: Document) -> Document:
+    if path == "/metrics":
+        return {"text/plain": {"schema": _TEXT}}
+    if path == "/predict":
+        fields = {**_ROW_ANSWER["properties"], **_TRACE, "inputs": _OBJECT}
+        return {JSON: {"schema": {"type": "object", "required": sorted(fields), "properties": fields}}}
+    if path == "/predict/batch":
+        fields = {**_TRACE, "predictions": {"type": "array", "items": _ROW_ANSWER}}
+        schema = {"type": "object", "required": sorted(fields), "properties": fields}
+        return {media: {"schema": schema if media == JSON else _TEXT} for media in bodies}
+    if path == "/invocations":
+        fields = {"predictions": {"type": "array", "items": _NUMBER}}
+        return {JSON: {"schema": {"type": "object", "required": ["predictions"], "properties": fields}}}
+    return {JSON: {"schema": {} if path == "/ping" else _OBJECT}}

@@ -1,0 +1,128 @@
+"""Predictions and their inputs as Parquet files, for later questions about drift. Written by a thread, never by a request."""
+
+import logging
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tabtrail.config import Serve
+from tabtrail.errors import TabtrailError, require_extra
+from tabtrail.files import atomic_file, make_folder
+from tabtrail.predictor import Prediction
+from tabtrail.schema import Feature, ModelSchema
+from tabtrail.serving.metrics import Metrics
+from tabtrail.serving.models import Served
+
+logger = logging.getLogger("tabtrail.serve")
+_Entry = tuple[int, str, Served, list[Prediction]]
+
+
+class PredictionLog:
+    """Collects rows and writes a file when it is full or old. Past ten files' worth of rows that cannot be written, rows are
+    left out and counted.
+    """
+
+    def __init__(self, settings: Serve, metrics: Metrics) -> None:
+        require_extra("arrow", "pyarrow")
+        assert settings.prediction_log_dir is not None  # noqa: S101 - made only where it is configured
+        self._folder = settings.prediction_log_dir
+        make_folder(self._folder)
+        self._settings, self._metrics = settings, metrics
+        self._lock = threading.Lock()
+        self._entries: list[_Entry] = []
+        self._rows = 0
+        self._files = 0
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
+
+    def offer(self, request_id: str, served: Served, predictions: list[Prediction]) -> None:
+        """Take what was answered; never waits for the disk."""
+        with self._lock:
+            if self._rows > 10 * self._settings.prediction_log_rows:
+                self._metrics.log_rows.labels("left_out").inc(len(predictions))
+                return
+            self._entries.append((time.time_ns(), request_id, served, predictions))
+            self._rows += len(predictions)
+            full = self._rows >= self._settings.prediction_log_rows
+        if full:
+            self._wake.set()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left and end the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(30)
+
+    def _work(self) -> None:
+        while not self._stopping:
+            self._wake.wait(self._settings.prediction_log_seconds)
+            self._wake.clear()
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            entries, self._entries, rows, self._rows = self._entries, [], self._rows, 0
+        by_model: dict[int, list[_Entry]] = {}
+        for entry in entries:
+            by_model.setdefault(id(entry[2]), []).append(entry)
+        try:
+            for group in by_model.values():
+                self._write(group)
+            self._rotate()
+        except (TabtrailError, OSError) as error:
+            self._metrics.log_rows.labels("lost").inc(rows)
+            logger.warning("the prediction log cannot be written: %s", type(error).__name__)
+        else:
+            self._metrics.log_rows.labels("written").inc(rows)
+
+    def _write(self, entries: list[_Entry]) -> None:
+        import pyarrow.parquet as pq
+
+        self._files += 1
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        path = self._folder / f"predictions-{stamp}-{os.getpid()}-{self._files:06d}.parquet"
+        with atomic_file(path) as temporary:
+            pq.write_table(log_table(entries), temporary, compression="zstd")
+
+    def _rotate(self) -> None:
+        files = log_files(self._folder)
+        for path in files[: max(len(files) - self._settings.prediction_log_files, 0)]:
+            path.unlink(missing_ok=True)
+
+
+def log_table(entries: list[_Entry]) -> Any:
+    """Return the rows of one model: time (UTC), request_id, mlflow_run_id, prediction, low, high, unseen, then the inputs."""
+    import pyarrow as pa
+
+    schema: ModelSchema = entries[0][2].schema
+    rows = [(time_ns, request_id, each) for time_ns, request_id, _, predictions in entries for each in predictions]
+    columns: dict[str, Any] = {
+        "time": pa.array([time_ns // 1000 for time_ns, _, _ in rows], pa.timestamp("us", "UTC")),
+        "request_id": pa.array([request_id for _, request_id, _ in rows], pa.string()),
+        "mlflow_run_id": pa.array([entries[0][2].run_id] * len(rows), pa.string()),
+        "prediction": pa.array([each.value for _, _, each in rows], pa.float64()),
+        "low": pa.array([each.interval.low if each.interval else None for _, _, each in rows], pa.float64()),
+        "high": pa.array([each.interval.high if each.interval else None for _, _, each in rows], pa.float64()),
+        "unseen": pa.array([list(each.unseen) for _, _, each in rows], pa.list_(pa.string())),
+    }
+    for feature in schema.features:
+        columns[f"input.{feature.name}"] = pa.array([each.inputs[feature.name] for _, _, each in rows], _arrow_type(feature, pa))
+    return pa.table(columns)
+
+
+def _arrow_type(feature: Feature, pa: Any) -> Any:
+    return pa.float64() if feature.kind == "numeric" else pa.string()
+
+
+def log_files(folder: Path) -> list[Path]:
+    """Return the files of a prediction log, oldest first."""
+    return sorted(folder.glob("predictions-*.parquet"))

@@ -1,0 +1,76 @@
+"""The JSON Schema of a row: what the contract says, as OpenAPI, `/schema` and generated clients read it."""
+
+from itertools import product
+from typing import Any
+
+from tabtrail.expressions import columns_of, evaluate
+from tabtrail.schema import ColumnRule, Feature, ModelSchema, RowRule
+
+_MOST_CASES = 500
+_LARGEST = 2**53
+
+
+def row_schema(schema: ModelSchema) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of one row.
+
+    Row rules over few whole numbers, such as quarter and month, are written out as cases; others cannot be said in JSON Schema.
+    """
+    document: dict[str, Any] = {
+        "title": "Row",
+        "type": "object",
+        "additionalProperties": False,
+        "required": schema.names,
+        "properties": {feature.name: _column(feature) for feature in schema.features},
+        "examples": [schema.example],
+    }
+    cases = [found for rule in schema.row_rules if (found := _cases(schema, rule))]
+    return {**document, "allOf": [{"anyOf": each} for each in cases]} if cases else document
+
+
+def _column(feature: Feature) -> dict[str, Any]:
+    rule = feature.rule
+    seen = f"seen in training: {feature.seen_range}" if feature.seen_range is not None else ""
+    if feature.kind == "categorical":
+        seen = f"seen in training: {', '.join(feature.categories[:30])}"
+    if feature.kind == "numeric":
+        body = _number(rule)
+    elif feature.kind == "date":
+        body = {"type": "string", "format": "date"}
+    else:
+        body = {"type": "string", "maxLength": 10_000, "pattern": "^[^\\u0000]*$"}
+    if rule.allowed is not None and feature.kind == "categorical":
+        body = {"type": "string", "enum": list(rule.allowed)}
+    if rule.nullable:
+        body = {"anyOf": [body, {"type": "null"}]}
+    description = "; ".join(text for text in (rule.description, seen) if text)
+    return {"title": feature.name, **body, "description": description, "examples": [feature.example]}
+
+
+def _number(rule: ColumnRule) -> dict[str, Any]:
+    low, high = (-_LARGEST if rule.min is None else rule.min), (_LARGEST if rule.max is None else rule.max)
+    whole = rule.dtype == "int"
+    bounds = {"minimum": int(low) if low == int(low) else low, "maximum": int(high) if high == int(high) else high}
+    return {"type": "integer" if whole else "number", **bounds}
+
+
+def _cases(schema: ModelSchema, rule: RowRule) -> list[dict[str, Any]]:
+    """Return the allowed values of a rule's last column for each case of the others; nothing where there are too many."""
+    tree = rule.tree
+    rules = {feature.name: feature.rule for feature in schema.features if feature.name in columns_of(tree)}
+    domains = []
+    size = 1
+    for each in rules.values():
+        if each.dtype != "int" or each.nullable or each.min is None or each.max is None:
+            return []
+        size *= max(int(each.max) - int(each.min) + 1, 1)
+        if size > _MOST_CASES:
+            return []
+        domains.append(range(int(each.min), int(each.max) + 1))
+    *others, last = rules
+    cases = []
+    for values in product(*domains[:-1]):
+        case = dict(zip(others, values, strict=True))
+        allowed = [value for value in domains[-1] if evaluate(tree, {**case, last: value}) is not False]
+        if allowed:
+            cases.append({"properties": {**{name: {"const": value} for name, value in case.items()}, last: {"enum": allowed}}})
+    return cases

@@ -1,0 +1,78 @@
+"""`tabtrail serve`: the service in one process or several that share a port, with logs in JSON."""
+
+import json
+import logging
+import math
+import os
+import tempfile
+import traceback
+from functools import partial
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from tabtrail.config import Config
+from tabtrail.serving.app import create_app
+from tabtrail.serving.protocol import BoundedProtocol
+from tabtrail.serving.state import read_key
+
+
+def run(config: Config, host: str, port: int, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are then answered, within `serve.drain_seconds`.
+
+    Raises `ConfigError` for a key that cannot be read.
+    """
+    read_key(config.serve)
+    server = uvicorn.Config(
+        partial(create_app, config),
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        http=partial(BoundedProtocol, settings=config.serve),  # type: ignore[arg-type]
+        ws="none",
+        log_config=log_config(access=config.serve.access_log),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(config.serve.drain_seconds),
+    )
+    if workers == 1:
+        uvicorn.Server(server).run()
+        return
+    with tempfile.TemporaryDirectory(prefix="tabtrail-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        Multiprocess(server, sockets=[server.bind_socket()]).run()
+
+
+def log_config(*, access: bool) -> dict[str, Any]:
+    """Return the logging of a worker: one JSON object a line, on stderr."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonLines}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+        "loggers": {
+            "uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            "tabtrail": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            "tabtrail.access": {"level": "INFO" if access else "WARNING"},
+        },
+    }
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON. Of an exception the type and the place are told, not its words, which may hold data."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{record.msecs:03.0f}",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = record.exc_info[0].__name__
+            line["where"] = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(record.exc_info[2])]
+        return json.dumps(line)

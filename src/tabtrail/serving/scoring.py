@@ -1,0 +1,95 @@
+"""`POST /predict` and `POST /predict/batch`: rows in, predictions out."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tabtrail.predictor import PayloadError, Prediction, Row
+from tabtrail.serving import arrow_bodies
+from tabtrail.serving.body import JSON, NDJSON, decode_json, decode_lines, read_body, read_json, require_media_type, require_rows
+from tabtrail.serving.models import Served
+from tabtrail.serving.problems import Refused
+from tabtrail.serving.state import Service, refusal, score
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+
+
+async def predict(request: Request) -> Response:
+    """Predict one row: a JSON object with every column of the model."""
+    service: Service = request.app.state.service
+    served = service.served()
+    require_media_type(request, JSON)
+    row = await read_json(request, service, service.settings.max_body_bytes)
+    if not isinstance(row, dict):
+        raise Refused(422, "the body is not a JSON object of columns and values")
+    try:
+        prediction = await service.together.predict(served, served.predictor.check([row])[0])
+    except PayloadError as error:
+        raise refusal(error) from None
+    service.record("/predict", request, served, [prediction])
+    return _json(single_answer(served, prediction))
+
+
+async def predict_batch(request: Request) -> Response:
+    """Predict many rows, all by one model: a JSON list, a JSON object a line, or the columns as Arrow IPC or Parquet.
+
+    The answer has the form of the body, and its order. One row that is refused refuses them all.
+    """
+    service: Service = request.app.state.service
+    served = service.served()
+    media = require_media_type(request, JSON, *NDJSON, *arrow_bodies.MEDIA_TYPES)
+    body = await read_body(request, service, service.settings.max_batch_bytes)
+    most = service.settings.max_batch_rows
+
+    def work() -> tuple[list[Prediction], bytes]:
+        if media in arrow_bodies.MEDIA_TYPES:
+            rows = arrow_bodies.read_rows(body, media, served.schema, most)
+        else:
+            rows = require_rows(decode_json(body) if media == JSON else decode_lines(body), most)
+        predictions = score(served, rows)
+        return predictions, _encode(served, predictions, media)
+
+    predictions, answer = await service.aside(work)
+    service.record("/predict/batch", request, served, predictions)
+    return Response(answer, media_type=media, headers={"X-Model-Run": served.run_id})
+
+
+def single_answer(served: Served, prediction: Prediction) -> dict[str, Any]:
+    """Return an answer with all that traces it, as the prediction CLI prints it too."""
+    return {
+        "prediction": prediction.value,
+        "interval": None if prediction.interval is None else vars(prediction.interval),
+        "currency": served.metadata["currency"],
+        "model_name": served.model,
+        "mlflow_run_id": served.run_id,
+        "inputs": prediction.inputs,
+        "warnings": prediction.warnings,
+    }
+
+
+def row_answer(prediction: Prediction) -> Row | dict[str, Any]:
+    """Return what a batch says of one row."""
+    interval = None if prediction.interval is None else vars(prediction.interval)
+    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings}
+
+
+def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:
+    if media in arrow_bodies.MEDIA_TYPES:
+        return arrow_bodies.write_answer(served, predictions, media)
+    if media in NDJSON:
+        return b"".join(json.dumps(row_answer(each)).encode() + b"\n" for each in predictions)
+    return json.dumps(
+        {
+            "currency": served.metadata["currency"],
+            "model_name": served.model,
+            "mlflow_run_id": served.run_id,
+            "predictions": [row_answer(each) for each in predictions],
+        },
+        ensure_ascii=False,
+    ).encode()
+
+
+def _json(value: dict[str, Any]) -> Response:
+    return Response(_ENCODER.encode(value), media_type=JSON)

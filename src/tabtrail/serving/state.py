@@ -1,0 +1,120 @@
+"""What the routes share: settings, the watched bundle, counters, and who else sees a prediction."""
+
+import asyncio
+import gc
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from tabtrail.config import Serve
+from tabtrail.errors import ConfigError
+from tabtrail.predictor import PayloadError, Prediction, Row
+from tabtrail.serving.metrics import Metrics
+from tabtrail.serving.models import Served, Watched
+from tabtrail.serving.prediction_log import PredictionLog
+from tabtrail.serving.problems import Refused
+from tabtrail.serving.shadow import Shadow
+from tabtrail.serving.together import Together
+
+KEY_VARIABLE = "TABTRAIL_API_KEY"
+MOST_BUFFERED = 256_000_000
+T = TypeVar("T")
+
+
+class Service:
+    """One worker's state. The event loop's own: `in_flight` requests, those `reading` a body that has not come in whole, and
+    the bytes of such bodies, `buffered`.
+    """
+
+    def __init__(self, settings: Serve, models_dir: Path, name: str, key: bytes | None, public_key: Path | None = None) -> None:
+        self.settings, self.name, self.key = settings, name, key
+        self.models = Watched(models_dir, name, public_key, lambda good: self.metrics.reloaded(good))
+        self.metrics = Metrics(lambda: self.models.served)
+        self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.metrics) if settings.shadow_dir else None
+        self.log = PredictionLog(settings, self.metrics) if settings.prediction_log_dir else None
+        self.in_flight = 0
+        self.reading = 0
+        self.buffered = 0
+        self.together = Together()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
+
+    def served(self) -> Served:
+        """Return the model to use from here to the end of a request. Raises `Refused` (503) where there is none."""
+        served = self.models.served
+        if served is None:
+            fault = self.models.fault
+            raise Refused(503, fault.detail if fault else "there is no model", headers={"Retry-After": "1"})
+        return served
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do what takes longer in a thread, so that other requests are answered meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def record(self, route: str, request: Request, served: Served, predictions: list[Prediction]) -> None:
+        """Count predictions and hand them to the shadow and the log, which work later."""
+        self.metrics.predicted(route, len(predictions))
+        for prediction in predictions:
+            for column in prediction.unseen:
+                self.metrics.unseen(column)
+        if self.shadow is not None:
+            self.shadow.offer(predictions)
+        if self.log is not None:
+            self.log.offer(str(request.scope.get("request_id", "")), served, predictions)
+
+    async def start(self) -> list[asyncio.Task[None]]:
+        """Load the bundle and watch it; return the tasks that go on until `stop`."""
+        watched = [self.models, *([self.shadow.watched] if self.shadow else [])]
+        for each in watched:
+            await asyncio.to_thread(each.refresh)
+        tasks = [asyncio.create_task(each.watch(self.settings.reload_seconds)) for each in watched]
+        if self.shadow is not None:
+            self.shadow.start()
+        if self.log is not None:
+            self.log.start()
+        gc.collect()
+        gc.freeze()  # what is loaded stays: looking through it for garbage again and again would cost each request
+        return tasks
+
+    async def stop(self) -> None:
+        """Write what is left of the log."""
+        self._threads.shutdown(wait=True)
+        if self.shadow is not None:
+            await asyncio.to_thread(self.shadow.stop)
+        if self.log is not None:
+            await asyncio.to_thread(self.log.stop)
+
+
+def score(served: Served, rows: list[Row]) -> list[Prediction]:
+    """Predict rows. Raises `Refused` (422) naming what the contract does not allow."""
+    try:
+        return served.predictor.predict(rows)
+    except PayloadError as error:
+        raise refusal(error) from None
+
+
+def refusal(error: PayloadError) -> Refused:
+    """Return what to answer for a row that the contract does not allow."""
+    errors = [(problem.column or "", problem.message) for problem in error.problems]
+    return Refused(422, "the row does not keep the contract of the data", errors)
+
+
+def read_key(settings: Serve) -> bytes | None:
+    """Return the key that requests must carry: of the environment, else of the file, None where neither is configured.
+
+    Raises `ConfigError` for a key that cannot be read or is empty: a service that is meant to be closed never opens.
+    """
+    text, file = os.environ.get(KEY_VARIABLE), settings.api_key_file
+    if text is None and file is not None:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"serve.api_key_file: {file} cannot be read") from None
+    if text is None:
+        return None
+    if not text.strip():
+        raise ConfigError(f"the API key is empty; write one into {KEY_VARIABLE} or the file that serve.api_key_file names")
+    return text.strip().encode()
