@@ -43,9 +43,16 @@ async def read_body(request: Request, service: Service, most: int) -> bytes:
             whole: bytes = message["body"]
             return whole
         raise too_large if message["type"] == "http.request" else ClientDisconnect
+    body = await _read_slowly(request, service, most)
+    if refused := service.overload():
+        raise refused
+    return body
+
+
+async def _read_slowly(request: Request, service: Service, most: int) -> bytes:
+    too_large = Refused(413, f"the body is larger than {most:,} bytes")
     body = bytearray()
     service.in_flight -= 1  # who waits for a slow client does not work: others may take the place
-    service.reading += 1
     try:
         async with asyncio.timeout(service.settings.body_timeout_seconds):
             while True:
@@ -66,7 +73,6 @@ async def read_body(request: Request, service: Service, most: int) -> bytes:
     finally:
         service.buffered -= len(body)
         service.in_flight += 1
-        service.reading -= 1
 
 
 async def read_json(request: Request, service: Service, most: int) -> Any:

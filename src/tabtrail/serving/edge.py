@@ -18,7 +18,6 @@ from tabtrail.serving.state import Service
 logger = logging.getLogger("tabtrail.serve")
 access = logging.getLogger("tabtrail.access")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
-QUEUED = "tabtrail.queued"
 COMPLETE = "tabtrail.complete"
 Endpoint = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -107,10 +106,7 @@ def _refusal(service: Service, scope: Scope, given: bytes) -> Refused | None:
     if service.key is not None and not hmac.compare_digest(given, service.key):
         detail = "send the key as `X-API-Key`, or as `Authorization: Bearer`"
         return Refused(401, detail, headers={"WWW-Authenticate": "Bearer"})
-    queued = scope[QUEUED] - service.reading if QUEUED in scope else service.in_flight
-    if queued > service.settings.max_in_flight:
-        return Refused(503, "too many requests are in flight; try again", headers={"Retry-After": "1"})
-    return None
+    return service.overload()
 
 
 def _fields(scope: Scope, route: str, status: int, seconds: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tabtrail.config import Serve
-from tabtrail.serving.edge import COMPLETE, QUEUED
+from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import MEDIA_TYPE
 
 _MOST_HEADER_BYTES = 65_536
@@ -49,10 +49,6 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._timer is None and (self._between or self.cycle.response_complete) and not self.transport.is_closing():
             self._start_timer()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope[QUEUED] = 0  # type: ignore[literal-required]
-
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= _MOST_HEADERS:
             raise ValueError("too many headers")  # answered 400 by uvicorn
@@ -60,7 +56,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._restart(between=False)
-        self.scope[QUEUED] = len(self.tasks)  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

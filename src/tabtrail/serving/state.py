@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 
 class Service:
-    """One worker's state. The event loop's own: `in_flight` requests, those `reading` a body that has not come in whole, and
-    the bytes of such bodies, `buffered`.
+    """One worker's state. The event loop's own: requests `in_flight`, less those that wait for the rest of their body, and the
+    bytes of such bodies, `buffered`.
     """
 
     def __init__(self, settings: Serve, models_dir: Path, name: str, key: bytes | None, public_key: Path | None = None) -> None:
@@ -37,7 +37,6 @@ class Service:
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.metrics) if settings.shadow_dir else None
         self.log = PredictionLog(settings, self.metrics) if settings.prediction_log_dir else None
         self.in_flight = 0
-        self.reading = 0
         self.buffered = 0
         self.together = Together()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
@@ -49,6 +48,12 @@ class Service:
             fault = self.models.fault
             raise Refused(503, fault.detail if fault else "there is no model", headers={"Retry-After": "1"})
         return served
+
+    def overload(self) -> Refused | None:
+        """Return what to answer where more requests are worked on than are to be, else None."""
+        if self.in_flight <= self.settings.max_in_flight:
+            return None
+        return Refused(503, "too many requests are in flight; try again", headers={"Retry-After": "1"})
 
     async def aside(self, work: Callable[[], T]) -> T:
         """Do what takes longer in a thread, so that other requests are answered meanwhile."""
