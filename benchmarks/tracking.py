@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1.5
 LOGGING = ("log_items", "log_model", "log_dataset", "log_files", "log_text", "register_challenger", "log_folder", "settle")
 RUNS = ("start_run", "finish_run")
-EVIDENCE = ("explain_champion", "prove_champion", "bundle_champion")
+EVIDENCE = ("explain_champion", "prove", "export_champion", "bundle_champion")
 Seconds = dict[str, float]
 
 

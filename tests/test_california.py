@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from conftest import CALIFORNIA_CSV, REPO
 from tabtrail import pipeline
 from tabtrail.bundle import load_bundle
-from tabtrail.champion import prove_champion
+from tabtrail.champion import export_champion
 from tabtrail.config import Config, load_config
 from tabtrail.data.ingest import scan_dataset
 from tabtrail.evidence.parity import run_onnx
@@ -58,5 +58,6 @@ def test_its_error_on_the_usual_split_is_below_what_an_automl_search_reached(con
     test = np.isin(table.row, test_rows)
     split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
     benchmark = run_benchmark(config, table, split=split)
-    exported = prove_champion(config, benchmark)
+    exported = export_champion(config, benchmark)
+    assert exported.parity.passed
     assert score(table.y[test], run_onnx(exported.onnx, table.x[test])).rmse < 44_500
