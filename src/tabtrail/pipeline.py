@@ -1,19 +1,25 @@
 """The program on one page: CSV → checked Parquet → SQL summaries → benchmark → champion, explained, proven and bundled."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabtrail.artifacts import artifact_paths, bundle_files, importance_path, leaderboard_path, tuned_path
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
 from tabtrail.data.summaries import summarise, summary_files
-from tabtrail.data.warehouse import benchmark_table_files, build_database, refresh_benchmark_tables
+from tabtrail.data.warehouse import benchmark_table_files, build_database, refresh_result_tables
 from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh
 from tabtrail.hashes import code_version, sha256_file, sha256_json
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from tabtrail.forecasting import Written
+    from tabtrail.risk.result import SegmentResult
+    from tabtrail.risk.sweep import Sweep
 
 _SQLITE = "sqlite:///"
 
@@ -102,15 +108,40 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
     from tabtrail.training import train_models  # seconds of imports that an unchanged run does not need
 
     leaderboard = train_models(config, manifest, progress, force=force)
-    eda = _eda_stage(config, manifest)
-    summarised = eda.is_fresh()
-    refresh_benchmark_tables(config)
-    if summarised:
-        eda.record(_eda_outputs(config))
+    _refresh_tables(config, manifest)
     tables = benchmark_table_files(config).values()
     outputs = (leaderboard_path(config), importance_path(config), *tables, *bundle_files(config))
     stage.record({str(path): sha256_file(path) for path in outputs})
     return leaderboard, True
+
+
+def run_forecast(config: Config, segment: Mapping[str, str], *, progress: Progress = SILENT) -> "Written":
+    """Forecast one segment, given by its values, with its risk; return the result and its file."""
+    manifest = verify_dataset(config)
+    require_writable(config.paths.output_dir)
+    from tabtrail.forecasting import forecast_segment
+
+    return forecast_segment(config, manifest, segment, progress)
+
+
+def run_sweep(config: Config, by: Sequence[str] = (), *, progress: Progress = SILENT) -> tuple[list["SegmentResult"], "Sweep"]:
+    """Forecast every segment with its risk; return the results and what they come to."""
+    manifest = verify_dataset(config)
+    require_writable(config.paths.output_dir)
+    from tabtrail.forecasting import forecast_all
+
+    found = forecast_all(config, manifest, by, progress)
+    _refresh_tables(config, manifest)
+    return found
+
+
+def _refresh_tables(config: Config, manifest: Manifest) -> None:
+    """Bring new results into the database, which stays that of an unchanged `eda` stage."""
+    eda = _eda_stage(config, manifest)
+    summarised = eda.is_fresh()
+    refresh_result_tables(config)
+    if summarised:
+        eda.record(_eda_outputs(config))
 
 
 def _eda_stage(config: Config, manifest: Manifest) -> "_Stage":

@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from tabtrail.config import Config, Engine
+from tabtrail.config import Config
 from tabtrail.config import Split as SplitConfig
 from tabtrail.data.contract import to_polars
 from tabtrail.errors import ConfigError, DataError
@@ -28,6 +27,7 @@ from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedReg
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, feature_frame
 from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_rows
+from tabtrail.parallel import spread
 
 _INNER_SHARE = 0.15
 FULL = -1
@@ -263,20 +263,9 @@ def run_tasks(
     config: Config, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, in_order: bool = False
 ) -> Generator[Fit]:
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
-    engine: Engine = config.engine
     recipe = Recipe.of(config)
     jobs = (joblib.delayed(fit_and_score)(candidate, fold, table, split, recipe, config.split) for candidate, fold in tasks)
-    if engine.kind == "serial" or engine.workers == 1:
-        yield from (function(*args, **kwargs) for function, args, kwargs in jobs)
-        return
-    with joblib.parallel_config(backend="loky", n_jobs=engine.workers, inner_max_num_threads=1, initializer=_ignore_interrupts):
-        kind = "generator" if in_order else "generator_unordered"
-        yield from joblib.Parallel(return_as=kind, batch_size=1)(jobs)
-
-
-def _ignore_interrupts() -> None:
-    """A terminal sends Ctrl-C to the workers too; the driver ends them, without a traceback from each."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield from spread(config.engine, jobs, in_order=in_order)
 
 
 def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, recipe: Recipe, split_config: SplitConfig) -> Fit:

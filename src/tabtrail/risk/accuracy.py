@@ -1,0 +1,61 @@
+"""Errors of forecasts, safe where actual values are 0, with the number of points that each is over."""
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from tabtrail.modeling.metrics import rounded
+
+Array = NDArray[np.float64]
+
+
+class Accuracy(BaseModel):
+    """Errors over `points` forecasts, in units of the series, in percent (mape, smape), or of the naive change (mase).
+
+    `mape` leaves out periods whose actual value is 0, `smape` those whose actual value and forecast are both 0; each says over
+    how many points it is. A figure is null where it has no points.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    points: int
+    rmse: float | None
+    mae: float | None
+    bias: float | None
+    mape: float | None
+    mape_points: int
+    smape: float | None
+    smape_points: int
+    mase: float | None
+
+
+def measure(actual: Array, forecast: Array, scale: float) -> Accuracy:
+    """Return the errors over the cells where both are known.
+
+    MAPE and sMAPE as in Hyndman and Athanasopoulos, 5.8 (sMAPE = 200 |y - f| / (|y| + |f|)). MASE: the mean absolute error
+    over `scale`, the mean absolute change from period to period of the whole series (Hyndman and Koehler 2006); null where
+    that is 0.
+    """
+    known = ~(np.isnan(actual) | np.isnan(forecast))
+    y, f = actual[known], forecast[known]
+    error = np.abs(y - f)
+    nonzero, size = y != 0, np.abs(y) + np.abs(f)
+    mae = _mean(error)
+    return Accuracy(
+        points=len(y),
+        rmse=None if not len(y) else rounded(float(np.sqrt(np.mean(error**2)))),
+        mae=mae,
+        bias=_mean(f - y),
+        mape=_mean(100 * error[nonzero] / np.abs(y[nonzero])),
+        mape_points=int(nonzero.sum()),
+        smape=_mean(200 * error[size > 0] / size[size > 0]),
+        smape_points=int((size > 0).sum()),
+        mase=None if mae is None or scale <= 0 else rounded(mae / scale),
+    )
+
+
+def _mean(values: Array) -> float | None:
+    if not len(values):
+        return None
+    mean = float(np.mean(values))
+    return rounded(mean) if np.isfinite(mean) else None
