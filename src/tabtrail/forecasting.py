@@ -100,7 +100,7 @@ def _segments(config: Config, by: Sequence[str]) -> list[Segment]:
     chosen = [columns.get(each, each) for each in by]
     for each in chosen:
         if each not in names:
-            raise UsageError(f"risk.segments has no '{each}'{nearest(each, names)}; it has {', '.join(names)}")
+            raise UsageError(f"risk.segments has no '{each}' (it has {', '.join(names)}){nearest(each, names)}")
     if chosen:
         return [Segment(), *list_segments(config, [name for name in names if name in chosen])]
     alone = [segment for name in names for segment in list_segments(config, [name])]

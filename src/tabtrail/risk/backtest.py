@@ -3,7 +3,7 @@
 The asymptotic χ² critical values fail for the few violations that business series have. The p values here are exact: of the
 binomial distribution for the unconditional test, of simulated sequences for the others. The statistics have few possible
 values; ties are broken at random (Dufour 2006, as Christoffersen and Pelletier 2004 do for these tests), by a number that the
-sequence of violations itself determines, so that a correct model is rejected in 5 % of cases at 5 %, and the same data always
+returns themselves determine, so that a correct model is rejected in 5 % of cases at 5 %, and the same data always
 has the same p value.
 """
 
@@ -40,15 +40,18 @@ class Backtest:
     conditional: Test
 
 
-def backtest(hits: Hits, rate: float) -> Backtest | None:
-    """Return the tests of violations [n] that should come at `rate`; None where fewer than 2.5 are expected."""
+def backtest(hits: Hits, rate: float, returns: Array) -> Backtest | None:
+    """Return the tests of violations [n] that should come at `rate`; None where fewer than 2.5 are expected.
+
+    `returns` [n] are those that broke the value at risk or did not; they break ties.
+    """
     if len(hits) * rate < MIN_EXPECTED:
         return None
     counts = transitions(hits[None, :])
-    independence, conditional = _independence(counts)[0], 0.0
+    independence = float(_independence(counts)[0])
     unconditional = float(kupiec(np.array([hits.sum()]), len(hits), rate)[0])
     conditional = unconditional + independence
-    draws = _uniforms(hits)
+    draws = _uniforms(returns)
     null_independence, null_conditional = _simulated(len(hits), rate)
     return Backtest(
         Test(unconditional, kupiec_p(int(hits.sum()), len(hits), rate, draws[0]), float(stats.chi2.sf(unconditional, 1))),
@@ -114,7 +117,7 @@ def _monte_carlo_p(statistic: float, null: Array, draw: float) -> float:
     return (larger + draw * (equal + 1)) / (len(null) + 1)
 
 
-def _uniforms(hits: Hits) -> Array:
-    """Return three numbers between 0 and 1 that look random and depend on the sequence alone."""
-    digest = hashlib.sha256(np.packbits(hits).tobytes() + len(hits).to_bytes(8, "little")).digest()
+def _uniforms(returns: Array) -> Array:
+    """Return three numbers between 0 and 1 that look random and depend on the returns alone."""
+    digest = hashlib.sha256(np.ascontiguousarray(returns, dtype="<f8").tobytes()).digest()
     return np.frombuffer(digest[:24], dtype="<u8").astype(np.float64) / 2.0**64

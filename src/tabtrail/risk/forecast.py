@@ -12,6 +12,7 @@ from tabtrail.risk.accuracy import measure
 from tabtrail.risk.candidates import BASELINES, Guess, Refusal
 from tabtrail.risk.conformal import half_widths, measure_coverage
 from tabtrail.risk.origins import (
+    ENOUGH_SEASONS,
     MIN_PAIRS,
     Outer,
     Pick,
@@ -38,7 +39,6 @@ from tabtrail.risk.series import PERIOD_NAMES, SEASONS, Series
 
 Array = NDArray[np.float64]
 MIN_LENGTH = 6
-_LONG_SEASONS = 1.5
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def diagnose(series: Series) -> Condition:
         return Condition("constant", f"every {period} has the same value")
     if np.sum(y != 0) == 1:
         return Condition("single_spike", f"one {period} alone is not 0")
-    if n < _LONG_SEASONS * season:
+    if n < ENOUGH_SEASONS * season:
         return Condition("short", f"{n} {period}s are fewer than one and a half seasons of {season}")
     return Condition("ok", f"{n} {period}s, {int(np.sum(y == 0))} of them 0")
 

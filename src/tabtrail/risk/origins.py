@@ -22,7 +22,7 @@ from tabtrail.risk.candidates import (
 Array = NDArray[np.float64]
 FIRST_ORIGIN = 6
 MIN_PAIRS = 8
-_ENOUGH_SEASONS = 1.5
+ENOUGH_SEASONS = 1.5
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def run_trials(y: Array, risk: Risk, steps: int, season: int) -> Trials:
     horizon = max(1, min(steps, n // 4))
     first = min(FIRST_ORIGIN, max(1, n // 2))
     origins = tuple(range(first, n))[-risk.max_origins :]
-    enough = n >= _ENOUGH_SEASONS * season
+    enough = n >= ENOUGH_SEASONS * season
     outer_from = max(season + 1 if enough else 0, origins[len(origins) // 3]) if origins else 0
     actual = np.full((len(origins), horizon), np.nan)
     for place, origin in enumerate(origins):
@@ -129,7 +129,7 @@ def choose_at(trials: Trials, at: int, risk: Risk, available: Callable[[str], bo
     """Return the choice at an origin, from errors of forecasts whose periods all lie before it.
 
     The default stands unless a candidate's mean absolute error over at least 8 shared origins is lower by more than
-    `risk.hurdle` standard errors. Forecasts of following origins share periods, so that the variance of the mean is taken
+    `risk.hurdle` standard errors; a fitted model must be so much better than the best naive baseline too. Forecasts of following origins share periods, so that the variance of the mean is taken
     `horizon` times as large (as for overlapping errors that are fully dependent; Diebold and Mariano 1995 sum the
     autocovariances instead, which cannot be estimated from so few). Among those that pass, the largest gain.
     """
@@ -142,9 +142,18 @@ def choose_at(trials: Trials, at: int, risk: Risk, available: Callable[[str], bo
         if name == default or not available(name):
             continue
         mean, error, pairs = mean_gain(base, _losses(trials, name, known), trials.horizon)
-        if pairs >= MIN_PAIRS and mean > best.gain and mean > risk.hurdle * error:
+        if pairs >= MIN_PAIRS and mean > best.gain and mean > risk.hurdle * error and _beats_baselines(trials, name, known, risk):
             best = Pick(name, default, mean, error, pairs)
     return best
+
+
+def _beats_baselines(trials: Trials, name: str, known: NDArray[np.bool_], risk: Risk) -> bool:
+    if trials.by_name[name].candidate.family == "baseline":
+        return True
+    losses = _losses(trials, name, known)
+    gains = [mean_gain(_losses(trials, each, known), losses, trials.horizon) for each in BASELINES]
+    mean, error, _ = min(gain for gain in gains if gain[2])
+    return mean > risk.hurdle * error
 
 
 def mean_gain(base: Array, other: Array, horizon: int) -> tuple[float, float, int]:

@@ -78,7 +78,9 @@ def _forecast(axes: Any, result: SegmentResult) -> None:
     _title(axes, result, f"history and forecast of {forecast.steps} {PERIOD_NAMES[series.frequency]}s")
     _dates(axes)
     axes.legend(loc="upper left", frameon=False, fontsize="small")
-    axes.margins(y=0.18)
+    axes.margins(y=0.2)
+    if min(series.values) >= 0:
+        axes.set_ylim(bottom=0)
 
 
 def _volatility(axes: Any, result: SegmentResult, decay: float) -> None:
@@ -92,7 +94,7 @@ def _volatility(axes: Any, result: SegmentResult, decay: float) -> None:
     axes.bar(days, np.abs(returns), width=0.6 * _width(series.frequency), color="#CCCCCC", label="size of the return")
     axes.plot(days, np.sqrt(ewma_variance(returns, decay)[:-1]), color=_ORANGE, label="EWMA")
     sample = next(each.next_period for each in risk.volatility if each.method == "sample")
-    axes.axhline(sample, color=_GREY, linestyle=":", label=f"sample, {sample:.0f} %")
+    axes.axhline(sample, color=_GREY, linestyle=":", label=f"sample, {sample:.0f}%")
     ahead = _ahead(result, max((len(each.variance_forecast) for each in risk.garch), default=0))
     for each, colour, mark in zip(risk.garch, (_BLUE, _GREEN), ("o", "x"), strict=False):
         if each.status == "ok":
@@ -127,7 +129,7 @@ def _returns(axes: Any, result: SegmentResult) -> None:
     days = _days(risk.returns.periods)
     axes.bar(days, values, width=0.6 * _width(series.frequency), color=_BLUE, label=f"{risk.returns.kind} return")
     for tail, style in zip([each for each in risk.tails if each.method == risk.method], ("--", ":", "-."), strict=False):
-        label = f"−VaR {tail.level:.0%} = −{tail.value_at_risk:.0f} % (a fall by {tail.loss:.0f} %)"
+        label = f"−VaR {tail.level:.0%} = −{tail.value_at_risk:.0f}% (a fall by {tail.loss:.0f}%)"
         axes.axhline(-tail.value_at_risk, color=_RED, linestyle=style, label=label)
     axes.axhline(0, color=_GREY, linewidth=0.8)
     axes.set_ylabel(f"percent from {period} to {period}")

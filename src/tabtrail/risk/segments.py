@@ -146,8 +146,8 @@ def _risk_words(risked: RiskPart | None, period: str) -> str:
     volatility = next(each for each in risked.volatility if each.method == risked.method)
     tail = next(each for each in risked.tails if each.method == risked.method)
     return (
-        f"volatility {volatility.next_period:.0f} % a {period} ({risked.method}), the next loses more than"
-        f" {tail.loss:.0f} % in {1 - tail.level:.0%} of cases"
+        f"volatility {volatility.next_period:.0f}% a {period} ({risked.method}), the next loses more than"
+        f" {tail.loss:.0f}% in {1 - tail.level:.0%} of cases"
     )
 
 

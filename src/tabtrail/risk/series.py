@@ -150,8 +150,8 @@ def find_segment(config: Config, wanted: Mapping[str, str]) -> Segment:
     for key, value in wanted.items():
         name = by_column.get(key, key)
         if name not in config.risk.segments:
-            known = [*config.risk.segments, *by_column]
-            raise UsageError(f"risk.segments has no '{key}'{nearest(key, known)}; it has {', '.join(known) or 'none'}")
+            known = list(config.risk.segments)
+            raise UsageError(f"risk.segments has no '{key}' (it has {', '.join(known) or 'none'}){nearest(key, known)}")
         if named.setdefault(name, value) != value:
             raise UsageError(f"two values are given for {name}")
     return Segment(tuple((name, named[name]) for name in config.risk.segments if name in named))
@@ -189,7 +189,7 @@ def _unknown(config: Config, connection: duckdb.DuckDBPyConnection, segment: Seg
         known = sorted(row[0] for row in rows if row[0] is not None)
         if text not in known:
             shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
-            return f"there is no {name} '{text}'{nearest(text, known)} (there are {shown})"
+            return f"there is no {name} '{text}' (there are {shown}){nearest(text, known)}"
     if len(segment.values) > 1:
         others = [_label_of(config, connection, segment, name) for name in segment.names]
         return f"no rows are {segment.label}: each value is there, but not together ({'; '.join(others)})"

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict
 from tabtrail.config import Config
 from tabtrail.modeling.metrics import rounded
 from tabtrail.parallel import spread
-from tabtrail.risk.result import SegmentResult
+from tabtrail.risk.origins import ENOUGH_SEASONS
+from tabtrail.risk.result import SegmentResult, SeriesPart
 from tabtrail.risk.segments import Facts, analyse_safely
-from tabtrail.risk.series import Series
+from tabtrail.risk.series import SEASONS, Series
 
 RANKED = ("forecast_total", "volatility", "trend", "error_against_naive")
 _BATCH = 4
@@ -163,11 +164,11 @@ def reconcile(results: Sequence[SegmentResult]) -> list[Reconciliation]:
 
 
 def outer_outcome(results: Sequence[SegmentResult]) -> Outcome:
-    """Return mean MASE of the procedure and of each fixed baseline, and the coverage, over the segments of status `ok`.
+    """Return mean MASE of the procedure and of each fixed baseline, and the coverage, over segments of 1.5 seasons and more.
 
     The mean over segments, each by its own scale; a segment counts where the procedure and every baseline have a MASE.
     """
-    parts = [each for each in results if each.status == "ok" and each.outer and each.forecast]
+    parts = [each for each in results if each.outer and each.forecast and each.series and is_long(each.series)]
     scored = [each.outer for each in parts if each.outer and each.outer.chosen.mase is not None and each.outer.baselines]
     names = [name for name in scored[0].baselines if all(name in each.baselines for each in scored)] if scored else []
     means = {name: _mean([each.baselines[name].mase for each in scored]) for name in names}
@@ -187,6 +188,11 @@ def outer_outcome(results: Sequence[SegmentResult]) -> Outcome:
         coverage=held,
         coverage_points=points,
     )
+
+
+def is_long(series: SeriesPart) -> bool:
+    """Tell whether a series has one and a half seasons or more."""
+    return series.length >= ENOUGH_SEASONS * SEASONS[series.frequency]
 
 
 def _mean(values: list[float | None]) -> float:

@@ -180,7 +180,7 @@ def _backtests(r: Array, risk: Risk) -> list[BacktestPart]:
             hits = np.array(
                 [-r[t] > tail(float(r[:t].mean()), variances[t - start], level)[0] for t in range(start, len(r))], dtype=bool
             )
-            found.append(_backtest(method, level, hits))
+            found.append(_backtest(method, level, hits, r[start:]))
     return found
 
 
@@ -199,7 +199,7 @@ def _rolling_garch(r: Array, risk: Risk) -> list[float]:
     return variances
 
 
-def _backtest(method: str, level: float, hits: NDArray[np.bool_]) -> BacktestPart:
+def _backtest(method: str, level: float, hits: NDArray[np.bool_], returns: Array) -> BacktestPart:
     rate = 1 - level
     known = {
         "method": method,
@@ -208,7 +208,7 @@ def _backtest(method: str, level: float, hits: NDArray[np.bool_]) -> BacktestPar
         "violations": int(hits.sum()),
         "expected": rounded(len(hits) * rate),
     }
-    tests = backtest(hits, rate)
+    tests = backtest(hits, rate, returns)
     if tests is None:
         needed = math.ceil(round(MIN_EXPECTED / rate, 6))
         reason = f"{len(hits)} forecasts; {needed} are needed for {MIN_EXPECTED} expected violations"
