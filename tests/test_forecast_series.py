@@ -90,9 +90,9 @@ def test_the_real_series_of_classic_cars_in_the_usa_has_27_months_and_one_withou
 def test_an_unknown_segment_is_answered_with_the_nearest_name(project: Project) -> None:
     config = project.config()
     pipeline.run_ingest(config)
-    with pytest.raises(UsageError, match="there is no product_line 'Clasic Cars' .*did you mean 'Classic Cars'"):
+    with pytest.raises(UsageError, match=r"there is no product_line 'Clasic Cars' .*did you mean 'Classic Cars'"):
         read_series(config, [find_segment(config, {"product_line": "Clasic Cars"})])
-    with pytest.raises(UsageError, match="risk.segments has no 'contry' .*did you mean 'country'"):
+    with pytest.raises(UsageError, match=r"risk.segments has no 'contry' .*did you mean 'country'"):
         find_segment(config, {"contry": "USA"})
 
 

@@ -1,19 +1,22 @@
 """Forecasts as a user makes them: the door, the sweep, the files, MLflow."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import mlflow
+import numpy as np
 import polars as pl
 import pytest
 
-from conftest import Project
+from conftest import Project, Trained
 from tabtrail import pipeline
 from tabtrail.data.warehouse import query
-from tabtrail.errors import ConfigError, DataError, UsageError
+from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
 from tabtrail.forecasts import stored_forecast
+from tabtrail.risk.champion import analyse_champion
 from tabtrail.risk.result import SegmentResult, result_schema
 from test_cli import call
 
@@ -114,6 +117,7 @@ def test_the_synthetic_sample_is_said_to_be_synthetic(tmp_path: Path) -> None:
 
     csv = tmp_path / "source.csv"
     write_sample(csv)
+    (tmp_path / "p").mkdir()
     project = make_project(tmp_path / "p", csv)
     write_sample(project.csv, force=True)
     pipeline.run_ingest(project.config())
@@ -154,7 +158,7 @@ def test_without_a_dataset_the_command_says_what_to_run_first(project: Project) 
 
 def test_a_config_without_segments_has_all_rows_and_no_sweep(ingested: Project) -> None:
     config = ingested.config(*QUICK, "risk.segments={}")
-    with pytest.raises(UsageError, match="risk.segments is empty"):
+    with pytest.raises(UsageError, match=r"risk.segments is empty"):
         pipeline.run_sweep(config)
     assert pipeline.run_forecast(config, {}).path.name == "sales_ts_risk_all.json"
 
@@ -184,3 +188,52 @@ def test_the_risk_section_is_of_no_account_for_the_benchmark(project: Project) -
 def test_the_schema_of_a_result_is_printed() -> None:
     done = call("tabtrail", "forecast", "--schema")
     assert json.loads(done.stdout) == result_schema()
+
+
+def test_the_champions_error_over_time_has_a_trend_and_the_period_by_which_a_retrain_was_due(
+    trained: Trained, tmp_path: Path
+) -> None:
+    project = trained.copy(tmp_path)
+    table = pl.read_parquet(project.root / "output" / "metrics" / "champion_errors.parquet")
+    assert table.get_column("row").n_unique() == table.height == 2823
+    assert set(table.get_column("part")) == {"fold", "test"}
+    row = trained.report.leaderboard.champion_row
+    test = table.filter(pl.col("part") == "test")
+    rmse = ((test.get_column("predicted") - test.get_column("actual")) ** 2).mean()
+    assert rmse == pytest.approx(row.test_rmse**2, rel=1e-5)
+    done = door(project, "--champion", "--json")
+    found = json.loads(done.stdout)
+    assert found["status"] == "ok"
+    assert sum(found["rows"]) <= 2823
+    assert found["honest"] is False
+    assert len(found["cusum"]) == len(found["error"]) == len(found["periods"])
+    assert (project.root / "output" / "timeseries" / "sales_champion_error.png").is_file()
+    assert query(project.config(), "SELECT count(*) FROM champion_errors")[1] == [(2823,)]
+
+
+def test_an_error_that_doubles_is_due_for_a_retrain_and_a_steady_one_is_not(project: Project) -> None:
+    random = np.random.default_rng(1)
+    days = [date(2003, 1, 1) + timedelta(days=each) for each in range(900)]
+    for growth, due in ((2.0, True), (1.0, False)):
+        size = [1.0 if index < 500 else growth for index in range(900)]
+        errors = pl.DataFrame(
+            {"date": days, "actual": np.zeros(900), "predicted": random.normal(0, 1, 900) * size, "row": range(900)}
+        )
+        found = analyse_champion(project.config(), errors)
+        assert (found.retrain_due is not None) == due
+        if found.retrain_due:
+            assert "2004-05" < found.retrain_due < "2004-12"
+            assert found.trend is not None
+            assert found.trend > 0.3
+
+
+def test_too_few_months_of_errors_are_refused(project: Project) -> None:
+    errors = pl.DataFrame({"date": [date(2003, 1, 1)] * 9, "actual": [1.0] * 9, "predicted": [2.0] * 9})
+    found = analyse_champion(project.config(), errors)
+    assert (found.status, found.retrain_due) == ("refused", None)
+    assert found.reason == "1 months with 5 rows or more are fewer than 8"
+
+
+def test_without_a_champion_there_is_no_error_over_time(ingested: Project) -> None:
+    with pytest.raises(NotTrainedError, match="run `tabtrail train --force` first"):
+        pipeline.run_champion_errors(ingested.config())

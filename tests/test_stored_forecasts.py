@@ -60,9 +60,8 @@ def test_a_value_that_is_no_file_name_is_made_safe_and_told_apart(text: str) -> 
     part = safe_part(text)
     assert set(part) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
     assert len(part) < 80
-    assert part.endswith(part[-9:])
     assert part[-9] == "-"
-    assert part != safe_part(text.replace("_", " "))[: len(part) - 1]
+    assert part != safe_part(text + " ")
 
 
 def test_two_segments_with_the_same_safe_name_have_two_files(tmp_path: Path) -> None:

@@ -311,6 +311,7 @@ def forecast(
     garch_horizon: Annotated[
         int | None, typer.Option(min=1, max=120, help="Periods of variance.", show_default="risk.garch_horizon")
     ] = None,
+    champion: Annotated[bool, typer.Option("--champion", help="The champion's own error over time instead.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a segment's result, and stop.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -328,12 +329,19 @@ def forecast(
         name, equals, value = text.partition("=")
         if not equals or wanted.setdefault(name, value) != value:
             raise UsageError(f"--segment {text}: write NAME=VALUE, each name once")
-    if (all_ and wanted) or (by and not all_):
-        raise UsageError("--all takes every segment: leave out the others; --by goes with --all")
+    if (all_ and wanted) or (by and not all_) or (champion and (all_ or wanted)):
+        raise UsageError("--all takes every segment, --champion none: leave out the others; --by goes with --all")
     changes = {"frequency": frequency, "forecast_steps": forecast_steps, "garch_horizon": garch_horizon}
     loaded = _load(config, [*(set_ or []), *(f"risk.{key}={value}" for key, value in changes.items() if value is not None)])
     from tabtrail import pipeline
 
+    if champion:
+        errors = pipeline.run_champion_errors(loaded)
+        if as_json:
+            _print_json(errors.model_dump(mode="json"))
+        for line in [] if as_json else errors.summary:
+            typer.echo(line)
+        return
     with _progress(quiet) as progress:
         if all_:
             results, sweep = pipeline.run_sweep(loaded, by or [], progress=progress)

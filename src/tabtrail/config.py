@@ -342,8 +342,6 @@ class Config(Section):
             self.model.target,
             *self.inputs,
             self.split.group_key,
-            *self.risk.segments.values(),
-            self.risk.value,
         )
         return list(dict.fromkeys(name for name in named if name is not None and name not in self.derived_columns))
 

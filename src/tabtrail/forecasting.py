@@ -7,12 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest
-from tabtrail.errors import UsageError, nearest
+from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.errors import NotTrainedError, UsageError, nearest
 from tabtrail.files import atomic_file, write_json, write_parquet
 from tabtrail.forecasts import forecast_folder, result_path
 from tabtrail.progress import Progress
+from tabtrail.risk.champion import ChampionErrors, analyse_champion
 from tabtrail.risk.result import SegmentResult
 from tabtrail.risk.segments import Facts, analyse, library_versions
 from tabtrail.risk.series import Segment, Series, find_segment, list_segments, read_series
@@ -90,6 +94,28 @@ def forecast_all(config: Config, manifest: Manifest, by: Sequence[str], progress
         log_files(store, parent, _write_sweep(config, results, sweep))
         log_items(store, parent, sweep_items(config, results, sweep.outer))
     return results, sweep
+
+
+def champion_path(config: Config) -> Path:
+    """Return where the champion's error over time lies."""
+    return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_champion_error.json"
+
+
+def forecast_champion(config: Config) -> ChampionErrors:
+    """Return what became of the champion's error over time, and write its JSON and picture.
+
+    Raises `NotTrainedError` where there is no benchmark of this version.
+    """
+    path = benchmark_table_files(config)["champion_errors"]
+    if not path.is_file():
+        raise NotTrainedError(f"there is no {path}; run `tabtrail train --force` first")
+    found = analyse_champion(config, pl.read_parquet(path))
+    write_json(champion_path(config), found.model_dump(mode="json"))
+    if found.status == "ok":
+        from tabtrail.risk.plots import draw_champion
+
+        draw_champion(found, champion_path(config).with_suffix(".png"))
+    return found
 
 
 def _segments(config: Config, by: Sequence[str]) -> list[Segment]:

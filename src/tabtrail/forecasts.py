@@ -45,7 +45,7 @@ def safe_part(value: str | None) -> str:
     if value is None:
         return _ALL
     text = re.sub(r"[^A-Za-z0-9.-]+", "_", value).strip("._")[:_MAX_PART]
-    unchanged = text == value.replace(" ", "_") and "_" not in value and value.casefold() != _ALL
+    unchanged = text and text == value.replace(" ", "_") and "_" not in value and value.casefold() != _ALL
     return text if unchanged else f"{text}-{_digest([value])}"
 
 

@@ -18,6 +18,7 @@ from tabtrail.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from tabtrail.forecasting import Written
+    from tabtrail.risk.champion import ChampionErrors
     from tabtrail.risk.result import SegmentResult
     from tabtrail.risk.sweep import Sweep
 
@@ -133,6 +134,14 @@ def run_sweep(config: Config, by: Sequence[str] = (), *, progress: Progress = SI
     found = forecast_all(config, manifest, by, progress)
     _refresh_tables(config, manifest)
     return found
+
+
+def run_champion_errors(config: Config) -> "ChampionErrors":
+    """Look at the champion's errors over time; return what became of them."""
+    require_writable(config.paths.output_dir)
+    from tabtrail.forecasting import forecast_champion
+
+    return forecast_champion(config)
 
 
 def _refresh_tables(config: Config, manifest: Manifest) -> None:

@@ -129,9 +129,10 @@ def choose_at(trials: Trials, at: int, risk: Risk, available: Callable[[str], bo
     """Return the choice at an origin, from errors of forecasts whose periods all lie before it.
 
     The default stands unless a candidate's mean absolute error over at least 8 shared origins is lower by more than
-    `risk.hurdle` standard errors; a fitted model must be so much better than the best naive baseline too. Forecasts of following origins share periods, so that the variance of the mean is taken
-    `horizon` times as large (as for overlapping errors that are fully dependent; Diebold and Mariano 1995 sum the
-    autocovariances instead, which cannot be estimated from so few). Among those that pass, the largest gain.
+    `risk.hurdle` standard errors; a fitted model must be so much better than the best naive baseline too. Forecasts of
+    following origins share periods, so that the variance of the mean is taken `horizon` times as large (as for overlapping
+    errors that are fully dependent; Diebold and Mariano 1995 sum the autocovariances instead, which cannot be estimated from
+    so few). Among those that pass, the largest gain.
     """
     history = trials.y[:at]
     default = next((name for name in default_names(history, risk.intermittent_share) if available(name)), "naive")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from tabtrail.files import atomic_file
+from tabtrail.risk.champion import ChampionErrors
 from tabtrail.risk.garch import ewma_variance
 from tabtrail.risk.result import SegmentResult
 from tabtrail.risk.series import PERIOD_NAMES, PERIODS_A_YEAR
@@ -144,6 +145,26 @@ def _returns(axes: Any, result: SegmentResult) -> None:
     axes.margins(y=0.25)
 
 
+def draw_champion(errors: ChampionErrors, path: Path) -> Path:
+    """Write the champion's mean absolute error by period, the reference, and the period by which a retrain was due."""
+
+    def paint(axes: Any) -> None:
+        days, period = _days(errors.periods), PERIOD_NAMES[errors.frequency]
+        axes.plot(days, errors.error, color=_BLUE, marker=".", label="mean absolute error")
+        axes.axvspan(days[0], days[errors.reference_periods - 1], color="#DDDDDD", alpha=0.6, linewidth=0, label="reference")
+        if errors.retrain_due is not None:
+            due = date.fromisoformat(errors.retrain_due)
+            axes.axvline(due, color=_RED, linestyle="--", label=f"retrain due, {due}")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"{errors.unit or 'error'} a row".replace("$", r"\$"))
+        axes.set_title(f"The champion's error by {period} on rows that it did not learn from", loc="left")
+        _dates(axes)
+        axes.legend(loc="upper left", frameon=False, fontsize="small")
+        axes.margins(y=0.25)
+
+    return _save(path, paint)
+
+
 _PANELS = {
     "forecast_total": "forecast, {unit} in {steps} periods",
     "volatility": "volatility, percent a period",
@@ -165,6 +186,8 @@ def draw_sweep(ranking: pl.DataFrame, path: Path, *, unit: str, steps: int, synt
         known = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
         axes.hlines([place for place, _ in known], 0, [value for _, value in known], color="#BBBBBB", linewidth=1)
         axes.scatter([value for _, value in known], [place for place, _ in known], color=colour, zorder=3)
+        for place in [place for place, value in zip(places, values, strict=True) if value is None]:
+            axes.text(0, place, " refused", color=_GREY, va="center", fontsize="small")
         axes.set_xlabel(text.format(unit=unit or "value", steps=steps).replace("$", r"\$"))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
