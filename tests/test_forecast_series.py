@@ -134,7 +134,7 @@ def test_a_sarima_too_large_for_the_history_or_for_an_intermittent_one_is_not_fi
     assert outcome == Refusal("not_applicable", "it needs 25 values, the history has 24")
     sparse = np.where(np.arange(60) % 3 == 0, seasonal(60), 0.0)
     refused = forecast_origins(Candidate("s", "sarima", SarimaOrder(order=(1, 0, 0))), sparse, [60], 4, 12)[0]
-    assert refused == Refusal("not_applicable", "more than half of the periods are empty")
+    assert refused == Refusal("not_applicable", "more than 50% of the periods are empty")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ _MIN_ETS, _MIN_ETS_DAMPED = 4, 10
 _OBSERVATIONS_A_PARAMETER = 4
 _MIN_LEFT = 10
 _LONG_SEASON = 12
+_EMPTY = "more than {:.0%} of the periods are empty"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def forecast_origins(
     """
     if candidate.family == "sarima":
         return _sarima_origins(candidate, y, origins, steps, season, intermittent_share)
-    return [_forecast(candidate.name, y[:origin], steps, season) for origin in origins]
+    if candidate.family == "ets":
+        return [_smoothing(candidate.name, y[:origin], steps, intermittent_share) for origin in origins]
+    return [_baseline(candidate.name, y[:origin], steps, season) for origin in origins]
 
 
 def guarded(outcome: Outcome, history: Array, lower: float | None) -> Outcome:
@@ -98,8 +101,8 @@ def guarded(outcome: Outcome, history: Array, lower: float | None) -> Outcome:
     return Guess(mean, outcome.growth)
 
 
-def _forecast(name: str, y: Array, steps: int, season: int) -> Outcome:
-    """The baselines: Hyndman and Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), 5.2 and 5.5."""
+def _baseline(name: str, y: Array, steps: int, season: int) -> Outcome:
+    """The baselines and their combination: Hyndman and Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), 5.2 and 5.5."""
     n, ahead = len(y), np.arange(1, steps + 1, dtype=np.float64)
     flat = np.ones(steps)
     if n == 0:
@@ -117,17 +120,15 @@ def _forecast(name: str, y: Array, steps: int, season: int) -> Outcome:
         if n < season:
             return Refusal("not_applicable", f"a season is {season} periods long, the history {n}")
         return Guess(_last_season(y, steps, season), np.sqrt(np.ceil(ahead / season)))
-    if name == COMBINATION:
-        mean = np.full(steps, y.mean())
-        return Guess(mean if n < season else (mean + _last_season(y, steps, season)) / 2, flat)
-    return _smoothing(name, y, steps)
+    mean = np.full(steps, y.mean())
+    return Guess(mean if n < season else (mean + _last_season(y, steps, season)) / 2, flat)
 
 
 def _last_season(y: Array, steps: int, season: int) -> Array:
     return y[len(y) - season + np.arange(steps) % season]
 
 
-def _smoothing(name: str, y: Array, steps: int) -> Outcome:
+def _smoothing(name: str, y: Array, steps: int, intermittent_share: float) -> Outcome:
     """Additive exponential smoothing, with a damped trend for `ets_damped` (Hyndman et al. 2008, chapter 2)."""
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
@@ -136,6 +137,8 @@ def _smoothing(name: str, y: Array, steps: int) -> Outcome:
     scale = float(y.std())
     if len(y) < needed or scale == 0:
         return Refusal("not_applicable", f"it needs {needed} values that differ, there are {len(y)}")
+    if float(np.mean(y == 0)) > intermittent_share:
+        return Refusal("not_applicable", _EMPTY.format(intermittent_share))
     # Statsmodels' heuristic start needs 10 values.
     start = "heuristic" if len(y) >= 10 else "estimated"
     trend = {"trend": "add", "damped_trend": True} if damped else {}
@@ -183,9 +186,7 @@ def _unsuitable(order: SarimaOrder, y: Array, season: int, intermittent_share: f
     if len(y) < needed:
         return Refusal("not_applicable", f"it needs {needed} values, the history has {len(y)}")
     if float(np.mean(y == 0)) > intermittent_share:
-        return Refusal(
-            "not_applicable", "more than half of the periods are empty" if intermittent_share == 0.5 else "intermittent"
-        )
+        return Refusal("not_applicable", _EMPTY.format(intermittent_share))
     if float(y.std()) == 0:
         return Refusal("not_applicable", "all values are the same")
     return None
