@@ -39,19 +39,27 @@ def measure(actual: Array, forecast: Array, scale: float) -> Accuracy:
     known = ~(np.isnan(actual) | np.isnan(forecast))
     y, f = actual[known], forecast[known]
     error = np.abs(y - f)
-    nonzero, size = y != 0, np.abs(y) + np.abs(f)
+    size = np.abs(y) + np.abs(f)
+    with np.errstate(all="ignore"):  # a percentage of next to nothing is no number, and left out as that of nothing is
+        percent = _finite(100 * error[y != 0] / np.abs(y[y != 0]))
+        symmetric = _finite(200 * error[size > 0] / size[size > 0])
+        square = float(np.mean(error**2)) if len(y) else np.nan
     mae = _mean(error)
     return Accuracy(
         points=len(y),
-        rmse=None if not len(y) else rounded(float(np.sqrt(np.mean(error**2)))),
+        rmse=rounded(float(np.sqrt(square))) if np.isfinite(square) else None,
         mae=mae,
         bias=_mean(f - y),
-        mape=_mean(100 * error[nonzero] / np.abs(y[nonzero])),
-        mape_points=int(nonzero.sum()),
-        smape=_mean(200 * error[size > 0] / size[size > 0]),
-        smape_points=int((size > 0).sum()),
+        mape=_mean(percent),
+        mape_points=len(percent),
+        smape=_mean(symmetric),
+        smape_points=len(symmetric),
         mase=None if mae is None or scale <= 0 else rounded(mae / scale),
     )
+
+
+def _finite(values: Array) -> Array:
+    return values[np.isfinite(values)]
 
 
 def _mean(values: Array) -> float | None:
