@@ -36,7 +36,7 @@ class Written:
 
 def sweep_path(config: Config) -> Path:
     """Return where the summary of the last sweep lies."""
-    return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_ts_risk_sweep.json"
+    return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_segments_sweep.json"
 
 
 def ranking_path(config: Config) -> Path:
