@@ -3,4 +3,4 @@
 from tabtrail.cli import door
 
 if __name__ == "__main__":
-    door("risk", "python -m src.train_sales_timeseries_risk")
+    door("forecast", "python -m src.train_sales_timeseries_risk")

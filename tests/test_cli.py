@@ -44,7 +44,7 @@ def test_every_door_has_help_with_its_options_and_an_example(door: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "ingest", "eda", "train", "predict", "serve", "sample", "config show", "config schema"]
+    "command", ["run", "ingest", "eda", "train", "forecast", "predict", "serve", "sample", "config show", "config schema"]
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = call("tabtrail", *command.split(), "--help")
@@ -61,16 +61,6 @@ def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
     board = json.loads(call("src.train_sales_regression_mlflow", *config, *FAST, "--json").stdout)
     assert board["champion"] == "LinearRegression"
     assert "SALES" in call("src.predict_sales", *config, "--show-schema").stdout
-
-
-def test_the_door_of_the_forecast_says_plainly_that_it_is_not_there_yet() -> None:
-    words = ["--product-line", "Classic Cars", "--country", "USA", "--forecast-steps", "6", "--garch-horizon", "6"]
-    done = call("src.train_sales_timeseries_risk", *words)
-    assert done.returncode == 1
-    assert (
-        done.stderr
-        == "error: the forecast and its risk are not part of this version; the other commands work (tabtrail --help)\n"
-    )
 
 
 def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:

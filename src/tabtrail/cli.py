@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tabtrail import __version__, deploy_cli
 from tabtrail.cli_options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, print_json, print_table
-from tabtrail.errors import ReproductionError, TabtrailError, reported, require_extra
+from tabtrail.errors import ReproductionError, UsageError, reported, require_extra
 
 if TYPE_CHECKING:
     from tabtrail.config import Config
     from tabtrail.data.ingest import Manifest
+    from tabtrail.forecasting import Written
     from tabtrail.modeling.leaderboard import Leaderboard, Row
     from tabtrail.pipeline import Deployment, Report
     from tabtrail.progress import Progress
+    from tabtrail.risk.result import SegmentResult
+    from tabtrail.risk.sweep import Sweep
 
 app = typer.Typer(
     name="tabtrail",
@@ -35,6 +38,7 @@ config_app = typer.Typer(help="Show the resolved configuration, or its JSON Sche
 app.add_typer(config_app, name="config")
 app.add_typer(deploy_cli.bundle_app, name="bundle")
 
+Frequency = Literal["MS", "W", "D"]
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
 _TRAIN = (
     "polars",
@@ -288,16 +292,65 @@ def sample(
 
 
 @app.command(epilog='example: python -m src.train_sales_timeseries_risk --product-line "Classic Cars" --country USA')
-def risk(
-    config: ConfigOption = None,  # noqa: ARG001 - the options are those that the command will keep
-    set_: SetOption = None,  # noqa: ARG001
-    product_line: Annotated[str | None, typer.Option()] = None,  # noqa: ARG001
-    country: Annotated[str | None, typer.Option()] = None,  # noqa: ARG001
-    forecast_steps: Annotated[int, typer.Option()] = 6,  # noqa: ARG001
-    garch_horizon: Annotated[int, typer.Option()] = 6,  # noqa: ARG001
+def forecast(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    product_line: Annotated[str | None, typer.Option(help="The segment `product_line` of risk.segments.")] = None,
+    country: Annotated[str | None, typer.Option(help="The segment `country` of risk.segments.")] = None,
+    segment: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Any segment or its column.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every segment, and a ranked table.")] = False,
+    by: Annotated[list[str] | None, typer.Option(metavar="NAME", help="With --all: the segments by this one alone.")] = None,
+    frequency: Annotated[Frequency | None, typer.Option(help="Months, weeks, days.", show_default="risk.frequency")] = None,
+    forecast_steps: Annotated[
+        int | None, typer.Option(min=1, max=120, help="Periods to forecast.", show_default="risk.forecast_steps")
+    ] = None,
+    garch_horizon: Annotated[
+        int | None, typer.Option(min=1, max=120, help="Periods of variance.", show_default="risk.garch_horizon")
+    ] = None,
+    champion: Annotated[bool, typer.Option("--champion", help="The champion's own error over time instead.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a segment's result, and stop.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Forecast a segment and its risk (not part of this version)."""
-    raise TabtrailError("the forecast and its risk are not part of this version; the other commands work (tabtrail --help)")
+    """Forecast a segment and its risk (all rows where none is named), each with what it was measured to be worth."""
+    require_extra("risk", "statsmodels", "arch")
+    if schema:
+        from tabtrail.risk.result import result_schema
+
+        print_json(result_schema())
+        return
+    given = {"product_line": product_line, "country": country}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    for text in segment or []:
+        name, equals, value = text.partition("=")
+        if not equals or wanted.setdefault(name, value) != value:
+            raise UsageError(f"--segment {text}: write NAME=VALUE, each name once")
+    if (all_ and wanted) or (by and not all_) or (champion and (all_ or wanted)):
+        raise UsageError("--all takes every segment, --champion none: leave out the others; --by goes with --all")
+    changes = {"frequency": frequency, "forecast_steps": forecast_steps, "garch_horizon": garch_horizon}
+    loaded = _load(config, [*(set_ or []), *(f"risk.{key}={value}" for key, value in changes.items() if value is not None)])
+    from tabtrail import pipeline
+
+    if champion:
+        errors = pipeline.run_champion_errors(loaded)
+        if as_json:
+            print_json(errors.model_dump(mode="json"))
+        for line in [] if as_json else errors.summary:
+            typer.echo(line)
+        return
+    with _progress(quiet) as progress:
+        if all_:
+            results, sweep = pipeline.run_sweep(loaded, by or [], progress=progress)
+        else:
+            written = pipeline.run_forecast(loaded, wanted, progress=progress)
+    if all_ and as_json:
+        print_json({**sweep.model_dump(mode="json"), "results": [each.model_dump(mode="json") for each in results]})
+    elif all_:
+        _print_sweep(loaded, results, sweep)
+    elif as_json:
+        print_json(written.result.model_dump(mode="json"))
+    else:
+        _print_forecast(written)
 
 
 app.command(epilog="example: tabtrail promote 3, or with a run id of `tabtrail sql 'FROM runs'`")(deploy_cli.promote)
@@ -484,6 +537,50 @@ def _print_deployment(deployed: "Deployment") -> None:
     for reason in deployed.reasons:
         typer.echo(f"  {reason}")
     typer.echo(f"  next: {deployed.next_command}")
+
+
+def _print_forecast(written: "Written") -> None:
+    result, path = written.result, written.path
+    if result.synthetic:
+        typer.echo(SYNTHETIC)
+    for line in result.summary:
+        typer.echo(line)
+    if result.forecast is not None:
+        for flag in result.forecast.flags:
+            typer.echo(f"note: {flag}", err=True)
+    for each in (path, *(path.with_name(name) for name in result.plots)):
+        typer.echo(_relative(each), err=True)
+
+
+def _print_sweep(config: "Config", results: list["SegmentResult"], sweep: "Sweep") -> None:
+    from tabtrail.forecasting import ranking_path, sweep_path
+    from tabtrail.risk.sweep import ranking
+
+    if any(each.synthetic for each in results):
+        typer.echo(SYNTHETIC)
+    columns = ["label", "status", "model", "forecast_total", "mase", "baseline_mase", "volatility", "trend", "sarima_verdict"]
+    table = ranking(results, list(config.risk.segments)).head(20)
+    rows = [[_cell(value) for value in row] for row in table.select(columns).iter_rows()]
+    print_table(f"the {table.height} largest forecasts of {len(results)} segments", columns, rows)
+    for each in sweep.reconciliation:
+        share = "" if each.difference_share is None else f" ({each.difference_share:+.1%})"
+        typer.echo(
+            f"sum over {each.segments} segments by {' × '.join(each.by)}: {sum(each.bottom_up):,.0f}, forecast of all rows"
+            f" {sum(each.aggregate):,.0f}{share}; {each.without_forecast} segments have no forecast"
+        )
+    outer = sweep.outer
+    if outer.mean_mase is not None and outer.best_baseline is not None:
+        best = outer.baseline_mean_mase[outer.best_baseline]
+        typer.echo(
+            f"trust: mean MASE {outer.mean_mase:.4f}, best fixed baseline {best:.4f} ({outer.best_baseline}),"
+            f" over {outer.segments} segments at origins that the choice knew nothing after"
+        )
+    for level, held in outer.coverage.items():
+        typer.echo(f"trust: {float(level):.0%} intervals held {held:.1%} of {outer.coverage_points[level]:,} outcomes")
+    typer.echo(f"statuses: {', '.join(f'{count} {status}' for status, count in sweep.statuses.items())}")
+    path = ranking_path(config)
+    for file in (path, path.with_suffix(".csv"), path.with_suffix(".png"), sweep_path(config)):
+        typer.echo(_relative(file), err=True)
 
 
 def _number(value: Any) -> str:

@@ -27,6 +27,7 @@ from tabtrail.schema import ColumnRule, RowRule
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Count = Annotated[int, Field(ge=0, le=12)]
 _SAFE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 SafeName = Annotated[str, Field(pattern=_SAFE_NAME, max_length=100)]
 FAMILY_NAMES = (
@@ -92,8 +93,9 @@ class Parquet(Section):
     partition_by: tuple[str, ...] = ()
 
 
-BENCHMARK_TABLES = ("runs", "folds", "error_slices")
+BENCHMARK_TABLES = ("runs", "folds", "error_slices", "champion_errors")
 PROMOTIONS_TABLE = "promotions"
+RISK_TABLE = "segment_risks"
 
 
 class DuckDB(Section):
@@ -243,6 +245,47 @@ class Serve(Section):
     prediction_log_files: Positive = Field(1000, description="Files that are kept; the oldest go first.")
 
 
+class SarimaOrder(Section):
+    """A SARIMA(p, d, q)(P, D, Q) model; the length of the season is that of the frequency."""
+
+    order: tuple[Count, Count, Count]
+    seasonal: tuple[Count, Count, Count] = (0, 0, 0)
+    trend: Literal["n", "c"] = Field("n", description="n for none, c for a constant.")
+
+
+class Risk(Section):
+    """The forecast of segments and its risk."""
+
+    segments: dict[SafeName, str] = Field(
+        {}, description="The columns that rows are told apart by, each under a name of its own."
+    )
+    value: str | None = Field(None, description="The column that is summed; the target where none is named.")
+    frequency: Literal["MS", "W", "D"] = Field("MS", description="Months, weeks from Monday on, or days.")
+    drop_incomplete: bool = Field(True, description="Leave out the last period where the data ends before it does.")
+    lower_bound: float | None = Field(0, description="No forecast lies below; null for values that can be negative.")
+    forecast_steps: Annotated[int, Field(ge=1, le=120)] = 6
+    garch_horizon: Annotated[int, Field(ge=1, le=120)] = 6
+    models: tuple[Literal["ets", "ets_damped"], ...] = ("ets",)
+    sarima: tuple[SarimaOrder, ...] = (
+        SarimaOrder(order=(1, 0, 0), trend="c"),
+        SarimaOrder(order=(0, 1, 1)),
+        SarimaOrder(order=(1, 0, 0), seasonal=(1, 0, 0), trend="c"),
+        SarimaOrder(order=(0, 1, 1), seasonal=(0, 1, 1)),
+    )
+    max_origins: Annotated[int, Field(ge=8, le=500)] = Field(24, description="Origins of the evaluation, the latest ones.")
+    hurdle: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="Standard errors by which a candidate must beat the default to be chosen."
+    )
+    intermittent_share: Share = Field(0.5, description="Share of periods without sales from which a series is intermittent.")
+    interval_levels: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.8, 0.95)
+    returns: Literal["log", "simple"] = "log"
+    ewma_decay: Annotated[float, Field(gt=0, lt=1)] = 0.94
+    min_returns: Annotated[int, Field(ge=10)] = Field(24, description="No GARCH model is fitted to fewer returns.")
+    var_levels: Annotated[tuple[Annotated[float, Field(gt=0.5, lt=1)], ...], Field(min_length=1)] = (0.95, 0.99)
+    sweep_plots: Annotated[int, Field(ge=0)] = Field(12, description="Segments of a sweep that are drawn, the largest ones.")
+    experiment: str = "tabtrail_risk"
+
+
 class Engine(Section):
     kind: Literal["serial", "processes"] = "processes"
     workers: Positive = 2
@@ -275,6 +318,7 @@ class Config(Section):
     bundle: BundleKeys = BundleKeys()
     promotion: Promotion = Promotion()
     serve: Serve = Serve()
+    risk: Risk = Risk()
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
 
@@ -367,9 +411,9 @@ class Config(Section):
         return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target])
 
     def digest(self, *sections: str) -> str:
-        """Return the sha256 of the named sections (all where none is named), free of where the files lie."""
+        """Return the sha256 of the named sections (all but `risk` where none is named), free of where the files lie."""
         tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "bundle", "promotion", "serve", "engine"}))
-        return sha256_json({name: tree[name] for name in sections or tree})
+        return sha256_json({name: tree[name] for name in sections or (tree.keys() - {"risk"})})
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -538,12 +582,30 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if name not in model.text_features:
             message = f"'{name}' is not a text column of the model{nearest(name, list(model.text_features))}"
             yield ("intervals", "coverage_by"), message
-    if config.duckdb.table.lower() in (own := (*BENCHMARK_TABLES, PROMOTIONS_TABLE)):
-        yield ("duckdb", "table"), f"the benchmark's tables are called {', '.join(own)}; choose another name"
+    yield from _check_risk(config, known)
+    if config.duckdb.table.lower() in (own := (*BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE)):
+        yield ("duckdb", "table"), f"tables of results are called {', '.join(own)}; choose another name"
     if len({aggregation.name for aggregation in config.aggregations}) < len(config.aggregations):
         yield ("aggregations",), "two aggregations have the same name"
     for index, aggregation in enumerate(config.aggregations):
         yield from _check_aggregation(("aggregations", index), aggregation, config, known)
+
+
+def _check_risk(config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+    risk = config.risk
+    for name, column in risk.segments.items():
+        if column not in known:
+            yield ("risk", "segments", name), _undeclared(column, known)
+        elif config.column_kind(column) not in ("string", "int"):
+            yield ("risk", "segments", name), f"'{column}' is neither text nor int; rows cannot be told apart by it"
+    if len(set(risk.segments.values())) < len(risk.segments):
+        yield ("risk", "segments"), "a column is named twice"
+    if risk.value is not None and risk.value not in known:
+        yield ("risk", "value"), _undeclared(risk.value, known)
+    elif risk.value is not None and config.column_kind(risk.value) not in ("int", "float"):
+        yield ("risk", "value"), f"'{risk.value}' is no number; it cannot be summed"
+    if len(set(risk.interval_levels)) < len(risk.interval_levels) or len(set(risk.var_levels)) < len(risk.var_levels):
+        yield ("risk",), "a level is named twice"
 
 
 def _check_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -1,6 +1,7 @@
 """The program on one page: CSV → checked Parquet → SQL summaries → benchmark → champion, explained, proven and bundled."""
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
 from tabtrail.data.summaries import summarise, summary_files
-from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_benchmark_tables
+from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_result_tables
 from tabtrail.errors import BundleError, DataError
 from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh, write_parquet
 from tabtrail.hashes import code_version, sha256_file, sha256_json
@@ -20,7 +21,11 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.signing import require_key_pair
 
 if TYPE_CHECKING:
+    from tabtrail.forecasting import Written
     from tabtrail.promotion import Outcome
+    from tabtrail.risk.champion import ChampionErrors
+    from tabtrail.risk.result import SegmentResult
+    from tabtrail.risk.sweep import Sweep
 
 _SQLITE = "sqlite:///"
 
@@ -181,21 +186,49 @@ def _write_promotions(config: Config) -> None:
     write_parquet(promotions_file(config), history_table(history(config)))
 
 
-def _refresh_tables(config: Config, manifest: Manifest) -> None:
-    """The database is an output of the stage `eda`, which is not stale because tables of the benchmark changed."""
-    eda = _eda_stage(config, manifest)
-    summarised = eda.is_fresh()
-    refresh_benchmark_tables(config)
-    if summarised:
-        eda.record(_eda_outputs(config))
-
-
 def _is_deployed(config: Config) -> bool:
     try:
         load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
     except BundleError:
         return False
     return True
+
+
+def run_forecast(config: Config, segment: Mapping[str, str], *, progress: Progress = SILENT) -> "Written":
+    """Forecast one segment, given by its values, with its risk; return the result and its file."""
+    manifest = verify_dataset(config)
+    require_writable(config.paths.output_dir)
+    from tabtrail.forecasting import forecast_segment
+
+    return forecast_segment(config, manifest, segment, progress)
+
+
+def run_sweep(config: Config, by: Sequence[str] = (), *, progress: Progress = SILENT) -> tuple[list["SegmentResult"], "Sweep"]:
+    """Forecast every segment with its risk; return the results and what they come to."""
+    manifest = verify_dataset(config)
+    require_writable(config.paths.output_dir)
+    from tabtrail.forecasting import forecast_all
+
+    found = forecast_all(config, manifest, by, progress)
+    _refresh_tables(config, manifest)
+    return found
+
+
+def run_champion_errors(config: Config) -> "ChampionErrors":
+    """Look at the champion's errors over time; return what became of them."""
+    require_writable(config.paths.output_dir)
+    from tabtrail.forecasting import forecast_champion
+
+    return forecast_champion(config)
+
+
+def _refresh_tables(config: Config, manifest: Manifest) -> None:
+    """Bring new results into the database, which stays that of an unchanged `eda` stage."""
+    eda = _eda_stage(config, manifest)
+    summarised = eda.is_fresh()
+    refresh_result_tables(config)
+    if summarised:
+        eda.record(_eda_outputs(config))
 
 
 def _eda_stage(config: Config, manifest: Manifest) -> "_Stage":

@@ -26,6 +26,7 @@ from tabtrail.modeling.benchmark import (
     require_sound_split,
     run_benchmark,
 )
+from tabtrail.modeling.errors_over_time import champion_errors
 from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
 from tabtrail.modeling.leakage import audit
@@ -277,3 +278,4 @@ def _write_tables(config: Config, benchmark: Benchmark, leaderboard: Leaderboard
     write_parquet(files["runs"], runs_table(leaderboard, tags))
     write_parquet(files["folds"], folds_table(benchmark, leaderboard))
     write_parquet(files["error_slices"], error_slices(config, benchmark, benchmark.champion))
+    write_parquet(files["champion_errors"], champion_errors(benchmark, benchmark.champion))

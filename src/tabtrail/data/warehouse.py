@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, Config
+from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Config
 from tabtrail.errors import DataError, UsageError
 from tabtrail.files import atomic_file
 
@@ -37,7 +37,7 @@ def build_database(config: Config) -> int:
         built = scratch / "built.duckdb"
         with duckdb.connect(str(built)) as connection:
             connection.execute(f"CREATE TABLE {quoted(config.duckdb.table)} AS {_select(config)}")
-            _load_benchmark(config, connection)
+            _load_results(config, connection)
             rows = connection.execute(f"SELECT count(*) FROM {quoted(config.duckdb.table)}").fetchone()
         with atomic_file(config.paths.duckdb_file) as temporary:
             shutil.copyfile(built, temporary)
@@ -58,14 +58,20 @@ def promotions_file(config: Config) -> Path:
     return config.paths.output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
 
 
-def refresh_benchmark_tables(config: Config) -> None:
-    """Bring the benchmark's tables into the database: into a copy of the one that is there, or a new one, swapped in."""
+def risk_table_files(config: Config) -> dict[str, Path]:
+    """Return the Parquet file of the ranked table of the last sweep, where there was one, as a table."""
+    found = sorted((config.paths.output_dir / "timeseries").glob("*_ts_risk_ranking.parquet"))
+    return {RISK_TABLE: found[0]} if found else {}
+
+
+def refresh_result_tables(config: Config) -> None:
+    """Bring the tables of results into the database: into a copy of the one that is there, or a new one, swapped in."""
     scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
     try:
         copy = scratch / "copy.duckdb"
         shutil.copyfile(config.paths.duckdb_file, copy)
         with duckdb.connect(str(copy)) as connection:
-            _load_benchmark(config, connection)
+            _load_results(config, connection)
         with atomic_file(config.paths.duckdb_file) as temporary:
             shutil.copyfile(copy, temporary)
     except (OSError, duckdb.Error):
@@ -74,8 +80,9 @@ def refresh_benchmark_tables(config: Config) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _load_benchmark(config: Config, connection: duckdb.DuckDBPyConnection) -> None:
-    for name, path in {**benchmark_table_files(config), PROMOTIONS_TABLE: promotions_file(config)}.items():
+def _load_results(config: Config, connection: duckdb.DuckDBPyConnection) -> None:
+    tables = {**benchmark_table_files(config), PROMOTIONS_TABLE: promotions_file(config), **risk_table_files(config)}
+    for name, path in tables.items():
         if path.is_file():
             source = str(path).replace("'", "''")
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")

@@ -1,10 +1,7 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
 import hashlib
-import os
 import pickle
-import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +16,7 @@ from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from tabtrail.config import Config, Engine
+from tabtrail.config import Config
 from tabtrail.config import Split as SplitConfig
 from tabtrail.data.contract import to_polars
 from tabtrail.errors import ConfigError, DataError, ParityError
@@ -31,6 +28,7 @@ from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strat
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, feature_frame
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_rows
+from tabtrail.parallel import spread
 
 _INNER_SHARE = 0.15
 FULL = -1
@@ -288,31 +286,9 @@ def run_tasks(
     config: Config, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, in_order: bool = False
 ) -> Generator[Fit]:
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
-    engine: Engine = config.engine
     recipe = Recipe.of(config)
     jobs = (joblib.delayed(fit_and_score)(candidate, fold, table, split, recipe, config.split) for candidate, fold in tasks)
-    if engine.kind == "serial" or engine.workers == 1:
-        yield from (function(*args, **kwargs) for function, args, kwargs in jobs)
-        return
-    # Not by joblib.parallel_config: its backend would also serve, and end with, what the driver itself does in between.
-    kind = "generator" if in_order else "generator_unordered"
-    threads = {"inner_max_num_threads": 1, "initializer": _follow_driver}
-    yield from joblib.Parallel(engine.workers, "loky", return_as=kind, batch_size=1, **threads)(jobs)
-
-
-def _follow_driver() -> None:
-    """A terminal sends Ctrl-C to the workers too; the driver ends them, without a traceback from each.
-
-    A driver that was killed ends nobody: the workers look for it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+    yield from spread(config.engine, jobs, in_order=in_order)
 
 
 def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, recipe: Recipe, split_config: SplitConfig) -> Fit:

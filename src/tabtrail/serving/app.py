@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from tabtrail import __version__
 from tabtrail.config import Config, Serve, load_config
 from tabtrail.errors import TabtrailError
-from tabtrail.serving import about, facades, scoring
+from tabtrail.serving import about, facades, forecasts, scoring
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document
@@ -29,6 +29,7 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("POST", "/predict/batch", scoring.predict_batch, "Predict many rows"),
     ("GET", "/schema", about.schema, "What a row is"),
     ("GET", "/model", about.model, "The card of the model"),
+    ("GET", "/forecast", forecasts.forecast, "The stored forecast of a segment"),
     ("GET", "/metrics", about.metrics, "Counters for Prometheus"),
     ("GET", "/v2", facades.server_metadata, "Open Inference Protocol: the server"),
     ("GET", "/v2/health/live", about.live, "Open Inference Protocol: liveness"),
@@ -62,7 +63,12 @@ def create_app(config: Config | None = None) -> FastAPI:
         try:
             loaded = config or load_config()
             app.state.service = Service(
-                loaded.serve, loaded.paths.models_dir, loaded.model.name, read_key(loaded.serve), loaded.bundle.public_key
+                loaded.serve,
+                loaded.paths.models_dir,
+                loaded.model.name,
+                read_key(loaded.serve),
+                public_key=loaded.bundle.public_key,
+                output_dir=loaded.paths.output_dir,
             )
             tasks = await app.state.service.start()
         except TabtrailError as error:

@@ -48,7 +48,7 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
     bodies = _bodies(path, service, served) if method == "post" else None
     if bodies:
         operation["requestBody"] = {"required": True, "content": bodies}
-    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else ()), 503]
+    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else (404, 422) if path == "/forecast" else ()), 503]
     closed = service.key is not None and path not in ("/health", "/health/live", "/health/ready", "/ping")
     if closed and "/v2/health" not in path:
         operation["security"] = [{"key": []}]
@@ -58,6 +58,10 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
         "200": {"description": "Answered", "content": _answer(path, bodies or {})},
         **{str(status): {"description": TITLES[status], "content": problem} for status in sorted(errors)},
     }
+    if path == "/forecast":
+        names = {"product_line": _TEXT, "country": _TEXT, "steps": {"type": "integer", "minimum": 1, "maximum": 120}}
+        operation["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in names.items()]
+        return
     known = {"model": service.name, "version": served.run_id if served else ""}
     operation["parameters"] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": [value]}}

@@ -30,8 +30,17 @@ class Service:
     bytes of such bodies, `buffered`.
     """
 
-    def __init__(self, settings: Serve, models_dir: Path, name: str, key: bytes | None, public_key: Path | None = None) -> None:
-        self.settings, self.name, self.key = settings, name, key
+    def __init__(
+        self,
+        settings: Serve,
+        models_dir: Path,
+        name: str,
+        key: bytes | None,
+        *,
+        public_key: Path | None = None,
+        output_dir: Path | None = None,
+    ) -> None:
+        self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
         self.models = Watched(models_dir, name, public_key, lambda good: self.metrics.reloaded(good))
         self.metrics = Metrics(lambda: self.models.served)
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.metrics) if settings.shadow_dir else None
