@@ -181,6 +181,33 @@ class Slices(Section):
     min_rows: Positive = Field(30, description="A slice of fewer rows is not reported: its error is noise.")
 
 
+class Outliers(Section):
+    """Rows far outside the middle half of a column (Tukey's fences): below q1 - factor × IQR or above q3 + factor × IQR."""
+
+    factor: Annotated[float, Field(gt=0)] = 1.5
+    columns: tuple[str, ...] = Field((), description="Number columns; the target and the numeric features where none is named.")
+    action: Literal["report", "drop"] = Field(
+        "report", description="drop: ingest rejects them, column after column, each time among the rows that are left."
+    )
+
+
+class Profile(Section):
+    outliers: Outliers = Outliers()
+    group_by: tuple[str, ...] = Field((), description="Columns by which the target is described; the text features by default.")
+    scatter: tuple[tuple[str, str], ...] = Field(
+        (), description="Pairs of number columns drawn against one another; the first numeric features and the target by default."
+    )
+    boxes: tuple[tuple[str, str], ...] = Field(
+        (), description="Number column and column that groups it; the target by the first text feature by default."
+    )
+    points: Positive = Field(1500, description="Rows drawn in a scatter plot at most; the picture says how many it leaves out.")
+
+
+class Page(Section):
+    top_features: Annotated[int, Field(ge=0, le=12)] = Field(4, description="Features whose dependence is drawn.")
+    learning_curve_folds: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Folds of the learning curve; 0: none.")
+
+
 class Mlflow(Section):
     tracking_uri: str = "sqlite:///mlruns/mlflow.db"
     experiment: str = "tabtrail"
@@ -225,6 +252,8 @@ class Config(Section):
     leakage: Leakage = Leakage()
     intervals: Intervals = Intervals()
     slices: Slices = Slices()
+    profile: Profile = Profile()
+    report: Page = Page()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(
         {}, description="Candidates by name; what stands before the first underscore is the model family."
     )
@@ -314,6 +343,12 @@ class Config(Section):
         return tuple(name for name in self.inputs if name not in self.model.text_features)
 
     @property
+    def outlier_columns(self) -> tuple[str, ...]:
+        """The columns in which outliers are looked for."""
+        own = (*self.model.numeric_features, self.model.target)
+        return self.profile.outliers.columns or tuple(name for name in own if name not in self.derived_columns)
+
+    @property
     def derived_columns(self) -> tuple[str, ...]:
         """The columns that ingest adds."""
         return ("YEAR", "MONTH") if self.cleaning.date_column else ()
@@ -321,11 +356,15 @@ class Config(Section):
     def ingest_digest(self) -> str:
         """Return the sha256 of all that the result of an ingest depends on: the rules of the columns, not what is learned."""
         rules = {name: asdict(self.column_rule(name)) for name in sorted(self.required_columns)}
-        return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target])
+        dropped = self.profile.outliers.model_dump() if self.profile.outliers.action == "drop" else None
+        numbers = self.outlier_columns if dropped else None
+        return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers])
 
     def digest(self, *sections: str) -> str:
         """Return the sha256 of the named sections (all where none is named), free of where the files lie."""
-        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "serve", "engine"}))
+        # What is only looked at (profile, report) changes no result, so that it is in the digest where it is asked for alone.
+        shown = {"profile", "report"} - set(sections)
+        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "serve", "engine", *shown}))
         return sha256_json({name: tree[name] for name in sections or tree})
 
 
@@ -486,12 +525,30 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if name not in model.text_features:
             message = f"'{name}' is not a text column of the model{nearest(name, list(model.text_features))}"
             yield ("intervals", "coverage_by"), message
+    yield from _check_profile(config, known)
     if config.duckdb.table.lower() in BENCHMARK_TABLES:
         yield ("duckdb", "table"), f"the benchmark's tables are called {', '.join(BENCHMARK_TABLES)}; choose another name"
     if len({aggregation.name for aggregation in config.aggregations}) < len(config.aggregations):
         yield ("aggregations",), "two aggregations have the same name"
     for index, aggregation in enumerate(config.aggregations):
         yield from _check_aggregation(("aggregations", index), aggregation, config, known)
+
+
+def _check_profile(config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+    profile = config.profile
+    numbers = [
+        *profile.outliers.columns,
+        *(name for pair in profile.scatter for name in pair),
+        *(pair[0] for pair in profile.boxes),
+    ]
+    for name in (*numbers, *profile.group_by, *(pair[1] for pair in profile.boxes)):
+        if name not in known:
+            yield ("profile",), _undeclared(name, known)
+        elif name in numbers and config.column_kind(name) not in ("int", "float"):
+            yield ("profile",), f"'{name}' is no number"
+    for name in profile.outliers.columns:
+        if name in config.derived_columns:
+            yield ("profile", "outliers", "columns"), f"'{name}' is made of the date; it has no outliers of its own"
 
 
 def _check_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -65,7 +65,9 @@ def _labels(config: Config, table: Table) -> Iterator[tuple[str, NDArray[np.obje
     for name in config.model.numeric_features:
         yield name, _deciles(table.x[name].to_numpy(dtype=np.float64))
     for name, mask in table.strata.items():
-        yield "stratum", np.where(mask, name, _NO_SLICE).astype(object)
+        labels = np.full(len(mask), _NO_SLICE, dtype=object)  # as text, numpy would strip the NUL
+        labels[mask] = name
+        yield "stratum", labels
     if table.keys.date is not None and config.cleaning.date_column is not None:
         yield config.cleaning.date_column, np.array([_quarter(days) for days in table.keys.date], dtype=object)
 

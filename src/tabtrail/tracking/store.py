@@ -170,6 +170,17 @@ def read_artifact(store: Store, run_id: str, name: str) -> bytes:
         return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
 
 
+def list_files(store: Store, run_id: str) -> list[str]:
+    """Return the paths of the files at the top of a run's artifacts."""
+    return [str(each.path) for each in store.client.list_artifacts(run_id) if not each.is_dir]
+
+
+def download(store: Store, run_id: str, names: Sequence[str], folder: Path) -> None:
+    """Copy artifacts of a run into a folder."""
+    for name in names:
+        store.client.download_artifacts(run_id, name, str(folder))
+
+
 def log_artifact(store: Store, run_id: str, name: str, data: bytes) -> None:
     """Write an artifact of a run."""
     with tempfile.TemporaryDirectory() as folder:
