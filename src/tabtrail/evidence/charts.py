@@ -155,9 +155,9 @@ def ticks(low: float, high: float, most: int = 5, *, whole: bool = False) -> lis
 
 
 def short(value: float) -> str:
-    """Write a tick: 0.25 · 1500 · 20k · 1.2M."""
+    """Write a tick: 0.25 · 1500 · 200k · 1.2M."""
     value = 0.0 if abs(value) < 1e-12 else value
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e5, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if letter == 'k' else size):,.4g}{letter}"
     return f"{value:.6g}"

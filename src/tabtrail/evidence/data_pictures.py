@@ -42,7 +42,13 @@ def _histogram(column: ColumnProfile, labels: Mapping[str, str]) -> Chart:
         f" {numbers.q1:,.6g} and {numbers.q3:,.6g}, median {numbers.median:,.6g}."
     )
     layer = Columns(histogram.edges, tuple(map(float, histogram.counts)))
-    return Chart(column.column, alt, Axis(labels.get(column.column, column.column)), Axis("rows", low=0), (layer,))
+    return Chart(
+        column.column,
+        alt,
+        Axis(labels.get(column.column, column.column), whole=column.dtype != "DOUBLE"),
+        Axis("rows", low=0),
+        (layer,),
+    )
 
 
 def _scatter(profile: Profile, x: str, y: str, labels: Mapping[str, str]) -> Chart:

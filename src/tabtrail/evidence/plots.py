@@ -1,6 +1,7 @@
 """Pictures as PNG files, drawn by matplotlib from the same charts as the page."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,15 @@ def _height(chart: Chart) -> float:
 
 
 def _plain(text: str) -> str:
-    """matplotlib reads dollar signs as formulas."""
-    return text.replace("$", r"\$")
+    """matplotlib reads dollar signs as formulas, and warns of what its font lacks: the page shows that, a picture cannot."""
+    return "".join(each if each in " \n" or _has_glyph(each) else "\ufffd" for each in text).replace("$", r"\$")
+
+
+@cache
+def _has_glyph(character: str) -> bool:
+    from matplotlib.font_manager import findfont, get_font
+
+    return bool(get_font(findfont("DejaVu Sans")).get_char_index(ord(character)))
 
 
 def _draw_chart(axes: Any, chart: Chart, *, alone: bool) -> None:

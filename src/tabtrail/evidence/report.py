@@ -106,7 +106,9 @@ def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Ma
 def shown(value: float, digits: int = 4, *, percent: bool = False) -> str:
     """Round to significant digits, whole where it has that many before the point."""
     scaled = 100 * value if percent else value
-    text = f"{scaled:,.0f}" if abs(scaled) >= 10 ** (digits - 1) or scaled == int(scaled) else f"{scaled:#,.{digits}g}"
+    group = "," if abs(scaled) >= 10_000 else ""  # 2003 may be a year
+    whole = abs(scaled) >= 10 ** (digits - 1) or scaled == int(scaled)
+    text = f"{scaled:{group}.0f}" if whole else f"{scaled:#{group}.{digits}g}"
     return f"{text} %" if percent else text
 
 

@@ -24,7 +24,7 @@ from tabtrail.evidence.charts import (
 WIDTH = 380
 _HEIGHT = 250
 _ROW = 22
-_TOP, _BOTTOM, _RIGHT = 10, 44, 14
+_TOP, _BOTTOM, _RIGHT = 10, 44, 18
 _LETTER = 6.8
 _SHADES = 5
 
