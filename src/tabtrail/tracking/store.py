@@ -115,7 +115,9 @@ def _without_password(text: str) -> str:
 def _experiment_id(client: Any, name: str, create: Callable[[str], str]) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(create(name))
+        made = str(create(name))
+        client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")  # the UI opens on training runs
+        return made
     if found.lifecycle_stage == "deleted":
         raise StoreError(f"the MLflow experiment '{name}' is deleted; restore it, or set mlflow.experiment to another name")
     return str(found.experiment_id)
