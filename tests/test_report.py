@@ -272,3 +272,9 @@ def test_a_label_of_300_characters_or_markup_fits_and_is_escaped(tmp_path: Path)
 def test_templates_are_in_the_package() -> None:
     folder = REPO / "src" / "tabtrail" / "evidence" / "templates"
     assert {path.name for path in folder.iterdir()} >= {"report.html.j2", "report.css", "report.js"}
+
+
+def test_rows_outside_a_stratum_are_no_slice_without_a_name(reported: Trained) -> None:
+    slices = pl.read_parquet(reported.config.paths.output_dir / "metrics" / "error_slices.parquet")
+    assert set(slices.filter(column="stratum")["slice"]) == {"price_at_cap", "price_below_cap"}
+    assert "" not in slices["slice"].to_list()

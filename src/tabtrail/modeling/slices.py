@@ -14,7 +14,7 @@ from tabtrail.modeling.benchmark import Benchmark, Result, Table
 from tabtrail.modeling.metrics import Array, rounded
 
 _DECILES = 10
-_NO_SLICE = "\0"
+_NO_SLICE = None
 SCHEMA = {
     "column": pl.String,
     "slice": pl.String,
@@ -65,7 +65,7 @@ def _labels(config: Config, table: Table) -> Iterator[tuple[str, NDArray[np.obje
     for name in config.model.numeric_features:
         yield name, _deciles(table.x[name].to_numpy(dtype=np.float64))
     for name, mask in table.strata.items():
-        labels = np.full(len(mask), _NO_SLICE, dtype=object)  # as text, numpy would strip the NUL
+        labels = np.full(len(mask), _NO_SLICE, dtype=object)
         labels[mask] = name
         yield "stratum", labels
     if table.keys.date is not None and config.cleaning.date_column is not None:
