@@ -101,10 +101,11 @@ class Trained:
 
     project: Project
     report: Report
+    overrides: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
-        return self.project.config()
+        return self.project.config(*self.overrides)
 
     def copy(self, target: Path) -> Project:
         shutil.copytree(self.project.root, target, dirs_exist_ok=True)
@@ -113,10 +114,27 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Trained:
-    """The whole job, once: on the real CSV where it is there, else on the synthetic sample."""
+    """The whole job but for its pictures, once: on the real CSV where it is there, else on the synthetic sample."""
     source = REAL_CSV if REAL_CSV.is_file() else sample_csv
     project = make_project(tmp_path_factory.mktemp("trained"), source)
-    return Trained(project, pipeline.run(project.config()))
+    return Trained(project, pipeline.run(project.config(), report=False))
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A small benchmark with its profile, pictures and page."""
+    project = make_project(tmp_path_factory.mktemp("reported"), _source(tmp_path_factory), repeats=1)
+    candidates = "candidates={LinearRegression: {}, LightGBM: {n_estimators: 60}, Blend: {}}"
+    overrides = [candidates, "engine.kind=serial", "explain.max_rows=120"]
+    return Trained(project, pipeline.run(project.config(*overrides)), tuple(overrides))
+
+
+def _source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if REAL_CSV.is_file():
+        return REAL_CSV
+    path = tmp_path_factory.mktemp("source") / "sales_data_sample.csv"
+    write_sample(path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,23 @@ def test_every_door_has_help_with_its_options_and_an_example(door: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "ingest", "eda", "train", "forecast", "predict", "serve", "sample", "config show", "config schema"]
+    "command",
+    [
+        "run",
+        "ingest",
+        "eda",
+        "profile",
+        "train",
+        "report",
+        "explain",
+        "forecast",
+        "predict",
+        "promote",
+        "serve",
+        "sample",
+        "config show",
+        "config schema",
+    ],
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = call("tabtrail", *command.split(), "--help")
@@ -64,7 +80,7 @@ def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
 
 
 def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:
-    done = run_in(trained.project, "run")
+    done = run_in(trained.project, "run", "--no-report")
     assert done.returncode == 0
     assert "2,823 rows in, 2,823 kept, 0 rejected" in done.stdout
     for row in trained.report.leaderboard.candidates:
@@ -79,8 +95,8 @@ def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trai
 
 def test_a_second_run_repeats_no_stage(trained: Trained) -> None:
     before = trained.project.tree()
-    done = run_in(trained.project, "run", "--json")
-    assert json.loads(done.stdout)["repeated"] == {"ingest": False, "eda": False, "train": False}
+    done = run_in(trained.project, "run", "--json", "--no-report")
+    assert not any(json.loads(done.stdout)["repeated"].values())
     assert done.stderr.splitlines() == ["ingest: unchanged", "eda: unchanged", "train: unchanged"]
     assert trained.project.tree() == before
 
@@ -93,14 +109,17 @@ def test_results_asked_for_elsewhere_are_made_there(trained: Trained) -> None:
 
 
 def test_quiet_says_nothing_on_stderr(trained: Trained) -> None:
-    assert run_in(trained.project, "run", "--quiet").stderr == ""
+    assert run_in(trained.project, "run", "--quiet", "--no-report").stderr == ""
 
 
 def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Project) -> None:
-    first = run_in(project, "run", *FAST, "--json")
-    assert json.loads(first.stdout)["repeated"] == {"ingest": True, "eda": True, "train": True}
-    second = run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--json")
-    assert json.loads(second.stdout)["repeated"] == {"ingest": False, "eda": False, "train": True}
+    first = json.loads(run_in(project, "run", *FAST, "--json").stdout)
+    assert all(first["repeated"].values())
+    assert set(first["durations"]) == set(first["repeated"]) == {"ingest", "eda", "profile", "train", "report"}
+    second = json.loads(run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--json").stdout)["repeated"]
+    assert [name for name, done in second.items() if done] == ["train", "report"]
+    third = run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--set", "profile.points=40", "--json")
+    assert [name for name, done in json.loads(third.stdout)["repeated"].items() if done] == ["profile", "report"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +128,15 @@ def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Pro
         (["run", "--set", "paths.raw_csv=none.csv"], 2, "paths.raw_csv: there is no file"),
         (["run", "--set", "source.encodng=x"], 2, "unknown key; did you mean 'encoding'?"),
         (["run", "--set", "source.encoding=utf-8"], 3, "these bytes are not utf-8"),
+        (["run", "--set", "profile.group_by=[COUNTRYY]"], 2, "'COUNTRYY' is not a declared column; did you mean 'COUNTRY'?"),
+        (["run", "--set", "profile.outliers.columns=[COUNTRY]"], 2, "profile: 'COUNTRY' is no number"),
+        (["run", "--set", "profile.outliers.factor=0"], 2, "profile.outliers.factor: input should be greater than 0"),
+        (["profile"], 3, "run `tabtrail ingest` first"),
+        (["report"], 2, "there is no run to report; `tabtrail run` makes one"),
+        (["report", "--run", "nonsense"], 2, "there is no run nonsense in the MLflow store"),
+        (["explain", "--json", "{"], 2, "--json is not JSON"),
+        (["explain", "--json", "{}"], 1, "there is no model in"),
+        (["explain", "--json", "{}", "--plot", "x.svg"], 2, "--plot: the picture is a PNG"),
         (["train"], 3, "run `tabtrail ingest` first"),
         (["eda"], 3, "run `tabtrail ingest` first"),
         (["run", "--set", "split.folds=1"], 2, "split.folds: input should be greater than or equal to 2"),
@@ -127,7 +155,7 @@ def test_a_failure_is_one_message_on_stderr_with_its_exit_code(
 
 def test_a_failed_run_leaves_the_last_good_one(trained: Trained, tmp_path: Path) -> None:
     project = trained.copy(tmp_path)
-    run_in(project, "run", *FAST)
+    run_in(project, "run", *FAST, "--no-report")
     before = project.tree()
     project.rewrite(lambda data: data.splitlines()[0] + b"\n")
     assert run_in(project, "run", *FAST).returncode == 3

@@ -38,7 +38,7 @@ def test_the_binned_target_is_found_and_its_worth_is_stated(trained: Trained) ->
     client = MlflowClient(uri, uri)
     parent = client.get_run(board.parent_run_id)
     assert parent.data.tags["tabtrail.leakage"] == "DEALSIZE: binned"
-    assert "**Leakage** DEALSIZE: binned" in parent.data.tags["mlflow.note.content"]
+    assert "**Leakage** `DEALSIZE` binned" in parent.data.tags["mlflow.note.content"]
     path = client.download_artifacts(board.parent_run_id, "leakage.json")
     assert json.loads(Path(path).read_text()) == [finding.to_dict()]
 

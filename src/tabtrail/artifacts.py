@@ -16,6 +16,31 @@ def importance_path(config: Config) -> Path:
     return config.paths.output_dir / "explainability" / "shap_global_importance.json"
 
 
+def shap_path(config: Config) -> Path:
+    """Return where the Shapley values of the explained rows lie, with the rows themselves."""
+    return config.paths.output_dir / "explainability" / "shap_values.parquet"
+
+
+def effects_path(config: Config) -> Path:
+    """Return where the partial dependence of the most important columns lies."""
+    return config.paths.output_dir / "explainability" / "partial_dependence.json"
+
+
+def curve_path(config: Config) -> Path:
+    """Return where the champion's learning curve lies."""
+    return config.paths.output_dir / "metrics" / "learning_curve.json"
+
+
+def predictions_path(config: Config) -> Path:
+    """Return where the champion's predictions of rows that it did not learn from lie."""
+    return config.paths.output_dir / "metrics" / "predictions.parquet"
+
+
+def report_path(config: Config) -> Path:
+    """Return where the page for people lies."""
+    return config.paths.output_dir / "report.html"
+
+
 def tuned_path(config: Config) -> Path:
     """Return where the parameters lie that `tabtrail tune` found."""
     return config.paths.output_dir / "tuning" / f"{config.model.name}.json"
@@ -35,6 +60,7 @@ def artifact_paths(config: Config) -> dict[str, Path]:
         "database": paths.duckdb_file,
         "summaries": paths.output_dir / "summary",
         "plots": paths.output_dir / "plots",
+        "report": report_path(config),
         "leaderboard": leaderboard_path(config),
         "importance": importance_path(config),
         "bundle": metadata_path(paths.models_dir, config.model.name),

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import joblib
 import numpy as np
+import polars as pl
 
 from tabtrail.bundle import build_bundle
 from tabtrail.config import Config
-from tabtrail.evidence.explain import Importance, explain, sample_rows
+from tabtrail.evidence.explain import Importance, explain, sample_rows, shap_table
 from tabtrail.evidence.graph import export_onnx
 from tabtrail.evidence.parity import check_parity, open_graph
 from tabtrail.expressions import date_text
@@ -111,14 +112,17 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
     )
 
 
-def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Importance:
-    """Return the champion's mean absolute Shapley values by raw column, on a sample of the training part."""
+def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> tuple[Importance, pl.DataFrame]:
+    """Return the champion's mean absolute Shapley values by raw column on a sample of the training part, and all of them.
+
+    The sample is also what the values are relative to, so that one row can be explained later from the table alone.
+    """
     champion: Result = benchmark.champion
     train = benchmark.table.take(benchmark.split.train)
     seed = config.model.random_state
     rows = sample_rows(train.x, config.explain.max_rows, seed)
-    explanation = explain(champion.model, train.x, rows, seed, open_graph(graph))
-    return Importance(
+    explanation = explain(champion.model, rows, rows, seed, open_graph(graph))
+    importance = Importance(
         model=champion.candidate.name,
         run_id=run_id,
         rows=len(rows),
@@ -127,6 +131,7 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
         additivity_error=explanation.additivity_error,
         mean_absolute_shap=explanation.importance,
     )
+    return importance, shap_table(explanation, rows)
 
 
 def describe_model(config: Config, train: Table) -> ModelSchema:

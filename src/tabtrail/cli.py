@@ -82,13 +82,16 @@ def run(
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Leave out the data profile, the pictures and the page.")
+    ] = False,
 ) -> None:
-    """Run the whole job: ingest, SQL summaries, benchmark, explanation, export and bundle."""
+    """Run the whole job: ingest, SQL summaries, profile, benchmark, explanation, export, bundle and the page for people."""
     loaded = _load(config, set_)
     from tabtrail import pipeline
 
     with _progress(quiet) as progress:
-        report = pipeline.run(loaded, force=force, progress=progress)
+        report = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
     if as_json:
         print_json(
             {
@@ -98,6 +101,7 @@ def run(
                 "deployment": asdict(report.deployment),
                 "artifacts": {name: str(path) for name, path in report.artifacts.items()},
                 "repeated": report.repeated,
+                "durations": report.durations,
                 "seconds": report.seconds,
             }
         )
@@ -153,6 +157,38 @@ def eda(
         typer.echo(_relative(path))
 
 
+@app.command(epilog="example: tabtrail profile --set profile.outliers.factor=3")
+def profile(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Describe the data: columns, numbers, outliers, groups, correlations."""
+    loaded = _load(config, set_)
+    from tabtrail import pipeline
+    from tabtrail.data.profile import profile_files
+
+    with _progress(quiet) as progress:
+        found, _ = pipeline.run_profile(loaded, force=force, progress=progress)
+    if as_json:
+        print_json(asdict(found))
+        return
+    header = ["column", "type", "missing", "distinct", "mean", "std", "min", "median", "max"]
+    rows = []
+    for each in found.columns:
+        own = each.numbers
+        numbers = ["", "", "", "", ""] if own is None else [_short(v) for v in (own.mean, own.std, own.min, own.median, own.max)]
+        rows.append([each.column, each.dtype.lower(), f"{each.missing:,}", f"{each.distinct:,}", *numbers])
+    print_table(f"{found.rows:,} rows, {len(found.columns)} columns", header, rows)
+    outliers = [[o.column, _short(o.low), _short(o.high), f"{o.below + o.above:,}", f"{o.sequential:,}"] for o in found.outliers]
+    title = f"rows beyond {found.outlier_factor:g} × the interquartile range ({found.outlier_action})"
+    print_table(title, ["column", "below", "or above", "rows", "one after the other"], outliers)
+    for path in profile_files(loaded):
+        typer.echo(_relative(path))
+
+
 @app.command(epilog="example: tabtrail train --set split.folds=10 --set engine.workers=4")
 def train(
     config: ConfigOption = None,
@@ -198,6 +234,68 @@ def tune(
     for name, params in best.items():
         typer.echo(f"{name}: {json.dumps(params)}")
     typer.echo("`tabtrail train` fits them among the others")
+
+
+@app.command(epilog="example: tabtrail report --run 5c9ccb4f414b4f169bc6e962feb609ab")
+def report(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN_ID", help="A benchmark of the MLflow store.", show_default="the last run")
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the page for people, output/report.html, and its pictures."""
+    loaded = _load(config, set_)
+    from tabtrail import pipeline
+    from tabtrail.artifacts import report_path
+
+    with _progress(quiet) as progress:
+        if run_id is None:
+            pipeline.run_report(loaded, force=force, progress=progress)
+        else:
+            from tabtrail.reporting import report_run
+
+            report_run(loaded, run_id, progress)
+    if as_json:
+        print_json({"report": str(report_path(loaded))})
+    else:
+        typer.echo(_relative(report_path(loaded)))
+
+
+@app.command(epilog="example: tabtrail explain --json '{...}' --plot why.png, with the row of `tabtrail predict --show-schema`")
+def explain(
+    row: Annotated[str, typer.Option("--json", metavar="JSON", help="One row as a JSON object.")],
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a waterfall as PNG.")] = None,
+    output: Annotated[str, typer.Option(help="text for people, or json for programs.", metavar="text|json")] = "text",
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Tell why the deployed model predicts what it does for a row: base value + contributions = prediction."""
+    if output not in ("text", "json"):
+        raise UsageError(f"--output: write text or json, not {output[:20]}")
+    try:
+        payload = json.loads(row)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--json is not JSON: {str(error)[:200]}") from None
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UsageError("--plot: the picture is a PNG; give a file name that ends in .png")
+    loaded = _load(config, set_)
+    from tabtrail.explaining import draw_explanation, explain_row
+
+    found = explain_row(loaded, payload)
+    if plot is not None:
+        draw_explanation(found, plot)
+    if output == "json":
+        print_json(found.to_dict())
+        return
+    rows = [["base value", "", f"{found.base_value:,.2f}"]]
+    rows += [[name, _cell(found.values[name]), f"{value:+,.2f}"] for name, value in found.contributions.items()]
+    print_table(f"why {found.model} predicts this, {found.unit}", ["column", "value", "adds"], rows)
+    typer.echo(f"prediction: {found.prediction:,.2f} {found.unit}")
+    typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {_relative(plot)}" if plot else ""), err=True)
 
 
 @app.command(epilog="example: tabtrail sql 'SELECT candidate, run_id FROM runs', then tabtrail reproduce RUN_ID")
@@ -389,24 +487,29 @@ def _load(config: Path | None, overrides: list[str] | None) -> "Config":
 
 @contextmanager
 def _progress(quiet: bool) -> Iterator["Progress"]:
-    """Lines on stderr, and on a terminal a bar for the fits; nothing when quiet."""
+    """Lines on stderr; on a terminal a bar for what takes long, elsewhere a line each quarter of it; nothing when quiet."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from tabtrail.progress import Progress
+    from tabtrail.progress import Progress, quarters
 
     if quiet:
         yield Progress()
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("fits", total=None, visible=False)
-        yield Progress(
-            say=lambda text: console.print(text, markup=False),
-            advance=lambda done, of: bar.update(task, completed=done, total=of, visible=done < of),
-        )
+    say = lambda text: console.print(text, markup=False)  # noqa: E731
+    if not console.is_terminal:
+        yield Progress(say=say, advance=quarters(say))
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+
+        def advance(done: int, of: int, what: str = "fits") -> None:
+            bar.update(task, description=what, completed=done, total=of, visible=done < of)
+
+        yield Progress(say=say, advance=advance)
 
 
 def _print_report(config: "Config", report: "Report", config_file: Path | None) -> None:
@@ -419,12 +522,14 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
     )
     typer.echo("\nwhere everything lies")
     for name, path in report.artifacts.items():
-        typer.echo(f"  {name:12} {_relative(path)}")
+        if path.exists():
+            typer.echo(f"  {name:12} {_relative(path)}")
     done = [name for name, repeated in report.repeated.items() if repeated]
-    typer.echo(
-        f"\ndone in {report.seconds:.1f} s ({', '.join(done) + ' ran' if done else 'nothing had changed, no stage was repeated'})"
-    )
+    took = ", ".join(f"{name} {report.durations[name]:.1f} s" for name in done)
+    typer.echo(f"\ndone in {report.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
     typer.echo("next:")
+    if (page := report.artifacts["report"]).is_file():
+        typer.echo(f"  open {_relative(page)} in a browser")
     sqlite, uri = "sqlite:///", config.mlflow.tracking_uri
     if uri.startswith(sqlite):
         typer.echo(f"  mlflow ui --backend-store-uri {sqlite}{_relative(Path(uri.removeprefix(sqlite)))}")
@@ -581,6 +686,10 @@ def _print_sweep(config: "Config", results: list["SegmentResult"], sweep: "Sweep
     path = ranking_path(config)
     for file in (path, path.with_suffix(".csv"), path.with_suffix(".png"), sweep_path(config)):
         typer.echo(_relative(file), err=True)
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:,.6g}"
 
 
 def _number(value: Any) -> str:

@@ -185,6 +185,33 @@ class Slices(Section):
     min_rows: Positive = Field(30, description="A slice of fewer rows is not reported: its error is noise.")
 
 
+class Outliers(Section):
+    """Rows far outside the middle half of a column (Tukey's fences): below q1 - factor × IQR or above q3 + factor × IQR."""
+
+    factor: Annotated[float, Field(gt=0)] = 1.5
+    columns: tuple[str, ...] = Field((), description="Number columns; the target and the numeric features where none is named.")
+    action: Literal["report", "drop"] = Field(
+        "report", description="drop: ingest rejects them, column after column, each time among the rows that are left."
+    )
+
+
+class Profile(Section):
+    outliers: Outliers = Outliers()
+    group_by: tuple[str, ...] = Field((), description="Columns by which the target is described; the text features by default.")
+    scatter: tuple[tuple[str, str], ...] = Field(
+        (), description="Pairs of number columns drawn against one another; the first numeric features and the target by default."
+    )
+    boxes: tuple[tuple[str, str], ...] = Field(
+        (), description="Number column and column that groups it; the target by the first text feature by default."
+    )
+    points: Positive = Field(1500, description="Rows drawn in a scatter plot at most; the picture says how many it leaves out.")
+
+
+class Page(Section):
+    top_features: Annotated[int, Field(ge=0, le=12)] = Field(4, description="Features whose dependence is drawn.")
+    learning_curve_folds: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Folds of the learning curve; 0: none.")
+
+
 class Mlflow(Section):
     tracking_uri: str = "sqlite:///mlruns/mlflow.db"
     experiment: str = "tabtrail"
@@ -309,6 +336,8 @@ class Config(Section):
     leakage: Leakage = Leakage()
     intervals: Intervals = Intervals()
     slices: Slices = Slices()
+    profile: Profile = Profile()
+    report: Page = Page()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(
         {}, description="Candidates by name; what stands before the first underscore is the model family."
     )
@@ -401,6 +430,12 @@ class Config(Section):
         return tuple(name for name in self.inputs if name not in self.model.text_features)
 
     @property
+    def outlier_columns(self) -> tuple[str, ...]:
+        """The columns in which outliers are looked for."""
+        own = (*self.model.numeric_features, self.model.target)
+        return self.profile.outliers.columns or tuple(name for name in own if name not in self.derived_columns)
+
+    @property
     def derived_columns(self) -> tuple[str, ...]:
         """The columns that ingest adds."""
         return ("YEAR", "MONTH") if self.cleaning.date_column else ()
@@ -408,12 +443,16 @@ class Config(Section):
     def ingest_digest(self) -> str:
         """Return the sha256 of all that the result of an ingest depends on: the rules of the columns, not what is learned."""
         rules = {name: asdict(self.column_rule(name)) for name in sorted(self.required_columns)}
-        return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target])
+        dropped = self.profile.outliers.model_dump() if self.profile.outliers.action == "drop" else None
+        numbers = self.outlier_columns if dropped else None
+        return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers])
 
     def digest(self, *sections: str) -> str:
-        """Return the sha256 of the named sections (all but `risk` where none is named), free of where the files lie."""
-        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "bundle", "promotion", "serve", "engine"}))
-        return sha256_json({name: tree[name] for name in sections or (tree.keys() - {"risk"})})
+        """Return the sha256 of the named sections (all that a benchmark depends on for none), free of where the files lie."""
+        # What is only looked at, or is of other results, is in the digest where it is asked for alone.
+        apart = {"profile", "report", "risk"} - set(sections)
+        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "bundle", "promotion", "serve", "engine", *apart}))
+        return sha256_json({name: tree[name] for name in sections or tree})
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -582,6 +621,7 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         if name not in model.text_features:
             message = f"'{name}' is not a text column of the model{nearest(name, list(model.text_features))}"
             yield ("intervals", "coverage_by"), message
+    yield from _check_profile(config, known)
     yield from _check_risk(config, known)
     if config.duckdb.table.lower() in (own := (*BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE)):
         yield ("duckdb", "table"), f"tables of results are called {', '.join(own)}; choose another name"
@@ -606,6 +646,23 @@ def _check_risk(config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str
         yield ("risk", "value"), f"'{risk.value}' is no number; it cannot be summed"
     if len(set(risk.interval_levels)) < len(risk.interval_levels) or len(set(risk.var_levels)) < len(risk.var_levels):
         yield ("risk",), "a level is named twice"
+
+
+def _check_profile(config: Config, known: list[str]) -> Iterator[tuple[KeyPath, str]]:
+    profile = config.profile
+    numbers = [
+        *profile.outliers.columns,
+        *(name for pair in profile.scatter for name in pair),
+        *(pair[0] for pair in profile.boxes),
+    ]
+    for name in (*numbers, *profile.group_by, *(pair[1] for pair in profile.boxes)):
+        if name not in known:
+            yield ("profile",), _undeclared(name, known)
+        elif name in numbers and config.column_kind(name) not in ("int", "float"):
+            yield ("profile",), f"'{name}' is no number"
+    for name in profile.outliers.columns:
+        if name in config.derived_columns:
+            yield ("profile", "outliers", "columns"), f"'{name}' is made of the date; it has no outliers of its own"
 
 
 def _check_paths(config: Config) -> Iterator[tuple[KeyPath, str]]:

@@ -4,18 +4,28 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tabtrail.artifacts import artifact_paths, importance_path, leaderboard_path, promotion_path, tuned_path
+from tabtrail.artifacts import (
+    artifact_paths,
+    importance_path,
+    leaderboard_path,
+    predictions_path,
+    promotion_path,
+    shap_path,
+    tuned_path,
+)
 from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
+from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
 from tabtrail.data.summaries import summarise, summary_files
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_result_tables
 from tabtrail.errors import BundleError, DataError
 from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh, write_parquet
-from tabtrail.hashes import code_version, sha256_file, sha256_json
+from tabtrail.hashes import code_version, sha256_file, sha256_folder, sha256_json
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
 from tabtrail.signing import require_key_pair
@@ -32,7 +42,9 @@ _SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class Report:
-    """What a run found and where it lies. `repeated` tells for each stage whether it did its work or was unchanged."""
+    """What a run found and where it lies. `repeated` tells for each stage whether it did its work or was unchanged,
+    `durations` its wall time in seconds.
+    """
 
     manifest: Manifest
     leaderboard: Leaderboard
@@ -41,18 +53,34 @@ class Report:
     deployment: "Deployment"
     seconds: float
     repeated: dict[str, bool] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
 
 
-def run(config: Config, *, force: bool = False, progress: Progress = SILENT) -> Report:
+def run(config: Config, *, force: bool = False, report: bool = True, progress: Progress = SILENT) -> Report:
     """Run the whole job; stages whose inputs, config and code are unchanged are not repeated unless forced.
+
+    Without `report` there are no profile, pictures and page.
 
     Raises a `TabtrailError` of the stage that failed; what the earlier stages made stays, and so does the last good result
     of the failed one.
     """
     start = time.perf_counter()
+    marks = [start]
+
+    def lap() -> None:
+        marks.append(time.perf_counter())
+
     manifest, ingested = run_ingest(config, force=force, progress=progress)
+    lap()
     summarised = run_eda(config, force=force, progress=progress)
+    lap()
+    profiled = run_profile(config, force=force, progress=progress)[1] if report else False
+    lap()
     leaderboard, trained = run_train(config, force=force, progress=progress)
+    lap()
+    reported = run_report(config, force=force, progress=progress) if report else False
+    lap()
+    repeated = {"ingest": ingested, "eda": summarised, "profile": profiled, "train": trained, "report": reported}
     return Report(
         manifest=manifest,
         leaderboard=leaderboard,
@@ -60,7 +88,8 @@ def run(config: Config, *, force: bool = False, progress: Progress = SILENT) -> 
         artifacts=artifact_paths(config),
         deployment=deployment(config, leaderboard),
         seconds=round(time.perf_counter() - start, 2),
-        repeated={"ingest": ingested, "eda": summarised, "train": trained},
+        repeated=repeated,
+        durations={name: round(end - begin, 2) for name, (begin, end) in zip(repeated, pairwise(marks), strict=True)},
     )
 
 
@@ -94,6 +123,51 @@ def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT)
     return True
 
 
+def run_profile(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Profile, bool]:
+    """Describe the data unless nothing changed; return the profile and whether the work was done."""
+    manifest = verify_dataset(config)
+    known = {"data": manifest.data_sha256, "config": config.digest("profile", "model", "duckdb", "parquet")}
+    stage = _Stage(config, "profile", known)
+    stored = read_json(profile_files(config)[0])
+    if not force and stored is not None and stage.is_fresh():
+        progress.say("profile: unchanged")
+        return Profile.from_dict(stored), False
+    require_writable(config.paths.output_dir)
+    profile = profile_data(config)
+    write_profile(config, profile)
+    stage.record({str(path): sha256_file(path) for path in profile_files(config)})
+    progress.say(f"profile: {profile.rows:,} rows, {len(profile.columns)} columns")
+    return profile, True
+
+
+def run_report(config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
+    """Draw the pictures and write the page of the last run unless nothing changed; return whether the work was done."""
+    shown = [
+        leaderboard_path(config),
+        shap_path(config),
+        predictions_path(config),
+        config.paths.manifest,
+        profile_files(config)[0],
+    ]
+    shown += [*benchmark_table_files(config).values(), *sorted((config.paths.output_dir / "timeseries").glob("*.json"))]
+    known = {
+        "shown": {str(path): sha256_file(path) for path in shown if path.is_file()},
+        "config": config.digest("profile", "report"),
+        "mlflow": config.mlflow.model_dump(),
+        "templates": sha256_folder(Path(__file__).parent / "evidence" / "templates", "*"),
+    }
+    stage = _Stage(config, "report", known)
+    if not force and stage.is_fresh():
+        progress.say("report: unchanged")
+        return False
+    require_writable(config.paths.output_dir)
+    from tabtrail.reporting import report_last_run
+
+    written = report_last_run(config, progress)
+    stage.record({str(path): sha256_file(path) for path in (written.page, *written.pictures)})
+    return True
+
+
 def run_train(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Leaderboard, bool]:
     """Benchmark, track, explain, prove and bundle unless nothing changed; return leaderboard and whether the work was done.
 
@@ -123,7 +197,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
     _write_promotions(config)
     _refresh_tables(config, manifest)
     tables = benchmark_table_files(config).values()
-    outputs = (leaderboard_path(config), importance_path(config), *tables)
+    outputs = (leaderboard_path(config), importance_path(config), shap_path(config), predictions_path(config), *tables)
     stage.record({str(path): sha256_file(path) for path in outputs})
     return leaderboard, True
 

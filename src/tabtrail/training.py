@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from tabtrail.artifacts import importance_path, leaderboard_path, promotion_path
+from tabtrail.artifacts import importance_path, leaderboard_path, predictions_path, promotion_path, shap_path
 from tabtrail.bundle import bundle_sha256, signature_name
 from tabtrail.champion import Exported, bundle_champion, describe_model, explain_champion, export_champion, prove
 from tabtrail.config import Config
@@ -26,6 +26,7 @@ from tabtrail.modeling.benchmark import (
     require_sound_split,
     run_benchmark,
 )
+from tabtrail.modeling.coverage import predictions_table
 from tabtrail.modeling.errors_over_time import champion_errors
 from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
@@ -223,17 +224,19 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     log_metrics(store, parent, comparison_items(leaderboard.champion_row))
     # All that can be refused comes before the first file that is replaced.
     exported = export_champion(config, benchmark)
-    importance = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
+    importance, shap_values = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
     _store_bundle(config, benchmark, leaderboard, exported, tracked)
     progress.say(
         f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {exported.parity.max_difference:.2g} target standard deviations"
     )
     write_json(importance_path(config), importance.to_dict())
+    write_parquet(shap_path(config), shap_values)
+    write_parquet(predictions_path(config), predictions_table(config, benchmark, champion))
     _write_tables(config, benchmark, leaderboard, tracked.tags)
     write_json(leaderboard_path(config), leaderboard.to_dict())
-    slices = benchmark_table_files(config)["error_slices"]
-    log_files(store, parent, [leaderboard_path(config), importance_path(config), slices])
+    tables = [*benchmark_table_files(config).values(), predictions_path(config), shap_path(config), config.paths.manifest]
+    log_files(store, parent, [leaderboard_path(config), importance_path(config), *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
     outcome = settle(config, store, parent, progress)

@@ -13,6 +13,7 @@ import polars as pl
 from tabtrail import __version__
 from tabtrail.config import Config
 from tabtrail.data.contract import RAW, Rules, break_circuit, build_rules, typed
+from tabtrail.data.outliers import sequential_outliers
 from tabtrail.data.source import ParsedSource, SourceFile, open_source, parse_lines, parse_records
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, write_json
@@ -64,11 +65,13 @@ def ingest(config: Config) -> Manifest:
         source = open_source(config, scratch)
         parsed, checked = _parse_and_check(config, source, scratch)
         rules = build_rules(config)
+        broken = checked.filter(pl.col(_RULES).is_not_null()).height
+        checked = _drop_outliers(config, checked)
         rejects = pl.concat([_rejected_rows(checked, source.header), _ragged_rows(parsed, source.header)], how="vertical").sort(
             "_line"
         )
         counts = _count(checked, rules, parsed)
-        _require_rows(source, counts, config.contract.max_reject_share, rejects)
+        _require_rows(source, counts, broken + len(parsed.ragged.lines), config.contract.max_reject_share, rejects)
         kept = _kept_rows(config, checked, source.header)
         _require_learnable(config, kept)
         with atomic_folder(paths.processed_dir) as folder:
@@ -188,6 +191,19 @@ def _check_rows(config: Config, source: SourceFile, parsed: ParsedSource) -> pl.
     )
 
 
+def _drop_outliers(config: Config, checked: pl.DataFrame) -> pl.DataFrame:
+    """Set outliers aside where the config wants that: rejected rows like the others, but no breach of the contract."""
+    outliers = config.profile.outliers
+    if outliers.action != "drop":
+        return checked
+    good = checked.get_column(_RULES).is_null()
+    for name, rows in sequential_outliers(checked.filter(good), config.outlier_columns, outliers.factor).items():
+        places = good.arg_true().filter(rows)
+        rule = f"{name}: outlier beyond {outliers.factor:g} IQR"
+        checked = checked.with_columns(checked.get_column(_RULES).scatter(places, rule) if len(places) else pl.col(_RULES))
+    return checked
+
+
 def _kept_rows(config: Config, checked: pl.DataFrame, header: tuple[str, ...]) -> pl.DataFrame:
     cleaning = config.cleaning
     names = [name for name in header if name not in cleaning.drop_columns]
@@ -225,11 +241,11 @@ def _count(checked: pl.DataFrame, rules: Rules, parsed: ParsedSource) -> _Counts
     return _Counts(checked.height + ragged, checked.height - good.height + ragged, rejects, warnings)
 
 
-def _require_rows(source: SourceFile, counts: _Counts, max_share: float, rejects: pl.DataFrame) -> None:
+def _require_rows(source: SourceFile, counts: _Counts, broken: int, max_share: float, rejects: pl.DataFrame) -> None:
     if counts.rows == 0:
         raise DataError(f"{source.name} has a header and no rows")
     first_line = rejects.get_column("_line")[0] if rejects.height else None
-    break_circuit(source.name, counts.rows, counts.rejects, counts.rejected, max_share, first_line)
+    break_circuit(source.name, counts.rows, counts.rejects, broken, max_share, first_line)
     if counts.rejected == counts.rows:
         raise DataError(f"{source.name}: every row was rejected")
 

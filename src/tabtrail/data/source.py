@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -104,7 +105,9 @@ def parse_lines(source: SourceFile, delimiter: str) -> ParsedSource | None:
 
 def _scan(path: Path, header: tuple[str, ...], delimiter: str) -> pl.LazyFrame:
     schema = dict.fromkeys(header, pl.String)
-    return pl.scan_csv(path, schema=schema, separator=delimiter, row_index_name="_line")
+    # Polars 2.1 leaves doubled quotes of a header doubled, and then does not find the columns of the schema.
+    header_apart: dict[str, Any] = {"has_header": False, "skip_rows": 1} if any('"' in name for name in header) else {}
+    return pl.scan_csv(path, schema=schema, separator=delimiter, row_index_name="_line", **header_apart)
 
 
 def parse_records(source: SourceFile, delimiter: str, scratch: Path) -> ParsedSource:

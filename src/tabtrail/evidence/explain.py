@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import TabtrailError
@@ -55,11 +56,17 @@ class Importance:
 
 
 def explain(
-    model: Any, background: pd.DataFrame, rows: pd.DataFrame, seed: int, predict: Callable[[pd.DataFrame], Array] | None = None
+    model: Any,
+    background: pd.DataFrame,
+    rows: pd.DataFrame,
+    seed: int,
+    predict: Callable[[pd.DataFrame], Array] | None = None,
+    permutations: int = 1,
 ) -> Explanation:
     """Return Shapley values for `rows` by raw column, in units of the target.
 
-    `predict` stands in for the model's own where it is the faster one (the proven graph).
+    `predict` stands in for the model's own where it is the faster one (the proven graph). More `permutations` make the values
+    of what is explained by them steadier.
 
     Trees: path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020), relative to the training rows that
     the trees carry. Linear: coefficient × (value - mean over `background`). In both, one-hot columns are summed (signed) into
@@ -70,17 +77,52 @@ def explain(
     if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
         explanation = _explain_pipeline(model, background, rows)
     else:
-        explanation = _explain_any(predict or model.predict, background, rows, seed)
-    # Rounding is relative to the predictions themselves, which may all be nearly the same.
-    unit = max(float(np.std(explanation.predictions)), 1e-6 * float(np.abs(explanation.predictions).max(initial=0.0)))
-    if explanation.additivity_error > _ADDITIVITY * unit:
-        raise TabtrailError(
-            f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}; the explanation is not written"
-        )
+        explanation = _explain_any(predict or model.predict, background, rows, seed, permutations)
+    _require_additive(explanation)
     return explanation
 
 
-def _explain_any(model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int) -> Explanation:
+def _require_additive(explanation: Explanation) -> None:
+    # Rounding is relative to the predictions themselves, which may all be nearly the same.
+    level = 1e-6 * float(np.abs(explanation.predictions).max(initial=0.0))
+    reach = max(float(np.std(explanation.predictions)), float(np.mean(np.abs(explanation.values).sum(axis=1))), level)
+    if not explanation.additivity_error <= _ADDITIVITY * reach:
+        raise TabtrailError(
+            f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}; the explanation is not written"
+        )
+
+
+def shap_table(explanation: Explanation, rows: pd.DataFrame) -> pl.DataFrame:
+    """Return a row for each explained one: structs `value` (raw columns) and `shap` (contributions), prediction, base_value."""
+    values = {name: rows[name].to_numpy() for name in explanation.columns}
+    shap = {name: explanation.values[:, index] for index, name in enumerate(explanation.columns)}
+    texts = {name: pl.String for name in values if rows[name].dtype != np.float64}
+    return pl.DataFrame(
+        {
+            "value": pl.DataFrame(values, schema_overrides=texts).to_struct("value"),
+            "shap": pl.DataFrame(shap).to_struct("shap"),
+            "prediction": explanation.predictions,
+            "base_value": np.full(len(rows), explanation.base_value),
+        }
+    )
+
+
+def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation, pd.DataFrame]:
+    """Return explanation and raw rows of a table. Raises `TabtrailError` where they do not add up."""
+    rows, shap = frame.get_column("value").struct.unnest(), frame.get_column("shap").struct.unnest()
+    columns = {
+        name: each.to_numpy() if each.dtype == pl.Float64 else each.fill_null("").to_numpy().astype(object)
+        for name, each in zip(rows.columns, rows.get_columns(), strict=True)
+    }
+    base = float(frame.get_column("base_value")[0])
+    explanation = Explanation(tuple(shap.columns), base, shap.to_numpy(), frame.get_column("prediction").to_numpy())
+    _require_additive(explanation)
+    return explanation, pd.DataFrame(columns)
+
+
+def _explain_any(
+    model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, permutations: int
+) -> Explanation:
     import shap
 
     reference = sample_rows(background, _REFERENCE_ROWS, seed)
@@ -98,7 +140,7 @@ def _explain_any(model: Callable[[pd.DataFrame], Array], background: pd.DataFram
 
     masker = shap.maskers.Independent(encoded(reference), max_samples=_REFERENCE_ROWS)
     explainer = shap.PermutationExplainer(predict, masker, seed=seed)
-    found = explainer(encoded(rows), max_evals=2 * len(rows.columns) + 1, silent=True)
+    found = explainer(encoded(rows), max_evals=permutations * 2 * len(rows.columns) + 1, silent=True)
     base = float(np.ravel(found.base_values)[0])
     return Explanation(tuple(rows.columns), base, np.asarray(found.values, dtype=np.float64), predict(encoded(rows)))
 
@@ -112,13 +154,32 @@ def _explain_pipeline(pipeline: Pipeline, background: pd.DataFrame, rows: pd.Dat
     elif hasattr(model, "constant_"):
         values, base = np.zeros_like(matrix), float(np.ravel(model.constant_)[0])
     else:
-        import shap
-
-        explainer = shap.TreeExplainer(model)
-        values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=np.float64)
-        base = float(np.ravel(explainer.expected_value)[0])
+        values, base = _tree_values(model, matrix)
     predictions = np.asarray(model.predict(matrix), dtype=np.float64).ravel()
     return _by_source_column(values, base, source_columns(preprocessor), predictions)
+
+
+def _tree_values(model: Any, matrix: Array) -> tuple[Array, float]:
+    """Return TreeSHAP values and base value: a booster's own where it has them (the same numbers, without importing shap)."""
+    match type(model).__name__:
+        case "XGBRegressor":
+            from xgboost import DMatrix
+
+            found = model.get_booster().predict(DMatrix(matrix), pred_contribs=True)
+        case "LGBMRegressor":
+            found = model.predict(matrix, pred_contrib=True)
+        case "CatBoostRegressor":
+            from catboost import Pool
+
+            found = model.get_feature_importance(Pool(matrix), type="ShapValues")
+        case _:
+            import shap
+
+            explainer = shap.TreeExplainer(model)
+            values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=np.float64)
+            return values, float(np.ravel(explainer.expected_value)[0])
+    found = np.asarray(found, dtype=np.float64)
+    return found[:, :-1], float(found[0, -1])
 
 
 def sample_rows(x: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import polars as pl
 
 from tabtrail.config import Config
 from tabtrail.intervals import ALL, Grouping, Intervals
@@ -40,6 +41,41 @@ def coverage_rows(config: Config, benchmark: Benchmark, result: Result) -> tuple
         found = measure_coverage(intervals, test.y[mask], result.final.predicted[mask], groups[mask].tolist())
         rows.append(_row(by, value, found))
     return tuple(rows)
+
+
+def predictions_table(config: Config, benchmark: Benchmark, result: Result) -> pl.DataFrame:
+    """Return one row for each prediction of a row that the model did not learn from.
+
+    Columns: part (`cv`: out of fold, in the first repeat; `test`), row (in the dataset as it was read), actual, predicted, low
+    and high (of the interval; null outside the test part, whose rows calibrated nothing) in units of the target, date (null
+    without a date column), group (of the interval, "" where there is one for all).
+    """
+    intervals, split = calibrated(config, benchmark, result), benchmark.split
+    out_of_fold = result.out_of_fold(split)
+    frames = []
+    for part, mask, values in (
+        ("cv", ~np.isnan(out_of_fold), out_of_fold[~np.isnan(out_of_fold)]),
+        ("test", split.test, result.final.predicted),
+    ):
+        table = benchmark.table.take(mask)
+        groups, days = _groups(config, table), table.keys.date
+        bounds: list[tuple[float, float]] | None = None
+        if part == "test" and intervals is not None:
+            bounds = [intervals.bounds(value, group) for value, group in zip(values.tolist(), groups, strict=True)]
+        low, high = zip(*bounds, strict=True) if bounds else ((None,) * len(values),) * 2
+        dates = [None] * len(values) if days is None else [None if np.isnan(day) else int(day) for day in days]
+        columns = {
+            "part": pl.Series([part] * len(values), dtype=pl.String),
+            "row": pl.Series(table.row),
+            "actual": pl.Series(table.y),
+            "predicted": pl.Series(values),
+            "low": pl.Series(low, dtype=pl.Float64),
+            "high": pl.Series(high, dtype=pl.Float64),
+            "date": pl.Series(dates, dtype=pl.Int32).cast(pl.Date),
+            "group": pl.Series(groups, dtype=pl.String),
+        }
+        frames.append(pl.DataFrame(columns))
+    return pl.concat(frames)
 
 
 def _slices(config: Config, test: Table) -> Iterator[tuple[str, str, Mask]]:

@@ -171,6 +171,10 @@ def notes(config: Config, benchmark: "Benchmark") -> Iterator[str]:
     """Yield what a reader must know before believing the figures, and what was done less well than asked."""
     if config.split.kind == "random" and config.split.allow_leaky:
         yield "random split although rows may belong together or span dates (split.allow_leaky): the errors may be too small"
+    if config.profile.outliers.action == "drop":
+        own = config.model.target in config.outlier_columns
+        chosen = ", among them by the target, which no prediction knows: the errors are too small" if own else ""
+        yield f"outliers of {', '.join(config.outlier_columns)} are left out before anything is measured{chosen}"
     from tabtrail.modeling.coverage import calibrated
     from tabtrail.modeling.preprocess import derive
 

@@ -102,7 +102,7 @@ def guarded(outcome: Outcome, history: Array, lower: float | None) -> Outcome:
 
 
 def _baseline(name: str, y: Array, steps: int, season: int) -> Outcome:
-    """The baselines and their combination: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., 5.2, 5.5."""
+    """The baselines and their combination: Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2, 5.5."""
     n, ahead = len(y), np.arange(1, steps + 1, dtype=np.float64)
     flat = np.ones(steps)
     if n == 0:

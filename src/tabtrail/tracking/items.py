@@ -13,8 +13,9 @@ from tabtrail.data.ingest import Manifest
 from tabtrail.hashes import code_version
 from tabtrail.modeling.benchmark import Benchmark, Fit, Result
 from tabtrail.modeling.findings import Finding
-from tabtrail.modeling.leaderboard import RULES, Row
+from tabtrail.modeling.leaderboard import Row
 from tabtrail.modeling.metrics import Scores
+from tabtrail.tracking.card import model_card
 
 TAG = "tabtrail."
 COMPLETE = TAG + "complete"
@@ -159,31 +160,6 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def model_card(
-    config: Config, benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]
-) -> str:
-    """Return the run's description in Markdown."""
-    champion, scores, unit = benchmark.champion, benchmark.champion.final.scores, config.model.currency
-    synthetic = (
-        "**The data is synthetic** (written by `tabtrail sample`): the figures say nothing about a real business.\n\n"
-        if manifest.synthetic
-        else ""
-    )
-    split = f"{config.split.kind} split{f' by {config.split.group_key}' if config.split.group_key else ''}"
-    warned = "".join(f"- **Leakage** {each}\n" for each in findings) + "".join(f"- **Note** {each}\n" for each in notes)
-    return (
-        f"# {config.model.name}\n\n{synthetic}{warned}{'' if not warned else chr(10)}"
-        f"Predicts `{config.model.target}`{f' in {unit}' if unit else ''} of one row of `{manifest.source}`"
-        f" ({manifest.rows_kept:,} rows, data sha256 `{manifest.data_sha256[:12]}`).\n\n"
-        f"- Champion: **{champion.candidate.name}**, chosen as the {RULES[config.choice.rule]}"
-        f" ({len(benchmark.split.folds)} folds, {split})\n"
-        f"- Cross-validated RMSE {champion.mean('rmse'):.7g} ± {champion.std('rmse'):.7g}, MAE {champion.mean('mae'):.7g}\n"
-        f"- Test part ({scores.rows:,} rows, scored once): RMSE {scores.rmse:.7g}, MAE {scores.mae:.7g}\n"
-        f"- Mean baseline: cross-validated RMSE {benchmark.baseline.mean('rmse'):.7g}\n"
-        "\nNot for rows outside the training range: the service answers those with a warning.\n"
-    )
 
 
 def _cv_metrics(result: Result) -> Iterator[MetricItem]:

@@ -115,7 +115,9 @@ def _without_password(text: str) -> str:
 def _experiment_id(client: Any, name: str, create: Callable[[str], str]) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(create(name))
+        made = str(create(name))
+        client.set_experiment_tag(made, "mlflow.experimentKind", "custom_model_development")  # the UI opens on training runs
+        return made
     if found.lifecycle_stage == "deleted":
         raise StoreError(f"the MLflow experiment '{name}' is deleted; restore it, or set mlflow.experiment to another name")
     return str(found.experiment_id)
@@ -168,6 +170,17 @@ def read_artifact(store: Store, run_id: str, name: str) -> bytes:
     """Return the bytes of a run's artifact."""
     with tempfile.TemporaryDirectory() as folder:
         return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
+
+
+def list_files(store: Store, run_id: str) -> list[str]:
+    """Return the paths of the files at the top of a run's artifacts."""
+    return [str(each.path) for each in store.client.list_artifacts(run_id) if not each.is_dir]
+
+
+def download(store: Store, run_id: str, names: Sequence[str], folder: Path) -> None:
+    """Copy artifacts of a run into a folder."""
+    for name in names:
+        store.client.download_artifacts(run_id, name, str(folder))
 
 
 def log_artifact(store: Store, run_id: str, name: str, data: bytes) -> None:
