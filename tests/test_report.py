@@ -1,6 +1,7 @@
 """The page for people, parsed: what stands on it is what the JSON and MLflow hold, and nothing of the data is markup."""
 
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from tabtrail import pipeline
 from tabtrail.artifacts import leaderboard_path, report_path, shap_path
 from tabtrail.errors import TabtrailError, UsageError
 from tabtrail.evidence.charts import Axis, Bars, Chart, Picture
-from tabtrail.evidence.forecasts import forecast_views
 from tabtrail.evidence.plots import draw
 from tabtrail.evidence.report import shown
 from tabtrail.evidence.svg import svg
@@ -240,21 +240,23 @@ def test_thirty_rows_make_a_page(tmp_path: Path) -> None:
     assert "There is no learning curve" in html
 
 
-def test_forecasts_of_any_shape_are_tables_and_facts(reported: Trained, tmp_path: Path) -> None:
+def test_stored_forecasts_are_on_the_page_and_other_documents_are_not(reported: Trained, tmp_path: Path) -> None:
     config = reported.copy(tmp_path).config(*reported.overrides)
-    document = {
-        "product_line": "Classic <Cars>",
-        "sarima": {"order": [1, 1, 1], "mase": 0.84},
-        "forecast": [{"month": "2005-06", "mean": 120000.5, "low": None}, {"month": "2005-07", "mean": 1.0, "high": 2}],
-    }
-    assert "No forecast was made yet." in report_path(config).read_text(encoding="utf-8")
-    write_json(config.paths.output_dir / "timeseries" / "one.json", document)
+    assert "No forecast of these data was made yet." in report_path(config).read_text(encoding="utf-8")
+    result = pipeline.run_forecast(config, {"product_line": "Classic Cars"}).result
+    folder = config.paths.output_dir / "timeseries"
+    write_json(folder / "other.json", {"label": "<b>no result</b>"})
+    write_json(folder / "stale.json", {**result.model_dump(mode="json"), "label": "of other data", "data_sha256": "0" * 64})
     assert pipeline.run_report(config) is True
     html = report_path(config).read_text(encoding="utf-8")
-    assert "No forecast was made yet." not in html
-    assert "<bdi>Classic &lt;Cars&gt;</bdi>" in html
-    assert '<data value="120000.5">120,000</data>' in html or '<data value="120000.5">120,001</data>' in html
-    assert forecast_views([{}])[0].title == "forecast"
+    assert "No forecast of these data was made yet." not in html
+    assert "no result" not in html
+    assert "of other data" not in html
+    assert 'id="picture-forecast_1"' in html
+    assert result.forecast is not None
+    assert f'<data value="{sum(result.forecast.mean)!r}">' in html
+    for line in result.summary:
+        assert escape(line, quote=False).replace("'", "&#39;") in html
 
 
 def test_a_label_of_300_characters_or_markup_fits_and_is_escaped(tmp_path: Path) -> None:

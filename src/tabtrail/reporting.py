@@ -26,6 +26,7 @@ from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import UsageError
 from tabtrail.evidence.effects import Effect, partial_dependence
 from tabtrail.evidence.explain import from_shap_table
+from tabtrail.evidence.forecasts import read_results
 from tabtrail.evidence.model_pictures import ModelEvidence
 from tabtrail.evidence.parity import open_graph
 from tabtrail.evidence.plots import draw_all
@@ -204,6 +205,7 @@ def _read(config: Config, board: Leaderboard, files: Mapping[str, Path]) -> Evid
     same_data = manifest is not None and manifest["data_sha256"] == board.data_sha256
     shap = _frame(files["shap"])
     runs = _frame(files["runs"])
+    stored = (found for path in forecast_files(config) if (found := read_json(path)) is not None)
     model = ModelEvidence(
         board=board,
         folds=_frame(files["folds"]),
@@ -217,7 +219,7 @@ def _read(config: Config, board: Leaderboard, files: Mapping[str, Path]) -> Evid
         profile=Profile.from_dict(profile) if profile is not None and same_data else None,
         explanation=None if shap is None else from_shap_table(shap),
         effects=() if effects is None else tuple(Effect.from_dict(each) for each in effects["effects"]),
-        forecasts=tuple(found for path in forecast_files(config) if (found := read_json(path)) is not None),
+        forecasts=tuple(read_results(stored, board.data_sha256)),
         tags={} if runs is None else json.loads(runs.get_column("tags")[0]),
         inputs=config.inputs,
         labels=dict(_labels(config)),

@@ -1,62 +1,113 @@
-"""Forecasts and their risk as the page shows them: whatever JSON documents `tabtrail risk` left, tolerant of their shape."""
+"""Forecasts and their risk as the page shows them: a table of the segments, the largest ones as a picture with its reasons."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_MOST_ROWS = 60
-_TITLE = ("title", "segment", "product_line", "country", "series", "name")
+from pydantic import ValidationError
+
+from tabtrail.evidence.charts import Axis, Chart, Line, Picture
+from tabtrail.risk.result import IntervalPart, SegmentResult
+
+_SHOWN = 3
+_LISTED = 40
 
 
-@dataclass(frozen=True)
-class TableView:
-    """Rows of cells under a header."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-
-@dataclass(frozen=True)
-class ForecastView:
-    """One document: what it is of, its single values by name, its lists as tables."""
-
-    title: str
-    facts: tuple[tuple[str, Any], ...]
-    tables: tuple[TableView, ...]
+def read_results(documents: Iterable[Mapping[str, Any]], data_sha256: str) -> list[SegmentResult]:
+    """Return the stored results of these data, the largest forecast first; what is no result of this version is left out."""
+    results = []
+    for document in documents:
+        try:
+            result = SegmentResult.model_validate(document)
+        except ValidationError:
+            continue
+        if result.data_sha256 == data_sha256:
+            results.append(result)
+    return sorted(results, key=lambda each: (-_total(each), each.label))
 
 
-def forecast_views(documents: Iterable[Mapping[str, Any]]) -> list[ForecastView]:
-    """Return what the page shows of each document; an empty list for none."""
-    return [_view(document) for document in documents]
+def listed(results: Sequence[SegmentResult]) -> list[dict[str, Any]]:
+    """Return a row for each of the first 40 segments: label, status, model, total, mase, baseline, sarima, grade, volatility."""
+    return [
+        {
+            "label": each.label,
+            "status": each.status.replace("_", " "),
+            "model": each.forecast.model if each.forecast else None,
+            "total": _total(each) if each.forecast else None,
+            "steps": each.forecast.steps if each.forecast else None,
+            "mase": each.outer.chosen.mase if each.outer else None,
+            "baseline": _best_baseline(each),
+            "sarima": each.sarima.verdict.replace("_", " ") if each.sarima else None,
+            "volatility": each.risk.volatility[0].annualised if each.risk and each.risk.volatility else None,
+            "grade": each.risk.grade if each.risk else None,
+        }
+        for each in results[:_LISTED]
+    ]
 
 
-def _view(document: Mapping[str, Any]) -> ForecastView:
-    words = [str(document[key]) for key in _TITLE if isinstance(document.get(key), str)]
-    facts: list[tuple[str, Any]] = []
-    tables: list[TableView] = []
-    _walk("", document, facts, tables)
-    return ForecastView(" · ".join(words) or "forecast", tuple(facts), tuple(tables))
+def detailed(results: Sequence[SegmentResult]) -> list[tuple[str, SegmentResult]]:
+    """Return the segments that have a picture, each with the picture's name."""
+    return [(f"forecast_{place}", each) for place, each in enumerate(drawn(results), 1)]
 
 
-def _walk(name: str, value: Any, facts: list[tuple[str, Any]], tables: list[TableView]) -> None:
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            _walk(f"{name} › {key}" if name else str(key), each, facts, tables)
-    elif isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
-        header = tuple(dict.fromkeys(key for each in value for key in each))
-        rows = tuple(tuple(_plain(each.get(key)) for key in header) for each in value[:_MOST_ROWS])
-        tables.append(TableView(_titled(name, len(value)), header, rows))
-    elif isinstance(value, list) and len(value) > 1:
-        rows = tuple((place, _plain(each)) for place, each in enumerate(value[:_MOST_ROWS], 1))
-        tables.append(TableView(_titled(name, len(value)), ("", name.rpartition("› ")[2]), rows))
-    else:
-        facts.append((name, _plain(value[0] if isinstance(value, list) and value else value)))
+def drawn(results: Sequence[SegmentResult]) -> list[SegmentResult]:
+    """Return the segments with the largest forecasts."""
+    return [each for each in results if each.forecast is not None and each.series is not None][:_SHOWN]
 
 
-def _titled(name: str, rows: int) -> str:
-    return name if rows <= _MOST_ROWS else f"{name} (the first {_MOST_ROWS} of {rows:,})"
+def forecast_pictures(results: Sequence[SegmentResult]) -> list[Picture]:
+    """Return history, forecast and intervals of the segments with the largest forecasts."""
+    return [_picture(name, each) for name, each in detailed(results)]
 
 
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+def _picture(name: str, result: SegmentResult) -> Picture:
+    series, forecast = result.series, result.forecast
+    assert series is not None  # noqa: S101 - `drawn` takes no other
+    assert forecast is not None  # noqa: S101
+    history = tuple(map(_year, series.periods))
+    ahead = tuple(map(_year, forecast.periods))
+    # The lines of the forecast begin where the history ends.
+    x, last = (*history[-1:], *ahead), series.values[-1:]
+    bounds = [
+        Line(x, (*last, *values), _level(interval) if first else "", dashed=True, faint=index > 0)
+        for index, interval in enumerate(forecast.intervals)
+        for first, values in ((True, interval.upper), (False, interval.lower))
+    ]
+    layers = (Line(history, tuple(series.values), "history"), *reversed(bounds), Line(x, (*last, *forecast.mean), forecast.model))
+    return Picture(
+        name=name,
+        title=f"{result.label}: history and forecast",
+        note=f"Sums by {_PERIODS[series.frequency]}; the share of past outcomes that an interval held is beside it.",
+        charts=(
+            Chart(
+                title=result.label,
+                alt=" ".join(result.summary),
+                x=Axis("year"),
+                y=Axis(f"total, {series.unit}"),
+                layers=layers,
+            ),
+        ),
+    )
+
+
+_PERIODS = {"MS": "month", "W": "week", "D": "day"}
+
+
+def _level(interval: IntervalPart) -> str:
+    held = "not measured" if interval.coverage is None else f"held {interval.coverage:.0%} of {interval.coverage_points}"
+    return f"{interval.level:.0%} interval, {held}"
+
+
+def _year(period: str) -> float:
+    """Return a date as a fraction of years, for an axis."""
+    year, month, day = (int(part) for part in period.split("-"))
+    return year + (month - 1) / 12 + (day - 1) / 366
+
+
+def _total(result: SegmentResult) -> float:
+    return sum(result.forecast.mean) if result.forecast else float("-inf")
+
+
+def _best_baseline(result: SegmentResult) -> float | None:
+    if result.outer is None or result.outer.best_baseline is None:
+        return None
+    return result.outer.baselines[result.outer.best_baseline].mase

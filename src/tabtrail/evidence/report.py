@@ -4,7 +4,6 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,10 +16,11 @@ from tabtrail.evidence.data_pictures import data_pictures
 from tabtrail.evidence.effects import Effect
 from tabtrail.evidence.explain import Explanation
 from tabtrail.evidence.explanation_pictures import explanation_pictures
-from tabtrail.evidence.forecasts import forecast_views
+from tabtrail.evidence.forecasts import detailed, forecast_pictures, listed
 from tabtrail.evidence.model_pictures import ModelEvidence, model_pictures
 from tabtrail.evidence.svg import legend, svg
 from tabtrail.evidence.verdict import Number, Sentence, verdict
+from tabtrail.risk.result import SegmentResult
 
 _SLICES = 15
 _COVERAGE = 40
@@ -30,8 +30,8 @@ _COVERAGE = 40
 class Evidence:
     """All that a page shows; None or empty where a run did not leave it.
 
-    `labels` has name and unit of columns, `inputs` the model's columns, `tags` what the run was made from, `forecasts` the JSON
-    documents of forecasts and their risk.
+    `labels` has name and unit of columns, `inputs` the model's columns, `tags` what the run was made from, `forecasts` the
+    stored forecasts with their risk, the largest first.
     """
 
     model: ModelEvidence
@@ -39,7 +39,7 @@ class Evidence:
     profile: Profile | None
     explanation: tuple[Explanation, pd.DataFrame] | None
     effects: tuple[Effect, ...]
-    forecasts: tuple[dict[str, Any], ...]
+    forecasts: tuple[SegmentResult, ...]
     tags: dict[str, str]
     inputs: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +62,7 @@ def evidence_pictures(evidence: Evidence) -> list[Picture]:
         pictures += explanation_pictures(*evidence.explanation, evidence.effects, evidence.unit, evidence.top, evidence.labels)
     if evidence.profile is not None:
         pictures += data_pictures(evidence.profile, [target, *evidence.inputs], evidence.labels)
+    pictures += forecast_pictures(evidence.forecasts)
     return pictures
 
 
@@ -87,7 +88,8 @@ def render_report(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         slices=[] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
         coverage=board.coverage[:_COVERAGE],
         grouped=list(_grouped(evidence.profile)),
-        forecasts=forecast_views(evidence.forecasts),
+        forecasts=detailed(evidence.forecasts),
+        segments=listed(evidence.forecasts),
         pictures={picture.name: picture for picture in pictures},
         style=Markup(style),  # noqa: S704 - a file of this package
         script=Markup(script),  # noqa: S704
