@@ -65,23 +65,22 @@ def _picture(name: str, result: SegmentResult) -> Picture:
     assert forecast is not None  # noqa: S101
     history = tuple(map(_year, series.periods))
     ahead = tuple(map(_year, forecast.periods))
-    # The lines of the forecast begin where the history ends.
-    x, last = (*history[-1:], *ahead), series.values[-1:]
-    bounds = [
-        Line(x, (*last, *values), _level(interval) if first else "", dashed=True, faint=index > 0)
-        for index, interval in enumerate(forecast.intervals)
-        for first, values in ((True, interval.upper), (False, interval.lower))
+    # The lines of the forecast begin where the history ends; an interval is one line, there and back.
+    x, last = (*history[-1:], *ahead), tuple(series.values[-1:])
+    fans = [
+        Line((*x, *reversed(x)), (*last, *each.upper, *reversed(each.lower), *last), _level(each), dashed=True, faint=index > 0)
+        for index, each in enumerate(forecast.intervals)
     ]
-    layers = (Line(history, tuple(series.values), "history"), *reversed(bounds), Line(x, (*last, *forecast.mean), forecast.model))
+    layers = (Line(history, tuple(series.values), "history"), *reversed(fans), Line(x, (*last, *forecast.mean), forecast.model))
     return Picture(
         name=name,
         title=f"{result.label}: history and forecast",
-        note=f"Sums by {_PERIODS[series.frequency]}; the share of past outcomes that an interval held is beside it.",
+        note=f"Sums by {_PERIODS[series.frequency]}. {_said(forecast.intervals)}.",
         charts=(
             Chart(
                 title=result.label,
                 alt=" ".join(result.summary),
-                x=Axis("year"),
+                x=Axis("year", whole=True),
                 y=Axis(f"total, {series.unit}"),
                 layers=layers,
             ),
@@ -90,6 +89,10 @@ def _picture(name: str, result: SegmentResult) -> Picture:
 
 
 _PERIODS = {"MS": "month", "W": "week", "D": "day"}
+
+
+def _said(intervals: Sequence[IntervalPart]) -> str:
+    return "; ".join(f"{'dashed' if index == 0 else 'faint'}: the {_level(each)}" for index, each in enumerate(intervals))
 
 
 def _level(interval: IntervalPart) -> str:
