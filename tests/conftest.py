@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from filelock import FileLock
 
 from tabtrail import pipeline
 from tabtrail.config import Config, load_config
@@ -115,35 +116,33 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Trained:
     """The whole job but for its pictures, once: on the real CSV where it is there, else on the synthetic sample."""
-    source = REAL_CSV if REAL_CSV.is_file() else sample_csv
-    project = make_project(tmp_path_factory.mktemp("trained"), source)
-    return Trained(project, pipeline.run(project.config(), report=False))
+    return share(tmp_path_factory, "trained", sample_csv, repeats=2, report=False)
 
 
 @pytest.fixture(scope="session")
-def reported(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def reported(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Trained:
     """A small benchmark with its profile, pictures and page."""
-    project = make_project(tmp_path_factory.mktemp("reported"), _source(tmp_path_factory), repeats=1)
     candidates = "candidates={LinearRegression: {}, LightGBM: {n_estimators: 60}, Blend: {}}"
-    overrides = [candidates, "engine.kind=serial", "explain.max_rows=120"]
-    return Trained(project, pipeline.run(project.config(*overrides)), tuple(overrides))
-
-
-def _source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if REAL_CSV.is_file():
-        return REAL_CSV
-    path = tmp_path_factory.mktemp("source") / "sales_data_sample.csv"
-    write_sample(path)
-    return path
+    return share(tmp_path_factory, "reported", sample_csv, candidates, "engine.kind=serial", "explain.max_rows=120")
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Project:
     """A project with one small trained model, for what does not depend on which."""
-    source = REAL_CSV if REAL_CSV.is_file() else sample_csv
-    project = make_project(tmp_path_factory.mktemp("small"), source, repeats=1)
-    pipeline.run(project.config(*SMALL_CANDIDATE))
-    return project
+    return share(tmp_path_factory, "small", sample_csv, *SMALL_CANDIDATE, report=False).project
+
+
+def share(
+    factory: pytest.TempPathFactory, name: str, sample: Path, *overrides: str, repeats: int = 1, report: bool = True
+) -> Trained:
+    """Return a project after a run that is made once, however many processes share the tests: the others find it unchanged."""
+    base = factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{root}.lock"):
+        found = (root / "config_v2.yaml").is_file()
+        source = REAL_CSV if REAL_CSV.is_file() else sample
+        project = Project(root) if found else make_project(root, source, repeats=repeats)
+        return Trained(project, pipeline.run(project.config(*overrides), report=report), overrides)
 
 
 @contextmanager
@@ -179,6 +178,7 @@ def serving(project: Project, *words: str, door: bool = True, **environment: str
 def make_project(root: Path, csv: Path, repeats: int = 5) -> Project:
     config = (REPO / "config_v2.yaml").read_text(encoding="utf-8")
     assert "repeats: 5 " in config
+    root.mkdir(exist_ok=True)
     (root / "config_v2.yaml").write_text(config.replace("repeats: 5 ", f"repeats: {repeats} "), encoding="utf-8")
     (root / "data" / "raw").mkdir(parents=True)
     shutil.copy(csv, root / "data" / "raw" / "sales_data_sample.csv")
