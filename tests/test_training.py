@@ -313,7 +313,7 @@ def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:
         ("candidates={XGBoost: {target_transform: ratio(LINE_TOTAL)}}", r"did you mean 'LINE_TOTAL_APPROX'\?"),
         ("candidates={Blend: {rnds: 3}}", r"Blend has no such parameter; did you mean 'rounds'\?"),
         ("intervals.by=PRODUCT_LINE", r"write strata or a text column of the model; did you mean 'PRODUCTLINE'\?"),
-        ("duckdb.table=runs", r"the benchmark's tables are called runs, folds, error_slices"),
+        ("duckdb.table=runs", r"tables of results are called runs, folds, error_slices"),
     ],
 )
 def test_what_cannot_be_meant_is_a_config_error_with_the_nearest_name(project: Project, settings: str, message: str) -> None:
