@@ -14,24 +14,18 @@ from tabtrail.champion import Exported, bundle_champion, describe_model, explain
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.engine import check_engine
 from tabtrail.errors import LeakageError
 from tabtrail.files import write_json, write_parquet
 from tabtrail.hashes import code_version, sha256_json
-from tabtrail.modeling.benchmark import (
-    Benchmark,
-    Result,
-    Table,
-    load_table,
-    needed_columns,
-    require_sound_split,
-    run_benchmark,
-)
+from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
 from tabtrail.modeling.leakage import audit
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.slices import error_slices
-from tabtrail.modeling.split import Split, split_rows
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
 from tabtrail.modeling.tables import folds_table, runs_table
 from tabtrail.progress import Progress
 from tabtrail.promotion import BUNDLE_FOLDER, settle
@@ -139,10 +133,11 @@ def prepare(config: Config, progress: Progress) -> Prepared:
 
     Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself.
     """
+    check_engine(config.engine)
     data = scan_dataset(config).select(needed_columns(config)).collect()
     require_sound_split(config, data)
     table = load_table(config, data)
-    split = split_rows(table.keys, config.split, config.model.random_state)
+    split = split_table(config, table)
     findings = _audit(config, table, split)
     for finding in findings:
         progress.say(f"train: leakage: {finding}")
@@ -158,7 +153,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         config = config.without_columns(columns)
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         table = load_table(config, data)
-        split = split_rows(table.keys, config.split, config.model.random_state)
+        split = split_table(config, table)
     return Prepared(config, data, table, split, findings)
 
 

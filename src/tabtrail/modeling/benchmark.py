@@ -1,63 +1,34 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
 import hashlib
-import os
 import pickle
-import signal
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import joblib
 import numpy as np
-import pandas as pd
-import polars as pl
 from catboost import CatBoostError
 from lightgbm.basic import LightGBMError
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from tabtrail.config import Config, Engine
-from tabtrail.config import Split as SplitConfig
-from tabtrail.data.contract import to_polars
+from tabtrail.config import Config
+from tabtrail.engine import run
 from tabtrail.errors import ConfigError, DataError, ParityError
-from tabtrail.expressions import ColumnRef, columns_of, parse_expression
+from tabtrail.expressions import ColumnRef
+from tabtrail.jobs import Shared
 from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
-from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, feature_frame
+from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor
 from tabtrail.modeling.proof import Parity
-from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_rows
+from tabtrail.modeling.split import Fold, Mask, Split, hold_out
+from tabtrail.modeling.table import Examples, Table, split_table
 
 _INNER_SHARE = 0.15
 FULL = -1
-_LARGEST_TARGET = 1e100
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of a benchmark in canonical order (sorted by their values, so that the file's order is of no account).
-
-    `x` has the raw columns that the model takes, `y` the target, `keys` what places a row in a split, `groups` the text of
-    the group key (None where the config names none), `strata` the rows of each named condition, `row` the position of each
-    row in the dataset as it was read.
-    """
-
-    x: pd.DataFrame
-    y: Array
-    keys: Keys
-    groups: NDArray[np.object_] | None
-    strata: dict[str, Mask]
-    row: NDArray[np.int64]
-
-    def take(self, rows: Mask) -> "Table":
-        """Return the chosen rows."""
-        strata = {name: mask[rows] for name, mask in self.strata.items()}
-        groups = None if self.groups is None else self.groups[rows]
-        return Table(self.x[rows], self.y[rows], self.keys.take(rows), groups, strata, self.row[rows])
 
 
 @dataclass(frozen=True)
@@ -156,64 +127,6 @@ class Benchmark:
         return next(result for result in self.results if result.candidate.name == name)
 
 
-def needed_columns(config: Config) -> list[str]:
-    """Return the columns that a benchmark reads: inputs, target, group key, date, and what the strata look at."""
-    strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in config.model.strata.values())))
-    placing = [name for name in (config.split.group_key, config.cleaning.date_column) if name is not None]
-    return list(dict.fromkeys([*config.inputs, config.model.target, *placing, *strata]))
-
-
-def load_table(config: Config, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from the kept rows of the dataset.
-
-    Raises `DataError` for a target of one value, or beyond 1e100.
-    """
-    model, split = config.model, config.split
-    strata = {
-        name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
-    }
-    names = needed_columns(config)
-    rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
-    beyond = int((rows.get_column(model.target).cast(pl.Float64).abs() > _LARGEST_TARGET).sum())
-    if beyond:
-        raise DataError(
-            f"the target {model.target} is beyond {_LARGEST_TARGET:g} in {beyond:,} rows, where squared errors are no numbers;"
-            " set contract.columns bounds (min, max) that reject such rows"
-        )
-    if rows.get_column(model.target).n_unique() == 1:
-        raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
-    grouped = split.kind in ("group", "group_time") and split.group_key is not None
-    keyed = rows.select(split.group_key) if grouped else rows.select(names)  # equal rows are one key: they fall together
-    keys = [str(row[0]) for row in keyed.iter_rows()] if grouped else [repr(row) for row in keyed.iter_rows()]
-    date = config.cleaning.date_column
-    days = None if date is None else rows.get_column(date).to_physical().cast(pl.Float64).to_numpy()
-    return Table(
-        x=feature_frame(rows, config.number_inputs, model.text_features),
-        y=rows.get_column(model.target).cast(pl.Float64).to_numpy().copy(),
-        keys=Keys(keys, days),
-        groups=None if split.group_key is None else rows.get_column(split.group_key).cast(pl.String).to_numpy().astype(object),
-        strata={name: rows.get_column(f"_stratum_{name}").to_numpy().astype(bool) for name in strata},
-        row=rows.get_column("_row").to_numpy().astype(np.int64),
-    )
-
-
-def require_sound_split(config: Config, data: pl.DataFrame) -> None:
-    """Raise `ConfigError` for a random split of rows that belong together or span dates, unless `split.allow_leaky`."""
-    split, date = config.split, config.cleaning.date_column
-    if split.kind != "random" or split.allow_leaky:
-        return
-    remedy = "or set split.allow_leaky: true, and the report will say so"
-    if split.group_key is not None and data.get_column(split.group_key).n_unique() < data.height:
-        raise ConfigError(
-            f"split.kind: random would put rows of one {split.group_key} on both sides; use split.kind: group, {remedy}"
-        )
-    if date is not None and data.get_column(date).n_unique() > 1:
-        raise ConfigError(
-            f"split.kind: random would learn from later dates than it is tested on ({date} spans"
-            f" {data.get_column(date).n_unique():,} dates); use split.kind: time, {remedy}"
-        )
-
-
 def run_benchmark(
     config: Config,
     table: Table,
@@ -234,7 +147,7 @@ def run_benchmark(
     configured, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
     """
     candidates = list_candidates(config.candidates, with_formulas=bool(config.model.formulas))
-    split = split or split_rows(table.keys, config.split, config.model.random_state)
+    split = split or split_table(config, table)
     results = dict(finished or {})
     export = export or _pickled_size
     fitted = [each for each in candidates if each.family != BLEND and each.name not in results]
@@ -284,46 +197,48 @@ def _fit_all(
             yield by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds))), own[FULL]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What one fit learns from and is scored on [rows of the table]; `watched` are those training rows [training rows] that
+    early stopping looks at, None where nothing stops early or they are too few.
+    """
+
+    train: Mask
+    valid: Mask
+    watched: Mask | None = None
+
+
 def run_tasks(
     config: Config, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, in_order: bool = False
 ) -> Generator[Fit]:
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
-    engine: Engine = config.engine
-    recipe = Recipe.of(config)
-    jobs = (joblib.delayed(fit_and_score)(candidate, fold, table, split, recipe, config.split) for candidate, fold in tasks)
-    if engine.kind == "serial" or engine.workers == 1:
-        yield from (function(*args, **kwargs) for function, args, kwargs in jobs)
-        return
-    # Not by joblib.parallel_config: its backend would also serve, and end with, what the driver itself does in between.
-    kind = "generator" if in_order else "generator_unordered"
-    threads = {"inner_max_num_threads": 1, "initializer": _follow_driver}
-    yield from joblib.Parallel(engine.workers, "loky", return_as=kind, batch_size=1, **threads)(jobs)
+    early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
+    rows = {fold: Shared(_rows(config, table, split, fold, early=early)) for fold in sorted({fold for _, fold in tasks})}
+    examples, recipe = Shared(table.examples()), Recipe.of(config)
+    jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
+    yield from run(fit_and_score, jobs, config.engine, in_order=in_order)
 
 
-def _follow_driver() -> None:
-    """A terminal sends Ctrl-C to the workers too; the driver ends them, without a traceback from each.
-
-    A driver that was killed ends nobody: the workers look for it.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
-def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, recipe: Recipe, split_config: SplitConfig) -> Fit:
-    """Fit a candidate on the training rows of a fold and score it on the others; fold -1 is training and test part."""
+def _rows(config: Config, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
+    """Return the rows of a fold (-1: training and test part); watched are whole groups, or the latest, 15 %."""
     rows = Fold(split.train, split.test) if fold == FULL else split.folds[fold]
-    train, valid = table.take(rows.train), table.take(rows.valid)
+    watched = None
+    if early:
+        with suppress(DataError):
+            keys = table.keys.take(rows.train)
+            watched = hold_out(keys, config.split, config.model.random_state + 1, share=_INNER_SHARE)[1]
+    return Rows(rows.train, rows.valid, watched)
+
+
+def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe) -> Fit:
+    """Fit a candidate on the training rows of a fold and score it on the others."""
+    train, valid = examples.take(rows.train), examples.take(rows.valid)
+    x = train.x
     start = time.perf_counter()
     try:
-        iterations = choose_iterations(candidate, recipe, split_config, train)
+        iterations = choose_iterations(candidate, recipe, train, rows.watched)
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
-        model = build_model(candidate, recipe, **changed).fit(train.x, train.y)
+        model = build_model(candidate, recipe, **changed).fit(x, train.y)
         forget_time(regressor_of(model))
     except (ValueError, CatBoostError, LightGBMError) as error:
         raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
@@ -369,30 +284,27 @@ def regressor_of(model: Any) -> Any:
     return pipeline.named_steps["model"] if isinstance(pipeline, Pipeline) else None
 
 
-def choose_iterations(candidate: Candidate, recipe: Recipe, split_config: SplitConfig, train: Table) -> int | None:
-    """Return how many boosting rounds do best on a part of the training rows (whole groups or the latest, 15 %).
+def choose_iterations(candidate: Candidate, recipe: Recipe, train: Examples, watched_rows: Mask | None) -> int | None:
+    """Return how many boosting rounds do best on the watched ones of the training rows.
 
     None, and so all configured rounds, without early stopping, or where the training rows are too few to hold some out.
     """
-    if candidate.early_stopping_rounds is None:
+    if candidate.early_stopping_rounds is None or watched_rows is None:
         return None
     rounds = FAMILIES[candidate.family].best_iterations
-    try:
-        fitted_rows, watched_rows = hold_out(train.keys, split_config, recipe.seed + 1, share=_INNER_SHARE)
-    except DataError:
-        return None
     if rounds is None:
         return None
-    fitted, watched = train.take(fitted_rows), train.take(watched_rows)
+    fitted, watched = train.take(~watched_rows), train.take(watched_rows)
     model = build_model(candidate, recipe)
+    fitted_x, watched_x = fitted.x, watched.x
     pipeline, weights, watched_weights, y, watched_y = model, None, None, fitted.y, watched.y
     if isinstance(model, TransformedRegressor):
-        model.learn_reference(fitted.x)
-        pipeline, weights, watched_weights = model.pipeline, model.weights(fitted.x), model.weights(watched.x)
-        y, watched_y = model.transform(fitted.x, fitted.y), model.transform(watched.x, watched.y)
+        model.learn_reference(fitted_x)
+        pipeline, weights, watched_weights = model.pipeline, model.weights(fitted_x), model.weights(watched_x)
+        y, watched_y = model.transform(fitted_x, fitted.y), model.transform(watched_x, watched.y)
     preprocessor = pipeline.named_steps["preprocess"]
-    learned = Sample(preprocessor.fit_transform(fitted.x, y), y, weights)
-    held = Sample(preprocessor.transform(watched.x), watched_y, watched_weights)
+    learned = Sample(preprocessor.fit_transform(fitted_x, y), y, weights)
+    held = Sample(preprocessor.transform(watched_x), watched_y, watched_weights)
     return rounds(pipeline.named_steps["model"], learned, held, candidate.early_stopping_rounds)
 
 
