@@ -56,5 +56,8 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
 def _start(*words: str, log: Path) -> "subprocess.Popen[bytes]":
     with log.open("ab") as stream:
         command = [sys.executable, "-m", "dask", *words]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")))}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))),
+        }
         return subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=log.parent)

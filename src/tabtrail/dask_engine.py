@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -69,12 +70,13 @@ def _submit(client: Client, address: str, function: Callable[..., R], jobs: dict
     token = uuid.uuid4().hex
     try:
         with _lost(address):
+            _wait_until_connected(client)
             data = _scatter(client, jobs)
-        for index, job in jobs.items():
-            arguments = [data[id(each)] if isinstance(each, Shared) else each for each in job]
-            key = f"tabtrail-{token}-{index}"
-            indices[key] = index
-            futures[key] = client.submit(_call, function, versions(), *arguments, key=key, pure=False)
+            for index, job in jobs.items():
+                arguments = [data[id(each)] if isinstance(each, Shared) else each for each in job]
+                key = f"tabtrail-{token}-{index}"
+                indices[key] = index
+                futures[key] = client.submit(_call, function, versions(), *arguments, key=key, pure=False)
         for future in as_completed(list(futures.values()), loop=client.loop):
             if future.status in ("cancelled", "lost"):
                 continue
@@ -94,6 +96,14 @@ def _submit(client: Client, address: str, function: Callable[..., R], jobs: dict
     finally:
         if client.status == "running":
             client.cancel(list(futures.values()), force=True)
+
+
+def _wait_until_connected(client: Client) -> None:
+    """A client that lost its scheduler tries again for a while; what it is given meanwhile is lost without a word."""
+    while client.status == "connecting":
+        time.sleep(0.1)
+    if client.status != "running":
+        raise TimeoutError
 
 
 def _scatter(client: Client, jobs: dict[int, Job]) -> dict[int, Any]:

@@ -231,7 +231,7 @@ def _rows(config: Config, table: Table, split: Split, fold: int, *, early: bool)
 
 
 def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe) -> Fit:
-    """Fit a candidate on the training rows of a fold and score it on the others."""
+    """Fit a candidate on the training rows of a fold and score it on the others; the model, if kept, is a pickle of its own."""
     train, valid = examples.take(rows.train), examples.take(rows.valid)
     x = train.x
     start = time.perf_counter()
@@ -256,13 +256,13 @@ def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Example
         fit_seconds=round(fitted - start, 4),
         predict_seconds=round(done - fitted, 4),
         iterations=iterations,
-        model=model if fold == FULL else None,
+        model=pickle.dumps(model) if fold == FULL else None,
     )
 
 
 def canonical(fit: Fit) -> Fit:
-    """Return a fit whose model pickles to the same bytes however often it was pickled before: by a worker, by MLflow."""
-    return fit if fit.model is None else replace(fit, model=pickle.loads(pickle.dumps(fit.model)))  # noqa: S301 - our own
+    """Return a fit with its model instead of the pickle of it: such a model pickles to the same bytes wherever it was fitted."""
+    return fit if fit.model is None else replace(fit, model=pickle.loads(fit.model))  # noqa: S301 - our own
 
 
 def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:

@@ -73,7 +73,7 @@ class Examples:
         return {
             "numbers": {name: values[rows] for name, values in self.numbers.items()},
             "texts": {name: texts.take(rows) for name, texts in self.texts.items()},
-            "y": self.y[rows],
+            "y": self.y[rows].astype(np.float64),  # in a worker, its dtype is an object of its own that pickles would keep
             "strata": {name: mask[rows] for name, mask in self.strata.items()},
         }
 
