@@ -64,7 +64,7 @@ def test_results_come_in_the_order_of_the_jobs_where_that_is_asked_for(engine: E
 
 
 def test_a_refusal_keeps_its_class_and_message_and_no_worker_logs_what_it_was_given(engine: Engine, dask: Cluster) -> None:
-    with pytest.raises(DataError, match="^too few rows of 9$"):
+    with pytest.raises(DataError, match=r"^too few rows of 9$"):
         list(run(jobs.refuse, [("Atelier g",)], engine))
     assert "Atelier" not in dask.log()
 
@@ -125,7 +125,7 @@ def test_a_scheduler_that_ends_in_between_is_said(tmp_path: Path) -> None:
         found = run(jobs.slow, [(0.5, number) for number in range(20)], Engine(kind="dask", address=own.address))
         next(found)
         own.scheduler.kill()
-        with pytest.raises(EngineError, match="no longer answers .* type the command again"):
+        with pytest.raises(EngineError, match=r"no longer answers .* type the command again"):
             list(found)
 
 
@@ -147,7 +147,7 @@ def test_a_worker_with_other_versions_is_refused(dask: Cluster, monkeypatch: pyt
 
     dask_engine.versions.cache_clear()
     monkeypatch.setattr(dask_engine, "code_version", lambda: "other sources")
-    with pytest.raises(EngineError, match="other versions than the driver.*tabtrail is [0-9a-f]{64} there, other sources here"):
+    with pytest.raises(EngineError, match=r"other versions than the driver.*tabtrail is [0-9a-f]{64} there, other sources here"):
         list(run(jobs.slow, [(0.0, 1)], Engine(kind="dask", address=dask.address)))
     dask_engine.versions.cache_clear()
 

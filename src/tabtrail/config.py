@@ -290,11 +290,15 @@ class Config(Section):
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
 
-    def with_candidates(self, candidates: Mapping[str, dict[str, Parameter]]) -> "Config":
-        """Return the config with more candidates."""
-        changed = self.model_copy(update={"candidates": {**self.candidates, **candidates}})
+    def changed(self, **sections: Any) -> "Config":
+        """Return the config with other sections."""
+        changed = self.model_copy(update=sections)
         changed._root = self._root
         return changed
+
+    def with_candidates(self, candidates: Mapping[str, dict[str, Parameter]]) -> "Config":
+        """Return the config with more candidates."""
+        return self.changed(candidates={**self.candidates, **candidates})
 
     def without_columns(self, columns: Iterable[str]) -> "Config":
         """Return the config with a model that takes none of the columns (or derived features), nor what is derived from them.

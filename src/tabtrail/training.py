@@ -19,6 +19,7 @@ from tabtrail.errors import LeakageError
 from tabtrail.files import write_json, write_parquet
 from tabtrail.hashes import code_version, sha256_json
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
+from tabtrail.modeling.capacity import Plan, memory_limit, plan
 from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
 from tabtrail.modeling.leakage import audit
@@ -82,6 +83,7 @@ class Prepared:
     table: Table
     split: Split
     findings: tuple[Finding, ...]
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,19 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
 def prepare(config: Config, progress: Progress) -> Prepared:
     """Read the rows, split them, and audit columns and split for leakage, as the config's policy says.
 
-    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself.
+    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself,
+    `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
     check_engine(config.engine)
-    data = scan_dataset(config).select(needed_columns(config)).collect()
+    dataset = scan_dataset(config).select(needed_columns(config))
+    texts = config.model.text_features
+    sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
+    capacity = plan(config, sizes.pop("_rows"), sizes, memory_limit(config))
+    progress.say(f"train: {capacity}")
+    if capacity.fold_workers:
+        engine = config.engine.model_copy(update={"workers": capacity.fold_workers})
+        config = config.changed(engine=engine)
+    data = dataset.collect()
     require_sound_split(config, data)
     table = load_table(config, data)
     split = split_table(config, table)
@@ -154,7 +165,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         table = load_table(config, data)
         split = split_table(config, table)
-    return Prepared(config, data, table, split, findings)
+    return Prepared(config, data, table, split, findings, capacity)
 
 
 def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
@@ -196,6 +207,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
         export=lambda model: prove(config, prepared.table, prepared.split, model),
         split=prepared.split,
         finished=tracked.finished,
+        final_workers=prepared.plan.final_workers or None,
         on_result=lambda result: _log_candidate(prepared, tracked, result),
         progress=progress.advance,
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,7 @@ def run_benchmark(
     export: Callable[[Any], tuple[int, Parity | None]] | None = None,
     split: Split | None = None,
     finished: Mapping[str, Result] | None = None,
+    final_workers: int | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Benchmark:
@@ -142,6 +144,7 @@ def run_benchmark(
     The test part is scored once for each candidate and decides nothing. `export` returns the size in bytes of what would be
     deployed of a model (its pickle, where none is given) and its proof; a candidate that fails the proof is not chosen.
     `split` is that of the config where none is given.
+    Fits on the whole training part come last, `final_workers` at once, where that is fewer than the engine has.
     Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done,
     `progress` with fits done and fits in all. Raises `ConfigError` for candidates that cannot be built or fitted as
     configured, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
@@ -151,7 +154,7 @@ def run_benchmark(
     results = dict(finished or {})
     export = export or _pickled_size
     fitted = [each for each in candidates if each.family != BLEND and each.name not in results]
-    for candidate, folds, final in _fit_all(config, table, split, fitted, progress):
+    for candidate, folds, final in _fit_all(config, table, split, fitted, final_workers, progress):
         result = Result(candidate, folds, final, *export(final.model))
         results[result.candidate.name] = result
         on_result(result)
@@ -181,7 +184,12 @@ def _pickled_size(model: Any) -> tuple[int, None]:
 
 
 def _fit_all(
-    config: Config, table: Table, split: Split, candidates: Iterable[Candidate], progress: Callable[[int, int], None]
+    config: Config,
+    table: Table,
+    split: Split,
+    candidates: Iterable[Candidate],
+    final_workers: int | None,
+    progress: Callable[[int, int], None],
 ) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
     """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
     # The forests take longest: started first, they do not leave the other workers idle at the end.
@@ -189,7 +197,13 @@ def _fit_all(
     tasks = [(each, fold) for each in ordered for fold in range(FULL, len(split.folds))]
     fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
     by_name = {each.name: each for each in ordered}
-    for done, fit in enumerate(run_tasks(config, table, split, tasks), 1):
+    if final_workers is None or final_workers >= config.engine.workers:
+        found: Iterable[Fit] = run_tasks(config, table, split, tasks)
+    else:
+        fewer = config.model_copy(update={"engine": config.engine.model_copy(update={"workers": final_workers})})
+        on_folds, on_all = [each for each in tasks if each[1] != FULL], [each for each in tasks if each[1] == FULL]
+        found = chain(run_tasks(config, table, split, on_folds), run_tasks(fewer, table, split, on_all))
+    for done, fit in enumerate(found, 1):
         own = fits[fit.candidate]
         own[fit.fold] = canonical(fit)
         progress(done, len(tasks))

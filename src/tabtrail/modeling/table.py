@@ -14,6 +14,7 @@ from tabtrail.data.contract import to_polars
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.expressions import columns_of, parse_expression
 from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.sampling import sample_rows
 from tabtrail.modeling.split import Keys, Mask, Split, hold_out, split_training_part
 
 _LARGEST_TARGET = 1e100
@@ -173,7 +174,24 @@ def split_table(config: Config, table: Table) -> Split:
     """
     split, seed = config.split, config.model.random_state
     train, test = hold_out(table.keys, split, seed, share=split.test_size, keep=split.folds)
-    return split_training_part(table.keys, split, seed, train, test)
+    return cut_folds(config, table, train, test, seed)
+
+
+def cut_folds(config: Config, table: Table, train: Mask, test: Mask, seed: int) -> Split:
+    """Return the split with a given test part, its folds made of all training rows, or of a sample of `split.max_rows`.
+
+    Raises `DataError` when there are too few keys or dates for every fold.
+    """
+    split = config.split
+    if split.max_rows is None or split.max_rows >= train.sum():
+        return split_training_part(table.keys, split, seed, train, test)
+    among = sample_rows(table.keys.key, table.y, train, split.max_rows, config.model.random_state)
+    have = len({key for key, chosen in zip(table.keys.key, among, strict=True) if chosen})
+    if have <= split.folds:
+        raise DataError(
+            f"split.max_rows {split.max_rows:,} leaves {have:,} whole groups of rows, too few for {split.folds} folds; raise it"
+        )
+    return split_training_part(table.keys, split, seed, train, test, among=among)
 
 
 def require_sound_split(config: Config, data: pl.DataFrame) -> None:
