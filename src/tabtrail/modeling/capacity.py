@@ -39,7 +39,7 @@ class Plan:
         return self.driver + max(self.fold * self.fold_workers, self.final * self.final_workers)
 
     def __str__(self) -> str:
-        at_once = f"{self.fold_workers} fits on folds at once, {self.final_workers} on all rows"
+        at_once = f"fits at once: {self.fold_workers} on folds, {self.final_workers} on all rows"
         return f"{self.rows:,} rows × {self.columns:,} columns take about {self.need / GIB:.1f} GiB at most ({at_once})"
 
 
