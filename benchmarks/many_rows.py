@@ -2,7 +2,7 @@
 
     python benchmarks/many_rows.py [--rows N] [--max-rows N] [--workers N] [--json] [--output FILE]
 
-The CSV, its Parquet and a store are made in a temporary folder; ingest is timed apart. Memory is the proportional set size (PSS) of
+The CSV, its Parquet and a store are made in a temporary folder; ingest is timed apart. Memory is the proportional set size of
 all processes together, looked at twice a second: pages that workers map in common count once.
 """
 
