@@ -26,6 +26,12 @@ def slow(seconds: float, number: int) -> int:
     return number
 
 
+def leave_a_trace(folder: Path, number: int) -> int:
+    (folder / str(number)).touch()
+    time.sleep(0.1)
+    return number
+
+
 def die_once(flag: Path, number: int) -> int:
     """The first job that comes by ends its worker as the kernel does when memory runs out."""
     try:
