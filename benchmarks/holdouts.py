@@ -21,12 +21,13 @@ from scipy import stats
 from tabtrail.champion import graph_bytes
 from tabtrail.config import Config, load_config
 from tabtrail.data.ingest import ingest, scan_dataset
-from tabtrail.modeling.benchmark import Table, build_model, load_table, needed_columns, run_benchmark
+from tabtrail.modeling.benchmark import build_model, run_benchmark
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.coverage import coverage_rows
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import Table, load_table, needed_columns
 
 DEFAULTS = ("LinearRegression", "RandomForest", "GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
 

@@ -34,7 +34,8 @@ import psutil
 from tabtrail.config import Config, load_config
 from tabtrail.data.ingest import scan_dataset
 from tabtrail.errors import reported
-from tabtrail.modeling.benchmark import load_table, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
+from tabtrail.modeling.table import load_table
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1.5

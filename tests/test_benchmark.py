@@ -7,9 +7,10 @@ from conftest import ONE_CANDIDATE, Project, Trained
 from tabtrail.config import FAMILY_NAMES
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.modeling.benchmark import Table, load_table, needed_columns, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import BLEND, FAMILIES, list_candidates
 from tabtrail.modeling.metrics import score
+from tabtrail.modeling.table import Table, load_table, needed_columns
 
 
 def table_of(project: Project, *overrides: str) -> Table:

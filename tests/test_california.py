@@ -14,9 +14,10 @@ from tabtrail.champion import export_champion
 from tabtrail.config import Config, load_config
 from tabtrail.data.ingest import scan_dataset
 from tabtrail.evidence.parity import run_onnx
-from tabtrail.modeling.benchmark import load_table, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.split import split_training_part
+from tabtrail.modeling.table import load_table
 from tabtrail.predictor import Predictor
 
 EXAMPLE = REPO / "examples" / "california_housing" / "config.yaml"

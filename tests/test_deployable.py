@@ -9,8 +9,9 @@ from conftest import Project, Trained
 from tabtrail import pipeline
 from tabtrail.bundle import read_metadata
 from tabtrail.errors import ParityError
-from tabtrail.modeling.benchmark import load_table, needed_columns, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.proof import Parity, Tried
+from tabtrail.modeling.table import load_table, needed_columns
 
 TWO = ["candidates={LightGBM: {n_estimators: 60}, LinearRegression: {}}", "engine.kind=serial", "split.folds=2"]
 CLASSES = {"data", "thresholds", "missing", "unseen", "extremes"}

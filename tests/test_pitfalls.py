@@ -17,8 +17,9 @@ from tabtrail.bundle import load_bundle
 from tabtrail.config import Config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import BundleError, ConfigError, DataError
-from tabtrail.modeling.benchmark import load_table, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.preprocess import feature_frame
+from tabtrail.modeling.table import load_table
 from tabtrail.predictor import Predictor
 from test_cli import call, run_in
 from test_ingest import swap_day_and_month

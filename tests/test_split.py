@@ -10,14 +10,15 @@ from conftest import ONE_CANDIDATE, Project
 from tabtrail import pipeline
 from tabtrail.config import Split as SplitConfig
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.modeling.split import Keys, Split, split_rows
+from tabtrail.modeling.split import Keys, Split, hold_out, split_training_part
 
 KEYS = st.lists(st.integers(0, 40).map(str), min_size=60, max_size=200).filter(lambda keys: len(set(keys)) > 10)
 
 
 def split(keys: list[str], seed: int = 42, dates: Any = None, **config: Any) -> Split:
     dates = None if dates is None else np.asarray(dates, dtype=np.float64)
-    return split_rows(Keys(keys, dates), SplitConfig(**{"kind": "group", "group_key": "k", **config}), seed)
+    rows, split = Keys(keys, dates), SplitConfig(**{"kind": "group", "group_key": "k", **config})
+    return split_training_part(rows, split, seed, *hold_out(rows, split, seed, share=split.test_size, keep=split.folds))
 
 
 def places(keys: list[str], found: Split) -> dict[str, set[tuple[bool, ...]]]:

@@ -18,12 +18,13 @@ from tabtrail.evidence.parity import check_parity, open_graph
 from tabtrail.expressions import date_text
 from tabtrail.files import json_bytes
 from tabtrail.hashes import sha256_json
-from tabtrail.modeling.benchmark import Benchmark, Result, Table
+from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.coverage import calibrated, grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import Table
 from tabtrail.schema import Feature, ModelSchema, rules_over
 from tabtrail.tracking.items import library_versions
 

@@ -10,11 +10,10 @@ from tabtrail.data.ingest import scan_dataset
 from tabtrail.errors import DataError
 from tabtrail.evidence.parity import run_onnx
 from tabtrail.intervals import Grouping, Intervals
-from tabtrail.modeling.benchmark import load_table, needed_columns
 from tabtrail.modeling.gate import Comparison, CoverageCheck, check_coverage, compare
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import feature_frame
-from tabtrail.modeling.split import split_rows
+from tabtrail.modeling.table import hold_out_test, load_table, needed_columns
 
 
 def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Comparison | None, CoverageCheck | None]:
@@ -31,7 +30,7 @@ def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Compa
     comparable = other <= have and challenger.schema.target == champion.schema.target
     data = dataset.select(sorted(needed | own | (other if comparable else set()))).collect()
     table = load_table(config, data)
-    test = table.take(split_rows(table.keys, config.split, config.model.random_state).test)
+    test = table.take(hold_out_test(config, table))
     rows = data[test.row]
     seed, level = config.model.random_state, config.promotion.level
     predicted = _predict(challenger, rows)

@@ -43,6 +43,7 @@ FAMILY_NAMES = (
 MEASURES = ("sum", "avg", "min", "max", "median", "stddev", "count", "count_distinct")
 _MEASURE = re.compile(rf"^({'|'.join(MEASURES)})(?:\((.+)\))?$")
 _TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
+_ADDRESS = re.compile(r"^(tcp|tls)://[^\s/]+:[0-9]{1,5}$")
 _SQLITE = "sqlite:///"
 
 
@@ -154,6 +155,9 @@ class Split(Section):
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=2, le=100)] = 5
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How often the rows are cut into folds anew.")
+    max_rows: Annotated[int, Field(ge=100)] | None = Field(
+        None, description="The folds are cut from a sample of so many training rows at most; final fits take all of them."
+    )
     gap_days: Annotated[int, Field(ge=0)] = Field(0, description="Days between what a time split learns from and what it scores.")
     allow_leaky: bool = Field(False, description="Let a random split stand although rows belong together or span dates.")
 
@@ -314,8 +318,16 @@ class Risk(Section):
 
 
 class Engine(Section):
-    kind: Literal["serial", "processes"] = "processes"
-    workers: Positive = 2
+    kind: Literal["serial", "processes", "dask"] = Field(
+        "processes", description="Where fits run: in this process, in processes of this machine, or on a Dask cluster."
+    )
+    workers: Positive = Field(2, description="Processes of this machine; no more are started than it has cores.")
+    address: str | None = Field(
+        None, description="Of the Dask scheduler, as tcp://127.0.0.1:8786; tls:// with Dask's own settings."
+    )
+    memory_limit_gib: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="What training may take on this machine; by default what is free when it starts."
+    )
 
 
 Parameter = bool | int | float | str | None
@@ -351,11 +363,15 @@ class Config(Section):
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
 
-    def with_candidates(self, candidates: Mapping[str, dict[str, Parameter]]) -> "Config":
-        """Return the config with more candidates."""
-        changed = self.model_copy(update={"candidates": {**self.candidates, **candidates}})
+    def changed(self, **sections: Any) -> "Config":
+        """Return the config with other sections."""
+        changed = self.model_copy(update=sections)
         changed._root = self._root
         return changed
+
+    def with_candidates(self, candidates: Mapping[str, dict[str, Parameter]]) -> "Config":
+        """Return the config with more candidates."""
+        return self.changed(candidates={**self.candidates, **candidates})
 
     def without_columns(self, columns: Iterable[str]) -> "Config":
         """Return the config with a model that takes none of the columns (or derived features), nor what is derived from them.
@@ -472,8 +488,8 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
 
 
 def config_from_run(tree: dict[str, Any], here: Config) -> Config:
-    """Return the config that a run recorded, with the paths and the MLflow store of this project."""
-    own = here.model_dump(mode="json", include={"paths", "mlflow", "bundle", "promotion"})
+    """Return the config that a run recorded, with the paths, the MLflow store and the engine of this project."""
+    own = here.model_dump(mode="json", include={"paths", "mlflow", "bundle", "promotion", "engine"})
     try:
         config = Config.model_validate({**tree, **own})
     except ValidationError as error:
@@ -605,6 +621,10 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
         yield ("split", "kind"), "a time split needs cleaning.date_column"
     if split.by_time and split.repeats > 1:
         yield ("split", "repeats"), "a time split has one order only; there is nothing to repeat"
+    if config.engine.kind == "dask" and config.engine.address is None:
+        yield ("engine", "address"), "engine.kind dask needs the address of its scheduler, as tcp://127.0.0.1:8786"
+    if config.engine.address is not None and not _ADDRESS.match(config.engine.address):
+        yield ("engine", "address"), f"'{config.engine.address}' is no address; write tcp://HOST:PORT or tls://HOST:PORT"
     if split.gap_days and not split.by_time:
         yield ("split", "gap_days"), "only a time split has a gap"
     if config.intervals.by is not None and config.intervals.by not in ("strata", *model.text_features):

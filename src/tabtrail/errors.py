@@ -71,6 +71,14 @@ class StoreError(TabtrailError):
     """The MLflow store cannot be opened or written."""
 
 
+class EngineError(TabtrailError):
+    """The workers that jobs run on cannot be reached, or end."""
+
+
+class CapacityError(TabtrailError):
+    """The work needs more memory than there is."""
+
+
 class MissingExtraError(TabtrailError):
     """A command needs packages that are not installed."""
 

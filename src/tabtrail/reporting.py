@@ -32,11 +32,10 @@ from tabtrail.evidence.parity import open_graph
 from tabtrail.evidence.plots import draw_all
 from tabtrail.evidence.report import Evidence, evidence_pictures, render_report
 from tabtrail.files import read_json, write_json, write_text
-from tabtrail.modeling.benchmark import load_table, needed_columns
 from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.learning_curve import LearningCurve, learning_curve
-from tabtrail.modeling.split import split_rows
+from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.progress import SILENT, Progress
 from tabtrail.promotion import BUNDLE_FOLDER
 from tabtrail.tracking.items import TAG
@@ -184,7 +183,7 @@ def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCu
     table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
     if len(table.y) != board.rows:
         return None
-    split = split_rows(table.keys, config.split, config.model.random_state)
+    split = split_table(config, table)
     known = scores.to_list()[: config.report.learning_curve_folds]
     return learning_curve(
         config,

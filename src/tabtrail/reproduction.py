@@ -63,6 +63,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
         prepared.table,
         export=lambda model: (len(graph_bytes(prepared.config, model)), None),
         split=prepared.split,
+        final_workers=prepared.plan.final_workers or None,
         progress=progress.advance,
     )
     compared = ["data", "config"]

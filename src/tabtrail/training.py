@@ -14,18 +14,12 @@ from tabtrail.champion import Exported, bundle_champion, describe_model, explain
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.engine import check_engine
 from tabtrail.errors import LeakageError
 from tabtrail.files import write_json, write_parquet
 from tabtrail.hashes import code_version, sha256_json
-from tabtrail.modeling.benchmark import (
-    Benchmark,
-    Result,
-    Table,
-    load_table,
-    needed_columns,
-    require_sound_split,
-    run_benchmark,
-)
+from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
+from tabtrail.modeling.capacity import Plan, memory_limit, plan
 from tabtrail.modeling.coverage import predictions_table
 from tabtrail.modeling.errors_over_time import champion_errors
 from tabtrail.modeling.findings import Finding
@@ -33,7 +27,8 @@ from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
 from tabtrail.modeling.leakage import audit
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.slices import error_slices
-from tabtrail.modeling.split import Split, split_rows
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
 from tabtrail.modeling.tables import folds_table, runs_table
 from tabtrail.progress import Progress
 from tabtrail.promotion import BUNDLE_FOLDER, settle
@@ -90,6 +85,7 @@ class Prepared:
     table: Table
     split: Split
     findings: tuple[Finding, ...]
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -139,12 +135,22 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
 def prepare(config: Config, progress: Progress) -> Prepared:
     """Read the rows, split them, and audit columns and split for leakage, as the config's policy says.
 
-    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself.
+    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself,
+    `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
-    data = scan_dataset(config).select(needed_columns(config)).collect()
+    check_engine(config.engine)
+    dataset = scan_dataset(config).select(needed_columns(config))
+    texts = config.model.text_features
+    sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
+    capacity = plan(config, sizes.pop("_rows"), sizes, memory_limit(config))
+    progress.say(f"train: {capacity}")
+    if capacity.fold_workers:
+        engine = config.engine.model_copy(update={"workers": capacity.fold_workers})
+        config = config.changed(engine=engine)
+    data = dataset.collect()
     require_sound_split(config, data)
     table = load_table(config, data)
-    split = split_rows(table.keys, config.split, config.model.random_state)
+    split = split_table(config, table)
     findings = _audit(config, table, split)
     for finding in findings:
         progress.say(f"train: leakage: {finding}")
@@ -160,8 +166,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         config = config.without_columns(columns)
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         table = load_table(config, data)
-        split = split_rows(table.keys, config.split, config.model.random_state)
-    return Prepared(config, data, table, split, findings)
+        split = split_table(config, table)
+    return Prepared(config, data, table, split, findings, capacity)
 
 
 def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
@@ -203,6 +209,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
         export=lambda model: prove(config, prepared.table, prepared.split, model),
         split=prepared.split,
         finished=tracked.finished,
+        final_workers=prepared.plan.final_workers or None,
         on_result=lambda result: _log_candidate(prepared, tracked, result),
         progress=progress.advance,
     )

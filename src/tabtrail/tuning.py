@@ -18,7 +18,8 @@ from tabtrail.hashes import sha256_json
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
 from tabtrail.modeling.metrics import rounded
-from tabtrail.modeling.split import Split, split_training_part
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import cut_folds
 from tabtrail.progress import Progress
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
 from tabtrail.tracking.store import close_dead_runs, find_run, log_items, open_store, running, store_errors
@@ -47,7 +48,7 @@ def tune(
     candidates = _chosen(config, names)
     prepared = prepare(config, progress)
     seed = config.model.random_state + 1
-    split = split_training_part(prepared.table.keys, config.split, seed, prepared.split.train, prepared.split.test)
+    split = cut_folds(prepared.config, prepared.table, prepared.split.train, prepared.split.test, seed)
     until = None if seconds is None else time.monotonic() + seconds
     best = {}
     for candidate in candidates:

@@ -1,6 +1,6 @@
 """The proof that an ONNX graph predicts what the Python model predicts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,14 +33,19 @@ def check_parity(
         "unseen": strange_texts(x, texts, seed),
         "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
     }
-    largest = float(np.abs(np.asarray(model.predict(x), dtype=np.float64)).max()) or 1.0
+    largest = max(float(np.abs(np.asarray(model.predict(chunk), dtype=np.float64)).max()) for chunk in _chunks(x)) or 1.0
     predict = open_graph(graph)
     classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
     return Parity(tolerance, classes, thresholds, tried)
 
 
+def _chunks(x: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Cut rows into parts whose matrix is small beside the rows themselves."""
+    return (x.iloc[at : at + _CHUNK] for at in range(0, len(x), _CHUNK))
+
+
 def _compare(predict: Callable[[pd.DataFrame], Array], model: Any, probes: Probes, scale: float, largest: float) -> Tried:
-    taken = within_float32(model, probes.x)
+    taken = np.concatenate([within_float32(model, chunk) for chunk in _chunks(probes.x)])
     rows = np.flatnonzero(taken)
     chunks = [probes.x.iloc[rows[at : at + _CHUNK]] for at in range(0, len(rows), _CHUNK)]
     difference = np.concatenate([np.zeros(0), *(_differences(predict, model, chunk, scale, largest) for chunk in chunks)])

@@ -4,58 +4,32 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
-import joblib
 import numpy as np
-import pandas as pd
-import polars as pl
 from catboost import CatBoostError
 from lightgbm.basic import LightGBMError
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from tabtrail.config import Config
-from tabtrail.config import Split as SplitConfig
-from tabtrail.data.contract import to_polars
+from tabtrail.engine import run
 from tabtrail.errors import ConfigError, DataError, ParityError
-from tabtrail.expressions import ColumnRef, columns_of, parse_expression
+from tabtrail.expressions import ColumnRef
+from tabtrail.jobs import Shared
 from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
-from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, feature_frame
+from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor
 from tabtrail.modeling.proof import Parity
-from tabtrail.modeling.split import Fold, Keys, Mask, Split, hold_out, split_rows
-from tabtrail.parallel import spread
+from tabtrail.modeling.split import Fold, Mask, Split, hold_out
+from tabtrail.modeling.table import Examples, Table, split_table
 
 _INNER_SHARE = 0.15
 FULL = -1
-_LARGEST_TARGET = 1e100
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of a benchmark in canonical order (sorted by their values, so that the file's order is of no account).
-
-    `x` has the raw columns that the model takes, `y` the target, `keys` what places a row in a split, `groups` the text of
-    the group key (None where the config names none), `strata` the rows of each named condition, `row` the position of each
-    row in the dataset as it was read.
-    """
-
-    x: pd.DataFrame
-    y: Array
-    keys: Keys
-    groups: NDArray[np.object_] | None
-    strata: dict[str, Mask]
-    row: NDArray[np.int64]
-
-    def take(self, rows: Mask) -> "Table":
-        """Return the chosen rows."""
-        strata = {name: mask[rows] for name, mask in self.strata.items()}
-        groups = None if self.groups is None else self.groups[rows]
-        return Table(self.x[rows], self.y[rows], self.keys.take(rows), groups, strata, self.row[rows])
 
 
 @dataclass(frozen=True)
@@ -154,64 +128,6 @@ class Benchmark:
         return next(result for result in self.results if result.candidate.name == name)
 
 
-def needed_columns(config: Config) -> list[str]:
-    """Return the columns that a benchmark reads: inputs, target, group key, date, and what the strata look at."""
-    strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in config.model.strata.values())))
-    placing = [name for name in (config.split.group_key, config.cleaning.date_column) if name is not None]
-    return list(dict.fromkeys([*config.inputs, config.model.target, *placing, *strata]))
-
-
-def load_table(config: Config, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from the kept rows of the dataset.
-
-    Raises `DataError` for a target of one value, or beyond 1e100.
-    """
-    model, split = config.model, config.split
-    strata = {
-        name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
-    }
-    names = needed_columns(config)
-    rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
-    beyond = int((rows.get_column(model.target).cast(pl.Float64).abs() > _LARGEST_TARGET).sum())
-    if beyond:
-        raise DataError(
-            f"the target {model.target} is beyond {_LARGEST_TARGET:g} in {beyond:,} rows, where squared errors are no numbers;"
-            " set contract.columns bounds (min, max) that reject such rows"
-        )
-    if rows.get_column(model.target).n_unique() == 1:
-        raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
-    grouped = split.kind in ("group", "group_time") and split.group_key is not None
-    keyed = rows.select(split.group_key) if grouped else rows.select(names)  # equal rows are one key: they fall together
-    keys = [str(row[0]) for row in keyed.iter_rows()] if grouped else [repr(row) for row in keyed.iter_rows()]
-    date = config.cleaning.date_column
-    days = None if date is None else rows.get_column(date).to_physical().cast(pl.Float64).to_numpy()
-    return Table(
-        x=feature_frame(rows, config.number_inputs, model.text_features),
-        y=rows.get_column(model.target).cast(pl.Float64).to_numpy().copy(),
-        keys=Keys(keys, days),
-        groups=None if split.group_key is None else rows.get_column(split.group_key).cast(pl.String).to_numpy().astype(object),
-        strata={name: rows.get_column(f"_stratum_{name}").to_numpy().astype(bool) for name in strata},
-        row=rows.get_column("_row").to_numpy().astype(np.int64),
-    )
-
-
-def require_sound_split(config: Config, data: pl.DataFrame) -> None:
-    """Raise `ConfigError` for a random split of rows that belong together or span dates, unless `split.allow_leaky`."""
-    split, date = config.split, config.cleaning.date_column
-    if split.kind != "random" or split.allow_leaky:
-        return
-    remedy = "or set split.allow_leaky: true, and the report will say so"
-    if split.group_key is not None and data.get_column(split.group_key).n_unique() < data.height:
-        raise ConfigError(
-            f"split.kind: random would put rows of one {split.group_key} on both sides; use split.kind: group, {remedy}"
-        )
-    if date is not None and data.get_column(date).n_unique() > 1:
-        raise ConfigError(
-            f"split.kind: random would learn from later dates than it is tested on ({date} spans"
-            f" {data.get_column(date).n_unique():,} dates); use split.kind: time, {remedy}"
-        )
-
-
 def run_benchmark(
     config: Config,
     table: Table,
@@ -219,6 +135,7 @@ def run_benchmark(
     export: Callable[[Any], tuple[int, Parity | None]] | None = None,
     split: Split | None = None,
     finished: Mapping[str, Result] | None = None,
+    final_workers: int | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Benchmark:
@@ -227,16 +144,17 @@ def run_benchmark(
     The test part is scored once for each candidate and decides nothing. `export` returns the size in bytes of what would be
     deployed of a model (its pickle, where none is given) and its proof; a candidate that fails the proof is not chosen.
     `split` is that of the config where none is given.
+    Fits on the whole training part come last, `final_workers` at once, where that is fewer than the engine has.
     Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done,
     `progress` with fits done and fits in all. Raises `ConfigError` for candidates that cannot be built or fitted as
     configured, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
     """
     candidates = list_candidates(config.candidates, with_formulas=bool(config.model.formulas))
-    split = split or split_rows(table.keys, config.split, config.model.random_state)
+    split = split or split_table(config, table)
     results = dict(finished or {})
     export = export or _pickled_size
     fitted = [each for each in candidates if each.family != BLEND and each.name not in results]
-    for candidate, folds, final in _fit_all(config, table, split, fitted, progress):
+    for candidate, folds, final in _fit_all(config, table, split, fitted, final_workers, progress):
         result = Result(candidate, folds, final, *export(final.model))
         results[result.candidate.name] = result
         on_result(result)
@@ -266,7 +184,12 @@ def _pickled_size(model: Any) -> tuple[int, None]:
 
 
 def _fit_all(
-    config: Config, table: Table, split: Split, candidates: Iterable[Candidate], progress: Callable[[int, int], None]
+    config: Config,
+    table: Table,
+    split: Split,
+    candidates: Iterable[Candidate],
+    final_workers: int | None,
+    progress: Callable[[int, int], None],
 ) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
     """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
     # The forests take longest: started first, they do not leave the other workers idle at the end.
@@ -274,7 +197,13 @@ def _fit_all(
     tasks = [(each, fold) for each in ordered for fold in range(FULL, len(split.folds))]
     fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
     by_name = {each.name: each for each in ordered}
-    for done, fit in enumerate(run_tasks(config, table, split, tasks), 1):
+    if final_workers is None or final_workers >= config.engine.workers:
+        found: Iterable[Fit] = run_tasks(config, table, split, tasks)
+    else:
+        fewer = config.model_copy(update={"engine": config.engine.model_copy(update={"workers": final_workers})})
+        on_folds, on_all = [each for each in tasks if each[1] != FULL], [each for each in tasks if each[1] == FULL]
+        found = chain(run_tasks(config, table, split, on_folds), run_tasks(fewer, table, split, on_all))
+    for done, fit in enumerate(found, 1):
         own = fits[fit.candidate]
         own[fit.fold] = canonical(fit)
         progress(done, len(tasks))
@@ -282,24 +211,48 @@ def _fit_all(
             yield by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds))), own[FULL]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What one fit learns from and is scored on [rows of the table]; `watched` are those training rows [training rows] that
+    early stopping looks at, None where nothing stops early or they are too few.
+    """
+
+    train: Mask
+    valid: Mask
+    watched: Mask | None = None
+
+
 def run_tasks(
     config: Config, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, in_order: bool = False
 ) -> Generator[Fit]:
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
-    recipe = Recipe.of(config)
-    jobs = (joblib.delayed(fit_and_score)(candidate, fold, table, split, recipe, config.split) for candidate, fold in tasks)
-    yield from spread(config.engine, jobs, in_order=in_order)
+    early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
+    rows = {fold: Shared(rows_of(config, table, split, fold, early=early)) for fold in sorted({fold for _, fold in tasks})}
+    examples, recipe = Shared(table.examples()), Recipe.of(config)
+    jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
+    yield from run(fit_and_score, jobs, config.engine, in_order=in_order)
 
 
-def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, recipe: Recipe, split_config: SplitConfig) -> Fit:
-    """Fit a candidate on the training rows of a fold and score it on the others; fold -1 is training and test part."""
+def rows_of(config: Config, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
+    """Return the rows of a fold (-1: training and test part); watched are whole groups, or the latest, 15 %."""
     rows = Fold(split.train, split.test) if fold == FULL else split.folds[fold]
-    train, valid = table.take(rows.train), table.take(rows.valid)
+    watched = None
+    if early:
+        with suppress(DataError):
+            keys = table.keys.take(rows.train)
+            watched = hold_out(keys, config.split, config.model.random_state + 1, share=_INNER_SHARE)[1]
+    return Rows(rows.train, rows.valid, watched)
+
+
+def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe) -> Fit:
+    """Fit a candidate on the training rows of a fold and score it on the others; the model, if kept, is a pickle of its own."""
+    train, valid = examples.take(rows.train), examples.take(rows.valid)
+    x = train.x
     start = time.perf_counter()
     try:
-        iterations = choose_iterations(candidate, recipe, split_config, train)
+        iterations = choose_iterations(candidate, recipe, train, rows.watched)
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
-        model = build_model(candidate, recipe, **changed).fit(train.x, train.y)
+        model = build_model(candidate, recipe, **changed).fit(x, train.y)
         forget_time(regressor_of(model))
     except (ValueError, CatBoostError, LightGBMError) as error:
         raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
@@ -317,13 +270,13 @@ def fit_and_score(candidate: Candidate, fold: int, table: Table, split: Split, r
         fit_seconds=round(fitted - start, 4),
         predict_seconds=round(done - fitted, 4),
         iterations=iterations,
-        model=model if fold == FULL else None,
+        model=pickle.dumps(model) if fold == FULL else None,
     )
 
 
 def canonical(fit: Fit) -> Fit:
-    """Return a fit whose model pickles to the same bytes however often it was pickled before: by a worker, by MLflow."""
-    return fit if fit.model is None else replace(fit, model=pickle.loads(pickle.dumps(fit.model)))  # noqa: S301 - our own
+    """Return a fit with its model instead of the pickle of it: such a model pickles to the same bytes wherever it was fitted."""
+    return fit if fit.model is None else replace(fit, model=pickle.loads(fit.model))  # noqa: S301 - our own
 
 
 def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
@@ -345,30 +298,27 @@ def regressor_of(model: Any) -> Any:
     return pipeline.named_steps["model"] if isinstance(pipeline, Pipeline) else None
 
 
-def choose_iterations(candidate: Candidate, recipe: Recipe, split_config: SplitConfig, train: Table) -> int | None:
-    """Return how many boosting rounds do best on a part of the training rows (whole groups or the latest, 15 %).
+def choose_iterations(candidate: Candidate, recipe: Recipe, train: Examples, watched_rows: Mask | None) -> int | None:
+    """Return how many boosting rounds do best on the watched ones of the training rows.
 
     None, and so all configured rounds, without early stopping, or where the training rows are too few to hold some out.
     """
-    if candidate.early_stopping_rounds is None:
+    if candidate.early_stopping_rounds is None or watched_rows is None:
         return None
     rounds = FAMILIES[candidate.family].best_iterations
-    try:
-        fitted_rows, watched_rows = hold_out(train.keys, split_config, recipe.seed + 1, share=_INNER_SHARE)
-    except DataError:
-        return None
     if rounds is None:
         return None
-    fitted, watched = train.take(fitted_rows), train.take(watched_rows)
+    fitted, watched = train.take(~watched_rows), train.take(watched_rows)
     model = build_model(candidate, recipe)
+    fitted_x, watched_x = fitted.x, watched.x
     pipeline, weights, watched_weights, y, watched_y = model, None, None, fitted.y, watched.y
     if isinstance(model, TransformedRegressor):
-        model.learn_reference(fitted.x)
-        pipeline, weights, watched_weights = model.pipeline, model.weights(fitted.x), model.weights(watched.x)
-        y, watched_y = model.transform(fitted.x, fitted.y), model.transform(watched.x, watched.y)
+        model.learn_reference(fitted_x)
+        pipeline, weights, watched_weights = model.pipeline, model.weights(fitted_x), model.weights(watched_x)
+        y, watched_y = model.transform(fitted_x, fitted.y), model.transform(watched_x, watched.y)
     preprocessor = pipeline.named_steps["preprocess"]
-    learned = Sample(preprocessor.fit_transform(fitted.x, y), y, weights)
-    held = Sample(preprocessor.transform(watched.x), watched_y, watched_weights)
+    learned = Sample(preprocessor.fit_transform(fitted_x, y), y, weights)
+    held = Sample(preprocessor.transform(watched_x), watched_y, watched_weights)
     return rounds(pipeline.named_steps["model"], learned, held, candidate.early_stopping_rounds)
 
 

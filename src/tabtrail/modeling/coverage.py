@@ -7,11 +7,12 @@ import polars as pl
 
 from tabtrail.config import Config
 from tabtrail.intervals import ALL, Grouping, Intervals
-from tabtrail.modeling.benchmark import Benchmark, Result, Table
+from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.calibration import Coverage, calibrate, measure_coverage
 from tabtrail.modeling.leaderboard import CoverageRow
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.split import Mask
+from tabtrail.modeling.table import Table
 
 
 def grouping(config: Config) -> Grouping:

@@ -178,6 +178,10 @@ def notes(config: Config, benchmark: "Benchmark") -> Iterator[str]:
     from tabtrail.modeling.coverage import calibrated
     from tabtrail.modeling.preprocess import derive
 
+    trained, chosen_on = int(benchmark.split.train.sum()), int(benchmark.split.choosing.sum())
+    if config.split.max_rows is not None and config.split.max_rows < trained:
+        yield f"chosen on a sample of {chosen_on:,} of {trained:,} training rows (split.max_rows); final fits took all of them"
+
     if calibrated(config, benchmark, benchmark.champion) is None:
         yield (
             f"no intervals: {int(benchmark.split.train.sum()):,} training rows are too few for a level of"

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from tabtrail.config import Config
-from tabtrail.modeling.benchmark import Table, fit_and_score
+from tabtrail.modeling.benchmark import fit_and_score, rows_of
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.split import Fold, Mask, Split
+from tabtrail.modeling.table import Table
 
 SHARES = (0.1, 0.2, 0.4, 0.7)
 _LEAST_ROWS = 20
@@ -66,7 +67,9 @@ def learning_curve(
             continue
         scores = []
         for place, part in enumerate(parts):
-            fit = fit_and_score(candidate, 0, table, Split(split.train, split.test, (part,)), recipe, config.split)
+            one = Split(split.train, split.test, (part,))
+            rows = rows_of(config, table, one, 0, early=candidate.early_stopping_rounds is not None)
+            fit = fit_and_score(candidate, 0, rows, table.examples(), recipe)
             scores.append(fit.scores.rmse)
             progress(index * len(chosen) + place + 1, total)
         points.append((round(float(np.mean([part.train.sum() for part in parts]))), scores))

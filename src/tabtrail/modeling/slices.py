@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from tabtrail.config import Config
 from tabtrail.expressions import date_text
-from tabtrail.modeling.benchmark import Benchmark, Result, Table
+from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.metrics import Array, rounded
+from tabtrail.modeling.table import Table
 
 _DECILES = 10
 SCHEMA = {

@@ -34,6 +34,11 @@ class Split:
     folds: tuple[Fold, ...]
 
     @property
+    def choosing(self) -> Mask:
+        """The training rows that the folds are made of."""
+        return np.asarray(np.any([fold.train | fold.valid for fold in self.folds], axis=0))
+
+    @property
     def valid_share(self) -> float:
         """Validated rows for each training row, the mean over the folds (Nadeau and Bengio's n2/n1)."""
         return float(np.mean([fold.valid.sum() / fold.train.sum() for fold in self.folds]))
@@ -52,18 +57,15 @@ class Keys:
         return Keys(kept, None if self.date is None else self.date[rows])
 
 
-def split_rows(keys: Keys, config: SplitConfig, seed: int) -> Split:
-    """Split rows into training and test part, and the training part into folds, as the config says.
+def split_training_part(
+    keys: Keys, config: SplitConfig, seed: int, train: Mask, test: Mask, *, among: Mask | None = None
+) -> Split:
+    """Return the split with a given test part: its folds are made of the training part alone, or of some of its rows.
 
-    Raises `DataError` when there are too few keys or dates for a test part and every fold.
+    Raises `DataError` when there are too few keys or dates for every fold.
     """
-    train, test = hold_out(keys, config, seed, share=config.test_size, keep=config.folds)
-    return split_training_part(keys, config, seed, train, test)
-
-
-def split_training_part(keys: Keys, config: SplitConfig, seed: int, train: Mask, test: Mask) -> Split:
-    """Return the split with a given test part: its folds are made of the training part alone."""
-    folds = _time_folds(keys, config, train) if config.by_time else _key_folds(keys, config, seed, train)
+    chosen = train if among is None else train & among
+    folds = _time_folds(keys, config, chosen) if config.by_time else _key_folds(keys, config, seed, chosen)
     return Split(train, test, tuple(folds))
 
 

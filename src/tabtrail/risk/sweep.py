@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-import joblib
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from tabtrail.config import Config
+from tabtrail.engine import run
+from tabtrail.jobs import Shared
 from tabtrail.modeling.metrics import rounded
-from tabtrail.parallel import spread
 from tabtrail.risk.origins import ENOUGH_SEASONS
 from tabtrail.risk.result import SegmentResult, SeriesPart
 from tabtrail.risk.segments import Facts, analyse_safely
@@ -62,7 +62,8 @@ def analyse_all(config: Config, series: Sequence[Series], facts: Facts) -> Itera
     """Yield each series with its result as it is done, the long ones first."""
     ordered = sorted(series, key=lambda each: -len(each.values))
     batches = [tuple(ordered[start : start + _BATCH]) for start in range(0, len(ordered), _BATCH)]
-    for done in spread(config.engine, [joblib.delayed(_analyse)(batch, config, facts) for batch in batches]):
+    shared, known = Shared(config), Shared(facts)
+    for done in run(_analyse, [(batch, shared, known) for batch in batches], config.engine):
         yield from done
 
 

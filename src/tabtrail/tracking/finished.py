@@ -8,11 +8,12 @@ import numpy as np
 
 from tabtrail.config import Config
 from tabtrail.errors import StoreError
-from tabtrail.modeling.benchmark import FULL, Fit, Result, Table
+from tabtrail.modeling.benchmark import FULL, Fit, Result
 from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Fold, Split
+from tabtrail.modeling.table import Table
 from tabtrail.tracking.items import MODEL, PREDICTIONS, TAG
 from tabtrail.tracking.store import LoggedModel, Run, Store, load_model, model_location, read_artifact
 

@@ -1,0 +1,110 @@
+"""The memory that a benchmark takes, known before it reads a row, and what there is."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabtrail.config import Config
+from tabtrail.engine import processes
+from tabtrail.errors import CapacityError
+from tabtrail.modeling.table import needed_columns
+
+GIB = 2**30
+# Bytes of a value, measured by benchmarks/many_rows.py: as read and once more sorted; in the table; in a fit, where the matrix
+# is there as blocks, joined, and as the library's own copy.
+_READ, _TABLE, _FRAME, _MATRIX = 24, 8, 16, 24
+_KEY, _ROW_KEY, _ROW_KEY_VALUE = 16, 60, 14
+_START = 700 * 2**20
+_WORKER = 300 * 2**20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a benchmark takes [bytes]: the driver, one fit on a fold, one on all training rows; and how many run at once.
+
+    `rows` and `columns` are those of the whole matrix that models fit.
+    """
+
+    rows: int
+    columns: int
+    driver: int
+    fold: int
+    final: int
+    fold_workers: int
+    final_workers: int
+
+    @property
+    def need(self) -> int:
+        return self.driver + max(self.fold * self.fold_workers, self.final * self.final_workers)
+
+    def __str__(self) -> str:
+        at_once = f"fits at once: {self.fold_workers} on folds, {self.final_workers} on all rows"
+        return f"{self.rows:,} rows × {self.columns:,} columns take about {self.need / GIB:.1f} GiB at most ({at_once})"
+
+
+def plan(config: Config, rows: int, distinct: Mapping[str, int], limit: int) -> Plan:
+    """Return how the benchmark fits into `limit` bytes, with fewer fits at once where that is what it takes.
+
+    `distinct` are the different texts of each text column. On a cluster, fits are no matter of this machine. Raises
+    `CapacityError`, with what can be done, where not even one fit at a time has room.
+    """
+    model, split = config.model, config.split
+    one_hot = sum(min(distinct[name], model.max_categories) for name in model.categorical_features)
+    encoded = len(model.frequency_encoded) + len(model.target_encoded)
+    columns = len(model.numeric_features) + len(model.formulas) + one_hot + encoded
+    read = len(needed_columns(config))
+    grouped = split.kind in ("group", "group_time")
+    keys = _KEY if grouped else _ROW_KEY + _ROW_KEY_VALUE * read
+    masks = 2 * (split.folds * split.repeats + 1) + len(model.strata)
+    driver = _START + rows * (_READ * read + keys + _TABLE * (len(config.inputs) + 3) + masks)
+    train = int(rows * (1 - split.test_size))
+    sampled = min(train, split.max_rows or train)
+    fold = _fit_bytes(config, sampled, columns)
+    final = _fit_bytes(config, train, columns)
+    if config.engine.kind == "dask":
+        fold_workers = final_workers = 0
+    else:
+        at_once, room = processes(config.engine), limit - driver
+        fold_workers, final_workers = (max(1, min(at_once, room // each)) for each in (fold, final))
+    found = Plan(rows, columns, driver, fold, final, fold_workers, final_workers)
+    if found.need > limit:
+        raise CapacityError(
+            f"{found}, and there are {limit / GIB:.1f} GiB; take columns or categories out (model.max_categories,"
+            " model.frequency_encoded), fit on machines with more (engine.kind: dask), free memory, or, if you know better, raise"
+            " engine.memory_limit_gib"
+        )
+    return found
+
+
+def _fit_bytes(config: Config, rows: int, columns: int) -> int:
+    return _WORKER + rows * (_FRAME * len(config.inputs) + _MATRIX * columns)
+
+
+def memory_limit(config: Config) -> int:
+    """Return the bytes that a benchmark may take: as configured, else what is free, of the machine or of its container."""
+    if config.engine.memory_limit_gib is not None:
+        return int(config.engine.memory_limit_gib * GIB)
+    return min((each for each in (_machine(), _container(Path("/sys/fs/cgroup"))) if each is not None), default=2**62)
+
+
+def _machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _container(folder: Path) -> int | None:
+    """Return what a control group (version 2, else 1) has left; None where it has no limit."""
+    for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+        try:
+            return max(0, int((folder / limit).read_text()) - int((folder / used).read_text()))
+        except (OSError, ValueError):
+            continue
+    return None
