@@ -51,6 +51,7 @@ def main() -> None:
             else:  # it ended before it was killed: check, and begin anew
                 rounds.append({"ended": True, "equal": outcome(killed) == expected})
                 shutil.rmtree(killed / "output" / ".stages")
+                shutil.rmtree(killed / "models")
                 clear_store(killed)
         subprocess.run(command, cwd=killed, check=True, capture_output=True)
         equal = outcome(killed) == expected and all(each.get("equal", True) for each in rounds)

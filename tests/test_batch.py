@@ -3,6 +3,7 @@
 import csv
 import random
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,11 @@ def test_a_file_that_is_not_utf_8_is_read_in_the_encoding_of_the_config(
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("rows.csv", "a,b\n1,2\n", r"lacks the column 'QUANTITYORDERED'"),
-        ("rows.csv", "", r"lacks the column"),
+        ("rows.csv", "a,b\n1,2\n", r"lacks the columns 'QUANTITYORDERED'"),
+        ("rows.csv", "", r"is empty"),
         ("rows.parquet", "nonsense", r"cannot be read"),
         ("rows.txt", "a", r"must end in \.csv or \.parquet"),
-        ("none.csv", None, r"there is no file"),
+        ("none.csv", None, r"is not there"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(
@@ -129,9 +130,36 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(
 ) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
-    with pytest.raises(UsageError, match=match):
+    with pytest.raises((UsageError, DataError), match=match):
         score(predictor, tmp_path / name)
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_file_without_one_whole_row_is_refused(predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(",".join(rows[0]) + "\n1,2,3\n4,5\n")
+    with pytest.raises(DataError, match=r"no row of rows.csv can be scored; row 1: has 3 fields instead of \d+"):
+        score(predictor, path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("MSRP", [b"SECRET"], "the column 'MSRP' is .*binary; it must be numbers"),
+        ("MSRP", ["95"], "the column 'MSRP' is large_string; it must be numbers"),
+        ("MSRP", [True], "the column 'MSRP' is bool; it must be numbers"),
+        ("MSRP", [date(2005, 5, 31)], r"the column 'MSRP' is date32\[day\]; it must be numbers"),
+        ("COUNTRY", [["USA"]], "the column 'COUNTRY' is .*list<.*; it must be texts"),
+    ],
+)
+def test_parquet_columns_of_another_kind_are_refused_without_a_value(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, column: str, values: list[Any], message: str
+) -> None:
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame(rows[:1]).with_columns(pl.Series(column, values)).write_parquet(path)
+    with pytest.raises(DataError, match=message) as caught:
+        score(predictor, path)
+    assert "SECRET" not in str(caught.value)
 
 
 def test_no_good_row_at_all_is_a_failure_that_leaves_the_file_before(

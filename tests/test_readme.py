@@ -1,5 +1,6 @@
 """The README's commands do what it says, typed one after the other in a copy of the repository."""
 
+import json
 import os
 import re
 import shutil
@@ -121,7 +122,7 @@ def test_every_command_works_in_the_order_it_stands(finished: dict[str, str], ch
 def test_the_command_line_and_the_service_give_the_same_number(finished: dict[str, str]) -> None:
     command_line = next(out for command, out in finished.items() if "src.predict_sales --json" in command)
     served = next(out for command, out in finished.items() if command.startswith("curl"))
-    amount = float(re.search(r'"prediction":([\d.]+)', served)[1])  # type: ignore[index]
+    amount = json.loads(served)["prediction"]
     assert command_line.startswith(f"{amount:,.2f} USD  (90% interval ")
 
 

@@ -1,6 +1,7 @@
 """The service over real HTTP on loopback."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -139,3 +140,16 @@ def test_before_training_it_is_up_and_says_so(project: Project) -> None:
         assert "tabtrail run" in answer.json()["detail"]
         assert str(project.root) not in answer.text
         assert client.get("/openapi.json").status_code == 200
+
+
+def test_an_address_that_cannot_be_listened_on_is_one_message(project: Project) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "tabtrail", "serve", "--config", str(project.config_file), "--port", port]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"error: cannot listen on 127.0.0.1:{port}: Address already in use; name another with --host or --port\n"
+    )

@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import Project, serving
+from conftest import REPO, Project, serving
 from tabtrail.batch import Source, score_file
 from tabtrail.bundle import build_bundle, deploy_bundle, load_bundle, read_metadata
 from tabtrail.predictor import Predictor
@@ -102,7 +104,13 @@ def test_all_ways_to_ask_give_the_number_of_the_python_pipeline(
     writer.writerows(rows)
     lines = "\n".join(map(json.dumps, rows))
     ndjson = client.post("/predict/batch", content=lines, headers={"content-type": "application/x-ndjson"}).text
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    words = ["--json-file", str(tmp_path / "rows.json"), "--output", "json", "--config", str(small.config_file)]
+    typed = subprocess.run(
+        [sys.executable, "-m", "src.predict_sales", *words], cwd=REPO, capture_output=True, text=True, check=True
+    )
     found = {
+        "command line": [each["prediction"] for each in json.loads(typed.stdout)],
         "single": [client.post("/predict", json=row).json()["prediction"] for row in rows],
         "batch": [each["prediction"] for each in client.post("/predict/batch", json=rows).json()["predictions"]],
         "ndjson": [json.loads(line)["prediction"] for line in ndjson.splitlines()],

@@ -67,7 +67,7 @@ def score_file(predictor: Predictor, source: Source, output: Path, *, intervals:
     _check_paths(source, output)
     scorer, outcome, progress = ColumnScorer(predictor), Outcome(), _Progress()
     features = predictor.schema.features
-    rejects = output.with_name(f"{output.stem}_rejects.parquet")
+    rejects = rejects_path(output)
     fields = [("row", pa.int64()), *((name, None) for name in source.keep), ("prediction", pa.float64())]
     fields += [("low", pa.float64()), ("high", pa.float64())] if intervals and predictor.calibrated else []
     names = [*(name for name, _ in fields), "warnings"]
@@ -92,6 +92,11 @@ def score_file(predictor: Predictor, source: Source, output: Path, *, intervals:
     if not outcome.rejected:
         rejects.unlink(missing_ok=True)
     return outcome
+
+
+def rejects_path(output: Path) -> Path:
+    """Return where the refused rows of a file go."""
+    return output.with_name(f"{output.stem}_rejects.parquet")
 
 
 # Arrays are made from their buffers: `pa.array`, `pa.scalar` and `to_numpy` import pandas where there is one, which takes 0.2 s.
@@ -211,10 +216,27 @@ def _blocks(source: Source, features: Sequence[Feature], outcome: Outcome) -> It
 def _parquet_blocks(source: Source, features: Sequence[Feature]) -> Iterator[Block]:
     with pq.ParquetFile(source.path) as file:
         wanted = _wanted(source, features, file.schema_arrow.names)
+        _require_types(source, features, file.schema_arrow)
         start = 1
         for batch in file.iter_batches(_BLOCK_ROWS, columns=wanted):
             yield Block(np.arange(start, start + batch.num_rows), batch)
             start += batch.num_rows
+
+
+def _require_types(source: Source, features: Sequence[Feature], schema: Any) -> None:
+    """Raise `DataError` for a column that holds neither numbers nor texts nor dates where they belong; texts are no numbers."""
+    for feature in features:
+        kind = schema.field(feature.name).type
+        inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+        text = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+        taken = {
+            "numeric": not pa.types.is_dictionary(kind) and (pa.types.is_integer(kind) or pa.types.is_floating(kind)),
+            "categorical": text,
+            "date": text or pa.types.is_date(kind) or pa.types.is_timestamp(kind),
+        }
+        if not (taken[feature.kind] or pa.types.is_null(kind)):
+            wanted = {"numeric": "numbers", "categorical": "texts", "date": "dates"}[feature.kind]
+            raise DataError(f"{source.path}: the column '{feature.name}' is {kind}; it must be {wanted}")
 
 
 def _csv_blocks(source: Source, features: Sequence[Feature], encoding: str) -> Iterator[Block]:
@@ -264,7 +286,7 @@ def _read_csv(source: Source, features: Sequence[Feature], encoding: str, *, typ
             broken[:] = [each for each in broken if each[0] >= start]
             yield Block(numbers, batch, now)
         if broken:
-            yield Block(np.arange(0), batch.slice(0, 0), list(broken))
+            yield Block(np.arange(0), pa.RecordBatch.from_pylist([], schema=reader.schema), list(broken))
 
 
 def _csv_type(feature: Feature, *, typed: bool) -> Any:
@@ -282,11 +304,14 @@ def _header(source: Source, encoding: str) -> list[str]:
 
 def _wanted(source: Source, features: Sequence[Feature], found: Sequence[str]) -> list[str]:
     wanted = list(dict.fromkeys([*(feature.name for feature in features), *source.keep]))
+    if not found:
+        raise DataError(f"{source.path} is empty")
     missing = [f"'{name}'{nearest(name, list(found))}" for name in wanted if name not in found]
     if missing:
-        raise UsageError(f"{source.path} lacks the column {', '.join(missing)}")
+        which = "the column" if len(missing) == 1 else "the columns"
+        raise DataError(f"{source.path} lacks {which} {', '.join(missing)}; is its delimiter that of the config?")
     if len(set(found)) < len(found):
-        raise UsageError(f"{source.path} has two columns of one name")
+        raise DataError(f"{source.path} has two columns of one name")
     return wanted
 
 
@@ -307,7 +332,11 @@ def _encoding(source: Source) -> str:
 
 def _check_paths(source: Source, output: Path) -> None:
     if not source.path.is_file():
-        raise UsageError(f"there is no file {source.path}")
+        what = "is no file" if source.path.exists() else "is not there"
+        raise UsageError(f"--input {source.path} {what}")
+    for path in (output, rejects_path(output)):
+        if path.is_dir():
+            raise UsageError(f"--output: {path} is a folder; name a file that can be written there")
     if source.path.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"--input {source.path}: the name must end in .csv or .parquet")
     if output.suffix.lower() != ".parquet":

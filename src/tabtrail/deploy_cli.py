@@ -111,6 +111,7 @@ def inspect(
     if as_json:
         print_json(metadata)
         return
+    typer.echo("the metadata is intact; whether the other files are: tabtrail bundle verify")
     for key in ("format", "name", "model", "family", "target", "currency", "run_id", "created", "synthetic", "data_sha256"):
         typer.echo(f"{key:12} {_line(metadata.get(key))}")
     typer.echo(f"{'columns':12} {_line(', '.join(each['name'] for each in metadata['schema']['features']))}")

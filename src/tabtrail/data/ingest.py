@@ -21,6 +21,7 @@ from tabtrail.hashes import sha256_file, sha256_folder
 from tabtrail.sample import mark_path
 
 _RULES = "_rules"
+_LARGEST_TARGET = 1e100
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -95,6 +96,12 @@ def _require_learnable(config: Config, kept: pl.DataFrame) -> None:
     target, split = config.model.target, config.split
     if kept.get_column(target).n_unique() == 1 and kept.height > 1:
         raise DataError(f"the target {target} has the same value in all {kept.height:,} rows; there is nothing to learn")
+    beyond = int((kept.get_column(target).cast(pl.Float64).abs() > _LARGEST_TARGET).sum())
+    if beyond:
+        raise DataError(
+            f"the target {target} is beyond {_LARGEST_TARGET:g} in {beyond:,} rows, where squared errors are no numbers;"
+            " set contract.columns bounds (min, max) that reject such rows"
+        )
     key = split.group_key if split.kind == "group" else None
     require_keys(kept.height, kept.get_column(key).n_unique() if key else kept.height, split.folds)
 

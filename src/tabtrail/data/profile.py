@@ -4,6 +4,7 @@ DuckDB reads the Parquet layer a column at a time: each column is grouped by its
 from that table of distinct values, so that memory follows the distinct values of one column and not the rows.
 """
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ _MOST_GROUPS = 25
 _MOST_CORRELATED = 15
 _DEFAULT_SCATTERS = 2
 _MEMORY = "1GB"
+_SQUARABLE = 1e140
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NUMBERS = ("BIGINT", "INTEGER", "DOUBLE")
 
@@ -146,12 +148,21 @@ def profile_data(config: Config) -> Profile:
 def write_profile(config: Config, profile: Profile) -> None:
     """Write `summary/profile.json`, and as CSV and Parquet the statistics of number columns, the outliers and the groups."""
     folder = config.paths.output_dir / "summary"
-    write_json(folder / "profile.json", asdict(profile))
+    write_json(folder / "profile.json", _finite(asdict(profile)))
     for name, frame in _tables(profile).items():
         with atomic_file(folder / f"{name}.csv") as temporary:
             frame.write_csv(temporary)
         with atomic_file(folder / f"{name}.parquet") as temporary:
             frame.write_parquet(temporary, compression="zstd")
+
+
+def _finite(value: Any) -> Any:
+    """Return a JSON value with null for what is beyond all numbers, as the square of 1e300."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def profile_files(config: Config) -> list[Path]:
@@ -262,9 +273,11 @@ def _describe(connection: duckdb.DuckDBPyConnection, table: str, name: str, dtyp
 def _statistics(values: NDArray[np.float64], counts: NDArray[np.int64]) -> Numbers:
     """Describe ascending distinct values and how often each occurs."""
     rows = int(counts.sum())
-    mean = float(np.dot(values, counts)) / rows
-    spread = float(np.dot((values - mean) ** 2, counts))
-    std = (spread / (rows - 1)) ** 0.5 if rows > 1 else None
+    unit = max(1.0, float(np.abs(values).max()) / _SQUARABLE)  # squares of what is larger are no numbers
+    scaled = values / unit
+    mean = float(np.dot(scaled, counts)) / rows
+    spread = float(np.dot((scaled - mean) ** 2, counts))
+    mean, std = mean * unit, (spread / (rows - 1)) ** 0.5 * unit if rows > 1 else None
     p05, q1, median, q3, p95 = _quantiles(values, counts)
     low, high = float(values[0]), float(values[-1])
     shares = map(_exact, (low, p05, q1, median, q3, p95, high))

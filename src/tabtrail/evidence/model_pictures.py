@@ -171,5 +171,8 @@ def _curve(curve: LearningCurve, unit: str) -> Picture:
     )
     alt = "RMSE by training rows: " + "; ".join(f"{n:,} rows {e:,.6g}" for n, e in zip(curve.rows, curve.rmse, strict=True)) + "."
     chart = Chart(f"{curve.candidate}: error by rows learned from", alt, Axis("training rows"), Axis(f"RMSE{unit}"), layers)
-    note = f"Mean of {curve.folds} folds, grey the best and the worst of them. Still falling at the right: more rows would help."
-    return Picture("learning_curve", "Learning curve", note, (chart,))
+    note = (
+        f"{curve.candidate}, mean of its first {curve.folds} folds (the leaderboard has the mean of all); grey the best and"
+        " the worst of them. Still falling at the right: more rows would help."
+    )
+    return Picture("learning_curve", f"Learning curve of {curve.candidate}", note, (chart,))

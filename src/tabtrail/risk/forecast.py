@@ -1,6 +1,7 @@
 """The forecast of one series: evaluated, chosen, guarded, with intervals whose coverage was measured."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,9 @@ from tabtrail.risk.series import PERIOD_NAMES, SEASONS, Series
 
 Array = NDArray[np.float64]
 MIN_LENGTH = 6
+
+# What is said of a measured forecast: errors of this share of a baseline's and more, and so many outcomes short of a level.
+_CLEARLY, _ENOUGH, _SHORT = 1.1, 20, 0.1
 
 
 @dataclass(frozen=True)
@@ -237,6 +241,7 @@ def _forecast(
                 coverage_held=coverage.held,
             )
         )
+    flags += _doubts(trials, outer, intervals)
     return ForecastPart(
         model=name,
         steps=steps,
@@ -245,6 +250,19 @@ def _forecast(
         intervals=intervals,
         flags=flags,
     )
+
+
+def _doubts(trials: Trials, outer: Outer, intervals: Sequence[IntervalPart]) -> Iterator[str]:
+    """Yield what speaks against a forecast that was measured: a baseline that erred less, narrow intervals, empty periods."""
+    part = _outer(trials, outer)
+    best = part.baselines.get(part.best_baseline or "")
+    if part.chosen.mase is not None and best and best.mase is not None and part.chosen.mase > _CLEARLY * best.mase:
+        yield f"{part.best_baseline} erred less at these origins: MASE {best.mase:.2f} against {part.chosen.mase:.2f}"
+    for each in intervals:
+        if each.coverage is not None and each.coverage_points >= _ENOUGH and each.coverage < each.level - _SHORT:
+            yield f"{each.level:.0%} intervals held only {each.coverage:.0%} of {each.coverage_points} outcomes: too narrow"
+    if part.chosen.points and not np.any(outer.actual[np.isfinite(outer.actual)]):
+        yield "every outcome at these origins is 0: no forecast of a period with sales was tested"
 
 
 def _bounded(lower: Array, series: Series, risk: Risk) -> Array:

@@ -145,9 +145,11 @@ def _risk_words(risked: RiskPart | None, period: str) -> str:
         return f"no risk figures: {risked.reason if risked else 'failed'}"
     volatility = next(each for each in risked.volatility if each.method == risked.method)
     tail = next(each for each in risked.tails if each.method == risked.method)
+    loses = f"loses more than {tail.loss:.0f}%" if tail.loss > 0 else f"gains less than {-tail.loss:.0f}%"
+    between = f", of one {period} with sales to another" if risked.returns.undefined else ""
     return (
-        f"volatility {volatility.next_period:.0f}% a {period} ({risked.method}), the next loses more than"
-        f" {tail.loss:.0f}% in {1 - tail.level:.0%} of cases"
+        f"volatility {volatility.next_period:.0f}% a {period} ({risked.method}{between}), the next {loses}"
+        f" in {1 - tail.level:.0%} of cases"
     )
 
 

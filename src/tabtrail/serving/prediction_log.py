@@ -33,7 +33,7 @@ class PredictionLog:
         self._settings, self._metrics = settings, metrics
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
-        self._rows = 0
+        self._rows = self._left_out = 0
         self._files = 0
         self._wake = threading.Event()
         self._stopping = False
@@ -44,6 +44,7 @@ class PredictionLog:
         with self._lock:
             if self._rows > 10 * self._settings.prediction_log_rows:
                 self._metrics.log_rows.labels("left_out").inc(len(predictions))
+                self._left_out += len(predictions)
                 return
             self._entries.append((time.time_ns(), request_id, served, predictions))
             self._rows += len(predictions)
@@ -71,6 +72,9 @@ class PredictionLog:
     def _flush(self) -> None:
         with self._lock:
             entries, self._entries, rows, self._rows = self._entries, [], self._rows, 0
+            left_out, self._left_out = self._left_out, 0
+        if left_out:
+            logger.warning("the prediction log is behind: %s rows were left out", left_out)
         by_model: dict[int, list[_Entry]] = {}
         for entry in entries:
             by_model.setdefault(id(entry[2]), []).append(entry)

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import socket
 import tempfile
 import traceback
 from functools import partial
@@ -13,6 +14,8 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from tabtrail.config import Config
+from tabtrail.errors import TabtrailError, require_extra
+from tabtrail.files import require_writable
 from tabtrail.serving.app import create_app
 from tabtrail.serving.protocol import BoundedProtocol
 from tabtrail.serving.state import read_key
@@ -21,9 +24,13 @@ from tabtrail.serving.state import read_key
 def run(config: Config, host: str, port: int, workers: int) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are then answered, within `serve.drain_seconds`.
 
-    Raises `ConfigError` for a key that cannot be read.
+    Raises `ConfigError` for a key that cannot be read, `TabtrailError` for an address or a log folder that cannot be used.
     """
     read_key(config.serve)
+    if config.serve.prediction_log_dir is not None:
+        require_extra("arrow", "pyarrow")
+        require_writable(config.serve.prediction_log_dir)
+    _require_free(host, port)
     server = uvicorn.Config(
         partial(create_app, config),
         factory=True,
@@ -43,6 +50,17 @@ def run(config: Config, host: str, port: int, workers: int) -> None:
     with tempfile.TemporaryDirectory(prefix="tabtrail-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         Multiprocess(server, sockets=[server.bind_socket()]).run()
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise TabtrailError(f"cannot listen on {host}:{port}: {reason}; name another with --host or --port") from None
 
 
 def log_config(*, access: bool) -> dict[str, Any]:
