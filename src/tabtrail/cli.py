@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tabtrail import __version__, deploy_cli
+from tabtrail import __version__, deploy_cli, state_cli
 from tabtrail.cli_options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, print_json, print_table
 from tabtrail.errors import ReproductionError, TabtrailError, reported, require_extra
 
@@ -34,6 +34,8 @@ app = typer.Typer(
 config_app = typer.Typer(help="Show the resolved configuration, or its JSON Schema.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(deploy_cli.bundle_app, name="bundle")
+app.command(epilog="example: tabtrail status --json")(state_cli.status)
+app.command(epilog="example: tabtrail doctor")(state_cli.doctor)
 
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
 _TRAIN = (
@@ -184,9 +186,10 @@ def tune(
     require_extra("tune", "optuna")
     loaded = _load(config, set_)
     from tabtrail.data.ingest import verify_dataset
+    from tabtrail.project_lock import project_lock
     from tabtrail.tuning import tune as search
 
-    with _progress(quiet) as progress:
+    with _progress(quiet) as progress, project_lock(loaded, "tune", progress):
         best = search(loaded, verify_dataset(loaded), candidates or [], trials=trials, seconds=seconds, progress=progress)
     if as_json:
         print_json(best)
@@ -330,7 +333,9 @@ def config_json_schema() -> None:
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_TRAIN)
     from tabtrail.config import load_config
+    from tabtrail.interrupt import end_in_time
 
+    end_in_time()
     return load_config(config, overrides or [])
 
 

@@ -246,6 +246,9 @@ class Serve(Section):
 class Engine(Section):
     kind: Literal["serial", "processes"] = "processes"
     workers: Positive = 2
+    lock_seconds: Annotated[float, Field(ge=0)] = Field(
+        600, description="How long to wait for another process at work in the project; 0 is not at all."
+    )
 
 
 Parameter = bool | int | float | str | None

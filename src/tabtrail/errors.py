@@ -71,6 +71,10 @@ class StoreError(TabtrailError):
     """The MLflow store cannot be opened or written."""
 
 
+class LockedError(TabtrailError):
+    """Another process is at work in the project."""
+
+
 class MissingExtraError(TabtrailError):
     """A command needs packages that are not installed."""
 

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, Config
-from tabtrail.errors import DataError, UsageError
-from tabtrail.files import atomic_file
+from tabtrail.errors import DataError, TabtrailError, UsageError
+from tabtrail.files import TEMPORARY, atomic_file, make_folder
 
 
 def quoted(name: str) -> str:
@@ -32,7 +32,7 @@ def build_database(config: Config) -> int:
 
     The old file is never opened, so a locked, stale or damaged one is no obstacle.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
+    scratch = _scratch(config)
     try:
         built = scratch / "built.duckdb"
         with duckdb.connect(str(built)) as connection:
@@ -42,6 +42,10 @@ def build_database(config: Config) -> int:
         with atomic_file(config.paths.duckdb_file) as temporary:
             shutil.copyfile(built, temporary)
     except duckdb.Error as error:
+        if "No space left" in str(error) or "File too large" in str(error):
+            raise TabtrailError(
+                f"cannot write in {config.paths.duckdb_file.parent}: the disk is full; make room there"
+            ) from error
         raise DataError(f"DuckDB cannot read {config.paths.processed_dir}: {error}; run `tabtrail ingest --force`") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -60,7 +64,7 @@ def promotions_file(config: Config) -> Path:
 
 def refresh_benchmark_tables(config: Config) -> None:
     """Bring the benchmark's tables into the database: into a copy of the one that is there, or a new one, swapped in."""
-    scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
+    scratch = _scratch(config)
     try:
         copy = scratch / "copy.duckdb"
         shutil.copyfile(config.paths.duckdb_file, copy)
@@ -79,6 +83,22 @@ def _load_benchmark(config: Config, connection: duckdb.DuckDBPyConnection) -> No
         if path.is_file():
             source = str(path).replace("'", "''")
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")
+
+
+def check_database(config: Config) -> int:
+    """Return the rows of the table. Raises `DataError` for a file that is no database, or without the table."""
+    _, rows = query(config, "SELECT table_name FROM information_schema.tables")
+    path = config.paths.duckdb_file
+    if (config.duckdb.table,) not in rows:
+        raise DataError(f"{path} has no table {config.duckdb.table}; `tabtrail eda --force` makes it anew")
+    return int(query(config, f"SELECT count(*) FROM {quoted(config.duckdb.table)}")[1][0][0])
+
+
+def _scratch(config: Config) -> Path:
+    """Make a folder beside the database, where the lock's next holder finds what a killed process left."""
+    folder = config.paths.duckdb_file.parent
+    make_folder(folder)
+    return Path(tempfile.mkdtemp(dir=folder, prefix=f".{config.paths.duckdb_file.name}{TEMPORARY}"))
 
 
 def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 from tabtrail.errors import StoreError
 from tabtrail.files import make_folder
 from tabtrail.hashes import sha256_file
+from tabtrail.process import is_alive, this_process
 from tabtrail.schema import ModelSchema
 from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
-from tabtrail.tracking.process import is_alive, this_process
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 120.0
