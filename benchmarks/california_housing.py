@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from tabtrail.champion import prove_champion
+from tabtrail.champion import export_champion
 from tabtrail.config import load_config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.evidence.parity import run_onnx
@@ -46,7 +46,7 @@ def main() -> None:
     split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
     benchmark = run_benchmark(config, table, split=split)
     seconds = time.perf_counter() - start
-    exported = prove_champion(config, benchmark)
+    exported = export_champion(config, benchmark)
     scores = score(table.y[test], run_onnx(exported.onnx, table.x[test]))
     champion = benchmark.champion
     report = {

@@ -7,9 +7,10 @@ with the old state complete and the new file in place, the third in an empty fol
 drawn from the time of an undisturbed run. Then, before anything is run again, a reader looks: the dataset must be the old or
 the new one to the last byte, the bundle must load and predict, the database must open and have the rows of either, leaderboard
 and manifest must parse (in an empty folder each may be missing as well). Then `run` is typed once more, without --force;
-compared with the undisturbed run are the hashes of the Parquet files, rejects and summaries, the leaderboard without run ids and times, the
-ONNX and joblib files and the proof, SHAP importance, the number and state of MLflow runs, the store's integrity, and that
-no temporary file is left. `--small` takes two fast candidates and one repeat. JSON on stdout; exit code 1 where anything differs.
+compared with the undisturbed run are the hashes of the Parquet files, rejects and summaries, the leaderboard without run ids and
+times, the ONNX and joblib files and the proof, SHAP importance, the number and state of MLflow runs, the store's integrity, and
+that no temporary file is left. `--small` takes two fast candidates and one repeat. JSON on stdout; exit code 1 where anything
+differs.
 """
 
 import argparse

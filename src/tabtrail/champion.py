@@ -2,12 +2,14 @@
 
 import hashlib
 import io
+import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import joblib
 import numpy as np
+from joblib.compressor import BinaryZlibFile
+from joblib.numpy_pickle import NumpyPickler
 
 from tabtrail.bundle import build_bundle
 from tabtrail.config import Config
@@ -71,8 +73,20 @@ def export_champion(config: Config, benchmark: Benchmark) -> Exported:
 def pickled(model: Any) -> bytes:
     """Return the joblib file of a model; equal models give equal bytes."""
     buffer = io.BytesIO()
-    joblib.dump(model, buffer, compress=3)
+    with BinaryZlibFile(buffer, "wb", compresslevel=3) as file:
+        _Canonical(file).dump(model)
     return buffer.getvalue()
+
+
+class _Canonical(NumpyPickler):
+    """Equal strings are written once, and referred to from then on.
+
+    Which of them are one object depends on what the process made or unpickled before: instances of a class share the strings
+    that are the names of their attributes, and the first instance brings them.
+    """
+
+    def save(self, obj: Any) -> None:
+        super().save(sys.intern(obj) if type(obj) is str else obj)
 
 
 def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> dict[str, bytes]:

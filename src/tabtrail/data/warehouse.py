@@ -13,6 +13,8 @@ from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, Config
 from tabtrail.errors import DataError, TabtrailError, UsageError
 from tabtrail.files import TEMPORARY, atomic_file, make_folder
 
+_DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+
 
 def quoted(name: str) -> str:
     """Return a column or table name as a quoted SQL identifier."""
@@ -86,12 +88,17 @@ def _load_benchmark(config: Config, connection: duckdb.DuckDBPyConnection) -> No
 
 
 def check_database(config: Config) -> int:
-    """Return the rows of the table. Raises `DataError` for a file that is no database, or without the table."""
-    _, rows = query(config, "SELECT table_name FROM information_schema.tables")
-    path = config.paths.duckdb_file
-    if (config.duckdb.table,) not in rows:
-        raise DataError(f"{path} has no table {config.duckdb.table}; `tabtrail eda --force` makes it anew")
-    return int(query(config, f"SELECT count(*) FROM {quoted(config.duckdb.table)}")[1][0][0])
+    """Read every block of the database and return the rows of the dataset's table.
+
+    Raises `DataError` for a file that is damaged, no database, or without that table.
+    """
+    path, own = config.paths.duckdb_file, config.duckdb.table
+    tables = [str(row[0]) for row in query(config, "SELECT table_name FROM information_schema.tables")[1]]
+    if own not in tables:
+        raise DataError(f"{path} has no table {own}; `tabtrail eda --force` makes it anew")
+    # The hash of every row, so that every block is read: a count comes from the file's metadata.
+    sql = "SELECT count(*), bit_xor(hash(each)) FROM {} AS each"
+    return {name: int(query(config, sql.format(quoted(name)))[1][0][0]) for name in tables}[own]
 
 
 def _scratch(config: Config) -> Path:
@@ -121,6 +128,9 @@ def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             cursor = connection.execute(sql)
             names = [column[0] for column in cursor.description or []]
             return names, cursor.fetchall() if names else []
+        except _DAMAGED as error:
+            shown = str(error).splitlines()[0][:300]
+            raise DataError(f"{path} is damaged ({shown}); `tabtrail eda --force` makes it anew") from None
         except duckdb.Error as error:
             raise UsageError(f"the SQL cannot be run: {error}") from None
 
