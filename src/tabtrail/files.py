@@ -127,6 +127,14 @@ def storage_errors(folder: Path) -> Iterator[None]:
             raise
         where = error.filename if isinstance(error.filename, str | Path) else folder
         raise TabtrailError(_no_write(Path(where), error)) from error
+    except TabtrailError:
+        raise
+    except Exception as error:
+        # Polars and others tell the system's error in their text alone.
+        number = next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
+        if number is None:
+            raise
+        raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
 
 
 def sync(path: Path) -> None:
