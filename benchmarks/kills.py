@@ -3,14 +3,15 @@
     python benchmarks/kills.py data/raw/sales_data_sample.csv [--kills 200] [--seed 0] [--small] [--output FILE]
 
 Two files take turns: all rows of the CSV (the old state), and all but the last hundred (the new one). Two rounds of three begin
-with the old state complete and the new file in place, the third in an empty folder. The whole process group is killed at a moment
-drawn from the time of an undisturbed run. Then, before anything is run again, a reader looks: the dataset must be the old or
-the new one to the last byte, the bundle must load and predict, the database must open and have the rows of either, leaderboard
-and manifest must parse (in an empty folder each may be missing as well). Then `run` is typed once more, without --force;
-compared with the undisturbed run are the hashes of the Parquet files, rejects and summaries, the leaderboard without run ids and
-times, the ONNX and joblib files and the proof, SHAP importance, the number and state of MLflow runs, the store's integrity, and
-that no temporary file is left. `--small` takes two fast candidates and one repeat. JSON on stdout; exit code 1 where anything
-differs.
+with the old state complete and the new file in place, the third in an empty folder. The whole process group is killed at a
+moment drawn from the time that a part of the run takes undisturbed: start and ingest, SQL, benchmark, or what follows the
+choice of the champion (evidence, bundle, deployment, tables); the parts take turns. Then, before anything is run again, a
+reader looks: the dataset must be the old or the new one to the last byte, the bundle must load and predict, the database must
+open and have the rows of either, leaderboard and manifest must parse (in an empty folder each may be missing as well). Then
+`run` is typed once more, without --force; compared with the undisturbed run are the hashes of the Parquet files, rejects and
+summaries, the leaderboard without run ids and times, the ONNX and joblib files and the proof, SHAP importance, the number and
+state of MLflow runs, the store's integrity, and that no temporary file is left. `--small` takes two fast candidates and one
+repeat. JSON on stdout; exit code 1 where anything differs.
 """
 
 import argparse
@@ -51,7 +52,8 @@ SMALL = [
 ]
 LEFT_OUT_ROWS = 100
 FOLDERS = ("data/processed", "duckdb", "models", "output", "mlruns")
-STAGES = ("ingest", "eda", "train")
+# Each part of a run with the line that ends it.
+PARTS = {"ingest": "ingest:", "eda": "eda:", "benchmark": "train: champion", "evidence": ""}
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,26 @@ class Project:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "tabtrail", "run", *(word for each in self.settings for word in ("--set", each))]
 
-    def run(self) -> float:
-        start = time.perf_counter()
-        done = subprocess.run(self.command, cwd=self.root, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"a plain run failed with exit code {done.returncode}: {done.stderr}")
-        return time.perf_counter() - start
+    def run(self) -> dict[str, float]:
+        """Run to the end and return the seconds of each part."""
+        spent, lines, since = {}, [], time.perf_counter()
+        with self.start() as process:
+            for part, mark in PARTS.items():
+                lines += read_until(process, mark)
+                spent[part], since = time.perf_counter() - since, time.perf_counter()
+        if process.returncode:
+            raise SystemExit(f"a plain run failed with exit code {process.returncode}: {''.join(lines)}")
+        return spent
+
+    def start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command,
+            cwd=self.root,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def put(self, csv: Path) -> None:
         shutil.copy(csv, self.config.paths.raw_csv)
@@ -128,24 +144,24 @@ def measure(folder: Path, csv: Path, kills: int, seed: int, *, small: bool) -> d
     rows = {before["rows"], expected["cold"]["rows"]}
     chance, rounds, tried = random.Random(seed), [], 0
     while len(rounds) < kills:
-        start = "cold" if tried % 3 == 2 else "warm"
+        start, part = ("cold" if tried % 3 == 2 else "warm"), list(PARTS)[tried % len(PARTS)]
         tried += 1
         project.clear() if start == "cold" else project.restore(template)
-        killed = kill(project, chance.uniform(0, 1.05 * seconds[start]))
-        if killed is None:
+        after = chance.uniform(0, seconds[start][part])
+        if not kill(project, part, after):
             continue
         torn = read(project, datasets, rows, may_be_missing=start == "cold")
         project.run()
         differs = difference(outcome(project), expected[start])
-        rounds.append({"start": start, **killed, "torn": torn, "differs": differs})
+        rounds.append({"start": start, "part": part, "killed_after": round(after, 2), "torn": torn, "differs": differs})
         print(f"{len(rounds)}/{kills} {rounds[-1]}", file=sys.stderr, flush=True)
     return {
         "kills": len(rounds),
         "ended_before_the_kill": tried - len(rounds),
         "equal": not any(each["differs"] for each in rounds),
         "torn": [each for each in rounds if each["torn"]],
-        "killed_in": dict(Counter(each["stage"] for each in rounds)),
-        "undisturbed_seconds": {key: round(value, 1) for key, value in seconds.items()},
+        "killed_in": dict(Counter(each["part"] for each in rounds)),
+        "undisturbed_seconds": {key: {part: round(each, 2) for part, each in value.items()} for key, value in seconds.items()},
         "rounds": rounds,
     }
 
@@ -163,26 +179,30 @@ def prepare(folder: Path, csv: Path, *, small: bool) -> tuple[Project, Path, Pat
     return Project(root, ("promotion.automatic=always", *(SMALL if small else ()))), old, new
 
 
-def kill(project: Project, seconds: float) -> dict[str, Any] | None:
-    """Run and kill the whole group; None where it ended before. The stage is told by what it had said."""
-
-    log = project.root / "killed.log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            project.command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
-        )
+def kill(project: Project, part: str, seconds: float) -> bool:
+    """Run, and kill the whole group so long after a part began; False where it ended before."""
+    before = list(PARTS)[: list(PARTS).index(part)]
+    with project.start() as process:
+        said = [line for each in before for line in read_until(process, PARTS[each])]
         try:
-            if code := process.wait(seconds):
-                raise SystemExit(f"an undisturbed run failed with exit code {code}: {log.read_text()}")
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        else:
-            return None
-    said = [line.partition(":")[0] for line in log.read_text().splitlines()]
-    done = [stage for stage in STAGES if stage in said]
-    stage = "train" if "train" in done else STAGES[len(done)]
-    return {"killed_after": round(seconds, 2), "stage": stage}
+            return True
+        if process.returncode:
+            raise SystemExit(f"an undisturbed run failed with exit code {process.returncode}: {''.join(said)}")
+        return False
+
+
+def read_until(process: "subprocess.Popen[str]", mark: str) -> list[str]:
+    """Return the lines up to the first that begins with the mark; all where the mark is empty."""
+    lines: list[str] = []
+    assert process.stderr is not None
+    while line := process.stderr.readline():
+        lines.append(line)
+        if mark and line.startswith(mark):
+            break
+    return lines
 
 
 def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing: bool) -> list[str]:

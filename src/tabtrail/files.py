@@ -18,6 +18,7 @@ from tabtrail.errors import TabtrailError
 TEMPORARY = ".tabtrail-"  # in the name of every temporary sibling, so that nobody else's file is taken for one
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_LEAST_FREE_BYTES = 64 * 1024
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -30,7 +31,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         os.close(descriptor)
         temporary = Path(name)
         try:
-            yield temporary
+            with _full_told(path.parent):
+                yield temporary
             temporary.chmod(0o666 & ~_umask())
             sync(temporary)
             temporary.replace(path)
@@ -53,7 +55,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     with _writing(path.parent):
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{TEMPORARY}"))
         try:
-            yield temporary
+            with _full_told(path.parent):
+                yield temporary
             temporary.chmod(0o777 & ~_umask())
             for file in (*temporary.rglob("*"), temporary):
                 sync(file)
@@ -130,8 +133,7 @@ def storage_errors(folder: Path) -> Iterator[None]:
     except TabtrailError:
         raise
     except Exception as error:
-        # Polars and others tell the system's error in their text alone.
-        number = next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
+        number = _told_in_text(error)
         if number is None:
             raise
         raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
@@ -154,6 +156,31 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise TabtrailError(_no_write(folder, error)) from error
+    except TabtrailError:
+        raise
+    except Exception as error:
+        number = _told_in_text(error)
+        if number is None:
+            raise
+        raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
+
+
+@contextlib.contextmanager
+def _full_told(folder: Path) -> Iterator[None]:
+    """Libraries that meet a full disk raise what they like ("transport error"): look, while what they wrote is still there."""
+    try:
+        yield
+    except (OSError, TabtrailError):
+        raise
+    except Exception as error:
+        if shutil.disk_usage(folder).free >= _LEAST_FREE_BYTES:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _told_in_text(error: Exception) -> int | None:
+    """Polars and others tell the system's error in their text alone."""
+    return next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
 
 
 def _no_write(folder: Path, error: OSError) -> str:
