@@ -1,4 +1,4 @@
-"""Print each declared dependency, base and extras, pinned to its lower bound: constraints for pip."""
+"""Print each declared dependency, base and extras but those for development, pinned to its lower bound: constraints for pip."""
 
 import re
 import sys
@@ -6,7 +6,8 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-declared = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+extras = {name: each for name, each in project["optional-dependencies"].items() if name != "dev"}
+declared = [*project["dependencies"], *(each for extra in extras.values() for each in extra)]
 for requirement in sorted(set(declared)):
     bound = re.match(r"([A-Za-z0-9._-]+)>=([^,;\s]+)[^;]*(;.*)?$", requirement)
     if bound is not None:
