@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lock
+.PHONY: run test test-lowest audit sbom lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -16,6 +16,25 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The suite at the lowest versions that pyproject.toml declares, in an environment of its own. Takes long; on request.
+LOWEST := .venv-lowest
+test-lowest:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[all,dev]'
+	$(LOWEST)/bin/python -m pytest
+
+# Known vulnerabilities of what is pinned. A report: it fails nothing, and least of all without a network.
+audit: $(INSTALLED)
+	@$(BIN)/pip-audit -r requirements.lock --require-hashes --disable-pip --progress-spinner off --timeout 15 2>&1 | tail -n 100 \
+	  || true
+
+# What is pinned as a CycloneDX bill of materials: dist/sbom.cdx.json.
+sbom: $(INSTALLED)
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file dist/sbom.cdx.json
 
 # Pinned with hashes, bytecode compiled; the project itself is installed in place.
 $(INSTALLED): requirements.lock pyproject.toml

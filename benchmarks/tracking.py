@@ -1,14 +1,18 @@
-"""What MLflow tracking, and all else that `train` leaves, adds to fitting and scoring the candidates.
+"""What MLflow tracking adds, in CPU, to the same fits with nothing logged.
 
 Measured in turn, on the same rows, folds and candidates, in wall and CPU seconds (CPU of the whole process tree, loky's
 workers included):
 
-- `untracked`: `load_table` and `run_benchmark` alone, nothing logged, nothing written;
-- `tracked`: `run_train(force=True)`, all that a user gets: nine runs with their models in MLflow, SHAP, the ONNX export
-  and its proof, the bundle, the registered champion;
-- `logging`: the part of `tracked` that is spent in MLflow calls, and `evidence`: in SHAP, export, proof and bundle.
+- `fits`: `load_table` and `run_benchmark` alone, for orientation: no audit, no graph, no explanation, nothing written;
+- `untracked`: all that a training computes: leakage audit, the same fits, the ONNX graph of every candidate with its proof,
+  SHAP of the champion, its bundle. Nothing is logged, registered, deployed or written;
+- `tracked`: `run_train(force=True)`, all that a user gets: the same, with nine candidates' runs and models in MLflow, the
+  registered version, gate, history and deployment, tables in the database.
 
-By default both happen in this one process, whose imports and loky workers are paid before the first round. With `--fresh`
+The promise is `tracked` over `untracked`: both prove and explain, so that what remains is the price of the trail. `logging`
+is the part of `tracked` that is spent in MLflow calls of the training, `deployment` in the gate, its history and the folder.
+
+By default all happen in this one process, whose imports and loky workers are paid before the first round. With `--fresh`
 every measurement is a process of its own, imports and workers included, as a user starts it. The MLflow store is made
 beforehand. Everything is written to a temporary folder. Run from anywhere:
 
@@ -38,10 +42,21 @@ from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.table import load_table
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 1.5
-LOGGING = ("log_items", "log_model", "log_dataset", "log_files", "log_text", "register_challenger", "log_folder", "settle")
+LIMIT = 1.25
+LOGGING = (
+    "log_items",
+    "log_model",
+    "log_dataset",
+    "log_files",
+    "log_text",
+    "log_artifact",
+    "log_metrics",
+    "log_folder",
+    "set_tags",
+    "register_challenger",
+)
 RUNS = ("start_run", "finish_run")
-EVIDENCE = ("explain_champion", "prove", "export_champion", "bundle_champion")
+DEPLOYMENT = ("settle",)
 Seconds = dict[str, float]
 
 
@@ -98,7 +113,7 @@ def measure(csv: Path, folder: Path, rounds: int, *, fresh: bool) -> dict[str, A
                 found[name].append(timed(lambda work=work: work(config)))
             if name == "tracked":
                 found["logging"].append(total(parts, (*LOGGING, *RUNS)))
-                found["evidence"].append(total(parts, EVIDENCE))
+                found["deployment"].append(total(parts, DEPLOYMENT))
     figures = {name: summary(each) for name, each in found.items()}
     keys = figures["tracked"]
     ratios = {key: round(figures["tracked"][key] / figures["untracked"][key], 3) for key in keys if key != "rounds"}
@@ -110,12 +125,32 @@ def measure(csv: Path, folder: Path, rounds: int, *, fresh: bool) -> dict[str, A
         "seconds": figures,
         "tracked_over_untracked": ratios,
         "limit": LIMIT,
-        "kept": ratios["wall_median"] <= LIMIT,
+        "tracked_over_fits_cpu": round(figures["tracked"]["cpu_median"] / figures["fits"]["cpu_median"], 3),
+        "kept": ratios["cpu_median"] <= LIMIT,
     }
 
 
-def fit_untracked(config: Config) -> None:
+def fit_alone(config: Config) -> None:
     run_benchmark(config, load_table(config, scan_dataset(config).collect()))
+
+
+def train_untracked(config: Config) -> None:
+    # Imported here, as below.
+    from tabtrail.champion import bundle_champion, explain_champion, export_champion, prove
+    from tabtrail.data.ingest import read_manifest
+    from tabtrail.modeling.leaderboard import build_leaderboard
+    from tabtrail.progress import SILENT
+    from tabtrail.training import prepare
+
+    ready = prepare(config, SILENT)
+    benchmark = run_benchmark(
+        ready.config, ready.table, export=lambda model: prove(ready.config, ready.table, ready.split, model), split=ready.split
+    )
+    runs = {each.candidate.name: "-" for each in benchmark.results}
+    leaderboard = build_leaderboard(ready.config, benchmark, read_manifest(config), ready.findings, "-", runs)
+    exported = export_champion(ready.config, benchmark)
+    explain_champion(ready.config, benchmark, "-", exported.onnx)
+    bundle_champion(ready.config, benchmark, leaderboard, exported)
 
 
 def train_tracked(config: Config) -> None:
@@ -125,7 +160,7 @@ def train_tracked(config: Config) -> None:
     run_train(config, force=True)
 
 
-WORK: dict[str, Callable[[Config], None]] = {"untracked": fit_untracked, "tracked": train_tracked}
+WORK: dict[str, Callable[[Config], None]] = {"fits": fit_alone, "untracked": train_untracked, "tracked": train_tracked}
 
 
 def timed(work: Callable[[], object]) -> Seconds:
@@ -152,7 +187,7 @@ def timed_parts() -> Iterator[dict[str, Seconds]]:
     from tabtrail.tracking import store
 
     parts: dict[str, Seconds] = defaultdict(lambda: {"wall": 0.0, "cpu": 0.0})
-    places = [(training, name) for name in (*LOGGING, *EVIDENCE)] + [(store, name) for name in RUNS]
+    places = [(training, name) for name in (*LOGGING, *DEPLOYMENT)] + [(store, name) for name in RUNS]
     originals = [(module, name, getattr(module, name)) for module, name in places]
     for module, name, function in originals:
         setattr(module, name, _timer(function, parts[name]))
@@ -194,7 +229,8 @@ def as_table(report: dict[str, Any]) -> str:
         each = " ".join(f"{one['wall']:.2f}" for one in row["rounds"])
         lines.append(f"{name:<22}" + "".join(f"{row[key]:>13.3f}" for key in ratios) + f"  {each}")
     lines.append(f"{'tracked / untracked':<22}" + "".join(f"{value:>13.3f}" for value in ratios.values()))
-    lines.append(f"promise: at most {report['limit']} of the wall median: {'kept' if report['kept'] else 'BROKEN'}")
+    lines.append(f"tracked / fits alone, CPU median: {report['tracked_over_fits_cpu']}")
+    lines.append(f"promise: at most {report['limit']} of the CPU median: {'kept' if report['kept'] else 'BROKEN'}")
     return "\n".join(lines)
 
 

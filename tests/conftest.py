@@ -53,7 +53,9 @@ class Project:
         """Every file that the program wrote, with its hash: equal trees mean that nothing was touched."""
         made = [path for name in ("data/processed", "duckdb", "models", "output") for path in (self.root / name).rglob("*")]
         return {
-            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made if path.is_file()
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in made
+            if path.is_file() and path.name != ".lock"
         }
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from tabtrail.errors import TabtrailError
-from tabtrail.files import atomic_file, atomic_folder, record_stage, stage_is_fresh, write_json
-from tabtrail.hashes import sha256_file
+from tabtrail.files import atomic_file, atomic_folder, write_json
 
 
 def fail() -> None:
@@ -68,18 +67,6 @@ def test_json_refuses_what_is_not_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert not (tmp_path / "a.json").exists()
-
-
-def test_a_stage_is_fresh_only_with_its_key_and_unaltered_outputs(tmp_path: Path) -> None:
-    output, record = tmp_path / "out", tmp_path / "stage.json"
-    output.write_text("1")
-    record_stage(record, "key", {str(output): sha256_file(output)})
-    assert stage_is_fresh(record, "key")
-    assert not stage_is_fresh(record, "other key")
-    output.write_text("2")
-    assert not stage_is_fresh(record, "key")
-    output.unlink()
-    assert not stage_is_fresh(record, "key")
 
 
 def test_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:

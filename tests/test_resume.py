@@ -18,8 +18,8 @@ from conftest import Project, make_project
 from tabtrail import pipeline
 from tabtrail.errors import StoreError, UsageError
 from tabtrail.pipeline import Report
+from tabtrail.process import is_alive, this_process
 from tabtrail.reproduction import reproduce
-from tabtrail.tracking.process import is_alive, this_process
 
 FAST = [
     "split.repeats=1",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tabtrail import __version__, deploy_cli
+from tabtrail import __version__, deploy_cli, state_cli
 from tabtrail.cli_options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, print_json, print_table
 from tabtrail.errors import ReproductionError, UsageError, reported, require_extra
 
@@ -37,6 +37,8 @@ app = typer.Typer(
 config_app = typer.Typer(help="Show the resolved configuration, or its JSON Schema.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(deploy_cli.bundle_app, name="bundle")
+app.command(epilog="example: tabtrail status --json")(state_cli.status)
+app.command(epilog="example: tabtrail doctor")(state_cli.doctor)
 
 Frequency = Literal["MS", "W", "D"]
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
@@ -224,9 +226,10 @@ def tune(
     require_extra("tune", "optuna")
     loaded = _load(config, set_)
     from tabtrail.data.ingest import verify_dataset
+    from tabtrail.project_lock import project_lock
     from tabtrail.tuning import tune as search
 
-    with _progress(quiet) as progress:
+    with _progress(quiet) as progress, project_lock(loaded, "tune", progress):
         best = search(loaded, verify_dataset(loaded), candidates or [], trials=trials, seconds=seconds, progress=progress)
     if as_json:
         print_json(best)
@@ -256,9 +259,11 @@ def report(
         if run_id is None:
             pipeline.run_report(loaded, force=force, progress=progress)
         else:
+            from tabtrail.project_lock import project_lock
             from tabtrail.reporting import report_run
 
-            report_run(loaded, run_id, progress)
+            with project_lock(loaded, "report", progress):
+                report_run(loaded, run_id, progress)
     if as_json:
         print_json({"report": str(report_path(loaded))})
     else:
@@ -430,7 +435,8 @@ def forecast(
     from tabtrail import pipeline
 
     if champion:
-        errors = pipeline.run_champion_errors(loaded)
+        with _progress(quiet) as progress:
+            errors = pipeline.run_champion_errors(loaded, progress=progress)
         if as_json:
             print_json(errors.model_dump(mode="json"))
         for line in [] if as_json else errors.summary:
@@ -481,7 +487,9 @@ def config_json_schema() -> None:
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_TRAIN)
     from tabtrail.config import load_config
+    from tabtrail.interrupt import end_in_time
 
+    end_in_time()
     return load_config(config, overrides or [])
 
 

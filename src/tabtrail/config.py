@@ -328,6 +328,9 @@ class Engine(Section):
     memory_limit_gib: Annotated[float, Field(gt=0)] | None = Field(
         None, description="What training may take on this machine; by default what is free when it starts."
     )
+    lock_seconds: Annotated[float, Field(ge=0)] = Field(
+        600, description="How long to wait for another process at work in the project; 0 is not at all."
+    )
 
 
 Parameter = bool | int | float | str | None

@@ -7,12 +7,14 @@ import typer
 
 from tabtrail.cli_options import ConfigOption, JsonOption, SetOption, print_json, print_table
 from tabtrail.errors import BundleError, require_extra
+from tabtrail.progress import Progress
 
 if TYPE_CHECKING:
     from tabtrail.config import Config
     from tabtrail.predict_cli import Place
     from tabtrail.promotion import Outcome
 
+_SAY = Progress(say=lambda text: typer.echo(text, err=True))
 _NEEDED = ("polars", "duckdb", "sklearn", "mlflow", "filelock")
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the history.")]
 FolderArgument = Annotated[Path | None, typer.Argument(help="A bundle's folder.", show_default="the deployed one")]
@@ -33,7 +35,7 @@ def promote(
     loaded = _load(config, set_)
     from tabtrail import pipeline
 
-    _print_outcome(pipeline.run_promote(loaded, what, force=force, reason=reason), as_json=as_json)
+    _print_outcome(pipeline.run_promote(loaded, what, force=force, reason=reason, progress=_SAY), as_json=as_json)
 
 
 def rollback(reason: ReasonOption = "", config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
@@ -41,7 +43,7 @@ def rollback(reason: ReasonOption = "", config: ConfigOption = None, set_: SetOp
     loaded = _load(config, set_)
     from tabtrail import pipeline
 
-    _print_outcome(pipeline.run_rollback(loaded, reason=reason), as_json=as_json)
+    _print_outcome(pipeline.run_rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
 
 
 def history(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
@@ -162,5 +164,7 @@ def _print_outcome(outcome: "Outcome", *, as_json: bool) -> None:
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_NEEDED)
     from tabtrail.config import load_config
+    from tabtrail.interrupt import end_in_time
 
+    end_in_time()
     return load_config(config, overrides or [])

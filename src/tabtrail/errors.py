@@ -79,6 +79,10 @@ class CapacityError(TabtrailError):
     """The work needs more memory than there is."""
 
 
+class LockedError(TabtrailError):
+    """Another process is at work in the project."""
+
+
 class MissingExtraError(TabtrailError):
     """A command needs packages that are not installed."""
 

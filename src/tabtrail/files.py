@@ -1,22 +1,25 @@
-"""Files and folders that are whole or not there: atomic writes, atomic swaps, stage records."""
+"""Files and folders that are whole or not there: atomic writes, atomic swaps, and what killed ones leave behind."""
 
 import contextlib
 import ctypes
 import errno
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tabtrail.errors import TabtrailError
-from tabtrail.hashes import sha256_file
 
+TEMPORARY = ".tabtrail-"  # in the name of every temporary sibling, so that nobody else's file is taken for one
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_LEAST_FREE_BYTES = 64 * 1024
+_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -24,15 +27,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; on success it is synced and renamed over `path`, on failure removed."""
     make_folder(path.parent)
     with _writing(path.parent):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{TEMPORARY}", suffix=path.suffix)
         os.close(descriptor)
         temporary = Path(name)
         try:
-            yield temporary
+            with _full_told(path.parent):
+                yield temporary
             temporary.chmod(0o666 & ~_umask())
-            _sync(temporary)
+            sync(temporary)
             temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -49,17 +53,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise TabtrailError(f"{path} is a file, and a folder is to be written there; move it away or name another path")
     make_folder(path.parent)
     with _writing(path.parent):
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{TEMPORARY}"))
         try:
-            yield temporary
+            with _full_told(path.parent):
+                yield temporary
             temporary.chmod(0o777 & ~_umask())
-            for file in temporary.rglob("*"):
-                _sync(file)
+            for file in (*temporary.rglob("*"), temporary):
+                sync(file)
             if path.exists():
                 _exchange(temporary, path)
             else:
                 temporary.rename(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -110,17 +115,39 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def record_stage(record: Path, key: str, outputs: Mapping[str, str]) -> None:
-    """Note that the stage with this key wrote these outputs (path → sha256), so that unchanged work is not repeated."""
-    write_json(record, {"key": key, "outputs": dict(outputs)})
+def temporary_siblings(folder: Path, name: str = "") -> list[Path]:
+    """Return the temporary files and folders in a folder: those of the target `name`, or of any target."""
+    return sorted(folder.glob(f".{glob.escape(name) or '*'}{TEMPORARY}*"))
 
 
-def stage_is_fresh(record: Path, key: str) -> bool:
-    """Tell whether a stage with this very key ran and each of its outputs is still there, unaltered."""
-    known = read_json(record)
-    if known is None or known.get("key") != key:
-        return False
-    return all(Path(path).is_file() and sha256_file(Path(path)) == digest for path, digest in known["outputs"].items())
+@contextlib.contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turn what a full, read-only or failing disk raises into a `TabtrailError` that says where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _STORAGE:
+            raise
+        where = error.filename if isinstance(error.filename, str | Path) else folder
+        raise TabtrailError(_no_write(Path(where), error)) from error
+    except TabtrailError:
+        raise
+    except Exception as error:
+        number = _told_in_text(error)
+        if number is None:
+            raise
+        raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
+
+
+def sync(path: Path) -> None:
+    """Flush a file or folder to disk (folders only where the system lets them be opened)."""
+    if os.name != "posix" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -128,8 +155,39 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise TabtrailError(f"cannot write in {folder}: {reason}; check its permissions and the space left") from error
+        raise TabtrailError(_no_write(folder, error)) from error
+    except TabtrailError:
+        raise
+    except Exception as error:
+        number = _told_in_text(error)
+        if number is None:
+            raise
+        raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
+
+
+@contextlib.contextmanager
+def _full_told(folder: Path) -> Iterator[None]:
+    """Libraries that meet a full disk raise what they like ("transport error"): look, while what they wrote is still there."""
+    try:
+        yield
+    except (OSError, TabtrailError):
+        raise
+    except Exception as error:
+        if shutil.disk_usage(folder).free >= _LEAST_FREE_BYTES:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+
+
+def _told_in_text(error: Exception) -> int | None:
+    """Polars and others tell the system's error in their text alone."""
+    return next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
+
+
+def _no_write(folder: Path, error: OSError) -> str:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "make room there" if full else "check its permissions"
+    return f"cannot write in {folder}: {reason}; {advice} (`tabtrail doctor` tells more), and run the command again"
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -144,17 +202,6 @@ def _exchange(new: Path, old: Path) -> None:
     old.rename(aside)
     new.rename(old)
     aside.rename(new)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or folder to disk (folders only where the system lets them be opened)."""
-    if os.name != "posix" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @cache

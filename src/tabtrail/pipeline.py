@@ -6,29 +6,32 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tabtrail.artifacts import (
-    artifact_paths,
-    importance_path,
-    leaderboard_path,
-    predictions_path,
-    promotion_path,
-    shap_path,
-    tuned_path,
-)
-from tabtrail.bundle import load_bundle, read_metadata
+from tabtrail.artifacts import artifact_paths, importance_path, leaderboard_path, predictions_path, promotion_path, shap_path
+from tabtrail.bundle import read_metadata
 from tabtrail.config import Config
-from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
+from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, verify_dataset
 from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
-from tabtrail.data.summaries import summarise, summary_files
+from tabtrail.data.summaries import summarise
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_result_tables
 from tabtrail.errors import BundleError, DataError
-from tabtrail.files import read_json, record_stage, require_writable, stage_is_fresh, write_parquet
-from tabtrail.hashes import code_version, sha256_file, sha256_folder, sha256_json
+from tabtrail.files import read_json, require_writable, write_parquet
+from tabtrail.hashes import sha256_file
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project_lock import project_lock
 from tabtrail.signing import require_key_pair
+from tabtrail.stages import (
+    eda_outputs,
+    eda_stage,
+    ingest_stage,
+    profile_stage,
+    report_stage,
+    train_reasons,
+    train_stage,
+    tuned_candidates,
+)
 
 if TYPE_CHECKING:
     from tabtrail.forecasting import Written
@@ -36,8 +39,6 @@ if TYPE_CHECKING:
     from tabtrail.risk.champion import ChampionErrors
     from tabtrail.risk.result import SegmentResult
     from tabtrail.risk.sweep import Sweep
-
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
     Without `report` there are no profile, pictures and page.
 
     Raises a `TabtrailError` of the stage that failed; what the earlier stages made stays, and so does the last good result
-    of the failed one.
+    of the failed one. Stages take the lock of the project: another run of it is waited for (`LockedError` in the end).
     """
     start = time.perf_counter()
     marks = [start]
@@ -70,102 +71,90 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
     def lap() -> None:
         marks.append(time.perf_counter())
 
-    manifest, ingested = run_ingest(config, force=force, progress=progress)
-    lap()
-    summarised = run_eda(config, force=force, progress=progress)
-    lap()
-    profiled = run_profile(config, force=force, progress=progress)[1] if report else False
-    lap()
-    leaderboard, trained = run_train(config, force=force, progress=progress)
-    lap()
-    reported = run_report(config, force=force, progress=progress) if report else False
-    lap()
-    repeated = {"ingest": ingested, "eda": summarised, "profile": profiled, "train": trained, "report": reported}
-    return Report(
-        manifest=manifest,
-        leaderboard=leaderboard,
-        importance=dict((read_json(importance_path(config)) or {}).get("mean_absolute_shap", {})),
-        artifacts=artifact_paths(config),
-        deployment=deployment(config, leaderboard),
-        seconds=round(time.perf_counter() - start, 2),
-        repeated=repeated,
-        durations={name: round(end - begin, 2) for name, (begin, end) in zip(repeated, pairwise(marks), strict=True)},
-    )
+    with project_lock(config, "run", progress):
+        manifest, ingested = run_ingest(config, force=force, progress=progress)
+        lap()
+        summarised = run_eda(config, force=force, progress=progress)
+        lap()
+        profiled = run_profile(config, force=force, progress=progress)[1] if report else False
+        lap()
+        leaderboard, trained = run_train(config, force=force, progress=progress)
+        lap()
+        reported = run_report(config, force=force, progress=progress) if report else False
+        lap()
+        repeated = {"ingest": ingested, "eda": summarised, "profile": profiled, "train": trained, "report": reported}
+        return Report(
+            manifest=manifest,
+            leaderboard=leaderboard,
+            importance=dict((read_json(importance_path(config)) or {}).get("mean_absolute_shap", {})),
+            artifacts=artifact_paths(config),
+            deployment=deployment(config, leaderboard),
+            seconds=round(time.perf_counter() - start, 2),
+            repeated=repeated,
+            durations={name: round(end - begin, 2) for name, (begin, end) in zip(repeated, pairwise(marks), strict=True)},
+        )
 
 
 def run_ingest(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Manifest, bool]:
     """Ingest the CSV unless nothing changed; return the accounting and whether the work was done."""
-    stage = _Stage(config, "ingest", source_key(config))
-    if not force and stage.is_fresh():
-        progress.say("ingest: unchanged")
-        return read_manifest(config), False
-    require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
-    manifest = ingest(config)
-    stage.record(ingest_outputs(config))
-    progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
-    for note in manifest.notes:
-        progress.say(f"ingest: {note}")
-    return manifest, True
+    with project_lock(config, "ingest", progress):
+        stage = ingest_stage(config)
+        if not force and stage.is_fresh():
+            progress.say("ingest: unchanged")
+            return read_manifest(config), False
+        require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
+        manifest = ingest(config)
+        stage.record(ingest_outputs(config))
+        progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
+        for note in manifest.notes:
+            progress.say(f"ingest: {note}")
+        return manifest, True
 
 
 def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
     """Rebuild the DuckDB file and the summaries unless nothing changed; return whether the work was done."""
-    manifest = verify_dataset(config)
-    stage = _eda_stage(config, manifest)
-    if not force and stage.is_fresh():
-        progress.say("eda: unchanged")
-        return False
-    require_writable(config.paths.duckdb_file.parent, config.paths.output_dir)
-    rows = build_database(config)
-    summarise(config, synthetic=manifest.synthetic)
-    stage.record(_eda_outputs(config))
-    progress.say(f"eda: {rows:,} rows in {config.paths.duckdb_file.name}, {len(config.aggregations)} summaries")
-    return True
+    with project_lock(config, "eda", progress):
+        manifest = verify_dataset(config)
+        stage = eda_stage(config, manifest)
+        if not force and stage.is_fresh():
+            progress.say("eda: unchanged")
+            return False
+        require_writable(config.paths.duckdb_file.parent, config.paths.output_dir)
+        rows = build_database(config)
+        summarise(config, synthetic=manifest.synthetic)
+        stage.record(eda_outputs(config))
+        progress.say(f"eda: {rows:,} rows in {config.paths.duckdb_file.name}, {len(config.aggregations)} summaries")
+        return True
 
 
 def run_profile(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Profile, bool]:
     """Describe the data unless nothing changed; return the profile and whether the work was done."""
-    manifest = verify_dataset(config)
-    known = {"data": manifest.data_sha256, "config": config.digest("profile", "model", "duckdb", "parquet")}
-    stage = _Stage(config, "profile", known)
-    stored = read_json(profile_files(config)[0])
-    if not force and stored is not None and stage.is_fresh():
-        progress.say("profile: unchanged")
-        return Profile.from_dict(stored), False
-    require_writable(config.paths.output_dir)
-    profile = profile_data(config)
-    write_profile(config, profile)
-    stage.record({str(path): sha256_file(path) for path in profile_files(config)})
-    progress.say(f"profile: {profile.rows:,} rows, {len(profile.columns)} columns")
-    return profile, True
+    with project_lock(config, "profile", progress):
+        stage, stored = profile_stage(config, verify_dataset(config)), read_json(profile_files(config)[0])
+        if not force and stored is not None and stage.is_fresh():
+            progress.say("profile: unchanged")
+            return Profile.from_dict(stored), False
+        require_writable(config.paths.output_dir)
+        profile = profile_data(config)
+        write_profile(config, profile)
+        stage.record({str(path): sha256_file(path) for path in profile_files(config)})
+        progress.say(f"profile: {profile.rows:,} rows, {len(profile.columns)} columns")
+        return profile, True
 
 
 def run_report(config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
     """Draw the pictures and write the page of the last run unless nothing changed; return whether the work was done."""
-    shown = [
-        leaderboard_path(config),
-        shap_path(config),
-        predictions_path(config),
-        config.paths.manifest,
-        profile_files(config)[0],
-    ]
-    shown += [*benchmark_table_files(config).values(), *sorted((config.paths.output_dir / "timeseries").glob("*.json"))]
-    known = {
-        "shown": {str(path): sha256_file(path) for path in shown if path.is_file()},
-        "config": config.digest("profile", "report"),
-        "mlflow": config.mlflow.model_dump(),
-        "templates": sha256_folder(Path(__file__).parent / "evidence" / "templates", "*"),
-    }
-    stage = _Stage(config, "report", known)
-    if not force and stage.is_fresh():
-        progress.say("report: unchanged")
-        return False
-    require_writable(config.paths.output_dir)
-    from tabtrail.reporting import report_last_run
+    with project_lock(config, "report", progress):
+        stage = report_stage(config)
+        if not force and stage.is_fresh():
+            progress.say("report: unchanged")
+            return False
+        require_writable(config.paths.output_dir)
+        from tabtrail.reporting import report_last_run
 
-    written = report_last_run(config, progress)
-    stage.record({str(path): sha256_file(path) for path in (written.page, *written.pictures)})
-    return True
+        written = report_last_run(config, progress)
+        stage.record({str(path): sha256_file(path) for path in (written.page, *written.pictures)})
+        return True
 
 
 def run_train(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Leaderboard, bool]:
@@ -173,33 +162,27 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
 
     What is deployed is no result of the stage, so that a promotion or rollback stands; a damaged bundle is put back, though.
     """
-    manifest = verify_dataset(config)
-    tuned = (read_json(tuned_path(config)) or {}).get("candidates", {})
-    if tuned:
-        config = config.with_candidates(tuned)
-        progress.say(f"train: with {', '.join(tuned)} of `tabtrail tune`")
-    known = {
-        "data": manifest.data_sha256,
-        "config": config.digest(),
-        "mlflow": config.mlflow.model_dump(),
-        "synthetic": manifest.synthetic,
-    }
-    stage = _Stage(config, "train", known)
-    stored = read_json(leaderboard_path(config))
-    if not force and stored is not None and _store_exists(config) and stage.is_fresh() and _is_deployed(config):
-        progress.say("train: unchanged")
-        return Leaderboard.from_dict(stored), False
-    require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
-    require_key_pair(config.bundle.signing_key, config.bundle.public_key)
-    from tabtrail.training import train_models  # seconds of imports that an unchanged run does not need
+    with project_lock(config, "train", progress):
+        manifest = verify_dataset(config)
+        tuned = tuned_candidates(config)
+        if tuned:
+            config = config.with_candidates(tuned)
+            progress.say(f"train: with {', '.join(tuned)} of `tabtrail tune`")
+        stage, stored = train_stage(config, manifest), read_json(leaderboard_path(config))
+        if not force and stored is not None and not train_reasons(config, stage):
+            progress.say("train: unchanged")
+            return Leaderboard.from_dict(stored), False
+        require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
+        require_key_pair(config.bundle.signing_key, config.bundle.public_key)
+        from tabtrail.training import train_models  # seconds of imports that an unchanged run does not need
 
-    leaderboard = train_models(config, manifest, progress, force=force)
-    _write_promotions(config)
-    _refresh_tables(config, manifest)
-    tables = benchmark_table_files(config).values()
-    outputs = (leaderboard_path(config), importance_path(config), shap_path(config), predictions_path(config), *tables)
-    stage.record({str(path): sha256_file(path) for path in outputs})
-    return leaderboard, True
+        leaderboard = train_models(config, manifest, progress, force=force)
+        _write_promotions(config)
+        _refresh_tables(config, manifest)
+        tables = benchmark_table_files(config).values()
+        outputs = (leaderboard_path(config), importance_path(config), shap_path(config), predictions_path(config), *tables)
+        stage.record({str(path): sha256_file(path) for path in outputs})
+        return leaderboard, True
 
 
 @dataclass(frozen=True)
@@ -232,18 +215,20 @@ def deployment(config: Config, leaderboard: Leaderboard) -> Deployment:
     return Deployment(metadata["model"], metadata["run_id"], False, reasons, f"tabtrail promote {what}{forced}")
 
 
-def run_promote(config: Config, what: str, *, force: bool, reason: str) -> "Outcome":
+def run_promote(config: Config, what: str, *, force: bool, reason: str, progress: Progress = SILENT) -> "Outcome":
     """Promote a run or version as `promotion.promote` does, and bring the history into the database."""
     from tabtrail.promotion import promote
 
-    return _recorded(config, promote(config, what, force=force, reason=reason))
+    with project_lock(config, "promote", progress):
+        return _recorded(config, promote(config, what, force=force, reason=reason))
 
 
-def run_rollback(config: Config, *, reason: str) -> "Outcome":
+def run_rollback(config: Config, *, reason: str, progress: Progress = SILENT) -> "Outcome":
     """Go back to the model before as `promotion.rollback` does, and bring the history into the database."""
     from tabtrail.promotion import rollback
 
-    return _recorded(config, rollback(config, reason))
+    with project_lock(config, "rollback", progress):
+        return _recorded(config, rollback(config, reason))
 
 
 def _recorded(config: Config, outcome: "Outcome") -> "Outcome":
@@ -260,82 +245,41 @@ def _write_promotions(config: Config) -> None:
     write_parquet(promotions_file(config), history_table(history(config)))
 
 
-def _is_deployed(config: Config) -> bool:
-    try:
-        load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
-    except BundleError:
-        return False
-    return True
-
-
 def run_forecast(config: Config, segment: Mapping[str, str], *, progress: Progress = SILENT) -> "Written":
     """Forecast one segment, given by its values, with its risk; return the result and its file."""
-    manifest = verify_dataset(config)
-    require_writable(config.paths.output_dir)
-    from tabtrail.forecasting import forecast_segment
+    with project_lock(config, "forecast", progress):
+        manifest = verify_dataset(config)
+        require_writable(config.paths.output_dir)
+        from tabtrail.forecasting import forecast_segment
 
-    return forecast_segment(config, manifest, segment, progress)
+        return forecast_segment(config, manifest, segment, progress)
 
 
 def run_sweep(config: Config, by: Sequence[str] = (), *, progress: Progress = SILENT) -> tuple[list["SegmentResult"], "Sweep"]:
     """Forecast every segment with its risk; return the results and what they come to."""
-    manifest = verify_dataset(config)
-    require_writable(config.paths.output_dir)
-    from tabtrail.forecasting import forecast_all
+    with project_lock(config, "forecast --all", progress):
+        manifest = verify_dataset(config)
+        require_writable(config.paths.output_dir)
+        from tabtrail.forecasting import forecast_all
 
-    found = forecast_all(config, manifest, by, progress)
-    _refresh_tables(config, manifest)
-    return found
+        found = forecast_all(config, manifest, by, progress)
+        _refresh_tables(config, manifest)
+        return found
 
 
-def run_champion_errors(config: Config) -> "ChampionErrors":
+def run_champion_errors(config: Config, *, progress: Progress = SILENT) -> "ChampionErrors":
     """Look at the champion's errors over time; return what became of them."""
-    require_writable(config.paths.output_dir)
-    from tabtrail.forecasting import forecast_champion
+    with project_lock(config, "forecast --champion", progress):
+        require_writable(config.paths.output_dir)
+        from tabtrail.forecasting import forecast_champion
 
-    return forecast_champion(config)
+        return forecast_champion(config)
 
 
 def _refresh_tables(config: Config, manifest: Manifest) -> None:
-    """Bring new results into the database, which stays that of an unchanged `eda` stage."""
-    eda = _eda_stage(config, manifest)
+    """The database is an output of the stage `eda`, which is not stale because tables of the benchmark changed."""
+    eda = eda_stage(config, manifest)
     summarised = eda.is_fresh()
     refresh_result_tables(config)
     if summarised:
-        eda.record(_eda_outputs(config))
-
-
-def _eda_stage(config: Config, manifest: Manifest) -> "_Stage":
-    sections = config.digest("aggregations", "duckdb", "model", "parquet")
-    return _Stage(config, "eda", {"data": manifest.data_sha256, "config": sections, "synthetic": manifest.synthetic})
-
-
-def _eda_outputs(config: Config) -> dict[str, str]:
-    return {str(path): sha256_file(path) for path in (config.paths.duckdb_file, *summary_files(config))}
-
-
-@dataclass(frozen=True)
-class _Stage:
-    config: Config
-    name: str
-    depends_on: dict[str, Any]
-
-    @property
-    def _record(self) -> Path:
-        return self.config.paths.output_dir / ".stages" / f"{self.name}.json"
-
-    @property
-    def _key(self) -> str:
-        paths = self.config.paths.model_dump(mode="json")
-        return sha256_json({**self.depends_on, "paths": paths, "code": code_version()})
-
-    def is_fresh(self) -> bool:
-        return stage_is_fresh(self._record, self._key)
-
-    def record(self, outputs: dict[str, str]) -> None:
-        record_stage(self._record, self._key, outputs)
-
-
-def _store_exists(config: Config) -> bool:
-    uri = config.mlflow.tracking_uri
-    return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
+        eda.record(eda_outputs(config))

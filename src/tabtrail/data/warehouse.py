@@ -10,8 +10,10 @@ from typing import Any
 import duckdb
 
 from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Config
-from tabtrail.errors import DataError, UsageError
-from tabtrail.files import atomic_file
+from tabtrail.errors import DataError, TabtrailError, UsageError
+from tabtrail.files import TEMPORARY, atomic_file, make_folder
+
+_DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 
 
 def quoted(name: str) -> str:
@@ -32,7 +34,7 @@ def build_database(config: Config) -> int:
 
     The old file is never opened, so a locked, stale or damaged one is no obstacle.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
+    scratch = _scratch(config)
     try:
         built = scratch / "built.duckdb"
         with duckdb.connect(str(built)) as connection:
@@ -42,6 +44,10 @@ def build_database(config: Config) -> int:
         with atomic_file(config.paths.duckdb_file) as temporary:
             shutil.copyfile(built, temporary)
     except duckdb.Error as error:
+        if "No space left" in str(error) or "File too large" in str(error):
+            raise TabtrailError(
+                f"cannot write in {config.paths.duckdb_file.parent}: the disk is full; make room there"
+            ) from error
         raise DataError(f"DuckDB cannot read {config.paths.processed_dir}: {error}; run `tabtrail ingest --force`") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -66,7 +72,7 @@ def risk_table_files(config: Config) -> dict[str, Path]:
 
 def refresh_result_tables(config: Config) -> None:
     """Bring the tables of results into the database: into a copy of the one that is there, or a new one, swapped in."""
-    scratch = Path(tempfile.mkdtemp(prefix="tabtrail-duckdb-"))
+    scratch = _scratch(config)
     try:
         copy = scratch / "copy.duckdb"
         shutil.copyfile(config.paths.duckdb_file, copy)
@@ -86,6 +92,27 @@ def _load_results(config: Config, connection: duckdb.DuckDBPyConnection) -> None
         if path.is_file():
             source = str(path).replace("'", "''")
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")
+
+
+def check_database(config: Config) -> int:
+    """Read every block of the database and return the rows of the dataset's table.
+
+    Raises `DataError` for a file that is damaged, no database, or without that table.
+    """
+    path, own = config.paths.duckdb_file, config.duckdb.table
+    tables = [str(row[0]) for row in query(config, "SELECT table_name FROM information_schema.tables")[1]]
+    if own not in tables:
+        raise DataError(f"{path} has no table {own}; `tabtrail eda --force` makes it anew")
+    # The hash of every row, so that every block is read: a count comes from the file's metadata.
+    sql = "SELECT count(*), bit_xor(hash(each)) FROM {} AS each"
+    return {name: int(query(config, sql.format(quoted(name)))[1][0][0]) for name in tables}[own]
+
+
+def _scratch(config: Config) -> Path:
+    """Make a folder beside the database, where the lock's next holder finds what a killed process left."""
+    folder = config.paths.duckdb_file.parent
+    make_folder(folder)
+    return Path(tempfile.mkdtemp(dir=folder, prefix=f".{config.paths.duckdb_file.name}{TEMPORARY}"))
 
 
 def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -108,6 +135,9 @@ def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             cursor = connection.execute(sql)
             names = [column[0] for column in cursor.description or []]
             return names, cursor.fetchall() if names else []
+        except _DAMAGED as error:
+            shown = str(error).splitlines()[0][:300]
+            raise DataError(f"{path} is damaged ({shown}); `tabtrail eda --force` makes it anew") from None
         except duckdb.Error as error:
             raise UsageError(f"the SQL cannot be run: {error}") from None
 

@@ -5,10 +5,12 @@ import json
 import logging
 import os
 import re
+import shlex
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,11 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from tabtrail.errors import StoreError
-from tabtrail.files import make_folder
+from tabtrail.files import make_folder, sync
 from tabtrail.hashes import sha256_file
+from tabtrail.process import is_alive, this_process
 from tabtrail.schema import ModelSchema
 from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
-from tabtrail.tracking.process import is_alive, this_process
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 120.0
@@ -78,12 +80,16 @@ def open_store(uri: str, experiment: str) -> Store:
         with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-            if not path.exists():
+            if path.exists() and path.stat().st_size:
+                _require_store(path)
+            else:
                 # Made beside and moved in: a process killed among its migrations would leave a store that nothing can open.
                 unfinished = path.with_name(f".{path.name}.new")
                 unfinished.unlink(missing_ok=True)
                 SqlAlchemyStore(_SQLITE + str(unfinished), str(path.parent)).engine.dispose()
+                sync(unfinished)
                 unfinished.replace(path)
+                sync(path.parent)
             # Made here with its own artifact root: the client's default is ./mlruns of whatever folder we are in.
             store = SqlAlchemyStore(uri, str(path.parent))
             client = mlflow.MlflowClient(uri, uri)
@@ -102,10 +108,38 @@ def store_errors(uri: str) -> Iterator[None]:
     except Timeout:
         raise StoreError(f"another process has held the lock of {shown} for {_LOCK_SECONDS:.0f} s; is a run stuck?") from None
     except MlflowException as error:
-        raise StoreError(f"the MLflow store {shown} refuses: {_without_password(str(error)).splitlines()[0][:300]}") from error
+        reason = _without_password(str(error)).splitlines()[0][:300]
+        raise StoreError(f"the MLflow store {shown} refuses: {reason}; {_remedy(shown, reason)}") from error
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__)
-        raise StoreError(f"the MLflow store {shown} cannot be used ({reason}); if it is damaged, move it away") from error
+        raise StoreError(f"the MLflow store {shown} cannot be used ({reason}); {_remedy(shown, reason)}") from error
+
+
+def _require_store(path: Path) -> None:
+    """MLflow would make its tables in whatever database it is given. Raises `StoreError` for one that is somebody else's."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.OperationalError:
+        return  # a journal that a killed process left is played back by who opens it to write
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"the MLflow store {_SQLITE}{path} cannot be read ({error}); {_remedy(_SQLITE + str(path), '')}"
+        ) from None
+    if tables and "experiments" not in tables:
+        raise StoreError(
+            f"{path} is no MLflow store but another database, and is left alone; set mlflow.tracking_uri, or begin a new store:"
+            f" mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.other')}"
+        )
+
+
+def _remedy(uri: str, reason: str) -> str:
+    if "full" in reason:
+        return "make room on its disk, and run the command again"
+    if not uri.startswith(_SQLITE):
+        return "`tabtrail doctor` tells more"
+    path = shlex.quote(uri.removeprefix(_SQLITE))
+    return f"if `tabtrail doctor` finds it damaged, restore a backup, or begin a new one: mv {path} {path}.damaged"
 
 
 def _without_password(text: str) -> str:

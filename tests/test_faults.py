@@ -1,0 +1,128 @@
+"""A full disk, a read-only folder, a signal in the middle of a long call: one message, and what was there stays."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from conftest import ONE_CANDIDATE, Project
+from tabtrail import pipeline
+from tabtrail.errors import TabtrailError
+
+LIMITED = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
+from tabtrail.cli import main
+main()
+"""
+BUSY = """
+import hashlib, subprocess, sys
+from tabtrail.errors import reported
+from tabtrail.interrupt import end_in_time
+with reported():
+    end_in_time(1.0)
+    print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes, in which no signal handler runs
+"""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("only root can mount a disk of its own here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def full(folder: Path) -> None:
+    with suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"0" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("stage", "setting"),
+    [
+        ("ingest", "paths.processed_dir={}/parquet"),
+        ("eda", "paths.duckdb_file={}/sales.duckdb"),
+        ("eda", "paths.output_dir={}/output"),
+        ("train", "paths.output_dir={}/output"),
+        ("train", "paths.models_dir={}/models"),
+        ("train", "mlflow.tracking_uri=sqlite:///{}/mlflow.db"),
+    ],
+)
+def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_disk: Path, stage: str, setting: str) -> None:
+    pipeline.run_ingest(project.config())
+    pipeline.run_eda(project.config())
+    before = project.tree()
+    full(small_disk)
+    words = [word for each in (*ONE_CANDIDATE, setting.format(small_disk)) for word in ("--set", each)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tabtrail", stage, "--force", "--config", str(project.config_file), *words],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr[-2000:]
+    assert "No space left on device" in done.stderr or "full" in done.stderr
+    assert "room" in done.stderr
+    assert before.items() <= project.tree().items()
+
+
+def test_files_that_cannot_grow_are_one_message(project: Project) -> None:
+    pipeline.run_ingest(project.config())
+    before = project.tree()
+    words = ["20000", "ingest", "--force", "--config", str(project.config_file)]
+    done = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr[-2000:]
+    assert "File too large" in done.stderr
+    assert project.tree() == before
+
+
+def test_a_read_only_project_can_be_read_and_unchanged_work_is_not_repeated(project: Project) -> None:
+    pipeline.run_ingest(project.config())
+    pipeline.run_eda(project.config())
+    root = str(project.root)
+    if subprocess.run(["mount", "--bind", root, root], capture_output=True).returncode:
+        pytest.skip("only root can make a folder read-only for root")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", root], check=True)
+        assert pipeline.run_eda(project.config()) is False
+        with pytest.raises(TabtrailError, match=r"cannot write in .*Read-only file system"):
+            pipeline.run_eda(project.config(), force=True)
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_the_middle_of_a_long_call_ends_it_in_time_with_its_children(number: int, code: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        time.sleep(0.5)
+        start = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == code
+    assert time.monotonic() - start < 5
+    assert ended(child)
+
+
+def ended(pid: int) -> bool:
+    for _ in range(50):
+        with suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.1)
+                continue
+        return True
+    return False
