@@ -106,15 +106,16 @@ def ingest(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
+    append: Annotated[bool, typer.Option("--append", help="Add the files that the dataset does not hold yet.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Turn the CSV into contract-checked, partitioned Parquet, and account for every row."""
+    """Turn the CSV files into contract-checked, partitioned Parquet, and account for every row."""
     loaded = _load(config, set_)
     from tabtrail import pipeline
 
     with _progress(quiet) as progress:
-        manifest, _ = pipeline.run_ingest(loaded, force=force, progress=progress)
+        manifest, _ = pipeline.run_ingest(loaded, force=force, append=append, progress=progress)
     if as_json:
         print_json(asdict(manifest))
     else:
@@ -350,9 +351,16 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("fits", total=None, visible=False)
+        reading = bar.add_task("", total=None, visible=False)
+
+        def read(rows: int, rate: float, done: int, of: int) -> None:
+            words = f"{rows:,} rows, {rate:,.0f} rows/s, {done / 1e6:,.0f} of {of / 1e6:,.0f} MB"
+            bar.update(reading, description=words, completed=done, total=of, visible=done < of)
+
         yield Progress(
             say=lambda text: console.print(text, markup=False),
             advance=lambda done, of: bar.update(task, completed=done, total=of, visible=done < of),
+            read=read,
         )
 
 

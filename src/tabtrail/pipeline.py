@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tabtrail.artifacts import artifact_paths, importance_path, leaderboard_path, promotion_path, tuned_path
 from tabtrail.bundle import load_bundle, read_metadata
 from tabtrail.config import Config
-from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, source_key, verify_dataset
+from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, ingested_key, read_manifest, source_key, verify_dataset
 from tabtrail.data.summaries import summarise, summary_files
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_benchmark_tables
 from tabtrail.errors import BundleError, DataError
@@ -59,15 +59,23 @@ def run(config: Config, *, force: bool = False, progress: Progress = SILENT) -> 
     )
 
 
-def run_ingest(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Manifest, bool]:
-    """Ingest the CSV unless nothing changed; return the accounting and whether the work was done."""
-    stage = _Stage(config, "ingest", source_key(config))
-    if not force and stage.is_fresh():
+def run_ingest(
+    config: Config, *, force: bool = False, append: bool = False, progress: Progress = SILENT
+) -> tuple[Manifest, bool]:
+    """Ingest the CSV files unless nothing changed; return the accounting and whether the work was done.
+
+    With `append` those that the dataset does not hold yet are added to it.
+    """
+    record = config.paths.output_dir / ".stages" / "ingest.json"
+    if not force and not append and record.is_file() and _Stage(config, "ingest", source_key(config)).is_fresh():
         progress.say("ingest: unchanged")
         return read_manifest(config), False
     require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
-    manifest = ingest(config)
-    stage.record(ingest_outputs(config))
+    before = read_manifest(config) if append else None
+    manifest = ingest(config, append=append, progress=progress)
+    _Stage(config, "ingest", ingested_key(manifest)).record(ingest_outputs(config))
+    if before is not None:
+        progress.say(f"ingest: {manifest.rows_kept - before.rows_kept:,} rows appended to {before.rows_kept:,}")
     progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
     for note in manifest.notes:
         progress.say(f"ingest: {note}")
