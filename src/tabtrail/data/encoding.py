@@ -10,7 +10,7 @@ from tabtrail.errors import ConfigError, DataError, nearest
 Chunks = Callable[[], Iterator[bytes]]
 """Reads the source again from its start, decompressed."""
 
-_SAMPLE_BYTES = 4 << 20
+_SAMPLE_BYTES = 2 << 20
 _MIN_UTF8_SHARE = 0.9
 _CLEARLY_BETTER = 0.5
 # Ordered by how often they are met; a tie goes to the first.

@@ -14,7 +14,7 @@ from tabtrail.data.contract import reject_schema
 from tabtrail.hashes import sha256_file
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-_CHUNK_ROWS = 1 << 19
+_CHUNK_ROWS = 1 << 18
 _CHUNK_TEXT = 256 << 20
 _STEP = 8192
 _SPILL_ROWS = 100_000
@@ -57,7 +57,7 @@ class DatasetWriter:
         self._text += text
         while self._rows >= _CHUNK_ROWS or self._text >= _CHUNK_TEXT:
             frame = pl.concat(self._pending)
-            cut = _chunk_end(frame)
+            cut = _CHUNK_ROWS if self._text < _CHUNK_TEXT else _chunk_end(frame)
             self._pending = [frame.slice(cut)]
             self._rows = frame.height - cut
             self._text = _text_bytes(self._pending[0])
@@ -78,7 +78,8 @@ class DatasetWriter:
         parts = pl.concat(self._statistics)
         return {name: _combined(parts, name, dtype) for name, dtype in self.schema.items()}
 
-    def _write(self, frame: pl.DataFrame) -> None:
+    def _write(self, chunk: pl.DataFrame) -> None:
+        frame = chunk.rechunk()
         self._statistics.append(_measured(frame))
         if not self._keys:
             _write_part(frame, self._folder)
@@ -92,7 +93,7 @@ class DatasetWriter:
 
 def _write_part(frame: pl.DataFrame, folder: Path) -> None:
     temporary = folder / "part.tmp"
-    frame.rechunk().write_parquet(temporary, compression="zstd")
+    frame.write_parquet(temporary, compression="zstd")
     name = f"part-{sha256_file(temporary)[:16]}"
     path, again = folder / f"{name}.parquet", 1
     while path.exists():  # equal rows are rows all the same

@@ -5,12 +5,15 @@ import io
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from tabtrail.data.contract import Checked, Contract
-from tabtrail.data.source import LARGEST_RECORD, SourceText, UndecodableText
+from tabtrail.data.source import LARGEST_RECORD, SourceText, UndecodableText, refuse_nul
 from tabtrail.errors import DataError
 
+_LF = 10
+_MARK = b"\xef\xbb\xbf"
 _SMALL = 256 << 10
 _PIECES = 16
 _TRUST = 2
@@ -40,6 +43,7 @@ class RecordReader:
             yield self._by_record(self._carry, final=True)
 
     def _read(self, block: bytes) -> Iterator[Checked]:
+        refuse_nul(self._source.name, block, self._line + self._carry.count(b"\n"))
         if self._carry:
             yield self._by_record(self._carry + block)
         elif (checked := self._by_line(block)) is not None:
@@ -55,8 +59,9 @@ class RecordReader:
 
         Polars pads short rows with nulls without a word, drops a mark at the start, and takes a lone CR for a character.
         """
-        lines = block.count(b"\n") + (not block.endswith(b"\n"))
-        if block.count(b"\r") != block.count(b"\r\n") or block.count(b'"') % 2 or block.startswith(b"\xef\xbb\xbf"):
+        lines = int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LF)) + (not block.endswith(b"\n"))
+        lone_cr = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
+        if lone_cr or block.startswith(_MARK) or (b'"' in block and block.count(b'"') % 2):
             return None
         contract = self._contract
         rows = None

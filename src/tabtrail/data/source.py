@@ -29,7 +29,7 @@ from tabtrail.sample import MARK_SUFFIX
 
 RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_stratum_")
 LARGEST_RECORD = 16 << 20
-_READ = 4 << 20
+_READ = 8 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _C1_CONTROL = re.compile("[\x80-\x9f]")
 
@@ -77,7 +77,7 @@ class SourceText:
             raise DataError(f"{self.name} is empty (0 bytes)")
         self.auto = configured == "auto"
         self.replaced, self.notes = 0, tuple[str, ...]()
-        self._digest, self._lines = _Hashed(path), 0
+        self._digest = _Hashed(path)
         self._forced = forced
         self.encoding = forced or ("utf-8" if self.auto else codec_name(configured))
 
@@ -107,27 +107,20 @@ class SourceText:
     def blocks(self) -> Iterator[bytes]:
         """Yield the text without its mark, some megabytes at a time, each block but the last ending in a line feed.
 
-        Where the blocks end depends on the text alone. Raises `DataError` for NUL characters, bytes that the encoding does not
-        know, lines that end in CR alone and lines of more than 16 MB, `TabtrailError` for a damaged compressed file.
+        Raises `DataError` for bytes that the encoding does not know, lines that end in CR alone and lines of more than 16 MB, `TabtrailError` for a damaged compressed file.
         """
-        rest = b""
+        rest, several = b"", False
         for text in self._decoded():
-            if (at := text.find(b"\0")) >= 0:
-                line = self._lines + rest.count(b"\n") + 1 + text.count(b"\n", 0, at)
-                raise DataError(
-                    f"{self.name}, line {line:,}: a NUL character; the file is damaged, or it is UTF-16"
-                    " (then set source.encoding: utf-16)"
-                )
             cut = text.rfind(b"\n") + 1
             if cut:
-                block, rest = rest + text[:cut], text[cut:]
-                self._lines += block.count(b"\n")
-                yield block
+                several = True
+                yield b"".join((rest, memoryview(text)[:cut]))
+                rest = text[cut:]
             else:
                 rest += text
                 if len(rest) > LARGEST_RECORD:
                     self._refuse_one_line(rest)
-        if not self._lines and rest.endswith(b"\r"):
+        if not several and rest.endswith(b"\r"):
             self._refuse_one_line(rest)
         if rest:
             yield rest
@@ -135,7 +128,7 @@ class SourceText:
     def _refuse_one_line(self, text: bytes) -> None:
         if b"\r" in text:
             raise DataError(f"{self.name}: its lines end in CR alone (old Macintosh); convert them to LF")
-        raise DataError(f"{self.name}, line {self._lines + 1:,}: a line of more than {LARGEST_RECORD >> 20} MB; is it a CSV?")
+        raise DataError(f"{self.name}: a line of more than {LARGEST_RECORD >> 20} MB; is it a CSV?")
 
     def _decoded(self) -> Iterator[bytes]:
         """Yield UTF-8. Text that says it is UTF-8 passes as it is: whoever parses it finds out where it is not."""
@@ -207,11 +200,22 @@ def _read_again(path: Path) -> Iterator[bytes]:
         yield from _chunks(_decompressed(file), path.name)
 
 
+def refuse_nul(name: str, block: bytes, line: int) -> None:
+    """Raise `DataError` for a NUL character in a block that begins on some line."""
+    if (at := block.find(b"\0")) >= 0:
+        at_line = line + block.count(b"\n", 0, at)
+        raise DataError(
+            f"{name}, line {at_line:,}: a NUL character; the file is damaged, or it is UTF-16"
+            " (then set source.encoding: utf-16)"
+        )
+
+
 def read_header(name: str, block: bytes, config: Config) -> tuple[tuple[str, ...], int, int]:
     """Return the columns, and the bytes and lines of the header in the first block of text.
 
     Raises `DataError` for a missing, repeated, unnamed or reserved column.
     """
+    refuse_nul(name, block, 1)
     reader = csv.reader(io.StringIO(block.decode(errors="replace"), newline=""), delimiter=config.source.delimiter)
     try:
         header = next(reader, [])
