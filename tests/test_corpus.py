@@ -1,6 +1,7 @@
 """Encodings and malformed files, each with its declared outcome: so many rows kept and set aside, or a typed refusal."""
 
 import gzip
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ split: {kind: random, folds: 2}
 PLACES = ["Málaga", "Besançon", "São Paulo", "Luleå", "Köln", "Münster", "Montréal", "Århus"]
 TEXT = "a,b,n,y\n" + "".join(f"{i}.5,{place},{i},{i * 2}\n" for i, place in enumerate(PLACES))
 PLAIN = TEXT.encode("ascii", "replace")
-RUSSIAN = "a,b,n,y\n" + "".join(f"{i},{word} город,{i},{i * 2}\n" for i, word in enumerate(["Москва", "улица", "Привет", "Казань"]))
+RUSSIAN = "a,b,n,y\n" + "".join(
+    f"{i},{word} город,{i},{i * 2}\n" for i, word in enumerate(["Москва", "улица", "Привет", "Казань"])
+)
 
 
 def zstd(data: bytes) -> bytes:
@@ -67,15 +70,23 @@ CORPUS: dict[str, tuple[bytes, Kept | str, str]] = {
     "cp1251": (RUSSIAN.encode("cp1251"), Kept(4, encoding="cp1251"), "auto"),
     "koi8-r, configured": (RUSSIAN.encode("koi8-r"), Kept(4, encoding="koi8-r"), "koi8-r"),
     "EBCDIC, configured": (TEXT.encode("cp500"), Kept(8, encoding="cp500"), "cp500"),
-    "shift_jis, configured": (TEXT.replace("Köln", "東京").encode("shift_jis", "ignore"), Kept(8, encoding="shift_jis"), "shift_jis"),
+    "shift_jis, configured": (
+        TEXT.replace("Köln", "東京").encode("shift_jis", "ignore"),
+        Kept(8, encoding="shift_jis"),
+        "shift_jis",
+    ),
     "gb18030, configured": (TEXT.replace("Köln", "北京").encode("gb18030"), Kept(8, encoding="gb18030"), "gb18030"),
     "cp1252 taken for cp850": (TEXT.encode("cp1252"), "the bytes read as cp1252, not cp850", "cp850"),
     "UTF-8 taken for cp1252": (TEXT.encode(), "the bytes read as utf-8, not cp1252", "cp1252"),
     "cp850 taken for UTF-8": (TEXT.encode("cp850"), "line 2: these bytes are not utf-8", "utf-8"),
     "cp850 taken for latin-1": (TEXT.encode("cp850"), "invisible control characters", "latin-1"),
     "UTF-16 cut in the middle": (TEXT.encode("utf-16")[:-1], "these bytes are not utf-16", "utf-16"),
-    "UTF-8 with a stray byte": (TEXT.encode().replace(b"Bes", b"B\xffs"), Kept(8, replaced=1), "auto"),
-    "UTF-8 with a stray byte, configured": (TEXT.encode().replace(b"Bes", b"B\xffs"), "line 3: these bytes are not utf-8", "utf-8"),
+    "UTF-8 with a stray byte": (TEXT.encode() + b"1,B\xffs \xc3\xa9t\xc3\xa9,1,1\n2,x,2,2\n", Kept(10, replaced=1), "auto"),
+    "UTF-8 with a stray byte, configured": (
+        TEXT.encode().replace(b"Bes", b"B\xffs"),
+        "line 3: these bytes are not utf-8",
+        "utf-8",
+    ),
     "UTF-8 with an overlong sequence": (TEXT.encode().replace(b"Bes", b"\xc0\x80"), "are not utf-8", "utf-8"),
     "UTF-8 with a surrogate": (TEXT.encode().replace(b"Bes", b"\xed\xa0\x80"), "are not utf-8", "utf-8"),
     "UTF-8 beyond Unicode": (TEXT.encode().replace(b"Bes", b"\xf4\x90\x80\x80"), "are not utf-8", "utf-8"),
@@ -124,7 +135,7 @@ CORPUS: dict[str, tuple[bytes, Kept | str, str]] = {
     "an unnamed column": (b"a,b,n,y,\n1,x,1,2,\n", "column 5 has no name", "auto"),
     "another delimiter": (PLAIN.replace(b",", b";"), "is source.delimiter right", "auto"),
     "a page of HTML": (b"<!doctype html>\n<html><body>404</body></html>\n", "missing column", "auto"),
-    "a PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "NUL character", "auto"),
+    "a PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "missing column", "auto"),
     "a Parquet file": (b"PAR1\x15\x04\x15\x00PAR1", "NUL character|missing column|not utf-8", "auto"),
 }
 
@@ -156,9 +167,13 @@ def assert_accounted_for(config: Config, manifest: Manifest) -> None:
     assert pl.read_parquet(config.paths.rejects).height == manifest.rows_rejected
 
 
-FIELD = st.sampled_from(["1", "-2.5", "x", "", " ", "é", '"q"', '"a,b"', '"l\nl"', '"c\rc"', '5" p', '"', "1e999", "nan", "+3", " 4", "\r"])
+FIELD = st.sampled_from(
+    ["1", "-2.5", "x", "", " ", "é", '"q"', '"a,b"', '"l\nl"', '"c\rc"', '5" p', '"', "1e999", "nan", "+3", " 4", "\r"]
+)
 LINE = st.lists(FIELD, min_size=0, max_size=6).map(",".join)
-TABLE = st.tuples(st.lists(LINE, max_size=12), st.sampled_from(["\n", "\r\n"])).map(lambda t: t[1].join(["a,b,n,y", *t[0]]).encode())
+TABLE = st.tuples(st.lists(LINE, max_size=12), st.sampled_from(["\n", "\r\n"])).map(
+    lambda t: t[1].join(["a,b,n,y", *t[0]]).encode()
+)
 ANY_CSV = st.one_of(TABLE, st.binary(max_size=200).map(lambda data: b"a,b,n,y\n" + data), st.binary(max_size=60))
 
 
@@ -185,13 +200,11 @@ def check_any(root: Path, data: bytes) -> str:
 @settings(max_examples=150, deadline=None)
 @given(data=TABLE)
 @example(data=b"a,b,n,y\n1,x,1,1\n 2,x, 3,4\n,x,,5\n1,x, ,6")
-def test_lines_and_records_give_the_same_rows(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, data: bytes
-) -> None:
+def test_lines_and_records_give_the_same_rows(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """What Polars reads line by line, and as numbers, is what Python's `csv` reads, as texts."""
     outcomes = []
     for by_line in (True, False):
-        with monkeypatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             if not by_line:
                 patch.setattr(records.RecordReader, "_by_line", lambda self, block: None)
                 patch.setattr(Contract, "with_nulls", lambda self, rows: set())
@@ -211,7 +224,7 @@ def test_lines_and_records_give_the_same_rows(
     [
         lambda lines: lines,
         lambda lines: [b'"' + line.replace(b",", b'","') + b'"' for line in lines],
-        lambda lines: [line.replace(b"Lule", b'"Lu\nle') + b'"' if b"Lule" in line else line for line in lines],
+        lambda lines: [re.sub(rb"K([^,]*)", rb'"K\n\1"', line) for line in lines],
         lambda lines: [*lines[:700], b"1,2", *lines[700:], b"x,y,z,1"],
     ],
     ids=["plain", "quoted", "broken lines", "ragged"],
@@ -222,9 +235,6 @@ def test_where_blocks_end_changes_nothing(
     from tabtrail.data import source
 
     lines = [f"{i}.5,{PLACES[i % 8]}{i},{i},{i * 2}".encode() for i in range(1500)]
-    lines = [line.replace("Luleå".encode(), b"Lulea") for line in lines]
-    if change(lines[:8]) != lines[:8] and b"\n" in b"".join(change(lines)):
-        lines = [line.replace(b",", b',"', 0) for line in lines]
     data = b"a,b,n,y\n" + b"\n".join(change(lines)) + b"\n"
     found = []
     for size in (8 << 20, 4096, 37):
