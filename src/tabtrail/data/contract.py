@@ -141,7 +141,11 @@ class Contract:
         frame = rows.with_columns(texts) if texts else rows
         raw = [pl.col(name).alias(RAW + name) for name in self._header]
         types = [self._typed(name, frame) for name in self._header if dtypes[name] == pl.String]
-        bad = pl.any_horizontal([pl.lit(False), *self._rules.reject.values()]).alias(_BAD)
+        # Columns that were parsed as numbers hold no null (see `with_nulls`), so that these rules cannot be broken.
+        parsed = [name for name in self._header if dtypes[name] != pl.String]
+        kept = {f"{name}: {what}" for name in parsed for what in ("missing", f"not {config.column_rule(name).dtype}")}
+        rules = [expression for name, expression in self._rules.reject.items() if name not in kept]
+        bad = pl.any_horizontal([pl.lit(False), *rules]).alias(_BAD)
         warned = [(expression & ~pl.col(_BAD)).alias(_WARN + name) for name, expression in self._rules.warn.items()]
         return frame.lazy().with_columns(raw).with_columns(types).with_columns(bad).with_columns(warned).collect()
 
