@@ -6,6 +6,7 @@ rows kept plus rows rejected. What hypothesis finds worth keeping is saved and t
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.test_corpus import ANY_CSV, check_any
 
 
