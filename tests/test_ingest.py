@@ -1,6 +1,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +14,12 @@ from hypothesis import strategies as st
 
 from conftest import Project
 from tabtrail.config import load_config
+from tabtrail.data import partitions, source
 from tabtrail.data.ingest import ingest, read_manifest, scan_dataset, verify_dataset
 from tabtrail.data.source import detect_code_page
 from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import ConfigError, DataError, TabtrailError
+from tabtrail.progress import Progress
 
 
 def test_the_real_file_is_kept_row_for_row(real_project: Project) -> None:
@@ -339,3 +344,141 @@ def test_rows_in_are_rows_kept_and_rejected_whatever_stands_in_the_file(
         assert "every row was rejected" in str(error)
         return
     assert manifest.rows_in == len(rows) + cut % 3 == manifest.rows_kept + manifest.rows_rejected
+
+
+def split_in_two(project: Project) -> tuple[Path, Path]:
+    lines = project.csv.read_bytes().splitlines(keepends=True)
+    first, second = project.csv.with_name("a.csv"), project.csv.with_name("b.csv")
+    first.write_bytes(b"".join(lines[:1500]))
+    second.write_bytes(lines[0] + b"".join(lines[1500:]))
+    project.csv.unlink()
+    return first, second
+
+
+def test_a_pattern_reads_several_files_and_tells_them_apart(project: Project) -> None:
+    split_in_two(project)
+    config = project.config("paths.raw_csv=data/raw/*.csv")
+    manifest = ingest(config)
+    assert [(each.name, each.rows_in) for each in manifest.sources] == [("a.csv", 1499), ("b.csv", 1324)]
+    assert (manifest.rows_in, manifest.source) == (2823, "*.csv")
+    with pytest.raises(ConfigError, match=r"paths.raw_csv: no file matches .*none"):
+        ingest(project.config("paths.raw_csv=data/raw/none*.csv"))
+
+
+def test_appending_gives_what_a_whole_ingest_gives_and_leaves_written_files_alone(project: Project) -> None:
+    first, second = split_in_two(project)
+    both = project.config("paths.raw_csv=data/raw/?.csv")
+    aside = second.rename(second.with_suffix(".later"))
+    ingest(both)
+    before = {path: path.stat().st_ino for path in both.paths.processed_dir.rglob("*.parquet")}
+    aside.rename(second)
+    appended = ingest(both, append=True)
+    after = {path: path.stat().st_ino for path in both.paths.processed_dir.rglob("*.parquet")}
+    assert before.items() < after.items()
+    whole = ingest(both)
+    assert (appended.data_sha256, appended.rows_kept) == (whole.data_sha256, whole.rows_kept)
+    assert (appended.nulls, appended.rejects) == (whole.nulls, whole.rejects)
+    for name, expected in whole.statistics.items():
+        found = appended.statistics[name]
+        assert (found.min, found.max, found.longest) == (expected.min, expected.max, expected.longest)
+        assert found.mean == pytest.approx(expected.mean)
+    first.rename(second.with_name("z.csv"))
+    assert ingest(both).data_sha256 == whole.data_sha256, "the order of the files is no part of the data"
+
+
+def test_the_same_file_is_not_appended_twice(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    before = project.tree()
+    with pytest.raises(DataError, match=r"sales_data_sample.csv is in the dataset already .*nothing was appended"):
+        ingest(config, append=True)
+    (project.csv.parent / "again.csv").write_bytes(project.csv.read_bytes())
+    both = project.config("paths.raw_csv=data/raw/*.csv")
+    with pytest.raises(DataError, match=r"again.csv is in the dataset already \(as sales_data_sample.csv, the same sha256\)"):
+        ingest(both, append=True)
+    with pytest.raises(DataError, match=r"are the same file \(the same sha256\); remove one of them"):
+        ingest(both)
+    with project.csv.open("ab") as file:
+        file.write(b"1,2\n")
+    with pytest.raises(DataError, match=r"has changed since it was ingested; run `tabtrail ingest` without --append"):
+        ingest(config, append=True)
+    assert project.tree() == before
+
+
+def test_files_with_other_columns_are_refused_together(project: Project) -> None:
+    _, second = split_in_two(project)
+    second.write_bytes(second.read_bytes().replace(b"\n", b",1\n").replace(b"DEALSIZE,1", b"DEALSIZE,MORE", 1))
+    with pytest.raises(DataError, match=r"b.csv, line 1: its columns are not those of the other files \(column 'MORE'\)"):
+        ingest(project.config("paths.raw_csv=data/raw/?.csv"))
+
+
+def test_threads_and_chunks_do_not_change_the_data(project: Project) -> None:
+    expected = ingest(project.config()).data_sha256
+    code = (
+        "import sys; from pathlib import Path; from tabtrail.config import load_config; from tabtrail.data.ingest import ingest;"
+        "print(ingest(load_config(Path(sys.argv[1]))).data_sha256)"
+    )
+    for threads in ("1", "5"):
+        environment = {**os.environ, "POLARS_MAX_THREADS": threads}
+        words = [sys.executable, "-c", code, str(project.config_file)]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
+
+
+def test_chunks_end_where_the_rows_say_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the blocks of the source were: many chunks of the same rows are the same files."""
+    monkeypatch.setattr(partitions, "_CHUNK_ROWS", 700)
+    found = []
+    for size in (8 << 20, 30_000, 3_000):
+        monkeypatch.setattr(source, "_READ", size)
+        found.append(ingest(project.config()))
+        assert len(list(project.config().paths.processed_dir.rglob("*.parquet"))) > 12
+    assert len({manifest.data_sha256 for manifest in found}) == 1
+    assert all(manifest.rows_kept == 2823 for manifest in found)
+
+
+def test_wide_text_ends_a_chunk_early(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "_CHUNK_TEXT", 100_000)
+    monkeypatch.setattr(partitions, "_STEP", 64)
+    digests = set()
+    for size in (8 << 20, 30_000):
+        monkeypatch.setattr(source, "_READ", size)
+        manifest = ingest(project.config())
+        assert manifest.rows_kept == scan_dataset(project.config()).collect().height == 2823
+        digests.add(manifest.data_sha256)
+    assert len(digests) == 1
+    assert len(list(project.config().paths.processed_dir.rglob("*.parquet"))) > 6
+
+
+def test_statistics_are_those_of_the_kept_rows(project: Project) -> None:
+    manifest = ingest(project.config())
+    data = scan_dataset(project.config()).collect()
+    sales = manifest.statistics["SALES"]
+    assert (sales.min, sales.max) == (data["SALES"].min(), data["SALES"].max())
+    assert sales.mean == pytest.approx(data["SALES"].mean())
+    assert manifest.statistics["ORDERDATE"].max == str(data["ORDERDATE"].max())
+    assert manifest.statistics["CITY"].longest == data["CITY"].str.len_bytes().max()
+    assert {name: each.nulls for name, each in manifest.statistics.items()} == manifest.nulls
+
+
+def test_many_rejects_go_to_disk_and_come_back_in_order(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "_SPILL_ROWS", 50)
+    monkeypatch.setattr(source, "_READ", 30_000)
+    lines = project.csv.read_bytes().splitlines(keepends=True)
+    bad = list(range(5, 2800, 7))
+    for index in bad:
+        lines[index] = lines[index].replace(b"/200", b"/19", 1)
+    project.csv.write_bytes(b"".join(lines))
+    manifest = ingest(project.config("contract.max_reject_share=1"))
+    rejects = pl.read_parquet(project.config().paths.rejects)
+    assert rejects["_line"].to_list() == [index + 1 for index in bad]
+    assert set(rejects["_file"]) == {"sales_data_sample.csv"}
+    assert manifest.rows_rejected == len(bad)
+
+
+def test_progress_tells_rows_a_second_and_bytes(project: Project) -> None:
+    told: list[tuple[int, float, int, int]] = []
+    ingest(project.config(), progress=Progress(read=lambda *words: told.append(words)))
+    rows, rate, done, of = told[-1]
+    assert (rows, done, of) == (2823, project.csv.stat().st_size, project.csv.stat().st_size)
+    assert rate > 0

@@ -116,15 +116,16 @@ def ingest(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
+    append: Annotated[bool, typer.Option("--append", help="Add the files that the dataset does not hold yet.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Turn the CSV into contract-checked, partitioned Parquet, and account for every row."""
+    """Turn the CSV files into contract-checked, partitioned Parquet, and account for every row."""
     loaded = _load(config, set_)
     from tabtrail import pipeline
 
     with _progress(quiet) as progress:
-        manifest, _ = pipeline.run_ingest(loaded, force=force, progress=progress)
+        manifest, _ = pipeline.run_ingest(loaded, force=force, append=append, progress=progress)
     if as_json:
         print_json(asdict(manifest))
     else:
@@ -513,11 +514,16 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
+        reading = bar.add_task("", total=None, visible=False)
 
         def advance(done: int, of: int, what: str = "fits") -> None:
             bar.update(task, description=what, completed=done, total=of, visible=done < of)
 
-        yield Progress(say=say, advance=advance)
+        def read(rows: int, rate: float, done: int, of: int) -> None:
+            words = f"{rows:,} rows, {rate:,.0f} rows/s, {done / 1e6:,.0f} of {of / 1e6:,.0f} MB"
+            bar.update(reading, description=words, completed=done, total=of, visible=done < of)
+
+        yield Progress(say=say, advance=advance, read=read)
 
 
 def _print_report(config: "Config", report: "Report", config_file: Path | None) -> None:

@@ -17,6 +17,7 @@ from tabtrail import __version__
 from tabtrail.bundle import load_bundle
 from tabtrail.config import Config
 from tabtrail.data.ingest import read_manifest, verify_dataset
+from tabtrail.data.source import find_sources
 from tabtrail.data.warehouse import check_database
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
 from tabtrail.project_lock import leftovers, read_owner
@@ -114,8 +115,7 @@ def _nearest(folder: Path) -> Path:
 
 
 def _space(config: Config) -> Check:
-    raw = config.paths.raw_csv
-    needed = _LEAST_BYTES + 2 * (raw.stat().st_size if raw.is_file() else 0)
+    needed = _LEAST_BYTES + 2 * sum(path.stat().st_size for path in _sources(config))
     folders = {_nearest(each) for each in (config.paths.output_dir, config.paths.processed_dir, Path(tempfile.gettempdir()))}
     least = min(folders, key=lambda each: shutil.disk_usage(each).free)
     free = shutil.disk_usage(least).free
@@ -152,17 +152,21 @@ def _leftovers(config: Config) -> Iterator[Check]:
 
 
 def _input(config: Config) -> Check:
-    raw = config.paths.raw_csv
-    if not raw.is_file():
-        return Check(
-            "input",
-            "broken",
-            f"there is no file {raw}",
-            "put the CSV there, or set paths.raw_csv (`tabtrail sample` makes one up)",
-        )
-    if not os.access(raw, os.R_OK):
-        return Check("input", "broken", f"{raw} cannot be read", f"chmod u+r {shlex.quote(str(raw))}")
-    return Check("input", "ok", f"{raw} ({raw.stat().st_size:,} bytes)")
+    sources, named = _sources(config), config.paths.raw_csv
+    if not sources:
+        remedy = "put the CSV there, or set paths.raw_csv (`tabtrail sample` makes one up)"
+        return Check("input", "broken", f"there is no file {named}", remedy)
+    if closed := next((path for path in sources if not os.access(path, os.R_OK)), None):
+        return Check("input", "broken", f"{closed} cannot be read", f"chmod u+r {shlex.quote(str(closed))}")
+    files = "" if len(sources) == 1 else f"{len(sources)} files, "
+    return Check("input", "ok", f"{named} ({files}{sum(path.stat().st_size for path in sources):,} bytes)")
+
+
+def _sources(config: Config) -> list[Path]:
+    try:
+        return find_sources(config)
+    except TabtrailError:
+        return []
 
 
 def _dataset(config: Config) -> Check:

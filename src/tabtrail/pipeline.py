@@ -25,6 +25,7 @@ from tabtrail.signing import require_key_pair
 from tabtrail.stages import (
     eda_outputs,
     eda_stage,
+    has_run,
     ingest_stage,
     profile_stage,
     report_stage,
@@ -95,16 +96,23 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
         )
 
 
-def run_ingest(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Manifest, bool]:
-    """Ingest the CSV unless nothing changed; return the accounting and whether the work was done."""
+def run_ingest(
+    config: Config, *, force: bool = False, append: bool = False, progress: Progress = SILENT
+) -> tuple[Manifest, bool]:
+    """Ingest the CSV files unless nothing changed; return the accounting and whether the work was done.
+
+    With `append` those that the dataset does not hold yet are added to it.
+    """
     with project_lock(config, "ingest", progress):
-        stage = ingest_stage(config)
-        if not force and stage.is_fresh():
+        if not force and not append and has_run(config, "ingest") and ingest_stage(config).is_fresh():
             progress.say("ingest: unchanged")
             return read_manifest(config), False
         require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
-        manifest = ingest(config)
-        stage.record(ingest_outputs(config))
+        before = read_manifest(config) if append else None
+        manifest = ingest(config, append=append, progress=progress)
+        ingest_stage(config, manifest).record(ingest_outputs(config))
+        if before is not None:
+            progress.say(f"ingest: {manifest.rows_kept - before.rows_kept:,} rows appended to {before.rows_kept:,}")
         progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
         for note in manifest.notes:
             progress.say(f"ingest: {note}")

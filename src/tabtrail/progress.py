@@ -19,10 +19,14 @@ def _nothing(done: int, of: int, what: str = "fits") -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run says what it does: `say` takes a line, `advance` what is done of something that takes long."""
+    """Where a run says what it does: `say` takes a line, `advance` what is done of something that takes long.
+
+    `read` takes rows read so far, rows a second, bytes read and bytes in all.
+    """
 
     say: Callable[[str], None] = lambda text: None
     advance: Advance = _nothing
+    read: Callable[[int, float, int, int], None] = lambda rows, rate, done, of: None
 
 
 SILENT = Progress()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tabtrail.artifacts import leaderboard_path, predictions_path, shap_path, tuned_path
 from tabtrail.bundle import load_bundle
 from tabtrail.config import Config
-from tabtrail.data.ingest import Manifest, source_key
+from tabtrail.data.ingest import Manifest, ingested_key, source_key
 from tabtrail.data.profile import profile_files
 from tabtrail.data.summaries import summary_files
 from tabtrail.data.warehouse import benchmark_table_files
@@ -23,7 +23,7 @@ _EDA = ("aggregations", "duckdb", "model", "parquet")
 _PROFILE = ("profile", "model", "duckdb", "parquet")
 _REPORT = ("profile", "report", "mlflow")
 _TRAIN = (*_INGEST, *_EDA, "split", "choice", "leakage", "intervals", "slices", "candidates", "explain", "export", "mlflow")
-_READ = {"ingest": "the source file", "report": "what it shows"}
+_READ = {"ingest": "what is read", "report": "what it shows"}
 Kind = Literal["never", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
 
 
@@ -53,7 +53,7 @@ class Stage:
 
     def reasons(self) -> list[Reason]:
         """Return why the stage is to be repeated; nothing where it is fresh."""
-        known = read_json(self._record)
+        known = read_json(_record(self.config, self.name))
         if known is None or not isinstance(known.get("outputs"), dict):
             return [Reason("never", "it has not run yet")]
         changed = []
@@ -63,11 +63,7 @@ class Stage:
 
     def record(self, outputs: Mapping[str, str]) -> None:
         """Note that the stage wrote these outputs (path → sha256), so that unchanged work is not repeated."""
-        write_json(self._record, {"key": self._key, "facts": self._facts, "outputs": dict(outputs)})
-
-    @property
-    def _record(self) -> Path:
-        return self.config.paths.output_dir / ".stages" / f"{self.name}.json"
+        write_json(_record(self.config, self.name), {"key": self._key, "facts": self._facts, "outputs": dict(outputs)})
 
     @property
     def _key(self) -> str:
@@ -101,14 +97,20 @@ class Stage:
             yield Reason("code", "tabtrail's own code changed")
 
 
-def ingest_stage(config: Config) -> Stage:
-    """Return the stage from the source file to the dataset."""
+def has_run(config: Config, name: str) -> bool:
+    """Tell whether a stage was ever finished."""
+    return _record(config, name).is_file()
+
+
+def ingest_stage(config: Config, manifest: Manifest | None = None) -> Stage:
+    """Return the stage from the source files, as they lie there or as an ingest just read them, to the dataset."""
     dropping = ("profile",) if config.profile.outliers.action == "drop" else ()
     tree = _sections(config, *_INGEST, *dropping)
     model = {
         key: value for key, value in _sections(config, "model")["model"].items() if key.endswith("features") or key == "target"
     }
-    return Stage(config, "ingest", source_key(config), {**tree, "model": model})
+    known = source_key(config) if manifest is None else ingested_key(manifest)
+    return Stage(config, "ingest", known, {**tree, "model": model})
 
 
 def eda_stage(config: Config, manifest: Manifest) -> Stage:
@@ -175,6 +177,10 @@ def tuned_candidates(config: Config) -> dict[str, Any]:
 def eda_outputs(config: Config) -> dict[str, str]:
     """Return the files that summaries and database leave, with their sha256."""
     return {str(path): sha256_file(path) for path in (config.paths.duckdb_file, *summary_files(config))}
+
+
+def _record(config: Config, name: str) -> Path:
+    return config.paths.output_dir / ".stages" / f"{name}.json"
 
 
 def _touched(outputs: Mapping[str, str]) -> Iterator[Reason]:

@@ -1,28 +1,44 @@
-"""CSV to contract-checked, hive-partitioned Parquet, every row accounted for."""
+"""CSV to contract-checked, hive-partitioned Parquet, every row accounted for, in bounded memory."""
 
-import contextlib
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
 from tabtrail import __version__
 from tabtrail.config import Config
-from tabtrail.data.contract import RAW, Rules, break_circuit, build_rules, typed
-from tabtrail.data.outliers import sequential_outliers
-from tabtrail.data.source import ParsedSource, SourceFile, open_source, parse_lines, parse_records
+from tabtrail.data.contract import Checked, Contract, Fences, break_circuit, outlier_rule
+from tabtrail.data.outliers import sequential_fences
+from tabtrail.data.partitions import ColumnStatistics, DatasetWriter, RejectWriter, link_files, merged
+from tabtrail.data.records import RecordReader
+from tabtrail.data.source import SourceText, UndecodableText, find_sources, read_header
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, write_json
-from tabtrail.hashes import sha256_file, sha256_folder
+from tabtrail.hashes import sha256_file, sha256_folder, sha256_json
+from tabtrail.progress import SILENT, Progress
 from tabtrail.sample import mark_path
 
-_RULES = "_rules"
+_SAY_SECONDS = 0.5
 _LARGEST_TARGET = 1e100
-_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """One CSV that the dataset was made from: the file, how it was decoded, and its rows."""
+
+    name: str
+    sha256: str
+    bytes: int
+    encoding: str
+    replaced_characters: int
+    synthetic: bool
+    rows_in: int
+    rows_kept: int
 
 
 @dataclass(frozen=True)
@@ -30,7 +46,8 @@ class Manifest:
     """What one ingest read, kept and set aside.
 
     `data_sha256` is the fingerprint of the kept rows (names and contents of the Parquet files), `rejects` and `warnings`
-    count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` nulls by column.
+    count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` nulls by column. Of several
+    files `source` is the pattern that named them, `source_sha256` that of their hashes, and `sources` tells them apart.
     """
 
     source: str
@@ -50,38 +67,62 @@ class Manifest:
     schema: dict[str, str]
     nulls: dict[str, int]
     notes: list[str]
+    sources: list[SourceRecord] = field(default_factory=list)
+    statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
     tabtrail_version: str = __version__
 
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Manifest":
+        """Rebuild a manifest from its JSON form."""
+        sources = [SourceRecord(**each) for each in value["sources"]]
+        statistics = {name: ColumnStatistics(**each) for name, each in value["statistics"].items()}
+        return cls(**{**value, "sources": sources, "statistics": statistics})
 
-def ingest(config: Config) -> Manifest:
-    """Replace the Parquet layer and the rejects by what the CSV holds now, and return the accounting.
 
-    Raises `ConfigError` or `DataError`; whatever is raised, the previous dataset stays as it was.
+def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT) -> Manifest:
+    """Replace the Parquet layer and the rejects by what the CSV files hold now, and return the accounting.
+
+    With `append` the files that the dataset does not hold yet are added to it; what is there is not written again. Raises
+    `ConfigError` or `DataError`; whatever is raised, the previous dataset stays as it was.
     """
     paths = config.paths
     _refuse_foreign_folder(paths.processed_dir, paths.manifest)
-    make_folder(paths.processed_dir.parent)
-    with tempfile.TemporaryDirectory(prefix="tabtrail-") as scratch_name:
-        scratch = Path(scratch_name)
-        source = open_source(config, scratch)
-        parsed, checked = _parse_and_check(config, source, scratch)
-        rules = build_rules(config)
-        broken = checked.filter(pl.col(_RULES).is_not_null()).height
-        checked = _drop_outliers(config, checked)
-        rejects = pl.concat([_rejected_rows(checked, source.header), _ragged_rows(parsed, source.header)], how="vertical").sort(
-            "_line"
+    sources = find_sources(config)
+    dropping = config.profile.outliers.action == "drop"
+    if append and dropping:
+        raise ConfigError(
+            "--append: with profile.outliers.action: drop, new rows move the fences; ingest all files anew without it"
         )
-        counts = _count(checked, rules, parsed)
-        _require_rows(source, counts, broken + len(parsed.ragged.lines), config.contract.max_reject_share, rejects)
-        kept = _kept_rows(config, checked, source.header)
-        _require_learnable(config, kept)
-        with atomic_folder(paths.processed_dir) as folder:
-            _write_partitions(kept, folder, config.parquet.partition_by)
-            manifest = _describe(config, source, counts, folder)
-            write_json(folder / "_manifest.json", asdict(manifest))
-            with atomic_file(paths.rejects) as temporary:
-                rejects.write_parquet(temporary, compression="zstd")
-    return manifest
+    known = verify_dataset(config) if append else None
+    if known is not None:
+        sources = _new_sources(sources, known)
+    make_folder(paths.processed_dir.parent)
+    forced: dict[Path, str] = {}
+    while True:
+        try:
+            with tempfile.TemporaryDirectory(prefix="tabtrail-") as scratch, atomic_folder(paths.processed_dir) as folder:
+                if known is not None:
+                    link_files(paths.processed_dir, folder)
+                within = _fences(config, Path(scratch), forced, sources) if dropping else {}
+                read = _Ingest(config, folder, Path(scratch), forced, progress, within).read(sources, known)
+                if known is None:
+                    _require_learnable(config, read)
+                manifest = _describe(config, read, folder, known)
+                write_json(folder / "_manifest.json", asdict(manifest))
+                with atomic_file(paths.rejects) as temporary:
+                    read.rejects.write(temporary, read.header, paths.rejects if known and paths.rejects.is_file() else None)
+            return manifest
+        except _WrongEncoding as error:
+            forced[error.path] = error.encoding
+
+
+def _fences(config: Config, scratch: Path, forced: Mapping[Path, str], sources: list[Path]) -> Fences:
+    """Return the fences of outliers, which are known when all rows were read once."""
+    first, rejects = scratch / "first", scratch / "rejects"
+    for folder in (first, rejects):
+        folder.mkdir()
+    _Ingest(config, first, rejects, forced, SILENT, {}).read(sources, None)
+    return sequential_fences(_scan_folder(config, first), config.outlier_columns, config.profile.outliers.factor)
 
 
 def _refuse_foreign_folder(folder: Path, manifest: Path) -> None:
@@ -91,19 +132,36 @@ def _refuse_foreign_folder(folder: Path, manifest: Path) -> None:
         raise ConfigError(f"paths.processed_dir: {folder} holds other files; name a folder that is for the dataset alone")
 
 
-def _require_learnable(config: Config, kept: pl.DataFrame) -> None:
+def _new_sources(sources: list[Path], known: Manifest) -> list[Path]:
+    """Return the files that the dataset does not hold. The same file under another name, or nothing new, is refused."""
+    held = {each.sha256: each.name for each in known.sources}
+    digests = {path: sha256_file(path) for path in sources}
+    for path, digest in digests.items():
+        if digest in held and (held[digest] != path.name or len(sources) == 1):
+            raise DataError(f"{path.name} is in the dataset already (as {held[digest]}, the same sha256); nothing was appended")
+    new = [path for path, digest in digests.items() if digest not in held]
+    if not new:
+        raise DataError(f"all {len(sources)} files are in the dataset already (the same sha256); nothing was appended")
+    changed = sorted({path.name for path in new} & set(held.values()))
+    if changed:
+        raise DataError(f"{changed[0]} has changed since it was ingested; run `tabtrail ingest` without --append")
+    return new
+
+
+def _require_learnable(config: Config, read: "_Ingest") -> None:
     """Refuse rows from which nothing can be learned before they replace rows from which something could."""
     target, split = config.model.target, config.split
-    if kept.get_column(target).n_unique() == 1 and kept.height > 1:
-        raise DataError(f"the target {target} has the same value in all {kept.height:,} rows; there is nothing to learn")
-    beyond = int((kept.get_column(target).cast(pl.Float64).abs() > _LARGEST_TARGET).sum())
-    if beyond:
+    found = read.writer.statistics()[target]
+    kept = read.counts["kept"]
+    if kept > 1 and not found.nulls and found.min == found.max:
+        raise DataError(f"the target {target} has the same value in all {kept:,} rows; there is nothing to learn")
+    beyond = max(abs(float(value)) for value in (found.min, found.max) if value is not None)
+    if beyond > _LARGEST_TARGET:
         raise DataError(
-            f"the target {target} is beyond {_LARGEST_TARGET:g} in {beyond:,} rows, where squared errors are no numbers;"
+            f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, where squared errors are no numbers;"
             " set contract.columns bounds (min, max) that reject such rows"
         )
-    key = split.group_key if split.kind == "group" else None
-    require_keys(kept.height, kept.get_column(key).n_unique() if key else kept.height, split.folds)
+    require_keys(kept, kept if split.kind != "group" else len(read.keys), split.folds)
 
 
 def ingest_outputs(config: Config) -> dict[str, str]:
@@ -120,8 +178,8 @@ def read_manifest(config: Config) -> Manifest:
     if value is None:
         raise DataError(f"there is no dataset in {config.paths.processed_dir}; run `tabtrail ingest` first")
     try:
-        return Manifest(**value)
-    except TypeError:
+        return Manifest.from_dict(value)
+    except (TypeError, KeyError, AttributeError):
         raise DataError(f"{config.paths.manifest} is not a manifest of this version; run `tabtrail ingest --force`") from None
 
 
@@ -155,142 +213,163 @@ def _scan_folder(config: Config, folder: Path) -> pl.LazyFrame:
 _HIVE_DTYPE: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "string": pl.String(), "date": pl.Date()}
 
 
-@dataclass(frozen=True)
-class _Counts:
-    rows: int
-    rejected: int
-    rejects: dict[str, int]
-    warnings: dict[str, int]
+class _WrongEncoding(Exception):  # noqa: N818
+    """A file was taken for UTF-8 by its beginning, and is to be read again in another encoding."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        super().__init__(path, encoding)
+        self.path, self.encoding = path, encoding
 
 
-def _parse_and_check(config: Config, source: SourceFile, scratch: Path) -> tuple[ParsedSource, pl.DataFrame]:
-    """Parse line by line, which is fast, and record by record where the file turns out to need it."""
-    delimiter = config.source.delimiter
-    parsed = parse_lines(source, delimiter)
-    if parsed is not None:
-        with contextlib.suppress(pl.exceptions.ComputeError):
-            return parsed, _check_rows(config, source, parsed)
-    parsed = parse_records(source, delimiter, scratch)
-    try:
-        return parsed, _check_rows(config, source, parsed)
-    except pl.exceptions.PolarsError as error:
-        # Its text may quote the file.
-        raise DataError(f"{source.name}: Polars cannot parse it ({type(error).__name__}); is it a CSV?") from None
+class _Ingest:
+    """One pass over the files: rows to the writers, counts, and the first distinct split keys."""
+
+    def __init__(
+        self, config: Config, folder: Path, scratch: Path, forced: Mapping[Path, str], progress: Progress, within: Fences
+    ) -> None:
+        self._config, self._forced, self._within = config, forced, within
+        self._progress = _Meter(progress)
+        self.writer = DatasetWriter(folder, config.parquet.partition_by)
+        self.rejects = RejectWriter(scratch)
+        self.header: tuple[str, ...] = ()
+        self.sources = list[SourceRecord]()
+        self.notes = list[str]()
+        self.counts, self.rejected, self.warned = Counter[str](), Counter[str](), Counter[str]()
+        self.keys = set[Any]()
+
+    def read(self, sources: list[Path], known: Manifest | None) -> "_Ingest":
+        """Read all files; `DataError` where they have no rows, too many rejects, other columns or a file twice."""
+        config = self._config
+        self._progress.of = sum(path.stat().st_size for path in sources)
+        if known is not None:
+            self.header = tuple(name for name in pl.read_parquet_schema(config.paths.rejects) if name[:1] != "_")
+        for path in sources:
+            self._read_file(path)
+        label = self.sources[0].name if len(sources) == 1 else f"{len(sources)} files"
+        rows, rejected = self.counts["rows"], self.counts["rows"] - self.counts["kept"]
+        outliers = sum(self.rejected[outlier_rule(config, name)] for name in self._within)  # no breach of it
+        first = self.rejects.first
+        break_circuit(label, rows, self.rejected, rejected - outliers, config.contract.max_reject_share, first)
+        if rejected == rows:
+            raise DataError(f"{label}: every row was rejected")
+        self._progress.finish(rows)
+        return self
+
+    def _read_file(self, path: Path) -> None:
+        config = self._config
+        source = SourceText(path, config.source.encoding, self._forced.get(path))
+        before = Counter(self.counts)
+        try:
+            self._read_rows(source)
+        except UndecodableText as error:
+            if source.tried_utf8:
+                raise _WrongEncoding(path, source.fallback()) from None
+            raise source.refuse(error.line) from None
+        rows, kept = (self.counts[name] - before[name] for name in ("rows", "kept"))
+        if rows == 0:
+            raise DataError(f"{source.name} has a header and no rows")
+        if twin := next((each.name for each in self.sources if each.sha256 == source.sha256), None):
+            raise DataError(f"{source.name} and {twin} are the same file (the same sha256); remove one of them")
+        self.writer.end_file()
+        self._progress.done += source.size
+        self.notes += source.notes
+        synthetic = is_synthetic(path, source.sha256)
+        self.sources.append(
+            SourceRecord(source.name, source.sha256, source.size, source.encoding, source.replaced, synthetic, rows, kept)
+        )
+
+    def _read_rows(self, source: SourceText) -> None:
+        config = self._config
+        blocks = source.blocks()
+        first = next(blocks, b"")
+        header, start, lines = read_header(source.name, first, config)
+        if self.header and set(header) != set(self.header):
+            odd = sorted(set(header) ^ set(self.header))[0]
+            raise DataError(f"{source.name}, line 1: its columns are not those of the other files (column '{odd}')")
+        self.header = self.header or header
+        contract = Contract(config, source.name, header, config.source.delimiter, self._within)
+        reader = RecordReader(contract, source, header, config.source.delimiter, lines + 1)
+        for checked in reader.read(_starting(first[start:], blocks)):
+            self._take(checked, header)
+            self._progress.show(self.counts["rows"], source.done)
+
+    def _take(self, checked: Checked, header: tuple[str, ...]) -> None:
+        kept, rejects = checked.kept, checked.rejects
+        if header != self.header:
+            rejects = rejects.select("_file", "_line", "_rules", *self.header, "_text")
+            kept = kept.select(self.writer.schema.names() or kept.columns)
+        self.writer.add(kept, checked.size)
+        self.rejects.add(rejects)
+        self.counts.update(rows=checked.rows, kept=kept.height)
+        self.rejected.update(checked.rejected)
+        self.warned.update(checked.warned)
+        key = self._config.split.group_key
+        if key is not None and len(self.keys) <= self._config.split.folds:
+            self.keys.update(kept.get_column(key).unique().to_list())
 
 
-def _check_rows(config: Config, source: SourceFile, parsed: ParsedSource) -> pl.DataFrame:
-    """Return typed columns, their raw texts, `_line`, and `_rules`: what the row breaks, joined, null for a good row."""
-    null_values = config.source.null_values
-    texts = [
-        pl.when(~pl.col(name).is_in(["", *null_values.get(name, ())])).then(pl.col(name)).alias(name) for name in source.header
-    ]
-    raw = [pl.col(name).alias(RAW + name) for name in source.header]
-    rules = build_rules(config)
-    broken = [pl.when(expression).then(pl.lit(name)) for name, expression in rules.reject.items()]
-    warned = [expression.alias(f"_warn_{name}") for name, expression in rules.warn.items()]
-    joined = pl.concat_str(broken, separator="; ", ignore_nulls=True)
-    return (
-        parsed.rows.with_columns(texts)
-        .with_columns(raw)
-        .with_columns([typed(config, name) for name in source.header])
-        .with_columns(pl.when(joined != "").then(joined).alias(_RULES), *warned)
-        .collect(engine="streaming")
-    )
+def _starting(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from blocks
 
 
-def _drop_outliers(config: Config, checked: pl.DataFrame) -> pl.DataFrame:
-    """Set outliers aside where the config wants that: rejected rows like the others, but no breach of the contract."""
-    outliers = config.profile.outliers
-    if outliers.action != "drop":
-        return checked
-    good = checked.get_column(_RULES).is_null()
-    for name, rows in sequential_outliers(checked.filter(good), config.outlier_columns, outliers.factor).items():
-        places = good.arg_true().filter(rows)
-        rule = f"{name}: outlier beyond {outliers.factor:g} IQR"
-        checked = checked.with_columns(checked.get_column(_RULES).scatter(places, rule) if len(places) else pl.col(_RULES))
-    return checked
+class _Meter:
+    """Says how far the reading is, now and then."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._start, self._said = progress, time.monotonic(), 0.0
+        self.of = self.done = 0
+
+    def show(self, rows: int, done: int) -> None:
+        now = time.monotonic()
+        if now - self._said >= _SAY_SECONDS:
+            self._said = now
+            self._progress.read(rows, rows / max(now - self._start, 1e-9), self.done + done, self.of)
+
+    def finish(self, rows: int) -> None:
+        self._progress.read(rows, rows / max(time.monotonic() - self._start, 1e-9), self.of, self.of)
 
 
-def _kept_rows(config: Config, checked: pl.DataFrame, header: tuple[str, ...]) -> pl.DataFrame:
-    cleaning = config.cleaning
-    names = [name for name in header if name not in cleaning.drop_columns]
-    fills = [pl.col(name).fill_null(cleaning.fill_value) for name in cleaning.fill_unknown_columns if name in names]
-    kept = checked.filter(pl.col(_RULES).is_null()).select(names).with_columns(fills)
-    if cleaning.date_column is None:
-        return kept
-    date = pl.col(cleaning.date_column).dt
-    return kept.with_columns(date.year().cast(pl.Int32).alias("YEAR"), date.month().cast(pl.Int32).alias("MONTH"))
-
-
-def _rejected_rows(checked: pl.DataFrame, header: tuple[str, ...]) -> pl.DataFrame:
-    columns = [pl.col("_line"), pl.col(_RULES), *(pl.col(RAW + name).alias(name) for name in header)]
-    return checked.filter(pl.col(_RULES).is_not_null()).select(*columns, pl.lit(None, dtype=pl.String).alias("_text"))
-
-
-def _ragged_rows(parsed: ParsedSource, header: tuple[str, ...]) -> pl.DataFrame:
-    ragged = parsed.ragged
-    empty = [pl.lit(None, dtype=pl.String).alias(name) for name in header]
-    frame = pl.DataFrame(
-        {"_line": ragged.lines, _RULES: ragged.rules, "_text": ragged.raw},
-        schema_overrides={"_line": pl.Int64, _RULES: pl.String, "_text": pl.String},
-    )
-    return frame.with_columns(empty).select("_line", _RULES, *header, "_text")
-
-
-def _count(checked: pl.DataFrame, rules: Rules, parsed: ParsedSource) -> _Counts:
-    broken = checked.get_column(_RULES).drop_nulls().str.split("; ").explode()
-    rejects = dict(broken.value_counts(sort=True).iter_rows())
-    for rule in parsed.ragged.rules:
-        rejects[rule] = rejects.get(rule, 0) + 1
-    good = checked.filter(pl.col(_RULES).is_null())
-    warnings = {name: int(good.get_column(f"_warn_{name}").sum()) for name in rules.warn}
-    ragged = len(parsed.ragged.lines)
-    return _Counts(checked.height + ragged, checked.height - good.height + ragged, rejects, warnings)
-
-
-def _require_rows(source: SourceFile, counts: _Counts, broken: int, max_share: float, rejects: pl.DataFrame) -> None:
-    if counts.rows == 0:
-        raise DataError(f"{source.name} has a header and no rows")
-    first_line = rejects.get_column("_line")[0] if rejects.height else None
-    break_circuit(source.name, counts.rows, counts.rejects, broken, max_share, first_line)
-    if counts.rejected == counts.rows:
-        raise DataError(f"{source.name}: every row was rejected")
-
-
-def _write_partitions(kept: pl.DataFrame, folder: Path, keys: tuple[str, ...]) -> None:
-    if not keys:
-        kept.write_parquet(folder / "part-0.parquet", compression="zstd")
-        return
-    for values, part in kept.partition_by(keys, as_dict=True, include_key=False, maintain_order=True).items():
-        names = (_NULL_PARTITION if value is None else quote(str(value), safe="") for value in values)
-        target = folder.joinpath(*(f"{key}={name}" for key, name in zip(keys, names, strict=True)))
-        target.mkdir(parents=True)
-        part.write_parquet(target / "part-0.parquet", compression="zstd")
-
-
-def _describe(config: Config, source: SourceFile, counts: _Counts, folder: Path) -> Manifest:
-    data = _scan_folder(config, folder)
-    schema = data.collect_schema()
-    nulls = data.null_count().collect()
+def _describe(config: Config, read: _Ingest, folder: Path, known: Manifest | None) -> Manifest:
+    sources = [*(known.sources if known else ()), *read.sources]
+    statistics = read.writer.statistics()
+    rows_in, rows_kept = read.counts["rows"], read.counts["kept"]
+    rejects, warnings = Counter(read.rejected), Counter({name: read.warned[name] for name in _warnings(config)})
+    notes = read.notes
+    if known is not None:
+        statistics = merged(known.statistics, known.rows_kept, statistics, rows_kept)
+        rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
+        rejects.update(known.rejects)
+        warnings.update(known.warnings)
+        notes = [*known.notes, *notes]
+    schema = _scan_folder(config, folder).collect_schema()
+    digests = [each.sha256 for each in sources]
     return Manifest(
-        source=source.name,
-        source_sha256=source.sha256,
-        source_bytes=source.size,
-        encoding=source.encoding,
-        replaced_characters=source.replaced,
-        synthetic=is_synthetic(config.paths.raw_csv, source.sha256),
+        source=sources[0].name if len(sources) == 1 else config.paths.raw_csv.name,
+        source_sha256=digests[0] if len(sources) == 1 else sha256_json(sorted(digests)),
+        source_bytes=sum(each.bytes for each in sources),
+        encoding=", ".join(dict.fromkeys(each.encoding for each in sources)),
+        replaced_characters=sum(each.replaced_characters for each in sources),
+        synthetic=any(each.synthetic for each in sources),
         config_sha256=config.ingest_digest(),
         data_sha256=sha256_folder(folder, "*.parquet"),
-        rows_in=counts.rows,
-        rows_kept=counts.rows - counts.rejected,
-        rows_rejected=counts.rejected,
-        rejects=counts.rejects,
-        warnings=counts.warnings,
-        partitions=dict(_partition_rows(folder)),
+        rows_in=rows_in,
+        rows_kept=rows_kept,
+        rows_rejected=rows_in - rows_kept,
+        rejects=dict(sorted(rejects.items(), key=lambda item: (-item[1], item[0]))),
+        warnings={name: warnings[name] for name in _warnings(config)},
+        partitions=_partition_rows(folder),
         schema={name: str(dtype) for name, dtype in schema.items()},
-        nulls={name: nulls.get_column(name)[0] for name in nulls.columns},
-        notes=list(source.notes),
+        nulls={name: statistics[name].nulls for name in schema.names()},
+        notes=notes,
+        sources=sources,
+        statistics={name: statistics[name] for name in schema.names()},
     )
+
+
+def _warnings(config: Config) -> list[str]:
+    return [row.name for row in config.contract.rows if row.action == "warn"]
 
 
 def is_synthetic(raw_csv: Path, sha256: str) -> bool:
@@ -299,15 +378,24 @@ def is_synthetic(raw_csv: Path, sha256: str) -> bool:
     return mark is not None and mark.get("sha256") == sha256
 
 
-def _partition_rows(folder: Path) -> Iterator[tuple[str, int]]:
+def _partition_rows(folder: Path) -> dict[str, int]:
+    rows = Counter[str]()
     for path in sorted(folder.rglob("*.parquet")):
-        yield (
-            str(path.parent.relative_to(folder)),
-            pl.scan_parquet(path, hive_partitioning=False).select(pl.len()).collect().item(),
+        rows[str(path.parent.relative_to(folder))] += (
+            pl.scan_parquet(path, hive_partitioning=False).select(pl.len()).collect().item()
         )
+    return dict(rows)
 
 
 def source_key(config: Config) -> dict[str, Any]:
     """Return what the result of an ingest depends on, apart from the code."""
-    raw = config.paths.raw_csv
-    return {"source": sha256_file(raw) if raw.is_file() else None, "name": raw.name, "config": config.ingest_digest()}
+    try:
+        sources = {path.name: sha256_file(path) for path in find_sources(config)}
+    except ConfigError:
+        sources = {}
+    return {"sources": sources, "config": config.ingest_digest()}
+
+
+def ingested_key(manifest: Manifest) -> dict[str, Any]:
+    """Return the `source_key` of the files that were read."""
+    return {"sources": {each.name: each.sha256 for each in manifest.sources}, "config": manifest.config_sha256}

@@ -11,21 +11,18 @@ def fences(q1: float, q3: float, factor: float) -> tuple[float, float]:
     return q1 - reach, q3 + reach
 
 
-def sequential_outliers(frame: pl.DataFrame, columns: Iterable[str], factor: float) -> dict[str, pl.Series]:
-    """Return for each column the rows [height of `frame`] outside its fences, among the rows that no earlier column took.
+def sequential_fences(rows: pl.LazyFrame, columns: Iterable[str], factor: float) -> dict[str, tuple[float, float]]:
+    """Return the fences of each column (q1, q3 ± factor × IQR) among the rows that lie within those of all earlier columns.
 
-    Quartiles are interpolated linearly (Hyndman & Fan 1996, type 7). Nulls are no outliers.
+    Quartiles are interpolated linearly (Hyndman & Fan 1996, type 7). Nulls are no outliers; a column of nulls has no fences.
     """
-    left = pl.repeat(True, frame.height, eager=True)
     found = {}
     for name in columns:
-        values = frame.get_column(name)
-        kept = values.filter(left)
-        q1, q3 = kept.quantile(0.25, "linear"), kept.quantile(0.75, "linear")
+        column = pl.col(name)
+        quartiles = rows.select(*(column.quantile(share, "linear").cast(pl.Float64).alias(str(share)) for share in (0.25, 0.75)))
+        q1, q3 = quartiles.collect().row(0)
         if q1 is None or q3 is None:
-            found[name] = pl.repeat(False, frame.height, eager=True)
             continue
-        low, high = fences(q1, q3, factor)
-        found[name] = (left & ((values < low) | (values > high))).fill_null(False)
-        left = left & ~found[name]
+        low, high = found[name] = fences(q1, q3, factor)
+        rows = rows.filter(((column >= low) & (column <= high)).fill_null(True))
     return found

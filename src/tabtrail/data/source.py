@@ -1,150 +1,246 @@
-"""The source file as text that can be parsed: its encoding, its header, its malformed lines.
-
-Everything is read as a stream; what is not plain UTF-8 is written once as UTF-8 into a scratch folder.
-"""
+"""The source files as UTF-8 text: found, decompressed, decoded and hashed in one pass over their bytes."""
 
 import codecs
 import csv
+import glob
+import gzip
 import hashlib
-import itertools
-import sys
-import unicodedata
+import io
+import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import Any, BinaryIO, cast
 
 from tabtrail.config import Config
-from tabtrail.errors import ConfigError, DataError, nearest
+from tabtrail.data.encoding import (
+    CODE_PAGES,
+    check_code_page,
+    code_page_of,
+    codec_name,
+    detect_encoding,
+    mark_of,
+    sample_lines,
+)
+from tabtrail.errors import ConfigError, DataError, TabtrailError, nearest
+from tabtrail.sample import MARK_SUFFIX
 
-RESERVED = ("_line", "_rules", "_text", "_raw_", "_warn_", "_stratum_")
-_BLOCK = 8 << 20
-_SAMPLE_BYTES = 4 << 20
-_MIN_UTF8_SHARE = 0.9
-_CLEARLY_BETTER = 0.5
-# Ordered by how often they are met; a tie goes to the first.
-_CODE_PAGES = ("cp1252", "cp850", "cp437", "iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman")
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """A CSV as UTF-8 text.
-
-    `encoding` is the codec that was used, `replaced` how many characters it could not decode (now U+FFFD). `lines` counts
-    line breaks. `notes` are for the person who runs the ingest.
-    """
-
-    name: str
-    text: Path
-    sha256: str
-    size: int
-    encoding: str
-    replaced: int
-    lines: int
-    header: tuple[str, ...]
-    notes: tuple[str, ...] = ()
+RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_stratum_")
+LARGEST_RECORD = 16 << 20
+_READ = 8 << 20
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_C1_CONTROL = re.compile("[\x80-\x9f]")
 
 
-@dataclass(frozen=True)
-class RaggedLines:
-    """Lines whose number of fields is not the header's: line number, what is wrong, the raw fields."""
-
-    lines: list[int] = field(default_factory=list)
-    rules: list[str] = field(default_factory=list)
-    raw: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class ParsedSource:
-    """All fields of all well-formed rows as text, with `_line` (Int64), and the lines that are not well-formed."""
-
-    rows: pl.LazyFrame
-    ragged: RaggedLines
-
-
-def open_source(config: Config, scratch: Path) -> SourceFile:
-    """Decode the configured CSV and check its header.
-
-    Raises `ConfigError` for a missing file or an unknown encoding, `DataError` for an empty file, NUL bytes, bytes that the
-    encoding does not know, and a missing, repeated or unnamed column.
-    """
+def find_sources(config: Config) -> list[Path]:
+    """Return the files that `paths.raw_csv` names, a single one or those of a pattern, by name. `ConfigError` for none."""
     path = config.paths.raw_csv
-    if not path.is_file():
+    if path.is_file():
+        return [path]
+    if not glob.has_magic(str(path)):
         raise ConfigError(
             f"paths.raw_csv: there is no file {path}; put the CSV there, or `tabtrail sample` writes a synthetic one"
         )
-    if path.stat().st_size == 0:
-        raise DataError(f"{path.name} is empty (0 bytes)")
-    encoding, notes = _choose_encoding(path, config.source.encoding)
-    text, sha256, lines, replaced = _decode(path, encoding, strict=config.source.encoding != "auto", scratch=scratch)
-    header = _read_header(path.name, text, config)
-    if replaced:
-        notes = (*notes, f"{replaced:,} characters are not {encoding} and were replaced by U+FFFD")
-    return SourceFile(path.name, text, sha256, path.stat().st_size, encoding, replaced, lines, header, notes)
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    found = sorted(Path(name) for name in names if not name.endswith(MARK_SUFFIX))
+    if not (files := [each for each in found if each.is_file()]):
+        raise ConfigError(f"paths.raw_csv: no file matches {path}")
+    return files
 
 
-def parse_lines(source: SourceFile, delimiter: str) -> ParsedSource | None:
-    """Parse text in which every record is one line; None where that is not so (then see `parse_records`).
+def detect_code_page(path: Path) -> str:
+    """Return the encoding in which the file's bytes above 127 read most like letters within words."""
+    return code_page_of(sample_lines(partial(_read_again, path)))
 
-    Polars pads short rows with nulls without a word, so a null in the last column is reason enough for None, like a blank
-    line or a line break inside a field. Lines with too many fields raise `ComputeError` when the rows are collected.
+
+class UndecodableText(Exception):  # noqa: N818 - caught by `ingest`, which knows what to do
+    """Text that was taken for UTF-8 and is not, from some line on."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+class SourceText:
+    """One CSV as UTF-8 text that is read once, block by block; what is not ASCII decides on `auto` when it is met.
+
+    `encoding` is the codec in use, `replaced` how many characters it could not decode (now U+FFFD), `done` the bytes read of
+    `size`, `notes` are for the person who runs the ingest. `sha256` is that of the file as it lies there, known at the end.
+    `forced` is the encoding to use where `auto` was tried and came out wrong; what it cannot decode is replaced.
     """
-    rows = _scan(source.text, source.header, delimiter)
-    try:
-        counts = rows.select(rows=pl.len(), last_null=pl.col(source.header[-1]).null_count()).collect(engine="streaming")
-    except pl.exceptions.ComputeError:
-        return None
-    if counts["last_null"][0] or counts["rows"][0] != source.lines - 1:
-        return None
-    return ParsedSource(rows.with_columns((pl.col("_line") + 2).cast(pl.Int64)), RaggedLines())
 
+    def __init__(self, path: Path, configured: str, forced: str | None = None) -> None:
+        self.path, self.name, self.size = path, path.name, path.stat().st_size
+        if self.size == 0:
+            raise DataError(f"{self.name} is empty (0 bytes)")
+        self.auto = configured == "auto"
+        self.replaced, self.notes = 0, tuple[str, ...]()
+        self._digest = _Hashed(path)
+        self._forced = forced
+        self.encoding = forced or ("utf-8" if self.auto else codec_name(configured))
 
-def _scan(path: Path, header: tuple[str, ...], delimiter: str) -> pl.LazyFrame:
-    schema = dict.fromkeys(header, pl.String)
-    # Polars 2.1 leaves doubled quotes of a header doubled, and then does not find the columns of the schema.
-    header_apart: dict[str, Any] = {"has_header": False, "skip_rows": 1} if any('"' in name for name in header) else {}
-    return pl.scan_csv(path, schema=schema, separator=delimiter, row_index_name="_line", **header_apart)
+    @property
+    def done(self) -> int:
+        return self._digest.done
 
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
 
-def parse_records(source: SourceFile, delimiter: str, scratch: Path) -> ParsedSource:
-    """Parse any text, record by record with Python's `csv`; lines with too few or too many fields are set apart.
+    @property
+    def tried_utf8(self) -> bool:
+        """Whether `auto` took the text for UTF-8 by its first megabytes."""
+        return self.auto and self._forced is None and self.encoding in ("utf-8", "utf-8-sig")
 
-    Raises `DataError` for a quote that is opened and not closed properly.
-    """
-    ragged, numbers, clean = RaggedLines(), [], scratch / "records.csv"
-    width = len(source.header)
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with source.text.open(encoding="utf-8", newline="") as file, clean.open("w", encoding="utf-8", newline="") as out:
-        reader, writer = (
-            csv.reader(file, delimiter=delimiter, strict=True),
-            csv.writer(out, delimiter=delimiter, lineterminator="\n"),
-        )
-        start = 1
+    def fallback(self) -> str:
+        """Return the encoding to use after `UndecodableText`."""
+        return self.encoding if self.encoding == "utf-8-sig" else self._detect()
+
+    def refuse(self, line: int) -> DataError:
+        """Return the error for text that its encoding does not know."""
+        likely = self._detect()
+        advice = "auto" if likely == self.encoding else f"{likely} (what the bytes read most like), or auto"
+        return DataError(f"{self.name}, line {line:,}: these bytes are not {self.encoding}; set source.encoding: {advice}")
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the text without its mark, some megabytes at a time, each block but the last ending in a line feed.
+
+        Raises `DataError` for bytes that the encoding does not know, lines that end in CR alone and lines of more than 16 MB,
+        `TabtrailError` for a damaged compressed file.
+        """
+        # Freeing it once lets glibc keep blocks of this size; else it returns each to the system and pays for its pages anew
+        # (mallopt(3), M_MMAP_THRESHOLD: the threshold is dynamic), a fifth of the CPU of an ingest.
+        bytearray(31 << 20)
+        rest, several = b"", False
+        for text in self._decoded():
+            cut = text.rfind(b"\n") + 1
+            if cut:
+                several = True
+                yield b"".join((rest, memoryview(text)[:cut]))
+                rest = text[cut:]
+            else:
+                rest += text
+                if len(rest) > LARGEST_RECORD:
+                    self._refuse_one_line(rest)
+        if not several and rest.endswith(b"\r"):
+            self._refuse_one_line(rest)
+        if rest:
+            yield rest
+
+    def _refuse_one_line(self, text: bytes) -> None:
+        if b"\r" in text:
+            raise DataError(f"{self.name}: its lines end in CR alone (old Macintosh); convert them to LF")
+        raise DataError(f"{self.name}: a line of more than {LARGEST_RECORD >> 20} MB; is it a CSV?")
+
+    def _decoded(self) -> Iterator[bytes]:
+        """Yield UTF-8. Text that says it is UTF-8 passes as it is: whoever parses it finds out where it is not."""
+        decoder, lines = None, 0
+        undecided = self._forced is None and (self.auto or self.encoding in CODE_PAGES)
+        for index, chunk in enumerate(self._digest.chunks(self.name)):
+            if index == 0:
+                mark = mark_of(chunk[:4])
+                if mark is not None and (self.auto or (self.encoding, mark) == ("utf-8", "utf-8-sig")):
+                    self.encoding, undecided = mark, False
+                plain = self.encoding in ("utf-8", "utf-8-sig") and self._forced is None
+                if not undecided:
+                    self._note_detected()
+                    decoder = None if plain else self._decoder()
+                if plain and mark == "utf-8-sig":
+                    chunk = chunk[3:]
+            if undecided and not chunk.isascii():
+                undecided = False
+                self._decide()
+                decoder = None if self.encoding == "utf-8" else self._decoder()
+            if decoder is None:
+                yield chunk
+            else:
+                yield self._transcode(decoder, chunk, lines)
+                lines += chunk.count(b"\n")
+        if decoder is not None:
+            yield self._transcode(decoder, b"", lines, final=True)
+        if self.replaced:
+            self.notes = (*self.notes, f"{self.replaced:,} characters are not {self.encoding} and were replaced by U+FFFD")
+
+    def _decide(self) -> None:
+        if self.auto:
+            self.encoding = detect_encoding(self._again)
+            self._note_detected()
+        elif note := check_code_page(self.name, self.encoding, self._again):
+            self.notes = (*self.notes, note)
+
+    def _note_detected(self) -> None:
+        if self.auto and self.encoding not in ("utf-8", "utf-8-sig"):
+            self.notes = (*self.notes, f"encoding detected: {self.encoding}")
+
+    def _decoder(self) -> codecs.IncrementalDecoder:
+        return codecs.getincrementaldecoder(self.encoding)("replace" if self.auto else "strict")
+
+    def _transcode(self, decoder: codecs.IncrementalDecoder, chunk: bytes, lines: int, *, final: bool = False) -> bytes:
         try:
-            for record in reader:
-                if start == 1:
-                    writer.writerow(record)
-                elif record and len(record) != width:
-                    ragged.lines.append(start)
-                    ragged.rules.append(f"ragged: {len(record)} fields, the header has {width}")
-                    ragged.raw.append(delimiter.join(record))
-                elif record:
-                    numbers.append(start)
-                    writer.writerow(record)
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{source.name}, from line {start}: {error}; a quote is opened and not closed properly") from None
-    line = pl.LazyFrame({"_line": pl.Series(numbers, dtype=pl.Int64)})
-    return ParsedSource(pl.concat([_scan(clean, source.header, delimiter).drop("_line"), line], how="horizontal"), ragged)
+            text = decoder.decode(chunk, final=final)
+            encoded = text.encode()
+        except UnicodeError as error:
+            before = chunk[: error.start].count(b"\n") if isinstance(error, UnicodeDecodeError) else 0
+            raise self.refuse(lines + 1 + before) from None
+        if self.encoding.startswith(("iso8859", "latin")) and _C1_CONTROL.search(text):
+            raise DataError(
+                f"{self.name}: in {self.encoding} some bytes are invisible control characters, so it is not the file's encoding;"
+                " set source.encoding: auto"
+            )
+        self.replaced += text.count("\ufffd") if self.auto else 0
+        return encoded
+
+    def _detect(self) -> str:
+        return code_page_of(sample_lines(self._again))
+
+    def _again(self) -> Iterator[bytes]:
+        return _read_again(self.path)
 
 
-def _read_header(name: str, text: Path, config: Config) -> tuple[str, ...]:
-    with text.open(encoding="utf-8", newline="") as file:
-        header = next(csv.reader(file, delimiter=config.source.delimiter), [])
+def _read_again(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from _chunks(_decompressed(file), path.name)
+
+
+def refuse_nul(name: str, block: bytes, line: int) -> None:
+    """Raise `DataError` for a NUL character in a block that begins on some line."""
+    if (at := block.find(b"\0")) >= 0:
+        at_line = line + block.count(b"\n", 0, at)
+        raise DataError(
+            f"{name}, line {at_line:,}: a NUL character; the file is damaged, or it is UTF-16 (then set source.encoding: utf-16)"
+        )
+
+
+def read_header(name: str, block: bytes, config: Config) -> tuple[tuple[str, ...], int, int]:
+    """Return the columns, and the bytes and lines of the header in the first block of text.
+
+    Raises `DataError` for a missing, repeated, unnamed or reserved column.
+    """
+    refuse_nul(name, block, 1)
+    reader = csv.reader(io.StringIO(block.decode(errors="replace"), newline=""), delimiter=config.source.delimiter)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise DataError(f"{name}, line 1: {error}; is it a CSV?") from None
+    _check_header(name, header, config)
+    lines = reader.line_num
+    position = 0
+    for _ in range(lines):
+        position = _line_end(block, position)
+    return tuple(header), position, lines
+
+
+def _line_end(block: bytes, start: int) -> int:
+    ends = [at for at in (block.find(b"\n", start), block.find(b"\r", start)) if at >= 0]
+    if not ends:
+        return len(block)
+    end = min(ends)
+    return end + (2 if block[end : end + 2] == b"\r\n" else 1)
+
+
+def _check_header(name: str, header: list[str], config: Config) -> None:
     repeated = [column for column, count in Counter(header).items() if count > 1]
     missing = [column for column in config.required_columns if column not in header]
     taken = [column for column in config.derived_columns if column in header]
@@ -165,139 +261,66 @@ def _read_header(name: str, text: Path, config: Config) -> tuple[str, ...]:
         raise DataError(f"{name}, line 1: column '{reserved[0]}' begins like a column of ours ({', '.join(RESERVED)}); rename it")
     if not all(column.strip() for column in header):
         raise DataError(f"{name}, line 1: column {[bool(c.strip()) for c in header].index(False) + 1} has no name")
-    return tuple(header)
 
 
-def _choose_encoding(path: Path, configured: str) -> tuple[str, tuple[str, ...]]:
-    with path.open("rb") as file:
-        start = file.read(4)
-    bom = next((codec for mark, codec in _BOMS.items() if start.startswith(mark)), None)
-    if configured == "auto":
-        encoding = bom or ("utf-8" if _is_utf8(path) else detect_code_page(path))
-        return encoding, () if encoding in ("utf-8", "utf-8-sig") else (f"encoding detected: {encoding}",)
-    try:
-        name = codecs.lookup(configured).name
-        "".encode(name)
-    except LookupError:
-        raise ConfigError(
-            f"source.encoding: unknown encoding '{configured}'{nearest(configured, ['auto', 'utf-8', 'utf-16', *_CODE_PAGES])}"
-        ) from None
-    if name == "utf-8":
-        return bom if bom == "utf-8-sig" else "utf-8", ()
-    if name not in _CODE_PAGES:
-        return name, ()
-    better = "utf-8" if _is_utf8(path) and _sample(path) else detect_code_page(path)
-    gain = 1.0 if better == "utf-8" else _plausibility(path, better) - _plausibility(path, name)
-    if gain >= _CLEARLY_BETTER:
-        raise DataError(f"{path.name}: the bytes read as {better}, not {configured}; set source.encoding: {better}, or auto")
-    note = f"source.encoding is {configured}, but the bytes read somewhat more like words in {better}"
-    return name, (note,) if better != name and gain > 0 else ()
+class _Hashed(io.RawIOBase):
+    """A file that is hashed while it is read, and counts the bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._sha256, self.done = path, hashlib.sha256(), 0
+        self._file: BinaryIO | None = None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield what the file holds, decompressed; at the end every byte of it is hashed."""
+        with self._path.open("rb") as self._file:
+            yield from _chunks(_decompressed(cast(BinaryIO, self)), name)
+            while self.read(_READ):
+                pass
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def peek(self, size: int) -> bytes:
+        return self._file.peek(size) if isinstance(self._file, io.BufferedReader) else b""
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(size) if self._file is not None else b""
+        self._sha256.update(block)
+        self.done += len(block)
+        return block
+
+    def readinto(self, buffer: Any) -> int:
+        block = self.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
 
 
-def detect_code_page(path: Path) -> str:
-    """Return the encoding in which the bytes above 127 read most like letters within words.
+def _decompressed(file: BinaryIO) -> BinaryIO:
+    peek = file.peek(4)[:4]  # type: ignore[attr-defined]
+    if peek.startswith(_GZIP):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
+    if peek == _ZSTD:
+        import pyarrow as pa
 
-    Almost-UTF-8 text (nine in ten of its multi-byte sequences are valid) stays UTF-8, its stray bytes replaced.
-    """
-    sample = _sample(path)
-    text = sample.decode("utf-8", "replace")
-    stray, good = text.count("\ufffd"), sum(character > "\x7f" for character in text) - text.count("\ufffd")
-    if good and good / (good + stray) >= _MIN_UTF8_SHARE:
-        return "utf-8"
-    return max(_CODE_PAGES, key=lambda codec: _plausibility(path, codec))
+        return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
+    return file
 
 
-def _plausibility(path: Path, codec: str) -> float:
-    """Return the share of non-ASCII characters that are letters in the case of their neighbours, 0 to 1."""
-    text = _sample(path).decode(codec, "replace")
-    scores = [_reads_as_letter(text, index) for index, character in enumerate(text) if character > "\x7f"]
-    return sum(scores) / len(scores) if scores else 0.0
-
-
-def _reads_as_letter(text: str, index: int) -> float:
-    character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
-    if not unicodedata.category(character).startswith("L") or character in "ªºƒ":
-        return 0.0
-    in_word = before.isalpha() or after.isalpha()
-    wrong_case = character.isupper() and (before.islower() or (after.islower() and before.isalpha()))
-    latin = unicodedata.name(character).startswith("LATIN")
-    # Accented letters stand among plain ones; the letters of another script stand among their own.
-    among_strangers = any(near.isalpha() and near.isascii() != latin for near in (before, after))
-    return 0.2 if wrong_case or among_strangers else 1.0 if in_word else 0.5
-
-
-def _sample(path: Path) -> bytes:
-    """Return the lines with bytes above 127, up to some megabytes of them."""
-    found: list[bytes] = []
-    size = 0
-    with path.open("rb") as file:
-        for line in file:
-            if not line.isascii():
-                found.append(line)
-                size += len(line)
-                if size > _SAMPLE_BYTES:
-                    break
-    return b"".join(found)
-
-
-def _is_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    try:
-        for block in _blocks(path):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _decode(path: Path, encoding: str, *, strict: bool, scratch: Path) -> tuple[Path, str, int, int]:
-    """Return the UTF-8 text file, the source's sha256, the number of lines and of replaced characters."""
-    digest, lines, replaced = hashlib.sha256(), 0, 0
-    decoder = codecs.getincrementaldecoder(encoding)("strict" if strict else "replace")
-    target = scratch / "source.csv"
-    last = ""
-    with target.open("w", encoding="utf-8", newline="") as out:
-        for block in itertools.chain(_blocks(path), [b""]):
-            digest.update(block)
-            try:
-                text = decoder.decode(block, final=not block)
-            except UnicodeError as error:
-                before = block[: error.start].count(b"\n") if isinstance(error, UnicodeDecodeError) else 0
-                raise DataError(_not_decodable(path, encoding, f"line {lines + 1 + before:,}")) from None
-            _refuse_control(path.name, text, encoding, lines)
-            lines += text.count("\n")
-            replaced += 0 if strict else text.count("\ufffd")
-            last = text[-1:] or last
-            out.write(text)
-    if encoding == "utf-8" and not replaced:
-        target.unlink()
-        target = path
-    if last == "\r" and not lines:
-        raise DataError(f"{path.name}: its lines end in CR alone (old Macintosh); convert them to LF")
-    return target, digest.hexdigest(), lines + (last != "\n"), replaced
-
-
-def _refuse_control(name: str, text: str, encoding: str, lines_before: int) -> None:
-    if (at := text.find("\0")) >= 0:
-        line = lines_before + 1 + text.count("\n", 0, at)
-        raise DataError(
-            f"{name}, line {line:,}: a NUL character; the file is damaged, or it is UTF-16 (then set source.encoding: utf-16)"
-        )
-    if encoding.startswith(("iso8859", "latin")) and any("\x80" <= character <= "\x9f" for character in text):
-        raise DataError(
-            f"{name}: in {encoding} some bytes are invisible control characters, so it is not the file's encoding;"
-            " set source.encoding: auto"
-        )
-
-
-def _not_decodable(path: Path, encoding: str, at: str) -> str:
-    likely = detect_code_page(path)
-    advice = "auto" if likely == encoding else f"{likely} (what the bytes read most like), or auto"
-    return f"{path.name}, {at}: these bytes are not {encoding}; set source.encoding: {advice}"
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield block
+def _chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
+    read = partial(file.read, _READ)
+    while True:
+        try:
+            chunk = read()
+        except (OSError, EOFError, zlib.error) as error:
+            reason = (
+                error.strerror
+                if isinstance(error, OSError) and error.strerror
+                else "the compressed data are damaged or cut short"
+            )
+            raise TabtrailError(f"{name} cannot be read: {reason}; fetch the file again") from None
+        if not chunk:
+            return
+        yield chunk

@@ -25,10 +25,7 @@ _BAR = "#2f6f9f"
 def summarise(config: Config, *, synthetic: bool) -> dict[str, pl.DataFrame]:
     """Compute every configured aggregation, write `summary/<name>.{csv,parquet}` and plots, and return the frames by name."""
     folder = config.paths.output_dir
-    with parquet_view(config) as connection:
-        frames = {
-            each.name: _exact(connection.sql(aggregation_sql(each, config.duckdb.table)).pl()) for each in config.aggregations
-        }
+    frames = summary_frames(config)
     for aggregation in config.aggregations:
         frame = frames[aggregation.name]
         with atomic_file(folder / "summary" / f"{aggregation.name}.csv") as temporary:
@@ -38,6 +35,14 @@ def summarise(config: Config, *, synthetic: bool) -> dict[str, pl.DataFrame]:
         if aggregation.plot == "bar":
             draw_bars(config, aggregation, frame, synthetic=synthetic)
     return frames
+
+
+def summary_frames(config: Config) -> dict[str, pl.DataFrame]:
+    """Compute every configured aggregation from the Parquet layer, and return the frames by name."""
+    with parquet_view(config) as connection:
+        return {
+            each.name: _exact(connection.sql(aggregation_sql(each, config.duckdb.table)).pl()) for each in config.aggregations
+        }
 
 
 def _exact(frame: pl.DataFrame) -> pl.DataFrame:

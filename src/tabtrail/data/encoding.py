@@ -1,0 +1,121 @@
+"""Which encoding a file is in: by what its bytes above 127 read like, never by what merely decodes."""
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+
+from tabtrail.errors import ConfigError, DataError, nearest
+
+Chunks = Callable[[], Iterator[bytes]]
+"""Reads the source again from its start, decompressed."""
+
+_SAMPLE_BYTES = 2 << 20
+_MIN_UTF8_SHARE = 0.9
+_CLEARLY_BETTER = 0.5
+# Ordered by how often they are met; a tie goes to the first.
+CODE_PAGES = ("cp1252", "cp850", "cp437", "iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman")
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# Bytes above 127, and single ones between them.
+_RUNS = re.compile(rb"[\x80-\xff]+(?:[\x00-\x7f][\x80-\xff]+)*")
+
+
+def mark_of(start: bytes) -> str | None:
+    """Return the encoding that a byte order mark at the start of a file names, or None."""
+    return next((codec for mark, codec in _BOMS.items() if start.startswith(mark)), None)
+
+
+def codec_name(configured: str) -> str:
+    """Return Python's name of a configured text encoding, or raise `ConfigError` with the nearest one that there is."""
+    try:
+        name = codecs.lookup(configured).name
+        "".encode(name)
+    except LookupError:
+        raise ConfigError(
+            f"source.encoding: unknown encoding '{configured}'{nearest(configured, ['auto', 'utf-8', 'utf-16', *CODE_PAGES])}"
+        ) from None
+    return name
+
+
+def detect_encoding(chunks: Chunks) -> str:
+    """Return UTF-8 where what is not ASCII reads as UTF-8 in the first megabytes of it, else see `detect_code_page`."""
+    sample = sample_lines(chunks)
+    return "utf-8" if _is_utf8([sample]) else code_page_of(sample)
+
+
+def check_code_page(name: str, configured: str, chunks: Chunks) -> str | None:
+    """Return a note where the bytes read somewhat more like words in another encoding than the configured one.
+
+    Raises `DataError` where they do so clearly.
+    """
+    sample = sample_lines(chunks)
+    better = "utf-8" if _is_utf8([sample]) and _is_utf8(chunks()) else code_page_of(sample)
+    gain = 1.0 if better == "utf-8" else _plausibility(sample, better) - _plausibility(sample, configured)
+    if gain >= _CLEARLY_BETTER:
+        raise DataError(f"{name}: the bytes read as {better}, not {configured}; set source.encoding: {better}, or auto")
+    if better == configured or gain <= 0:
+        return None
+    return f"source.encoding is {configured}, but the bytes read somewhat more like words in {better}"
+
+
+def code_page_of(sample: bytes) -> str:
+    """Return the encoding in which the bytes above 127 read most like letters within words.
+
+    Almost-UTF-8 text (nine in ten of its multi-byte sequences are valid) stays UTF-8, its stray bytes replaced.
+    """
+    text = sample.decode("utf-8", "replace")
+    stray, good = text.count("\ufffd"), sum(character > "\x7f" for character in text) - text.count("\ufffd")
+    if good and good / (good + stray) >= _MIN_UTF8_SHARE:
+        return "utf-8"
+    return max(CODE_PAGES, key=lambda codec: _plausibility(sample, codec))
+
+
+def sample_lines(chunks: Chunks) -> bytes:
+    """Return the bytes above 127 of the first megabytes of lines that have any, with the byte before and after."""
+    found: list[bytes] = []
+    size, rest = 0, b""
+    for block in chunks():
+        cut = block.rfind(b"\n") + 1
+        whole, rest = (rest + block[:cut], block[cut:]) if cut else (b"", rest + block)
+        if len(rest) > _SAMPLE_BYTES:
+            whole, rest = rest, b""
+        if not whole.isascii():
+            size += sum(len(line) for line in whole.split(b"\n") if not line.isascii())
+            found.extend(_windows(whole))
+        if size > _SAMPLE_BYTES:
+            return b"\n".join(found)
+    return b"\n".join([*found, *_windows(rest)])
+
+
+def _windows(text: bytes) -> Iterator[bytes]:
+    return (text[max(0, run.start() - 1) : run.end() + 1] for run in _RUNS.finditer(text))
+
+
+def _plausibility(sample: bytes, codec: str) -> float:
+    """Return the share of non-ASCII characters that are letters in the case of their neighbours, 0 to 1."""
+    text = sample.decode(codec, "replace")
+    scores = [_reads_as_letter(text, index) for index, character in enumerate(text) if character > "\x7f"]
+    return sum(scores) / len(scores) if scores else 0.0
+
+
+def _reads_as_letter(text: str, index: int) -> float:
+    character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+    if not unicodedata.category(character).startswith("L") or character in "ªºƒ":
+        return 0.0
+    in_word = before.isalpha() or after.isalpha()
+    wrong_case = character.isupper() and (before.islower() or (after.islower() and before.isalpha()))
+    latin = unicodedata.name(character).startswith("LATIN")
+    # Accented letters stand among plain ones; the letters of another script stand among their own.
+    among_strangers = any(near.isalpha() and near.isascii() != latin for near in (before, after))
+    return 0.2 if wrong_case or among_strangers else 1.0 if in_word else 0.5
+
+
+def _is_utf8(blocks: Iterable[bytes]) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    try:
+        for block in blocks:
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
