@@ -47,7 +47,7 @@ def test_what_ran_is_fresh_and_the_command_for_the_rest_is_named(ingested: Proje
 def test_a_changed_source_makes_it_stale_and_what_comes_after(ingested: Project) -> None:
     ingested.rewrite(lambda data: b"\n".join(data.splitlines()[:-3]))
     found = status(ingested.config())
-    assert reasons(found, "ingest") == [("data", "what is read changed")]
+    assert reasons(found, "ingest") == [("data", "the source files changed")]
     assert reasons(found, "eda")[0][0] == "before"
 
 

@@ -23,7 +23,7 @@ _EDA = ("aggregations", "duckdb", "model", "parquet")
 _PROFILE = ("profile", "model", "duckdb", "parquet")
 _REPORT = ("profile", "report", "mlflow")
 _TRAIN = (*_INGEST, *_EDA, "split", "choice", "leakage", "intervals", "slices", "candidates", "explain", "export", "mlflow")
-_READ = {"ingest": "what is read", "report": "what it shows"}
+_READ = {"ingest": "the source files", "report": "what it shows"}
 Kind = Literal["never", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
 
 
