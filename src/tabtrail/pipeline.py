@@ -12,7 +12,6 @@ from tabtrail.artifacts import (
     artifact_paths,
     importance_path,
     leaderboard_path,
-    predictions_path,
     promotion_path,
     shap_path,
     tuned_path,
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from tabtrail.risk.champion import ChampionErrors
     from tabtrail.risk.result import SegmentResult
     from tabtrail.risk.sweep import Sweep
-
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,6 @@ def run_report(config: Config, *, force: bool = False, progress: Progress = SILE
     shown = [
         leaderboard_path(config),
         shap_path(config),
-        predictions_path(config),
         config.paths.manifest,
         profile_files(config)[0],
     ]
@@ -197,7 +193,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
     _write_promotions(config)
     _refresh_tables(config, manifest)
     tables = benchmark_table_files(config).values()
-    outputs = (leaderboard_path(config), importance_path(config), shap_path(config), predictions_path(config), *tables)
+    outputs = (leaderboard_path(config), importance_path(config), shap_path(config), *tables)
     stage.record({str(path): sha256_file(path) for path in outputs})
     return leaderboard, True
 
@@ -337,5 +333,5 @@ class _Stage:
 
 
 def _store_exists(config: Config) -> bool:
-    uri = config.mlflow.tracking_uri
-    return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
+    file = config.mlflow.sqlite_file
+    return file is None or file.is_file()
