@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def healthy(template: tuple[Project, Path]) -> Project:
     shutil.rmtree(project.root)
     shutil.copytree(copy, project.root)
     return project
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other processes left in the machine's is none of these projects."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 def checks(project: Project, *overrides: str) -> dict[str, Check]:
@@ -113,7 +120,7 @@ DAMAGE: dict[str, tuple[Callable[[Project], None], set[str], list[str]]] = {
     "altered leaderboard": (
         lambda p: (p.root / "output" / "metrics" / "sales_regression_metrics.json").write_text("{}") and None,
         {"stages"},
-        ["train"],
+        ["run"],
     ),
 }
 

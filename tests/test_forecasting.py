@@ -15,7 +15,7 @@ from conftest import Project, Trained
 from tabtrail import pipeline
 from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
-from tabtrail.forecasts import stored_forecast
+from tabtrail.forecasts import look_up
 from tabtrail.risk.champion import analyse_champion
 from tabtrail.risk.result import SegmentResult, result_schema
 from test_cli import call
@@ -58,7 +58,10 @@ def test_the_users_command_writes_json_and_pictures_and_says_three_lines(real_pr
     assert len(result.forecast.mean) == 6
     assert result.risk is not None
     assert (result.risk.grade, result.risk.returns.undefined) == ("indicative", 2)
-    assert stored_forecast(real_project.root / "output", "Classic Cars", "USA", 6)["mean"] == result.forecast.mean
+    assert (
+        look_up(real_project.root / "output", {"product_line": "Classic Cars", "country": "USA"}, 6)["mean"]
+        == result.forecast.mean
+    )
     client = mlflow.MlflowClient(real_project.config().mlflow.tracking_uri)
     run = client.get_run(str(result.run_id))
     assert run.data.tags["tabtrail.complete"] == "true"
@@ -194,9 +197,9 @@ def test_the_champions_error_over_time_has_a_trend_and_the_period_by_which_a_ret
     trained: Trained, tmp_path: Path
 ) -> None:
     project = trained.copy(tmp_path)
-    table = pl.read_parquet(project.root / "output" / "metrics" / "champion_errors.parquet")
+    table = pl.read_parquet(project.root / "output" / "metrics" / "predictions.parquet")
     assert table.get_column("row").n_unique() == table.height == 2823
-    assert set(table.get_column("part")) == {"fold", "test"}
+    assert set(table.get_column("part")) == {"cv", "test"}
     row = trained.report.leaderboard.champion_row
     test = table.filter(pl.col("part") == "test")
     rmse = ((test.get_column("predicted") - test.get_column("actual")) ** 2).mean()
@@ -208,7 +211,7 @@ def test_the_champions_error_over_time_has_a_trend_and_the_period_by_which_a_ret
     assert found["honest"] is False
     assert len(found["cusum"]) == len(found["error"]) == len(found["periods"])
     assert (project.root / "output" / "timeseries" / "sales_champion_error.png").is_file()
-    assert query(project.config(), "SELECT count(*) FROM champion_errors")[1] == [(2823,)]
+    assert query(project.config(), "SELECT count(*) FROM predictions")[1] == [(2823,)]
 
 
 def test_an_error_that_doubles_is_due_for_a_retrain_and_a_steady_one_is_not(project: Project) -> None:

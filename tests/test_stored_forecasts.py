@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conftest import Project, serving
 from tabtrail.forecasts import (
     AmbiguousForecastError,
     NoForecastError,
@@ -15,7 +16,6 @@ from tabtrail.forecasts import (
     look_up,
     result_path,
     safe_part,
-    stored_forecast,
 )
 
 NAMES = ["product_line", "country"]
@@ -77,41 +77,70 @@ def test_two_segments_with_the_same_safe_name_have_two_files(tmp_path: Path) -> 
 def test_a_stored_forecast_is_found_and_cut_to_the_steps(tmp_path: Path) -> None:
     store(tmp_path, {"product_line": "Classic Cars", "country": "USA"})
     store(tmp_path, {"country": "USA"})
-    found = stored_forecast(tmp_path, "Classic Cars", "USA", 2)
+    found = look_up(tmp_path, {"product_line": "Classic Cars", "country": "USA"}, 2)
     assert (found["mean"], found["periods"], found["steps"]) == ([1.0, 2.0], ["2005-06-01", "2005-07-01"], 2)
     assert found["intervals"] == [{"level": 0.8, "lower": [0.0, 1.0], "upper": [2.0, 3.0], "coverage": 0.8}]
     assert (found["unit"], found["frequency"], found["mase"]) == ("USD", "MS", 0.5)
-    assert stored_forecast(tmp_path, country="USA")["label"] == "USA"
+    assert look_up(tmp_path, {"country": "USA"})["label"] == "USA"
 
 
 def test_what_is_not_stored_is_said_and_so_is_what_has_no_forecast(tmp_path: Path) -> None:
     with pytest.raises(NoForecastError, match="no forecast of all rows is stored; `tabtrail forecast` makes it"):
-        stored_forecast(tmp_path)
+        look_up(tmp_path, {})
     store(tmp_path, {"country": "Belgium"}, with_forecast=False)
     with pytest.raises(NoForecastError, match="there is no forecast of Belgium: 5 months are fewer than 6"):
-        stored_forecast(tmp_path, country="Belgium")
+        look_up(tmp_path, {"country": "Belgium"})
     with pytest.raises(NoForecastError, match="product_line Planes, country Belgium"):
-        stored_forecast(tmp_path, "Planes", "Belgium")
+        look_up(tmp_path, {"product_line": "Planes", "country": "Belgium"})
 
 
 def test_two_stored_forecasts_of_one_segment_are_ambiguous(tmp_path: Path) -> None:
     store(tmp_path, {"country": "USA"})
     store(tmp_path, {"country": "USA"}, prefix="other")
     with pytest.raises(AmbiguousForecastError, match="2 stored forecasts are of country USA"):
-        stored_forecast(tmp_path, country="USA")
+        look_up(tmp_path, {"country": "USA"})
 
 
 @pytest.mark.parametrize("steps", [0, -1, 4, 10_000])
 def test_only_steps_that_are_stored_can_be_asked_for(tmp_path: Path, steps: int) -> None:
     store(tmp_path, {"country": "USA"})
     with pytest.raises(TooManyStepsError, match="steps must be 1 to 3"):
-        stored_forecast(tmp_path, country="USA", steps=steps)
+        look_up(tmp_path, {"country": "USA"}, steps)
 
 
 def test_a_file_that_is_damaged_is_as_if_it_were_not_there(tmp_path: Path) -> None:
     store(tmp_path, {"country": "USA"}).write_text("{", encoding="utf-8")
     with pytest.raises(NoForecastError):
-        stored_forecast(tmp_path, country="USA")
+        look_up(tmp_path, {"country": "USA"})
+
+
+def test_a_file_of_another_shape_is_said_to_be_of_another_version(tmp_path: Path) -> None:
+    store(tmp_path, {"country": "USA"}).write_text('{"segment": {"country": "USA"}, "forecast": {"steps": 3}}', encoding="utf-8")
+    with pytest.raises(NoForecastError, match="is not one of this version; `tabtrail forecast` makes it anew"):
+        look_up(tmp_path, {"country": "USA"})
+
+
+def test_the_service_answers_from_what_is_stored(project: Project) -> None:
+    output = project.config().paths.output_dir
+    store(output, {"product_line": "Classic Cars", "country": "USA"})
+    store(output, {"country": "Spain"}).write_text('{"segment": {"country": "Spain"}, "forecast": 3}', encoding="utf-8")
+    asked = {"product_line": "Classic Cars", "country": "USA"}
+    with serving(project) as client:
+        found = client.get("/forecast", params={**asked, "steps": 2})
+        assert (found.status_code, found.json()) == (200, look_up(output, asked, 2))
+        answers = {
+            "none stored": client.get("/forecast", params={"country": "S3cret"}),
+            "damaged": client.get("/forecast", params={"country": "Spain"}),
+            "too many steps": client.get("/forecast", params={**asked, "steps": 4}),
+            "no number": client.get("/forecast", params={**asked, "steps": "S3cret"}),
+            "twice": client.get("/forecast?country=USA&country=S3cret"),
+        }
+    statuses = {"none stored": 404, "damaged": 404, "too many steps": 422, "no number": 422, "twice": 422}
+    assert {name: answer.status_code for name, answer in answers.items()} == statuses
+    for answer in answers.values():
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "S3cret" not in answer.text
+        assert "Classic" not in answer.text
 
 
 def test_the_look_up_imports_none_of_the_libraries_that_fit() -> None:

@@ -31,11 +31,6 @@ def curve_path(config: Config) -> Path:
     return config.paths.output_dir / "metrics" / "learning_curve.json"
 
 
-def predictions_path(config: Config) -> Path:
-    """Return where the champion's predictions of rows that it did not learn from lie."""
-    return config.paths.output_dir / "metrics" / "predictions.parquet"
-
-
 def report_path(config: Config) -> Path:
     """Return where the page for people lies."""
     return config.paths.output_dir / "report.html"

@@ -330,7 +330,7 @@ def reproduce(
 
 @app.command(epilog="example: tabtrail sql 'SELECT candidate, cv_rmse FROM runs ORDER BY 2'")
 def sql(
-    query: Annotated[str, typer.Argument(help="One SQL statement; the tables are the data, runs, folds and error_slices.")],
+    query: Annotated[str, typer.Argument(help="One SQL statement; tables: the data, runs, folds, error_slices, predictions.")],
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
@@ -544,9 +544,8 @@ def _print_report(config: "Config", report: "Report", config_file: Path | None) 
     typer.echo("next:")
     if (page := report.artifacts["report"]).is_file():
         typer.echo(f"  open {_relative(page)} in a browser")
-    sqlite, uri = "sqlite:///", config.mlflow.tracking_uri
-    if uri.startswith(sqlite):
-        typer.echo(f"  mlflow ui --backend-store-uri {sqlite}{_relative(Path(uri.removeprefix(sqlite)))}")
+    if config.mlflow.sqlite_file is not None:
+        typer.echo(f"  mlflow ui --backend-store-uri sqlite:///{_relative(config.mlflow.sqlite_file)}")
     else:
         typer.echo("  open the MLflow server that mlflow.tracking_uri names")
     prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""

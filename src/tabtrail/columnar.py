@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, parse_expression
+from tabtrail.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, operate, parse_expression
 from tabtrail.intervals import ALL, Band
 from tabtrail.predictor import Predictor
 from tabtrail.schema import Feature
@@ -166,32 +166,14 @@ def _compared(operator: str, left: Array, right: Array) -> Array:
         left, right = np.where(missing, "", left), np.where(missing, "", right)
     else:
         missing = np.isnan(left) | np.isnan(right)
-    return np.where(missing, np.nan, _COMPARE[operator](left, right).astype(np.float64))
-
-
-_COMPARE: dict[str, Any] = {
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-}
+    return np.where(missing, np.nan, np.asarray(operate(operator, left, right), dtype=np.float64))
 
 
 def _arithmetic(operator: str, values: list[Array]) -> Any:
     first = values[0]
     match operator:
-        case "+":
-            return first + values[1]
-        case "-":
-            return first - values[1]
-        case "*":
-            return first * values[1]
-        case "/":
-            return first / values[1]
-        case "neg":
-            return -first
+        case "+" | "-" | "*" | "/" | "neg":
+            return operate(operator, *values)
         case "not":
             return 1 - first
         case "log1p":

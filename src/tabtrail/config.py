@@ -94,7 +94,7 @@ class Parquet(Section):
     partition_by: tuple[str, ...] = ()
 
 
-BENCHMARK_TABLES = ("runs", "folds", "error_slices", "champion_errors")
+BENCHMARK_TABLES = ("runs", "folds", "error_slices", "predictions")
 PROMOTIONS_TABLE = "promotions"
 RISK_TABLE = "segment_risks"
 
@@ -219,6 +219,12 @@ class Page(Section):
 class Mlflow(Section):
     tracking_uri: str = "sqlite:///mlruns/mlflow.db"
     experiment: str = "tabtrail"
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the store, None where it is a server."""
+        uri = self.tracking_uri
+        return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
 
 
 class Explain(Section):
@@ -525,8 +531,8 @@ def parse_transform(text: object) -> tuple[str, str | None]:
 def _resolve(config: Config, root: Path) -> Config:
     paths = {name: resolve_path(root, value) for name, value in config.paths}
     uri = config.mlflow.tracking_uri
-    if uri.startswith(_SQLITE):
-        uri = _SQLITE + str(resolve_path(root, uri[len(_SQLITE) :]))
+    if config.mlflow.sqlite_file is not None:
+        uri = _SQLITE + str(resolve_path(root, config.mlflow.sqlite_file))
     keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
     serve = {name: resolve_path(root, value) for name, value in config.serve if isinstance(value, Path)}
     resolved = config.model_copy(

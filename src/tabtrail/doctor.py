@@ -23,7 +23,6 @@ from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
 from tabtrail.project_lock import leftovers, read_owner
 from tabtrail.status import status
 
-_SQLITE = "sqlite:///"
 _LEAST_BYTES = 200_000_000
 _SCRATCH_SECONDS = 3600.0
 _STORE_TABLES = {"experiments", "runs", "alembic_version"}
@@ -99,7 +98,7 @@ def _applies(needed: Any, extra: str) -> bool:
 def _folders(config: Config) -> Iterator[Check]:
     paths = config.paths
     folders = [paths.processed_dir.parent, paths.duckdb_file.parent, paths.models_dir.parent, paths.models_dir, paths.output_dir]
-    if (store := _store_file(config)) is not None:
+    if (store := config.mlflow.sqlite_file) is not None:
         folders.append(store.parent)
     closed = sorted({str(each) for each in map(_nearest, folders) if not os.access(each, os.W_OK | os.X_OK)})
     if closed:
@@ -190,13 +189,8 @@ def _database(config: Config, *, started: bool) -> Check:
     return Check("database", "ok", f"it opens, and table {config.duckdb.table} has {rows:,} rows")
 
 
-def _store_file(config: Config) -> Path | None:
-    uri = config.mlflow.tracking_uri
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
-
-
 def _store(config: Config) -> Check:
-    path = _store_file(config)
+    path = config.mlflow.sqlite_file
     if path is None:
         return Check("store", "note", "a server's; not looked at")
     if not path.is_file():
@@ -218,7 +212,7 @@ def _store(config: Config) -> Check:
 
 def _history(config: Config, store: Check) -> Check:
     """Reading it through MLflow would make the experiment, so that it is looked for in the file before."""
-    path = _store_file(config)
+    path = config.mlflow.sqlite_file
     if store.state != "ok" or path is None:
         return Check("history", "note", "not looked at: there is no store to read it from")
     name = f"{config.mlflow.experiment}_promotions"

@@ -187,6 +187,11 @@ _FUNCTIONS = cast(
 )
 
 
+def operate(operator: str, *values: Any) -> Any:
+    """Return the result of one of `+ - * / neg < <= > >= == !=` on plain numbers or, element by element, on arrays."""
+    return _FUNCTIONS[operator](*values)
+
+
 class Arithmetic(Protocol):
     """What a kind of column (an array, a symbol of a graph) can do beyond its operators `+ - *`."""
 
@@ -215,7 +220,7 @@ def compute(node: Node, columns: Mapping[str, Any], arithmetic: Arithmetic) -> A
         return arithmetic.compare(node.operator, *values)
     if node.operator in DATE_PARTS:
         return date_part(node.operator, values[0], arithmetic.floor)
-    return _FUNCTIONS[node.operator](*values)
+    return operate(node.operator, *values)
 
 
 def date_part(part: str, days: Any, floor: Callable[[Any], Any]) -> Any:

@@ -106,7 +106,7 @@ def forecast_champion(config: Config) -> ChampionErrors:
 
     Raises `NotTrainedError` where there is no benchmark of this version.
     """
-    path = benchmark_table_files(config)["champion_errors"]
+    path = benchmark_table_files(config)["predictions"]
     if not path.is_file():
         raise NotTrainedError(f"there is no {path}; run `tabtrail train --force` first")
     found = analyse_champion(config, pl.read_parquet(path))

@@ -69,14 +69,6 @@ def _digest(values: list[str | None] | list[str]) -> str:
     return hashlib.sha256(repr(values).encode()).hexdigest()[:8]
 
 
-def stored_forecast(
-    output_dir: Path, product_line: str | None = None, country: str | None = None, steps: int | None = None
-) -> dict[str, Any]:
-    """Return the stored forecast of a product line, a country, both, or (with neither) of everything. See `look_up`."""
-    wanted = {"product_line": product_line, "country": country}
-    return look_up(output_dir, {name: value for name, value in wanted.items() if value is not None}, steps)
-
-
 def look_up(output_dir: Path, segment: Mapping[str, str], steps: int | None = None) -> dict[str, Any]:
     """Return the stored forecast of the segment with these values by segment name, its first `steps` periods.
 
@@ -93,7 +85,12 @@ def look_up(output_dir: Path, segment: Mapping[str, str], steps: int | None = No
         raise NoForecastError(f"no forecast of {asked} is stored; `tabtrail forecast` makes it")
     if len(found) > 1:
         raise AmbiguousForecastError(f"{len(found)} stored forecasts are of {asked}; remove the outdated from {output_dir.name}")
-    return _excerpt(found[0], steps)
+    try:
+        return _excerpt(found[0], steps)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise NoForecastError(
+            f"the stored forecast of {asked} is not one of this version; `tabtrail forecast` makes it anew"
+        ) from None
 
 
 def _excerpt(result: dict[str, Any], steps: int | None) -> dict[str, Any]:
@@ -103,7 +100,7 @@ def _excerpt(result: dict[str, Any], steps: int | None) -> dict[str, Any]:
     stored = int(forecast["steps"])
     wanted = stored if steps is None else steps
     if not 1 <= wanted <= stored:
-        raise TooManyStepsError(f"steps must be 1 to {stored}: so many periods are stored for {result['label']}")
+        raise TooManyStepsError(f"steps must be 1 to {stored}: so many periods are stored")
     intervals = [{**each, "lower": each["lower"][:wanted], "upper": each["upper"][:wanted]} for each in forecast["intervals"]]
     return {
         **{name: result[name] for name in _SHOWN},

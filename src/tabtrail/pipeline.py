@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabtrail.artifacts import artifact_paths, importance_path, leaderboard_path, predictions_path, promotion_path, shap_path
+from tabtrail.artifacts import artifact_paths, importance_path, leaderboard_path, promotion_path, shap_path
 from tabtrail.bundle import read_metadata
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, verify_dataset
@@ -188,7 +188,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
         _write_promotions(config)
         _refresh_tables(config, manifest)
         tables = benchmark_table_files(config).values()
-        outputs = (leaderboard_path(config), importance_path(config), shap_path(config), predictions_path(config), *tables)
+        outputs = (leaderboard_path(config), importance_path(config), shap_path(config), *tables)
         stage.record({str(path): sha256_file(path) for path in outputs})
         return leaderboard, True
 

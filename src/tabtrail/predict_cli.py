@@ -150,18 +150,7 @@ def _predict(place: Place, payload: Any, *, as_json: bool) -> None:
     predictor = Predictor(load_bundle(*place))
     metadata = predictor.metadata
     rows = payload if isinstance(payload, list) else [payload]
-    answers = [
-        {
-            "prediction": prediction.value,
-            "interval": vars(prediction.interval) if prediction.interval else None,
-            "currency": metadata["currency"],
-            "model_name": metadata["model"],
-            "mlflow_run_id": metadata["run_id"],
-            "inputs": prediction.inputs,
-            "warnings": list(prediction.warnings),
-        }
-        for prediction in predictor.predict(rows)
-    ]
+    answers = [predictor.document(prediction) for prediction in predictor.predict(rows)]
     if as_json:
         print(json.dumps(answers if isinstance(payload, list) else answers[0], ensure_ascii=False))
         return

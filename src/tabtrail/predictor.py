@@ -117,6 +117,18 @@ class Predictor:
         """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
         return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
 
+    def document(self, prediction: Prediction) -> dict[str, Any]:
+        """Return a prediction with all that traces it, as the command line and the service give it in JSON."""
+        return {
+            "prediction": prediction.value,
+            "interval": None if prediction.interval is None else vars(prediction.interval),
+            "currency": self.metadata["currency"],
+            "model_name": self.metadata["model"],
+            "mlflow_run_id": self.metadata["run_id"],
+            "inputs": prediction.inputs,
+            "warnings": prediction.warnings,
+        }
+
     def _prediction(self, value: float, row: Row) -> Prediction:
         warnings = self.warnings(row)
         return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else ())

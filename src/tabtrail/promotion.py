@@ -82,7 +82,7 @@ def settle(config: Config, store: Store, parent: str, progress: Progress = SILEN
         champion = _restored(config, store, progress)
         if champion is not None and champion.sha256 == challenger.deployed.bundle_sha256:
             return Outcome(False, "unchanged", challenger.deployed, challenger.deployed)
-        entries = _history(config)
+        entries = history(config)
         before = _noted(config, entries, champion)
         if champion is None:
             return _deploy(config, store, challenger, before, "first", "there was no model that can be read")
@@ -109,7 +109,7 @@ def promote(config: Config, what: str, *, force: bool = False, reason: str = "")
     with _deploying(config), store_errors(store.uri):
         challenger = _fetch(config, store, _benchmark_of(config, store, what))
         champion = _restored(config, store, SILENT)
-        before = _noted(config, _history(config), champion)
+        before = _noted(config, history(config), champion)
         if champion is not None and champion.sha256 == challenger.deployed.bundle_sha256:
             return Outcome(False, "unchanged", challenger.deployed, challenger.deployed)
         verdict = None
@@ -135,9 +135,9 @@ def rollback(config: Config, reason: str = "") -> Outcome:
     """
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with _deploying(config), store_errors(store.uri):
-        entries = _history(config)
+        entries = history(config)
         before = _noted(config, entries, _loaded(config))
-        models = stack(_history(config))
+        models = stack(history(config))
         if len(models) < 2:
             raise UsageError("there is nothing to go back to: no other model was deployed before; `tabtrail history` lists them")
         earlier = models[-2]
@@ -147,10 +147,6 @@ def rollback(config: Config, reason: str = "") -> Outcome:
 
 def history(config: Config) -> list[Entry]:
     """Return every change of what is deployed, oldest first."""
-    return _history(config)
-
-
-def _history(config: Config) -> list[Entry]:
     return read_history(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name)
 
 
@@ -209,7 +205,7 @@ def _restored(config: Config, store: Store, progress: Progress) -> Bundle | None
     try:
         return load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
     except BundleError as error:
-        entries = _history(config)
+        entries = history(config)
         if not entries:
             return None
         problem = error

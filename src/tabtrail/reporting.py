@@ -15,7 +15,6 @@ from tabtrail.artifacts import (
     effects_path,
     importance_path,
     leaderboard_path,
-    predictions_path,
     report_path,
     shap_path,
 )
@@ -42,7 +41,6 @@ from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store, download, list_files, log_files, open_store, read_artifact, read_run, store_errors
 
 _PICTURES = "pictures"
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,6 @@ class Written:
 
     page: Path
     pictures: tuple[Path, ...]
-
-
-def report_outputs(config: Config) -> list[Path]:
-    """Return the files of the report of the last run that are always written."""
-    return [report_path(config)]
 
 
 def forecast_files(config: Config) -> list[Path]:
@@ -123,7 +116,6 @@ def _local_files(config: Config) -> dict[str, Path]:
         "shap": shap_path(config),
         "effects": effects_path(config),
         "curve": curve_path(config),
-        "predictions": predictions_path(config),
         "manifest": config.paths.manifest,
         "profile": profile_files(config)[0],
         **tables,
@@ -241,11 +233,8 @@ def _labels(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _shown_store(config: Config) -> str:
-    uri = config.mlflow.tracking_uri
-    if not uri.startswith(_SQLITE):
-        return ""
-    path = Path(uri.removeprefix(_SQLITE))
-    return _SQLITE + str(path.relative_to(config.root) if path.is_relative_to(config.root) else path)
+    path = config.mlflow.sqlite_file
+    return "" if path is None else f"sqlite:///{path.relative_to(config.root) if path.is_relative_to(config.root) else path}"
 
 
 def _write(config: Config, evidence: Evidence, folder: Path, progress: Progress) -> Written:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tabtrail.artifacts import leaderboard_path, predictions_path, shap_path, tuned_path
+from tabtrail.artifacts import leaderboard_path, shap_path, tuned_path
 from tabtrail.bundle import load_bundle
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, ingested_key, source_key
@@ -17,7 +17,6 @@ from tabtrail.errors import BundleError
 from tabtrail.files import read_json, write_json
 from tabtrail.hashes import code_version, sha256_file, sha256_folder, sha256_json
 
-_SQLITE = "sqlite:///"
 _INGEST = ("source", "cleaning", "contract", "parquet")
 _EDA = ("aggregations", "duckdb", "model", "parquet")
 _PROFILE = ("profile", "model", "duckdb", "parquet")
@@ -127,7 +126,7 @@ def profile_stage(config: Config, manifest: Manifest) -> Stage:
 
 def report_stage(config: Config) -> Stage:
     """Return the stage from the results of the others to the page for people."""
-    shown = [leaderboard_path(config), shap_path(config), predictions_path(config), config.paths.manifest]
+    shown = [leaderboard_path(config), shap_path(config), config.paths.manifest]
     shown += [profile_files(config)[0], *benchmark_table_files(config).values()]
     shown += sorted((config.paths.output_dir / "timeseries").glob("*.json"))
     known = {
@@ -192,8 +191,8 @@ def _touched(outputs: Mapping[str, str]) -> Iterator[Reason]:
 
 
 def _store_exists(config: Config) -> bool:
-    uri = config.mlflow.tracking_uri
-    return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
+    file = config.mlflow.sqlite_file
+    return file is None or file.is_file()
 
 
 def _sections(config: Config, *names: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from tabtrail.artifacts import importance_path, leaderboard_path, predictions_path, promotion_path, shap_path
+from tabtrail.artifacts import importance_path, leaderboard_path, promotion_path, shap_path
 from tabtrail.bundle import bundle_sha256, signature_name
 from tabtrail.champion import Exported, bundle_champion, describe_model, explain_champion, export_champion, prove
 from tabtrail.config import Config
@@ -21,7 +21,6 @@ from tabtrail.hashes import code_version, sha256_json
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.capacity import Plan, memory_limit, plan
 from tabtrail.modeling.coverage import predictions_table
-from tabtrail.modeling.errors_over_time import champion_errors
 from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
 from tabtrail.modeling.leakage import audit
@@ -53,10 +52,10 @@ from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.store import (
     LoggedModel,
     Store,
-    artifact_names,
     close_dead_runs,
     complete_children,
     find_run,
+    list_files,
     log_artifact,
     log_dataset,
     log_files,
@@ -239,10 +238,9 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     )
     write_json(importance_path(config), importance.to_dict())
     write_parquet(shap_path(config), shap_values)
-    write_parquet(predictions_path(config), predictions_table(config, benchmark, champion))
     _write_tables(config, benchmark, leaderboard, tracked.tags)
     write_json(leaderboard_path(config), leaderboard.to_dict())
-    tables = [*benchmark_table_files(config).values(), predictions_path(config), shap_path(config), config.paths.manifest]
+    tables = [*benchmark_table_files(config).values(), shap_path(config), config.paths.manifest]
     log_files(store, parent, [leaderboard_path(config), importance_path(config), *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
@@ -259,7 +257,8 @@ def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard
     """
     store, name, run = tracked.store, config.model.name, read_run(tracked.store, tracked.parent)
     known = {} if run is None else run.tags
-    signed = config.bundle.signing_key is None or signature_name(name) in artifact_names(store, tracked.parent, BUNDLE_FOLDER)
+    signature = f"{BUNDLE_FOLDER}/{signature_name(name)}"
+    signed = config.bundle.signing_key is None or signature in list_files(store, tracked.parent, BUNDLE_FOLDER)
     if BUNDLE in known and signed:
         return
     files = bundle_champion(config, benchmark, leaderboard, exported)
@@ -288,4 +287,4 @@ def _write_tables(config: Config, benchmark: Benchmark, leaderboard: Leaderboard
     write_parquet(files["runs"], runs_table(leaderboard, tags))
     write_parquet(files["folds"], folds_table(benchmark, leaderboard))
     write_parquet(files["error_slices"], error_slices(config, benchmark, benchmark.champion))
-    write_parquet(files["champion_errors"], champion_errors(benchmark, benchmark.champion))
+    write_parquet(files["predictions"], predictions_table(config, benchmark, benchmark.champion))

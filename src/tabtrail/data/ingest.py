@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tabtrail.data.partitions import ColumnStatistics, DatasetWriter, RejectWrit
 from tabtrail.data.records import RecordReader
 from tabtrail.data.source import SourceText, UndecodableText, find_sources, read_header
 from tabtrail.errors import ConfigError, DataError, require_keys
-from tabtrail.files import atomic_file, atomic_folder, make_folder, read_json, write_json
+from tabtrail.files import TEMPORARY, atomic_file, atomic_folder, make_folder, read_json, write_json
 from tabtrail.hashes import sha256_file, sha256_folder, sha256_json
 from tabtrail.progress import SILENT, Progress
 from tabtrail.sample import mark_path
@@ -100,11 +101,11 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     forced: dict[Path, str] = {}
     while True:
         try:
-            with tempfile.TemporaryDirectory(prefix="tabtrail-") as scratch, atomic_folder(paths.processed_dir) as folder:
+            with _scratch(paths.processed_dir) as scratch, atomic_folder(paths.processed_dir) as folder:
                 if known is not None:
                     link_files(paths.processed_dir, folder)
-                within = _fences(config, Path(scratch), forced, sources) if dropping else {}
-                read = _Ingest(config, folder, Path(scratch), forced, progress, within).read(sources, known)
+                within = _fences(config, scratch, forced, sources) if dropping else {}
+                read = _Ingest(config, folder, scratch, forced, progress, within).read(sources, known)
                 if known is None:
                     _require_learnable(config, read)
                 manifest = _describe(config, read, folder, known)
@@ -114,6 +115,13 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
             return manifest
         except _WrongEncoding as error:
             forced[error.path] = error.encoding
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """Make a folder beside the dataset: on the disk that has room for it, where the lock's next holder finds what is left."""
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}{TEMPORARY}") as name:
+        yield Path(name)
 
 
 def _fences(config: Config, scratch: Path, forced: Mapping[Path, str], sources: list[Path]) -> Fences:

@@ -140,7 +140,7 @@ def profile_data(config: Config) -> Profile:
     """Describe the Parquet layer. Raises `DataError` where it cannot be read."""
     try:
         with parquet_view(config) as connection, _bounded(connection):
-            return _profile(config, connection)
+            return Profile.from_dict(_finite(asdict(_profile(config, connection))))
     except duckdb.Error as error:
         raise DataError(f"DuckDB cannot read {config.paths.processed_dir}: {error}; run `tabtrail ingest --force`") from error
 
@@ -148,7 +148,7 @@ def profile_data(config: Config) -> Profile:
 def write_profile(config: Config, profile: Profile) -> None:
     """Write `summary/profile.json`, and as CSV and Parquet the statistics of number columns, the outliers and the groups."""
     folder = config.paths.output_dir / "summary"
-    write_json(folder / "profile.json", _finite(asdict(profile)))
+    write_json(folder / "profile.json", asdict(profile))
     for name, frame in _tables(profile).items():
         with atomic_file(folder / f"{name}.csv") as temporary:
             frame.write_csv(temporary)

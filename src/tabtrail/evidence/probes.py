@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from tabtrail.evidence.trees import read_trees
+from tabtrail.evidence.trees import has_trees, read_trees
 from tabtrail.expressions import Node, columns_of
 from tabtrail.modeling.estimators import Blend, TransformedRegressor
 from tabtrail.modeling.metrics import Array
@@ -19,7 +19,6 @@ _BASE_ROWS = 20
 _MOST_THRESHOLDS = 1_000
 _ATTEMPTS = 8
 _EXTREMES = (0.0, -0.0, 1e-300, -1e-30, 1.0, 1e9, -1e9, 2.0**53, -(2.0**53), 1e30, -1e30)
-_TREES = ("RandomForestRegressor", "GradientBoostingRegressor", "XGBRegressor", "LGBMRegressor", "CatBoostRegressor")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def pipelines_of(model: Any) -> Iterator[Pipeline]:
 def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
     """Yield the thresholds on numbers, each with its raw column or derived feature."""
     regressor, preprocessor = pipeline.named_steps["model"], pipeline.named_steps["preprocess"]
-    if type(regressor).__name__ not in _TREES:
+    if not has_trees(regressor):
         return
     numbers = {name for part, _, columns in preprocessor.transformers_ if part == "numeric" for name in columns}
     numbers |= set(_derived(pipeline))

@@ -56,22 +56,20 @@ class Trees:
 _ENTRY = ("tree", "node", "modes", "feature", "threshold", "true_id", "false_id", "missing_true", "value")
 
 
+def has_trees(regressor: Any) -> bool:
+    """Tell whether `read_trees` can read a regressor."""
+    return type(regressor).__name__ in _READERS
+
+
 def read_trees(regressor: Any) -> Trees:
     """Return the trees of a fitted forest, gradient boosting, XGBoost, LightGBM or CatBoost regressor.
 
     Raises `TypeError` for any other kind of model.
     """
-    readers = {
-        "RandomForestRegressor": _forest,
-        "GradientBoostingRegressor": _gradient_boosting,
-        "XGBRegressor": _xgboost,
-        "LGBMRegressor": _lightgbm,
-        "CatBoostRegressor": _catboost,
-    }
     name = type(regressor).__name__
-    if name not in readers:
+    if not has_trees(regressor):
         raise TypeError(f"{name} is not a tree ensemble that can be read")
-    return readers[name](regressor)
+    return _READERS[name](regressor)
 
 
 def _forest(model: Any) -> Trees:
@@ -164,3 +162,12 @@ def _catboost(model: Any) -> Trees:
         for leaf, value in enumerate(tree["leaf_values"]):
             trees.leaf(index, inner + leaf, value * scale)
     return trees
+
+
+_READERS = {
+    "RandomForestRegressor": _forest,
+    "GradientBoostingRegressor": _gradient_boosting,
+    "XGBRegressor": _xgboost,
+    "LGBMRegressor": _lightgbm,
+    "CatBoostRegressor": _catboost,
+}

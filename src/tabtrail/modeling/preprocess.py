@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from tabtrail.config import Config
-from tabtrail.expressions import Node, columns_of, compute
+from tabtrail.expressions import Node, columns_of, compute, operate
 from tabtrail.modeling.metrics import Array
 
 
@@ -125,18 +125,7 @@ class ArrayArithmetic:
             return _finite(np.log(1 + np.asarray(a)))
 
     def compare(self, operator: str, a: Any, b: Any) -> Any:
-        holds = _COMPARE[operator](a, b)
-        return np.where(np.isnan(a) | np.isnan(b), np.nan, holds.astype(np.float64))
-
-
-_COMPARE: dict[str, Any] = {
-    "<": np.less,
-    "<=": np.less_equal,
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "==": np.equal,
-    "!=": np.not_equal,
-}
+        return np.where(np.isnan(a) | np.isnan(b), np.nan, np.asarray(operate(operator, a, b), dtype=np.float64))
 
 
 def derive(formula: Node, columns: Mapping[str, Array]) -> Array:

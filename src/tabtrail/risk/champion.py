@@ -51,7 +51,7 @@ class ChampionErrors(BaseModel):
 
 
 def analyse_champion(config: Config, errors: pl.DataFrame) -> ChampionErrors:
-    """Return what became of the champion's error over time, from the table `champion_errors`.
+    """Return what became of the champion's error over time, from the table `predictions` (date, actual and predicted of it).
 
     Raises `DataError` for errors without dates. CUSUM: Page 1954, with allowance 0.5 and limit 4 standard deviations (one
     false alarm in about 340 periods, Montgomery, Introduction to Statistical Quality Control, table 9.3); mean and

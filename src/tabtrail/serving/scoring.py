@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tabtrail.predictor import PayloadError, Prediction, Row
+from tabtrail.predictor import PayloadError, Prediction
 from tabtrail.serving import arrow_bodies
 from tabtrail.serving.body import JSON, NDJSON, decode_json, decode_lines, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
@@ -29,7 +29,7 @@ async def predict(request: Request) -> Response:
     except PayloadError as error:
         raise refusal(error) from None
     service.record("/predict", request, served, [prediction])
-    return _json(single_answer(served, prediction))
+    return _json(served.predictor.document(prediction))
 
 
 async def predict_batch(request: Request) -> Response:
@@ -56,20 +56,7 @@ async def predict_batch(request: Request) -> Response:
     return Response(answer, media_type=media, headers={"X-Model-Run": served.run_id})
 
 
-def single_answer(served: Served, prediction: Prediction) -> dict[str, Any]:
-    """Return an answer with all that traces it, as the prediction CLI prints it too."""
-    return {
-        "prediction": prediction.value,
-        "interval": None if prediction.interval is None else vars(prediction.interval),
-        "currency": served.metadata["currency"],
-        "model_name": served.model,
-        "mlflow_run_id": served.run_id,
-        "inputs": prediction.inputs,
-        "warnings": prediction.warnings,
-    }
-
-
-def row_answer(prediction: Prediction) -> Row | dict[str, Any]:
+def row_answer(prediction: Prediction) -> dict[str, Any]:
     """Return what a batch says of one row."""
     interval = None if prediction.interval is None else vars(prediction.interval)
     return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings}

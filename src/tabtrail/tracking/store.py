@@ -206,9 +206,9 @@ def read_artifact(store: Store, run_id: str, name: str) -> bytes:
         return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
 
 
-def list_files(store: Store, run_id: str) -> list[str]:
-    """Return the paths of the files at the top of a run's artifacts."""
-    return [str(each.path) for each in store.client.list_artifacts(run_id) if not each.is_dir]
+def list_files(store: Store, run_id: str, folder: str | None = None) -> list[str]:
+    """Return the paths of the files at the top of a run's artifacts, or in a folder of them."""
+    return [str(each.path) for each in store.client.list_artifacts(run_id, folder) if not each.is_dir]
 
 
 def download(store: Store, run_id: str, names: Sequence[str], folder: Path) -> None:
@@ -359,11 +359,6 @@ def log_folder(store: Store, run_id: str, folder: str, files: Mapping[str, bytes
         for name, data in files.items():
             (Path(temporary) / name).write_bytes(data)
         store.client.log_artifacts(run_id, temporary, folder)
-
-
-def artifact_names(store: Store, run_id: str, folder: str) -> set[str]:
-    """Return the names of the files in a folder of a run's artifacts."""
-    return {Path(item.path).name for item in store.client.list_artifacts(run_id, folder)}
 
 
 def download_folder(store: Store, run_id: str, folder: str, target: Path) -> Path:
