@@ -4,14 +4,14 @@
 
 Two files take turns: all rows of the CSV (the old state), and all but the last hundred (the new one). Two rounds of three begin
 with the old state complete and the new file in place, the third in an empty folder. The whole process group is killed at a
-moment drawn from the time that a part of the run takes undisturbed: start and ingest, SQL, benchmark, or what follows the
-choice of the champion (evidence, bundle, deployment, tables); the parts take turns. Then, before anything is run again, a
-reader looks: the dataset must be the old or the new one to the last byte, the bundle must load and predict, the database must
-open and have the rows of either, leaderboard and manifest must parse (in an empty folder each may be missing as well). Then
-`run` is typed once more, without --force; compared with the undisturbed run are the hashes of the Parquet files, rejects and
-summaries, the leaderboard without run ids and times, the ONNX and joblib files and the proof, SHAP importance, the number and
-state of MLflow runs, the store's integrity, and that no temporary file is left. `--small` takes two fast candidates and one
-repeat. JSON on stdout; exit code 1 where anything differs.
+moment drawn from the time that a part of the run takes undisturbed: start and ingest, SQL (summaries and profile), benchmark,
+what follows the choice of the champion (evidence, bundle, deployment, tables), or the report; the parts take turns. Then,
+before anything is run again, a reader looks: the dataset must be the old or the new one to the last byte, the bundle must load
+and predict, the database must open and have the rows of either, leaderboard and manifest must parse, the page must be whole (in
+an empty folder each may be missing as well). Then `run` is typed once more, without --force; compared with the undisturbed run
+are the hashes of the Parquet files, rejects and summaries, the leaderboard without run ids and times, the ONNX and joblib files
+and the proof, SHAP importance, the number and state of MLflow runs, the store's integrity, and that no temporary file is left.
+`--small` takes two fast candidates and one repeat. JSON on stdout; exit code 1 where anything differs.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from typing import Any
 
 from resume import TIMED
 
-from tabtrail.artifacts import importance_path, leaderboard_path
+from tabtrail.artifacts import importance_path, leaderboard_path, report_path
 from tabtrail.bundle import load_bundle, metadata_path
 from tabtrail.config import Config, load_config
 from tabtrail.data.ingest import read_manifest
@@ -42,18 +42,20 @@ from tabtrail.errors import NotTrainedError
 from tabtrail.hashes import sha256_file, sha256_folder
 from tabtrail.predictor import Predictor
 from tabtrail.project_lock import leftovers
+from tabtrail.status import status
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = [
     "split.repeats=1",
     "explain.max_rows=20",
+    "report.learning_curve_folds=1",
     "engine.kind=serial",
     "candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}}",
 ]
 LEFT_OUT_ROWS = 100
 FOLDERS = ("data/processed", "duckdb", "models", "output", "mlruns")
 # Each part of a run with the line that ends it.
-PARTS = {"ingest": "ingest:", "eda": "eda:", "benchmark": "train: champion", "evidence": ""}
+PARTS = {"ingest": "ingest:", "sql": "profile:", "benchmark": "train: champion", "bundle": "report:", "report": ""}
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,11 @@ def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing
             found += [] if may_be_missing else [f"there is no {path.name}"]
         except ValueError:
             found.append(f"{path.name} is torn")
+    page = report_path(config)
+    if page.is_file() and not page.read_text().rstrip().endswith("</html>"):
+        found.append("the page is torn")
+    elif not (may_be_missing or page.is_file()):
+        found.append("there is no page")
     return found
 
 
@@ -256,7 +263,9 @@ def outcome(project: Project) -> dict[str, Any]:
         "rows": read_manifest(config).rows_kept,
         "rejects": sha256_file(config.paths.rejects),
         "summaries": sha256_folder(config.paths.output_dir / "summary", "*"),
-        "plots": sha256_folder(config.paths.output_dir / "plots", "*"),
+        "plots": sorted(path.name for path in (config.paths.output_dir / "plots").iterdir()),
+        "page": report_path(config).is_file(),
+        "stale": [each.stage for each in status(config).stages if not each.fresh],
         "database_rows": query(config, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0],
         "leaderboard": {**{key: value for key, value in board.items() if key not in TIMED}, "candidates": rows},
         "bundle": {kind: each["sha256"] for kind, each in metadata["files"].items()},

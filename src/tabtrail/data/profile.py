@@ -359,14 +359,18 @@ def _groups(connection: duckdb.DuckDBPyConnection, table: str, measure: str, by:
 def _correlations(
     connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]
 ) -> tuple[tuple[float | None, ...], ...]:
-    """Return Pearson's correlations [columns, columns] over the rows where both are known."""
+    """Return Pearson's correlations [columns, columns] over the rows where both are known, rounded to 9 decimals.
+
+    What is beyond depends on the order in which threads add up, and is worth nothing.
+    """
     pairs = list(combinations(columns, 2))
     if not pairs:
         return tuple((1.0,) for _ in columns)
     wanted = ", ".join(f"corr({quoted(x)}::DOUBLE, {quoted(y)}::DOUBLE)" for x, y in pairs)
     row = connection.execute(f"SELECT {wanted} FROM {table}").fetchall()[0]
     found = {
-        pair: None if value is None or not np.isfinite(value) else _exact(value) for pair, value in zip(pairs, row, strict=True)
+        pair: None if value is None or not np.isfinite(value) else round(value, 9) + 0.0
+        for pair, value in zip(pairs, row, strict=True)
     }
     return tuple(tuple(1.0 if x == y else found.get((x, y), found.get((y, x))) for y in columns) for x in columns)
 
