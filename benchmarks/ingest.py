@@ -1,26 +1,23 @@
 """Ingest of a synthetic CSV: CPU and peak memory of ours, of bare Polars streaming the same columns into the same partitions
 without any check, and of pandas doing the job by hand; each in a process of its own, in turn, measured by the operating system.
 
-    python benchmarks/ingest.py [--rows 10000000] [--repeats 1] [--folder /tmp/x] [--without pandas] [--output ingest.json]
+    python benchmarks/ingest.py [--rows 10000000] [--repeats 1] [--folder F] [--output benchmarks/results/ingest.json]
 
 Blocks of a million made-up rows are repeated to that size, in code page 850 and in UTF-8.
 """
 
 import argparse
-import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from measure import ROOT, Spent, comparison, report, spend
+
 BLOCK = 1_000_000
 NUMBERS = ("ORDERNUMBER", "QUANTITYORDERED", "ORDERLINENUMBER", "QTR_ID", "MONTH_ID", "YEAR_ID", "MSRP")
 FLOATS = ("PRICEEACH", "SALES")
@@ -42,10 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         result = measure(folder, options.rows, options.repeats, [name for name in CONTENDERS if name not in options.without])
-    text = json.dumps(result, indent=2)
-    print(text)
-    if options.output:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    report(result, options.output)
 
 
 def measure(folder: Path, rows: int, repeats: int, names: list[str]) -> dict[str, Any]:
@@ -53,28 +47,33 @@ def measure(folder: Path, rows: int, repeats: int, names: list[str]) -> dict[str
     # In a process of its own: a child's peak memory is at least what its parent held when it started.
     with ProcessPoolExecutor(1) as pool:
         files = pool.submit(make_files, folder, rows).result()
-    runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in names}
+    runs: dict[str, list[Spent]] = {name: [] for name in names}
     for _ in range(repeats):
         for name in names:
             encoding = CONTENDERS[name][0]
             target = folder / "out"
-            runs[name].append(measured(name, files[encoding], target))
+            runs[name].append(spend([__file__, "--one", name, str(files[encoding]), str(target)]))
             shutil.rmtree(target, ignore_errors=True)
             print(name, runs[name][-1], file=sys.stderr, flush=True)
     found = {
         name: {
-            "cpu_seconds": round(statistics.median(run[0] for run in done), 2),
-            "wall_seconds": round(statistics.median(run[1] for run in done), 2),
-            "peak_mb": round(max(run[2] for run in done)),
+            "cpu_seconds": round(statistics.median(run.cpu_seconds for run in done), 2),
+            "wall_seconds": round(statistics.median(run.wall_seconds for run in done), 2),
+            "peak_mb": round(max(run.peak_mb for run in done)),
         }
         for name, done in runs.items()
     }
-    cpu = {name: value["cpu_seconds"] for name, value in found.items()}
-    ratios = {f"ours / {name}": round(cpu["ours"] / cpu[name], 3) for name in ("polars", "pandas") if name in cpu}
-    if "ours_cp850" in cpu:
-        gigabytes = files["cp850"].stat().st_size / 2e9
-        ratios["transcoding, CPU-s per 2 GB"] = round((cpu["ours_cp850"] - cpu["ours"]) / gigabytes, 2)
-    return {"rows": rows, "bytes": files["utf-8"].stat().st_size, "repeats": repeats, "runs": found, "ratios": ratios}
+    roles = {role: name for role, name in {"ours": "ours", "engine": "polars", "usual": "pandas"}.items() if name in found}
+    costs = {role: found[name]["cpu_seconds"] for role, name in roles.items()}
+    peaks = {role: found[name]["peak_mb"] for role, name in roles.items()}
+    size = files["utf-8"].stat().st_size
+    what = {"ours": "`tabtrail ingest`", "engine": "Polars, nothing checked", "usual": "pandas"}
+    extra: dict[str, Any] = {"rows": rows, "bytes": size, "repeats": repeats, "runs": found}
+    if "ours_cp850" in found:
+        added = found["ours_cp850"]["cpu_seconds"] - found["ours"]["cpu_seconds"]
+        extra["transcoding, CPU-s per 2 GB"] = round(added / (files["cp850"].stat().st_size / 2e9), 2)
+    subject = f"ingest of {rows:,} synthetic rows ({size / 1e9:.1f} GB)"
+    return comparison(subject, "CPU-s", costs, peaks, what, **extra)
 
 
 def make_files(folder: Path, rows: int) -> dict[str, Path]:
@@ -96,17 +95,6 @@ def make_files(folder: Path, rows: int) -> dict[str, Path]:
                 out.write(texts[encoding])
     block.unlink()
     return files
-
-
-def measured(name: str, source: Path, target: Path) -> tuple[float, float, float]:
-    """Run a contender in a process of its own; return CPU-seconds, wall seconds and peak memory in MB."""
-    start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, __file__, "--one", name, str(source), str(target)], cwd=ROOT)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{name} failed")
-    return usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
 def ours(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a prediction over HTTP costs, next to what it could cost; and what scoring a file, the command line and a worker cost.
+"""What a prediction over HTTP costs, next to what it could cost; and what the command line and a worker cost.
 
 Each server runs in a process of its own on loopback, the load generator in this one: `--connections` kept alive, each asking one
 row at a time. Counted are CPU microseconds a request by the server's own accounting (its children's included), so that the
@@ -9,11 +9,10 @@ figures hold on a noisy machine; rounds go in turn, the median counts.
 - `joblib`: FastAPI, the same request model, the bundle's joblib pipeline on a pandas frame of one row;
 - `mlflow`: `mlflow models serve --env-manager local` of the registered champion.
 
-All four answer the same row; their predictions must agree to 1e-6. `batch` is `predict_sales --input` on so many rows as a whole
-process against `InferenceSession.run` on the same rows already in memory, both with one thread. Bars: ours ≤ 1.5 × empty,
-mlflow ≥ 25 × ours, batch ≤ 1.3, --json ≤ 0.5 s, --help ≤ 0.3 s, a worker ≤ 150 MB. Needs what `tabtrail run` leaves:
+All four answer the same row; their predictions must agree to 1e-6. Bars: ours ≤ 1.5 × empty, mlflow ≥ 25 × ours, --json ≤ 0.5 s,
+--help ≤ 0.3 s, a worker ≤ 150 MB. Needs what `tabtrail run` leaves:
 
-    python benchmarks/serving.py [--config config_v2.yaml] [--requests 2000] [--rows 1000000] [--json] [--output FILE]
+    python benchmarks/serving.py [--config config_v2.yaml] [--requests 2000] [--output benchmarks/results/serving.json]
 """
 
 import argparse
@@ -34,6 +33,7 @@ from statistics import median
 from typing import Any
 
 import psutil
+from measure import comparison, report
 
 from tabtrail.bundle import read_metadata
 from tabtrail.config import Config, load_config
@@ -69,29 +69,6 @@ pipeline = joblib.load("model.joblib")
 async def predict(row: Row) -> Answer:
     return Answer(prediction=float(pipeline.predict(pandas.DataFrame([row.model_dump()]))[0]))
 """
-IN_MEMORY = """
-import resource, sys, time
-from pathlib import Path
-import numpy as np, pyarrow.parquet as pq
-from tabtrail.bundle import load_bundle
-import onnxruntime
-
-bundle = load_bundle(Path(sys.argv[1]), sys.argv[2])
-table = pq.read_table(sys.argv[3])
-feed = {}
-for feature in bundle.schema.features:
-    column = table.column(feature.name)
-    text = feature.kind == "categorical"
-    feed[feature.name] = np.array(column.to_pylist(), dtype=object if text else np.float64)[:, None]
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = 1
-session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
-session.run(None, {name: values[:1000] for name, values in feed.items()})
-wall, cpu = time.perf_counter(), time.process_time()
-for start in range(0, table.num_rows, 65536):
-    session.run(None, {name: values[start : start + 65536] for name, values in feed.items()})
-print(time.perf_counter() - wall, time.process_time() - cpu)
-"""
 
 
 def main() -> None:
@@ -100,8 +77,6 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2000, help="a round (MLflow gets a tenth)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of the file")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
     with reported(), tempfile.TemporaryDirectory() as name:
@@ -109,16 +84,14 @@ def main() -> None:
         metadata = read_metadata(config.paths.models_dir, config.model.name)
         schema = ModelSchema.from_dict(metadata["schema"])
         folder = Path(name)
-        report = {
-            "model": metadata["model"],
-            "http": measure_servers(config, options, schema, folder),
-            "batch": measure_batch(config, options, schema, folder),
-            "command_line": measure_commands(options, schema),
-        }
-    text = json.dumps(report, indent=2)
-    if options.output:
-        options.output.write_text(text + "\n", encoding="utf-8")
-    print(text if options.json else as_table(report))
+        http = measure_servers(config, options, schema, folder)
+        commands = measure_commands(options, schema)
+    sides = {"ours": "ours", "engine": "empty", "usual": "joblib"}
+    costs = {role: http["cpu_microseconds"][name] for role, name in sides.items()}
+    peaks = {role: round(http["resident_megabytes"][name]) for role, name in sides.items()}
+    what = {"ours": "`tabtrail serve`", "engine": "an empty FastAPI endpoint", "usual": "FastAPI, pandas and joblib"}
+    subject = f"one prediction over HTTP by {metadata['model']}, {options.connections} connections"
+    report(comparison(subject, "CPU-µs", costs, peaks, what, http=http, command_line=commands), options.output)
 
 
 def measure_servers(config: Config, options: argparse.Namespace, schema: ModelSchema, folder: Path) -> dict[str, Any]:
@@ -224,31 +197,6 @@ async def load(port: int, path: str, body: bytes, count: int, connections: int) 
     return json.loads(answer)
 
 
-def measure_batch(config: Config, options: argparse.Namespace, schema: ModelSchema, folder: Path) -> dict[str, Any]:
-    """Return CPU and wall seconds of scoring a file as a whole process, and of onnxruntime on the rows in memory."""
-    import polars as pl
-
-    rows = pl.read_parquet(config.paths.processed_dir / "**" / "*.parquet").select(schema.names)
-    frame = pl.concat([rows] * (options.rows // rows.height + 1)).head(options.rows)
-    frame.write_parquet(folder / "rows.parquet")
-    frame.write_csv(folder / "rows.csv")
-    models = [str(config.paths.models_dir), config.model.name]
-    memory = subprocess.run(
-        [sys.executable, "-c", IN_MEMORY, *models, str(folder / "rows.parquet")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    wall, cpu = map(float, memory.stdout.split())
-    found: dict[str, Any] = {"rows": options.rows, "in_memory": {"wall": round(wall, 3), "cpu": round(cpu, 3)}}
-    for kind in ("parquet", "csv"):
-        words = ["--config", str(options.config.resolve()), "--input", str(folder / f"rows.{kind}")]
-        took = timed(["-m", "src.predict_sales", *words, "--output", str(folder / "out.parquet")])
-        found[kind] = {**took, "cpu_ratio": round(took["cpu"] / cpu, 3), "wall_ratio": round(took["wall"] / wall, 3)}
-    return found
-
-
 def measure_commands(options: argparse.Namespace, schema: ModelSchema) -> dict[str, Any]:
     """Return CPU seconds of the least of so many rounds, by command."""
     config = ["--config", str(options.config.resolve())]
@@ -268,24 +216,6 @@ def timed(words: list[str]) -> dict[str, float]:
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     return {"wall": round(wall, 3), "cpu": round(cpu, 3)}
-
-
-def as_table(report: dict[str, Any]) -> str:
-    http, batch = report["http"], report["batch"]
-    lines = [f"{report['model']}", f"{'server':<16}{'CPU µs a request':>18}{'resident MB':>14}"]
-    lines += [
-        f"{name:<16}{value:>18,.0f}{http['resident_megabytes'][name]:>14,.0f}" for name, value in http["cpu_microseconds"].items()
-    ]
-    lines.append(f"ours / empty {http['ours_over_empty']:.2f}, mlflow / ours {http['mlflow_over_ours']:.1f}")
-    lines.append(
-        f"{batch['rows']:,} rows in memory: {batch['in_memory']['cpu']:.2f} s CPU, {batch['in_memory']['wall']:.2f} s wall"
-    )
-    for kind in ("parquet", "csv"):
-        each = batch[kind]
-        times = (f"{each[what]:.2f} s {what} ({each[what + '_ratio']:.2f} ×)" for what in ("cpu", "wall"))
-        lines.append(f"file, {kind}: {', '.join(times)}")
-    lines += [f"{name}: {value:.3f} s CPU" for name, value in report["command_line"].items()]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
 """The configured summaries against DuckDB running the bare SQL on the same Parquet, and pandas; in one process, in turn, minima.
 
-    python benchmarks/sql.py --csv big.csv [--repeats 7] [--output sql.json]
+    python benchmarks/sql.py --csv big.csv [--repeats 7] [--output benchmarks/results/sql.json]
 
 `benchmarks/ingest.py --folder` leaves such a CSV. Peak memory is that of a process of its own for each contender.
 """
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from measure import ROOT, comparison, report, spend
 
 
 def main() -> None:
@@ -35,12 +32,12 @@ def main() -> None:
         with ProcessPoolExecutor(1) as pool:
             rows = pool.submit(ingested_rows, options.csv, Path(scratch)).result()
         found = {name: run(name, options.csv, scratch, options.repeats) for name in CONTENDERS}
-    cpu = {name: value["cpu_seconds"] for name, value in found.items()}
-    ratios = {f"ours / {name}": round(cpu["ours"] / cpu[name], 3) for name in ("duckdb", "pandas")}
-    text = json.dumps({"rows": rows, "repeats": options.repeats, "runs": found, "ratios": ratios}, indent=2)
-    print(text)
-    if options.output:
-        options.output.write_text(text + "\n", encoding="utf-8")
+    roles = {"ours": "ours", "engine": "duckdb", "usual": "pandas"}
+    costs = {role: found[name]["cpu_seconds"] for role, name in roles.items()}
+    peaks = {role: found[name]["peak_mb"] for role, name in roles.items()}
+    what = {"ours": "`tabtrail eda`'s queries", "engine": "DuckDB, the bare SQL", "usual": "pandas"}
+    extra = {"rows": rows, "repeats": options.repeats, "runs": found}
+    report(comparison(f"three summaries of {rows:,} synthetic rows", "CPU-s", costs, peaks, what, **extra), options.output)
 
 
 def ingested_rows(csv: Path, folder: Path) -> int:
@@ -57,14 +54,8 @@ def load(csv: Path, folder: Path) -> Any:
 
 
 def run(name: str, csv: Path, folder: str, repeats: int) -> dict[str, float]:
-    words = [sys.executable, __file__, "--csv", str(csv), "--repeats", str(repeats), "--one", name, folder]
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    times = json.loads(process.stdout.read())
-    process.stdout.close()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return {**times, "peak_mb": round(usage.ru_maxrss / 1024)}
+    done = spend([__file__, "--csv", str(csv), "--repeats", str(repeats), "--one", name, folder])
+    return {**json.loads(done.stdout), "peak_mb": done.peak_mb}
 
 
 def timed(function: Callable[[Any], None], config: Any, repeats: int) -> dict[str, float]:

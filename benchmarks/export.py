@@ -1,0 +1,120 @@
+"""The export of a model to ONNX: CPU and peak memory of ours with its proof, of the converter alone, and of the code that is
+usually written; each in a process of its own, in turn.
+
+    python benchmarks/export.py data/raw/sales_data_sample.csv [--repeats 5] [--output benchmarks/results/export.json]
+
+The model is a GradientBoostingRegressor of 150 trees behind a ColumnTransformer, fitted beforehand.
+
+- `ours`: the graph, and the proof that it equals the model on every row, at the thresholds of the trees and beside them, with
+  missing values, unseen categories and extremes;
+- `engine`: skl2onnx converts the same pipeline, and nothing is checked;
+- `usual`: the same conversion, and `allclose` of both models' predictions of the file's rows, with its default tolerance.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fits import load, prepare
+from measure import comparison, report, spend
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        config = load(options.csv, Path(options.one[1]))
+        print(json.dumps(CONTENDERS[options.one[0]](config)))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        words = [__file__, str(options.csv.resolve()), "--one"]
+        spend([*words, "prepare", scratch])
+        names = [name for name in CONTENDERS if name != "prepare"]
+        runs = {name: [spend([*words, name, scratch]) for _ in range(options.repeats)] for name in names}
+    said = {name: [json.loads(run.stdout) for run in done] for name, done in runs.items()}
+    costs = {name: round(statistics.median(each["seconds"] for each in done), 3) for name, done in said.items()}
+    peaks = {name: max(run.peak_mb for run in done) for name, done in runs.items()}
+    checked = {name: done[0]["checked"] for name, done in said.items()}
+    what = {
+        "ours": f"graph and proof on {checked['ours']:,} rows",
+        "engine": "skl2onnx",
+        "usual": f"skl2onnx and `allclose` on {checked['usual']:,} rows",
+    }
+    subject = "export of 150 boosted trees to ONNX"
+    report(comparison(subject, "CPU-s", costs, peaks, what, checked_rows=checked, repeats=options.repeats), options.output)
+
+
+def fitted(config: Any) -> tuple[Any, Any, Any]:
+    """Return the fitted model, the table and its split."""
+    from tabtrail.data.ingest import scan_dataset
+    from tabtrail.modeling.benchmark import build_model
+    from tabtrail.modeling.candidates import list_candidates
+    from tabtrail.modeling.preprocess import Recipe
+    from tabtrail.modeling.table import load_table, split_table
+
+    candidate = next(each for each in list_candidates({"GradientBoosting": {"n_estimators": 150, "max_depth": 4}}) if each.params)
+    table = load_table(config, scan_dataset(config).collect())
+    return build_model(candidate, Recipe.of(config)).fit(table.x, table.y), table, split_table(config, table)
+
+
+def ours(config: Any) -> dict[str, Any]:
+    from tabtrail.champion import prove
+
+    model, table, split = fitted(plain(config))
+    start = time.process_time()
+    _, parity = prove(plain(config), table, split, model)
+    if parity.complaint:
+        raise SystemExit(parity.complaint)
+    return {"seconds": time.process_time() - start, "checked": parity.rows}
+
+
+def engine(config: Any) -> dict[str, Any]:
+    model, table, _ = fitted(plain(config))
+    start = time.process_time()
+    convert(model, table.x)
+    return {"seconds": time.process_time() - start, "checked": 0}
+
+
+def usual(config: Any) -> dict[str, Any]:
+    import numpy as np
+    import onnxruntime
+
+    model, table, _ = fitted(plain(config))
+    x = table.x
+    start = time.process_time()
+    session = onnxruntime.InferenceSession(convert(model, x).SerializeToString())
+    feed = {name: x[[name]].to_numpy(object if x[name].dtype == object else np.float32) for name in x.columns}
+    found = session.run(None, feed)[0].ravel()
+    close = np.allclose(found, model.predict(x), rtol=1e-3)
+    seconds = time.process_time() - start
+    return {"seconds": seconds, "checked": len(x), "close": bool(close)}
+
+
+def plain(config: Any) -> Any:
+    """Return the config without derived features, which skl2onnx cannot convert by itself."""
+    model = config.model.model_copy(update={"derived_features": {}})
+    return config.model_copy(update={"model": model})
+
+
+def convert(model: Any, x: Any) -> Any:
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    kinds = {name: StringTensorType if x[name].dtype == object else FloatTensorType for name in x.columns}
+    return convert_sklearn(model, initial_types=[(name, kind([None, 1])) for name, kind in kinds.items()])
+
+
+CONTENDERS: dict[str, Callable[[Any], Any]] = {"prepare": prepare, "engine": engine, "ours": ours, "usual": usual}
+
+
+if __name__ == "__main__":
+    main()
