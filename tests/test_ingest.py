@@ -482,3 +482,21 @@ def test_progress_tells_rows_a_second_and_bytes(project: Project) -> None:
     rows, rate, done, of = told[-1]
     assert (rows, done, of) == (2823, project.csv.stat().st_size, project.csv.stat().st_size)
     assert rate > 0
+
+
+def test_a_million_rows_take_no_more_memory_than_they_may(project: Project) -> None:
+    head, _, body = project.csv.read_bytes().partition(b"\n")
+    times = 1_000_000 // body.count(b"\n") + 1
+    with project.csv.open("wb") as file:
+        file.write(head + b"\n")
+        for _ in range(times):
+            file.write(body)
+    words = [sys.executable, "-m", "tabtrail", "ingest", "--quiet", "--json", "--config", str(project.config_file)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        manifest = json.loads(process.stdout.read())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert manifest["rows_in"] > 1_000_000
+    assert usage.ru_maxrss / 2**20 < 1.2, "GiB"

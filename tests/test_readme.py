@@ -140,3 +140,12 @@ def test_the_yaml_of_the_docs_is_a_config(project: Project) -> None:
     path = project.root / "least.yaml"
     path.write_text(re.findall(r"```yaml\n(version.*?)```", text, re.S)[0])
     assert load_config(path).model.target == "median_house_value"
+
+
+def test_the_comparisons_are_what_the_results_say() -> None:
+    sys.path.insert(0, str(REPO / "benchmarks"))
+    try:
+        from table import replaced, table
+    finally:
+        sys.path.pop(0)
+    assert replaced(README, table(REPO / "benchmarks" / "results")) == README
