@@ -157,11 +157,11 @@ class Contract:
         return frame.lazy().with_columns(raw).with_columns(types).with_columns(bad).with_columns(warned).collect()
 
     def _typed(self, name: str, frame: pl.DataFrame) -> pl.Expr:
-        """Most dates are of the first format, so that the others are tried only where it leaves something."""
+        """Most dates are of the first format and bare of spaces: the rest is tried only where that leaves something."""
         formats = self._config.cleaning.date_formats
-        if self._config.column_rule(name).dtype == "date" and len(formats) > 1:
+        if self._config.column_rule(name).dtype == "date":
             column = frame.get_column(name)
-            parsed = column.str.strip_chars().str.to_date(formats[0], strict=False)
+            parsed = column.str.to_date(formats[0], strict=False)
             if parsed.null_count() == column.null_count():
                 return pl.lit(parsed).alias(name)
         return typed(self._config, name)
