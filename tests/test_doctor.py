@@ -12,12 +12,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from conftest import SMALL_CANDIDATE, Project, make_project
+from conftest import Project, make_project
 from tabtrail import pipeline
 from tabtrail.doctor import Check, examine
 from tabtrail.files import TEMPORARY
 from tabtrail.project_lock import project_lock
 from test_cli import call
+
+FAST = ["candidates={LinearRegression: {}}", "engine.kind=serial", "explain.max_rows=20", "report.learning_curve_folds=0"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> tupl
     """A trained project, and a copy of all that it holds, to put back in place after each damage."""
     root = tmp_path_factory.mktemp("doctor")
     project = make_project(root, sample_csv, repeats=1)
-    pipeline.run(project.config(*SMALL_CANDIDATE))
+    pipeline.run(project.config(*FAST))
     copy = tmp_path_factory.mktemp("copy") / "project"
     shutil.copytree(root, copy)
     return project, copy
@@ -46,7 +48,7 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
 
 
 def checks(project: Project, *overrides: str) -> dict[str, Check]:
-    return {check.name: check for check in examine(project.config(*SMALL_CANDIDATE, *overrides))}
+    return {check.name: check for check in examine(project.config(*FAST, *overrides))}
 
 
 def broken(project: Project, *overrides: str) -> set[str]:
@@ -55,7 +57,7 @@ def broken(project: Project, *overrides: str) -> set[str]:
 
 def tabtrail(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
     """In a process of its own: MLflow keeps the store open that is put back in its place here."""
-    settings = (word for each in SMALL_CANDIDATE for word in ("--set", each))
+    settings = (word for each in FAST for word in ("--set", each))
     return call("tabtrail", *words, "--config", str(project.config_file), *settings)
 
 
