@@ -132,5 +132,7 @@ def test_a_log_has_a_line_each_quarter_of_what_takes_long_and_none_for_the_rest(
         advance(done, 40)
     for done in range(1, 6):
         advance(done, 5, "pictures")
-    assert said == ["10 of 40 fits", "20 of 40 fits", "30 of 40 fits"]
+    for done in (3, 27, 29, 70, 98, 100):
+        advance(done, 100, "MB")
+    assert said == ["10 of 40 fits", "20 of 40 fits", "30 of 40 fits", "27 of 100 MB", "70 of 100 MB", "98 of 100 MB"]
     Progress().advance(1, 2)

@@ -514,16 +514,11 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, visible=False)
-        reading = bar.add_task("", total=None, visible=False)
 
         def advance(done: int, of: int, what: str = "fits") -> None:
             bar.update(task, description=what, completed=done, total=of, visible=done < of)
 
-        def read(rows: int, rate: float, done: int, of: int) -> None:
-            words = f"{rows:,} rows, {rate:,.0f} rows/s, {done / 1e6:,.0f} of {of / 1e6:,.0f} MB"
-            bar.update(reading, description=words, completed=done, total=of, visible=done < of)
-
-        yield Progress(say=say, advance=advance, read=read)
+        yield Progress(say=say, advance=advance)
 
 
 def _print_report(config: "Config", report: "Report", config_file: Path | None) -> None:

@@ -19,14 +19,10 @@ def _nothing(done: int, of: int, what: str = "fits") -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run says what it does: `say` takes a line, `advance` what is done of something that takes long.
-
-    `read` takes rows read so far, rows a second, bytes read and bytes in all.
-    """
+    """Where a run says what it does: `say` takes a line, `advance` what is done of something that takes long."""
 
     say: Callable[[str], None] = lambda text: None
     advance: Advance = _nothing
-    read: Callable[[int, float, int, int], None] = lambda rows, rate, done, of: None
 
 
 SILENT = Progress()
@@ -35,8 +31,13 @@ SILENT = Progress()
 def quarters(say: Callable[[str], None]) -> Advance:
     """Return an `advance` that says a line at each quarter of what has 20 parts or more: the bar of a log."""
 
+    said = 0
+
     def advance(done: int, of: int, what: str = "fits") -> None:
-        if of >= _LEAST and 4 * done // of > 4 * (done - 1) // of and done < of:
+        nonlocal said
+        quarter = 4 * done // of
+        if of >= _LEAST and said < quarter < 4:
             say(f"{done:,} of {of:,} {what}")
+        said = quarter % 4
 
     return advance

@@ -25,6 +25,7 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.sample import mark_path
 
 _SAY_SECONDS = 0.5
+_MB = 10**6
 _LARGEST_TARGET = 1e100
 
 
@@ -333,10 +334,14 @@ class _Meter:
         now = time.monotonic()
         if now - self._said >= _SAY_SECONDS:
             self._said = now
-            self._progress.read(rows, rows / max(now - self._start, 1e-9), self.done + done, self.of)
+            self._tell(rows, (self.done + done) // _MB)
 
     def finish(self, rows: int) -> None:
-        self._progress.read(rows, rows / max(time.monotonic() - self._start, 1e-9), self.of, self.of)
+        self._tell(rows, max(1, self.of // _MB))
+
+    def _tell(self, rows: int, megabytes: int) -> None:
+        rate = rows / max(time.monotonic() - self._start, 1e-9)
+        self._progress.advance(megabytes, max(1, self.of // _MB), f"MB: {rows:,} rows, {rate:,.0f} rows/s")
 
 
 def _describe(config: Config, read: _Ingest, folder: Path, known: Manifest | None) -> Manifest:
