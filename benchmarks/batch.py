@@ -1,5 +1,5 @@
 """Scoring a file: CPU and peak memory of `predict_sales --input X --output Y` as a whole process, of onnxruntime on the same rows
-already in memory, and of the code that is usually written: pandas reads the file, the joblib pipeline predicts, pandas writes.
+already in memory, and of the code that is usually written: pandas reads the CSV, the joblib pipeline predicts, pandas writes Parquet.
 
     python benchmarks/batch.py [--config config_v2.yaml] [--rows 1000000] [--repeats 3] [--output benchmarks/results/batch.json]
 
@@ -50,7 +50,7 @@ import joblib, pandas
 pipeline = joblib.load(sys.argv[1] + "/" + sys.argv[2] + ".joblib")
 rows = pandas.read_csv(sys.argv[3], keep_default_na=False)
 rows["prediction"] = pipeline.predict(rows)
-rows.to_csv(sys.argv[4], index=False)
+rows[["prediction"]].to_parquet(sys.argv[4])
 """
 
 
@@ -73,9 +73,9 @@ def main() -> None:
         csv, parquet = folder / "rows.csv", folder / "rows.parquet"
         programs = {
             "engine": ["-c", ENGINE, *bundle, str(parquet)],
-            "ours": [*scoring, "--input", str(csv), "--output", str(folder / "out.csv")],
+            "ours": [*scoring, "--input", str(csv), "--output", str(folder / "out.parquet")],
             "ours_parquet": [*scoring, "--input", str(parquet), "--output", str(folder / "out.parquet")],
-            "usual": ["-c", USUAL, *bundle, str(csv), str(folder / "usual.csv")],
+            "usual": ["-c", USUAL, *bundle, str(csv), str(folder / "usual.parquet")],
         }
         runs = {name: [spend(words, ONE_THREAD) for _ in range(options.repeats)] for name, words in programs.items()}
     timed = [json.loads(run.stdout) for run in runs["engine"]]
@@ -84,7 +84,7 @@ def main() -> None:
     costs["engine"], walls["engine"] = (round(statistics.median(each), 2) for each in zip(*timed, strict=True))
     peaks = {name: max(run.peak_mb for run in done) for name, done in runs.items()}
     parquet_ratio = round(costs["ours_parquet"] / costs["engine"], 3)
-    what = {"ours": "CSV to CSV", "engine": "onnxruntime, rows in memory", "usual": "pandas and joblib"}
+    what = {"ours": "CSV to Parquet", "engine": "onnxruntime, rows in memory", "usual": "pandas and joblib"}
     subject = f"{options.rows:,} predictions of a file by {metadata['model']}"
     extra = {"wall_seconds": walls, "ours_parquet": costs["ours_parquet"], "ours_parquet / engine": parquet_ratio}
     report(comparison(subject, "CPU-s", costs, peaks, what, **extra), options.output)

@@ -87,12 +87,13 @@ def engine(config: Any) -> dict[str, Any]:
 def usual(config: Any) -> dict[str, Any]:
     import numpy as np
     import onnxruntime
+    from pandas.api.types import is_numeric_dtype
 
     model, table, _ = fitted(plain(config))
     x = table.x
     start = time.process_time()
     session = onnxruntime.InferenceSession(convert(model, x).SerializeToString())
-    feed = {name: x[[name]].to_numpy(object if x[name].dtype == object else np.float32) for name in x.columns}
+    feed = {name: x[[name]].to_numpy(np.float32 if is_numeric_dtype(x[name]) else object) for name in x.columns}
     found = session.run(None, feed)[0].ravel()
     close = np.allclose(found, model.predict(x), rtol=1e-3)
     seconds = time.process_time() - start
@@ -106,10 +107,11 @@ def plain(config: Any) -> Any:
 
 
 def convert(model: Any, x: Any) -> Any:
+    from pandas.api.types import is_numeric_dtype
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-    kinds = {name: StringTensorType if x[name].dtype == object else FloatTensorType for name in x.columns}
+    kinds = {name: FloatTensorType if is_numeric_dtype(x[name]) else StringTensorType for name in x.columns}
     return convert_sklearn(model, initial_types=[(name, kind([None, 1])) for name, kind in kinds.items()])
 
 
