@@ -1,5 +1,5 @@
 """Scoring a file: CPU and peak memory of `predict_sales --input X --output Y` as a whole process, of onnxruntime on the same rows
-already in memory, and of the code that is usually written: pandas reads the CSV, the joblib pipeline predicts, pandas writes Parquet.
+already in memory, and of the code that is usually written: pandas reads and writes, the joblib pipeline predicts.
 
     python benchmarks/batch.py [--config config_v2.yaml] [--rows 1000000] [--repeats 3] [--output benchmarks/results/batch.json]
 

@@ -116,7 +116,7 @@ def usual(config: Any) -> None:
             mlflow.log_params(result.candidate.params)
             for step, fit in enumerate(result.folds):
                 mlflow.log_metrics({"rmse": fit.scores.rmse, "mae": fit.scores.mae, "r2": fit.scores.r2}, step=step)
-            mlflow.sklearn.log_model(result.final.model, name="model")
+            mlflow.sklearn.log_model(result.final.model, name="model", serialization_format="cloudpickle")
 
 
 def tree_cpu() -> float:
