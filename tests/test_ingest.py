@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import Project
-from tabtrail.config import load_config
+from tabtrail import pipeline
+from tabtrail.config import Config, load_config
 from tabtrail.data import partitions, source
 from tabtrail.data.ingest import ingest, read_manifest, scan_dataset, verify_dataset
-from tabtrail.data.source import detect_code_page
+from tabtrail.data.source import detect_code_page, readable
 from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import ConfigError, DataError, TabtrailError
 from tabtrail.progress import Progress
@@ -502,3 +503,126 @@ def test_a_million_rows_take_no_more_memory_than_they_may(project: Project) -> N
     assert process.returncode == 0
     assert manifest["rows_in"] > 1_000_000
     assert usage.ru_maxrss / 2**20 < 1.2, "GiB"
+
+
+def tiny(tmp_path: Path, files: dict[str, str], pattern: str = "*.csv", **sections: str) -> Config:
+    """Return the config of a project with these CSVs, read by a pattern, of columns a (whole), b (text) and y."""
+    for name, text in files.items():
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    contract = sections.pop("contract", "{max_reject_share: 0.9, columns: {a: {dtype: int}, b: {dtype: string}}}")
+    lines = [
+        "version: 2",
+        f"paths: {{raw_csv: 'raw/{pattern}', processed_dir: data/m, duckdb_file: m.duckdb}}",
+        f"contract: {contract}",
+        "model: {target: y, name: m, numeric_features: [a]}",
+        "candidates: {LinearRegression: {}}",
+        "split: {kind: random, folds: 2, allow_leaky: true}",
+        *(f"{name}: {value}" for name, value in sections.items()),
+    ]
+    (tmp_path / "config_v2.yaml").write_text("\n".join(lines))
+    return load_config(tmp_path / "config_v2.yaml")
+
+
+ROWS = "a,b,y\n" + "".join(f"{index},x{index},{index * 7 % 11}\n" for index in range(20))
+
+
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    config = tiny(tmp_path, {"m1/s.csv": ROWS, "m2/s.csv": ROWS.replace("x", "z")}, "*/s.csv")
+    pipeline.run_ingest(config)
+    assert [each.name for each in read_manifest(config).sources] == ["m1/s.csv", "m2/s.csv"]
+    (tmp_path / "raw" / "m3").mkdir()
+    (tmp_path / "raw" / "m3" / "s.csv").write_text(ROWS.replace("x", "w"))
+    manifest, _ = pipeline.run_ingest(config, append=True)
+    assert manifest.rows_kept == 60
+    assert not pipeline.run_ingest(config)[1], "what was appended is what the pattern names"
+    (tmp_path / "raw" / "m1" / "s.csv").write_text(ROWS.replace("x", "v"))
+    assert pipeline.run_ingest(config)[1], "one of them changed"
+
+
+def test_an_interrupted_append_leaves_rejects_and_dataset_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny(tmp_path, {"1.csv": ROWS + "no,x,1\n"})
+    pipeline.run_ingest(config)
+    before = config.paths.rejects.read_bytes()
+    (tmp_path / "raw" / "2.csv").write_text(ROWS.replace("x", "z") + "no,z,2\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("tabtrail.files._exchange", lambda new, old: (_ for _ in ()).throw(SystemExit(130)))
+        with pytest.raises(SystemExit):
+            pipeline.run_ingest(config, append=True)
+    assert config.paths.rejects.read_bytes() == before
+    manifest, _ = pipeline.run_ingest(config, append=True)
+    assert manifest.rejects == {"a: not int": 2}
+    assert pl.read_parquet(config.paths.rejects).height == 2
+    config.paths.rejects.unlink()
+    with pytest.raises(DataError, match=r"rejects.parquet is not that of the last ingest; run `tabtrail ingest --force`"):
+        verify_dataset(config)
+
+
+def test_files_in_another_order_of_columns_give_one_dataset(tmp_path: Path) -> None:
+    turned = "y,b,a\n" + "".join(",".join(reversed(line.split(","))) + "\n" for line in ROWS.replace("x", "t").splitlines()[1:])
+    config = tiny(tmp_path, {"1.csv": "a,b,y\nno,x,1\n", "2.csv": turned, "3.csv": ROWS, "4.csv": turned.replace("t", "u")})
+    pipeline.run_ingest(config)
+    whole = read_manifest(config)
+    assert (whole.rows_in, whole.rows_kept, [*whole.schema]) == (61, 60, ["a", "b", "y"])
+    (tmp_path / "raw" / "4.csv").rename(tmp_path / "4.csv")
+    pipeline.run_ingest(config)
+    (tmp_path / "4.csv").rename(tmp_path / "raw" / "4.csv")
+    assert pipeline.run_ingest(config, append=True)[0].data_sha256 == whole.data_sha256
+
+
+def test_a_long_line_and_lines_that_look_like_compressed_data_are_read(tmp_path: Path) -> None:
+    long = "1," + '"' + "t" * 300_000 + '\nmore",3\n' + "2," + ",".join("x" * 50 for _ in range(9_000)) + ",4\n"
+    config = tiny(tmp_path, {"1.csv": ROWS + long + "x^2,1,bad\n\ufeffx,1,2\n" + "7,q,1\n"})
+    manifest, _ = pipeline.run_ingest(config)
+    assert (manifest.rows_in, manifest.rows_kept) == (24, 22)
+    rejects = pl.read_parquet(config.paths.rejects)
+    assert rejects.get_column("_line").to_list() == [24, 25, 26]
+    assert rejects.get_column("a").to_list()[1:] == ["x^2", "\ufeffx"]
+
+
+def test_the_target_of_appended_rows_is_looked_at_too(tmp_path: Path) -> None:
+    config = tiny(tmp_path, {"1.csv": ROWS})
+    pipeline.run_ingest(config)
+    (tmp_path / "raw" / "2.csv").write_text("a,b,y\n1,q,1e200\n")
+    with pytest.raises(DataError, match="beyond 1e\\+100"):
+        pipeline.run_ingest(config, append=True)
+
+
+@pytest.mark.parametrize(
+    ("files", "sections", "message"),
+    [
+        ({"1.csv": "a,b,y,^c$\n1,x,1,1\n"}, {}, "column '\\^c\\$' reads like a pattern"),
+        ({"1.csv": ROWS}, {"contract": "{}", "cleaning": "{date_column: b, date_formats: ['%H']}"}, "'%H' gives no date"),
+        ({"1.csv": ROWS}, {"source": "{encoding: undefined}"}, "unknown encoding 'undefined'"),
+        ({"1.csv": ROWS}, {"parquet": "{partition_by: [b, b]}"}, "cannot name folders"),
+        ({"1.csv": ROWS.replace("x3", "ы" * 60)}, {"parquet": "{partition_by: [b]}"}, "too long for the name of a folder"),
+        (
+            {"1.csv": ROWS},
+            {"contract": "{rows: [{name: r, check: a > 1}, {name: r, check: a > 2}]}"},
+            "another rule is called 'r' too",
+        ),
+    ],
+)
+def test_what_cannot_be_is_one_message(tmp_path: Path, files: dict[str, str], sections: dict[str, str], message: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=message):
+        pipeline.run_ingest(tiny(tmp_path, files, **sections))
+
+
+def test_whole_numbers_may_be_listed_and_means_beyond_doubles_are_none(tmp_path: Path) -> None:
+    contract = "{max_reject_share: 0.9, columns: {a: {dtype: int, allowed: [0, 1, 2, 3, 4, 5]}, c: {dtype: float}}}"
+    text = "a,b,y,c\n" + "".join(f"{index},x{index},{index * 7 % 11},1e308\n" for index in range(20))
+    manifest, _ = pipeline.run_ingest(tiny(tmp_path, {"1.csv": text}, contract=contract))
+    assert (manifest.rows_kept, manifest.rejects) == (6, {"a: not an allowed value": 14})
+    assert manifest.statistics["c"].mean is None
+
+
+def test_a_file_that_cannot_be_read_is_told_as_what_it_is(tmp_path: Path) -> None:
+    config = tiny(tmp_path, {"1.csv": ROWS})
+    with pytest.raises(ConfigError, match=r"paths.raw_csv: 1.csv cannot be read: Permission denied"), readable("1.csv"):
+        raise PermissionError(13, "Permission denied")
+    pipeline.run_ingest(config)
+    (config.paths.processed_dir / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="holds other files"):
+        pipeline.run_ingest(config, force=True)
+    assert (config.paths.processed_dir / "mine.txt").read_text() == "mine"

@@ -612,7 +612,10 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
             yield ("contract", "columns", name), "ingest adds this column from the date; the source cannot have it"
         if rule.dtype == "date" and name != cleaning.date_column:
             yield ("contract", "columns", name), "only cleaning.date_column can be a date; keep others as string"
+    names = [row.name for row in config.contract.rows]
     for index, row in enumerate(config.contract.rows):
+        if names.index(row.name) < index:
+            yield ("contract", "rows", index, "name"), f"another rule is called '{row.name}' too"
         yield from _check_condition(("contract", "rows", index, "check"), row.check, config, config.required_columns)
     for name, params in config.candidates.items():
         yield from _check_transform(("candidates", name, "target_transform"), params, config)
@@ -624,6 +627,8 @@ def _inconsistencies(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for name in config.parquet.partition_by:
         if name not in known:
             yield ("parquet", "partition_by"), _undeclared(name, known)
+        if set(name) & set("/=%") or config.parquet.partition_by.count(name) > 1:
+            yield ("parquet", "partition_by"), f"'{name}' cannot name folders: it stands twice, or has one of / = %"
     if split.kind in ("group", "group_time") and split.group_key is None:
         yield ("split", "group_key"), "a group split needs the column whose rows stay together"
     if split.by_time and cleaning.date_column is None:

@@ -163,7 +163,7 @@ def _input(config: Config) -> Check:
 
 def _sources(config: Config) -> list[Path]:
     try:
-        return find_sources(config)
+        return list(find_sources(config).values())
     except TabtrailError:
         return []
 

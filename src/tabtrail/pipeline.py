@@ -15,7 +15,7 @@ from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest
 from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
 from tabtrail.data.summaries import summarise
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_result_tables
-from tabtrail.errors import BundleError, DataError
+from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.files import read_json, require_writable, write_parquet
 from tabtrail.hashes import sha256_file
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -109,6 +109,8 @@ def run_ingest(
             return read_manifest(config), False
         require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
         before = read_manifest(config) if append else None
+        if before is not None and any(reason.kind == "code" for reason in ingest_stage(config, before).reasons()):
+            raise UsageError("the dataset was made by other code of tabtrail; run `tabtrail ingest --force` with all files")
         manifest = ingest(config, append=append, progress=progress)
         ingest_stage(config, manifest).record(ingest_outputs(config))
         if before is not None:

@@ -82,7 +82,7 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
 def leftovers(config: Config) -> list[Path]:
     """Return the temporary files and folders that killed processes left beside what they were to become."""
     paths = config.paths
-    targets = (paths.processed_dir, paths.rejects, paths.duckdb_file, paths.models_dir)
+    targets = [each.resolve() for each in (paths.processed_dir, paths.rejects, paths.duckdb_file, paths.models_dir)]
     found = {sibling for target in targets for sibling in temporary_siblings(target.parent, target.name)}
     folders = [paths.output_dir, *(each for each in paths.output_dir.glob("*") if each.is_dir())]
     return sorted(found.union(*(temporary_siblings(folder) for folder in folders)))

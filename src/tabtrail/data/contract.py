@@ -1,5 +1,6 @@
 """The data contract as Polars expressions: what each row breaks, and when so many do that everything stops."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -79,12 +80,14 @@ class Contract:
         if not len(bad):
             return Checked(self._kept(marked), self._no_rejects(), rows.height, {}, warned, len(text))
         lines = text.split(b"\n")
+        # After a line of ours: at the start of what it reads, Polars drops a mark and takes some texts for compressed data.
+        ours = b"_" + self._delimiter.encode() * (len(self._header) - 1)
         texts = pl.read_csv(
-            b"\n".join(lines[index] for index in bad),
+            b"\n".join([ours, *(lines[index] for index in bad)]),
             has_header=False,
             schema=dict.fromkeys(self._header, pl.String()),
             separator=self._delimiter,
-        )
+        ).slice(1)
         again = self._check_texts(texts, [first_line + index for index in bad])
         kept = self._kept(marked.filter(~pl.col(_BAD)))
         if again.kept.height:
@@ -113,7 +116,8 @@ class Contract:
             "_text",
         )
         rejects = pl.concat([checked.rejects, set_aside]).sort("_line")
-        return replace(checked, rejects=rejects, rows=checked.rows + len(ragged), rejected=rule_counts(rejects), size=size)
+        rejected = {**checked.rejected, **Counter(rules)}
+        return replace(checked, rejects=rejects, rows=checked.rows + len(ragged), rejected=rejected, size=size)
 
     def _check_texts(self, texts: pl.DataFrame, lines: Sequence[int]) -> Checked:
         marked = self._apply(texts, quoted=True)
@@ -130,7 +134,15 @@ class Contract:
             pl.lit(None, dtype=pl.String).alias("_text"),
         )
         warned = {name: int(marked.get_column(_WARN + name).sum()) for name in self._rules.warn}
-        return Checked(self._kept(marked.filter(~bad)), rejects, texts.height, rule_counts(rejects), warned, 0)
+        return Checked(self._kept(marked.filter(~bad)), rejects, texts.height, self._rejected(wrong, rejects), warned, 0)
+
+    def _rejected(self, wrong: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
+        """Return how many rows broke each rule; a row may break several, but is an outlier of one column at most."""
+        sums = [expression.sum().alias(str(index)) for index, expression in enumerate(self._rules.reject.values())]
+        counts = dict(zip(self._rules.reject, wrong.select(sums).row(0) if sums else (), strict=True))
+        for name in self._rules.outliers:
+            counts[name] = int((rejects.get_column(RULES) == name).sum())
+        return {name: int(count) for name, count in counts.items() if count}
 
     def _good(self, texts: pl.DataFrame) -> pl.Series:
         return self._apply(texts, quoted=True).get_column(_BAD).not_().arg_true()
@@ -184,12 +196,6 @@ def reject_schema(header: Sequence[str]) -> dict[str, pl.DataType]:
     """Return the columns of the rejects: where a row stood, what it broke, its texts, and the whole line where it was ragged."""
     texts: dict[str, pl.DataType] = {name: pl.String() for name in (RULES, *header, "_text")}
     return {"_file": pl.String(), "_line": pl.Int64(), **texts}
-
-
-def rule_counts(rejects: pl.DataFrame) -> dict[str, int]:
-    """Return how many rows broke each rule; a row may break several."""
-    broken = rejects.get_column(RULES).str.split("; ").explode()
-    return dict(broken.value_counts(sort=True).iter_rows())
 
 
 def typed(config: Config, name: str) -> pl.Expr:
@@ -250,7 +256,8 @@ def _column_rules(config: Config, name: str) -> dict[str, pl.Expr]:
     if rule.max is not None:
         rules[f"{name}: above {rule.max:g}"] = column > rule.max
     if rule.allowed is not None:
-        rules[f"{name}: not an allowed value"] = ~column.is_in(list(rule.allowed))
+        values = pl.Series(rule.allowed, dtype=pl.String if rule.dtype == "string" else pl.Float64)
+        rules[f"{name}: not an allowed value"] = ~column.is_in(values.cast(_POLARS_DTYPE[rule.dtype]).implode())
     return rules
 
 

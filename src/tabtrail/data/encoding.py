@@ -30,7 +30,7 @@ def codec_name(configured: str) -> str:
     try:
         name = codecs.lookup(configured).name
         "".encode(name)
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise ConfigError(
             f"source.encoding: unknown encoding '{configured}'{nearest(configured, ['auto', 'utf-8', 'utf-16', *CODE_PAGES])}"
         ) from None

@@ -1,11 +1,13 @@
 """CSV to contract-checked, hive-partitioned Parquet, every row accounted for, in bounded memory."""
 
+import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from tabtrail.data.contract import Checked, Contract, Fences, break_circuit, out
 from tabtrail.data.outliers import sequential_fences
 from tabtrail.data.partitions import ColumnStatistics, DatasetWriter, RejectWriter, link_files, merged
 from tabtrail.data.records import RecordReader
-from tabtrail.data.source import SourceText, UndecodableText, find_sources, read_header
+from tabtrail.data.source import SourceText, UndecodableText, find_sources, read_header, readable
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.files import TEMPORARY, atomic_file, atomic_folder, make_folder, read_json, write_json
 from tabtrail.hashes import sha256_file, sha256_folder, sha256_json
@@ -48,8 +50,9 @@ class Manifest:
     """What one ingest read, kept and set aside.
 
     `data_sha256` is the fingerprint of the kept rows (names and contents of the Parquet files), `rejects` and `warnings`
-    count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` nulls by column. Of several
-    files `source` is the pattern that named them, `source_sha256` that of their hashes, and `sources` tells them apart.
+    count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` nulls by column, `columns` are
+    those of the first file's header. Of several files `source` is the pattern that named them, `source_sha256` that of their
+    hashes, and `sources` tells them apart.
     """
 
     source: str
@@ -64,8 +67,10 @@ class Manifest:
     rows_kept: int
     rows_rejected: int
     rejects: dict[str, int]
+    rejects_sha256: str
     warnings: dict[str, int]
     partitions: dict[str, int]
+    columns: list[str]
     schema: dict[str, str]
     nulls: dict[str, int]
     notes: list[str]
@@ -95,6 +100,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         raise ConfigError(
             "--append: with profile.outliers.action: drop, new rows move the fences; ingest all files anew without it"
         )
+    _check_formats(config)
     known = verify_dataset(config) if append else None
     if known is not None:
         sources = _new_sources(sources, known)
@@ -102,17 +108,23 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     forced: dict[Path, str] = {}
     while True:
         try:
-            with _scratch(paths.processed_dir) as scratch, atomic_folder(paths.processed_dir) as folder:
+            # The rejects come last: a dataset without its own is told by their hash in its manifest.
+            with (
+                atomic_file(paths.rejects) as rejects,
+                _scratch(paths.processed_dir) as scratch,
+                atomic_folder(paths.processed_dir) as folder,
+            ):
                 if known is not None:
                     link_files(paths.processed_dir, folder)
                 within = _fences(config, scratch, forced, sources) if dropping else {}
                 read = _Ingest(config, folder, scratch, forced, progress, within).read(sources, known)
+                read.rejects.write(rejects, read.header, paths.rejects if known else None)
+                manifest = _describe(config, read, folder, known, sha256_file(rejects))
+                _require_learnable(config, manifest)
                 if known is None:
-                    _require_learnable(config, read)
-                manifest = _describe(config, read, folder, known)
+                    keys = len(read.keys) if config.split.kind == "group" else manifest.rows_kept
+                    require_keys(manifest.rows_kept, keys, config.split.folds)
                 write_json(folder / "_manifest.json", asdict(manifest))
-                with atomic_file(paths.rejects) as temporary:
-                    read.rejects.write(temporary, read.header, paths.rejects if known and paths.rejects.is_file() else None)
             return manifest
         except _WrongEncoding as error:
             forced[error.path] = error.encoding
@@ -125,43 +137,62 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _fences(config: Config, scratch: Path, forced: Mapping[Path, str], sources: list[Path]) -> Fences:
+def _fences(config: Config, scratch: Path, forced: Mapping[Path, str], sources: Mapping[str, Path]) -> Fences:
     """Return the fences of outliers, which are known when all rows were read once."""
     first, rejects = scratch / "first", scratch / "rejects"
     for folder in (first, rejects):
         folder.mkdir()
     _Ingest(config, first, rejects, forced, SILENT, {}).read(sources, None)
-    return sequential_fences(_scan_folder(config, first), config.outlier_columns, config.profile.outliers.factor)
+    found = sequential_fences(_scan_folder(config, first), config.outlier_columns, config.profile.outliers.factor)
+    shutil.rmtree(first)
+    return found
+
+
+def _check_formats(config: Config) -> None:
+    """Raise `ConfigError` for a date format from which the date that was written with it does not come back."""
+    day = pl.Series([datetime(2003, 2, 24, 13, 30)])
+    for form in config.cleaning.date_formats:
+        try:
+            found = day.dt.to_string(form).str.to_date(form, strict=False).to_list()
+        except pl.exceptions.PolarsError:
+            found = []
+        if found != [day[0].date()]:
+            raise ConfigError(f"cleaning.date_formats: '{form}' gives no date; write day, month and year, as %d.%m.%Y")
 
 
 def _refuse_foreign_folder(folder: Path, manifest: Path) -> None:
     """The folder is replaced as a whole: whatever is in it that ingest did not write would be lost."""
-    found = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    if found and found != [".gitkeep"] and not manifest.is_file():
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    own = {name for name in found if "=" in name or (name.startswith("part-") and name.endswith(".parquet"))}
+    if found - own - {".gitkeep", manifest.name} or (own and not manifest.is_file()):
         raise ConfigError(f"paths.processed_dir: {folder} holds other files; name a folder that is for the dataset alone")
 
 
-def _new_sources(sources: list[Path], known: Manifest) -> list[Path]:
+def _new_sources(sources: Mapping[str, Path], known: Manifest) -> dict[str, Path]:
     """Return the files that the dataset does not hold. The same file under another name, or nothing new, is refused."""
     held = {each.sha256: each.name for each in known.sources}
-    digests = {path: sha256_file(path) for path in sources}
-    for path, digest in digests.items():
-        if digest in held and (held[digest] != path.name or len(sources) == 1):
-            raise DataError(f"{path.name} is in the dataset already (as {held[digest]}, the same sha256); nothing was appended")
-    new = [path for path, digest in digests.items() if digest not in held]
+    digests = {name: _digest(name, path) for name, path in sources.items()}
+    for name, digest in digests.items():
+        if digest in held and (held[digest] != name or len(sources) == 1):
+            raise DataError(f"{name} is in the dataset already (as {held[digest]}, the same sha256); nothing was appended")
+    new = {name: sources[name] for name, digest in digests.items() if digest not in held}
     if not new:
         raise DataError(f"all {len(sources)} files are in the dataset already (the same sha256); nothing was appended")
-    changed = sorted({path.name for path in new} & set(held.values()))
+    changed = sorted(new.keys() & set(held.values()))
     if changed:
         raise DataError(f"{changed[0]} has changed since it was ingested; run `tabtrail ingest` without --append")
     return new
 
 
-def _require_learnable(config: Config, read: "_Ingest") -> None:
+def _digest(name: str, path: Path) -> str:
+    with readable(name):
+        return sha256_file(path)
+
+
+def _require_learnable(config: Config, manifest: Manifest) -> None:
     """Refuse rows from which nothing can be learned before they replace rows from which something could."""
-    target, split = config.model.target, config.split
-    found = read.writer.statistics()[target]
-    kept = read.counts["kept"]
+    target, kept = config.model.target, manifest.rows_kept
+    found = manifest.statistics[target]
     if kept > 1 and not found.nulls and found.min == found.max:
         raise DataError(f"the target {target} has the same value in all {kept:,} rows; there is nothing to learn")
     beyond = max(abs(float(value)) for value in (found.min, found.max) if value is not None)
@@ -170,7 +201,6 @@ def _require_learnable(config: Config, read: "_Ingest") -> None:
             f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, where squared errors are no numbers;"
             " set contract.columns bounds (min, max) that reject such rows"
         )
-    require_keys(kept, kept if split.kind != "group" else len(read.keys), split.folds)
 
 
 def ingest_outputs(config: Config) -> dict[str, str]:
@@ -202,6 +232,9 @@ def verify_dataset(config: Config) -> Manifest:
         raise DataError(
             f"the files in {config.paths.processed_dir} are not those of the last ingest; run `tabtrail ingest --force`"
         )
+    rejects = config.paths.rejects
+    if not rejects.is_file() or sha256_file(rejects) != manifest.rejects_sha256:
+        raise DataError(f"{rejects} is not that of the last ingest; run `tabtrail ingest --force`")
     if manifest.config_sha256 != config.ingest_digest():
         raise DataError(f"{config.paths.processed_dir} was made with another config; run `tabtrail ingest` first")
     return manifest
@@ -246,27 +279,30 @@ class _Ingest:
         self.counts, self.rejected, self.warned = Counter[str](), Counter[str](), Counter[str]()
         self.keys = set[Any]()
 
-    def read(self, sources: list[Path], known: Manifest | None) -> "_Ingest":
+    def read(self, sources: Mapping[str, Path], known: Manifest | None) -> "_Ingest":
         """Read all files; `DataError` where they have no rows, too many rejects, other columns or a file twice."""
         config = self._config
-        self._progress.of = sum(path.stat().st_size for path in sources)
-        if known is not None:
-            self.header = tuple(name for name in pl.read_parquet_schema(config.paths.rejects) if name[:1] != "_")
-        for path in sources:
-            self._read_file(path)
+        for name, path in sources.items():
+            with readable(name):
+                self._progress.of += path.stat().st_size
+        self.header = () if known is None else tuple(known.columns)
+        for name, path in sources.items():
+            self._read_file(name, path)
         label = self.sources[0].name if len(sources) == 1 else f"{len(sources)} files"
         rows, rejected = self.counts["rows"], self.counts["rows"] - self.counts["kept"]
+        rules = self.rejected + Counter(known.rejects if known else {})
+        all_rows, all_rejected = rows + (known.rows_in if known else 0), rejected + (known.rows_rejected if known else 0)
         outliers = sum(self.rejected[outlier_rule(config, name)] for name in self._within)  # no breach of it
         first = self.rejects.first
-        break_circuit(label, rows, self.rejected, rejected - outliers, config.contract.max_reject_share, first)
-        if rejected == rows:
+        break_circuit(label, all_rows, rules, all_rejected - outliers, config.contract.max_reject_share, first)
+        if all_rejected == all_rows:
             raise DataError(f"{label}: every row was rejected")
         self._progress.finish(rows)
         return self
 
-    def _read_file(self, path: Path) -> None:
+    def _read_file(self, name: str, path: Path) -> None:
         config = self._config
-        source = SourceText(path, config.source.encoding, self._forced.get(path))
+        source = SourceText(name, path, config.source.encoding, self._forced.get(path))
         before = Counter(self.counts)
         try:
             self._read_rows(source)
@@ -306,7 +342,7 @@ class _Ingest:
         kept, rejects = checked.kept, checked.rejects
         if header != self.header:
             rejects = rejects.select("_file", "_line", "_rules", *self.header, "_text")
-            kept = kept.select(self.writer.schema.names() or kept.columns)
+            kept = kept.select(name for name in dict.fromkeys((*self.header, *kept.columns)) if name in kept.columns)
         self.writer.add(kept, checked.size)
         self.rejects.add(rejects)
         self.counts.update(rows=checked.rows, kept=kept.height)
@@ -344,14 +380,14 @@ class _Meter:
         self._progress.advance(megabytes, max(1, self.of // _MB), f"MB: {rows:,} rows, {rate:,.0f} rows/s")
 
 
-def _describe(config: Config, read: _Ingest, folder: Path, known: Manifest | None) -> Manifest:
+def _describe(config: Config, read: _Ingest, folder: Path, known: Manifest | None, rejects_sha256: str) -> Manifest:
     sources = [*(known.sources if known else ()), *read.sources]
-    statistics = read.writer.statistics()
+    statistics: Mapping[str, ColumnStatistics] = read.writer.statistics()
     rows_in, rows_kept = read.counts["rows"], read.counts["kept"]
     rejects, warnings = Counter(read.rejected), Counter({name: read.warned[name] for name in _warnings(config)})
     notes = read.notes
     if known is not None:
-        statistics = merged(known.statistics, known.rows_kept, statistics, rows_kept)
+        statistics = merged(known.statistics, known.rows_kept, statistics or known.statistics, rows_kept)
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)
         warnings.update(known.warnings)
@@ -371,8 +407,10 @@ def _describe(config: Config, read: _Ingest, folder: Path, known: Manifest | Non
         rows_kept=rows_kept,
         rows_rejected=rows_in - rows_kept,
         rejects=dict(sorted(rejects.items(), key=lambda item: (-item[1], item[0]))),
+        rejects_sha256=rejects_sha256,
         warnings={name: warnings[name] for name in _warnings(config)},
         partitions=_partition_rows(folder),
+        columns=list(read.header),
         schema={name: str(dtype) for name, dtype in schema.items()},
         nulls={name: statistics[name].nulls for name in schema.names()},
         notes=notes,
@@ -403,8 +441,8 @@ def _partition_rows(folder: Path) -> dict[str, int]:
 def source_key(config: Config) -> dict[str, Any]:
     """Return what the result of an ingest depends on, apart from the code."""
     try:
-        sources = {path.name: sha256_file(path) for path in find_sources(config)}
-    except ConfigError:
+        sources = {name: sha256_file(path) for name, path in find_sources(config).items()}
+    except (ConfigError, OSError):
         sources = {}
     return {"sources": sources, "config": config.ingest_digest()}
 

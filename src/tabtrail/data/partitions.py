@@ -1,5 +1,6 @@
 """The Parquet layer and the rejects, written as rows come, in bounded memory."""
 
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import polars as pl
 
 from tabtrail.data.contract import reject_schema
+from tabtrail.errors import DataError
 from tabtrail.hashes import sha256_file
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -86,7 +88,10 @@ class DatasetWriter:
             return
         for values, part in frame.partition_by(self._keys, as_dict=True, include_key=False, maintain_order=True).items():
             names = (_NULL_PARTITION if value is None else quote(str(value), safe="") for value in values)
-            target = self._folder.joinpath(*(f"{key}={name}" for key, name in zip(self._keys, names, strict=True)))
+            parts = [f"{key}={name}" for key, name in zip(self._keys, names, strict=True)]
+            if longest := next((key for key, each in zip(self._keys, parts, strict=True) if len(each.encode()) > 255), None):
+                raise DataError(f"parquet.partition_by: {longest} has a value that is too long for the name of a folder")
+            target = self._folder.joinpath(*parts)
             target.mkdir(parents=True, exist_ok=True)
             _write_part(part, target)
 
@@ -141,7 +146,12 @@ def _combined(parts: pl.DataFrame, name: str, dtype: pl.DataType) -> ColumnStati
     low, high = parts.get_column(f"min {name}").min(), parts.get_column(f"max {name}").max()
     values = int(parts.get_column("rows").sum()) - nulls
     mean = float(parts.get_column(f"sum {name}").sum()) / values if dtype.is_numeric() and values else None
-    return ColumnStatistics(nulls, _value(low), _value(high), None if mean is None else float(f"{mean:.12g}"))
+    return ColumnStatistics(nulls, _value(low), _value(high), _finite(mean))
+
+
+def _finite(mean: float | None) -> float | None:
+    """Return 12 significant digits of a mean; None where the sum is beyond what a double holds."""
+    return None if mean is None or not math.isfinite(mean) else float(f"{mean:.12g}")
 
 
 def _value(value: Any) -> Any:
@@ -159,7 +169,7 @@ def merged(
 
     result = {}
     for name, before in old.items():
-        after = new.get(name, before)
+        after = new[name]
         weights = [
             (each.mean, rows - each.nulls) for each, rows in ((before, old_rows), (after, new_rows)) if each.mean is not None
         ]
@@ -168,7 +178,7 @@ def merged(
             before.nulls + after.nulls,
             both(min, before.min, after.min),
             both(max, before.max, after.max),
-            None if mean is None else float(f"{mean:.12g}"),
+            _finite(mean),
             both(max, before.longest, after.longest),
         )
     return result

@@ -48,7 +48,7 @@ class RecordReader:
             yield self._by_record(self._carry + block)
         elif (checked := self._by_line(block)) is not None:
             yield checked
-        elif len(block) <= _SMALL:
+        elif len(block) <= _SMALL or block.find(b"\n") in (-1, len(block) - 1):
             yield self._by_record(block)
         else:
             for piece in _cut(block, max(_SMALL, len(block) // _PIECES)):
@@ -88,7 +88,7 @@ class RecordReader:
         schema: dict[str, pl.DataType] = {name: numbers.get(name, pl.String()) for name in self._header}
         try:
             return pl.read_csv(block, has_header=False, schema=schema, separator=self._delimiter)
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, OSError):  # OSError: a text that begins like compressed data
             return None
 
     def _is_whole(self, block: bytes, rows: pl.DataFrame) -> bool:

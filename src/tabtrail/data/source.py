@@ -10,7 +10,9 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,7 +26,7 @@ from tabtrail.data.encoding import (
     mark_of,
     sample_lines,
 )
-from tabtrail.errors import ConfigError, DataError, TabtrailError, nearest
+from tabtrail.errors import ConfigError, DataError, nearest
 from tabtrail.sample import MARK_SUFFIX
 
 RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_stratum_")
@@ -34,18 +36,24 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _C1_CONTROL = re.compile("[\x80-\x9f]")
 
 
-def find_sources(config: Config) -> list[Path]:
-    """Return the files that `paths.raw_csv` names, a single one or those of a pattern, by name. `ConfigError` for none."""
+def find_sources(config: Config) -> dict[str, Path]:
+    """Return the files that `paths.raw_csv` names, a single one or those of a pattern, by name; `ConfigError` for none.
+
+    Names are in alphabetical order and begin below the last folder that is the same for all.
+    """
     path = config.paths.raw_csv
     if path.is_file():
-        return [path]
-    if not glob.has_magic(str(path)):
+        return {path.name: path}
+    root = config.root if path.is_relative_to(config.root) else Path(path.anchor)
+    pattern = path.relative_to(root)
+    if not glob.has_magic(str(pattern)):
         raise ConfigError(
             f"paths.raw_csv: there is no file {path}; put the CSV there, or `tabtrail sample` writes a synthetic one"
         )
-    names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-    found = sorted(Path(name) for name in names if not name.endswith(MARK_SUFFIX))
-    if not (files := [each for each in found if each.is_file()]):
+    same = root.joinpath(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    names = glob.glob(str(pattern), root_dir=root, recursive=True)  # noqa: PTH207 - so that the root is none of the pattern
+    found = [root / name for name in sorted(names) if not name.endswith(MARK_SUFFIX)]
+    if not (files := {each.relative_to(same).as_posix(): each for each in found if each.is_file()}):
         raise ConfigError(f"paths.raw_csv: no file matches {path}")
     return files
 
@@ -71,8 +79,9 @@ class SourceText:
     `forced` is the encoding to use where `auto` was tried and came out wrong; what it cannot decode is replaced.
     """
 
-    def __init__(self, path: Path, configured: str, forced: str | None = None) -> None:
-        self.path, self.name, self.size = path, path.name, path.stat().st_size
+    def __init__(self, name: str, path: Path, configured: str, forced: str | None = None) -> None:
+        with readable(name):
+            self.path, self.name, self.size = path, name, path.stat().st_size
         if self.size == 0:
             raise DataError(f"{self.name} is empty (0 bytes)")
         self.auto = configured == "auto"
@@ -108,7 +117,7 @@ class SourceText:
         """Yield the text without its mark, some megabytes at a time, each block but the last ending in a line feed.
 
         Raises `DataError` for bytes that the encoding does not know, lines that end in CR alone and lines of more than 16 MB,
-        `TabtrailError` for a damaged compressed file.
+        and for a damaged compressed file.
         """
         # Freeing it once lets glibc keep blocks of this size; else it returns each to the system and pays for its pages anew
         # (mallopt(3), M_MMAP_THRESHOLD: the threshold is dynamic), a fifth of the CPU of an ingest.
@@ -184,7 +193,7 @@ class SourceText:
         except UnicodeError as error:
             before = chunk[: error.start].count(b"\n") if isinstance(error, UnicodeDecodeError) else 0
             raise self.refuse(lines + 1 + before) from None
-        if self.encoding.startswith(("iso8859", "latin")) and _C1_CONTROL.search(text):
+        if not self.auto and self.encoding.startswith(("iso8859", "latin")) and _C1_CONTROL.search(text):
             raise DataError(
                 f"{self.name}: in {self.encoding} some bytes are invisible control characters, so it is not the file's encoding;"
                 " set source.encoding: auto"
@@ -200,8 +209,17 @@ class SourceText:
 
 
 def _read_again(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with readable(path.name), path.open("rb") as file:
         yield from _chunks(_decompressed(file), path.name)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Tell what the system says of a file that cannot be read as a `ConfigError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"paths.raw_csv: {name} cannot be read: {error.strerror or error}") from error
 
 
 def refuse_nul(name: str, block: bytes, line: int) -> None:
@@ -259,6 +277,8 @@ def _check_header(name: str, header: list[str], config: Config) -> None:
     reserved = [column for column in header if column.startswith(RESERVED)]
     if reserved:
         raise DataError(f"{name}, line 1: column '{reserved[0]}' begins like a column of ours ({', '.join(RESERVED)}); rename it")
+    if pattern := next((each for each in header if each == "*" or (each.startswith("^") and each.endswith("$"))), None):
+        raise DataError(f"{name}, line 1: column '{pattern}' reads like a pattern of columns; rename it")
     if not all(column.strip() for column in header):
         raise DataError(f"{name}, line 1: column {[bool(c.strip()) for c in header].index(False) + 1} has no name")
 
@@ -272,7 +292,7 @@ class _Hashed(io.RawIOBase):
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield what the file holds, decompressed; at the end every byte of it is hashed."""
-        with self._path.open("rb") as self._file:
+        with readable(name), self._path.open("rb") as self._file:
             yield from _chunks(_decompressed(cast(BinaryIO, self)), name)
             while self.read(_READ):
                 pass
@@ -320,7 +340,7 @@ def _chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
                 if isinstance(error, OSError) and error.strerror
                 else "the compressed data are damaged or cut short"
             )
-            raise TabtrailError(f"{name} cannot be read: {reason}; fetch the file again") from None
+            raise DataError(f"{name} cannot be read: {reason}; fetch the file again") from None
         if not chunk:
             return
         yield chunk
