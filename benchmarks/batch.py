@@ -33,7 +33,7 @@ feed = {}
 for feature in bundle.schema.features:
     column = table.column(feature.name)
     text = feature.kind == "categorical"
-    feed[feature.name] = np.array(column.to_pylist(), dtype=object if text else np.float64)[:, None]
+    feed[feature.name] = column.to_numpy().astype(object if text else np.float64)[:, None]
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])

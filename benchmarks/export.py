@@ -8,7 +8,7 @@ The model is a GradientBoostingRegressor of 150 trees behind a ColumnTransformer
 - `ours`: the graph, and the proof that it equals the model on every row, at the thresholds of the trees and beside them, with
   missing values, unseen categories and extremes;
 - `engine`: skl2onnx converts the same pipeline, and nothing is checked;
-- `usual`: the same conversion, and `allclose` of both models' predictions of the file's rows, with its default tolerance.
+- `usual`: the same conversion, and `allclose` of both models' predictions of the file's rows to a thousandth.
 """
 
 import argparse
@@ -67,6 +67,8 @@ def fitted(config: Any) -> tuple[Any, Any, Any]:
 
 
 def ours(config: Any) -> dict[str, Any]:
+    import skl2onnx  # noqa: F401 - imported before the clock starts, as below
+
     from tabtrail.champion import prove
 
     model, table, split = fitted(plain(config))
@@ -78,6 +80,8 @@ def ours(config: Any) -> dict[str, Any]:
 
 
 def engine(config: Any) -> dict[str, Any]:
+    import skl2onnx  # noqa: F401
+
     model, table, _ = fitted(plain(config))
     start = time.process_time()
     convert(model, table.x)
@@ -87,6 +91,7 @@ def engine(config: Any) -> dict[str, Any]:
 def usual(config: Any) -> dict[str, Any]:
     import numpy as np
     import onnxruntime
+    import skl2onnx  # noqa: F401
     from pandas.api.types import is_numeric_dtype
 
     model, table, _ = fitted(plain(config))
@@ -97,7 +102,9 @@ def usual(config: Any) -> dict[str, Any]:
     found = session.run(None, feed)[0].ravel()
     close = np.allclose(found, model.predict(x), rtol=1e-3)
     seconds = time.process_time() - start
-    return {"seconds": seconds, "checked": len(x), "close": bool(close)}
+    if not close:
+        raise SystemExit("the converted model differs")
+    return {"seconds": seconds, "checked": len(x)}
 
 
 def plain(config: Any) -> Any:

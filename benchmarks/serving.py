@@ -9,7 +9,7 @@ figures hold on a noisy machine; rounds go in turn, the median counts.
 - `joblib`: FastAPI, the same request model, the bundle's joblib pipeline on a pandas frame of one row;
 - `mlflow`: `mlflow models serve --env-manager local` of the registered champion.
 
-All four answer the same row; their predictions must agree to 1e-6. Bars: ours ≤ 1.5 × empty, mlflow ≥ 25 × ours, --json ≤ 0.5 s,
+All that predict answer the same row; their predictions must agree to 1e-6. Bars: ours ≤ 1.5 × empty, mlflow ≥ 25 × ours, --json ≤ 0.5 s,
 --help ≤ 0.3 s, a worker ≤ 150 MB. Needs what `tabtrail run` leaves:
 
     python benchmarks/serving.py [--config config_v2.yaml] [--requests 2000] [--output benchmarks/results/serving.json]
@@ -74,7 +74,7 @@ async def predict(row: Row) -> Answer:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=ROOT / "config_v2.yaml")
-    parser.add_argument("--requests", type=int, default=2000, help="a round (MLflow gets a tenth)")
+    parser.add_argument("--requests", type=int, default=2000, help="a round (MLflow and joblib get a tenth)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
@@ -88,14 +88,14 @@ def main() -> None:
         commands = measure_commands(options, schema)
     sides = {"ours": "ours", "engine": "empty", "usual": "joblib"}
     costs = {role: http["cpu_microseconds"][name] for role, name in sides.items()}
-    peaks = {role: round(http["resident_megabytes"][name]) for role, name in sides.items()}
+    peaks = {role: round(http["peak_megabytes"][name]) for role, name in sides.items()}
     what = {"ours": "`tabtrail serve`", "engine": "an empty FastAPI endpoint", "usual": "FastAPI, pandas and joblib"}
     subject = f"one prediction over HTTP by {metadata['model']}, {options.connections} connections"
     report(comparison(subject, "CPU-µs", costs, peaks, what, http=http, command_line=commands), options.output)
 
 
 def measure_servers(config: Config, options: argparse.Namespace, schema: ModelSchema, folder: Path) -> dict[str, Any]:
-    """Return CPU microseconds a request and resident megabytes by server."""
+    """Return CPU microseconds a request and peak megabytes by server."""
     (folder / "example.json").write_text(json.dumps(schema.example))
     (folder / "model.joblib").symlink_to(config.paths.models_dir / f"{config.model.name}.joblib")
     (folder / "empty.py").write_text(REQUEST_MODEL + EMPTY)
@@ -131,7 +131,7 @@ def measure_servers(config: Config, options: argparse.Namespace, schema: ModelSc
                 before = cpu_seconds(process)
                 asyncio.run(load(port, commands[name][1], commands[name][2], count, options.connections))
                 found[name].append((cpu_seconds(process) - before) / count * 1e6)
-                memory[name] = process.memory_info().rss / 1e6
+                memory[name] = peak_memory(process)
     if not all(math.isclose(predictions[name], predictions["ours"], rel_tol=1e-6) for name in predictions if name != "empty"):
         raise SystemExit(f"the predictions differ: {predictions}")
     micros = {name: round(median(values), 1) for name, values in found.items()}
@@ -139,7 +139,7 @@ def measure_servers(config: Config, options: argparse.Namespace, schema: ModelSc
     return {
         "cpu_microseconds": micros,
         "rounds": {name: [round(value, 1) for value in values] for name, values in found.items()},
-        "resident_megabytes": {name: round(value, 1) for name, value in memory.items()},
+        "peak_megabytes": {name: round(value, 1) for name, value in memory.items()},
         **{name: round(value, 3) for name, value in ratios.items()},
     }
 
@@ -171,6 +171,12 @@ def started(words: list[str], cwd: Path, environment: dict[str, str]) -> Iterato
             child.wait(30)
 
 
+def peak_memory(process: psutil.Process) -> float:
+    """Return the largest resident memory that a process had so far, in MB: the largest of its own and its children's."""
+    status = [Path(f"/proc/{each.pid}/status").read_text() for each in (process, *process.children(recursive=True))]
+    return max(int(line.split()[1]) for text in status for line in text.splitlines() if line.startswith("VmHWM")) / 1000
+
+
 def cpu_seconds(process: psutil.Process) -> float:
     """Return the CPU seconds of a process and its living children."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
@@ -198,7 +204,7 @@ async def load(port: int, path: str, body: bytes, count: int, connections: int) 
 
 
 def measure_commands(options: argparse.Namespace, schema: ModelSchema) -> dict[str, Any]:
-    """Return CPU seconds of the least of so many rounds, by command."""
+    """Return CPU seconds, the median of so many rounds, by command."""
     config = ["--config", str(options.config.resolve())]
     commands = {
         "predict_sales --json": ["-m", "src.predict_sales", *config, "--json", json.dumps(schema.example)],

@@ -155,7 +155,8 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
     The example is the training row nearest to the medians, so that it keeps the row rules.
     """
     model = config.model
-    numbers = train.x[list(config.number_inputs)]
+    x = train.x
+    numbers = x[list(config.number_inputs)]
     if numbers.shape[1]:
         spread = numbers.std().replace(0, 1).fillna(1)
         typical = int(((numbers - numbers.median()) / spread).abs().sum(axis=1).to_numpy().argmin())
@@ -163,7 +164,7 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
         typical = 0
     features: list[Feature] = []
     for name in config.inputs:
-        rule, values = config.column_rule(name), train.x[name]
+        rule, values = config.column_rule(name), x[name]
         example = values.iloc[typical]
         if name in model.text_features:
             features.append(Feature(name, "categorical", rule, str(example), categories=tuple(sorted(set(values)))))

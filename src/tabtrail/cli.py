@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -389,6 +390,8 @@ def sample(
     from tabtrail.sample import write_sample
 
     path = output or load_config(config, set_ or []).paths.raw_csv
+    if output is None and has_magic(path.name):
+        raise UsageError(f"paths.raw_csv is a pattern, {path.name}; name the file with --output")
     if if_missing and path.exists():
         return
     write_sample(path, rows=rows, seed=seed, force=force)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from tabtrail.bundle import Bundle
 from tabtrail.config import Config
-from tabtrail.data.ingest import scan_dataset
+from tabtrail.data.ingest import scan_dataset, verify_files
 from tabtrail.errors import DataError
 from tabtrail.evidence.parity import run_onnx
 from tabtrail.intervals import Grouping, Intervals
@@ -22,6 +22,7 @@ def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Compa
     Neither is known where the challenger cannot be asked about those rows, no comparison where the champion cannot, or where
     they predict different targets.
     """
+    verify_files(config)
     dataset = scan_dataset(config)
     have = set(dataset.collect_schema().names())
     needed, own, other = set(needed_columns(config)), set(challenger.schema.names), set(champion.schema.names)

@@ -379,8 +379,12 @@ class Config(Section):
         return changed
 
     def with_candidates(self, candidates: Mapping[str, dict[str, Parameter]]) -> "Config":
-        """Return the config with more candidates."""
-        return self.changed(candidates={**self.candidates, **candidates})
+        """Return the config with more candidates. Raises `ConfigError` where one does not go with the rest."""
+        changed = self.changed(candidates={**self.candidates, **candidates})
+        if candidates and (problem := next(_inconsistencies(changed), None)):
+            key, message = problem
+            raise ConfigError(f"of `tabtrail tune`: {_dotted(key)}: {message}; search again, or remove output/tuning")
+        return changed
 
     def without_columns(self, columns: Iterable[str]) -> "Config":
         """Return the config with a model that takes none of the columns (or derived features), nor what is derived from them.
@@ -475,7 +479,7 @@ class Config(Section):
     def digest(self, *sections: str) -> str:
         """Return the sha256 of the named sections (all that a benchmark depends on for none), free of where the files lie."""
         # What is only looked at, or is of other results, is in the digest where it is asked for alone.
-        apart = {"profile", "report", "risk"} - set(sections)
+        apart = {"profile", "report", "risk", "aggregations", "duckdb"} - set(sections)
         tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "bundle", "promotion", "serve", "engine", *apart}))
         return sha256_json({name: tree[name] for name in sections or tree})
 

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -20,11 +20,14 @@ from tabtrail.data.ingest import read_manifest, verify_dataset
 from tabtrail.data.source import find_sources
 from tabtrail.data.warehouse import check_database
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
-from tabtrail.project_lock import leftovers, read_owner
+from tabtrail.files import move_aside
+from tabtrail.project_lock import is_held, leftovers, read_owner
 from tabtrail.status import status
 
 _LEAST_BYTES = 200_000_000
 _SCRATCH_SECONDS = 3600.0
+_SCRATCH = ("report", "profile", "metrics")
+_SAME_MODULE = {"xgboost-cpu": "xgboost"}
 _STORE_TABLES = {"experiments", "runs", "alembic_version"}
 State = Literal["ok", "note", "broken"]
 
@@ -44,12 +47,38 @@ class Check:
 
 def examine(config: Config) -> list[Check]:
     """Return every check, what is broken among them."""
-    checks = [*_versions(), *_folders(config), _space(config), _lock(config), *_leftovers(config), _input(config)]
     started = read_manifest_or_none(config) is not None or config.paths.models_dir.joinpath(f"{config.model.name}.onnx").is_file()
+    looks: dict[str, Callable[[], Iterable[Check]]] = {
+        "versions": _versions,
+        "folders": lambda: _folders(config),
+        "space": lambda: [_space(config)],
+        "lock": lambda: [_lock(config)],
+        "leftovers": lambda: _leftovers(config),
+        "input": lambda: [_input(config)],
+        "dataset": lambda: [_dataset(config)],
+        "database": lambda: [_database(config, started=started)],
+        "store": lambda: _store_and_history(config),
+        "bundle": lambda: [_bundle(config, started=started)],
+        "stages": lambda: [_stages(config)],
+    }
+    return [check for name, look in looks.items() for check in _readable(name, look)]
+
+
+def _readable(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    """Return what a look finds; what the system does not let be read is a finding too."""
+    try:
+        return list(look())
+    except OSError as error:
+        where = shlex.quote(str(error.filename or "."))
+        return [
+            Check(name, "broken", f"{where} cannot be read: {error.strerror}", f"check its owner and permissions: ls -ld {where}")
+        ]
+
+
+def _store_and_history(config: Config) -> Iterator[Check]:
     store = _store(config)
-    checks += [_dataset(config), _database(config, started=started), store]
-    checks += [_history(config, store), _bundle(config, started=started), _stages(config)]
-    return checks
+    yield store
+    yield _history(config, store)
 
 
 def read_manifest_or_none(config: Config) -> Any:
@@ -71,9 +100,8 @@ def _versions() -> Iterator[Check]:
         extra = next((each for each in ("train", "arrow", "tune", "risk", "dask", "sign", "") if _applies(needed, each)), None)
         if extra is None or needed.name == "tabtrail":
             continue
-        try:
-            found = version(needed.name)
-        except PackageNotFoundError:
+        found = _version(needed.name) or _version(_SAME_MODULE.get(needed.name, needed.name))
+        if found is None:
             extras.setdefault(extra, []).append(needed.name)
             continue
         if not needed.specifier.contains(found, prereleases=True):
@@ -86,6 +114,13 @@ def _versions() -> Iterator[Check]:
         where = f"tabtrail[{extra}]" if extra else "tabtrail"
         state: State = "note" if extra else "broken"
         yield Check("extras", state, f"{', '.join(names)} not installed", f"pip install {shlex.quote(where)} where you need it")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _applies(needed: Any, extra: str) -> bool:
@@ -130,17 +165,18 @@ def _lock(config: Config) -> Check:
     owner = read_owner(config)
     if owner is None:
         return Check("lock", "ok", "nobody is at work in this project")
-    if owner.alive:
+    if is_held(config):
         return Check("lock", "note", f"{owner} is at work; what follows may change under the eyes")
     return Check("lock", "note", f"{owner} was killed", "the next `tabtrail run` takes over and tidies up")
 
 
 def _leftovers(config: Config) -> Iterator[Check]:
-    owner, found = read_owner(config), leftovers(config)
-    if owner is not None and owner.alive:
+    found = leftovers(config)
+    if is_held(config):
         return
     now, temporary = time.time(), Path(tempfile.gettempdir())
-    found += [each for each in temporary.glob("tabtrail-*") if now - each.lstat().st_mtime > _SCRATCH_SECONDS]
+    scratch = [each for kind in _SCRATCH for each in temporary.glob(f"tabtrail-{kind}-*")]
+    found += [each for each in scratch if now - each.lstat().st_mtime > _SCRATCH_SECONDS]
     if not found:
         yield Check("leftovers", "ok", "no temporary files of killed processes")
         return
@@ -195,18 +231,22 @@ def _store(config: Config) -> Check:
         return Check("store", "note", "a server's; not looked at")
     if not path.is_file():
         return Check("store", "note", f"there is no {path} yet", "tabtrail train")
-    away = f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}, then `tabtrail run` (or restore a backup)"
+    away = f"{move_aside(path, '.damaged')}, then `tabtrail run` (or restore a backup)"
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             said = connection.execute("PRAGMA integrity_check").fetchone()[0]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             runs = connection.execute("SELECT count(*) FROM runs").fetchone()[0] if tables >= _STORE_TABLES else 0
     except sqlite3.Error as error:
+        journal = any(Path(f"{path}{part}").exists() for part in ("-journal", "-wal"))
+        if journal and isinstance(error, sqlite3.OperationalError):
+            return Check("store", "note", "a killed process left a journal; whoever writes next plays it back", "tabtrail run")
         return Check("store", "broken", f"{path} cannot be read ({error})", away)
     if said != "ok":
         return Check("store", "broken", f"{path} is damaged: {said.splitlines()[0]}", away)
     if missing := sorted(_STORE_TABLES - tables):
-        return Check("store", "broken", f"{path} is no MLflow store: it has no table {', '.join(missing)}", away)
+        said = f"{path} is no MLflow store: it has no table {', '.join(missing)}"
+        return Check("store", "broken", said, f"set mlflow.tracking_uri to another file; or {move_aside(path, '.other')}")
     return Check("store", "ok", f"integrity_check ok, {runs:,} runs")
 
 
@@ -243,7 +283,9 @@ def _bundle(config: Config, *, started: bool) -> Check:
 
 def _stages(config: Config) -> Check:
     found = status(config)
-    touched = [reason.what for each in found.stages for reason in each.reasons if reason.kind in ("missing", "altered")]
+    # What is stale for another reason is written anew anyway, and the page may be that of an older run.
+    kept = [each for each in found.stages if each.stage != "report" and {r.kind for r in each.reasons} <= {"missing", "altered"}]
+    touched = [reason.what for each in kept for reason in each.reasons]
     if touched:
         return Check("stages", "broken", "; ".join(touched[:5]), found.next_command)
     stale = [each.stage for each in found.stages if not each.fresh]

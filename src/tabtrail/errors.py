@@ -115,7 +115,8 @@ def require_keys(rows: int, keys: int, folds: int) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """End the process with one message on stderr and the documented exit code where a `TabtrailError` or a signal passes.
+    """End the process with one message on stderr and the documented exit code where a `TabtrailError`, what the system says
+    of a file, or a signal passes.
 
     SIGINT ends it with 130, SIGTERM with 143, both through the clean-up of whatever is under way.
     """
@@ -125,6 +126,11 @@ def reported() -> Iterator[None]:
     except TabtrailError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; `tabtrail doctor` tells more", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,6 +6,7 @@ import errno
 import glob
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -113,6 +114,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def move_aside(database: Path, suffix: str) -> str:
+    """Return the shell command that renames a SQLite database with its journals, so that no other file is taken for theirs."""
+    parts = [part for part in ("", "-journal", "-wal", "-shm") if not part or Path(f"{database}{part}").exists()]
+    return " && ".join(f"mv {shlex.quote(f'{database}{part}')} {shlex.quote(f'{database}{suffix}{part}')}" for part in parts)
 
 
 def temporary_siblings(folder: Path, name: str = "") -> list[Path]:

@@ -162,7 +162,7 @@ def run_report(config: Config, *, force: bool = False, progress: Progress = SILE
         require_writable(config.paths.output_dir)
         from tabtrail.reporting import report_last_run
 
-        written = report_last_run(config, progress)
+        written = report_last_run(config.with_candidates(tuned_candidates(config)), progress)
         stage.record({str(path): sha256_file(path) for path in (written.page, *written.pictures)})
         return True
 

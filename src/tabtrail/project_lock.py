@@ -57,6 +57,21 @@ def read_owner(config: Config) -> Owner | None:
         return None
 
 
+def is_held(config: Config) -> bool:
+    """Tell whether somebody is at work in the project, by asking the lock itself: a killed owner's file says nothing."""
+    path = lock_path(config)
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        owner = read_owner(config)
+        return owner is not None and owner.alive
+
+
 @contextmanager
 def project_lock(config: Config, command: str, progress: Progress = SILENT) -> Iterator[None]:
     """Let one process at a time write in the project; within the lock it can be taken again.

@@ -5,7 +5,7 @@ Every training leaves its bundle in its MLflow run and registers it as challenge
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,6 +86,9 @@ def settle(config: Config, store: Store, parent: str, progress: Progress = SILEN
         before = _noted(config, entries, champion)
         if champion is None:
             return _deploy(config, store, challenger, before, "first", "there was no model that can be read")
+        if _taken_back(entries, challenger.deployed):
+            why = ("it was taken back by `tabtrail rollback`",)
+            return Outcome(False, "challenger", before, challenger.deployed, why)
         if config.promotion.automatic == "never":
             why = ("promotion.automatic is never",)
             return Outcome(False, "challenger", before, challenger.deployed, why)
@@ -95,6 +98,18 @@ def settle(config: Config, store: Store, parent: str, progress: Progress = SILEN
             return Outcome(False, "refused", before, challenger.deployed, verdict.reasons, verdict)
         reason = f"promotion.automatic is {config.promotion.automatic}"
         return _deploy(config, store, challenger, before, "automatic", reason, verdict)
+
+
+def _taken_back(entries: Sequence[Entry], model: Deployed) -> bool:
+    """Tell whether the last decision, repairs aside, was to go back from this very model."""
+    decisions = [entry for entry in entries if entry.action not in ("restore", "found")]
+    last = decisions[-1] if decisions else None
+    return (
+        last is not None
+        and last.action == "rollback"
+        and last.before is not None
+        and last.before.bundle_sha256 == model.bundle_sha256
+    )
 
 
 def promote(config: Config, what: str, *, force: bool = False, reason: str = "") -> Outcome:

@@ -19,7 +19,7 @@ from tabtrail.artifacts import (
     shap_path,
 )
 from tabtrail.config import Config
-from tabtrail.data.ingest import Manifest, scan_dataset
+from tabtrail.data.ingest import Manifest, scan_dataset, verify_files
 from tabtrail.data.profile import Profile, profile_files
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import UsageError
@@ -171,10 +171,10 @@ def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCu
     folds = benchmark_table_files(config)["folds"]
     if name not in candidates or not folds.is_file():
         return None
+    if verify_files(config).data_sha256 != board.data_sha256:
+        return None
     scores = pl.read_parquet(folds).filter(pl.col("candidate") == name, pl.col("repeat") == 0).sort("fold").get_column("rmse")
     table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
-    if len(table.y) != board.rows:
-        return None
     split = split_table(config, table)
     known = scores.to_list()[: config.report.learning_curve_folds]
     return learning_curve(

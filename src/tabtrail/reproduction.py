@@ -10,7 +10,7 @@ from typing import Any
 from tabtrail import __version__
 from tabtrail.champion import graph_bytes, pickled
 from tabtrail.config import Config, config_from_run
-from tabtrail.data.ingest import read_manifest
+from tabtrail.data.ingest import verify_files
 from tabtrail.errors import UsageError
 from tabtrail.hashes import code_version
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
@@ -49,7 +49,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
         run, parent = _find(store, run_id)
         text = json.loads(read_artifact(store, parent.run_id, CONFIG))
         children = complete_children(store, parent.run_id)
-    manifest = read_manifest(config)
+    manifest = verify_files(config)
     if manifest.data_sha256 != parent.tags[TAG + "data_sha256"]:
         then = parent.tags[TAG + "data_sha256"]
         return Reproduction(run_id, (), (), f"data: the run had {then[:12]}, the dataset is {manifest.data_sha256[:12]} now")

@@ -97,8 +97,9 @@ def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool 
                 written += _write_block(
                     writer, min(100_000, rows - block), np.random.default_rng([seed, block]), 10_000 + written
                 )
-        digest = sha256_file(temporary)
-    write_json(mark_path(path), {"synthetic": True, "rows": rows, "seed": seed, "sha256": digest})
+        # The mark first: made-up data never lies there without it.
+        mark = {"synthetic": True, "rows": rows, "seed": seed, "sha256": sha256_file(temporary)}
+        write_json(mark_path(path), mark)
 
 
 def _write_block(writer: Any, rows: int, random: np.random.Generator, first_order: int) -> int:

@@ -21,9 +21,9 @@ _INGEST = ("source", "cleaning", "contract", "parquet")
 _EDA = ("aggregations", "duckdb", "model", "parquet")
 _PROFILE = ("profile", "model", "duckdb", "parquet")
 _REPORT = ("profile", "report", "mlflow")
-_TRAIN = (*_INGEST, *_EDA, "split", "choice", "leakage", "intervals", "slices", "candidates", "explain", "export", "mlflow")
+_TRAIN = (*_INGEST, "model", "split", "choice", "leakage", "intervals", "slices", "candidates", "explain", "export", "mlflow")
 _READ = {"ingest": "the source files", "report": "what it shows"}
-Kind = Literal["never", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
+Kind = Literal["never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
             typer.echo(f"        {reason}")
     if found.at_work is not None:
         typer.echo(f"at work: {found.at_work}")
-    typer.echo(f"next: {found.next_command}" if found.next_command else "nothing is to be done")
+    if found.next_command:
+        typer.echo(f"next: {found.next_command}")
+    elif all(each.fresh for each in found.stages):
+        typer.echo("nothing is to be done")
 
 
 def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from tabtrail.config import Config
 from tabtrail.data.ingest import Manifest, read_manifest, verify_dataset
-from tabtrail.errors import DataError
-from tabtrail.project_lock import Owner, read_owner
+from tabtrail.data.source import find_sources
+from tabtrail.errors import ConfigError, DataError
+from tabtrail.project_lock import Owner, is_held, read_owner
 from tabtrail.stages import (
     Reason,
     eda_stage,
@@ -43,7 +44,9 @@ class Status:
 
     @property
     def next_command(self) -> str:
-        """What makes all of it fresh; empty where it is."""
+        """What makes all of it fresh; empty where it is, or where the input is missing."""
+        if any(reason.kind == "input" for each in self.stages for reason in each.reasons):
+            return ""
         stale = [each.stage for each in self.stages if not each.fresh]
         return "" if not stale else f"tabtrail {stale[0]}" if len(stale) == 1 else "tabtrail run"
 
@@ -59,10 +62,20 @@ class Status:
 
 def status(config: Config) -> Status:
     """Return what a run would repeat, and why."""
-    owner = read_owner(config)
+    owner = read_owner(config) if is_held(config) else None
+    try:
+        return Status(_stages(config), owner)
+    except FileNotFoundError:  # whoever is at work exchanged a folder meanwhile
+        return Status(_stages(config), owner)
+
+
+def _stages(config: Config) -> tuple[StageStatus, ...]:
+    try:
+        find_sources(config)
+    except ConfigError as error:
+        return tuple(StageStatus(name, (Reason("input", str(error)),)) for name in ("ingest", *_AFTER_INGEST))
     first = StageStatus("ingest", tuple(ingest_stage(config).reasons()))
-    later = _after(config, first)
-    return Status((first, *later), owner if owner is not None and owner.alive else None)
+    return (first, *_after(config, first))
 
 
 def _after(config: Config, ingested: StageStatus) -> Iterable[StageStatus]:

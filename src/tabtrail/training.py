@@ -170,10 +170,11 @@ def prepare(config: Config, progress: Progress) -> Prepared:
 
 
 def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
-    columns = {name: table.x[name].to_numpy(dtype=np.float64) for name in config.number_inputs}
+    x = table.x
+    columns = {name: x[name].to_numpy(dtype=np.float64) for name in config.number_inputs}
     derived = {name: derive(formula, columns) for name, formula in config.model.formulas.items()}
     return audit(
-        table.x.assign(**derived),
+        x.assign(**derived),
         table.y,
         numeric=[*config.model.numeric_features, *derived],
         categorical=config.model.text_features,
@@ -274,10 +275,11 @@ def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> Non
     store, items = tracked.store, candidate_items(result)
     requirements = [f"{name}=={version}" for name, version in library_versions().items() if name in _MODEL_LIBRARIES]
     schema = describe_model(prepared.config, prepared.table.take(prepared.split.train))
+    first = np.arange(len(prepared.table.y)) < 3
     with running(store, items.name, tracked.tags, tracked.parent) as run_id:
         log_items(store, run_id, items)
         log_artifact(store, run_id, FITS, fits_to_bytes(result))
-        model = log_model(store, run_id, items.name, result.model, schema, prepared.table.x.head(3), requirements)
+        model = log_model(store, run_id, items.name, result.model, schema, prepared.table.take(first).x, requirements)
         set_tags(store, run_id, {MODEL: model.sha256})
     tracked.models[items.name] = model
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from tabtrail.artifacts import tuned_path
 from tabtrail.config import Config, Parameter
 from tabtrail.data.ingest import Manifest
-from tabtrail.errors import ConfigError, UsageError, nearest
-from tabtrail.files import make_folder, read_json, write_json
+from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
+from tabtrail.files import make_folder, move_aside, read_json, write_json
 from tabtrail.hashes import sha256_json
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
@@ -100,14 +102,20 @@ def _search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = tuned_path(config).with_name("optuna.db")
     make_folder(storage.parent)
-    study = optuna.create_study(
-        storage=f"sqlite:///{storage}",
-        study_name=f"{candidate.name} {key[:16]}",
-        load_if_exists=True,
-        direction="minimize",
-        sampler=optuna.samplers.TPESampler(seed=config.model.random_state),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
-    )
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{storage}",
+            study_name=f"{candidate.name} {key[:16]}",
+            load_if_exists=True,
+            direction="minimize",
+            sampler=optuna.samplers.TPESampler(seed=config.model.random_state),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__)
+        raise StoreError(
+            f"the trials of earlier searches cannot be read ({reason}); begin anew: {move_aside(storage, '.damaged')}"
+        ) from error
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)

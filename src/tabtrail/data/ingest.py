@@ -223,9 +223,17 @@ def read_manifest(config: Config) -> Manifest:
 
 
 def verify_dataset(config: Config) -> Manifest:
-    """Return the accounting after checking that the Parquet files are those that it describes, made with this config.
+    """Return the accounting as `verify_files` does. Raises `DataError` for a config that would ingest otherwise, too."""
+    manifest = verify_files(config)
+    if manifest.config_sha256 != config.ingest_digest():
+        raise DataError(f"{config.paths.processed_dir} was made with another config; run `tabtrail ingest` first")
+    return manifest
 
-    Raises `DataError` for files that were added, removed or altered since, and for a config that would ingest otherwise.
+
+def verify_files(config: Config) -> Manifest:
+    """Return the accounting after checking that Parquet files and rejects are those that it describes.
+
+    Raises `DataError` for files that were added, removed or altered since.
     """
     manifest = read_manifest(config)
     if sha256_folder(config.paths.processed_dir, "*.parquet") != manifest.data_sha256:
@@ -235,8 +243,6 @@ def verify_dataset(config: Config) -> Manifest:
     rejects = config.paths.rejects
     if not rejects.is_file() or sha256_file(rejects) != manifest.rejects_sha256:
         raise DataError(f"{rejects} is not that of the last ingest; run `tabtrail ingest --force`")
-    if manifest.config_sha256 != config.ingest_digest():
-        raise DataError(f"{config.paths.processed_dir} was made with another config; run `tabtrail ingest` first")
     return manifest
 
 

@@ -91,7 +91,10 @@ def _load_results(config: Config, connection: duckdb.DuckDBPyConnection) -> None
     for name, path in tables.items():
         if path.is_file():
             source = str(path).replace("'", "''")
-            connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")
+            try:
+                connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")
+            except duckdb.Error:  # damaged: what writes it writes it anew, and the data must not wait for that
+                connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
 
 
 def check_database(config: Config) -> int:

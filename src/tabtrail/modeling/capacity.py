@@ -1,4 +1,4 @@
-"""The memory that a benchmark takes, known before it reads a row, and what there is."""
+"""The memory that a benchmark takes, known before it reads the rows into memory, and what there is."""
 
 import os
 from collections.abc import Mapping
@@ -101,10 +101,15 @@ def _machine() -> int | None:
 
 
 def _container(folder: Path) -> int | None:
-    """Return what a control group (version 2, else 1) has left; None where it has no limit."""
-    for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
+    """Return what a control group (version 2, else 1) has left, the cache of files not counted; None where it has no limit."""
+    for limit, used, of, cache in (
+        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
         try:
-            return max(0, int((folder / limit).read_text()) - int((folder / used).read_text()))
+            left = int((folder / limit).read_text()) - int((folder / used).read_text())
+            lines = (folder / of).read_text().splitlines() if (folder / of).is_file() else []
+            return max(0, left + sum(int(line.split()[1]) for line in lines if line.startswith(f"{cache} ")))
         except (OSError, ValueError):
             continue
     return None

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import shlex
 import sqlite3
 import tempfile
 import time
@@ -20,7 +19,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from tabtrail.errors import StoreError
-from tabtrail.files import make_folder, sync
+from tabtrail.files import make_folder, move_aside, sync
 from tabtrail.hashes import sha256_file
 from tabtrail.process import is_alive, this_process
 from tabtrail.schema import ModelSchema
@@ -129,7 +128,7 @@ def _require_store(path: Path) -> None:
     if tables and "experiments" not in tables:
         raise StoreError(
             f"{path} is no MLflow store but another database, and is left alone; set mlflow.tracking_uri, or begin a new store:"
-            f" mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.other')}"
+            f" {move_aside(path, '.other')}"
         )
 
 
@@ -138,8 +137,8 @@ def _remedy(uri: str, reason: str) -> str:
         return "make room on its disk, and run the command again"
     if not uri.startswith(_SQLITE):
         return "`tabtrail doctor` tells more"
-    path = shlex.quote(uri.removeprefix(_SQLITE))
-    return f"if `tabtrail doctor` finds it damaged, restore a backup, or begin a new one: mv {path} {path}.damaged"
+    aside = move_aside(Path(uri.removeprefix(_SQLITE)), ".damaged")
+    return f"if `tabtrail doctor` finds it damaged, restore a backup, or begin a new one: {aside}"
 
 
 def _without_password(text: str) -> str:
