@@ -9,7 +9,7 @@ figures hold on a noisy machine; rounds go in turn, the median counts.
 - `joblib`: FastAPI, the same request model, the bundle's joblib pipeline on a pandas frame of one row;
 - `mlflow`: `mlflow models serve --env-manager local` of the registered champion.
 
-All that predict answer the same row; their predictions must agree to 1e-6. Bars: ours ≤ 1.5 × empty, mlflow ≥ 25 × ours, --json ≤ 0.5 s,
+All that predict answer the same row, within 1e-6. Bars: ours ≤ 1.5 × empty, mlflow ≥ 25 × ours, --json ≤ 0.5 s,
 --help ≤ 0.3 s, a worker ≤ 150 MB. Needs what `tabtrail run` leaves:
 
     python benchmarks/serving.py [--config config_v2.yaml] [--requests 2000] [--output benchmarks/results/serving.json]

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +147,7 @@ def test_a_damaged_store_is_refused_with_what_mends_it_and_all_else_stays(
     before = healthy.tree()
     found = checks(healthy)["store"]
     assert found.state == "broken"
-    assert found.remedy.startswith(f"mv {store(healthy)} ")
+    assert f"mv {store(healthy)} " in found.remedy
     done = tabtrail(healthy, "train", "--force")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -154,6 +155,33 @@ def test_a_damaged_store_is_refused_with_what_mends_it_and_all_else_stays(
     assert healthy.tree() == before
     store(healthy).rename(store(healthy).with_name("aside"))
     assert tabtrail(healthy, "train").returncode == 0
+
+
+def test_a_journal_that_a_kill_left_is_no_damage(healthy: Project) -> None:
+    ending = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA cache_size = 1');"
+        "c.execute('CREATE TABLE many (x)'); c.commit();"
+        "c.executemany('INSERT INTO many VALUES (?)', [('y' * 900,)] * 3000); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", ending, str(store(healthy))], check=False)
+    assert store(healthy).with_name("mlflow.db-journal").exists()
+    found = checks(healthy)["store"]
+    assert (found.state, found.remedy) == ("note", "tabtrail run")
+
+
+def test_what_cannot_be_read_is_a_finding_and_no_traceback(healthy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(config: object) -> None:
+        raise PermissionError(13, "Permission denied", "/somewhere/it is")
+
+    monkeypatch.setattr("tabtrail.doctor.status", refuse)
+    found = checks(healthy)["stages"]
+    assert (found.state, found.found) == ("broken", "'/somewhere/it is' cannot be read: Permission denied")
+
+
+def test_the_page_of_an_older_run_is_no_damage(healthy: Project) -> None:
+    (healthy.root / "output" / "report.html").write_text("that of another run")
+    found = checks(healthy)["stages"]
+    assert (found.state, found.remedy) == ("note", "tabtrail report")
 
 
 def test_an_altered_history_is_found(healthy: Project) -> None:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import CapacityError, DataError
 from tabtrail.modeling.benchmark import FULL, run_benchmark, run_tasks
 from tabtrail.modeling.candidates import list_candidates
-from tabtrail.modeling.capacity import GIB, plan
+from tabtrail.modeling.capacity import GIB, _container, plan
 from tabtrail.modeling.preprocess import feature_frame
 from tabtrail.modeling.sampling import sample_rows
 from tabtrail.modeling.table import Table, Texts, load_table, needed_columns, split_table
@@ -150,6 +151,14 @@ def test_the_columns_of_the_plan_are_those_that_models_fit(project: Project) -> 
     distinct = {name: len(texts.values) for name, texts in table.texts.items()}
     model = run_benchmark(config, table).result("LinearRegression").model
     assert plan(config, len(table.y), distinct, 64 * GIB).columns == model[:-1].transform(table.x).shape[1]
+
+
+def test_a_container_has_what_files_in_its_cache_take_too(tmp_path: Path) -> None:
+    for name, text in {"memory.max": "4000", "memory.current": "3800", "memory.stat": "anon 300\ninactive_file 3400\n"}.items():
+        (tmp_path / name).write_text(text)
+    assert _container(tmp_path) == 3600
+    (tmp_path / "memory.max").write_text("max")
+    assert _container(tmp_path) is None
 
 
 def test_too_little_memory_ends_the_command_before_anything_is_read(project: Project) -> None:

@@ -1,5 +1,6 @@
 """One job at a time writes in a project; who waits says for whom, and a killed holder is succeeded."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from tabtrail import pipeline
 from tabtrail.errors import LockedError
 from tabtrail.files import TEMPORARY
 from tabtrail.progress import Progress
-from tabtrail.project_lock import leftovers, project_lock, read_owner
+from tabtrail.project_lock import is_held, leftovers, lock_path, project_lock, read_owner
+from tabtrail.status import status
 
 HOLD = """
 import sys
@@ -22,6 +24,13 @@ from tabtrail.project_lock import project_lock
 with project_lock(load_config(Path(sys.argv[1])), "tune"):
     print("held", flush=True)
     sys.stdin.readline()
+"""
+ASK = """
+import sys
+from pathlib import Path
+from tabtrail.config import load_config
+from tabtrail.project_lock import is_held
+print(is_held(load_config(Path(sys.argv[1]))))
 """
 
 
@@ -87,6 +96,20 @@ def test_the_lock_of_a_killed_process_is_taken_over_and_what_it_left_half_writte
     assert "was killed, is taken over; 2 temporary files of it are removed" in said[0]
     assert backup.is_dir(), "what only looks alike is somebody's own"
     assert read_owner(config) is None
+
+
+def test_a_lock_is_asked_whether_it_is_held_whatever_its_owners_file_says(project: Project) -> None:
+    config = project.config()
+    assert not is_held(config)
+    with project_lock(config, "run"):
+        words = [sys.executable, "-c", ASK, str(project.config_file)]
+        assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "True\n"
+    owner = lock_path(config).with_name(".lock.owner.json")
+    gone = {"process": "a-container-that-is-gone:1:2", "command": "run", "since": "2026-01-01T00:00:00+00:00"}
+    owner.write_text(json.dumps(gone))
+    assert read_owner(config) is not None
+    assert not is_held(config)
+    assert status(config).at_work is None
 
 
 def test_within_the_lock_it_is_taken_again_and_free_at_the_end(project: Project) -> None:

@@ -278,6 +278,20 @@ def test_the_command_line_lists_the_history_and_refuses_with_code_4(story: Story
     assert "Traceback" not in refused.stderr
 
 
+def test_a_benchmark_that_is_written_out_again_does_not_undo_a_rollback(story: Story) -> None:
+    record = story.config().paths.output_dir / ".stages" / "train.json"
+    story.promote("worse again", "2", force=True, reason="to go back to it")
+    record.unlink()
+    story.train("good again", GOOD)
+    assert story.deployments["good again"].is_winner
+    story.rollback("taken back")
+    assert story.files["taken back"] == story.files["worse again"]
+    record.unlink()
+    story.train("repaired", GOOD)
+    assert story.files["repaired"] == story.files["worse again"]
+    assert story.deployments["repaired"].reasons == ("it was taken back by `tabtrail rollback`",)
+
+
 def test_rollbacks_go_further_back_each_time() -> None:
     """Going back to what was there before the last change would swing between two models."""
     models = [Deployed(name, name, None, name) for name in "abc"]

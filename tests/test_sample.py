@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from conftest import ONE_CANDIDATE, REPO, make_project
+from conftest import ONE_CANDIDATE, REPO, Project, make_project
 from tabtrail.artifacts import leaderboard_path
 from tabtrail.errors import UsageError
 from tabtrail.sample import HEADER, mark_path, write_sample
@@ -63,6 +63,12 @@ def test_the_mark_is_of_that_very_file(tmp_path: Path) -> None:
     from tabtrail.hashes import sha256_file
 
     assert not is_synthetic(tmp_path / "x.csv", sha256_file(tmp_path / "x.csv"))
+
+
+def test_a_pattern_is_no_name_for_a_file(project: Project) -> None:
+    done = call("tabtrail", "sample", "--config", str(project.config_file), "--set", "paths.raw_csv=data/raw/*.csv")
+    assert done.returncode == 2
+    assert "paths.raw_csv is a pattern, *.csv; name the file with --output" in done.stderr
 
 
 def test_if_missing_leaves_a_file_that_is_there(tmp_path: Path) -> None:

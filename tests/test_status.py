@@ -44,6 +44,14 @@ def test_what_ran_is_fresh_and_the_command_for_the_rest_is_named(ingested: Proje
     assert found.next_command == "tabtrail run"
 
 
+def test_an_input_that_is_gone_is_said_and_no_command_is_named_that_would_fail(ingested: Project) -> None:
+    ingested.csv.unlink()
+    found = status(ingested.config())
+    assert {kind for each in found.stages for kind, _ in reasons(found, each.stage)} == {"input"}
+    assert reasons(found, "ingest")[0][1].startswith("paths.raw_csv: there is no file")
+    assert found.next_command == ""
+
+
 def test_a_changed_source_makes_it_stale_and_what_comes_after(ingested: Project) -> None:
     ingested.rewrite(lambda data: b"\n".join(data.splitlines()[:-3]))
     found = status(ingested.config())

@@ -3,11 +3,12 @@ import polars as pl
 import pytest
 
 from conftest import Project
+from tabtrail import pipeline
 from tabtrail.config import Aggregation
 from tabtrail.data.ingest import ingest
 from tabtrail.data.summaries import aggregation_sql, summarise
-from tabtrail.data.warehouse import build_database
-from tabtrail.errors import DataError
+from tabtrail.data.warehouse import build_database, promotions_file, query, refresh_result_tables
+from tabtrail.errors import DataError, UsageError
 from tabtrail.pipeline import run_eda
 
 
@@ -71,6 +72,18 @@ def test_a_damaged_or_locked_database_is_rebuilt(project: Project) -> None:
     assert build_database(config) == 2823
     with duckdb.connect(str(config.paths.duckdb_file)):
         assert build_database(config) == 2823
+
+
+def test_a_damaged_table_of_results_is_left_out_of_the_database(project: Project) -> None:
+    config = project.config()
+    pipeline.run_ingest(config)
+    table = promotions_file(config)
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"PAR1 and no more")
+    assert build_database(config) == 2823
+    refresh_result_tables(config)
+    with pytest.raises(UsageError, match="promotions"):
+        query(config, "SELECT * FROM promotions")
 
 
 def test_a_damaged_parquet_part_is_a_message_with_its_remedy(project: Project) -> None:
