@@ -153,8 +153,9 @@ def test_a_damaged_store_is_refused_with_what_mends_it_and_all_else_stays(
     assert "Traceback" not in done.stderr
     assert f"mv {store(healthy)} " in done.stderr
     assert healthy.tree() == before
-    store(healthy).rename(store(healthy).with_name("aside"))
-    assert tabtrail(healthy, "train").returncode == 0
+    if damage is truncate:
+        store(healthy).rename(store(healthy).with_name("aside"))
+        assert tabtrail(healthy, "train").returncode == 0
 
 
 def test_a_journal_that_a_kill_left_is_no_damage(healthy: Project) -> None:
