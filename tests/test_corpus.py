@@ -79,7 +79,7 @@ CORPUS: dict[str, tuple[bytes, Kept | str, str]] = {
     "cp1252 taken for cp850": (TEXT.encode("cp1252"), "the bytes read as cp1252, not cp850", "cp850"),
     "UTF-8 taken for cp1252": (TEXT.encode(), "the bytes read as utf-8, not cp1252", "cp1252"),
     "cp850 taken for UTF-8": (TEXT.encode("cp850"), "line 2: these bytes are not utf-8", "utf-8"),
-    "cp850 taken for latin-1": (TEXT.encode("cp850"), "invisible control characters", "latin-1"),
+    "cp850 taken for latin-1": (TEXT.encode("cp850"), "the bytes read as cp850, not iso8859-1", "latin-1"),
     "UTF-16 cut in the middle": (TEXT.encode("utf-16")[:-1], "these bytes are not utf-16", "utf-16"),
     "UTF-8 with a stray byte": (TEXT.encode() + b"1,B\xffs \xc3\xa9t\xc3\xa9,1,1\n2,x,2,2\n", Kept(10, replaced=1), "auto"),
     "UTF-8 with a stray byte, configured": (

@@ -18,6 +18,7 @@ from tabtrail import pipeline
 from tabtrail.doctor import Check, examine
 from tabtrail.files import TEMPORARY
 from tabtrail.project_lock import project_lock
+from tabtrail.status import status
 from test_cli import call
 
 FAST = ["candidates={LinearRegression: {}}", "engine.kind=serial", "explain.max_rows=20", "report.learning_curve_folds=0"]
@@ -183,6 +184,17 @@ def test_the_page_of_an_older_run_is_no_damage(healthy: Project) -> None:
     (healthy.root / "output" / "report.html").write_text("that of another run")
     found = checks(healthy)["stages"]
     assert (found.state, found.remedy) == ("note", "tabtrail report")
+
+
+def test_a_deployed_bundle_that_is_gone_is_broken(healthy: Project) -> None:
+    shutil.rmtree(healthy.root / "models")
+    assert broken(healthy) == {"bundle"}
+
+
+def test_a_damaged_store_makes_training_stale(healthy: Project) -> None:
+    truncate(store(healthy))
+    stale = {each.stage: each.reasons for each in status(healthy.config(*FAST)).stages if not each.fresh}
+    assert "the MLflow store is damaged" in str(stale["train"][0])
 
 
 def test_an_altered_history_is_found(healthy: Project) -> None:

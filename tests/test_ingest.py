@@ -1,6 +1,8 @@
 import csv
+import gzip
 import io
 import json
+import lzma
 import os
 import re
 import subprocess
@@ -626,3 +628,38 @@ def test_a_file_that_cannot_be_read_is_told_as_what_it_is(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match="holds other files"):
         pipeline.run_ingest(config, force=True)
     assert (config.paths.processed_dir / "mine.txt").read_text() == "mine"
+
+
+def test_a_file_and_itself_compressed_are_one_and_a_vanished_one_is_missed(tmp_path: Path) -> None:
+    config = tiny(tmp_path, {"1.csv": ROWS, "2.csv": ROWS.replace("x", "z")}, "*.csv*")
+    pipeline.run_ingest(config)
+    packed = tmp_path / "raw" / "3.csv.gz"
+    packed.write_bytes(gzip.compress(ROWS.encode()))
+    for append in (True, False):
+        with pytest.raises(DataError, match=r"3.csv.gz and 1.csv hold the same"):
+            pipeline.run_ingest(config, append=append)
+    packed.write_bytes(gzip.compress(ROWS.replace("x", "w").encode()))
+    (tmp_path / "raw" / "2.csv").unlink()
+    with pytest.raises(DataError, match=r"2.csv is in the dataset and gone; put it back, or run `tabtrail ingest` without"):
+        pipeline.run_ingest(config, append=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("1.csv.xz", lzma.compress(ROWS.encode()), "1.csv.xz is xz, which is not read"),
+        ("1.csv", ROWS.encode("utf-16-be"), "set source.encoding: utf-16-be"),
+        ("1.csv", ROWS.encode("utf-16-le"), "set source.encoding: utf-16-le"),
+        ("1.csv", ROWS.replace("x", "Málaga São Köln ").encode(), "the bytes read as utf-8, not iso8859-1"),
+    ],
+)
+def test_what_a_file_is_in_truth_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    config = tiny(tmp_path, {name: ""}, "*", source="{encoding: latin-1}" if "8859" in message else "{encoding: auto}")
+    (tmp_path / "raw" / name).write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        pipeline.run_ingest(config)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"raw is a folder; name its files by a pattern, as raw/\*.csv"):
+        pipeline.run_ingest(tiny(tmp_path, {"1.csv": ROWS}, "../raw"))

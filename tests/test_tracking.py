@@ -145,3 +145,10 @@ def test_a_model_that_cannot_be_logged_fails_the_run_loudly(project: Project, mo
     assert {run.info.status for run in found} == {"FAILED"}
     assert not any("tabtrail.complete" in run.data.tags for run in found)
     assert not any(config.paths.models_dir.iterdir())
+
+
+def test_a_store_whose_files_stayed_behind_is_told(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/old/mlruns/mlflow.db", "x")
+    (tmp_path / "old").rename(tmp_path / "new")
+    with pytest.raises(StoreError, match=r"lie in .*old/mlruns, which is gone: was the project moved\? .* ln -s "):
+        open_store(f"sqlite:///{tmp_path}/new/mlruns/mlflow.db", "x")

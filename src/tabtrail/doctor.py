@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tabtrail import __version__
+from tabtrail.artifacts import report_path
 from tabtrail.bundle import load_bundle
 from tabtrail.config import Config
 from tabtrail.data.ingest import read_manifest, verify_dataset
@@ -57,8 +58,7 @@ def examine(config: Config) -> list[Check]:
         "input": lambda: [_input(config)],
         "dataset": lambda: [_dataset(config)],
         "database": lambda: [_database(config, started=started)],
-        "store": lambda: _store_and_history(config),
-        "bundle": lambda: [_bundle(config, started=started)],
+        "store": lambda: _store_and_bundle(config, started=started),
         "stages": lambda: [_stages(config)],
     }
     return [check for name, look in looks.items() for check in _readable(name, look)]
@@ -75,10 +75,10 @@ def _readable(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         ]
 
 
-def _store_and_history(config: Config) -> Iterator[Check]:
+def _store_and_bundle(config: Config, *, started: bool) -> Iterator[Check]:
     store = _store(config)
-    yield store
-    yield _history(config, store)
+    history = _history(config, store)
+    yield from (store, history, _bundle(config, started=started, deployed=history.state == "ok"))
 
 
 def read_manifest_or_none(config: Config) -> Any:
@@ -135,7 +135,10 @@ def _folders(config: Config) -> Iterator[Check]:
     folders = [paths.processed_dir.parent, paths.duckdb_file.parent, paths.models_dir.parent, paths.models_dir, paths.output_dir]
     if (store := config.mlflow.sqlite_file) is not None:
         folders.append(store.parent)
-    closed = sorted({str(each) for each in map(_nearest, folders) if not os.access(each, os.W_OK | os.X_OK)})
+    inner = [each for folder in (paths.output_dir, paths.processed_dir) for each in folder.rglob("*") if each.is_dir()]
+    closed = sorted({str(each) for each in (*map(_nearest, folders), *inner) if not os.access(each, os.W_OK | os.X_OK)})
+    if store is not None and store.is_file() and not os.access(store, os.W_OK):
+        closed.append(str(store))
     if closed:
         said = f"cannot be written: {', '.join(closed)}"
         yield Check("folders", "broken", said, "check the owner and the permissions (ls -ld), or whether it is mounted read-only")
@@ -229,7 +232,7 @@ def _store(config: Config) -> Check:
     path = config.mlflow.sqlite_file
     if path is None:
         return Check("store", "note", "a server's; not looked at")
-    if not path.is_file():
+    if not path.is_file() or not path.stat().st_size:
         return Check("store", "note", f"there is no {path} yet", "tabtrail train")
     away = f"{move_aside(path, '.damaged')}, then `tabtrail run` (or restore a backup)"
     try:
@@ -271,10 +274,12 @@ def _history(config: Config, store: Check) -> Check:
     return Check("history", "ok", f"{len(entries):,} entries, their chain of hashes holds")
 
 
-def _bundle(config: Config, *, started: bool) -> Check:
+def _bundle(config: Config, *, started: bool, deployed: bool) -> Check:
     try:
         bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
     except NotTrainedError as error:
+        if deployed:
+            return Check("bundle", "broken", f"the deployed one is gone: {error}", "tabtrail train")
         return Check("bundle", "note", str(error), "tabtrail train" if started else "tabtrail run")
     except BundleError as error:
         return Check("bundle", "broken", str(error), "tabtrail train")
@@ -283,9 +288,10 @@ def _bundle(config: Config, *, started: bool) -> Check:
 
 def _stages(config: Config) -> Check:
     found = status(config)
-    # What is stale for another reason is written anew anyway, and the page may be that of an older run.
-    kept = [each for each in found.stages if each.stage != "report" and {r.kind for r in each.reasons} <= {"missing", "altered"}]
-    touched = [reason.what for each in kept for reason in each.reasons]
+    # The page may be that of an older run, and the database, which has a check of its own, takes results up at any time.
+    free = (str(report_path(config)), str(config.paths.duckdb_file))
+    reasons = [reason for each in found.stages for reason in each.reasons if reason.kind in ("missing", "altered")]
+    touched = [reason.what for reason in reasons if not reason.what.startswith(free)]
     if touched:
         return Check("stages", "broken", "; ".join(touched[:5]), found.next_command)
     stale = [each.stage for each in found.stages if not each.fresh]

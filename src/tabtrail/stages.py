@@ -1,7 +1,9 @@
 """What each stage of a run depends on, and why it is stale: the same answer for `run` and for `status`."""
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -159,8 +161,8 @@ def train_reasons(config: Config, stage: Stage) -> list[Reason]:
         return found
     if read_json(leaderboard_path(config)) is None and not any(reason.kind == "missing" for reason in found):
         found.append(Reason("missing", f"{leaderboard_path(config)} cannot be read"))
-    if not _store_exists(config):
-        found.append(Reason("store", "the MLflow store is gone"))
+    if said := _store_complaint(config):
+        found.append(Reason("store", said))
     try:
         load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
     except BundleError as error:
@@ -190,9 +192,22 @@ def _touched(outputs: Mapping[str, str]) -> Iterator[Reason]:
             yield Reason("altered", f"{path} was altered")
 
 
-def _store_exists(config: Config) -> bool:
+def _store_complaint(config: Config) -> str:
+    """Return what is wrong with the MLflow store at a glance; empty where nothing is, or it is a server."""
     file = config.mlflow.sqlite_file
-    return file is None or file.is_file()
+    if file is None:
+        return ""
+    if not file.is_file():
+        return "the MLflow store is gone"
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM runs").fetchone()
+    except sqlite3.OperationalError as error:
+        # What else may be is the journal of a killed process, which whoever writes plays back.
+        return "the MLflow store has no runs" if "no such table" in str(error) else ""
+    except sqlite3.DatabaseError as error:
+        return f"the MLflow store is damaged ({error}); `tabtrail doctor` says what to do"
+    return ""
 
 
 def _sections(config: Config, *names: str) -> dict[str, Any]:

@@ -33,10 +33,11 @@ _LARGEST_TARGET = 1e100
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """One CSV that the dataset was made from: the file, how it was decoded, and its rows."""
+    """One CSV that the dataset was made from: the file (and what it holds decompressed), how it was decoded, and its rows."""
 
     name: str
     sha256: str
+    content_sha256: str
     bytes: int
     encoding: str
     replaced_characters: int
@@ -178,6 +179,8 @@ def _new_sources(sources: Mapping[str, Path], known: Manifest) -> dict[str, Path
     new = {name: sources[name] for name, digest in digests.items() if digest not in held}
     if not new:
         raise DataError(f"all {len(sources)} files are in the dataset already (the same sha256); nothing was appended")
+    if gone := sorted(set(held.values()) - sources.keys()):
+        raise DataError(f"{gone[0]} is in the dataset and gone; put it back, or run `tabtrail ingest` without --append")
     changed = sorted(new.keys() & set(held.values()))
     if changed:
         raise DataError(f"{changed[0]} has changed since it was ingested; run `tabtrail ingest` without --append")
@@ -284,6 +287,7 @@ class _Ingest:
         self.notes = list[str]()
         self.counts, self.rejected, self.warned = Counter[str](), Counter[str](), Counter[str]()
         self.keys = set[Any]()
+        self._held: tuple[SourceRecord, ...] = ()
 
     def read(self, sources: Mapping[str, Path], known: Manifest | None) -> "_Ingest":
         """Read all files; `DataError` where they have no rows, too many rejects, other columns or a file twice."""
@@ -292,6 +296,7 @@ class _Ingest:
             with readable(name):
                 self._progress.of += path.stat().st_size
         self.header = () if known is None else tuple(known.columns)
+        self._held = () if known is None else tuple(known.sources)
         for name, path in sources.items():
             self._read_file(name, path)
         label = self.sources[0].name if len(sources) == 1 else f"{len(sources)} files"
@@ -319,14 +324,25 @@ class _Ingest:
         rows, kept = (self.counts[name] - before[name] for name in ("rows", "kept"))
         if rows == 0:
             raise DataError(f"{source.name} has a header and no rows")
-        if twin := next((each.name for each in self.sources if each.sha256 == source.sha256), None):
-            raise DataError(f"{source.name} and {twin} are the same file (the same sha256); remove one of them")
+        known = (*self._held, *self.sources)
+        if twin := next((each.name for each in known if each.content_sha256 == source.content_sha256), None):
+            raise DataError(f"{source.name} and {twin} hold the same (the same sha256); remove one of them")
         self.writer.end_file()
         self._progress.done += source.size
         self.notes += source.notes
         synthetic = is_synthetic(path, source.sha256)
         self.sources.append(
-            SourceRecord(source.name, source.sha256, source.size, source.encoding, source.replaced, synthetic, rows, kept)
+            SourceRecord(
+                source.name,
+                source.sha256,
+                source.content_sha256,
+                source.size,
+                source.encoding,
+                source.replaced,
+                synthetic,
+                rows,
+                kept,
+            )
         )
 
     def _read_rows(self, source: SourceText) -> None:

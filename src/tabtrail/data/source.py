@@ -32,6 +32,7 @@ from tabtrail.sample import MARK_SUFFIX
 RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_stratum_")
 LARGEST_RECORD = 16 << 20
 _READ = 8 << 20
+_OTHERS = {b"\xfd7zX": "xz", b"PK\x03\x04": "a zip archive", b"BZh": "bzip2"}
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _C1_CONTROL = re.compile("[\x80-\x9f]")
 
@@ -46,6 +47,8 @@ def find_sources(config: Config) -> dict[str, Path]:
         return {path.name: path}
     root = config.root if path.is_relative_to(config.root) else Path(path.anchor)
     pattern = path.relative_to(root)
+    if path.is_dir():
+        raise ConfigError(f"paths.raw_csv: {path} is a folder; name its files by a pattern, as {path.name}/*.csv")
     if not glob.has_magic(str(pattern)):
         raise ConfigError(
             f"paths.raw_csv: there is no file {path}; put the CSV there, or `tabtrail sample` writes a synthetic one"
@@ -99,6 +102,11 @@ class SourceText:
         return self._digest.hexdigest()
 
     @property
+    def content_sha256(self) -> str:
+        """That of the decompressed file."""
+        return self._digest.content_hexdigest()
+
+    @property
     def tried_utf8(self) -> bool:
         """Whether `auto` took the text for UTF-8 by its first megabytes."""
         return self.auto and self._forced is None and self.encoding in ("utf-8", "utf-8-sig")
@@ -146,7 +154,7 @@ class SourceText:
     def _decoded(self) -> Iterator[bytes]:
         """Yield UTF-8. Text that says it is UTF-8 passes as it is: whoever parses it finds out where it is not."""
         decoder, lines = None, 0
-        undecided = self._forced is None and (self.auto or self.encoding in CODE_PAGES)
+        undecided = self._forced is None and (self.auto or self.encoding in (*CODE_PAGES, "iso8859-1"))
         for index, chunk in enumerate(self._digest.chunks(self.name)):
             if index == 0:
                 mark = mark_of(chunk[:4])
@@ -210,7 +218,7 @@ class SourceText:
 
 def _read_again(path: Path) -> Iterator[bytes]:
     with readable(path.name), path.open("rb") as file:
-        yield from _chunks(_decompressed(file), path.name)
+        yield from _chunks(_decompressed(file, path.name), path.name)
 
 
 @contextmanager
@@ -219,15 +227,16 @@ def readable(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"paths.raw_csv: {name} cannot be read: {error.strerror or error}") from error
+        raise ConfigError(f"paths.raw_csv: {name} cannot be read: {error.strerror or error}; check its permissions") from error
 
 
 def refuse_nul(name: str, block: bytes, line: int) -> None:
     """Raise `DataError` for a NUL character in a block that begins on some line."""
     if (at := block.find(b"\0")) >= 0:
         at_line = line + block.count(b"\n", 0, at)
+        order = "utf-16-be" if block[:4096:2].count(0) > block[1:4096:2].count(0) else "utf-16-le"
         raise DataError(
-            f"{name}, line {at_line:,}: a NUL character; the file is damaged, or it is UTF-16 (then set source.encoding: utf-16)"
+            f"{name}, line {at_line:,}: a NUL character; the file is damaged, or it is UTF-16 (then set source.encoding: {order})"
         )
 
 
@@ -287,18 +296,27 @@ class _Hashed(io.RawIOBase):
     """A file that is hashed while it is read, and counts the bytes."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._sha256, self.done = path, hashlib.sha256(), 0
+        self._path, self._sha256, self._content, self.done = path, hashlib.sha256(), hashlib.sha256(), 0
+        self._packed = False
         self._file: BinaryIO | None = None
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield what the file holds, decompressed; at the end every byte of it is hashed."""
         with readable(name), self._path.open("rb") as self._file:
-            yield from _chunks(_decompressed(cast(BinaryIO, self)), name)
+            plain = _decompressed(cast(BinaryIO, self), name)
+            self._packed = cast(Any, plain) is not self
+            for chunk in _chunks(plain, name):
+                if self._packed:
+                    self._content.update(chunk)
+                yield chunk
             while self.read(_READ):
                 pass
 
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()
+
+    def content_hexdigest(self) -> str:
+        return (self._content if self._packed else self._sha256).hexdigest()
 
     def readable(self) -> bool:
         return True
@@ -318,7 +336,7 @@ class _Hashed(io.RawIOBase):
         return len(block)
 
 
-def _decompressed(file: BinaryIO) -> BinaryIO:
+def _decompressed(file: BinaryIO, name: str) -> BinaryIO:
     peek = file.peek(4)[:4]  # type: ignore[attr-defined]
     if peek.startswith(_GZIP):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
@@ -326,6 +344,8 @@ def _decompressed(file: BinaryIO) -> BinaryIO:
         import pyarrow as pa
 
         return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
+    if kind := next((kind for magic, kind in _OTHERS.items() if peek.startswith(magic)), None):
+        raise DataError(f"{name} is {kind}, which is not read; unpack it, or compress it with gzip or zstd")
     return file
 
 

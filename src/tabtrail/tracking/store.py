@@ -1,10 +1,12 @@
 """The only code that talks to MLflow: explicit run ids, one batch a run, no fluent state, no autolog."""
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import re
+import shlex
 import sqlite3
 import tempfile
 import time
@@ -81,6 +83,8 @@ def open_store(uri: str, experiment: str) -> Store:
 
             if path.exists() and path.stat().st_size:
                 _require_store(path)
+                if not os.access(path, os.W_OK):
+                    raise StoreError(f"cannot write {path}: {os.strerror(errno.EACCES)}; check its owner and permissions (ls -l)")
             else:
                 # Made beside and moved in: a process killed among its migrations would leave a store that nothing can open.
                 unfinished = path.with_name(f".{path.name}.new")
@@ -92,7 +96,7 @@ def open_store(uri: str, experiment: str) -> Store:
             # Made here with its own artifact root: the client's default is ./mlruns of whatever folder we are in.
             store = SqlAlchemyStore(uri, str(path.parent))
             client = mlflow.MlflowClient(uri, uri)
-            return Store(client, uri, _experiment_id(client, experiment, store.create_experiment))
+            return Store(client, uri, _beside(client, path, _experiment_id(client, experiment, store.create_experiment)))
 
 
 @contextmanager
@@ -114,6 +118,18 @@ def store_errors(uri: str) -> Iterator[None]:
         raise StoreError(f"the MLflow store {shown} cannot be used ({reason}); {_remedy(shown, reason)}") from error
 
 
+def _beside(client: Any, path: Path, experiment_id: str) -> str:
+    """Return the experiment where its files are. MLflow notes absolute paths, and would go on in the place that was left."""
+    location = str(client.get_experiment(experiment_id).artifact_location)
+    kept = Path(location.removeprefix("file://"))
+    if "://" not in location.removeprefix("file://") and not kept.exists() and not kept.parent.exists():
+        raise StoreError(
+            f"the files of {_SQLITE}{path} lie in {kept.parent}, which is gone: was the project moved? Move it back, or link it:"
+            f" ln -s {shlex.quote(str(path.parent))} {shlex.quote(str(kept.parent))}"
+        )
+    return experiment_id
+
+
 def _require_store(path: Path) -> None:
     """MLflow would make its tables in whatever database it is given. Raises `StoreError` for one that is somebody else's."""
     try:
@@ -123,7 +139,7 @@ def _require_store(path: Path) -> None:
         return  # a journal that a killed process left is played back by who opens it to write
     except sqlite3.DatabaseError as error:
         raise StoreError(
-            f"the MLflow store {_SQLITE}{path} cannot be read ({error}); {_remedy(_SQLITE + str(path), '')}"
+            f"the MLflow store {_SQLITE}{path} cannot be read ({error}); {_remedy(_SQLITE + str(path), str(error))}"
         ) from None
     if tables and "experiments" not in tables:
         raise StoreError(
@@ -135,7 +151,7 @@ def _require_store(path: Path) -> None:
 def _remedy(uri: str, reason: str) -> str:
     if "full" in reason:
         return "make room on its disk, and run the command again"
-    if not uri.startswith(_SQLITE):
+    if not uri.startswith(_SQLITE) or not any(word in reason for word in ("malformed", "not a database", "damaged")):
         return "`tabtrail doctor` tells more"
     aside = move_aside(Path(uri.removeprefix(_SQLITE)), ".damaged")
     return f"if `tabtrail doctor` finds it damaged, restore a backup, or begin a new one: {aside}"
