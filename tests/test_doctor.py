@@ -109,15 +109,15 @@ def foreign_store(path: Path) -> None:
 DAMAGE: dict[str, tuple[Callable[[Project], None], set[str], list[str]]] = {
     "corrupted Parquet part": (lambda p: flip(part(p)), {"dataset", "stages"}, ["ingest", "--force"]),
     "vanished Parquet part": (lambda p: part(p).unlink(), {"dataset", "stages"}, ["ingest", "--force"]),
-    "truncated database": (lambda p: truncate(p.root / "duckdb" / "sales.duckdb"), {"database", "stages"}, ["eda", "--force"]),
+    "truncated database": (lambda p: truncate(p.root / "duckdb" / "sales.duckdb"), {"database"}, ["eda", "--force"]),
     "foreign database": (
         lambda p: foreign_database(p.root / "duckdb" / "sales.duckdb"),
-        {"database", "stages"},
+        {"database"},
         ["eda", "--force"],
     ),
     "text for a database": (
         lambda p: (p.root / "duckdb" / "sales.duckdb").write_text("no") and None,
-        {"database", "stages"},
+        {"database"},
         ["eda", "--force"],
     ),
     "altered bundle": (lambda p: flip(p.root / "models" / "sales_regressor.onnx"), {"bundle"}, ["train"]),

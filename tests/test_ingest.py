@@ -194,7 +194,7 @@ BAD_FILES: dict[str, tuple[Callable[[bytes], bytes], list[str], str]] = {
         ["source.encoding=utf-8"],
         r"line \d+: these bytes are not utf-8; set source.encoding: cp850",
     ),
-    "latin-1 that is not": (lambda data: data, ["source.encoding=latin-1"], r"invisible control characters"),
+    "latin-1 that is not": (lambda data: data, ["source.encoding=latin-1"], r"the bytes read as cp850, not iso8859-1"),
     "UTF-8 under a code page": (lambda data: data.decode("cp850").encode(), [], r"the bytes read as utf-8, not cp850"),
     "another code page": (lambda data: data, ["source.encoding=cp1252"], r"the bytes read as cp850, not cp1252"),
     "lines that end in CR": (lambda data: data.replace(b"\n", b"\r"), [], r"its lines end in CR alone"),
@@ -400,7 +400,7 @@ def test_the_same_file_is_not_appended_twice(project: Project) -> None:
     both = project.config("paths.raw_csv=data/raw/*.csv")
     with pytest.raises(DataError, match=r"again.csv is in the dataset already \(as sales_data_sample.csv, the same sha256\)"):
         ingest(both, append=True)
-    with pytest.raises(DataError, match=r"are the same file \(the same sha256\); remove one of them"):
+    with pytest.raises(DataError, match=r"hold the same \(the same sha256\); remove one of them"):
         ingest(both)
     with project.csv.open("ab") as file:
         file.write(b"1,2\n")

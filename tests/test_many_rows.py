@@ -96,7 +96,7 @@ def test_a_cap_that_leaves_too_few_groups_is_said(project: Project) -> None:
 
 
 def test_a_run_with_a_cap_says_what_it_chose_on(project: Project) -> None:
-    report = pipeline.run(project.config(*ONE_CANDIDATE, "split.max_rows=500"))
+    report = pipeline.run(project.config(*ONE_CANDIDATE, "split.max_rows=500"), report=False)
     assert report.leaderboard.split["max_rows"] == 500
     said = [note for note in report.leaderboard.notes if "sample" in note]
     assert len(said) == 1

@@ -41,7 +41,7 @@ def timeless(report: Report) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> tuple[Project, Report]:
     project = make_project(tmp_path_factory.mktemp("quiet"), sample_csv)
-    return project, pipeline.run(project.config(*FAST))
+    return project, pipeline.run(project.config(*FAST), report=False)
 
 
 def runs(project: Project) -> list[Any]:
@@ -79,7 +79,7 @@ def kill_when_some_are_finished(project: Project) -> dict[str, str]:
 def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(project: Project, quiet: tuple[Project, Report]) -> None:
     before = kill_when_some_are_finished(project)
     said: list[str] = []
-    report = pipeline.run(project.config(*FAST), progress=pipeline.Progress(say=said.append))
+    report = pipeline.run(project.config(*FAST), report=False, progress=pipeline.Progress(say=said.append))
     assert any("continuing benchmark" in line for line in said)
     assert timeless(report) == timeless(quiet[1])
     after = {row.candidate: row.run_id for row in report.leaderboard.candidates}
@@ -92,7 +92,7 @@ def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(project: Pr
 
 def test_forced_training_fits_everything_anew(project: Project) -> None:
     before = kill_when_some_are_finished(project)
-    report = pipeline.run(project.config(*FAST), force=True)
+    report = pipeline.run(project.config(*FAST), report=False, force=True)
     assert not set(before.values()) & {row.run_id for row in report.leaderboard.candidates}
 
 
@@ -101,7 +101,7 @@ def test_a_finished_model_that_was_altered_is_not_loaded(project: Project) -> No
     for path in (project.root / "mlruns").rglob("model.pkl"):
         path.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
     with pytest.raises(StoreError, match="was altered; train anew with --force"):
-        pipeline.run(project.config(*FAST))
+        pipeline.run(project.config(*FAST), report=False)
     assert not Path("pwned").exists()
 
 

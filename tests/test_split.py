@@ -117,17 +117,19 @@ def test_rows_without_a_date_are_counted_where_time_splits() -> None:
 def test_a_random_split_of_rows_that_belong_together_is_refused_unless_it_is_said_aloud(project: Project) -> None:
     settings = ["split.kind=random", *ONE_CANDIDATE]
     with pytest.raises(ConfigError, match=r"rows? of one ORDERNUMBER on both sides; use split.kind: group, or set"):
-        pipeline.run(project.config(*settings))
+        pipeline.run(project.config(*settings), report=False)
     with pytest.raises(ConfigError, match=r"learn from later dates than it is tested on \(ORDERDATE spans \d+ dates\)"):
-        pipeline.run(project.config(*settings, "split.group_key=null"))
-    board = pipeline.run(project.config(*settings, "split.allow_leaky=true")).leaderboard
+        pipeline.run(project.config(*settings, "split.group_key=null"), report=False)
+    board = pipeline.run(project.config(*settings, "split.allow_leaky=true"), report=False).leaderboard
     assert any("random split although rows may belong together" in note for note in board.notes)
     assert {finding.kind for finding in board.findings} >= {"groups_across_split", "dates_across_split"}
 
 
 @pytest.mark.parametrize("kind", ["time", "group_time"])
 def test_a_benchmark_can_be_split_by_time(project: Project, kind: str) -> None:
-    board = pipeline.run(project.config(f"split.kind={kind}", "split.gap_days=7", "split.repeats=1", *ONE_CANDIDATE)).leaderboard
+    board = pipeline.run(
+        project.config(f"split.kind={kind}", "split.gap_days=7", "split.repeats=1", *ONE_CANDIDATE), report=False
+    ).leaderboard
     assert board.split["kind"] == kind
     assert board.train_rows + board.test_rows < board.rows
 

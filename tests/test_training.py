@@ -50,10 +50,10 @@ def test_the_findings_stand_at_the_top_of_the_report(trained: Trained) -> None:
 
 def test_the_policy_error_stops_before_anything_is_fitted_and_drop_leaves_the_column_out(project: Project) -> None:
     with pytest.raises(LeakageError, match=r"leakage.policy is error, and 1 finding stands .* DEALSIZE: binned") as caught:
-        pipeline.run(project.config("leakage.policy=error", *ONE_CANDIDATE))
+        pipeline.run(project.config("leakage.policy=error", *ONE_CANDIDATE), report=False)
     assert caught.value.exit_code == 4
     assert list(project.config().paths.models_dir.iterdir()) == []
-    report = pipeline.run(project.config("leakage.policy=drop", *ONE_CANDIDATE))
+    report = pipeline.run(project.config("leakage.policy=drop", *ONE_CANDIDATE), report=False)
     bundle = load_bundle(project.config().paths.models_dir, "sales_regressor")
     assert "DEALSIZE" not in bundle.schema.names
     assert [finding.column for finding in report.leaderboard.findings] == ["DEALSIZE"]
@@ -83,7 +83,7 @@ def test_every_candidate_has_its_difference_to_the_best_with_an_interval(trained
 def test_the_rule_best_takes_the_best_and_one_standard_error_the_smallest_near_it(project: Project) -> None:
     many = "candidates={RandomForest_60: {n_estimators: 60}, RandomForest_59: {n_estimators: 59}, LinearRegression: {}}"
     boards = {
-        rule: pipeline.run(project.config(f"choice.rule={rule}", many, "split.repeats=2")).leaderboard
+        rule: pipeline.run(project.config(f"choice.rule={rule}", many, "split.repeats=2"), report=False).leaderboard
         for rule in ("best", "one_standard_error")
     }
     assert boards["best"].champion == boards["best"].best
