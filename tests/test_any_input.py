@@ -148,6 +148,9 @@ def check_json(client: httpx.Client, path: str, body: bytes) -> str:
 @example(text=b"")
 @example(text=b"a: &a [x, x]\nb: *a\n")
 @example(text=b"? {a: 1}\n: 2\n")
+@example(text=b"'[key]':")
+@example(text=b"version: 2\npaths: {'[key]': x}\nmodel: {}\n")
+@example(text=b"version: 2\npaths: {}\nmodel: {}\ncandidates: {'[key]': {}, '/': {}}\n")
 @example(text=b"!!python/object/apply:os.system [true]\n")
 def test_any_yaml_is_a_config_or_refused(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
     check_yaml(tmp_path_factory.mktemp("any"), text)

@@ -552,9 +552,11 @@ def _resolve(config: Config, root: Path) -> Config:
 
 
 def _explain(raw: RawConfig, detail: dict[str, Any]) -> str:
-    key: KeyPath = tuple(part for part in detail["loc"] if part != "[key]")
+    unknown = detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    # Pydantic ends the path of a key that cannot be one with "[key]".
+    key: KeyPath = detail["loc"] if unknown or detail["loc"][-1:] != ("[key]",) else detail["loc"][:-1]
     where = f"{raw.locate(key)}: {_dotted(key)}"
-    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if unknown:
         return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
     if detail["type"] in ("missing", "missing_argument"):
         return f"{where}: this key is required"
