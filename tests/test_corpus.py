@@ -170,9 +170,10 @@ def assert_accounted_for(config: Config, manifest: Manifest) -> None:
 FIELD = st.sampled_from(
     ["1", "-2.5", "x", "", " ", "é", '"q"', '"a,b"', '"l\nl"', '"c\rc"', '5" p', '"', "1e999", "nan", "+3", " 4", "\r"]
 )
-LINE = st.lists(FIELD, min_size=0, max_size=6).map(",".join)
-TABLE = st.tuples(st.lists(LINE, max_size=12), st.sampled_from(["\n", "\r\n"])).map(
-    lambda t: t[1].join(["a,b,n,y", *t[0]]).encode()
+GOOD = [f"{n}.5,t{n},{n},{n * 2}" for n in range(4)]
+LINE = st.lists(FIELD, min_size=0, max_size=6).map(",".join) | st.sampled_from(GOOD)
+TABLE = st.tuples(st.sampled_from([0, 4]), st.lists(LINE, max_size=12), st.sampled_from(["\n", "\r\n"])).map(
+    lambda t: t[2].join(["a,b,n,y", *GOOD[: t[0]], *t[1]]).encode()
 )
 ANY_CSV = st.one_of(TABLE, st.binary(max_size=200).map(lambda data: b"a,b,n,y\n" + data), st.binary(max_size=60))
 
