@@ -42,14 +42,14 @@ def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(value, (*path, key))
 
 
-def changed(tree: Any, path: tuple[Any, ...], value: Any) -> str:
-    """Return the YAML of the tree with another value at a place."""
+def changed(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return the tree with another value at a place."""
     tree = deepcopy(tree)
     inner = tree
     for key in path[:-1]:
         inner = inner[key]
     inner[path[-1]] = value
-    return yaml.safe_dump(tree, allow_unicode=True)
+    return tree
 
 
 def spliced(text: bytes, at: int, length: int, new: bytes) -> bytes:
@@ -62,7 +62,11 @@ def splices(text: bytes) -> "st.SearchStrategy[bytes]":
 
 
 ANY_YAML = st.one_of(
-    st.builds(lambda path, value: changed(TREE, path, value).encode(), st.sampled_from(list(places(TREE))), VALUES),
+    st.builds(
+        lambda path, value: yaml.safe_dump(changed(TREE, path, value), allow_unicode=True).encode(),
+        st.sampled_from(list(places(TREE))),
+        VALUES,
+    ),
     splices(YAML_TEXT.encode()),
     st.binary(max_size=80),
     VALUES.map(lambda value: yaml.safe_dump(value, allow_unicode=True).encode("utf-8", "surrogatepass")),
@@ -96,7 +100,10 @@ def as_json(tree: Any) -> bytes:
 ANY_JSON = st.one_of(
     *(
         st.builds(
-            lambda tree, path, value: json_of(tree, path, value), st.just(tree), st.sampled_from(list(places(tree))), VALUES
+            lambda tree, path, value: as_json(changed(tree, path, value)),
+            st.just(tree),
+            st.sampled_from(list(places(tree))),
+            VALUES,
         )
         for tree in BODIES
     ),
@@ -104,15 +111,6 @@ ANY_JSON = st.one_of(
     VALUES.map(as_json),
     st.binary(max_size=80),
 )
-
-
-def json_of(tree: Any, path: tuple[Any, ...], value: Any) -> bytes:
-    tree = deepcopy(tree)
-    inner = tree
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    return as_json(tree)
 
 
 def check_yaml(folder: Path, text: bytes) -> str:

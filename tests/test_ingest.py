@@ -583,6 +583,16 @@ def test_a_long_line_and_lines_that_look_like_compressed_data_are_read(tmp_path:
     assert rejects.get_column("a").to_list()[1:] == ["x^2", "\ufeffx"]
 
 
+def test_appended_rows_that_are_all_rejected_change_no_statistics(tmp_path: Path) -> None:
+    config = tiny(tmp_path, {"1.csv": ROWS + "5,,3\n"})
+    before, _ = pipeline.run_ingest(config)
+    (tmp_path / "raw" / "2.csv").write_text("a,b,y\nno,q,1\n")
+    after, _ = pipeline.run_ingest(config, append=True)
+    assert (after.rows_in, after.rows_kept) == (before.rows_in + 1, before.rows_kept)
+    assert after.statistics == before.statistics
+    assert after.nulls["b"] == 1
+
+
 def test_the_target_of_appended_rows_is_looked_at_too(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"1.csv": ROWS})
     pipeline.run_ingest(config)

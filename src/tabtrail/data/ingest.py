@@ -409,7 +409,8 @@ def _describe(config: Config, read: _Ingest, folder: Path, known: Manifest | Non
     rejects, warnings = Counter(read.rejected), Counter({name: read.warned[name] for name in _warnings(config)})
     notes = read.notes
     if known is not None:
-        statistics = merged(known.statistics, known.rows_kept, statistics or known.statistics, rows_kept)
+        old = known.statistics
+        statistics = merged(old, known.rows_kept, statistics, rows_kept) if statistics else old
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)
         warnings.update(known.warnings)
