@@ -131,19 +131,13 @@ def temporary_siblings(folder: Path, name: str = "") -> list[Path]:
 def storage_errors(folder: Path) -> Iterator[None]:
     """Turn what a full, read-only or failing disk raises into a `TabtrailError` that says where and what to do."""
     try:
-        yield
+        with _libraries_told():
+            yield
     except OSError as error:
         if error.errno not in _STORAGE:
             raise
         where = error.filename if isinstance(error.filename, str | Path) else folder
         raise TabtrailError(_no_write(Path(where), error)) from error
-    except TabtrailError:
-        raise
-    except Exception as error:
-        number = _told_in_text(error)
-        if number is None:
-            raise
-        raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
 
 
 def sync(path: Path) -> None:
@@ -160,16 +154,24 @@ def sync(path: Path) -> None:
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     try:
-        yield
+        with _libraries_told():
+            yield
     except OSError as error:
         raise TabtrailError(_no_write(folder, error)) from error
-    except TabtrailError:
+
+
+@contextlib.contextmanager
+def _libraries_told() -> Iterator[None]:
+    """Raise as `OSError` what libraries such as Polars tell of the system in the text of an error of their own."""
+    try:
+        yield
+    except (OSError, TabtrailError):
         raise
     except Exception as error:
-        number = _told_in_text(error)
+        number = next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
         if number is None:
             raise
-        raise TabtrailError(_no_write(folder, OSError(number, ""))) from error
+        raise OSError(number, os.strerror(number)) from error
 
 
 @contextlib.contextmanager
@@ -183,11 +185,6 @@ def _full_told(folder: Path) -> Iterator[None]:
         if shutil.disk_usage(folder).free >= _LEAST_FREE_BYTES:
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-
-
-def _told_in_text(error: Exception) -> int | None:
-    """Polars and others tell the system's error in their text alone."""
-    return next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
 
 
 def _no_write(folder: Path, error: OSError) -> str:
