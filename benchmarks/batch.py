@@ -15,10 +15,10 @@ from pathlib import Path
 
 from measure import ONE_THREAD, ROOT, comparison, report, spend
 
-from tabtrail.bundle import read_metadata
-from tabtrail.config import load_config
+from tabtrail.bundle.files import read_metadata
+from tabtrail.config.tree import load_config
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported
-from tabtrail.schema import ModelSchema
 
 ENGINE = """
 import json, sys, time

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from tabtrail.champion import export_champion
-from tabtrail.config import load_config
+from tabtrail.config.tree import load_config
 from tabtrail.data.ingest import ingest, scan_dataset
-from tabtrail.evidence.parity import run_onnx
+from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.split import split_training_part
 from tabtrail.modeling.table import load_table
+from tabtrail.workflows.champion import export_champion
 
 CONFIG = Path(__file__).parents[1] / "examples" / "california_housing" / "config.yaml"
 

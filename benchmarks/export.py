@@ -69,7 +69,7 @@ def fitted(config: Any) -> tuple[Any, Any, Any]:
 def ours(config: Any) -> dict[str, Any]:
     import skl2onnx  # noqa: F401 - imported before the clock starts, as below
 
-    from tabtrail.champion import prove
+    from tabtrail.workflows.champion import prove
 
     model, table, split = fitted(plain(config))
     start = time.process_time()

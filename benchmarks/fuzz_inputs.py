@@ -21,12 +21,13 @@ import psutil
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
+
 from serving import started
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from tests.data.test_corpus import ANY_CSV, check_any  # noqa: E402
 from tests.test_any_input import ANY_JSON, ANY_YAML, PATHS, check_json, check_yaml  # noqa: E402
-from tests.test_corpus import ANY_CSV, check_any  # noqa: E402
 
 
 def main() -> None:

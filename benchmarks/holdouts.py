@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from tabtrail.champion import graph_bytes
-from tabtrail.config import Config, load_config
+from tabtrail.config.tree import Config, load_config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.modeling.benchmark import build_model, run_benchmark
 from tabtrail.modeling.candidates import Candidate
@@ -28,6 +27,7 @@ from tabtrail.modeling.metrics import score
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, load_table, needed_columns
+from tabtrail.workflows.champion import graph_bytes
 
 DEFAULTS = ("LinearRegression", "RandomForest", "GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
 

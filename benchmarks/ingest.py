@@ -80,7 +80,7 @@ def measure(folder: Path, rows: int, repeats: int, names: list[str]) -> dict[str
 
 def make_files(folder: Path, rows: int) -> dict[str, Path]:
     """Write the CSV in both encodings, unless it is there."""
-    from tabtrail.sample import write_sample
+    from tabtrail.data.sample import write_sample
 
     files = {"cp850": folder / f"sample-{rows}-cp850.csv", "utf-8": folder / f"sample-{rows}-utf8.csv"}
     if all(path.is_file() for path in files.values()):
@@ -101,7 +101,7 @@ def make_files(folder: Path, rows: int) -> dict[str, Path]:
 
 def ours(source: Path, target: Path) -> None:
     """The configured ingest: contract, rejects, statistics, hashes, manifest."""
-    from tabtrail.config import load_config
+    from tabtrail.config.tree import load_config
     from tabtrail.data.ingest import ingest
 
     overrides = [f"paths.raw_csv={source}", f"paths.processed_dir={target}/sales_parquet", "source.encoding=auto"]

@@ -33,16 +33,16 @@ from typing import Any
 
 from resume import TIMED
 
-from tabtrail.artifacts import importance_path, leaderboard_path, report_path
-from tabtrail.bundle import load_bundle, metadata_path
-from tabtrail.config import Config, load_config
+from tabtrail.bundle.files import load_bundle, metadata_path
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.config.tree import Config, load_config
 from tabtrail.data.ingest import read_manifest
 from tabtrail.data.warehouse import query
 from tabtrail.errors import NotTrainedError
-from tabtrail.hashes import sha256_file, sha256_folder
-from tabtrail.predictor import Predictor
-from tabtrail.project_lock import leftovers
-from tabtrail.status import status
+from tabtrail.project.lock import leftovers
+from tabtrail.project.paths import importance_path, leaderboard_path, report_path
+from tabtrail.project.status import status
+from tabtrail.system.hashes import sha256_file, sha256_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = [

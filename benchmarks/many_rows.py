@@ -17,12 +17,12 @@ from typing import Any
 import psutil
 
 from tabtrail import pipeline
-from tabtrail.config import load_config
+from tabtrail.config.tree import load_config
 from tabtrail.data.ingest import scan_dataset
+from tabtrail.data.sample import write_sample
 from tabtrail.errors import reported
 from tabtrail.modeling.table import load_table, needed_columns
 from tabtrail.progress import Progress
-from tabtrail.sample import write_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 CANDIDATES = "candidates={LinearRegression: {}, LightGBM: {n_estimators: 100}}"

@@ -24,10 +24,10 @@ from typing import Any
 
 from measure import ROOT, Spent, comparison, report, spend
 
-from tabtrail.bundle import read_metadata
+from tabtrail.bundle.files import read_metadata
+from tabtrail.cli.predict import locate_bundle
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported
-from tabtrail.predict_cli import locate_bundle
-from tabtrail.schema import ModelSchema
 
 JOBLIB = """
 import json, sys

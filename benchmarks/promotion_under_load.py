@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail import pipeline
-from tabtrail.bundle import load_bundle
-from tabtrail.config import Config, load_config
+from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.config.tree import Config, load_config
+from tabtrail.data.sample import write_sample
 from tabtrail.errors import reported
-from tabtrail.predictor import Predictor
-from tabtrail.sample import write_sample
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("{LinearRegression: {}}", "{RandomForest_5: {n_estimators: 5, max_depth: 4}}")

@@ -31,11 +31,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from tabtrail.config import Risk
-from tabtrail.risk.backtest import backtest
-from tabtrail.risk.conformal import measure_coverage
-from tabtrail.risk.garch import Garch, fit_garch
-from tabtrail.risk.origins import run_outer, run_trials
+from tabtrail.config.tree import Risk
+from tabtrail.forecast.local.conformal import measure_coverage
+from tabtrail.forecast.local.origins import run_outer, run_trials
+from tabtrail.forecast.risk.backtest import backtest
+from tabtrail.forecast.risk.garch import Garch, fit_garch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 OMEGA, ALPHA, BETA, NU = 4.0, 0.1, 0.8, 6.0
@@ -117,9 +117,10 @@ def coverage(share: float) -> dict[str, Any]:
 def hostile(share: float) -> dict[str, Any]:
     from datetime import date
 
-    from tabtrail.risk.series import Segment, Series
     from test_hostile_series import FULL, check
     from test_hostile_series import hostile as make
+
+    from tabtrail.forecast.local.series import Segment, Series
 
     statuses: Counter[str] = Counter()
     for seed in range(int(1000 * share)):
@@ -129,7 +130,7 @@ def hostile(share: float) -> dict[str, Any]:
 
 def sweep(config_file: Path) -> dict[str, Any]:
     from tabtrail import pipeline
-    from tabtrail.config import load_config
+    from tabtrail.config.tree import load_config
 
     start = time.perf_counter()
     results, found = pipeline.run_sweep(load_config(config_file))

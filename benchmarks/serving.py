@@ -35,10 +35,10 @@ from typing import Any
 import psutil
 from measure import comparison, report
 
-from tabtrail.bundle import read_metadata
-from tabtrail.config import Config, load_config
+from tabtrail.bundle.files import read_metadata
+from tabtrail.config.tree import Config, load_config
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported
-from tabtrail.schema import ModelSchema
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUEST_MODEL = """

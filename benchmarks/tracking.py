@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def load(csv: Path, folder: Path) -> Any:
-    from tabtrail.config import load_config
+    from tabtrail.config.tree import load_config
 
     paths = {"processed_dir": "data/sales_parquet", "duckdb_file": "sales.duckdb", "models_dir": "models", "output_dir": "output"}
     overrides = [f"paths.{key}={folder}/{value}" for key, value in paths.items()]
@@ -81,12 +81,12 @@ def fits(config: Any) -> Any:
 
 
 def untracked(config: Any) -> None:
-    from tabtrail.champion import bundle_champion, explain_champion, export_champion, prove
     from tabtrail.data.ingest import read_manifest
     from tabtrail.modeling.benchmark import run_benchmark
     from tabtrail.modeling.leaderboard import build_leaderboard
     from tabtrail.progress import SILENT
-    from tabtrail.training import prepare
+    from tabtrail.workflows.champion import bundle_champion, explain_champion, export_champion, prove
+    from tabtrail.workflows.train import prepare
 
     ready = prepare(config, SILENT)
     benchmark = run_benchmark(

@@ -4,6 +4,6 @@ import gc
 
 if __name__ == "__main__":
     gc.disable()  # before the imports: collecting while they load is what it would do most of the time
-    from tabtrail.predict_cli import run_program
+    from tabtrail.cli.predict import run_program
 
     run_program("python -m src.predict_sales")

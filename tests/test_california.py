@@ -6,19 +6,19 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.model_selection import train_test_split
+from tests.support.projects import CALIFORNIA_CSV, REPO
 
-from conftest import CALIFORNIA_CSV, REPO
 from tabtrail import pipeline
-from tabtrail.bundle import load_bundle
-from tabtrail.champion import export_champion
-from tabtrail.config import Config, load_config
+from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.config.tree import Config, load_config
 from tabtrail.data.ingest import scan_dataset
-from tabtrail.evidence.parity import run_onnx
+from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.split import split_training_part
 from tabtrail.modeling.table import load_table
-from tabtrail.predictor import Predictor
+from tabtrail.workflows.champion import export_champion
 
 EXAMPLE = REPO / "examples" / "california_housing" / "config.yaml"
 # One of the example's candidates, with fewer rounds, for the time of a test.

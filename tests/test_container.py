@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-from conftest import REPO, Project, serving
+from tests.support.projects import REPO, Project, serving
 
 KNOWN = {"FROM", "ARG", "ENV", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
 Stage = list[tuple[str, str]]

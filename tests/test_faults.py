@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.projects import ONE_CANDIDATE, Project
 
-from conftest import ONE_CANDIDATE, Project
 from tabtrail import pipeline
 from tabtrail.errors import TabtrailError
 
@@ -19,7 +19,7 @@ LIMITED = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
-from tabtrail.cli import main
+from tabtrail.cli.app import main
 main()
 """
 BUSY = """

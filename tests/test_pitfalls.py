@@ -10,20 +10,20 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
+from test_cli import call, run_in
+from test_ingest import swap_day_and_month
+from test_service import serving
+from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained
 
-from conftest import ONE_CANDIDATE, REPO, Project, Trained
 from tabtrail import pipeline
-from tabtrail.bundle import load_bundle
-from tabtrail.config import Config
+from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import BundleError, ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.preprocess import feature_frame
 from tabtrail.modeling.table import load_table
-from tabtrail.predictor import Predictor
-from test_cli import call, run_in
-from test_ingest import swap_day_and_month
-from test_service import serving
 
 
 def test_day_first_date_inference_swapped_days_and_months_unnoticed(project: Project) -> None:
@@ -152,7 +152,7 @@ def test_the_first_request_imported_shap(trained: Trained) -> None:
         "import sys, json\n"
         "from pathlib import Path\n"
         "from fastapi.testclient import TestClient\n"
-        "from tabtrail.config import load_config\n"
+        "from tabtrail.config.tree import load_config\n"
         "from tabtrail.serving.app import create_app\n"
         "with TestClient(create_app(load_config(Path(sys.argv[1])))) as client:\n"
         "    request = client.get('/openapi.json').json()['paths']['/predict']['post']['requestBody']\n"

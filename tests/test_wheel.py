@@ -9,8 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from conftest import REPO, Trained
+from tests.support.projects import REPO, Trained
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """`python -m tabtrail` is the `tabtrail` command."""
 
-from tabtrail.cli import main
+from tabtrail.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -8,21 +8,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabtrail.artifacts import artifact_paths, importance_path, leaderboard_path, promotion_path, shap_path
-from tabtrail.bundle import read_metadata
-from tabtrail.config import Config
+from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.signing import require_key_pair
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, verify_dataset
 from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
 from tabtrail.data.summaries import summarise
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_result_tables
 from tabtrail.errors import BundleError, DataError, UsageError
-from tabtrail.files import read_json, require_writable, write_parquet
-from tabtrail.hashes import sha256_file
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
-from tabtrail.project_lock import project_lock
-from tabtrail.signing import require_key_pair
-from tabtrail.stages import (
+from tabtrail.project.lock import project_lock
+from tabtrail.project.paths import artifact_paths, importance_path, leaderboard_path, promotion_path, shap_path
+from tabtrail.project.stages import (
     eda_outputs,
     eda_stage,
     has_run,
@@ -33,13 +31,15 @@ from tabtrail.stages import (
     train_stage,
     tuned_candidates,
 )
+from tabtrail.system.files import read_json, require_writable, write_parquet
+from tabtrail.system.hashes import sha256_file
 
 if TYPE_CHECKING:
-    from tabtrail.forecasting import Written
-    from tabtrail.promotion import Outcome
-    from tabtrail.risk.champion import ChampionErrors
-    from tabtrail.risk.result import SegmentResult
-    from tabtrail.risk.sweep import Sweep
+    from tabtrail.forecast.champion_errors import ChampionErrors
+    from tabtrail.forecast.result import SegmentResult
+    from tabtrail.forecast.sweep import Sweep
+    from tabtrail.workflows.forecast import Written
+    from tabtrail.workflows.promote import Outcome
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def run_report(config: Config, *, force: bool = False, progress: Progress = SILE
             progress.say("report: unchanged")
             return False
         require_writable(config.paths.output_dir)
-        from tabtrail.reporting import report_last_run
+        from tabtrail.workflows.report import report_last_run
 
         written = report_last_run(config.with_candidates(tuned_candidates(config)), progress)
         stage.record({str(path): sha256_file(path) for path in (written.page, *written.pictures)})
@@ -184,7 +184,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
             return Leaderboard.from_dict(stored), False
         require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
         require_key_pair(config.bundle.signing_key, config.bundle.public_key)
-        from tabtrail.training import train_models  # seconds of imports that an unchanged run does not need
+        from tabtrail.workflows.train import train_models  # seconds of imports that an unchanged run does not need
 
         leaderboard = train_models(config, manifest, progress, force=force)
         _write_promotions(config)
@@ -227,7 +227,7 @@ def deployment(config: Config, leaderboard: Leaderboard) -> Deployment:
 
 def run_promote(config: Config, what: str, *, force: bool, reason: str, progress: Progress = SILENT) -> "Outcome":
     """Promote a run or version as `promotion.promote` does, and bring the history into the database."""
-    from tabtrail.promotion import promote
+    from tabtrail.workflows.promote import promote
 
     with project_lock(config, "promote", progress):
         return _recorded(config, promote(config, what, force=force, reason=reason))
@@ -235,7 +235,7 @@ def run_promote(config: Config, what: str, *, force: bool, reason: str, progress
 
 def run_rollback(config: Config, *, reason: str, progress: Progress = SILENT) -> "Outcome":
     """Go back to the model before as `promotion.rollback` does, and bring the history into the database."""
-    from tabtrail.promotion import rollback
+    from tabtrail.workflows.promote import rollback
 
     with project_lock(config, "rollback", progress):
         return _recorded(config, rollback(config, reason))
@@ -249,8 +249,8 @@ def _recorded(config: Config, outcome: "Outcome") -> "Outcome":
 
 
 def _write_promotions(config: Config) -> None:
-    from tabtrail.promotion import history
     from tabtrail.tracking.history import history_table
+    from tabtrail.workflows.promote import history
 
     write_parquet(promotions_file(config), history_table(history(config)))
 
@@ -260,7 +260,7 @@ def run_forecast(config: Config, segment: Mapping[str, str], *, progress: Progre
     with project_lock(config, "forecast", progress):
         manifest = verify_dataset(config)
         require_writable(config.paths.output_dir)
-        from tabtrail.forecasting import forecast_segment
+        from tabtrail.workflows.forecast import forecast_segment
 
         return forecast_segment(config, manifest, segment, progress)
 
@@ -270,7 +270,7 @@ def run_sweep(config: Config, by: Sequence[str] = (), *, progress: Progress = SI
     with project_lock(config, "forecast --all", progress):
         manifest = verify_dataset(config)
         require_writable(config.paths.output_dir)
-        from tabtrail.forecasting import forecast_all
+        from tabtrail.workflows.forecast import forecast_all
 
         found = forecast_all(config, manifest, by, progress)
         _refresh_tables(config, manifest)
@@ -281,7 +281,7 @@ def run_champion_errors(config: Config, *, progress: Progress = SILENT) -> "Cham
     """Look at the champion's errors over time; return what became of them."""
     with project_lock(config, "forecast --champion", progress):
         require_writable(config.paths.output_dir)
-        from tabtrail.forecasting import forecast_champion
+        from tabtrail.workflows.forecast import forecast_champion
 
         return forecast_champion(config)
 

@@ -14,17 +14,17 @@ from typing import Any
 import polars as pl
 
 from tabtrail import __version__
-from tabtrail.config import Config
-from tabtrail.data.contract import Checked, Contract, Fences, break_circuit, outlier_rule
+from tabtrail.config.tree import Config
+from tabtrail.data.checks import Checked, Contract, Fences, break_circuit, outlier_rule
 from tabtrail.data.outliers import sequential_fences
 from tabtrail.data.partitions import ColumnStatistics, DatasetWriter, RejectWriter, link_files, merged
 from tabtrail.data.records import RecordReader
-from tabtrail.data.source import SourceText, UndecodableText, find_sources, read_header, readable
+from tabtrail.data.sample import mark_path
 from tabtrail.errors import ConfigError, DataError, require_keys
-from tabtrail.files import TEMPORARY, atomic_file, atomic_folder, make_folder, read_json, write_json
-from tabtrail.hashes import sha256_file, sha256_folder, sha256_json
 from tabtrail.progress import SILENT, Progress
-from tabtrail.sample import mark_path
+from tabtrail.reading.source import SourceText, UndecodableText, find_sources, read_header, readable
+from tabtrail.system.files import TEMPORARY, atomic_file, atomic_folder, make_folder, read_json, write_json
+from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
 
 _SAY_SECONDS = 0.5
 _MB = 10**6

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import polars as pl
 
-from tabtrail.data.contract import reject_schema
+from tabtrail.data.checks import reject_schema
 from tabtrail.errors import DataError
-from tabtrail.hashes import sha256_file
+from tabtrail.system.hashes import sha256_file
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _CHUNK_ROWS = 1 << 18

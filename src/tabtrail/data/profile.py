@@ -18,11 +18,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tabtrail.config import Config
+from tabtrail.config.tree import Config
 from tabtrail.data.outliers import fences
 from tabtrail.data.warehouse import parquet_view, quoted
 from tabtrail.errors import DataError
-from tabtrail.files import atomic_file, write_json
+from tabtrail.system.files import atomic_file, write_json
 
 _BINS = 30
 _TOP = 10

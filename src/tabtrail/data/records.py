@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from tabtrail.data.contract import Checked, Contract
-from tabtrail.data.source import LARGEST_RECORD, SourceText, UndecodableText, refuse_nul
+from tabtrail.data.checks import Checked, Contract
 from tabtrail.errors import DataError
+from tabtrail.reading.source import LARGEST_RECORD, SourceText, UndecodableText, refuse_nul
 
 _LF = 10
 _MARK = b"\xef\xbb\xbf"

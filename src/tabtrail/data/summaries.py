@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from tabtrail.config import Aggregation, Config, parse_measure
+from tabtrail.config.tree import Aggregation, Config, parse_measure
 from tabtrail.data.warehouse import parquet_view, quoted
-from tabtrail.files import atomic_file
+from tabtrail.system.files import atomic_file
 
 # Kahan summation: totals of cents do not depend on the order in which threads add them.
 _SQL = {

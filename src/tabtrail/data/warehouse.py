@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 
-from tabtrail.config import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Config
+from tabtrail.config.tree import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Config
 from tabtrail.errors import DataError, TabtrailError, UsageError
-from tabtrail.files import TEMPORARY, atomic_file, make_folder
+from tabtrail.system.files import TEMPORARY, atomic_file, make_folder
 
 _DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 

@@ -14,11 +14,11 @@ from catboost import CatBoostError
 from lightgbm.basic import LightGBMError
 from sklearn.pipeline import Pipeline
 
-from tabtrail.config import Config
-from tabtrail.engine import run
+from tabtrail.config.tree import Config
+from tabtrail.contract.expressions import ColumnRef
 from tabtrail.errors import ConfigError, DataError, ParityError
-from tabtrail.expressions import ColumnRef
-from tabtrail.jobs import Shared
+from tabtrail.jobs.engine import run
+from tabtrail.jobs.shared import Shared
 from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights

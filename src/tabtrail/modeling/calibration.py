@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tabtrail.bundle.intervals import ALL, Band, Intervals
 from tabtrail.errors import DataError
-from tabtrail.intervals import ALL, Band, Intervals
 from tabtrail.modeling.metrics import Array
 
 _ROWS_PER_BIN = 50

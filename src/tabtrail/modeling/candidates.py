@@ -13,7 +13,7 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from xgboost import XGBRegressor
 
-from tabtrail.config import Parameter, parse_transform
+from tabtrail.config.tree import Parameter, parse_transform
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.modeling.metrics import Array
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabtrail.config import Config
-from tabtrail.engine import processes
+from tabtrail.config.tree import Config
 from tabtrail.errors import CapacityError
+from tabtrail.jobs.engine import processes
 from tabtrail.modeling.table import needed_columns
 
 GIB = 2**30

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from tabtrail.config import Config
-from tabtrail.intervals import ALL, Grouping, Intervals
+from tabtrail.bundle.intervals import ALL, Grouping, Intervals
+from tabtrail.config.tree import Config
 from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.calibration import Coverage, calibrate, measure_coverage
 from tabtrail.modeling.leaderboard import CoverageRow

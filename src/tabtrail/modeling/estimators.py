@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.pipeline import Pipeline
 
+from tabtrail.contract.expressions import Node, columns_of
 from tabtrail.errors import DataError
-from tabtrail.expressions import Node, columns_of
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import derive
 

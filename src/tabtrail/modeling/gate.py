@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.config import Promotion
+from tabtrail.config.tree import Promotion
 from tabtrail.errors import DataError
-from tabtrail.modeling.findings import GIVES_TARGET_AWAY
+from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY
 from tabtrail.modeling.metrics import Array, rounded
 
 _DRAWS = 2000

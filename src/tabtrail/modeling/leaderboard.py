@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabtrail.config import Config, Parameter
+from tabtrail.config.tree import Config, Parameter
+from tabtrail.contract.expressions import columns_of
 from tabtrail.data.ingest import Manifest
-from tabtrail.expressions import columns_of
-from tabtrail.modeling.findings import Finding
+from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import Scores, rounded
 
 if TYPE_CHECKING:

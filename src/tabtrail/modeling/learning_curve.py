@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.config import Config
+from tabtrail.config.tree import Config
 from tabtrail.modeling.benchmark import fit_and_score, rows_of
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.metrics import rounded

@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
-from tabtrail.config import Config
-from tabtrail.expressions import Node, columns_of, compute, operate
+from tabtrail.config.tree import Config
+from tabtrail.contract.expressions import Node, columns_of, compute, operate
 from tabtrail.modeling.metrics import Array
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tabtrail.config import Config
-from tabtrail.expressions import date_text
+from tabtrail.config.tree import Config
+from tabtrail.contract.expressions import date_text
 from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.table import Table

@@ -9,10 +9,10 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
-from tabtrail.config import Config
-from tabtrail.data.contract import to_polars
+from tabtrail.config.tree import Config
+from tabtrail.contract.expressions import columns_of, parse_expression
+from tabtrail.data.checks import to_polars
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.expressions import columns_of, parse_expression
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.sampling import sample_rows
 from tabtrail.modeling.split import Keys, Mask, Split, hold_out, split_training_part

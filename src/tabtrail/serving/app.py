@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from tabtrail import __version__
-from tabtrail.config import Config, Serve, load_config
+from tabtrail.config.tree import Config, Serve, load_config
 from tabtrail.errors import TabtrailError
-from tabtrail.serving import about, facades, forecasts, scoring
+from tabtrail.serving import about, facades, scoring
+from tabtrail.serving import forecast_routes as forecasts
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document

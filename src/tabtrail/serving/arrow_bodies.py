@@ -3,9 +3,9 @@
 import io
 from typing import Any
 
+from tabtrail.bundle.predictor import Prediction, Row
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import MissingExtraError, require_extra
-from tabtrail.predictor import Prediction, Row
-from tabtrail.schema import ModelSchema
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 

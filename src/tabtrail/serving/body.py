@@ -5,11 +5,11 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from tabtrail.predictor import Row
+from tabtrail.bundle.predictor import Row
+from tabtrail.bundle.strict_json import parse_json
 from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import MOST_BUFFERED, Service
-from tabtrail.strict_json import parse_json
 
 JSON = "application/json"
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")

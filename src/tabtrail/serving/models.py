@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabtrail.bundle import Bundle, load_bundle
+from tabtrail.bundle.files import Bundle, load_bundle
+from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, TabtrailError
-from tabtrail.predictor import Predictor
 from tabtrail.serving.row_schema import row_schema
 
 logger = logging.getLogger("tabtrail.serve")

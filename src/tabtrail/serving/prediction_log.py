@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tabtrail.config import Serve
+from tabtrail.bundle.predictor import Prediction
+from tabtrail.config.tree import Serve
+from tabtrail.contract.schema import Feature, ModelSchema
 from tabtrail.errors import TabtrailError, require_extra
-from tabtrail.files import atomic_file, make_folder
-from tabtrail.predictor import Prediction
-from tabtrail.schema import Feature, ModelSchema
-from tabtrail.serving.metrics import Metrics
 from tabtrail.serving.models import Served
+from tabtrail.serving.prometheus import Metrics
+from tabtrail.system.files import atomic_file, make_folder
 
 logger = logging.getLogger("tabtrail.serve")
 _Entry = tuple[int, str, Served, list[Prediction]]

@@ -3,8 +3,8 @@
 from itertools import product
 from typing import Any
 
-from tabtrail.expressions import columns_of, evaluate
-from tabtrail.schema import ColumnRule, Feature, ModelSchema, RowRule
+from tabtrail.contract.expressions import columns_of, evaluate
+from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, RowRule
 
 _MOST_CASES = 500
 _LARGEST = 2**53

@@ -13,12 +13,12 @@ from typing import Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from tabtrail.config import Config
+from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError, require_extra
-from tabtrail.files import require_writable
 from tabtrail.serving.app import create_app
 from tabtrail.serving.protocol import BoundedProtocol
 from tabtrail.serving.state import read_key
+from tabtrail.system.files import require_writable
 
 
 def run(config: Config, host: str, port: int, workers: int) -> None:

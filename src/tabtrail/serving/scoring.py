@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tabtrail.predictor import PayloadError, Prediction
+from tabtrail.bundle.predictor import PayloadError, Prediction
 from tabtrail.serving import arrow_bodies
 from tabtrail.serving.body import JSON, NDJSON, decode_json, decode_lines, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served

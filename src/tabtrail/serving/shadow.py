@@ -4,10 +4,10 @@ import logging
 import queue
 import threading
 
+from tabtrail.bundle.predictor import Prediction
 from tabtrail.errors import TabtrailError
-from tabtrail.predictor import Prediction
-from tabtrail.serving.metrics import Metrics
 from tabtrail.serving.models import Watched
+from tabtrail.serving.prometheus import Metrics
 
 logger = logging.getLogger("tabtrail.serve")
 _MOST_WAITING = 200

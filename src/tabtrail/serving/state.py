@@ -10,15 +10,15 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from tabtrail.config import Serve
+from tabtrail.bundle.predictor import PayloadError, Prediction, Row
+from tabtrail.config.tree import Serve
 from tabtrail.errors import ConfigError
-from tabtrail.predictor import PayloadError, Prediction, Row
-from tabtrail.serving.metrics import Metrics
+from tabtrail.serving.batching import Together
 from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.prediction_log import PredictionLog
 from tabtrail.serving.problems import Refused
+from tabtrail.serving.prometheus import Metrics
 from tabtrail.serving.shadow import Shadow
-from tabtrail.serving.together import Together
 
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000

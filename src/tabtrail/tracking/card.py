@@ -5,11 +5,11 @@ Its headings follow Mitchell et al., "Model Cards for Model Reporting" (FAT* 201
 
 from collections.abc import Iterator, Sequence
 
-from tabtrail.config import Config
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest
 from tabtrail.modeling.benchmark import Benchmark, Result
-from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import RULES
+from tabtrail.modeling.leakage.findings import Finding
 
 _MOST_ROWS = 12
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.config import Config
+from tabtrail.config.tree import Config
 from tabtrail.errors import StoreError
 from tabtrail.modeling.benchmark import FULL, Fit, Result
 from tabtrail.modeling.candidates import list_candidates

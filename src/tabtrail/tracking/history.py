@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tabtrail.errors import StoreError
-from tabtrail.hashes import sha256_json
+from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import TAG, MetricItem
 from tabtrail.tracking.store import Store, download_folder, log_files, log_metrics, open_store, start_run, store_errors
 

@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tabtrail import __version__
-from tabtrail.config import Config
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest
-from tabtrail.hashes import code_version
 from tabtrail.modeling.benchmark import Benchmark, Fit, Result
-from tabtrail.modeling.findings import Finding
 from tabtrail.modeling.leaderboard import Row
+from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import Scores
+from tabtrail.system.hashes import code_version
 from tabtrail.tracking.card import model_card
 
 TAG = "tabtrail."

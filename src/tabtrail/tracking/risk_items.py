@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tabtrail.config import Config
-from tabtrail.risk.result import SegmentResult
-from tabtrail.risk.sweep import Outcome
+from tabtrail.config.tree import Config
+from tabtrail.forecast.result import SegmentResult
+from tabtrail.forecast.sweep import Outcome
 from tabtrail.tracking.items import TAG, MetricItem, RunItems
 
 

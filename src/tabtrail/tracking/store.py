@@ -20,11 +20,11 @@ import pandas as pd
 import polars as pl
 from filelock import FileLock, Timeout
 
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import StoreError
-from tabtrail.files import make_folder, move_aside, sync
-from tabtrail.hashes import sha256_file
-from tabtrail.process import is_alive, this_process
-from tabtrail.schema import ModelSchema
+from tabtrail.system.files import make_folder, move_aside, sync
+from tabtrail.system.hashes import sha256_file
+from tabtrail.system.process import is_alive, this_process
 from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
 
 _SQLITE = "sqlite:///"

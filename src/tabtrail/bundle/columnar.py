@@ -1,0 +1,216 @@
+"""Many rows at once, as columns: what `Predictor` says of each row, in a few array operations a column.
+
+Arrays only sort out the rows that may break the contract or may be new to the model; what is said of those is said by
+`Predictor` itself, so that a file, a request and the command line get the same words and the same numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabtrail.bundle.intervals import ALL, Band
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.contract.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, operate, parse_expression
+from tabtrail.contract.schema import Feature
+
+Array = np.ndarray[Any, Any]
+_MOST_EXACT = 2.0**53
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of texts (or dates, YYYY-MM-DD): the distinct `values`, None for a missing one, and each row's index in them."""
+
+    values: tuple[Any, ...]
+    codes: Array
+
+    def map(self, function: Any, dtype: Any) -> Array:
+        """Return the function of each row's text, asked once for each distinct text."""
+        result: Array = np.array([function(value) for value in self.values], dtype=dtype)[self.codes]
+        return result
+
+    def take(self, rows: Array) -> "Texts":
+        """Return some of the rows."""
+        return Texts(self.values, self.codes[rows])
+
+
+Column = Array | Texts
+Columns = Mapping[str, Column]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Predictions of rows that kept the contract, with the bounds of their intervals (None where the model has none)."""
+
+    values: Array
+    low: Array | None
+    high: Array | None
+
+
+class ColumnScorer:
+    """A model that takes columns: numbers as doubles with NaN for a missing one, all else as `Texts`."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._features = predictor.schema.features
+        self._rules = [rule.tree for rule in predictor.schema.row_rules]
+
+    def refused(self, columns: Columns, garbled: Mapping[int, Mapping[str, str]]) -> dict[int, str]:
+        """Return why a row is refused, by its index. `garbled` are the texts that stand where a number should, by row."""
+        features = self._features
+        suspect = np.zeros(len(_codes(columns[features[0].name])), dtype=bool)
+        for feature in features:
+            suspect |= self._suspect(feature, columns[feature.name])
+        for tree in self._rules:
+            suspect |= evaluate_columns(tree, columns) == 0
+        suspect[list(garbled)] = True
+        rows = {int(index): self.row(columns, int(index)) for index in np.flatnonzero(suspect)}
+        found = {index: self._predictor.problems({**row, **garbled.get(index, {})}) for index, row in rows.items()}
+        return {index: "; ".join(map(str, problems)) for index, problems in found.items() if problems}
+
+    def warnings(self, columns: Columns) -> dict[int, str]:
+        """Return what the model has not seen before, by index, for the rows where there is such a thing."""
+        new = np.full(len(_codes(columns[self._features[0].name])), self._predictor.metadata["synthetic"], dtype=bool)
+        for feature in self._features:
+            column = columns[feature.name]
+            if isinstance(column, Texts) and feature.kind == "categorical":
+                known = frozenset(feature.categories)
+                new |= column.map(lambda value, known=known: (value or "") not in known, bool)
+            else:
+                numbers = _numbers(column)
+                new |= np.isnan(numbers)
+                if feature.seen_min is not None and feature.seen_max is not None:
+                    new |= (numbers < feature.seen_min) | (numbers > feature.seen_max)
+        found = {int(index): self._predictor.warnings(self.row(columns, int(index))) for index in np.flatnonzero(new)}
+        return {index: "; ".join(words) for index, words in found.items()}
+
+    def score(self, columns: Columns, *, intervals: bool) -> Scores:
+        """Predict rows that keep the contract. A prediction that is not finite stays so: the caller refuses its row."""
+        feed = {feature.name: _fed(feature, columns[feature.name])[:, None] for feature in self._features}
+        values = self._predictor.run_graph(feed).astype(np.float64)
+        calibrated = self._predictor.calibrated
+        if not intervals or calibrated is None:
+            return Scores(values, None, None)
+        half = np.empty(len(values))
+        groups = self._groups(columns, len(values))
+        for group in np.unique(groups):
+            band = calibrated.bands.get(str(group), calibrated.bands[ALL])
+            half[groups == group] = _half_width(band, values[groups == group])
+        low, high = values - half, values + half
+        if calibrated.floor is not None:
+            low, high = np.maximum(low, calibrated.floor), np.maximum(high, calibrated.floor)
+        return Scores(values, low, high)
+
+    def row(self, columns: Columns, index: int) -> dict[str, Any]:
+        """Return one row as `Predictor` takes it."""
+        return {feature.name: _value(feature, columns[feature.name], index) for feature in self._features}
+
+    def _suspect(self, feature: Feature, column: Column) -> Array:
+        rule = feature.rule
+        if isinstance(column, Texts):
+            return column.map(lambda value: bool(self._predictor.value_problem(feature.name, value)), bool)
+        with np.errstate(invalid="ignore"):
+            wrong = np.isnan(column) if not rule.nullable else np.zeros(len(column), dtype=bool)
+            wrong |= np.abs(column) > _MOST_EXACT
+            if rule.min is not None:
+                wrong |= column < rule.min
+            if rule.max is not None:
+                wrong |= column > rule.max
+            if rule.dtype == "int":
+                wrong |= (column != np.floor(column)) & ~np.isnan(column)
+        return wrong
+
+    def _groups(self, columns: Columns, rows: int) -> Array:
+        grouping = self._predictor.grouping
+        if grouping.column is not None:
+            column = columns[grouping.column]
+            return (
+                column.map(lambda value: value or ALL, object) if isinstance(column, Texts) else np.full(rows, ALL, dtype=object)
+            )
+        groups, free = np.full(rows, ALL, dtype=object), np.ones(rows, dtype=bool)
+        for name, condition in grouping.strata.items():
+            holds = free & (evaluate_columns(parse_expression(condition), columns) == 1)
+            groups[holds] = name
+            free &= ~holds
+        return groups
+
+
+def evaluate_columns(node: Node, columns: Columns) -> Array:
+    """Return an expression for each row, as `expressions.evaluate` has it: NaN for null, 1 and 0 for true and false; a text
+    column gives its texts.
+    """
+    if isinstance(node, Literal):
+        return np.array([node.value], dtype=object if isinstance(node.value, str) else np.float64)
+    if isinstance(node, ColumnRef):
+        column = columns[node.name]
+        return column.map(lambda value: value, object) if isinstance(column, Texts) else column
+    values = [evaluate_columns(operand, columns) for operand in node.operands]
+    with np.errstate(all="ignore"):
+        if node.operator in ("and", "or"):
+            decisive = float(node.operator == "or")
+            stacked = np.stack(np.broadcast_arrays(*values))
+            open_or_other = np.where(np.isnan(stacked).any(axis=0), np.nan, 1 - decisive)
+            return np.where((stacked == decisive).any(axis=0), decisive, open_or_other)
+        if node.operator in COMPARISONS:
+            return _compared(node.operator, *values)
+        result: Array = np.asarray(_arithmetic(node.operator, values), dtype=np.float64)
+    return np.where(np.isfinite(result), result, np.nan)
+
+
+def _compared(operator: str, left: Array, right: Array) -> Array:
+    left, right = np.broadcast_arrays(left, right)
+    if left.dtype == object:
+        missing = np.equal(left, np.array(None)) | np.equal(right, np.array(None))
+        left, right = np.where(missing, "", left), np.where(missing, "", right)
+    else:
+        missing = np.isnan(left) | np.isnan(right)
+    return np.where(missing, np.nan, np.asarray(operate(operator, left, right), dtype=np.float64))
+
+
+def _arithmetic(operator: str, values: list[Array]) -> Any:
+    first = values[0]
+    match operator:
+        case "+" | "-" | "*" | "/" | "neg":
+            return operate(operator, *values)
+        case "not":
+            return 1 - first
+        case "log1p":
+            return np.where(first > -1, np.log(1 + first), np.nan)
+        case _:
+            return date_part(operator, _dates(first), np.floor)
+
+
+def _dates(texts: Array) -> Array:
+    return np.array([np.nan if text is None else days_of(text) for text in texts], dtype=np.float64)
+
+
+def _half_width(band: Band, predictions: Array) -> Array:
+    return band.quantile * np.interp(predictions, band.predictions, band.scales)
+
+
+def _fed(feature: Feature, column: Column) -> Array:
+    if feature.kind == "categorical":
+        assert isinstance(column, Texts)  # noqa: S101 - so the columns are made
+        return column.map(lambda value: value or "", object)
+    return _numbers(column)
+
+
+def _numbers(column: Column) -> Array:
+    return (
+        column.map(lambda value: np.nan if value is None else days_of(value), np.float64) if isinstance(column, Texts) else column
+    )
+
+
+def _codes(column: Column) -> Array:
+    return column.codes if isinstance(column, Texts) else column
+
+
+def _value(feature: Feature, column: Column, index: int) -> Any:
+    if isinstance(column, Texts):
+        return column.values[column.codes[index]]
+    number = float(column[index])
+    if np.isnan(number):
+        return None
+    return int(number) if feature.rule.dtype == "int" and number.is_integer() else number

@@ -1,0 +1,271 @@
+"""Rows in, predictions out, from a verified bundle: onnxruntime and numpy, nothing else."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from tabtrail.bundle.files import Bundle
+from tabtrail.bundle.intervals import Grouping, Intervals
+from tabtrail.contract.expressions import Value, days_of, row_function
+from tabtrail.contract.schema import Feature, ModelSchema, RowRule
+from tabtrail.errors import BundleError, UsageError, nearest
+
+_MOST_EXACT = 2.0**53
+_MOST_CHARACTERS = 10_000
+_DATE_LENGTH = len("2005-05-31")
+_MOST_NAMED = 20
+Row = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row is refused: the column (None for the row as a whole) and what is wrong. No value of the row is in it."""
+
+    column: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.message}" if self.column else self.message
+
+
+class PayloadError(UsageError):
+    """A row that the contract does not allow."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Holds the actual value in a share `level` (0 to 1) of rows like those of the training; bounds in units of the target."""
+
+    level: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs it was made
+    from, and what the model has not seen before: in words, and as the columns with a category that is new to it.
+    """
+
+    value: float
+    interval: Interval | None
+    inputs: Row
+    warnings: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+
+
+class Predictor:
+    """A loaded model.
+
+    Raises `BundleError` when the graph cannot be loaded or its inputs are not those of the schema.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.metadata = bundle.metadata
+        self.schema: ModelSchema = bundle.schema
+        self._features = {feature.name: feature for feature in self.schema.features}
+        calibrated = self.metadata["intervals"]
+        self.calibrated = None if calibrated is None else Intervals.from_dict(calibrated)
+        self.grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its own that have no common base
+            raise BundleError(f"onnxruntime cannot load the graph: {type(error).__name__}") from None
+        if {i.name for i in self._session.get_inputs()} != set(self._features):
+            raise BundleError("the graph's inputs are not the columns of the schema")
+        kinds = {each.name: each.type for each in self._session.get_inputs()}
+        texts = {
+            name: "tensor(string)" if feature.kind == "categorical" else "tensor(double)"
+            for name, feature in self._features.items()
+        }
+        outputs = [(each.name, each.type) for each in self._session.get_outputs()]
+        if kinds != texts or outputs[0][1] not in ("tensor(double)", "tensor(float)"):
+            raise BundleError("the graph's inputs and outputs are not of the types of the schema")
+
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+        """Check rows (raw column → value) against the contract and predict them.
+
+        Raises `PayloadError` with every problem of the first row that has one.
+        """
+        return self.answer(self.check(rows))
+
+    def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Return rows that keep the contract, each value in the type of its column. Raises `PayloadError` for the first other."""
+        checked = []
+        for index, row in enumerate(rows):
+            problems = self.problems(row)
+            if problems:
+                where = f"row {index + 1} of {len(rows)}: " if len(rows) > 1 else ""
+                raise PayloadError([Problem(p.column, where + p.message) for p in problems])
+            checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
+        return checked
+
+    def answer(self, checked: Sequence[Row]) -> list[Prediction]:
+        """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
+        return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
+
+    def document(self, prediction: Prediction) -> dict[str, Any]:
+        """Return a prediction with all that traces it, as the command line and the service give it in JSON."""
+        return {
+            "prediction": prediction.value,
+            "interval": None if prediction.interval is None else vars(prediction.interval),
+            "currency": self.metadata["currency"],
+            "model_name": self.metadata["model"],
+            "mlflow_run_id": self.metadata["run_id"],
+            "inputs": prediction.inputs,
+            "warnings": prediction.warnings,
+        }
+
+    def _prediction(self, value: float, row: Row) -> Prediction:
+        warnings = self.warnings(row)
+        return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else ())
+
+    def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
+        """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
+        if not rows:
+            return []
+        values = self.run_graph(self._feed(rows))
+        if not all(map(math.isfinite, values)):
+            raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
+        answers: list[float] = values.tolist()
+        return answers
+
+    def _feed(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return the inputs of the graph: one array for all numbers and one for all texts, of which each column is a view."""
+        features = self._features.values()
+        numeric, texts = ([each for each in features if (each.kind == "categorical") is text] for text in (False, True))
+        parts = (
+            (numeric, [[_number(each, row[each.name]) for row in rows] for each in numeric], np.float64),
+            (texts, [[row[each.name] or "" for row in rows] for each in texts], object),
+        )
+        feed: dict[str, np.ndarray[Any, Any]] = {}
+        for kind, values, dtype in parts:
+            array = np.array(values, dtype=dtype).reshape(len(kind), len(rows), 1)
+            feed.update((feature.name, array[index]) for index, feature in enumerate(kind))
+        return feed
+
+    def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
+        predictions: np.ndarray[Any, Any] = self._session.run(None, feed)[0].ravel()
+        return predictions
+
+    def value_problem(self, column: str, value: Any) -> str | None:
+        """Return what the contract does not allow in a value of a column; None for a good one."""
+        return _value_problem(self._features[column], value)
+
+    def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
+        """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""
+        if self.calibrated is None:
+            return None
+        return Interval(self.calibrated.level, *self.calibrated.bounds(prediction, self.grouping.group(row)))
+
+    def problems(self, row: Mapping[str, Any]) -> list[Problem]:
+        """Return what the contract does not allow in a row; an empty list for a good one."""
+        if not isinstance(row, Mapping):
+            return [Problem(None, "a row is a JSON object of columns and values")]
+        names = list(self._features)
+        unknown = islice((str(name)[:100] for name in row if name not in self._features), _MOST_NAMED)
+        extra = [Problem(name, f"unknown column{nearest(name, names)}") for name in unknown]
+        missing = [Problem(name, "missing column") for name in names if name not in row]
+        wrong = [
+            Problem(name, message)
+            for name, feature in self._features.items()
+            if name in row and (message := _value_problem(feature, row[name])) is not None
+        ]
+        return extra + missing + wrong or [Problem(None, rule) for rule in self._broken_rules(row)]
+
+    def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what the model has not seen in training: new categories, numbers outside the training range."""
+        unseen = (_unseen(feature, row[name]) for name, feature in self._features.items())
+        synthetic = ("the model was trained on synthetic data",) if self.metadata["synthetic"] else ()
+        return (*synthetic, *(message for message in unseen if message is not None))
+
+    def _new_categories(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(
+            name for name, feature in self._features.items() if feature.kind == "categorical" and _unseen(feature, row[name])
+        )
+
+    @cached_property
+    def _rules(self) -> list[tuple[RowRule, Any]]:
+        return [(rule, row_function(rule.tree)) for rule in self.schema.row_rules]
+
+    def _broken_rules(self, row: Mapping[str, Any]) -> list[str]:
+        return [f"breaks the rule {rule.name}: {rule.check}" for rule, holds in self._rules if holds(row) is False]
+
+
+def _plain(feature: Feature, value: Any) -> Value:
+    """Return a value that keeps its contract in the type of its column: 30.0 of a whole-number column is 30."""
+    return int(value) if feature.rule.dtype == "int" and value is not None else value
+
+
+def _value_problem(feature: Feature, value: Any) -> str | None:
+    rule = feature.rule
+    if value is None:
+        return None if rule.nullable else "must not be null"
+    if feature.kind == "categorical":
+        return _text_problem(rule.allowed, value)
+    if feature.kind == "date":
+        return _date_problem(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number, not text" if isinstance(value, str) else "must be a number"
+    if abs(value) > _MOST_EXACT:
+        return "is too large (beyond 2**53)"
+    if math.isnan(value):
+        return "must be a number, not NaN"
+    if rule.dtype == "int" and value != math.floor(value):
+        return "must be a whole number"
+    if rule.min is not None and value < rule.min:
+        return f"must be at least {rule.min:g}"
+    if rule.max is not None and value > rule.max:
+        return f"must be at most {rule.max:g}"
+    return None
+
+
+def _date_problem(value: Any) -> str | None:
+    try:
+        days_of(value if isinstance(value, str) and len(value) == _DATE_LENGTH else "")
+    except ValueError:
+        return "must be a date, written YYYY-MM-DD"
+    return None
+
+
+def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "must be text that can be encoded"
+    if len(value) > _MOST_CHARACTERS or "\0" in value:
+        return f"must have at most {_MOST_CHARACTERS:,} characters and no NUL"
+    if allowed is not None and value not in allowed:
+        return f"must be one of {', '.join(map(str, allowed))}"
+    return None
+
+
+def _unseen(feature: Feature, value: Any) -> str | None:
+    if feature.kind == "categorical":
+        return (
+            None if (value or "") in feature.categories else f"{feature.name}: the model has not seen this category in training"
+        )
+    if value is None:
+        return f"{feature.name}: missing; the training median is used"
+    number = days_of(value) if feature.kind == "date" else value
+    if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= number <= feature.seen_max:
+        return f"{feature.name}: outside the training range {feature.seen_range}"
+    return None
+
+
+def _number(feature: Feature, value: Any) -> float:
+    return math.nan if value is None else float(days_of(value) if feature.kind == "date" else value)

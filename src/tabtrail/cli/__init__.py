@@ -1,0 +1,1 @@
+"""The commands: parse, call, print. A command's module is imported when the command is called."""

@@ -1,0 +1,198 @@
+"""`predict_sales`: predictions on the command line, from the bundle alone.
+
+argparse and no typed config on purpose: a single prediction takes about as long as starting onnxruntime.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from tabtrail.bundle.files import load_bundle, read_metadata
+from tabtrail.bundle.strict_json import object_without_repeats
+from tabtrail.config.file import config_path, read_raw, resolve_path
+from tabtrail.contract.schema import Feature, ModelSchema
+from tabtrail.errors import ConfigError, UsageError, reported, require_extra
+
+
+def run_program(prog: str) -> NoReturn:
+    """Run `main` as a whole process that predicts and ends.
+
+    A quarter of a prediction's time would go to what it has no use for: a second BLAS thread (it spins), collecting garbage
+    while modules load, and taking the interpreter down piece by piece.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    code = 0
+    try:
+        main(prog=prog)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 1
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 0
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Parse the command line, predict, print; exit code 0, 1 (bundle) or 2 (usage, payload)."""
+    options = _parser(prog).parse_args(argv)
+    with reported():
+        place = locate_bundle(options.config, options.set)
+        if options.input is not None:
+            _predict_file(place, options)
+            return
+        if options.output not in ("text", "json"):
+            raise UsageError("--output is text or json, unless --input names a file")
+        if options.show_schema:
+            _show_schema(read_metadata(*place), as_json=options.output == "json")
+            return
+        payload = _read_payload(options)
+        _predict(place, payload, as_json=options.output == "json")
+
+
+class Place(NamedTuple):
+    """Where a bundle lies and what it is called, and the key that must have signed it."""
+
+    folder: Path
+    name: str
+    public_key: Path | None
+
+
+def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> Place:
+    """Return where the bundle is as the config says, reading no more of it. Raises `ConfigError`."""
+    raw = read_raw(config_path(config), overrides)
+    values = []
+    for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model"), ("bundle", "public_key", "")):
+        value = (raw.values.get(section) or {}).get(key, default) if isinstance(raw.values.get(section) or {}, dict) else None
+        value = default if value is None and key == "public_key" else value
+        if not isinstance(value, str):
+            raise ConfigError(f"{raw.locate((section, key))}: {section}.{key}: must be text")
+        values.append(value)
+    return Place(resolve_path(raw.root, values[0]), values[1], resolve_path(raw.root, values[2]) if values[2] else None)
+
+
+def _parser(prog: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Predict from the deployed model, or show what it takes.",
+        epilog="example: %(prog)s --show-schema, then paste the example payload back: %(prog)s --json '{...}'",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--show-schema", action="store_true", help="print columns, types, ranges or categories, and an example payload"
+    )
+    source.add_argument("--json", metavar="JSON", help="one row as a JSON object, or a list of rows")
+    source.add_argument("--json-file", metavar="FILE", type=Path, help="the same, from a file ('-' reads standard input)")
+    source.add_argument("--input", metavar="FILE", type=Path, help="rows of any number, from a .csv or .parquet")
+    parser.add_argument(
+        "--output",
+        default="text",
+        metavar="text|json|FILE",
+        help="text for people (default), json for programs; .parquet of --input",
+    )
+    parser.add_argument("--intervals", action="store_true", help="with --input: also the bounds of the intervals")
+    parser.add_argument("--id", metavar="COLUMN", action="append", default=[], help="with --input: a column to repeat")
+    parser.add_argument("--config", metavar="PATH", type=Path, help="the YAML file (default: config_v2.yaml here)")
+    parser.add_argument(
+        "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config"
+    )
+    return parser
+
+
+def _read_payload(options: argparse.Namespace) -> Any:
+    text, where = options.json, "--json"
+    if options.json_file is not None:
+        where = str(options.json_file)
+        try:
+            text = sys.stdin.read() if where == "-" else options.json_file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"cannot read {where}: {reason}") from None
+    try:
+        payload = json.loads(text, object_pairs_hook=object_without_repeats)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except (RecursionError, ValueError) as error:
+        raise UsageError(f"{where} is not JSON that can be read: {error}") from None
+    if payload == []:
+        raise UsageError(f"{where}: the list is empty; give at least one row")
+    return payload
+
+
+def _predict_file(place: Place, options: argparse.Namespace) -> None:
+    require_extra("arrow", "pyarrow")
+    from tabtrail.bundle.batch import Source, score_file
+    from tabtrail.bundle.predictor import Predictor
+
+    values = read_raw(config_path(options.config), options.set).values.get("source")
+    dialect = {key: value for key, value in (values or {}).items() if key in ("delimiter", "encoding") and value != "auto"}
+    source = Source(options.input, keep=tuple(options.id), **dialect)
+    predictor = Predictor(load_bundle(*place))
+    outcome = score_file(predictor, source, Path(options.output), intervals=options.intervals)
+    encoding = f" ({outcome.encoding})" if outcome.encoding else ""
+    said = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
+    if outcome.rejects is not None:
+        said.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
+    if outcome.warned:
+        said.append(f"{outcome.warned:,} with something that the model has not seen")
+    print("; ".join(said), file=sys.stderr)
+    print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
+
+
+def _predict(place: Place, payload: Any, *, as_json: bool) -> None:
+    from tabtrail.bundle.predictor import Predictor
+
+    predictor = Predictor(load_bundle(*place))
+    metadata = predictor.metadata
+    rows = payload if isinstance(payload, list) else [payload]
+    answers = [predictor.document(prediction) for prediction in predictor.predict(rows)]
+    if as_json:
+        print(json.dumps(answers if isinstance(payload, list) else answers[0], ensure_ascii=False))
+        return
+    for index, answer in enumerate(answers, 1):
+        row = f"row {index}: " if len(answers) > 1 else ""
+        print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip() + _interval_text(answer["interval"]))
+        for warning in answer["warnings"]:
+            print(f"warning: {row}{warning}", file=sys.stderr)
+    print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
+
+
+def _interval_text(interval: dict[str, float] | None) -> str:
+    if interval is None:
+        return ""
+    return f"  ({interval['level']:.0%} interval {interval['low']:,.2f} to {interval['high']:,.2f})"
+
+
+def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
+    schema = ModelSchema.from_dict(metadata["schema"])
+    example = json.dumps(schema.example, ensure_ascii=False)
+    if as_json:
+        print(
+            json.dumps({"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example})
+        )
+        return
+    rows = [("column", "type", "allowed", "seen in training"), *(_schema_row(feature) for feature in schema.features)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())
+    for rule in schema.row_rules:
+        print(f"rule {rule.name}: {rule.check}")
+    print(f"\npredicts {schema.target} {metadata['currency']} with {metadata['model']}; an example payload:\n{example}")
+
+
+def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
+    rule = feature.rule
+    bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", rule.min), ("≤", rule.max)) if bound is not None]
+    allowed = ", ".join(map(str, rule.allowed)) if rule.allowed is not None else " and ".join(bounds) or "any"
+    nullable = " or null" if rule.nullable else ""
+    if feature.kind == "categorical":
+        shown = ", ".join(feature.categories[:20])
+        more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""
+        return feature.name, "text" + nullable, allowed, shown + more
+    kind = "date YYYY-MM-DD" if feature.kind == "date" else "whole number" if rule.dtype == "int" else "number"
+    return feature.name, kind + nullable, allowed, feature.seen_range or "nothing"

@@ -1,0 +1,61 @@
+"""The commands that look at a project and change nothing: `tabtrail status` and `tabtrail doctor`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, print_json
+from tabtrail.errors import require_extra
+
+if TYPE_CHECKING:
+    from tabtrail.config.tree import Config
+
+_NEEDED = ("polars", "duckdb", "filelock")
+
+
+def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Tell for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
+    loaded = _load(config, set_)
+    from tabtrail.project.status import status as look
+
+    found = look(loaded)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    for each in found.stages:
+        typer.echo(f"{each.stage:7} {'fresh' if each.fresh else 'stale'}")
+        for reason in each.reasons:
+            typer.echo(f"        {reason}")
+    if found.at_work is not None:
+        typer.echo(f"at work: {found.at_work}")
+    if found.next_command:
+        typer.echo(f"next: {found.next_command}")
+    elif all(each.fresh for each in found.stages):
+        typer.echo("nothing is to be done")
+
+
+def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what mends them (exit code 1)."""
+    loaded = _load(config, set_)
+    from tabtrail.project.doctor import examine
+
+    checks = examine(loaded)
+    healthy = all(check.state != "broken" for check in checks)
+    if as_json:
+        print_json({"healthy": healthy, "checks": [check.to_dict() for check in checks]})
+    else:
+        for check in checks:
+            typer.echo(f"{check.state:7} {check.name:10} {check.found}")
+            if check.remedy:
+                typer.echo(f"{'':7} {'':10} → {check.remedy}")
+        typer.echo("healthy" if healthy else "NOT healthy: the lines with → say what to do")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _load(config: Path | None, overrides: list[str] | None) -> "Config":
+    require_extra("train", *_NEEDED)
+    from tabtrail.config.tree import load_config
+
+    return load_config(config, overrides or [])

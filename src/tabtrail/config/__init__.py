@@ -1,0 +1,1 @@
+"""The typed tree behind the YAML file."""

@@ -1,0 +1,1 @@
+"""What a column and a row must be; the expression language."""

@@ -1,0 +1,109 @@
+"""The one place that says what a column is: ingest, training, the request model, ONNX inputs and docs derive from it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+from tabtrail.contract.expressions import Node, columns_of, date_text, parse_expression
+
+Dtype = Literal["int", "float", "string", "date"]
+_STRICT: dict[str, str] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """What the values of one column must be.
+
+    `min` and `max` bound numbers, inclusive. `allowed` lists the only texts or numbers that may stand there.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    dtype: Dtype
+    nullable: bool = True
+    min: float | None = None
+    max: float | None = None
+    allowed: tuple[str | float, ...] | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A comparison of columns that holds in every good row; a row where it is false is set aside or only counted."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
+
+    name: str
+    check: str
+    action: Literal["reject", "warn"] = "reject"
+
+    @property
+    def tree(self) -> Node:
+        return parse_expression(self.check)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input of the model: what it must be (`rule`) and what the model has seen of it in training.
+
+    `seen_min` and `seen_max` are the range of the training rows (numbers; dates as days since 1970-01-01), `categories` their
+    texts. A date is given as YYYY-MM-DD.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical", "date"]
+    rule: ColumnRule
+    example: float | str | None = None
+    seen_min: float | None = None
+    seen_max: float | None = None
+    categories: tuple[str, ...] = ()
+
+    @property
+    def seen_range(self) -> str | None:
+        """The range of the training rows, as people read it; None where nothing was seen, or for texts."""
+        if self.seen_min is None or self.seen_max is None:
+            return None
+        if self.kind == "date":
+            return f"{date_text(self.seen_min)} to {date_text(self.seen_max)}"
+        return f"{self.seen_min:g} to {self.seen_max:g}"
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Feature":
+        """Rebuild a feature from the JSON form that `dataclasses.asdict` gives."""
+        rule = dict(value["rule"])
+        rule["allowed"] = None if rule["allowed"] is None else tuple(rule["allowed"])
+        return cls(**{**value, "rule": ColumnRule(**rule), "categories": tuple(value["categories"])})
+
+
+@dataclass(frozen=True)
+class ModelSchema:
+    """The raw columns that a model takes, in order, and the row rules that can be checked from them alone."""
+
+    target: str
+    features: tuple[Feature, ...]
+    row_rules: tuple[RowRule, ...] = field(default=())
+
+    @property
+    def names(self) -> list[str]:
+        return [feature.name for feature in self.features]
+
+    @property
+    def example(self) -> dict[str, float | str | None]:
+        return {feature.name: feature.example for feature in self.features}
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "ModelSchema":
+        """Rebuild a schema from its JSON form."""
+        return cls(
+            target=value["target"],
+            features=tuple(Feature.from_dict(feature) for feature in value["features"]),
+            row_rules=tuple(RowRule(**rule) for rule in value["row_rules"]),
+        )
+
+
+def rules_over(rules: tuple[RowRule, ...], names: set[str]) -> tuple[RowRule, ...]:
+    """Return the rejecting rules that read none but the named columns."""
+    return tuple(rule for rule in rules if rule.action == "reject" and columns_of(rule.tree) <= names)

@@ -1,1 +1,0 @@
-"""What shows that a model is right: its ONNX export with proof, and its explanation."""

@@ -1,0 +1,92 @@
+"""The proof that an ONNX graph predicts what the Python model predicts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+
+from tabtrail.export.graph import OUTPUT
+from tabtrail.export.probes import Probes, extremes, missing_values, strange_texts, threshold_neighbours, within_float32
+from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.proof import Parity, Tried
+
+_CHUNK = 65_536
+_NO_NUMBER = 1e9  # where only one of the two predicts a number; infinity is not JSON
+
+
+def check_parity(
+    graph: bytes, model: Any, x: pd.DataFrame, *, texts: Sequence[str], scale: float, tolerance: float, seed: int
+) -> Parity:
+    """Compare graph and model on every row of `x` and on rows made from some of them.
+
+    Made rows: beside the split thresholds, with columns missing, with unseen texts, with extreme numbers. `texts` names the
+    text columns, `scale` is the standard deviation of the target. Rows are counted from 0 in the order of `x`.
+    """
+    x = x.reset_index(drop=True)
+    beside, thresholds, tried = threshold_neighbours(model, x, seed)
+    made = {
+        "data": Probes(x, []),
+        "thresholds": beside,
+        "missing": missing_values(x, texts, seed),
+        "unseen": strange_texts(x, texts, seed),
+        "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
+    }
+    largest = max(float(np.abs(np.asarray(model.predict(chunk), dtype=np.float64)).max()) for chunk in _chunks(x)) or 1.0
+    predict = open_graph(graph)
+    classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
+    return Parity(tolerance, classes, thresholds, tried)
+
+
+def _chunks(x: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Cut rows into parts whose matrix is small beside the rows themselves."""
+    return (x.iloc[at : at + _CHUNK] for at in range(0, len(x), _CHUNK))
+
+
+def _compare(predict: Callable[[pd.DataFrame], Array], model: Any, probes: Probes, scale: float, largest: float) -> Tried:
+    taken = np.concatenate([within_float32(model, chunk) for chunk in _chunks(probes.x)])
+    rows = np.flatnonzero(taken)
+    chunks = [probes.x.iloc[rows[at : at + _CHUNK]] for at in range(0, len(rows), _CHUNK)]
+    difference = np.concatenate([np.zeros(0), *(_differences(predict, model, chunk, scale, largest) for chunk in chunks)])
+    if not len(rows):
+        return Tried(0, len(taken), 0.0, 0.0, "no row")
+    worst = int(np.argmax(difference))
+    index = int(rows[worst])
+    return Tried(
+        rows=len(rows),
+        left_out=int((~taken).sum()),
+        max_difference=float(difference[worst]),
+        p999_difference=float(np.quantile(difference, 0.999, method="higher")),
+        worst=probes.changed[index] if probes.changed else f"data row {index}",
+    )
+
+
+def _differences(predict: Callable[[pd.DataFrame], Array], model: Any, x: pd.DataFrame, scale: float, largest: float) -> Array:
+    """Doubles have 16 digits: a prediction beyond `largest`, that of the data, is compared relative to itself."""
+    with np.errstate(all="ignore"):
+        expected = np.asarray(model.predict(x), dtype=np.float64).ravel()
+        found = predict(x)
+        unit = np.where(np.abs(expected) > largest, np.abs(expected), scale)
+        difference = np.abs(found - expected) / unit
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    return np.asarray(np.where(same, 0.0, np.where(np.isfinite(difference), difference, _NO_NUMBER)))
+
+
+def run_onnx(graph: bytes, x: pd.DataFrame) -> Array:
+    """Return the graph's predictions for raw columns, in one thread."""
+    return open_graph(graph)(x)
+
+
+def open_graph(graph: bytes) -> Callable[[pd.DataFrame], Array]:
+    """Return the graph as a function from raw columns to predictions [rows], in one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    kinds = {i.name: object if i.type == "tensor(string)" else np.float64 for i in session.get_inputs()}
+
+    def predict(x: pd.DataFrame) -> Array:
+        feed = {name: x[name].to_numpy(dtype=kind)[:, None] for name, kind in kinds.items()}
+        return np.asarray(session.run([OUTPUT], feed)[0]).ravel()
+
+    return predict

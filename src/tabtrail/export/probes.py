@@ -1,0 +1,186 @@
+"""The rows that a parity proof tries beside those of the dataset: where a converted model goes wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from tabtrail.contract.expressions import Node, columns_of
+from tabtrail.modeling.estimators import Blend, TransformedRegressor
+from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.preprocess import DerivedFeatures, derive, source_columns
+from tabtrail.modeling.trees import has_trees, read_trees
+
+_BASE_ROWS = 20
+_MOST_THRESHOLDS = 1_000
+_ATTEMPTS = 8
+_EXTREMES = (0.0, -0.0, 1e-300, -1e-30, 1.0, 1e9, -1e9, 2.0**53, -(2.0**53), 1e30, -1e30)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Rows of one class, and what was changed in each of them."""
+
+    x: pd.DataFrame
+    changed: list[str]
+
+
+def missing_values(x: pd.DataFrame, texts: Sequence[str], seed: int) -> Probes:
+    """Return some rows of `x` with each column missing in turn, and with all: NaN for numbers, "" for texts."""
+    base = _some_rows(x, seed)
+    parts = [(base.assign(**{name: _missing(name, texts)}), f"{name} missing") for name in x.columns]
+    parts.append((base.assign(**{name: _missing(name, texts) for name in x.columns}), "all columns missing"))
+    return _joined(parts)
+
+
+def strange_texts(x: pd.DataFrame, texts: Sequence[str], seed: int) -> Probes:
+    """Return some rows of `x` with texts that training has not seen: other spellings, empty, very long, beyond ASCII."""
+    base = _some_rows(x, seed)
+    parts = []
+    for name in texts:
+        known = str(base[name].iloc[0])
+        strange = ("", " ", "never seen", known + " ", known.upper(), known.lower(), "x" * 10_000, "ß日🙂", "nan", "0")
+        parts += [(base.assign(**{name: _text(each, len(base))}), f"{name} unseen ({len(each)} characters)") for each in strange]
+    return _joined(parts)
+
+
+def extremes(x: pd.DataFrame, numbers: Sequence[str], seed: int) -> Probes:
+    """Return some rows of `x` with each number in turn, and all of them, as small and as large as a number may be."""
+    base = _some_rows(x, seed).head(3)
+    parts = [(base.assign(**{name: value}), f"{name} = {value:g}") for name in numbers for value in _EXTREMES]
+    parts += [(base.assign(**dict.fromkeys(numbers, value)), f"all numbers = {value:g}") for value in _EXTREMES if numbers]
+    return _joined(parts)
+
+
+def threshold_neighbours(model: Any, x: pd.DataFrame, seed: int) -> tuple[Probes, int, int]:
+    """Return rows beside the split thresholds of a model's trees, how many thresholds it has, and how many were tried.
+
+    A row of `x` gets the float32 nearest to the threshold, and the float32 to either side of it. Where the feature is
+    derived, one of its source columns is moved between its extremes until the feature is there (bisection down to
+    neighbouring doubles). Thresholds on 0/1 and encoded columns are passed by every row. At most 1,000 are tried.
+    """
+    random = np.random.default_rng(seed)
+    splits = sorted({each for pipeline in pipelines_of(model) for each in _splits(pipeline)}, key=lambda each: each[:2])
+    formulas = {name: formula for pipeline in pipelines_of(model) for name, formula in _derived(pipeline).items()}
+    picked = splits
+    if len(splits) > _MOST_THRESHOLDS:
+        picked = [splits[index] for index in sorted(random.choice(len(splits), _MOST_THRESHOLDS, replace=False))]
+    parts, tried = [], 0
+    for name in sorted({name for name, _ in picked}):
+        thresholds = np.array([threshold for each, threshold in picked if each == name])
+        rows, values = _beside(thresholds, len(x), random)
+        if name in formulas:
+            found, reached = _moved(formulas[name], x, rows, values)
+            tried += min(len(thresholds), reached)
+        else:
+            found = x.iloc[rows].assign(**{name: values})
+            tried += len(thresholds)
+        parts.append((found, f"{name} beside a threshold"))
+    return _joined(parts, x), len(splits), tried
+
+
+def within_float32(model: Any, x: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell which rows [rows] the Python model takes: those whose features are all float32 numbers."""
+    fits = np.ones(len(x), dtype=bool)
+    for pipeline in pipelines_of(model):
+        with np.errstate(all="ignore"):
+            matrix = np.asarray(pipeline.named_steps["preprocess"].transform(x), dtype=np.float64)
+        fits &= (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)
+    return fits
+
+
+def pipelines_of(model: Any) -> Iterator[Pipeline]:
+    """Yield the pipelines that a model is made of."""
+    if isinstance(model, Blend):
+        for each in model.models:
+            yield from pipelines_of(each)
+    elif isinstance(model, TransformedRegressor):
+        yield model.pipeline
+    elif isinstance(model, Pipeline):
+        yield model
+
+
+def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
+    """Yield the thresholds on numbers, each with its raw column or derived feature."""
+    regressor, preprocessor = pipeline.named_steps["model"], pipeline.named_steps["preprocess"]
+    if not has_trees(regressor):
+        return
+    numbers = {name for part, _, columns in preprocessor.transformers_ if part == "numeric" for name in columns}
+    numbers |= set(_derived(pipeline))
+    names = source_columns(preprocessor)
+    trees = read_trees(regressor)
+    for mode, feature, threshold in zip(trees.modes, trees.feature, trees.threshold, strict=True):
+        if mode != "LEAF" and names[feature] in numbers:
+            yield names[feature], threshold
+
+
+def _derived(pipeline: Pipeline) -> Mapping[str, Node]:
+    preprocessor: ColumnTransformer = pipeline.named_steps["preprocess"]
+    for part, transformer, _ in preprocessor.transformers_:
+        if part == "derived":
+            step: DerivedFeatures = transformer[0]
+            return dict(zip(step.names, step.formulas, strict=True))
+    return {}
+
+
+def _beside(thresholds: Array, rows: int, random: np.random.Generator) -> tuple[np.ndarray[Any, Any], Array]:
+    """Return a random row for each threshold, three times, and the float32 before, at and after it."""
+    near = thresholds.astype(np.float32)
+    below, above = np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))
+    values = np.concatenate([near, below, above]).astype(np.float64)
+    return np.tile(random.integers(0, rows, len(thresholds)), 3), values
+
+
+def _moved(formula: Node, x: pd.DataFrame, rows: np.ndarray[Any, Any], values: Array) -> tuple[pd.DataFrame, int]:
+    """Return rows whose derived feature is at `values` or beside, as far as moving one column reaches; and how many do."""
+    sources = sorted(columns_of(formula))
+    found, left = [], np.arange(len(rows))
+    for attempt in range(_ATTEMPTS):
+        source = sources[attempt % len(sources)]
+        base = x.iloc[(rows[left] + attempt // len(sources)) % len(x)]
+        low = np.full(len(left), np.nanmin(x[source].to_numpy()))
+        high = np.full(len(left), np.nanmax(x[source].to_numpy()))
+        with np.errstate(all="ignore"):
+            at_low, at_high = _feature(formula, base, source, low), _feature(formula, base, source, high)
+        falls = at_low > at_high
+        low, high = np.where(falls, high, low), np.where(falls, low, high)
+        reached = (np.minimum(at_low, at_high) <= values[left]) & (values[left] <= np.maximum(at_low, at_high))
+        base, low, high, target = base[reached], low[reached], high[reached], values[left][reached]
+        for _ in range(70):
+            middle = (low + high) / 2
+            before = _feature(formula, base, source, middle) < target
+            low, high = np.where(before, middle, low), np.where(before, high, middle)
+        found += [base.assign(**{source: low}), base.assign(**{source: high})]
+        left = left[~reached]
+        if not len(left):
+            break
+    return pd.concat(found), (len(rows) - len(left)) // 3
+
+
+def _feature(formula: Node, base: pd.DataFrame, source: str, values: Array) -> Array:
+    columns = {name: base[name].to_numpy(dtype=np.float64) for name in columns_of(formula)} | {source: values}
+    return derive(formula, columns)
+
+
+def _some_rows(x: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return x.sample(min(_BASE_ROWS, len(x)), random_state=seed)
+
+
+def _missing(name: str, texts: Sequence[str]) -> Any:
+    return "" if name in texts else np.nan
+
+
+def _text(value: str, rows: int) -> Any:
+    return np.array([value] * rows, dtype=object)
+
+
+def _joined(parts: Sequence[tuple[pd.DataFrame, str]], columns: pd.DataFrame | None = None) -> Probes:
+    if not parts:
+        return Probes(pd.DataFrame() if columns is None else columns.head(0), [])
+    changed = [f"data row {index} with {what}" for rows, what in parts for index in rows.index]
+    joined = pd.concat([rows for rows, _ in parts])
+    return Probes(joined.astype({name: object for name in joined if joined[name].dtype.kind not in "fiu"}), changed)

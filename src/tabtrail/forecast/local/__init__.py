@@ -1,0 +1,1 @@
+"""Models of one series: exponential smoothing, SARIMA, naive."""

@@ -1,0 +1,1 @@
+"""GARCH, value at risk and their backtests."""

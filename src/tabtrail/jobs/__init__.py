@@ -1,0 +1,1 @@
+"""One function fanned out: serial, processes, Dask."""

@@ -1,0 +1,199 @@
+"""Jobs on the workers of a Dask scheduler that somebody else started."""
+
+import logging
+import platform
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+
+from distributed import Client, Future, KilledWorker, as_completed
+from threadpoolctl import threadpool_limits
+
+from tabtrail.config.tree import Engine
+from tabtrail.errors import EngineError, TabtrailError
+from tabtrail.jobs.shared import Job, Shared
+from tabtrail.system.hashes import code_version
+
+R = TypeVar("R")
+Versions = dict[str, str | None]
+_CONNECT_SECONDS = 5
+_MOST_LOSSES = 3
+_DECIDING = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu", "lightgbm", "catboost", "statsmodels", "arch")
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """An error with a message for people, as a value: raised, the worker would write the job's arguments to its log."""
+
+    error: TabtrailError
+
+
+def run_on_dask(function: Callable[..., R], jobs: Sequence[Job], engine: Engine, *, in_order: bool) -> Generator[R]:
+    """Yield the results of jobs as `tabtrail.engine.run` says. A job that is lost with its worker runs again on another one."""
+    address = str(engine.address)
+    left, finished, losses, following = dict(enumerate(jobs)), dict[int, R](), 0, 0
+    with _connected(address) as client:
+        while left:
+            if losses == _MOST_LOSSES:
+                raise EngineError(
+                    f"the workers of {address} lost what they were given {losses} times in a row; look at their logs"
+                )
+            losses += 1
+            for index, result in _submit(client, address, function, left):
+                del left[index]
+                losses = 0
+                if not in_order:
+                    yield result
+                    continue
+                finished[index] = result
+                while following in finished:
+                    yield finished.pop(following)
+                    following += 1
+
+
+def check_cluster(address: str) -> None:
+    """Raise `EngineError` where there is no scheduler, or it has no workers that compute what the driver would."""
+    with _connected(address):
+        return
+
+
+def _submit(client: Client, address: str, function: Callable[..., R], jobs: dict[int, Job]) -> Iterator[tuple[int, R]]:
+    """Yield number and result of the jobs that were not lost."""
+    indices: dict[str, int] = {}
+    futures: dict[str, Future] = {}
+    token = uuid.uuid4().hex
+    try:
+        with _lost(address):
+            _wait_until_connected(client)
+            data = _scatter(client, jobs)
+            for index, job in jobs.items():
+                arguments = [data[id(each)] if isinstance(each, Shared) else each for each in job]
+                key = f"tabtrail-{token}-{index}"
+                indices[key] = index
+                futures[key] = client.submit(_call, function, versions(), *arguments, key=key, pure=False)
+        for future in as_completed(list(futures.values()), loop=client.loop):
+            if future.status in ("cancelled", "lost"):
+                continue
+            try:
+                result = future.result()
+            except CancelledError:
+                continue
+            except KilledWorker as error:
+                raise EngineError(
+                    f"a job ended every Dask worker that took it ({error.last_worker.address} last), most likely for want of"
+                    " memory; give the workers more, or lower split.max_rows"
+                ) from None
+            if isinstance(result, _Refused):
+                raise result.error
+            futures.pop(future.key).release()
+            yield indices[future.key], result
+    finally:
+        if client.status == "running":
+            client.cancel(list(futures.values()), force=True)
+
+
+def _wait_until_connected(client: Client) -> None:
+    """A client that lost its scheduler tries again for a while; what it is given meanwhile is lost without a word."""
+    while client.status == "connecting":
+        time.sleep(0.1)
+    if client.status != "running":
+        raise TimeoutError
+
+
+def _scatter(client: Client, jobs: dict[int, Job]) -> dict[int, Any]:
+    """Give every worker what jobs share, once; returned by the id of the `Shared`."""
+    shared = {id(each): each.value for job in jobs.values() for each in job if isinstance(each, Shared)}
+    sent = client.scatter(list(shared.values()), broadcast=True, hash=False) if shared else []
+    return dict(zip(shared, sent, strict=True))
+
+
+def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refused:
+    """Run a job in one thread, if this worker computes what the driver would."""
+    if (difference := _difference(driver, versions())) is not None:
+        return _Refused(
+            EngineError(f"a Dask worker has other versions than the driver, and might compute other results: {difference}")
+        )
+    threadpool_limits(1)  # never taken back: another job's thread may be at work
+    try:
+        return function(*job)
+    except TabtrailError as error:
+        return _Refused(error)
+
+
+@cache
+def versions() -> Versions:
+    """Return the versions of what results depend on."""
+    return {"python": platform.python_version(), "tabtrail": code_version(), **{name: _version(name) for name in _DECIDING}}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _difference(driver: Versions, worker: Versions) -> str | None:
+    return next(
+        (f"{name} is {worker.get(name)} there, {own} here" for name, own in driver.items() if worker.get(name) != own), None
+    )
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    """Connect to a scheduler whose workers have the driver's versions. Raises `EngineError`."""
+    _be_quiet()
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="tabtrail")
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"no Dask scheduler answers at {address} ({type(error).__name__}); start one (`dask scheduler`), correct"
+            " engine.address, or set engine.kind: processes"
+        ) from None
+    try:
+        try:
+            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+        except TimeoutError:
+            raise EngineError(
+                f"the Dask scheduler at {address} has no workers; start some: dask worker {address} --nthreads 1"
+            ) from None
+        for worker, found in client.run(versions, on_error="return").items():
+            if isinstance(found, BaseException):
+                raise EngineError(f"the Dask worker {worker} cannot run tabtrail ({type(found).__name__}); install it there")
+            if (difference := _difference(versions(), found)) is not None:
+                raise EngineError(
+                    f"the Dask worker {worker} has other versions than the driver, and might compute other results: {difference}"
+                )
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _lost(address: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, TimeoutError, RuntimeError) as error:
+        raise EngineError(
+            f"the Dask scheduler at {address} no longer answers ({type(error).__name__}); start it and type the command again:"
+            " what is finished is not repeated"
+        ) from None
+
+
+def _be_quiet() -> None:
+    """What goes wrong between client and cluster is said once, by us."""
+    for name in (
+        "distributed",
+        "distributed.client",
+        "distributed.core",
+        "distributed.comm",
+        "distributed.batched",
+        "tornado.application",
+    ):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

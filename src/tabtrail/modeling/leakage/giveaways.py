@@ -1,0 +1,407 @@
+"""What one column gives away: relations to the target that no honest column has, and keys that can be learned by heart."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import bdtr
+
+from tabtrail.modeling.leakage.findings import Kind
+from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.split import Mask
+
+Codes = NDArray[np.int64]
+Evidence = tuple[Kind, str]
+_RELATIONS: tuple[Kind, ...] = ("copy", "rescaled", "monotone")
+_EXACT = 0.9  # share of rows on an exact relation: a leak survives a few typing errors
+_EXACT_FEW = 0.99  # the same where the target has few values, which also agree by chance
+_FEW_VALUES = 20
+_SUSPICIOUS = 0.98  # R² of one column alone; an honest strong one reaches 0.9 to 0.95
+_SUSPICIOUS_RANKS = 0.995
+_IN_ORDER = 0.9995  # |Spearman's ρ|: noise of 3 % of the target's spread
+_DETERMINED = 0.999
+_MIN_EXACT = 6
+_MIN_PART = 10
+_MIN_ROWS = 20
+_MIN_MODEL = 30
+_COMMON = 0.05  # a value in this share of the rows may stand for "nothing here"
+_MAX_BINS = 200
+_OVERLAP = 0.2  # the least share on the wrong side near the cut between two honest groups
+_UNIQUE, _NEARLY_UNIQUE = 0.99, 0.85
+_CHANCE = 0.05
+_MIN_COLLISIONS = 8.0
+_NAMED_AS_KEY = re.compile(
+    r"(?:^|[_\W\d])(?i:id|uuid|guid|key|pk|index|idx|row|no|nr)$|[a-z](?:Id|ID|Key|Index)$|(?i:number|rowid|identifier)$"
+)
+_ONE_NUMBER = r"^\D*?(-?\d+(?:\.\d+)?)\D*$"
+_THOUSANDS = r"(?<=\d)[,_ ](?=\d{3}(?:\D|$))"
+
+
+@dataclass(frozen=True)
+class Column:
+    """`codes` number the distinct values (missing is one of them); `numbers` are NaN for missing, None for words."""
+
+    codes: Codes
+    filled: Mask
+    numbers: Array | None
+    is_text: bool
+
+    def take(self, rows: NDArray[np.int64] | Mask) -> "Column":
+        return Column(self.codes[rows], self.filled[rows], None if self.numbers is None else self.numbers[rows], self.is_text)
+
+    @property
+    def inputs(self) -> Array:
+        """What the quick model sees."""
+        return self.codes.astype(np.float64) if self.numbers is None else self.numbers
+
+
+def read_numbers(values: Array) -> Column:
+    """Return a column of numbers [rows], NaN for missing."""
+    numbers = np.where(np.isfinite(values), values, np.nan)
+    return Column(number_values(numbers), np.isfinite(numbers), numbers, is_text=False)
+
+
+def read_texts(values: NDArray[np.object_]) -> Column:
+    """Return a column of texts [rows], "" for missing."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    return Column(codes.astype(np.int64), (pd.Series(distinct).fillna("") != "").to_numpy()[codes], None, is_text=True)
+
+
+def with_numbers(column: Column, values: NDArray[np.generic]) -> Column:
+    """Return a text column with the number that nearly each text contains ("2,871.00 USD", "bin_07"), if one alone."""
+    if not column.is_text or not column.filled.any():
+        return column
+    codes, distinct = pd.factorize(values, use_na_sentinel=False)
+    texts = pd.Series(distinct, dtype=object).fillna("").astype(str).str.strip().str.replace(_THOUSANDS, "", regex=True)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    numbers = numbers.fillna(pd.to_numeric(texts.str.extract(_ONE_NUMBER, expand=False), errors="coerce"))
+    known = numbers.to_numpy(dtype=np.float64, copy=True)
+    known[~np.isfinite(known)] = np.nan
+    readable = float(np.isfinite(known[(texts != "").to_numpy()]).mean()) >= 0.95
+    return replace(column, numbers=known[codes]) if readable else column
+
+
+def number_values(values: NDArray[np.generic]) -> Codes:
+    """Return for each row [rows] the number of its value, counted from 0 in the order of first appearance."""
+    return pd.factorize(values, use_na_sentinel=False)[0].astype(np.int64)
+
+
+def find_target_leak(column: Column, y: Array, seed: int) -> Evidence | None:
+    """Return the strongest relation to the target that no honest column has."""
+    if len(y) == 0 or np.ptp(y) == 0 or np.ptp(column.codes) == 0:
+        return None
+    parts = [] if column.numbers is None else list(_parts(column.numbers))
+    checks: tuple[Callable[[Array, Array], str | None], ...] = (_copy, _rescaled, _monotone)
+    for kind, check in zip(_RELATIONS, checks, strict=True):
+        for rows, where in parts:
+            text = check(column.numbers[rows], y[rows]) if column.numbers is not None else None
+            if text is not None:
+                return kind, text + where
+    text = _binned(column, y)
+    if text is not None:
+        return "binned", text
+    text = _alone(column, parts, y, seed)
+    return None if text is None else ("predicts_alone", text)
+
+
+def _parts(numbers: Array) -> Iterator[tuple[Mask, str]]:
+    """Yield the rows with a value, and those without the most common one, which may stand for a missing value."""
+    present = np.isfinite(numbers)
+    count = int(present.sum())
+    if count >= (_MIN_EXACT if present.mean() >= 0.9 else _MIN_PART):
+        yield present, "" if present.all() else f", in the {count:,} rows that have a value"
+    if count >= _MIN_PART:
+        common, rows = _mode(numbers[present])
+        rest = present & (numbers != common)
+        if rows >= _COMMON * count and rest.sum() >= _MIN_PART:
+            yield rest, f", in the {int(rest.sum()):,} rows that have another value than the most common one"
+
+
+def _copy(v: Array, y: Array) -> str | None:
+    share = _share_on_line(v, y, 1.0, 0.0)
+    return None if share is None else f"equals the target in {share:.1%} of the rows (to within 1 % of its spread)"
+
+
+def _rescaled(v: Array, y: Array) -> str | None:
+    """Fit a line through pairs half the rows apart (Theil's incomplete method: Sprent, Data Driven Statistical Methods, 1998)."""
+    order, half = np.argsort(y, kind="stable"), len(y) // 2
+    low, high = order[:half], order[len(y) - half :]
+    apart = y[high] > y[low]
+    if not apart.any():
+        return None
+    slope = float(np.median((v[high] - v[low])[apart] / (y[high] - y[low])[apart]))
+    intercept = float(np.median(v - slope * y))
+    share = _share_on_line(v, y, slope, intercept)
+    if share is None:
+        return None
+    return f"equals {slope:.4g} × the target {'-' if intercept < 0 else '+'} {abs(intercept):.4g} in {share:.1%} of the rows"
+
+
+def _share_on_line(v: Array, y: Array, slope: float, intercept: float) -> float | None:
+    """Return the share of rows on a line, None where it is too small.
+
+    Rows at the most common value of both agree trivially and do not count; rows at another than the target's most common
+    value must agree by themselves.
+    """
+    if slope == 0 or not np.isfinite(slope):
+        return None
+    few = _has_few_values(y)
+    tolerance = abs(slope) * np.maximum(0.01 * _spread(y), 0.005 * np.abs(y - np.median(y)))
+    on_line = np.abs(v - intercept - slope * y) <= tolerance
+    off_mode = y != _mode(y)[0]
+    counted = off_mode | (v != _mode(v)[0])
+    if off_mode.sum() < (10 if few else 5) or count_distinct(v[counted]) < 2:
+        return None
+    share = min(float(on_line[counted].mean()), float(on_line[off_mode].mean()))
+    return share if share >= (_EXACT_FEW if few else _EXACT) else None
+
+
+def _monotone(v: Array, y: Array) -> str | None:
+    counted = (y != _mode(y)[0]) | (v != _mode(v)[0])
+    v, y = v[counted], y[counted]
+    if len(y) < _MIN_ROWS or min(count_distinct(v), count_distinct(y)) < _FEW_VALUES:
+        return None
+    rho = _correlation(_ranks(v), _ranks(y))
+    if abs(rho) < 0.85:
+        return None
+    ordered = _longest_ordered(np.sign(rho) * v, y) / len(y)
+    if abs(rho) < _IN_ORDER and ordered < _EXACT:
+        return None
+    direction = "rises" if rho > 0 else "falls"
+    return f"{direction} with the target (rank correlation {rho:.5f}; {ordered:.1%} of the rows in exact order)"
+
+
+def _longest_ordered(v: Array, y: Array) -> int:
+    """Return the length of the longest subsequence that never falls, by patience sorting; ties in y count against it."""
+    ends: list[float] = []
+    for value in v[np.lexsort((-v, y))].tolist():
+        place = bisect_right(ends, value)
+        ends[place : place + 1] = [value]
+    return len(ends)
+
+
+def _binned(column: Column, y: Array) -> str | None:
+    """Find levels that follow one another along the target with sharp edges.
+
+    Two honest groups overlap: within half a standard deviation of the best cut between two normal ones, about a fifth of the
+    rows are on the wrong side, and where they lie so far apart that hardly any are, there are no rows near the cut. A binning
+    has rows there, all on their own side.
+    """
+    filled = column.filled
+    text = _sharp_edges(column.codes, y)
+    if text is not None or filled.all():
+        return text
+    if filled.sum() >= _MIN_MODEL:
+        text = _sharp_edges(column.codes[filled], y[filled])
+        if text is not None:
+            return f"{text}, in the {int(filled.sum()):,} rows that have a value"
+    text = _sharp_edges(filled.astype(np.int64), y)
+    return None if text is None else f"is filled or empty by the target: {text}"
+
+
+def _sharp_edges(codes: Codes, y: Array) -> str | None:
+    levels, counts = np.unique(codes, return_counts=True)
+    if len(y) < _MIN_MODEL or not 2 <= len(levels) <= len(y) // 5:
+        return None
+    kept = levels[counts >= 3]
+    if not 2 <= len(kept) <= _MAX_BINS or counts[counts >= 3].sum() < 0.95 * len(y):
+        return None
+    parts = sorted((np.sort(y[codes == level]) for level in kept), key=lambda part: (float(np.median(part)), float(part.mean())))
+    cuts = [_cut(low, high) for low, high in pairwise(parts)]
+    wrong, of = sum(cut.wrong for cut in cuts), sum(cut.rows for cut in cuts)
+    near_wrong, near = sum(cut.near_wrong for cut in cuts), sum(cut.near_rows for cut in cuts)
+    worst, worst_near = (0.01, 0.01) if _has_few_values(y) else (0.05, 0.12)
+    if wrong > worst * of or near_wrong > worst_near * near or bdtr(near_wrong, near, _OVERLAP) > _CHANCE:
+        return None
+    return (
+        f"its {len(kept)} values cut the target into ranges: {wrong:,} of {len(y):,} rows overlap, "
+        f"{near_wrong:,} of {near:,} near the cuts"
+    )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Rows on the wrong side of a cut, of twice the smaller class; and the same close to the cut."""
+
+    wrong: int
+    rows: int
+    near_wrong: int
+    near_rows: int
+
+
+def _cut(low: Array, high: Array) -> _Cut:
+    """Cut two sorted samples where the fewest rows are on the wrong side."""
+    edges = np.unique(np.concatenate([low, high]))
+    if len(edges) < 2:
+        return _Cut(min(len(low), len(high)), 2 * min(len(low), len(high)), 0, 0)
+    below = np.searchsorted(low, edges[:-1], side="right")
+    wrong = len(low) - below + np.searchsorted(high, edges[:-1], side="right")
+    best = int(np.argmin(wrong))
+    cut, gap = (edges[best] + edges[best + 1]) / 2, edges[best + 1] - edges[best]
+    spreads = [_iqr(part) for part in (low, high)]
+    grid = gap * 0.5001 if _is_grid_step(edges, best) else 0.0
+    width, width_high = (max(0.5 * (spread or max(spreads)) / 1.349, grid) for spread in spreads)
+    low_near = low[(low >= cut - width) & (low <= cut + width_high)]
+    high_near = high[(high >= cut - width) & (high <= cut + width_high)]
+    return _Cut(
+        wrong=int(wrong[best]),
+        rows=2 * min(len(low), len(high)),
+        near_wrong=int((low_near > cut).sum() + (high_near < cut).sum()),
+        near_rows=2 * min(len(low_near), len(high_near)),
+    )
+
+
+def _is_grid_step(edges: Array, place: int) -> bool:
+    """Whether the gap after `place` is like its neighbours' (or there are none): the target has steps, not two heaps."""
+    steps = np.diff(edges)
+    beside = [steps[index] for index in (place - 1, place + 1) if 0 <= index < len(steps)]
+    return not beside or bool(steps[place] <= 3 * min(beside))
+
+
+def _alone(column: Column, parts: list[tuple[Mask, str]], y: Array, seed: int) -> str | None:
+    every = (np.ones(len(y), dtype=bool), "")
+    values = np.zeros(len(y)) if column.numbers is None else _missing_below(column.numbers)
+    for z, suspicious in _scales(y):
+        explained = [(_explained_by_levels(column.codes, z), "")]
+        if column.numbers is not None:
+            explained += [(_explained_in_order(z[rows], values[rows], seed), where) for rows, where in (every, *parts)]
+        share, where = max(explained, key=lambda each: each[0])
+        if share >= suspicious:
+            return f"explains {share:.2%} of the target's variance by itself{where}"
+    if column.numbers is None or len(y) < 100 or min(count_distinct(column.numbers), count_distinct(y)) < 0.5 * len(y):
+        return None
+    shape = _explained_in_order(_ranks(values), y, seed)
+    return f"is a function of the target, which explains {shape:.2%} of its variance" if shape >= _DETERMINED else None
+
+
+def _missing_below(numbers: Array) -> Array:
+    known = numbers[np.isfinite(numbers)]
+    return np.where(np.isfinite(numbers), numbers, known.min() - np.ptp(known) - 1 if len(known) else 0.0)
+
+
+def _scales(y: Array) -> Iterator[tuple[Array, float]]:
+    """Yield the target without its extremes and its ranks, with the share of variance that is suspicious."""
+    yield np.clip(y, *np.quantile(y, [0.01, 0.99])), _SUSPICIOUS
+    yield _ranks(y), _SUSPICIOUS_RANKS
+
+
+def _explained_in_order(z: Array, v: Array, seed: int) -> float:
+    """Return 1 - σ²/Var(z), σ² being the noise of z about any smooth curve over v, without fitting one, and two standard errors.
+
+    Each value less the line through its two neighbours, scaled to the variance of one value (Gasser, Sroka & Jennen-Steinmetz,
+    Residual variance and residual pattern in nonlinear regression, Biometrika 73, 1986, section 2). Ties are in random order.
+    """
+    variance = float(np.var(z))
+    if len(z) < _MIN_MODEL or variance == 0:
+        return 0.0
+    order = np.lexsort((np.random.default_rng(seed).random(len(z)), v))
+    v, z = v[order], z[order]
+    span = v[2:] - v[:-2]
+    weight = np.where(span > 0, (v[2:] - v[1:-1]) / np.where(span > 0, span, 1), 0.5)
+    residual = z[1:-1] - weight * z[:-2] - (1 - weight) * z[2:]
+    noise = residual**2 / (1 + weight**2 + (1 - weight) ** 2)
+    return 1 - float(noise.mean() + 2 * noise.std() / np.sqrt(len(noise))) / variance
+
+
+def _explained_by_levels(codes: Codes, z: Array) -> float:
+    """Return 1 - within-level variance / variance, by the rows whose level has another row."""
+    codes = np.unique(codes, return_inverse=True)[1]
+    counts = np.bincount(codes)
+    shared, variance = counts[codes] > 1, float(np.var(z))
+    freedom = int(shared.sum() - (counts > 1).sum())
+    if freedom < _MIN_ROWS or shared.mean() < 0.5 or variance == 0:
+        return 0.0
+    within = z - (np.bincount(codes, z) / np.maximum(counts, 1))[codes]
+    return 1 - float(np.sum(within[shared] ** 2)) / freedom / variance
+
+
+def find_key(name: str, column: Column, key: Codes | None, dates: Array | None) -> Evidence | None:
+    """Find columns that name rows or groups rather than describe them; the date is none of them."""
+    numbers = None if column.numbers is None else column.numbers[column.filled]
+    whole = numbers is not None and bool(np.all(numbers % 1 == 0))
+    if not (column.is_text or whole) or _equal(column.numbers, dates):
+        return None
+    if key is not None and _same_partition(column.codes, key):
+        return "identifier", f"names the groups: each of its {count_distinct(column.codes):,} values stands for one group"
+    return _unique_text(column.codes[column.filled]) if numbers is None else _unique_numbers(name, numbers)
+
+
+def _equal(a: Array | None, b: Array | None) -> bool:
+    return a is not None and b is not None and np.array_equal(a, b, equal_nan=True)
+
+
+def _same_partition(codes: Codes, key: Codes) -> bool:
+    """Whether two columns divide the rows in the same way, into many groups of more than one row."""
+    distinct = count_distinct(key)
+    if not _MIN_ROWS <= distinct <= len(key) / 2 or count_distinct(codes) != distinct:
+        return False
+    return count_distinct(codes * (int(key.max()) + 1) + key) == distinct
+
+
+def _unique_text(codes: Codes) -> Evidence | None:
+    rows, distinct = len(codes), count_distinct(codes)
+    if rows < _MIN_MODEL or distinct < _NEARLY_UNIQUE * rows:
+        return None
+    text = f"has {distinct:,} different texts in {rows:,} rows"
+    return ("identifier" if distinct >= _UNIQUE * rows else "nearly_unique"), text
+
+
+def _unique_numbers(name: str, numbers: Array) -> Evidence | None:
+    """Tell numbered rows from measured integers by the birthday problem.
+
+    n integers drawn at random from a range of m values give n(n-1)/2m equal pairs or more; an id gives none.
+    """
+    rows = len(numbers)
+    values, counts = np.unique(numbers, return_counts=True)
+    if rows < _MIN_ROWS or len(values) < 0.95 * rows:
+        return None
+    repeated = float(np.sum(counts * (counts - 1))) / 2
+    if np.abs(values).max() < 2**53:
+        step = int(np.gcd.reduce(np.diff(values).astype(np.int64)))
+        collisions = rows * (rows - 1) / 2 / (np.ptp(values) / step + 1)
+        if collisions >= _MIN_COLLISIONS and repeated <= 0.05 * collisions:
+            text = f"has {len(values):,} different integers in {rows:,} rows, where chance would repeat about {collisions:,.0f}"
+            return "identifier", text
+    if len(values) >= _UNIQUE * rows and _NAMED_AS_KEY.search(name):
+        return "identifier", f"is named as a key and has {len(values):,} different integers in {rows:,} rows"
+    return None
+
+
+def count_distinct(values: NDArray[np.generic]) -> int:
+    """Return how many different values there are."""
+    return len(np.unique(values))
+
+
+def _mode(values: Array) -> tuple[float, int]:
+    distinct, counts = np.unique(values, return_counts=True)
+    most = int(np.argmax(counts))
+    return float(distinct[most]), int(counts[most])
+
+
+def _has_few_values(values: Array) -> bool:
+    return count_distinct(values) < min(_FEW_VALUES, len(values) / 2)
+
+
+def _iqr(values: Array) -> float:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(high - low)
+
+
+def _spread(values: Array) -> float:
+    """Return a standard deviation that extremes do not move."""
+    return _iqr(values) / 1.349 or float(np.std(values))
+
+
+def _ranks(values: Array) -> Array:
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
+
+
+def _correlation(a: Array, b: Array) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt(np.sum(a**2) * np.sum(b**2)))
+    return float(np.sum(a * b)) / norm if norm > 0 else 0.0

@@ -1,0 +1,179 @@
+"""One job at a time that writes in a project: who holds the lock, since when, and what a killed one left behind."""
+
+import errno
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from tabtrail.config.tree import Config
+from tabtrail.errors import LockedError
+from tabtrail.progress import SILENT, Progress
+from tabtrail.system.files import make_folder, read_json, storage_errors, temporary_siblings, write_json
+from tabtrail.system.process import is_alive, this_process
+
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds or held the lock: `process` as `process.this_process` has it, `since` in UTC (ISO 8601)."""
+
+    process: str
+    command: str
+    since: str
+
+    @property
+    def alive(self) -> bool:
+        return is_alive(self.process)
+
+    @property
+    def age_seconds(self) -> float:
+        return (datetime.now(UTC) - datetime.fromisoformat(self.since)).total_seconds()
+
+    def __str__(self) -> str:
+        host, pid, _ = self.process.rsplit(":", 2)
+        return f"`tabtrail {self.command}` (process {pid} on {host}, for {_duration(self.age_seconds)})"
+
+
+def lock_path(config: Config) -> Path:
+    """Return the lock file of a project: what its stages record lies in the same folder."""
+    return config.paths.output_dir / ".lock"
+
+
+def read_owner(config: Config) -> Owner | None:
+    """Return who holds the lock, or held it and was killed; None where nobody does."""
+    value = read_json(_owner_path(config))
+    try:
+        owner = Owner(**value) if value else None
+        return owner if owner and owner.age_seconds > float("-inf") and owner.process.count(":") >= 2 else None
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def is_held(config: Config) -> bool:
+    """Tell whether somebody is at work in the project, by asking the lock itself: a killed owner's file says nothing."""
+    path = lock_path(config)
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        owner = read_owner(config)
+        return owner is not None and owner.alive
+
+
+@contextmanager
+def project_lock(config: Config, command: str, progress: Progress = SILENT) -> Iterator[None]:
+    """Let one process at a time write in the project; within the lock it can be taken again.
+
+    The system frees the lock of a process that ends, however it ends; what a killed one left half-written beside its targets
+    is removed. In a folder that cannot be written the lock is not taken: there is nothing to guard. Raises `LockedError`
+    naming the holder where it is not free within `engine.lock_seconds`. Full or failing disks are told as `TabtrailError`.
+    """
+    with storage_errors(config.paths.output_dir):
+        lock = FileLock(lock_path(config), is_singleton=True)
+        if lock.is_locked or not _acquire(config, lock, progress):
+            yield
+            return
+        try:
+            _take_over(config, progress)
+            write_json(_owner_path(config), asdict(Owner(this_process(), command, _now())))
+            yield
+        finally:
+            _owner_path(config).unlink(missing_ok=True)
+            lock.release()
+
+
+def leftovers(config: Config) -> list[Path]:
+    """Return the temporary files and folders that killed processes left beside what they were to become."""
+    paths = config.paths
+    targets = [each.resolve() for each in (paths.processed_dir, paths.rejects, paths.duckdb_file, paths.models_dir)]
+    found = {sibling for target in targets for sibling in temporary_siblings(target.parent, target.name)}
+    folders = [paths.output_dir, *(each for each in paths.output_dir.glob("*") if each.is_dir())]
+    return sorted(found.union(*(temporary_siblings(folder) for folder in folders)))
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _acquire(config: Config, lock: FileLock, progress: Progress) -> bool:
+    """Take the lock, saying whom it waits for; False where the folder is read-only."""
+    seconds = config.engine.lock_seconds
+    try:
+        make_folder(lock_path(config).parent)
+        if not _can_write(lock_path(config).parent):
+            return False
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if seconds:
+                progress.say(f"waiting, up to {_duration(seconds)}, for {_holder(config)}")
+            lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
+    except Timeout:
+        raise LockedError(
+            f"{_holder(config)} is at work in this project; try again when it is done, or wait longer with"
+            " --set engine.lock_seconds=3600"
+        ) from None
+    return True
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return error.errno not in _READ_ONLY
+
+
+def _take_over(config: Config, progress: Progress) -> None:
+    """Tidy up after a holder that was killed: what it began after it took the lock."""
+    owner = read_owner(config)
+    if owner is None:
+        return
+    since = datetime.fromisoformat(owner.since).timestamp()
+    stale = [path for path in leftovers(config) if _changed(path) >= since]
+    for path in stale:
+        remove(path)
+    removed = f"; {len(stale)} temporary files of it are removed" if stale else ""
+    progress.say(f"the lock of {owner}, which was killed, is taken over{removed}")
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _holder(config: Config) -> str:
+    owner = read_owner(config)
+    return str(owner) if owner is not None else "another process"
+
+
+def _owner_path(config: Config) -> Path:
+    return lock_path(config).with_name(".lock.owner.json")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,1 @@
+"""Opening a source: its bytes, encoding and header."""

@@ -1,0 +1,178 @@
+"""The pictures of the champion (predictions, residuals, slices, intervals, learning curve) and of the folds of all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.learning_curve import LearningCurve
+from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values
+
+_WORST = 8
+_SLICES = 14
+_NEAR = 3.0
+_MOST_COVERAGE = 30
+
+
+@dataclass(frozen=True)
+class ModelEvidence:
+    """What is known of a benchmark; None where a run did not leave it."""
+
+    board: Leaderboard
+    folds: pl.DataFrame | None
+    slices: pl.DataFrame | None
+    predictions: pl.DataFrame | None
+    curve: LearningCurve | None
+
+
+def model_pictures(evidence: ModelEvidence, most_points: int, seed: int = 0) -> Iterator[Picture]:
+    """Yield the pictures that the evidence allows."""
+    board = evidence.board
+    unit = f", {board.currency}" if board.currency else ""
+    if evidence.folds is not None and evidence.folds.height:
+        yield _fold_scores(board, evidence.folds, unit)
+    if evidence.predictions is not None and evidence.predictions.height:
+        drawn, note = _drawn(evidence.predictions, most_points, seed)
+        yield Picture(
+            "predicted_actual", "Predicted against actual", note, (_predicted_actual(board, drawn, evidence.predictions, unit),)
+        )
+        yield Picture("residuals", "Residuals: actual less predicted", note, tuple(_residuals(drawn, evidence.predictions, unit)))
+    if evidence.slices is not None and evidence.slices.height:
+        yield _error_slices(evidence.slices, unit)
+    if board.coverage:
+        yield _coverage(board)
+    if evidence.curve is not None:
+        yield _curve(evidence.curve, unit)
+
+
+def _fold_scores(board: Leaderboard, folds: pl.DataFrame, unit: str) -> Picture:
+    best = board.champion_row.cv_rmse
+    near = [row for row in board.candidates if row.cv_rmse <= _NEAR * best]
+    left = [f"{row.candidate} ({row.cv_rmse:,.6g})" for row in board.candidates if row.cv_rmse > _NEAR * best]
+    places = {row.candidate: place for place, row in enumerate(near)}
+    shown = [(places[name], rmse) for name, rmse in folds.select("candidate", "rmse").iter_rows() if name in places]
+    each_fold = Points(tuple(rmse for _, rmse in shown), tuple(float(place) for place, _ in shown), "one fold")
+    texts = tuple(f"{row.candidate}: {row.cv_rmse:,.6g} ± {row.cv_rmse_std:,.4g}" for row in near)
+    means = Points(tuple(row.cv_rmse for row in near), tuple(map(float, range(len(near)))), "mean over folds", texts)
+    alt = "Mean RMSE over the folds: " + "; ".join(f"{row.candidate} {row.cv_rmse:,.6g}" for row in near) + "."
+    note = "The spread of the dots is what one split can make of a score."
+    note += f" Far to the right and not drawn: {', '.join(left)}." if left else ""
+    names = Axis("", tuple(row.candidate for row in near))
+    chart = Chart("RMSE of every candidate on every fold", alt, Axis(f"RMSE{unit}"), names, (each_fold, means))
+    return Picture("fold_scores", "Fold scores of all candidates", note, (chart,))
+
+
+def _drawn(predictions: pl.DataFrame, most: int, seed: int) -> tuple[pl.DataFrame, str]:
+    if predictions.height <= most:
+        return predictions, f"All {predictions.height:,} rows that the model did not learn from are drawn."
+    places = np.sort(np.random.default_rng(seed).choice(predictions.height, most, replace=False))
+    return predictions[
+        places
+    ], f"{most:,} of {predictions.height:,} rows that the model did not learn from are drawn, and the worst."
+
+
+def _values(frame: pl.DataFrame, column: str) -> Values:
+    return tuple(round(value, 6) for value in frame.get_column(column).to_list())
+
+
+def _predicted_actual(board: Leaderboard, drawn: pl.DataFrame, everything: pl.DataFrame, unit: str) -> Chart:
+    parts = [(drawn.filter(part=part), label) for part, label in (("cv", "out of fold"), ("test", "test part"))]
+    dots = [Points(_values(part, "predicted"), _values(part, "actual"), label) for part, label in parts if part.height]
+    error = pl.col("actual") - pl.col("predicted")
+    worst = everything.sort(error.abs(), descending=True).head(_WORST)
+    texts = tuple(
+        f"row {row['row']:,}: actual {row['actual']:,.6g}, predicted {row['predicted']:,.6g}"
+        for row in worst.iter_rows(named=True)
+    )
+    far = Points(_values(worst, "predicted"), _values(worst, "actual"), f"the {worst.height} largest errors", texts)
+    low = float(min(everything["actual"].min(), everything["predicted"].min()))  # type: ignore[arg-type, type-var]
+    high = float(max(everything["actual"].max(), everything["predicted"].max()))  # type: ignore[arg-type, type-var]
+    equal = Line((low, high), (low, high), "equal", dashed=True)
+    alt = (
+        f"Predicted {board.target} to the right, actual upwards; dots on the dashed line are right. The largest error is"
+        f" {abs(float(worst['actual'][0]) - float(worst['predicted'][0])):,.6g}{unit}."
+    )
+    title = f"{board.target}, predicted and actual"
+    return Chart(title, alt, Axis(f"predicted{unit}"), Axis(f"actual{unit}"), (*dots, far, equal))
+
+
+def _residuals(drawn: pl.DataFrame, everything: pl.DataFrame, unit: str) -> Iterator[Chart]:
+    residual = tuple(round(a - p, 6) for a, p in drawn.select("actual", "predicted").iter_rows())
+    predicted = _values(drawn, "predicted")
+    mean = float((everything["actual"] - everything["predicted"]).mean())  # type: ignore[arg-type]
+    zero = Line((min(predicted), max(predicted)), (0.0, 0.0), "no error", dashed=True)
+    alt = f"Residuals by prediction; their mean is {mean:,.4g}{unit}. A tilt or a funnel would show what the model misses."
+    dots = Points(predicted, residual, "one row")
+    yield Chart("Residual by prediction", alt, Axis(f"predicted{unit}"), Axis(f"residual{unit}"), (dots, zero))
+    dated = drawn.with_columns(residual=pl.Series(residual)).filter(pl.col("date").is_not_null())
+    if not dated.height:
+        return
+    years = tuple(_year(day) for day in dated["date"])
+    monthly = dated.group_by(pl.col("date").dt.truncate("1mo")).agg(pl.col("residual").mean(), pl.len()).sort("date")
+    line = Line(tuple(_year(day) for day in monthly["date"]), _values(monthly, "residual"), "mean of the month")
+    dots = Points(years, _values(dated, "residual"), "one row")
+    worst = monthly.sort(pl.col("residual").abs(), descending=True).row(0, named=True)
+    alt = f"Residuals by date. The month with the largest mean is {worst['date']:%Y-%m}: {worst['residual']:,.4g}{unit}."
+    yield Chart("Residual by date", alt, Axis("year", whole=True), Axis(f"residual{unit}"), (dots, line))
+
+
+def _year(day: date) -> float:
+    return round(day.year + (day.timetuple().tm_yday - 1) / 365.25, 3)
+
+
+def _error_slices(slices: pl.DataFrame, unit: str) -> Picture:
+    worst = slices.head(_SLICES)
+    names, texts = [], []
+    for row in worst.iter_rows(named=True):
+        names.append(f"{row['column']}: {row['slice'].partition(': ')[2] or row['slice']}")
+        share = f"{row['share_of_squared_error']:.0%} of the squared error"
+        texts.append(f"{names[-1]}: RMSE {row['rmse']:,.6g}, {row['rows']:,} rows, {share}")
+    bars = Bars(_values(worst, "rmse"), texts=tuple(texts))
+    alt = "The slices with most of the squared error: " + "; ".join(texts[:4]) + "."
+    chart = Chart("RMSE by slice", alt, Axis(f"RMSE{unit}"), Axis("", tuple(names)), (bars,))
+    note = f"Out of fold; the {len(names)} of {slices.height:,} slices with the largest share of the squared error, that on top."
+    return Picture("error_slices", "Where it errs", note, (chart,))
+
+
+def _coverage(board: Leaderboard) -> Picture:
+    rows = board.coverage[:_MOST_COVERAGE]
+    names = tuple(row.value if row.by == "all" else f"{row.by}: {row.value}" for row in rows)
+    texts = tuple(f"{name}: {row.coverage:.1%} of {row.rows:,} rows" for name, row in zip(names, rows, strict=True))
+    bars = Bars(tuple(round(100 * row.coverage, 4) for row in rows), texts=texts)
+    level = 100 * board.interval_level
+    wanted = Line((level, level), (-0.5, len(rows) - 0.5), f"wanted: {level:g} %", dashed=True)
+    alt = f"{level:g} % are wanted; held: " + "; ".join(texts[:12]) + "."
+    chart = Chart(
+        "Share of actual values inside the interval",
+        alt,
+        Axis("% of the test rows", low=0, high=100),
+        Axis("", names),
+        (bars, wanted),
+    )
+    return Picture(
+        "interval_coverage",
+        "Do the intervals hold?",
+        "On the test part. Few rows make a share jump."
+        + (f" {len(board.coverage) - len(rows):,} more are in the JSON." if len(board.coverage) > len(rows) else ""),
+        (chart,),
+    )
+
+
+def _curve(curve: LearningCurve, unit: str) -> Picture:
+    rows = tuple(map(float, curve.rows))
+    layers = (
+        Line(rows, curve.low, faint=True),
+        Line(rows, curve.high, faint=True),
+        Line(rows, curve.rmse, "mean of the folds"),
+        Points(rows, curve.rmse, "", tuple(f"{n:,} rows: RMSE {e:,.6g}" for n, e in zip(curve.rows, curve.rmse, strict=True))),
+    )
+    alt = "RMSE by training rows: " + "; ".join(f"{n:,} rows {e:,.6g}" for n, e in zip(curve.rows, curve.rmse, strict=True)) + "."
+    chart = Chart(f"{curve.candidate}: error by rows learned from", alt, Axis("training rows"), Axis(f"RMSE{unit}"), layers)
+    note = (
+        f"{curve.candidate}, mean of its first {curve.folds} folds (the leaderboard has the mean of all); grey the best and"
+        " the worst of them. Still falling at the right: more rows would help."
+    )
+    return Picture("learning_curve", f"Learning curve of {curve.candidate}", note, (chart,))

@@ -1,0 +1,131 @@
+"""The page for people: one self-contained HTML file, every text of the data escaped, every figure the very one of the JSON."""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from tabtrail.data.ingest import Manifest
+from tabtrail.data.profile import Group, Profile
+from tabtrail.explain.effects import Effect
+from tabtrail.explain.shapley import Explanation
+from tabtrail.forecast.result import SegmentResult
+from tabtrail.report.charts import Picture
+from tabtrail.report.data_pictures import data_pictures
+from tabtrail.report.explanation_pictures import explanation_pictures
+from tabtrail.report.forecast_pictures import detailed, forecast_pictures, listed
+from tabtrail.report.model_pictures import ModelEvidence, model_pictures
+from tabtrail.report.svg import legend, svg
+from tabtrail.report.verdict import Number, Sentence, verdict
+
+_SLICES = 15
+_COVERAGE = 40
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a page shows; None or empty where a run did not leave it.
+
+    `labels` has name and unit of columns, `inputs` the model's columns, `tags` what the run was made from, `forecasts` the
+    stored forecasts with their risk, the largest first.
+    """
+
+    model: ModelEvidence
+    manifest: Manifest | None
+    profile: Profile | None
+    explanation: tuple[Explanation, pd.DataFrame] | None
+    effects: tuple[Effect, ...]
+    forecasts: tuple[SegmentResult, ...]
+    tags: dict[str, str]
+    inputs: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    points: int = 1500
+    top: int = 4
+    store: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of the target."""
+        board = self.model.board
+        return board.currency or f"units of {board.target}"
+
+
+def evidence_pictures(evidence: Evidence) -> list[Picture]:
+    """Return every picture that the evidence allows."""
+    target = evidence.model.board.target
+    pictures = list(model_pictures(evidence.model, evidence.points))
+    if evidence.explanation is not None:
+        pictures += explanation_pictures(*evidence.explanation, evidence.effects, evidence.unit, evidence.top, evidence.labels)
+    if evidence.profile is not None:
+        pictures += data_pictures(evidence.profile, [target, *evidence.inputs], evidence.labels)
+    pictures += forecast_pictures(evidence.forecasts)
+    return pictures
+
+
+def render_report(evidence: Evidence, pictures: Sequence[Picture]) -> str:
+    """Return the page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("tabtrail.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": number, "svg": svg, "legend": legend}
+    source = environment.loader.get_source  # type: ignore[union-attr]
+    style, script = (source(environment, name)[0] for name in ("report.css", "report.js"))
+    board = evidence.model.board
+    return environment.get_template("report.html.j2").render(
+        evidence=evidence,
+        board=board,
+        champion=board.champion_row,
+        verdict=[_sentence(each) for each in verdict(board, evidence.model.slices)],
+        slices=[] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
+        coverage=board.coverage[:_COVERAGE],
+        grouped=list(_grouped(evidence.profile)),
+        forecasts=detailed(evidence.forecasts),
+        segments=listed(evidence.forecasts),
+        pictures={picture.name: picture for picture in pictures},
+        style=Markup(style),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+    )
+
+
+def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Markup:
+    """Return a figure: rounded for the eye, with its very value for machines; a dash for none."""
+    if value is None:
+        return Markup('<span class="none">–</span>')
+    return Markup('<data value="{}">{}</data>').format(repr(value), shown(value, digits, percent=percent))
+
+
+def shown(value: float, digits: int = 4, *, percent: bool = False) -> str:
+    """Round to significant digits, whole where it has that many before the point."""
+    scaled = 100 * value if percent else value
+    group = "," if abs(scaled) >= 10_000 else ""  # 2003 may be a year
+    whole = abs(scaled) >= 10 ** (digits - 1) or scaled == int(scaled)
+    text = f"{scaled:{group}.0f}" if whole else f"{scaled:#{group}.{digits}g}"
+    return f"{text} %" if percent else text
+
+
+def _grouped(profile: Profile | None) -> Iterator[tuple[str, str, int, list[Group]]]:
+    """Yield measure, grouping column, groups left out, and the groups."""
+    groups = () if profile is None else profile.groups
+    for measure, by in dict.fromkeys((each.measure, each.by) for each in groups):
+        left = 0 if profile is None else profile.groups_left_out.get(f"{measure} by {by}", 0)
+        yield measure, by, left, [each for each in groups if (each.measure, each.by) == (measure, by)]
+
+
+def _sentence(sentence: Sentence) -> Markup:
+    parts = (number(part.value, part.digits, percent=part.percent) if isinstance(part, Number) else part for part in sentence)
+    return Markup("").join(parts)
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,1 +1,0 @@
-"""A forecast of a segment and its risk, each with what it was measured to be worth."""

@@ -1,0 +1,50 @@
+"""Single rows that arrive in one turn of the event loop are predicted by one call of the graph: most of a call is its start."""
+
+import asyncio
+
+from tabtrail.bundle.predictor import PayloadError, Prediction, Row
+from tabtrail.errors import TabtrailError
+from tabtrail.serving.models import Served
+
+
+class Together:
+    """Collects checked rows until the event loop has read what came in; nobody waits for a row that is still to come."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Served, list[tuple[Row, asyncio.Future[Prediction]]]] = {}
+
+    async def predict(self, served: Served, row: Row) -> Prediction:
+        """Predict one row that `Predictor.check` returned. Raises `PayloadError` when the result is not finite."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Prediction] = loop.create_future()
+        waiting = self._waiting.get(served)
+        if waiting is None:
+            self._waiting[served] = [(row, future)]
+            loop.call_soon(self._answer, served)
+        else:
+            waiting.append((row, future))
+        return await future
+
+    def _answer(self, served: Served) -> None:
+        waiting = self._waiting.pop(served)
+        try:
+            predictions = served.predictor.answer([row for row, _ in waiting])
+        except PayloadError:
+            for row, future in waiting:
+                self._answer_one(served, row, future)
+        except Exception as error:  # noqa: BLE001 - it belongs to the requests that wait, not to the loop
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), prediction in zip(waiting, predictions, strict=True):
+                if not future.done():
+                    future.set_result(prediction)
+
+    def _answer_one(self, served: Served, row: Row, future: asyncio.Future[Prediction]) -> None:
+        if future.done():
+            return
+        try:
+            future.set_result(served.predictor.answer([row])[0])
+        except TabtrailError as error:
+            future.set_exception(error)

@@ -1,0 +1,75 @@
+"""Two bundles on the same test rows: their graphs' predictions, compared, and the coverage of the challenger's intervals."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tabtrail.bundle.files import Bundle
+from tabtrail.bundle.intervals import Grouping, Intervals
+from tabtrail.config.tree import Config
+from tabtrail.data.ingest import scan_dataset, verify_files
+from tabtrail.errors import DataError
+from tabtrail.export.parity import run_onnx
+from tabtrail.modeling.gate import Comparison, CoverageCheck, check_coverage, compare
+from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.preprocess import feature_frame
+from tabtrail.modeling.table import hold_out_test, load_table, needed_columns
+
+
+def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Comparison | None, CoverageCheck | None]:
+    """Return how the bundles compare on the test part that `config` cuts from the dataset, and the challenger's coverage.
+
+    Neither is known where the challenger cannot be asked about those rows, no comparison where the champion cannot, or where
+    they predict different targets.
+    """
+    verify_files(config)
+    dataset = scan_dataset(config)
+    have = set(dataset.collect_schema().names())
+    needed, own, other = set(needed_columns(config)), set(challenger.schema.names), set(champion.schema.names)
+    if not needed | own <= have or config.model.target != challenger.schema.target:
+        return None, None
+    comparable = other <= have and challenger.schema.target == champion.schema.target
+    data = dataset.select(sorted(needed | own | (other if comparable else set()))).collect()
+    table = load_table(config, data)
+    test = table.take(hold_out_test(config, table))
+    rows = data[test.row]
+    seed, level = config.model.random_state, config.promotion.level
+    predicted = _predict(challenger, rows)
+    coverage = None
+    if (inside := _inside(challenger, rows, test.y, predicted)) is not None:
+        nominal = float(challenger.metadata["intervals"]["level"])
+        coverage = check_coverage(inside, nominal=nominal, groups=test.groups, level=level, seed=seed)
+    if not comparable:
+        return None, coverage
+    try:
+        reference = _predict(champion, rows)
+    except DataError:
+        return None, coverage
+    by = config.split.group_key
+    return compare(test.y, reference, predicted, groups=test.groups, by=by, level=level, seed=seed), coverage
+
+
+def _predict(bundle: Bundle, rows: pl.DataFrame) -> Array:
+    numbers = [feature.name for feature in bundle.schema.features if feature.kind != "categorical"]
+    texts = [feature.name for feature in bundle.schema.features if feature.kind == "categorical"]
+    try:
+        predicted = run_onnx(bundle.onnx, feature_frame(rows, tuple(numbers), tuple(texts)))
+    except Exception as error:  # noqa: BLE001 - onnxruntime and Polars raise classes of their own that have no common base
+        raise DataError(f"the model of run {bundle.metadata['run_id']} cannot read the dataset: {type(error).__name__}") from None
+    if not np.isfinite(predicted).all():
+        raise DataError(f"the model of run {bundle.metadata['run_id']} predicts values that are not finite on the test rows")
+    return predicted
+
+
+def _inside(bundle: Bundle, rows: pl.DataFrame, actual: Array, predicted: Array) -> NDArray[np.bool_] | None:
+    if bundle.metadata["intervals"] is None:
+        return None
+    intervals = Intervals.from_dict(bundle.metadata["intervals"])
+    grouping = Grouping.from_dict(bundle.metadata["intervals"]["by"])
+    plain = rows.select(bundle.schema.names).with_columns(pl.col(pl.Date).cast(pl.String))
+    bounds = [
+        intervals.bounds(value, grouping.group(row))
+        for value, row in zip(predicted.tolist(), plain.iter_rows(named=True), strict=True)
+    ]
+    low, high = np.array(bounds).T
+    return np.asarray((low <= actual) & (actual <= high))

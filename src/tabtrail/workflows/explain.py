@@ -1,0 +1,118 @@
+"""Why the deployed model predicts what it does for one row of the user's own."""
+
+import hashlib
+import io
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+import polars as pl
+
+from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.config.tree import Config
+from tabtrail.contract.expressions import days_of
+from tabtrail.contract.schema import Feature
+from tabtrail.errors import BundleError, TabtrailError, UsageError
+from tabtrail.explain.shapley import explain, from_shap_table
+from tabtrail.export.parity import open_graph
+from tabtrail.project.paths import importance_path, shap_path
+from tabtrail.report.explanation_pictures import waterfall
+from tabtrail.report.png import draw
+from tabtrail.system.files import read_json
+from tabtrail.tracking.store import list_files, open_store, read_artifact, read_run, store_errors
+
+_PERMUTATIONS = 20
+# Of the prediction: what the served graph and the explained model may differ by, far above what the proof of parity allows.
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class LocalExplanation:
+    """Base value + contributions (by raw column, largest first) = prediction, in units of the target; `values` as given."""
+
+    model: str
+    run_id: str
+    unit: str
+    base_value: float
+    contributions: dict[str, float]
+    values: dict[str, Any]
+    prediction: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def explain_row(config: Config, row: Any) -> LocalExplanation:
+    """Explain the prediction of a row (raw column → value) by the deployed model, relative to the rows of its global explanation.
+
+    Raises `PayloadError` for a row that does not keep the contract, `TabtrailError` where the contributions do not add up to the
+    prediction that is served, or bundle and explanation are of different runs.
+    """
+    bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
+    predictor = Predictor(bundle)
+    if not isinstance(row, dict):
+        raise UsageError("--json: one row is explained at a time; give one JSON object")
+    served = predictor.predict([row])[0]
+    _, background = from_shap_table(_explained_rows(config, bundle.metadata["run_id"]))
+    one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
+    one = one.astype(background.dtypes.to_dict())
+    model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(bundle.onnx)
+    found = explain(model, background, one, config.model.random_state, graph, permutations=_PERMUTATIONS)
+    total = found.base_value + float(found.values[0].sum())
+    if not abs(total - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value)):
+        raise TabtrailError(
+            f"base value and contributions make {total:.7g}, the served prediction is {served.value:.7g}; nothing is shown"
+        )
+    parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
+    return LocalExplanation(
+        model=bundle.metadata["model"],
+        run_id=bundle.metadata["run_id"],
+        unit=bundle.metadata["currency"] or f"units of {bundle.metadata['target']}",
+        base_value=found.base_value,
+        contributions=dict(sorted(parts.items(), key=lambda item: (-abs(item[1]), item[0]))),
+        values={name: served.inputs[name] for name in parts},
+        prediction=served.value,
+    )
+
+
+def _explained_rows(config: Config, run_id: str) -> pl.DataFrame:
+    """Return the explained rows of the deployed model: of the last run, or of its own in the store."""
+    path = shap_path(config)
+    known = read_json(importance_path(config)) or {}
+    if known.get("run_id") == run_id and path.is_file():
+        return pl.read_parquet(path)
+    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    with store_errors(store.uri):
+        run = read_run(store, run_id)
+        parent = None if run is None else run.tags.get("mlflow.parentRunId")
+        if parent is None or path.name not in list_files(store, parent):
+            raise TabtrailError("no explained rows of the deployed model are stored; run `tabtrail train --force`")
+        return pl.read_parquet(io.BytesIO(read_artifact(store, parent, path.name)))
+
+
+def draw_explanation(explanation: LocalExplanation, path: Path) -> None:
+    """Write the waterfall of a local explanation as PNG."""
+    names = list(explanation.contributions)
+    shown = ["missing" if explanation.values[name] is None else str(explanation.values[name]) for name in names]
+    parts = list(explanation.contributions.values())
+    draw(waterfall(names, shown, parts, explanation.base_value, explanation.unit), path)
+
+
+def load_pipeline(folder: Path, metadata: dict[str, Any]) -> Any:
+    """Return the fitted pipeline of a bundle. A joblib file that is not the one of the metadata is not opened (`BundleError`)."""
+    entry = metadata["files"]["joblib"]
+    data = (folder / entry["name"]).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise BundleError(f"{folder / entry['name']} was altered; run `tabtrail train --force` to make the bundle anew")
+    return joblib.load(io.BytesIO(data))
+
+
+def _input(feature: Feature, value: Any) -> Any:
+    if feature.kind == "categorical":
+        return value or ""
+    if value is None:
+        return float("nan")
+    return float(days_of(value)) if feature.kind == "date" else float(value)

@@ -1,0 +1,292 @@
+"""The benchmark tracked candidate by candidate, so that a killed one continues where it was."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from tabtrail.bundle.files import bundle_sha256, signature_name
+from tabtrail.config.tree import Config
+from tabtrail.data.ingest import Manifest, scan_dataset
+from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.errors import LeakageError
+from tabtrail.jobs.engine import check_engine
+from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
+from tabtrail.modeling.capacity import Plan, memory_limit, plan
+from tabtrail.modeling.coverage import predictions_table
+from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
+from tabtrail.modeling.leakage.audit import audit
+from tabtrail.modeling.leakage.findings import Finding
+from tabtrail.modeling.preprocess import derive
+from tabtrail.modeling.result_tables import folds_table, runs_table
+from tabtrail.modeling.slices import error_slices
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
+from tabtrail.progress import Progress
+from tabtrail.project.paths import importance_path, leaderboard_path, promotion_path, shap_path
+from tabtrail.system.files import write_json, write_parquet
+from tabtrail.system.hashes import code_version, sha256_json
+from tabtrail.tracking.finished import fits_to_bytes, result_from
+from tabtrail.tracking.items import (
+    BUNDLE,
+    CONFIG,
+    GRAPH,
+    JOBLIB,
+    KEY,
+    MODEL,
+    TAG,
+    VERSION,
+    benchmark_items,
+    benchmark_name,
+    candidate_items,
+    comparison_items,
+    library_versions,
+    provenance_tags,
+)
+from tabtrail.tracking.registry import register_challenger
+from tabtrail.tracking.store import (
+    LoggedModel,
+    Store,
+    close_dead_runs,
+    complete_children,
+    find_run,
+    list_files,
+    log_artifact,
+    log_dataset,
+    log_files,
+    log_folder,
+    log_items,
+    log_metrics,
+    log_model,
+    log_text,
+    open_store,
+    read_run,
+    running,
+    set_tags,
+    store_errors,
+)
+from tabtrail.workflows.champion import Exported, bundle_champion, describe_model, explain_champion, export_champion, prove
+from tabtrail.workflows.promote import BUNDLE_FOLDER, settle
+
+FITS = "fits.npz"
+_MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy", "pandas", "cloudpickle"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a benchmark starts from: the config (less the columns that the leakage policy drops), rows, split, findings."""
+
+    config: Config
+    data: pl.DataFrame
+    table: Table
+    split: Split
+    findings: tuple[Finding, ...]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """A parent run at work, and the candidates that are already in it."""
+
+    store: Store
+    parent: str
+    tags: dict[str, str]
+    models: dict[str, LoggedModel] = field(default_factory=dict)
+    finished: dict[str, Result] = field(default_factory=dict)
+
+
+def train_models(config: Config, manifest: Manifest, progress: Progress, *, force: bool = False) -> Leaderboard:
+    """Run the benchmark on the dataset, log it, and replace importance, tables and leaderboard by the champion's.
+
+    Its bundle is left in the run, and deployed where there is none yet or the gate lets it.
+
+    A benchmark of the same data, config and code that was cut short is continued: its finished candidates are not fitted
+    again, unless `force`. One that is complete is only written out again. All that can be refused (the data for the folds, a
+    candidate's parameters, leakage, the proof, the explanation) is refused before the first file is replaced. Raises the
+    `TabtrailError` of what failed; runs that were begun are then marked as failed.
+    """
+    started = time.time()
+    with ThreadPoolExecutor(1) as pool:
+        # Opening the MLflow store takes a second or two (making it, more); meanwhile the columns are looked at.
+        opening = pool.submit(open_store, config.mlflow.tracking_uri, config.mlflow.experiment)
+        prepared = prepare(config, progress)
+        store = opening.result()
+    key = benchmark_key(config, manifest)
+    with store_errors(store.uri):
+        dead = close_dead_runs(store)
+        resumed = None if force else find_run(store, key)
+    if dead:
+        progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
+    tags = {**provenance_tags(config, manifest), KEY: key}
+    with running(store, benchmark_name(config), tags, started=started, resumed=resumed) as parent:
+        tracked = _Tracked(store, parent, {name: value for name, value in tags.items() if name != KEY})
+        if resumed:
+            _take_up(tracked, prepared)
+            progress.say(f"train: continuing benchmark {parent}, {len(tracked.finished)} candidates are finished")
+        else:
+            log_text(store, parent, config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"}), CONFIG)
+        return _benchmark(prepared, manifest, tracked, progress)
+
+
+def prepare(config: Config, progress: Progress) -> Prepared:
+    """Read the rows, split them, and audit columns and split for leakage, as the config's policy says.
+
+    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself,
+    `CapacityError` where memory is short, `EngineError` where the cluster is not there.
+    """
+    check_engine(config.engine)
+    dataset = scan_dataset(config).select(needed_columns(config))
+    texts = config.model.text_features
+    sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
+    capacity = plan(config, sizes.pop("_rows"), sizes, memory_limit(config))
+    progress.say(f"train: {capacity}")
+    if capacity.fold_workers:
+        engine = config.engine.model_copy(update={"workers": capacity.fold_workers})
+        config = config.changed(engine=engine)
+    data = dataset.collect()
+    require_sound_split(config, data)
+    table = load_table(config, data)
+    split = split_table(config, table)
+    findings = _audit(config, table, split)
+    for finding in findings:
+        progress.say(f"train: leakage: {finding}")
+    columns = sorted({finding.column for finding in findings if finding.column is not None})
+    if config.leakage.policy == "error" and findings:
+        raise LeakageError(
+            f"leakage.policy is error, and {len(findings)} {'finding stands' if len(findings) == 1 else 'findings stand'}"
+            " against the benchmark: "
+            + "; ".join(map(str, findings))
+            + ". Drop the columns, change the split, or set leakage.policy: warn"
+        )
+    if config.leakage.policy == "drop" and columns:
+        config = config.without_columns(columns)
+        progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
+        table = load_table(config, data)
+        split = split_table(config, table)
+    return Prepared(config, data, table, split, findings, capacity)
+
+
+def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
+    x = table.x
+    columns = {name: x[name].to_numpy(dtype=np.float64) for name in config.number_inputs}
+    derived = {name: derive(formula, columns) for name, formula in config.model.formulas.items()}
+    return audit(
+        x.assign(**derived),
+        table.y,
+        numeric=[*config.model.numeric_features, *derived],
+        categorical=config.model.text_features,
+        train=split.train,
+        test=split.test,
+        folds=[(fold.train, fold.valid) for fold in split.folds if fold.repeat == 0],
+        groups=None if table.groups is None else [str(group) for group in table.groups],
+        dates=table.keys.date,
+        random_split=config.split.kind == "random",
+        seed=config.model.random_state,
+    )
+
+
+def benchmark_key(config: Config, manifest: Manifest) -> str:
+    """Return what two benchmarks with the same result have in common: data, config, code, library versions."""
+    return sha256_json([manifest.data_sha256, config.digest(), code_version(), library_versions()])
+
+
+def _take_up(tracked: _Tracked, prepared: Prepared) -> None:
+    """Take the finished candidates of an earlier process into this one's benchmark."""
+    for name, run in complete_children(tracked.store, tracked.parent).items():
+        found = result_from(tracked.store, run, prepared.config, prepared.table, prepared.split, FITS)
+        if found is not None:
+            tracked.finished[name], tracked.models[name] = found
+
+
+def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progress: Progress) -> Leaderboard:
+    config, store, parent = prepared.config, tracked.store, tracked.parent
+    benchmark = run_benchmark(
+        config,
+        prepared.table,
+        export=lambda model: prove(config, prepared.table, prepared.split, model),
+        split=prepared.split,
+        finished=tracked.finished,
+        final_workers=prepared.plan.final_workers or None,
+        on_result=lambda result: _log_candidate(prepared, tracked, result),
+        progress=progress.advance,
+    )
+    champion = benchmark.champion
+    for result in benchmark.results:
+        if result.parity is not None and not result.deployable:
+            progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
+    progress.say(
+        f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse')} ± {champion.std('rmse')}"
+    )
+    said = tuple(notes(config, benchmark))
+    log_items(store, parent, benchmark_items(config, benchmark, manifest, prepared.findings, said))
+    runs = {name: model.run_id for name, model in tracked.models.items()}
+    source, target = str(config.paths.raw_csv), config.model.target
+    log_dataset(store, [parent, *runs.values()], prepared.data, target, source, manifest.data_sha256)
+    leaderboard = build_leaderboard(config, benchmark, manifest, prepared.findings, parent, runs)
+    for row in leaderboard.candidates:
+        log_metrics(store, row.run_id, comparison_items(row))
+    log_metrics(store, parent, comparison_items(leaderboard.champion_row))
+    # All that can be refused comes before the first file that is replaced.
+    exported = export_champion(config, benchmark)
+    importance, shap_values = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
+    _store_bundle(config, benchmark, leaderboard, exported, tracked)
+    progress.say(
+        f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
+        f" {exported.parity.max_difference:.2g} target standard deviations"
+    )
+    write_json(importance_path(config), importance.to_dict())
+    write_parquet(shap_path(config), shap_values)
+    _write_tables(config, benchmark, leaderboard, tracked.tags)
+    write_json(leaderboard_path(config), leaderboard.to_dict())
+    tables = [*benchmark_table_files(config).values(), shap_path(config), config.paths.manifest]
+    log_files(store, parent, [leaderboard_path(config), importance_path(config), *tables])
+    log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
+    set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
+    outcome = settle(config, store, parent, progress)
+    write_json(promotion_path(config), outcome.to_dict())
+    progress.say(f"train: {outcome}")
+    return leaderboard
+
+
+def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked) -> None:
+    """Leave the champion's bundle in the benchmark's run, and register it: once, however often the run is written out.
+
+    Again, under the same version, where it was stored before there was a key to sign it with.
+    """
+    store, name, run = tracked.store, config.model.name, read_run(tracked.store, tracked.parent)
+    known = {} if run is None else run.tags
+    signature = f"{BUNDLE_FOLDER}/{signature_name(name)}"
+    signed = config.bundle.signing_key is None or signature in list_files(store, tracked.parent, BUNDLE_FOLDER)
+    if BUNDLE in known and signed:
+        return
+    files = bundle_champion(config, benchmark, leaderboard, exported)
+    log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
+    version, winner = known.get(VERSION), benchmark.champion.candidate.name
+    if version is None:
+        version = register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
+    set_tags(store, tracked.parent, {BUNDLE: bundle_sha256(files, name), VERSION: version})
+
+
+def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:
+    """Log a candidate as soon as it is done: complete, so that an interrupted benchmark never fits it again."""
+    store, items = tracked.store, candidate_items(result)
+    requirements = [f"{name}=={version}" for name, version in library_versions().items() if name in _MODEL_LIBRARIES]
+    schema = describe_model(prepared.config, prepared.table.take(prepared.split.train))
+    first = np.arange(len(prepared.table.y)) < 3
+    with running(store, items.name, tracked.tags, tracked.parent) as run_id:
+        log_items(store, run_id, items)
+        log_artifact(store, run_id, FITS, fits_to_bytes(result))
+        model = log_model(store, run_id, items.name, result.model, schema, prepared.table.take(first).x, requirements)
+        set_tags(store, run_id, {MODEL: model.sha256})
+    tracked.models[items.name] = model
+
+
+def _write_tables(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, tags: dict[str, str]) -> None:
+    files = benchmark_table_files(config)
+    write_parquet(files["runs"], runs_table(leaderboard, tags))
+    write_parquet(files["folds"], folds_table(benchmark, leaderboard))
+    write_parquet(files["error_slices"], error_slices(config, benchmark, benchmark.champion))
+    write_parquet(files["predictions"], predictions_table(config, benchmark, benchmark.champion))

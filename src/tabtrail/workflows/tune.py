@@ -1,0 +1,242 @@
+"""A search for parameters (Optuna): tracked trial by trial, pruned on folds, continued after a kill."""
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.trial import Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from tabtrail.config.tree import Config, Parameter
+from tabtrail.data.ingest import Manifest
+from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
+from tabtrail.modeling.benchmark import run_tasks
+from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
+from tabtrail.modeling.metrics import rounded
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import cut_folds
+from tabtrail.progress import Progress
+from tabtrail.project.paths import tuned_path
+from tabtrail.system.files import make_folder, move_aside, read_json, write_json
+from tabtrail.system.hashes import sha256_json
+from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
+from tabtrail.tracking.store import close_dead_runs, find_run, log_items, open_store, running, store_errors
+from tabtrail.workflows.train import Prepared, prepare
+
+BOOSTERS = ("GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
+_SUFFIX = "_tuned"
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+Space = Callable[[Trial], dict[str, Parameter]]
+
+
+def tune(
+    config: Config, manifest: Manifest, names: list[str], *, trials: int, seconds: float | None, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Search for better parameters of the named candidates (of all boosters where none is named) and keep the best.
+
+    Every candidate gets `trials` trials, those of an earlier, interrupted search of the same data and config included, and
+    no new one begins after `seconds`. The folds are other ones than the benchmark's, made of the training part alone; a trial
+    whose mean RMSE so far is above the median of the others' is given up. The best parameters are written where the benchmark
+    finds them: as one more candidate, `<name>_tuned`. Returns those, by name.
+
+    Raises `UsageError` for an empty budget or a candidate that cannot be tuned.
+    """
+    if trials < 1 or (seconds is not None and seconds <= 0):
+        raise UsageError("the budget is empty: give --trials 1 or more, and --seconds above 0 where you give any")
+    candidates = _chosen(config, names)
+    prepared = prepare(config, progress)
+    seed = config.model.random_state + 1
+    split = cut_folds(prepared.config, prepared.table, prepared.split.train, prepared.split.test, seed)
+    until = None if seconds is None else time.monotonic() + seconds
+    best = {}
+    for candidate in candidates:
+        study = _search(prepared, manifest, split, candidate, trials, until, progress)
+        finished = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
+        if not finished:
+            progress.say(f"tune: {candidate.name}: no trial was finished")
+            continue
+        params = {**_written(config, candidate), **study.best_trial.user_attrs["params"]}
+        best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = params
+        progress.say(f"tune: {candidate.name}: RMSE {rounded(study.best_value)} with {study.best_trial.user_attrs['params']}")
+    known = (read_json(tuned_path(config)) or {}).get("candidates", {})
+    write_json(tuned_path(config), {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
+    return best
+
+
+def _chosen(config: Config, names: list[str]) -> list[Candidate]:
+    configured = {each.name: each for each in list_candidates(config.candidates) if each.family not in (BASELINE, BLEND)}
+    if not names:
+        boosters = [each for each in configured.values() if each.family in BOOSTERS]
+        if not boosters:
+            raise UsageError(f"no candidate of the config is a booster ({', '.join(BOOSTERS)}); name one, or add one")
+        return boosters
+    for name in names:
+        if name not in configured:
+            known = f"{nearest(name, list(configured))}; {', '.join(configured)} are"
+            raise UsageError(f"'{name}' is not a candidate of the config that can be tuned{known}")
+        if configured[name].family not in _SPACES:
+            raise UsageError(f"{name} has no parameters to search; {', '.join(_SPACES)} have")
+    return [configured[name] for name in names]
+
+
+def _written(config: Config, candidate: Candidate) -> dict[str, Parameter]:
+    return dict(config.candidates.get(candidate.name, {}))
+
+
+def _search(
+    prepared: Prepared,
+    manifest: Manifest,
+    split: Split,
+    candidate: Candidate,
+    trials: int,
+    until: float | None,
+    progress: Progress,
+) -> "optuna.Study":
+    config = prepared.config
+    sections = config.digest("source", "cleaning", "contract", "model", "split", "leakage")
+    key = sha256_json(["tune", manifest.data_sha256, sections, candidate.name, _written(config, candidate)])
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = tuned_path(config).with_name("optuna.db")
+    make_folder(storage.parent)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{storage}",
+            study_name=f"{candidate.name} {key[:16]}",
+            load_if_exists=True,
+            direction="minimize",
+            sampler=optuna.samplers.TPESampler(seed=config.model.random_state),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+        )
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__)
+        raise StoreError(
+            f"the trials of earlier searches cannot be read ({reason}); begin anew: {move_aside(storage, '.damaged')}"
+        ) from error
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    with store_errors(store.uri):
+        close_dead_runs(store)
+        resumed = find_run(store, key)
+    tags = {**provenance_tags(config, manifest), TAG + "kind": "tuning", TAG + "candidate": candidate.name}
+    with running(store, f"tune {candidate.name}", {**tags, KEY: key}, resumed=resumed) as parent:
+        while (done := len(study.get_trials(states=_FINISHED))) < trials and (until is None or time.monotonic() < until):
+            progress.advance(done, trials)
+            trial = study.ask()
+            with running(store, f"{candidate.name} trial {trial.number}", tags, parent) as run_id:
+                items = _run_trial(prepared, split, candidate, study, trial)
+                log_items(store, run_id, items)
+        progress.advance(trials, trials)
+        finished = study.get_trials(states=(TrialState.COMPLETE,))
+        metrics = [MetricItem("cv_root_mean_squared_error", rounded(study.best_value))] if finished else []
+        params = (
+            {f"model.{name}": str(value) for name, value in study.best_trial.user_attrs["params"].items()} if finished else {}
+        )
+        log_items(store, parent, RunItems(f"tune {candidate.name}", {**params, "trials": str(trials)}, metrics, {}))
+    return study
+
+
+def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
+    """Fit one set of parameters fold by fold, given up where the median of the other trials is better."""
+    config = prepared.config
+    suggested = _SPACES[candidate.family](trial)
+    trial.set_user_attr("params", suggested)
+    tried = Candidate(
+        candidate.name,
+        candidate.family,
+        {**candidate.params, **suggested},
+        candidate.early_stopping_rounds,
+        candidate.transform,
+        candidate.reference,
+    )
+    scores: list[float] = []
+    state = TrialState.COMPLETE
+    fits = run_tasks(config, prepared.table, split, [(tried, fold) for fold in range(len(split.folds))], in_order=True)
+    try:
+        for fit in fits:
+            scores.append(fit.scores.rmse)
+            trial.report(float(np.mean(scores)), len(scores))
+            if len(scores) < len(split.folds) and trial.should_prune():
+                state = TrialState.PRUNED
+                break
+    except ConfigError as error:
+        study.tell(trial, state=TrialState.FAIL)
+        raise ConfigError(f"tune: {error}") from None
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "(?s).*cancelled", UserWarning, "joblib")  # what was given up is the purpose
+            fits.close()
+    study.tell(trial, float(np.mean(scores)) if state == TrialState.COMPLETE else None, state=state)
+    metrics = [MetricItem("fold_root_mean_squared_error", value, step) for step, value in enumerate(scores)]
+    if state == TrialState.COMPLETE:
+        metrics.append(MetricItem("cv_root_mean_squared_error", rounded(float(np.mean(scores)))))
+    params = {f"model.{name}": str(value) for name, value in tried.params.items()}
+    tags = {TAG + "pruned": str(state == TrialState.PRUNED).lower(), TAG + "trial": str(trial.number)}
+    return RunItems(f"{candidate.name} trial {trial.number}", {"candidate": candidate.name, **params}, metrics, tags)
+
+
+def _forest(trial: Trial) -> dict[str, Parameter]:
+    return {
+        "n_estimators": 100,
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 20),
+        "max_features": trial.suggest_float("max_features", 0.2, 1.0),
+    }
+
+
+def _gradient_boosting(trial: Trial) -> dict[str, Parameter]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 50, 500, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 6),
+        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30),
+    }
+
+
+def _xgboost(trial: Trial) -> dict[str, Parameter]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 8),
+        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1, 30, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30, log=True),
+    }
+
+
+def _lightgbm(trial: Trial) -> dict[str, Parameter]:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 64, log=True),
+        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
+        "subsample_freq": 1,
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
+        "min_child_samples": trial.suggest_int("min_child_samples", 2, 60, log=True),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30, log=True),
+    }
+
+
+def _catboost(trial: Trial) -> dict[str, Parameter]:
+    return {
+        "iterations": trial.suggest_int("iterations", 100, 1000, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "depth": trial.suggest_int("depth", 3, 8),
+        "l2_leaf_reg": trial.suggest_float("l2_leaf_reg", 0.5, 30, log=True),
+        "bootstrap_type": "Bernoulli",
+        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
+    }
+
+
+_SPACES: dict[str, Space] = {
+    "RandomForest": _forest,
+    "GradientBoosting": _gradient_boosting,
+    "XGBoost": _xgboost,
+    "LightGBM": _lightgbm,
+    "CatBoost": _catboost,
+}

@@ -1,0 +1,221 @@
+"""Files of rows in, a file of predictions out."""
+
+import csv
+import random
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.projects import Project
+
+from tabtrail.bundle.batch import Source, score_file
+from tabtrail.bundle.columnar import Texts, evaluate_columns
+from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.cli.predict import main
+from tabtrail.contract.expressions import evaluate, parse_expression
+from tabtrail.errors import DataError, UsageError
+
+
+@pytest.fixture(scope="module")
+def predictor(small: Project) -> Predictor:
+    return Predictor(load_bundle(small.config().paths.models_dir, "sales_regressor"))
+
+
+@pytest.fixture(scope="module")
+def rows(small: Project, predictor: Predictor) -> list[dict[str, Any]]:
+    frame = pl.read_parquet(small.root / "data" / "processed" / "sales_parquet" / "**" / "*.parquet")
+    return frame.select(predictor.schema.names).head(500).to_dicts()
+
+
+def write_csv(path: Path, rows: list[dict[str, Any]], change: Callable[[str], str] = lambda text: text) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return path
+
+
+def score(predictor: Predictor, path: Path, **source: Any) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    output = path.with_name("out.parquet")
+    outcome = score_file(predictor, Source(path, **source), output, intervals=True)
+    return pl.read_parquet(output), None if outcome.rejects is None else pl.read_parquet(outcome.rejects)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_is_scored_row_by_row_as_the_predictor_scores_rows(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, kind: str
+) -> None:
+    changed = [
+        {**row, "PRODUCTLINE": 'Space, "ships"\nof two lines'} if index % 7 == 0 else row for index, row in enumerate(rows)
+    ]
+    path = tmp_path / f"rows.{kind}"
+    if kind == "csv":
+        write_csv(path, changed)
+    else:
+        pl.DataFrame(changed).write_parquet(path)
+    scored, rejects = score(predictor, path, keep=("PRODUCTLINE",))
+    expected = predictor.predict(changed)
+    assert rejects is None
+    assert scored["row"].to_list() == list(range(1, 501))
+    assert scored["PRODUCTLINE"].to_list() == [row["PRODUCTLINE"] for row in changed]
+    np.testing.assert_allclose(scored["prediction"], [each.value for each in expected], rtol=1e-12)
+    np.testing.assert_allclose(scored["low"], [each.interval.low for each in expected if each.interval], rtol=1e-12)
+    np.testing.assert_allclose(scored["high"], [each.interval.high for each in expected if each.interval], rtol=1e-12)
+    assert scored["warnings"].to_list() == ["; ".join(each.warnings) or None for each in expected]
+
+
+def test_refused_rows_stand_beside_with_their_number_and_the_words_of_the_predictor(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    bad: dict[int, dict[str, Any]] = {
+        2: {"QUANTITYORDERED": -30},
+        5: {"MSRP": "ninety"},
+        9: {"QTR_ID": 1, "MONTH_ID": 12},
+        11: {"COUNTRY": None},
+        12: {"DEALSIZE": "Huge"},
+        13: {"QUANTITYORDERED": 2.5},
+    }
+    changed = [{**row, **bad.get(number, {})} for number, row in enumerate(rows, 1)]
+    path = write_csv(tmp_path / "rows.csv", changed, lambda text: text.replace("\n", "\nonly,three,fields\n", 1))
+    scored, rejects = score(predictor, path)
+    assert rejects is not None
+    found = dict(rejects.iter_rows())
+    expected = {number + 1: "; ".join(map(str, predictor.problems(changed[number - 1]))) for number in bad}
+    assert found == {1: "has 3 fields instead of 10", **expected}
+    good = [row for number, row in enumerate(changed, 1) if number not in bad]
+    np.testing.assert_allclose(scored["prediction"], [each.value for each in predictor.predict(good)], rtol=1e-12)
+    assert not set(scored["row"]) & set(found)
+
+
+def test_text_in_a_later_block_leaves_the_earlier_ones_as_they_were(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tabtrail.bundle.batch._BLOCK_BYTES", 4096)
+    changed = [*rows[:400], {**rows[400], "PRICEEACH": "n.a."}, *rows[401:]]
+    scored, rejects = score(predictor, write_csv(tmp_path / "rows.csv", changed))
+    assert rejects is not None
+    assert rejects.rows() == [(401, "PRICEEACH: must be a number, not text")]
+    assert scored["row"].to_list() == [*range(1, 401), *range(402, 501)]
+
+
+def test_a_file_that_is_not_utf_8_is_read_in_the_encoding_of_the_config(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", [{**row, "COUNTRY": "Österreich"} for row in rows])
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp850"))
+    scored, _ = score(predictor, path, encoding="cp850", keep=("COUNTRY",))
+    assert set(scored["COUNTRY"]) == {"Österreich"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("rows.csv", "a,b\n1,2\n", r"lacks the columns 'QUANTITYORDERED'"),
+        ("rows.csv", "", r"is empty"),
+        ("rows.parquet", "nonsense", r"cannot be read"),
+        ("rows.txt", "a", r"must end in \.csv or \.parquet"),
+        ("none.csv", None, r"is not there"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(
+    predictor: Predictor, tmp_path: Path, name: str, text: str | None, match: str
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises((UsageError, DataError), match=match):
+        score(predictor, tmp_path / name)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_file_without_one_whole_row_is_refused(predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(",".join(rows[0]) + "\n1,2,3\n4,5\n")
+    with pytest.raises(DataError, match=r"no row of rows.csv can be scored; row 1: has 3 fields instead of \d+"):
+        score(predictor, path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("MSRP", [b"SECRET"], "the column 'MSRP' is .*binary; it must be numbers"),
+        ("MSRP", ["95"], "the column 'MSRP' is large_string; it must be numbers"),
+        ("MSRP", [True], "the column 'MSRP' is bool; it must be numbers"),
+        ("MSRP", [date(2005, 5, 31)], r"the column 'MSRP' is date32\[day\]; it must be numbers"),
+        ("COUNTRY", [["USA"]], "the column 'COUNTRY' is .*list<.*; it must be texts"),
+    ],
+)
+def test_parquet_columns_of_another_kind_are_refused_without_a_value(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, column: str, values: list[Any], message: str
+) -> None:
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame(rows[:1]).with_columns(pl.Series(column, values)).write_parquet(path)
+    with pytest.raises(DataError, match=message) as caught:
+        score(predictor, path)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_no_good_row_at_all_is_a_failure_that_leaves_the_file_before(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", [{**row, "QUANTITYORDERED": -1} for row in rows])
+    (tmp_path / "out.parquet").write_text("as it was")
+    with pytest.raises(DataError, match=r"no row of rows\.csv can be scored; row 1: QUANTITYORDERED: must be at least 1"):
+        score(predictor, path)
+    assert (tmp_path / "out.parquet").read_text() == "as it was"
+
+
+def test_the_command_line_scores_a_file(
+    small: Project, rows: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", rows)
+    words = ["--config", str(small.config_file), "--input", str(path), "--output", str(tmp_path / "out.parquet"), "--intervals"]
+    main(words, prog="predict")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "rows.csv (utf-8): 500 rows, 500 scored" in captured.err
+    assert pl.read_parquet(tmp_path / "out.parquet").columns == ["row", "prediction", "low", "high", "warnings"]
+
+
+EXPRESSIONS = [
+    "a >= 100",
+    "a < b and not b > 3",
+    "a / b > 1 or c == 'x'",
+    "log1p(a) <= b",
+    "c != 'x'",
+    "-a + 2 * b == 0 or month(d) > 6",
+    "weekday(d) == 1 and c == 'y'",
+]
+
+
+@pytest.mark.parametrize("text", EXPRESSIONS)
+@given(data=st.data())
+def test_an_expression_over_columns_is_what_it_is_over_rows(text: str, data: st.DataObject) -> None:
+    number = st.sampled_from([None, 0.0, 1.0, -1.0, 2.5, 100.0, 1e308])
+    word, day = st.sampled_from([None, "x", "y"]), st.sampled_from([None, "2004-02-29", "2005-12-31", "1969-07-07"])
+    rows = data.draw(st.lists(st.fixed_dictionaries({"a": number, "b": number, "c": word, "d": day}), min_size=1, max_size=6))
+    tree = parse_expression(text)
+    columns: dict[str, Any] = {name: np.array([np.nan if row[name] is None else row[name] for row in rows]) for name in "ab"}
+    for name in "cd":
+        values = tuple(dict.fromkeys(row[name] for row in rows))
+        columns[name] = Texts(values, np.array([values.index(row[name]) for row in rows]))
+    found = np.broadcast_to(evaluate_columns(tree, columns), len(rows))
+    expected = [evaluate(tree, row) for row in rows]
+    assert [None if np.isnan(value) else bool(value) for value in found] == expected
+
+
+def test_rows_keep_their_order_whatever_the_block(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tabtrail.bundle.batch._BLOCK_ROWS", 37)
+    shuffled = random.Random(3).sample(rows, len(rows))
+    pl.DataFrame(shuffled).write_parquet(tmp_path / "rows.parquet")
+    scored, _ = score(predictor, tmp_path / "rows.parquet")
+    np.testing.assert_allclose(scored["prediction"], [each.value for each in predictor.predict(shuffled)], rtol=1e-12)

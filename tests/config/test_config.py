@@ -1,0 +1,140 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.support.projects import Project
+
+from tabtrail.config.tree import config_schema, load_config
+from tabtrail.errors import ConfigError
+
+
+def write(project: Project, old: str, new: str) -> None:
+    text = project.config_file.read_text()
+    assert old in text
+    project.config_file.write_text(text.replace(old, new, 1))
+
+
+def test_paths_and_the_mlflow_uri_start_at_the_yaml_file_not_at_the_working_folder(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    config = project.config()
+    assert config.paths.raw_csv == project.csv
+    assert config.mlflow.tracking_uri == f"sqlite:///{project.root}/mlruns/mlflow.db"
+
+
+def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: Project) -> None:
+    write(project, "  encoding: cp850", "  encodng: cp850")
+    line = next(i for i, text in enumerate(project.config_file.read_text().splitlines(), 1) if "encodng" in text)
+    with pytest.raises(ConfigError, match=rf"config_v2.yaml:{line}: source.encodng: unknown key; did you mean 'encoding'\?"):
+        project.config()
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("split.test_size=2", r"--set split.test_size: split.test_size: input should be less than 1"),
+        ("split.folds=five", r"split.folds: input should be a valid integer"),
+        (
+            "contract.columns.SALES.dtype=flot",
+            r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string' or 'date'",
+        ),
+        ("contract.columns.SALES.mini=1", r"unknown key; did you mean 'min'\?"),
+        ("model.target=ORDERLINENUMBER", r"a column is named twice among target and features"),
+        ("model.strata={x: PRICEACH > 1}", r"'PRICEACH' is not a declared column; did you mean 'PRICEEACH'\?"),
+        ("model.strata={x: COUNTRY > 3}", r"'>' cannot be applied to text and number"),
+        ("model.strata={x: PRICEEACH + 1}", r"gives a number; write a comparison"),
+        (
+            "aggregations=[{name: a, group_by: [COUNTRY], measures: {x: summ(SALES)}}]",
+            r"is not a measure; write count, or one of",
+        ),
+        ("split.group_key=null", r"a group split needs the column whose rows stay together"),
+        ("parquet.partition_by=[YEER]", r"'YEER' is not a declared column; did you mean 'YEAR'\?"),
+        ("model.currency=2003-13-45", r"--set model.currency: the value is not YAML; quote it"),
+        ("contract.columns.COUNTRY.min=1", r"min and max are for numbers"),
+        ("contract.columns.COUNTRY.allowed=[1, 2]", r"these are not all values of a string column"),
+        ("contract.columns.QTR_ID.allowed=[one]", r"these are not all values of a int column"),
+        ("cleaning.date_formats=[]", r"cleaning.date_formats: tuple should have at least 1 item"),
+        ("cleaning.drop_columns=[SALES]", r"'SALES' is dropped and used at once"),
+        ("cleaning.fill_unknown_columns=[SALES]", r"'SALES' is not a text column"),
+        ("parquet.partition_by=[ADDRESSLINE2]", r"'ADDRESSLINE2' is not a declared column"),
+        ("contract.rows=[{name: a, check: YEAR == YEAR_ID}]", r"'YEAR' is not a declared column"),
+        ("aggregations=[{name: a, group_by: [COUNTRY], measures: {x: sum(STATUS)}}]", r"'STATUS' is no number; it has no sum"),
+        ("model.numeric_features=[prediction]", r"a feature cannot be called 'prediction'"),
+        ("candidates={XGBost: {}}", r"unknown model family 'XGBost'; did you mean 'XGBoost'\?"),
+        ("paths.processed_dir=.", r"this would replace the folder of the config file"),
+        ("paths.processed_dir=data/raw", r"this folder is replaced as a whole, and paths.raw_csv lies in it"),
+        ("nonsense", r"write it as section.key=value"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_says_where(project: Project, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        project.config(override)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_required_key_and_a_repeated_key_are_named(project: Project) -> None:
+    write(project, "  target: SALES\n", "")
+    with pytest.raises(ConfigError, match=r"model.target: this key is required"):
+        project.config()
+    write(project, "  currency: USD", "  target: SALES\n  target: MSRP")
+    with pytest.raises(ConfigError, match=r"model.target: this key stands twice"):
+        project.config()
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", "a: \tb\n\t- c", "\x00"])
+def test_a_file_that_is_not_a_yaml_mapping_is_refused(project: Project, text: str) -> None:
+    project.config_file.write_text(text)
+    with pytest.raises(ConfigError, match=r"config_v2.yaml"):
+        project.config()
+
+
+def test_a_missing_config_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no config file .*; name one with --config"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_flags_beat_the_environment_which_beats_the_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert project.config().split.folds == 5
+    monkeypatch.setenv("TABTRAIL__SPLIT__FOLDS", "6")
+    assert project.config().split.folds == 6
+    assert project.config("split.folds=7").split.folds == 7
+    monkeypatch.setenv("TABTRAIL__SPLIT__FOLDS", "x")
+    with pytest.raises(ConfigError, match=r"environment variable TABTRAIL__SPLIT__FOLDS: split.folds"):
+        project.config()
+
+
+def test_mlflows_own_variable_names_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert project.config().mlflow.tracking_uri == "http://127.0.0.1:5000"
+
+
+def test_numbers_with_an_exponent_are_numbers(project: Project) -> None:
+    assert project.config("export.parity_tolerance=1e-4").export.parity_tolerance == 1e-4
+
+
+def test_the_tree_is_frozen(project: Project) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        project.config().split.folds = 3  # type: ignore[misc]
+
+
+def test_the_json_schema_knows_every_key_of_the_shipped_file(project: Project) -> None:
+    schema = config_schema()
+    shipped = yaml.safe_load(project.config_file.read_text())
+    assert set(shipped) <= set(schema["properties"])
+    for name, section in shipped.items():
+        if isinstance(section, dict) and name != "candidates":
+            definition = schema["properties"][name]["$ref"].rpartition("/")[2]
+            assert set(section) <= set(schema["$defs"][definition]["properties"])
+
+
+def test_aliases_of_aliases_do_not_grow_without_end(project: Project) -> None:
+    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
+    project.config_file.write_text(f"version: 2\na0: &a0 [x]\n{levels}\n")
+    with pytest.raises(ConfigError, match="a0: unknown key"):
+        project.config()
+
+
+def test_names_that_become_files_cannot_leave_their_folder(project: Project) -> None:
+    with pytest.raises(ConfigError, match=r"model.name"):
+        project.config("model.name=../evil")

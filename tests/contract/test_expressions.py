@@ -1,0 +1,67 @@
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabtrail.contract.expressions import ExpressionError, columns_of, evaluate, is_condition, parse_expression
+from tabtrail.data.checks import to_polars
+
+NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)))
+TEXTS = st.sampled_from(
+    [
+        "a / b / c >= 0.75 and a / b / c <= 1.25",
+        "0.75 <= a / b <= 1.25",
+        "3 * a - 2 <= b <= 3 * a",
+        "a > b or not (b > c)",
+        "-a < b",
+        "a * b != c",
+        "a + b == c and a < 0",
+    ]
+)
+
+
+@given(text=TEXTS, a=NUMBERS, b=NUMBERS, c=NUMBERS)
+def test_python_and_polars_compute_the_same(text: str, a: float | None, b: float | None, c: float | None) -> None:
+    tree = parse_expression(text)
+    frame = pl.DataFrame({"a": [a], "b": [b], "c": [c]}, schema=dict.fromkeys("abc", pl.Float64))
+    assert evaluate(tree, {"a": a, "b": b, "c": c}) == frame.select(to_polars(tree).alias("x")).item()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('x')",
+        "a.b",
+        "a[0]",
+        "lambda: 1",
+        "a if b else c",
+        "f(a)",
+        "a ** 2",
+        "a := 1",
+        "",
+        "a <",
+        "True",
+        "'" + "a" * 2000,
+    ],
+)
+def test_anything_but_arithmetic_and_comparison_is_refused(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        parse_expression(text)
+
+
+def test_a_column_of_any_name_can_be_read() -> None:
+    tree = parse_expression('col("unit price (€)") * QTY > 3')
+    assert columns_of(tree) == {"unit price (€)", "QTY"}
+    assert is_condition(tree)
+    assert evaluate(tree, {"unit price (€)": 2.0, "QTY": 2}) is True
+
+
+def test_division_by_zero_and_nulls_give_null() -> None:
+    assert evaluate(parse_expression("a / b"), {"a": 1.0, "b": 0.0}) is None
+    assert evaluate(parse_expression("a > 1"), {"a": None}) is None
+
+
+def test_a_plus_sign_says_nothing_and_a_number_without_end_is_refused() -> None:
+    assert parse_expression("-a + +2.5") == parse_expression("-a + 2.5")
+    with pytest.raises(ExpressionError, match="a number in an expression is at most 1e300"):
+        parse_expression("1e999 * a")

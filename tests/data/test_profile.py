@@ -1,0 +1,156 @@
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.support.projects import Project
+
+from tabtrail import pipeline
+from tabtrail.config.tree import load_config
+from tabtrail.data.ingest import ingest, read_manifest
+from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
+
+DROP = "profile.outliers={factor: 1.5, columns: [QUANTITYORDERED, PRICEEACH, SALES, MSRP], action: drop}"
+
+
+def test_the_statistics_are_those_of_polars(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    data = pl.read_parquet(config.paths.processed_dir / "**/*.parquet")
+    columns = {each.column: each for each in profile_data(config).columns}
+    for name in ("SALES", "QUANTITYORDERED", "MSRP"):
+        found, known = columns[name].numbers, data.get_column(name)
+        assert found is not None
+        assert found.mean == pytest.approx(known.mean(), rel=1e-11)
+        assert found.std == pytest.approx(known.std(), rel=1e-11)
+        for share, value in ((0.05, found.p05), (0.25, found.q1), (0.5, found.median), (0.75, found.q3), (0.95, found.p95)):
+            assert value == pytest.approx(known.quantile(share, "linear"), rel=1e-11)
+        assert (found.min, found.max) == (known.min(), known.max())
+        assert columns[name].distinct == known.n_unique()
+        histogram = columns[name].histogram
+        assert histogram is not None
+        assert sum(histogram.counts) == data.height
+    assert dict(columns["DEALSIZE"].top) == dict(data.get_column("DEALSIZE").value_counts().iter_rows())
+
+
+def test_outliers_of_the_real_file_are_counted_alone_and_one_column_after_the_other(real_project: Project) -> None:
+    config = real_project.config()
+    ingest(config)
+    profile = profile_data(config)
+    assert {each.column: each.sequential for each in profile.outliers} == {
+        "QUANTITYORDERED": 8,
+        "PRICEEACH": 0,
+        "SALES": 79,
+        "MSRP": 35,
+    }
+    assert {each.column: each.below + each.above for each in profile.outliers}["SALES"] == 81
+
+
+def test_dropped_outliers_of_the_real_file_are_rejects_and_leave_2701_rows(real_project: Project) -> None:
+    config = real_project.config(DROP)
+    manifest = ingest(config)
+    assert (manifest.rows_in, manifest.rows_kept, manifest.rows_rejected) == (2823, 2701, 122)
+    assert manifest.rejects == {
+        "SALES: outlier beyond 1.5 IQR": 79,
+        "MSRP: outlier beyond 1.5 IQR": 35,
+        "QUANTITYORDERED: outlier beyond 1.5 IQR": 8,
+    }
+    assert pl.read_parquet(config.paths.rejects).height == 122
+
+
+def test_dropping_outliers_is_said_before_the_figures(project: Project) -> None:
+    config = project.config(DROP, "candidates={LinearRegression: {}}", "engine.kind=serial")
+    report = pipeline.run(config, report=False)
+    assert any("by the target, which no prediction knows" in note for note in report.leaderboard.notes)
+
+
+def test_turning_the_drop_on_ingests_anew_and_another_picture_setting_does_not(project: Project) -> None:
+    before = project.config().ingest_digest()
+    assert project.config("profile.points=3", "profile.outliers.factor=3").ingest_digest() == before
+    assert project.config("profile.points=3").digest() == project.config().digest()
+    assert project.config(DROP).ingest_digest() != before
+
+
+def test_tables_and_json_hold_the_same(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    profile = profile_data(config)
+    write_profile(config, profile)
+    folder = config.paths.output_dir / "summary"
+    assert all(path.is_file() for path in profile_files(config))
+    assert Profile.from_dict(json.loads((folder / "profile.json").read_text())) == profile
+    table = pl.read_parquet(folder / "numeric_descriptive_stats.parquet")
+    assert table.columns[:4] == ["column", "count", "missing", "distinct"]
+    assert pl.read_csv(folder / "numeric_descriptive_stats.csv", schema=table.schema).equals(table)
+    groups = pl.read_parquet(folder / "grouped_stats.parquet")
+    rows = groups.filter(measure="SALES", by="YEAR")["rows"].sum()
+    assert rows == profile.rows == read_manifest(config).rows_kept
+
+
+def test_the_same_rows_are_drawn_however_they_are_ordered(project: Project) -> None:
+    config = project.config("profile.points=50")
+    ingest(config)
+    first = profile_data(config).sample
+    lines = project.csv.read_bytes().splitlines(keepends=True)
+    project.csv.write_bytes(lines[0] + b"".join(reversed([line.rstrip(b"\r\n") + b"\n" for line in lines[1:]])))
+    ingest(config)
+    assert len(first["SALES"]) == 50
+    assert profile_data(config).sample == first
+
+
+def odd(root: Path) -> Project:
+    """A column of one value, one all null, 10,000 categories, names with markup, and no date."""
+    hostile = '<script>alert("x")</script>'
+    long = "n" * 300
+    header = ["y", "x", "constant", "empty", "many", hostile, long, "🙂 'quoted'"]
+    rows = [[str(3 * i % 97 + 1), str(i % 13), "7", "", f"c{i}", f"<b>{i % 3}</b>", str(i % 5), "&amp;"] for i in range(10_000)]
+    quoted = [['"' + text.replace('"', '""') + '"' for text in row] for row in [header, *rows]]
+    root.joinpath("odd.csv").write_text("\n".join(map(",".join, quoted)), encoding="utf-8")
+    config = {
+        "version": 2,
+        "paths": {"raw_csv": "odd.csv"},
+        "model": {
+            "target": "y",
+            "numeric_features": ["x", "constant", long],
+            "categorical_features": ["many", hostile, "🙂 'quoted'"],
+            "max_categories": 20,
+        },
+        "contract": {"columns": {"empty": {"dtype": "float"}}},
+        "split": {"kind": "random"},
+        "candidates": {"LinearRegression": {}},
+        "engine": {"kind": "serial"},
+    }
+    (root / "config_v2.yaml").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
+    return Project(root)
+
+
+def test_odd_columns_are_described(tmp_path: Path) -> None:
+    config = odd(tmp_path).config()
+    ingest(config)
+    columns = {each.column: each for each in profile_data(config).columns}
+    assert (columns["empty"].missing, columns["empty"].numbers) == (10_000, None)
+    assert columns["constant"].histogram is not None
+    assert columns["constant"].histogram.counts == (10_000,)
+    assert columns["many"].distinct == 10_000
+    assert len(columns["many"].top) == 10
+    json.dumps(asdict(profile_data(config)), allow_nan=False)
+
+
+def test_a_damaged_parquet_part_is_a_message(project: Project) -> None:
+    from tabtrail.errors import DataError
+
+    config = project.config()
+    ingest(config)
+    next(config.paths.processed_dir.rglob("*.parquet")).write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match=r"DuckDB cannot read .*; run `tabtrail ingest --force`"):
+        profile_data(config)
+
+
+def test_the_least_config_has_a_profile(tmp_path: Path) -> None:
+    odd(tmp_path)
+    config = load_config(tmp_path / "config_v2.yaml")
+    ingest(config)
+    profile = profile_data(config)
+    assert profile.scatter[0] == ("x", "y")
+    assert profile.boxes == (("y", "many"),)

@@ -1,0 +1,99 @@
+import duckdb
+import polars as pl
+import pytest
+from tests.support.projects import Project
+
+from tabtrail import pipeline
+from tabtrail.config.tree import Aggregation
+from tabtrail.data.ingest import ingest
+from tabtrail.data.summaries import aggregation_sql, summarise
+from tabtrail.data.warehouse import build_database, promotions_file, query, refresh_result_tables
+from tabtrail.errors import DataError, UsageError
+from tabtrail.pipeline import run_eda
+
+
+def test_the_summaries_of_the_real_file_are_the_known_figures(real_project: Project) -> None:
+    config = real_project.config()
+    ingest(config)
+    frames = summarise(config, synthetic=False)
+    assert frames["by_productline"].rows()[0][:2] == ("Classic Cars", 3919615.66)
+    assert frames["by_productline"]["lines"].sum() == 2823
+    assert frames["top_countries"].rows()[0][:2] == ("USA", 3627982.83)
+    assert frames["top_countries"].height == 10
+    assert frames["by_year"]["YEAR"].to_list() == [2003, 2004, 2005]
+    assert frames["by_year"]["lines"].to_list() == [1000, 1345, 478]
+    text = (config.paths.output_dir / "summary" / "by_productline.csv").read_text().splitlines()
+    assert text[0] == "PRODUCTLINE,total_sales,average_sales,lines,orders"
+    assert text[2].startswith("Vintage Cars,1903150.84,")
+
+
+def test_csv_parquet_and_database_agree(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    rows = build_database(config)
+    frames = summarise(config, synthetic=True)
+    folder = config.paths.output_dir / "summary"
+    for name, frame in frames.items():
+        assert pl.read_parquet(folder / f"{name}.parquet").equals(frame)
+        assert pl.read_csv(folder / f"{name}.csv", schema=frame.schema).equals(frame)
+    with duckdb.connect(str(config.paths.duckdb_file), read_only=True) as connection:
+        stored = connection.sql("SELECT count(*), count(DISTINCT YEAR) FROM sales").fetchall()
+    assert stored == [(rows, 3)] == [(2823, 3)]
+
+
+def test_a_further_aggregation_needs_the_yaml_alone(project: Project) -> None:
+    config = project.config(
+        "aggregations=[{name: by_deal, group_by: [DEALSIZE, TERRITORY], measures: {median_sales: median(SALES), n: count},"
+        " order_by: n desc, limit: 3, plot: bar}]"
+    )
+    ingest(config)
+    frames = summarise(config, synthetic=False)
+    assert frames["by_deal"].columns == ["DEALSIZE", "TERRITORY", "median_sales", "n"]
+    assert frames["by_deal"].height == 3
+    assert frames["by_deal"]["n"].is_sorted(descending=True)
+    assert (config.paths.output_dir / "plots" / "by_deal.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_sql_is_the_golden_one() -> None:
+    aggregation = Aggregation(
+        name="a", group_by=('od"d',), measures={"total": "sum(SALES)", "n": "count"}, order_by="total desc", limit=5
+    )
+    assert aggregation_sql(aggregation, "sales") == (
+        'SELECT "od""d", fsum("SALES") AS "total", count(*) AS "n" FROM "sales"'
+        ' GROUP BY "od""d" ORDER BY "total" desc, "od""d" LIMIT 5'
+    )
+
+
+def test_a_damaged_or_locked_database_is_rebuilt(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    config.paths.duckdb_file.parent.mkdir()
+    config.paths.duckdb_file.write_bytes(b"this is no database")
+    assert build_database(config) == 2823
+    with duckdb.connect(str(config.paths.duckdb_file)):
+        assert build_database(config) == 2823
+
+
+def test_a_damaged_table_of_results_is_left_out_of_the_database(project: Project) -> None:
+    config = project.config()
+    pipeline.run_ingest(config)
+    table = promotions_file(config)
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"PAR1 and no more")
+    assert build_database(config) == 2823
+    refresh_result_tables(config)
+    with pytest.raises(UsageError, match="promotions"):
+        query(config, "SELECT * FROM promotions")
+
+
+def test_a_damaged_parquet_part_is_a_message_with_its_remedy(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    next(config.paths.processed_dir.rglob("*.parquet")).write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match=r"DuckDB cannot read .*; run `tabtrail ingest --force`"):
+        build_database(config)
+
+
+def test_summaries_before_any_ingest_say_what_to_run(project: Project) -> None:
+    with pytest.raises(DataError, match=r"there is no dataset in .*; run `tabtrail ingest` first"):
+        run_eda(project.config())

@@ -1,0 +1,232 @@
+"""Every family exports, and the graph predicts what the pipeline predicts, on rows it was not made for too."""
+
+import re
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabtrail.contract.expressions import parse_expression
+from tabtrail.export.graph import export_onnx
+from tabtrail.export.parity import check_parity, run_onnx
+from tabtrail.modeling.benchmark import build_model, regressor_of
+from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.estimators import Blend, FormulaRegressor
+from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.trees import read_trees
+
+NUMERIC, CATEGORICAL = ["a", "b"], ["c"]
+PLAIN = Recipe(("a", "b"), ("c",), ("a", "b"), {}, one_hot=("c",))
+FORMULAS = {
+    "product": "a * b",
+    "ratio": "b / (a - 50)",
+    "difference": "b - 2 * a",
+    "log": "log1p(a - b)",
+    "above": "(a >= 50) * b",
+    "other": "-(a != b) * 3",
+    "month": "month(d)",
+    "quarter": "quarter(d)",
+    "season": "season(d)",
+    "weekday": "weekday(d)",
+    "year": "year(d)",
+    "days": "days(d)",
+}
+DERIVED = Recipe(
+    ("a", "b", "d"),
+    ("c", "code"),
+    ("a", "b"),
+    {name: parse_expression(text) for name, text in FORMULAS.items()},
+    one_hot=("c", "code"),
+    frequency=("code", "c"),
+    target=("code", "c"),
+    max_categories=20,
+)
+TRANSFORMS = {"none": None, "log1p": None, "ratio": "product", "log_ratio": "product"}
+CANDIDATES = {
+    "MeanBaseline": {},
+    "LinearRegression": {},
+    "RandomForest_full": {"n_estimators": 10},
+    "RandomForest_shallow": {"n_estimators": 10, "max_depth": 4},
+    "GradientBoosting_small": {"n_estimators": 40},
+    "GradientBoosting_deep": {"n_estimators": 60, "max_depth": 5, "subsample": 0.8},
+    "XGBoost": {"n_estimators": 80, "learning_rate": 0.1},
+    "LightGBM": {"n_estimators": 80, "min_child_samples": 3},
+    "CatBoost": {"iterations": 80},
+}
+
+
+def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    random = np.random.default_rng(seed)
+    x = pd.DataFrame(
+        {
+            "a": np.round(random.uniform(0, 100, count), 2),
+            "b": random.integers(1, 60, count).astype(float),
+            "c": np.array(random.choice(["red", "green", "", "blå"], count), dtype=object),
+            "d": random.integers(-30_000, 40_000, count).astype(float),
+            "code": np.array([f"S{number}" for number in random.integers(0, 90, count)], dtype=object),
+        }
+    )
+    return x, np.abs(x["a"] * x["b"] + 300 * (x["c"] == "red") + random.normal(0, 50, count)).to_numpy() + 1
+
+
+def prove(graph: bytes, model: Any, x: pd.DataFrame, scale: float, tolerance: float = 1e-5) -> Parity:
+    return check_parity(graph, model, x, texts=("c", "code"), scale=scale, tolerance=tolerance, seed=7)
+
+
+def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
+    x, y = make_rows(600, seed=1)
+    candidate = Candidate(name, name.partition("_")[0], CANDIDATES[name], None, transform, TRANSFORMS[transform])
+    return build_model(candidate, recipe).fit(x, y)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_derived_columns_encoders_and_target_transforms_are_in_the_graph(name: str, transform: str) -> None:
+    """On new rows, on missing numbers, on a divisor of zero, on texts that training has not seen."""
+    model = fit(name, DERIVED, transform)
+    graph = export_onnx(model, DERIVED.numbers, DERIVED.texts, "model")
+    x, y = make_rows(1500, seed=2)
+    x.loc[::7, "a"] = np.nan
+    x.loc[1::7, "a"] = 50.0
+    x.loc[2::7, "d"] = np.nan
+    x.loc[3::7, "a"] = x.loc[3::7, "b"]
+    x.loc[4::7, ["code", "c"]] = "never seen"
+    assert prove(graph, model, x, float(np.std(y))).passed
+
+
+def test_a_blend_is_one_graph() -> None:
+    members = (fit("XGBoost", DERIVED, "log_ratio"), fit("LinearRegression", DERIVED), fit("CatBoost", DERIVED, "log1p"))
+    model = Blend(("XGBoost", "LinearRegression", "CatBoost"), (0.5, 0.25, 0.25), members)
+    x, y = make_rows(1000, seed=2)
+    assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y))).passed
+
+
+def test_a_formula_is_a_graph_too() -> None:
+    x, y = make_rows(300, seed=2)
+    model = FormulaRegressor(dict(DERIVED.formulas)).fit(x, y)
+    assert model.chosen_ == "product"
+    x.loc[::3, "a"] = np.nan
+    assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)), 1e-12).passed
+
+
+@pytest.fixture(scope="module", params=CANDIDATES)
+def exported(request: pytest.FixtureRequest) -> tuple[Any, bytes]:
+    pipeline = fit(request.param)
+    return pipeline, export_onnx(pipeline, NUMERIC, CATEGORICAL, "model")
+
+
+def test_the_proof_says_what_was_tried(exported: tuple[Any, bytes]) -> None:
+    pipeline, graph = exported
+    x, y = make_rows(3000, seed=2)
+    parity = prove(graph, pipeline, x, float(np.std(y)))
+    assert parity.passed
+    assert parity.classes["data"].rows == 3000
+    assert {name: each.rows for name, each in parity.classes.items() if name in ("missing", "unseen", "extremes")} == {
+        "missing": 6 * 20,
+        "unseen": 2 * 10 * 20,
+        "extremes": 4 * 11 * 3,
+    }
+    assert parity.rows == sum(each.rows for each in parity.classes.values())
+    assert Parity.from_dict(parity.to_dict()) == parity
+
+
+@pytest.mark.parametrize("name", [name for name in CANDIDATES if name not in ("MeanBaseline", "LinearRegression")])
+def test_thresholds_on_raw_and_derived_columns_are_tried(name: str) -> None:
+    model = fit(name, DERIVED)
+    x, y = make_rows(600, seed=2)
+    parity = prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y)))
+    assert parity.passed
+    assert parity.thresholds >= parity.thresholds_tried >= min(parity.thresholds, 1000) / 2
+    assert parity.classes["thresholds"].rows > parity.thresholds_tried
+
+
+def shift_thresholds(graph: bytes) -> bytes:
+    """Move every threshold of a graph's trees by one float32: what a conversion in the wrong precision does."""
+    proto = onnx.load_from_string(graph)
+    moved = 0
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "nodes_values_as_tensor":
+                values = onnx.numpy_helper.to_array(attribute.t).copy()
+                near = np.nextafter(values.astype(np.float32), np.float32(np.inf)).astype(values.dtype)
+                attribute.t.CopyFrom(onnx.numpy_helper.from_array(near, attribute.t.name))
+                moved += 1
+    assert moved
+    return bytes(proto.SerializeToString())
+
+
+def test_a_graph_whose_thresholds_are_off_by_one_float32_is_found_out() -> None:
+    """The rows of the data do not show it: none of them lies between a threshold and its neighbour."""
+    model = fit("LightGBM")
+    x, y = make_rows(600, seed=2)
+    wrong = shift_thresholds(export_onnx(model, NUMERIC, CATEGORICAL, "m"))
+    parity = prove(wrong, model, x, float(np.std(y)))
+    assert parity.classes["data"].max_difference < 1e-5
+    assert not parity.passed
+    assert "beside a threshold" in parity.complaint
+
+
+@pytest.mark.parametrize("name", [name for name in CANDIDATES if name not in ("MeanBaseline", "LinearRegression")])
+def test_it_equals_python_beside_every_threshold(name: str) -> None:
+    """A float32 step to either side of a threshold takes the branch that the library takes."""
+    pipeline = fit(name)
+    graph, model = export_onnx(pipeline, NUMERIC, CATEGORICAL, "model"), regressor_of(pipeline)
+    trees = read_trees(model)
+    rows = []
+    for feature, threshold, mode in zip(trees.feature, trees.threshold, trees.modes, strict=True):
+        if mode != "LEAF" and feature < 2:
+            near = np.float32(threshold)
+            for value in (
+                threshold,
+                near,
+                np.nextafter(near, np.float32(-np.inf)),
+                np.nextafter(near, np.float32(np.inf)),
+                np.nextafter(threshold, 1e9),
+            ):
+                rows.append([float(value) if feature == 0 else 50.0, float(value) if feature == 1 else 30.0])
+    x = pd.DataFrame(rows, columns=NUMERIC).assign(c="red", code="S1", d=0.0).astype({"c": object, "code": object})
+    assert prove(graph, pipeline, x, 1500.0).passed
+
+
+def test_it_equals_python_on_missing_numbers_and_unseen_texts(exported: tuple[Any, bytes]) -> None:
+    pipeline, graph = exported
+    x, _ = make_rows(200, seed=3)
+    x.loc[::2, "a"] = np.nan
+    x.loc[::3, "b"] = np.nan
+    x["c"] = np.array(["never seen", "", "RED", "x" * 10_000, "red "] * 40, dtype=object)
+    assert prove(graph, pipeline, x, 1500.0).passed
+
+
+@settings(max_examples=50, deadline=None)
+@given(a=st.floats(-1e30, 1e30), b=st.floats(-1e6, 1e6), c=st.text(max_size=5))
+@pytest.mark.parametrize("name", ["LinearRegression", "XGBoost"])
+def test_it_equals_python_on_anything(name: str, a: float, b: float, c: str) -> None:
+    pipeline, graph = _CACHE.setdefault(name, (p := fit(name), export_onnx(p, NUMERIC, CATEGORICAL, "m")))
+    x = pd.DataFrame({"a": [a], "b": [b], "c": np.array([c.replace("\0", "")], dtype=object)})
+    expected = float(np.ravel(pipeline.predict(x))[0])
+    assert run_onnx(graph, x)[0] == pytest.approx(expected, rel=1e-6, abs=0.01)
+
+
+_CACHE: dict[str, tuple[Any, bytes]] = {}
+
+
+def test_the_graph_takes_raw_columns_by_name(exported: tuple[Any, bytes]) -> None:
+    model = onnx.load_from_string(exported[1])
+    types = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
+    assert types == {"a": onnx.TensorProto.DOUBLE, "b": onnx.TensorProto.DOUBLE, "c": onnx.TensorProto.STRING}
+    assert [o.name for o in model.graph.output] == ["prediction"]
+    assert model.ir_version <= 13
+
+
+def test_a_graph_of_another_model_fails_the_proof_and_names_the_worst_row() -> None:
+    x, y = make_rows(100, seed=4)
+    wrong = export_onnx(fit("MeanBaseline"), NUMERIC, CATEGORICAL, "m")
+    parity = prove(wrong, fit("LinearRegression"), x, float(np.std(y)))
+    assert not parity.passed
+    assert re.search(r"differs from the Python model by .* on data row \d+ with .* = ", parity.complaint)
+    assert re.fullmatch(r"data row \d+", parity.classes["data"].worst)

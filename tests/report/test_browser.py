@@ -1,0 +1,171 @@
+"""The page and MLflow's pages in Chromium, as a person opens them. Skipped where no Chromium is installed."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.projects import Trained
+
+from tabtrail.project.paths import report_path
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("no Chromium is installed (set CHROMIUM): the page is not opened", allow_module_level=True)
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+SIZES = {"phone": (390, 844), "desk": (1440, 900)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(reported: Trained) -> str:
+    return f"file://{report_path(reported.config)}"
+
+
+class Opened:
+    """A page with all that its console said and that it asked of anyone."""
+
+    def __init__(self, browser, address: str, size: str = "desk", scheme: str = "light", **options) -> None:  # type: ignore[no-untyped-def]
+        width, height = SIZES[size]
+        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address, wait_until="load")
+
+    def __enter__(self):  # type: ignore[no-untyped-def]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_opens_from_disk_without_a_word_a_request_or_a_fault(
+    browser, page_file: str, size: str, scheme: str, tmp_path: Path
+) -> None:
+    with Opened(browser, page_file, size, scheme) as opened:
+        page = opened.page
+        assert opened.said == []
+        assert [each for each in opened.asked if not each.startswith("data:")] == [page_file]
+        # Nothing but the tables may be wider than the screen.
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
+        found = axe.Axe().run(page).response
+        assert len(found["passes"]) > 15
+        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, colour[4:-1].split(","))) > 380) == (scheme == "light")
+        page.screenshot(path=tmp_path / "page.png", full_page=True)
+        assert (tmp_path / "page.png").stat().st_size > 50_000
+        assert opened.said == []
+
+
+def test_text_in_charts_is_readable_on_a_phone_and_stays_inside(browser, page_file: str) -> None:
+    with Opened(browser, page_file, "phone") as opened:
+        sizes = opened.page.evaluate(
+            """() => [...document.querySelectorAll("svg.chart text.tick, svg.chart text.label")].map((text) => {
+                const chart = text.closest("svg").getBoundingClientRect(), own = text.getBoundingClientRect();
+                const scale = chart.width / text.closest("svg").viewBox.baseVal.width;
+                const size = scale * parseFloat(getComputedStyle(text).fontSize);
+                return [size, chart.left - own.left, own.right - chart.right, text.textContent];
+            })"""
+        )
+        assert len(sizes) > 100
+        assert min(size for size, *_ in sizes) >= 10
+        assert [text for _, left, right, text in sizes if max(left, right) > 3] == []
+
+
+def test_pointing_at_a_bar_shows_its_figure_and_keys_reach_tables(browser, page_file: str) -> None:
+    with Opened(browser, page_file) as opened:
+        page = opened.page
+        bar = page.locator("#picture-shap_importance rect.bar").first
+        bar.scroll_into_view_if_needed()
+        bar.hover()
+        assert any(character.isdigit() for character in page.locator("#tip").inner_text())
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        reached = set()
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.className || document.activeElement.tagName"))
+        assert {"scroll", "SUMMARY", "A"} <= reached
+
+
+def test_the_page_prints_on_white_with_every_section(browser, page_file: str) -> None:
+    with Opened(browser, page_file, "desk", "dark") as opened:
+        opened.page.emulate_media(media="print")
+        assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert opened.page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+        assert len(opened.page.pdf(format="A4")) > 50_000
+
+
+@pytest.fixture(scope="module")
+def mlflow_ui(reported: Trained) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", reported.config.mlflow.tracking_uri]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait(timeout=30)
+
+
+def test_mlflow_compares_the_candidates_by_name_with_the_metrics_that_matter(browser, mlflow_ui: str, reported: Trained) -> None:
+    rows = reported.report.leaderboard.candidates
+    runs = "[" + ",".join(f'"{row.run_id}"' for row in rows) + "]"
+    with Opened(browser, f'{mlflow_ui}/#/compare-runs?runs={runs}&experiments=["1"]') as opened:
+        opened.page.get_by_text("cv_root_mean_squared_error", exact=True).first.wait_for(timeout=60_000)
+        text = opened.page.inner_text("body")
+        for row in rows:
+            assert row.candidate in text
+        # The list is drawn as far as it is seen: cross-validated figures stand first, the parameters that name a run on top.
+        assert text.index("\ncandidate\t") < text.index("\nfamily\t") < text.index("\ncv_difference_to_best\n")
+        assert text.index("\ncv_mean_absolute_error\n") < text.rindex("\ncv_root_mean_squared_error\n")
+        assert [each for each in opened.asked if not each.startswith((mlflow_ui, "data:", "blob:"))] == []
+
+
+def test_mlflow_shows_the_model_card_and_the_pictures_of_the_run(browser, mlflow_ui: str, reported: Trained) -> None:
+    run = reported.report.leaderboard.parent_run_id
+    with Opened(browser, f"{mlflow_ui}/#/experiments/1/runs/{run}") as opened:
+        opened.page.get_by_text("Intended use").first.wait_for(timeout=60_000)
+        assert "Leakage findings" in opened.page.inner_text("body")
+        opened.page.goto(f"{mlflow_ui}/#/experiments/1/runs/{run}/artifacts")
+        opened.page.get_by_text("report.html").first.wait_for(timeout=60_000)
+        assert "pictures" in opened.page.inner_text("body")

@@ -1,0 +1,282 @@
+"""The page for people, parsed: what stands on it is what the JSON and MLflow hold, and nothing of the data is markup."""
+
+import re
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+from mlflow import MlflowClient
+from test_profile import odd
+from tests.support.projects import REPO, Project, Trained
+
+from tabtrail import pipeline
+from tabtrail.errors import TabtrailError, UsageError
+from tabtrail.project.paths import leaderboard_path, report_path, shap_path
+from tabtrail.report.charts import Axis, Bars, Chart, Picture
+from tabtrail.report.page import shown
+from tabtrail.report.png import draw
+from tabtrail.report.svg import svg
+from tabtrail.system.files import read_json, write_json
+from tabtrail.workflows.report import report_run
+
+SECTIONS = ["verdict", "leakage", "leaderboard", "champion", "explanations", "data", "forecast", "made"]
+
+
+class Page(HTMLParser):
+    """Tables as {id: rows of (text, value)}, headings, section ids, and every tag."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[tuple[str, str | None]]]] = {}
+        self.headings: list[int] = []
+        self.sections: list[str] = []
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+        self._table: list[list[tuple[str, str | None]]] | None = None
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = dict(attrs)
+        self.tags.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag == "section":
+            self.sections.append(str(own["id"]))
+        if tag == "table":
+            self._table = self.tables.setdefault(str(own["id"]), [])
+        if self._table is not None and tag == "tr":
+            self._table.append([])
+        if self._table is not None and tag in ("td", "th") and self._table:
+            self._table[-1].append(("", None))
+        if self._table is not None and tag == "data":
+            text, _ = self._table[-1][-1]
+            self._table[-1][-1] = (text, own["value"])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self._table = None
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self._table and self._table[-1]:
+            text, value = self._table[-1][-1]
+            self._table[-1][-1] = ((text + data).strip(), value)
+
+    def row(self, table: str, name: str) -> list[tuple[str, str | None]]:
+        return next(row for row in self.tables[table] if row[0][0].removeprefix("★").strip() == name)
+
+
+@pytest.fixture(scope="module")
+def html(reported: Trained) -> str:
+    return report_path(reported.config).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_sections_stand_in_their_order_under_headings_in_order(page: Page) -> None:
+    assert page.sections == SECTIONS
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
+
+
+def test_the_page_is_one_small_file_that_names_nothing_outside(html: str, reported: Trained) -> None:
+    assert report_path(reported.config).stat().st_size < 3_000_000
+    assert not re.search(r"""(?:src|href|action)=["']?(?:https?:|//|file:)""", html)
+    assert "@import" not in html
+    assert "url(" not in html
+    assert "default-src 'none'" in html
+
+
+def test_the_leaderboard_on_the_page_is_the_json_and_mlflow(page: Page, reported: Trained) -> None:
+    uri = reported.config.mlflow.tracking_uri
+    client = MlflowClient(uri, uri)
+    stored = read_json(leaderboard_path(reported.config))
+    assert stored is not None
+    for row in stored["candidates"]:
+        cells = page.row("candidates", row["candidate"])
+        metrics = client.get_run(row["run_id"]).data.metrics
+        for place, key, metric in (
+            (1, "cv_rmse", "cv_root_mean_squared_error"),
+            (2, "cv_rmse_std", "cv_root_mean_squared_error_std"),
+            (5, "cv_mae", "cv_mean_absolute_error"),
+            (7, "test_rmse", "test_root_mean_squared_error"),
+            (8, "test_mae", "test_mean_absolute_error"),
+        ):
+            text, value = cells[place]
+            assert value is not None
+            assert float(value) == row[key] == metrics[metric]
+            assert text == shown(row[key])
+            assert float(text.replace(",", "")) == pytest.approx(row[key], rel=6e-4)
+
+
+def test_coverage_slices_importance_and_statistics_on_the_page_are_those_of_the_files(page: Page, reported: Trained) -> None:
+    config, board = reported.config, reported.report.leaderboard
+    for row in board.coverage:
+        name = row.value if row.by == "all" else f"{row.by}: {row.value}"
+        cells = page.row("coverage", name)
+        assert [float(value or "nan") for _, value in cells[1:]] == [row.rows, row.coverage, row.mean_width]
+    importance = reported.report.importance
+    assert {row[0][0]: float(row[1][1] or "nan") for row in page.tables["importance"][1:]} == importance
+    slices = pl.read_parquet(config.paths.output_dir / "metrics" / "error_slices.parquet").row(0, named=True)
+    first = page.tables["slices"][1]
+    assert (first[0][0], first[1][0]) == (slices["column"], slices["slice"])
+    assert float(first[3][1] or "nan") == slices["rmse"]
+    stats = pl.read_csv(config.paths.output_dir / "summary" / "numeric_descriptive_stats.csv")
+    for row in stats.iter_rows(named=True):
+        cells = page.row("numbers", row["column"])
+        assert float(cells[2][1] or "nan") == row["mean"]
+        assert float(cells[7][1] or "nan") == row["median"]
+
+
+def test_the_verdict_has_five_sentences_and_the_findings_come_next(html: str, page: Page, reported: Trained) -> None:
+    sentences = re.search(r'<ol class="verdict">(.*?)</ol>', html, re.S)
+    assert sentences is not None
+    assert sentences[1].count("<li>") == 5
+    assert f'value="{reported.report.leaderboard.champion_row.cv_rmse!r}"' in sentences[1]
+    assert html.index("DEALSIZE</bdi>: binned") < html.index('<table id="candidates">')
+
+
+def test_every_picture_has_a_title_a_text_alternative_and_axes_with_names(html: str) -> None:
+    charts = re.findall(r"<svg class=\"chart\".*?</svg>", html, re.S)
+    assert len(charts) >= 25
+    for chart in charts:
+        assert re.search(r"<title id=[^>]*>[^<]+</title><desc id=[^>]*>[^<]{20,}</desc>", chart)
+        assert 'class="label"' in chart or 'class="cell"' in chart
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_pictures_and_the_page_are_artifacts_of_the_run(reported: Trained) -> None:
+    uri = reported.config.mlflow.tracking_uri
+    client, run = MlflowClient(uri, uri), reported.report.leaderboard.parent_run_id
+    names = {item.path for item in client.list_artifacts(run)} | {item.path for item in client.list_artifacts(run, "pictures")}
+    tables = {"predictions.parquet", "folds.parquet", "shap_values.parquet", "profile.json", "learning_curve.json"}
+    assert {"report.html", *tables, "partial_dependence.json"} <= names
+    pictures = {
+        "predicted_actual", "residuals", "error_slices", "interval_coverage", "learning_curve", "fold_scores", "histograms",
+        "scatter", "boxes", "correlations", "shap_importance", "shap_beeswarm", "shap_dependence", "partial_dependence",
+    }  # fmt: skip
+    assert {f"pictures/{name}.png" for name in pictures} <= names
+    card = client.get_run(run).data.tags["mlflow.note.content"]
+    headings = re.findall(r"^## (.*)$", card, re.M)
+    assert headings == ["Leakage findings", "Intended use", "Data", "Metrics", "Limits"]
+    assert f"{reported.report.leaderboard.champion_row.cv_rmse:.7g}" in card
+
+
+def test_an_unchanged_report_is_not_written_again_and_an_altered_one_is(reported: Trained) -> None:
+    assert pipeline.run_report(reported.config) is False
+    before = report_path(reported.config).read_bytes()
+    report_path(reported.config).write_text("altered")
+    assert pipeline.run_report(reported.config) is True
+    assert report_path(reported.config).read_bytes() == before
+
+
+def test_the_report_of_a_run_by_its_id_is_the_same_page(reported: Trained, tmp_path: Path) -> None:
+    board = reported.report.leaderboard
+    before = report_path(reported.config).read_text(encoding="utf-8")
+    elsewhere = reported.project.config(*reported.overrides, f"paths.output_dir={tmp_path / 'output'}")
+    report_run(elsewhere, board.candidates[0].run_id)
+    assert report_path(elsewhere).read_text(encoding="utf-8") == before
+
+
+def test_a_run_without_shap_says_what_is_missing_and_what_makes_it(reported: Trained, tmp_path: Path) -> None:
+    project = reported.copy(tmp_path)
+    config = project.config(*reported.overrides)
+    shap_path(config).unlink()
+    pipeline.run_report(config)
+    page = report_path(config).read_text(encoding="utf-8")
+    assert "This run left no Shapley values. <code>tabtrail train --force</code> makes it." in page
+    assert Page(page).sections == SECTIONS
+
+
+def test_shap_values_that_do_not_add_up_are_an_error_not_a_picture(reported: Trained, tmp_path: Path) -> None:
+    config = reported.copy(tmp_path).config(*reported.overrides)
+    table = pl.read_parquet(shap_path(config))
+    table.with_columns(pl.col("prediction") + 50).write_parquet(shap_path(config))
+    with pytest.raises(TabtrailError, match="Shapley values miss the predictions"):
+        pipeline.run_report(config)
+
+
+@pytest.mark.parametrize("run_id", ["0" * 32, "no such run"])
+def test_a_missing_run_is_one_message(reported: Trained, run_id: str) -> None:
+    with pytest.raises(UsageError, match=f"there is no run {run_id} in the MLflow store"):
+        report_run(reported.config, run_id)
+
+
+def test_hostile_names_and_ten_thousand_categories_are_escaped_text(tmp_path: Path) -> None:
+    config = odd(tmp_path).config("report.learning_curve_folds=0", "explain.max_rows=60")
+    pipeline.run(config)
+    html = report_path(config).read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.sections == SECTIONS
+    assert page.tags.count("script") == 1
+    assert "<b>0</b>" not in html
+    assert 'alert("x")' not in html
+    assert "&lt;script&gt;" in html
+    assert '<script>alert("x")</script>' in "".join(page.texts)
+    assert len(html) < 3_000_000
+    assert "no date" not in html
+    assert "Residual by prediction" in html
+    assert "Residual by date" not in html
+
+
+def test_thirty_rows_make_a_page(tmp_path: Path) -> None:
+    rows = ["y,x,c"] + [f"{i * 7 % 31},{i},{'ab'[i % 2]}" for i in range(30)]
+    (tmp_path / "small.csv").write_text("\n".join(rows))
+    (tmp_path / "config_v2.yaml").write_text(
+        "version: 2\npaths: {raw_csv: small.csv}\nmodel: {target: y, numeric_features: [x], categorical_features: [c]}\n"
+        "split: {kind: random}\ncandidates: {LinearRegression: {}}\nengine: {kind: serial}\n"
+    )
+    config = Project(tmp_path).config()
+    pipeline.run(config)
+    html = report_path(config).read_text(encoding="utf-8")
+    assert Page(html).sections == SECTIONS
+    assert "There is no learning curve" in html
+
+
+def test_stored_forecasts_are_on_the_page_and_other_documents_are_not(reported: Trained, tmp_path: Path) -> None:
+    config = reported.copy(tmp_path).config(*reported.overrides)
+    assert "No forecast of these data was made yet." in report_path(config).read_text(encoding="utf-8")
+    result = pipeline.run_forecast(config, {"product_line": "Classic Cars"}).result
+    folder = config.paths.output_dir / "timeseries"
+    write_json(folder / "other.json", {"label": "<b>no result</b>"})
+    write_json(folder / "stale.json", {**result.model_dump(mode="json"), "label": "of other data", "data_sha256": "0" * 64})
+    assert pipeline.run_report(config) is True
+    html = report_path(config).read_text(encoding="utf-8")
+    assert "No forecast of these data was made yet." not in html
+    assert "no result" not in html
+    assert "of other data" not in html
+    assert 'id="picture-forecast_1"' in html
+    assert result.forecast is not None
+    assert f'<data value="{sum(result.forecast.mean)!r}">' in html
+    for line in result.summary:
+        assert escape(line, quote=False).replace("'", "&#39;") in html
+
+
+def test_a_label_of_300_characters_or_markup_fits_and_is_escaped(tmp_path: Path) -> None:
+    names = ("x" * 300, "<script>", "a\"b'c", "🙂", "$x_1$", "")
+    chart = Chart("<i>t</i>", "alt & more", Axis("a < b"), Axis("", names), (Bars((1.0, 2.0, 3.0, 0.0, -1.0, 2.0)),))
+    drawn = str(svg(chart, "id"))
+    assert "<script>" not in drawn
+    assert "<i>" not in drawn
+    assert "a &lt; b" in drawn
+    picture = Picture("p", "$t$ & <t>", "", (chart,))
+    draw(picture, tmp_path / "p.png")
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_templates_are_in_the_package() -> None:
+    folder = REPO / "src" / "tabtrail" / "evidence" / "templates"
+    assert {path.name for path in folder.iterdir()} >= {"report.html.j2", "report.css", "report.js"}
+
+
+def test_rows_outside_a_stratum_are_no_slice_without_a_name(reported: Trained) -> None:
+    slices = pl.read_parquet(reported.config.paths.output_dir / "metrics" / "error_slices.parquet")
+    assert set(slices.filter(column="stratum")["slice"]) == {"price_at_cap", "price_below_cap"}
+    assert "" not in slices["slice"].to_list()

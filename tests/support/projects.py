@@ -1,0 +1,128 @@
+"""Temporary projects, a trained one that is made once, and the service started as a user starts it."""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from filelock import FileLock
+
+from tabtrail import pipeline
+from tabtrail.config.tree import Config, load_config
+from tabtrail.pipeline import Report
+
+REPO = Path(__file__).resolve().parents[2]
+REAL_CSV = REPO.parent / "shared" / "data" / "sales_data_sample.csv"
+CALIFORNIA_CSV = REAL_CSV.with_name("california_housing.csv")
+ONE_CANDIDATE = ["candidates={LinearRegression: {}}", "engine.kind=serial"]
+
+SMALL_CANDIDATE = ["candidates={GradientBoosting_40: {n_estimators: 40}}", "engine.kind=serial"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with its own copy of `config_v2.yaml` and a CSV; nothing in it is the repository's."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.root / "config_v2.yaml"
+
+    @property
+    def csv(self) -> Path:
+        return self.root / "data" / "raw" / "sales_data_sample.csv"
+
+    def config(self, *overrides: str) -> Config:
+        return load_config(self.config_file, overrides)
+
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        self.csv.write_bytes(change(self.csv.read_bytes()))
+
+    def tree(self) -> dict[str, str]:
+        """Every file that the program wrote, with its hash: equal trees mean that nothing was touched."""
+        made = [path for name in ("data/processed", "duckdb", "models", "output") for path in (self.root / name).rglob("*")]
+        return {
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in made
+            if path.is_file() and path.name != ".lock"
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project after a whole run, and what the run reported."""
+
+    project: Project
+    report: Report
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Config:
+        return self.project.config(*self.overrides)
+
+    def copy(self, target: Path) -> Project:
+        shutil.copytree(self.project.root, target, dirs_exist_ok=True)
+        return Project(target)
+
+
+def share(
+    factory: pytest.TempPathFactory, name: str, sample: Path, *overrides: str, repeats: int = 1, report: bool = True
+) -> Trained:
+    """Return a project after a run that is made once, however many processes share the tests: the others find it unchanged."""
+    base = factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{root}.lock"):
+        found = (root / "config_v2.yaml").is_file()
+        source = REAL_CSV if REAL_CSV.is_file() else sample
+        project = Project(root) if found else make_project(root, source, repeats=repeats)
+        return Trained(project, pipeline.run(project.config(*overrides), report=report), overrides)
+
+
+@contextmanager
+def serving(project: Project, *words: str, door: bool = True, **environment: str) -> Iterator[httpx.Client]:
+    """Start `uvicorn src.api_sales_v2:app` (or `tabtrail serve`) as a user does, on a free port, and stop it.
+
+    The client's `process` is what was started; its log is in `serve.log` of the project.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    module = ["uvicorn", "src.api_sales_v2:app", "--log-level", "warning"] if door else ["tabtrail", "serve"]
+    command = [sys.executable, "-m", *module, "--port", str(port), *words]
+    variables = {**os.environ, "TABTRAIL_CONFIG": str(project.config_file), **environment}
+    with (project.root / "serve.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=REPO, env=variables, stderr=log)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+                for _ in range(600):
+                    try:
+                        client.get("/health")
+                        break
+                    except httpx.ConnectError:
+                        assert process.poll() is None
+                        time.sleep(0.1)
+                client.process = process  # type: ignore[attr-defined]
+                yield client
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def make_project(root: Path, csv: Path, repeats: int = 5) -> Project:
+    config = (REPO / "config_v2.yaml").read_text(encoding="utf-8")
+    assert "repeats: 5 " in config
+    root.mkdir(exist_ok=True)
+    (root / "config_v2.yaml").write_text(config.replace("repeats: 5 ", f"repeats: {repeats} "), encoding="utf-8")
+    (root / "data" / "raw").mkdir(parents=True)
+    shutil.copy(csv, root / "data" / "raw" / "sales_data_sample.csv")
+    return Project(root)

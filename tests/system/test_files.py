@@ -1,0 +1,76 @@
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from tabtrail.errors import TabtrailError
+from tabtrail.system.files import atomic_file, atomic_folder, write_json
+
+
+def fail() -> None:
+    raise RuntimeError("boom")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="boom"), atomic_file(target) as temporary:
+        temporary.write_text("half")
+        fail()
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_failed_folder_leaves_the_old_folder(tmp_path: Path) -> None:
+    target = tmp_path / "data"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(RuntimeError, match="boom"), atomic_folder(target) as temporary:
+        (temporary / "new").touch()
+        fail()
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_reader_finds_a_complete_folder_at_every_moment(tmp_path: Path) -> None:
+    target = tmp_path / "data"
+    with atomic_folder(target) as temporary:
+        (temporary / "version").write_text("0")
+    missing: list[str] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                (target / "version").read_text()
+            except OSError as error:
+                missing.append(str(error))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(200):
+        with atomic_folder(target) as temporary:
+            (temporary / "version").write_text(str(number))
+    done.set()
+    reader.join()
+    assert not missing
+
+
+def test_an_unwritable_place_is_a_message_not_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TabtrailError, match=r"cannot write in .*file"), atomic_file(tmp_path / "file" / "a.txt"):
+        pass
+
+
+def test_json_refuses_what_is_not_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {})
+    plain = tmp_path / "plain"
+    plain.write_text(json.dumps({}))
+    assert (tmp_path / "a.json").stat().st_mode == plain.stat().st_mode

@@ -1,0 +1,154 @@
+"""A real MLflow store on SQLite, read back with MLflow's own client."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from tests.support.projects import Project, Trained
+
+from tabtrail import pipeline
+from tabtrail.errors import StoreError
+from tabtrail.project.paths import leaderboard_path
+from tabtrail.tracking.store import open_store
+
+
+@pytest.fixture(scope="module")
+def client(trained: Trained) -> MlflowClient:
+    uri = trained.config.mlflow.tracking_uri
+    return MlflowClient(uri, uri)
+
+
+@pytest.fixture(scope="module")
+def runs(client: MlflowClient) -> list[Run]:
+    experiment = client.get_experiment_by_name("sales_regression")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_one_finished_parent_has_a_finished_child_for_every_candidate(runs: list[Run], trained: Trained) -> None:
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert [run.info.run_id for run in parents] == [trained.report.leaderboard.parent_run_id]
+    assert len(runs) == 12
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all(run.data.tags["tabtrail.complete"] == "true" for run in runs)
+    assert {run.data.tags.get("mlflow.parentRunId") for run in runs} == {None, parents[0].info.run_id}
+
+
+def test_the_json_mlflow_and_the_report_agree_to_the_last_digit(client: MlflowClient, trained: Trained) -> None:
+    stored = json.loads(leaderboard_path(trained.config).read_text())
+    assert stored == json.loads(json.dumps(trained.report.leaderboard.to_dict()))
+    assert len(stored["candidates"]) == 11
+    for row in stored["candidates"]:
+        metrics = client.get_run(row["run_id"]).data.metrics
+        assert metrics["cv_root_mean_squared_error"] == row["cv_rmse"]
+        assert metrics["cv_root_mean_squared_error_std"] == row["cv_rmse_std"]
+        assert metrics["test_root_mean_squared_error"] == row["test_rmse"]
+        assert metrics["test_mean_absolute_error"] == row["test_mae"]
+        assert metrics["test_root_mean_squared_error.price_at_cap"] == row["test_by_stratum"]["price_at_cap"]["rmse"]
+        assert metrics["cv_mean_absolute_error.price_at_cap"] == row["cv_by_stratum"]["price_at_cap"]["mae"]
+        folds = client.get_metric_history(row["run_id"], "fold_root_mean_squared_error")
+        assert sorted(metric.step for metric in folds) == list(range(10))
+        assert np.mean([metric.value for metric in folds]) == pytest.approx(row["cv_rmse"], rel=1e-6)
+
+
+def test_the_champion_beats_the_baseline_three_times_over(trained: Trained) -> None:
+    rows = {row.candidate: row for row in trained.report.leaderboard.candidates}
+    board = trained.report.leaderboard
+    assert rows[board.baseline].cv_rmse / rows[board.champion].cv_rmse >= 3
+
+
+def test_every_run_says_what_it_was_made_from(runs: list[Run], trained: Trained) -> None:
+    for run in runs:
+        tags = run.data.tags
+        assert tags["tabtrail.data_sha256"] == trained.report.manifest.data_sha256
+        assert tags["tabtrail.config_sha256"] == trained.config.digest()
+        assert tags["tabtrail.lib.scikit-learn"]
+        dataset = run.inputs.dataset_inputs[0].dataset
+        assert trained.report.manifest.data_sha256.startswith(dataset.digest)
+    parent = next(run for run in runs if run.data.tags["tabtrail.kind"] == "benchmark")
+    assert parent.data.tags["mlflow.note.content"].startswith("# sales_regressor")
+
+
+def test_config_leaderboard_and_bundle_are_artifacts_of_the_parent(client: MlflowClient, trained: Trained) -> None:
+    names = {item.path for item in client.list_artifacts(trained.report.leaderboard.parent_run_id)}
+    assert {"config.json", "sales_regression_metrics.json", "shap_global_importance.json", "bundle"} <= names
+
+
+def test_artifacts_lie_beside_the_store_and_nothing_in_the_working_folder(client: MlflowClient, trained: Trained) -> None:
+    experiment = client.get_experiment_by_name("sales_regression")
+    assert experiment is not None
+    assert Path(experiment.artifact_location).parent == trained.project.root / "mlruns"
+
+
+def test_the_registered_champion_loads_and_predicts_what_the_bundle_predicts(client: MlflowClient, trained: Trained) -> None:
+    version = client.get_model_version_by_alias("sales_regressor", "champion")
+    champion = trained.report.leaderboard.champion_row
+    assert version.run_id == champion.run_id
+    model = mlflow.pyfunc.load_model(version.source)
+    types = {column.name: column.type.name for column in model.metadata.signature.inputs.inputs}
+    assert types["QUANTITYORDERED"] == "double"
+    assert types["COUNTRY"] == "string"
+    assert len(model.input_example) == 3
+    assert np.isfinite(model.predict(model.input_example)).all()
+
+
+def test_the_model_of_every_candidate_is_saved_small_and_loads(client: MlflowClient, trained: Trained, runs: list[Run]) -> None:
+    models = client.search_logged_models([runs[0].info.experiment_id])
+    assert {model.name for model in models} == {row.candidate for row in trained.report.leaderboard.candidates}
+    for model in models:
+        folder = Path(model.artifact_location)
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 20e6
+        requirements = (folder / "requirements.txt").read_text().splitlines()
+        assert any(line.startswith("scikit-learn==") for line in requirements)
+        assert mlflow.sklearn.load_model(str(folder)) is not None
+
+
+def test_four_processes_make_one_store(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/s/mlflow.db"
+    code = f"from tabtrail.tracking.store import open_store; print(open_store({uri!r}, 'x').experiment_id)"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    answers = [(process.communicate(timeout=120)[0].strip(), process.returncode) for process in processes]
+    assert answers == [("1", 0)] * 4
+
+
+def test_a_damaged_store_is_a_message(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"not a database, surely" * 100)
+    with pytest.raises(StoreError, match=r"MLflow store .* cannot be read \(file is not a database\)"):
+        open_store(f"sqlite:///{tmp_path}/mlflow.db", "x")
+
+
+def test_a_server_that_does_not_answer_is_a_message_without_its_password() -> None:
+    with pytest.raises(StoreError, match=r"the MLflow store http://…@127.0.0.1:9 refuses") as caught:
+        open_store("http://user:s3cret@127.0.0.1:9", "x")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_model_that_cannot_be_logged_fails_the_run_loudly(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A swallowed log_model error: the run would look finished and hold no model."""
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("disk full")
+
+    config = project.config("candidates={LinearRegression: {}}", "engine.kind=serial")
+    pipeline.run_ingest(config)
+    monkeypatch.setattr(mlflow.sklearn, "save_model", broken)
+    with pytest.raises(RuntimeError, match="disk full"):
+        pipeline.run_train(config)
+    uri = config.mlflow.tracking_uri
+    found = MlflowClient(uri, uri).search_runs(["1"])
+    assert {run.info.status for run in found} == {"FAILED"}
+    assert not any("tabtrail.complete" in run.data.tags for run in found)
+    assert not any(config.paths.models_dir.iterdir())
+
+
+def test_a_store_whose_files_stayed_behind_is_told(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/old/mlruns/mlflow.db", "x")
+    (tmp_path / "old").rename(tmp_path / "new")
+    with pytest.raises(StoreError, match=r"lie in .*old/mlruns, which is gone: was the project moved\? .* ln -s "):
+        open_store(f"sqlite:///{tmp_path}/new/mlruns/mlflow.db", "x")

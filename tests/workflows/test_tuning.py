@@ -1,0 +1,142 @@
+"""`tabtrail tune`: real Optuna studies on the synthetic sample, a few trials each."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from tests.support.projects import Project
+
+from tabtrail import pipeline
+from tabtrail.data.ingest import verify_dataset
+from tabtrail.errors import UsageError
+from tabtrail.progress import SILENT
+from tabtrail.project.paths import tuned_path
+from tabtrail.system.files import read_json
+from tabtrail.workflows.tune import tune
+
+FAST = [
+    "split.repeats=1",
+    "split.folds=3",
+    "explain.max_rows=10",
+    "candidates={LinearRegression: {}, LightGBM: {n_estimators: 20, target_transform: log_ratio(LINE_TOTAL_APPROX)}}",
+]
+
+
+@pytest.fixture
+def ingested(project: Project) -> Project:
+    pipeline.run_ingest(project.config(*FAST))
+    return project
+
+
+def search(project: Project, *names: str, trials: int, seconds: float | None = None) -> dict[str, dict[str, object]]:
+    config = project.config(*FAST)
+    return tune(config, verify_dataset(config), list(names), trials=trials, seconds=seconds, progress=SILENT)
+
+
+def study_of(project: Project) -> optuna.Study:
+    storage = f"sqlite:///{tuned_path(project.config()).with_name('optuna.db')}"
+    (name,) = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def test_the_best_parameters_stand_in_the_next_benchmark(ingested: Project) -> None:
+    best = search(ingested, trials=3)
+    assert set(best) == {"LightGBM_tuned"}
+    assert best["LightGBM_tuned"]["target_transform"] == "log_ratio(LINE_TOTAL_APPROX)"
+    stored = read_json(tuned_path(ingested.config()))
+    assert stored is not None
+    assert stored["candidates"] == best
+    board, trained = pipeline.run_train(ingested.config(*FAST))
+    assert trained
+    assert {"LightGBM", "LightGBM_tuned"} <= {row.candidate for row in board.candidates}
+
+
+def test_every_trial_is_a_child_run_with_parameters_and_scores(ingested: Project) -> None:
+    search(ingested, "LightGBM", trials=3)
+    uri = ingested.config().mlflow.tracking_uri
+    client = MlflowClient(uri, uri)
+    experiment = client.get_experiment_by_name("sales_regression")
+    assert experiment is not None
+    runs = list(client.search_runs([experiment.experiment_id]))
+    parent = next(run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert parent.data.tags["tabtrail.kind"] == "tuning"
+    assert len(children) == 3
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    scores = [run.data.metrics["cv_root_mean_squared_error"] for run in children if run.data.tags["tabtrail.pruned"] == "false"]
+    assert parent.data.metrics["cv_root_mean_squared_error"] == min(scores)
+    assert all("model.num_leaves" in run.data.params for run in children)
+
+
+def test_a_search_that_is_killed_goes_on_where_it_was(ingested: Project) -> None:
+    words = [word for setting in FAST for word in ("--set", setting)]
+    command = [sys.executable, "-m", "tabtrail", "tune", "LightGBM", "--trials", "500"]
+    process = subprocess.Popen(
+        [*command, "--config", str(ingested.config_file), *words], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    storage = tuned_path(ingested.config()).with_name("optuna.db")
+    deadline = time.monotonic() + 120
+    try:
+        while time.monotonic() < deadline and process.poll() is None:
+            if storage.is_file() and storage.stat().st_size and _finished(storage) >= 2:
+                break
+            time.sleep(0.2)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    before = _finished(storage)
+    assert before >= 2
+    search(ingested, "LightGBM", trials=before + 2)
+    states = [trial.state.name for trial in study_of(ingested).trials]
+    assert states.count("COMPLETE") + states.count("PRUNED") == before + 2
+    assert "RUNNING" not in states
+
+
+def _finished(storage: Path) -> int:
+    import sqlite3
+
+    with sqlite3.connect(f"file:{storage}?mode=ro", uri=True) as connection:
+        try:
+            row = connection.execute("SELECT count(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')").fetchone()
+        except sqlite3.OperationalError:
+            return 0
+    return int(row[0])
+
+
+def test_the_test_part_is_no_part_of_the_search(ingested: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tabtrail.workflows import tune as tuning
+
+    seen = []
+    original = tuning.run_tasks
+
+    def watched(config, table, split, tasks, **options):  # type: ignore[no-untyped-def]
+        seen.append((split, [fold for _, fold in tasks]))
+        return original(config, table, split, tasks, **options)
+
+    monkeypatch.setattr(tuning, "run_tasks", watched)
+    search(ingested, "LightGBM", trials=1)
+    ((split, folds),) = seen
+    assert folds == [0, 1, 2]
+    assert not any((fold.train & split.test).any() or (fold.valid & split.test).any() for fold in split.folds)
+
+
+@pytest.mark.parametrize(
+    ("names", "budget", "message"),
+    [
+        ([], {"trials": 0}, "the budget is empty: give --trials 1 or more"),
+        ([], {"trials": 3, "seconds": 0.0}, "the budget is empty"),
+        (["LightGMB"], {"trials": 1}, r"'LightGMB' is not a candidate .* did you mean 'LightGBM'\?"),
+        (["LinearRegression"], {"trials": 1}, "LinearRegression has no parameters to search"),
+    ],
+)
+def test_a_search_that_cannot_be_meant_is_a_usage_error(
+    ingested: Project, names: list[str], budget: dict[str, float], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        search(ingested, *names, **budget)  # type: ignore[arg-type]
