@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
-from test_cli import call, run_in
-from test_ingest import swap_day_and_month
-from test_service import serving
-from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained
+from tests.support.commands import call, run_in
+from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained, serving
+from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
 from tabtrail.bundle.files import load_bundle

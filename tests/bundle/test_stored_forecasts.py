@@ -145,5 +145,5 @@ def test_the_service_answers_from_what_is_stored(project: Project) -> None:
 
 def test_the_look_up_imports_none_of_the_libraries_that_fit() -> None:
     heavy = "mlflow shap duckdb matplotlib sklearn pandas polars joblib statsmodels arch scipy pydantic numpy"
-    code = f"import sys, tabtrail.forecasts; print([n for n in '{heavy}'.split() if n in sys.modules])"
+    code = f"import sys, tabtrail.bundle.stored_forecasts; print([n for n in '{heavy}'.split() if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,7 +1,6 @@
 """The command as a user types it, in processes of its own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.commands import call, run_in
 from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained
 
 DOORS = {
@@ -20,16 +20,6 @@ DOORS = {
     "src.predict_sales": "--show-schema",
 }
 FAST = [word for override in (*ONE_CANDIDATE, "report.learning_curve_folds=1") for word in ("--set", override)]
-
-
-def call(*words: str, cwd: Path = REPO, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300
-    )
-
-
-def run_in(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
-    return call("tabtrail", *words, "--config", str(project.config_file))
 
 
 @pytest.mark.parametrize("door", DOORS)

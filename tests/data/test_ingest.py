@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.projects import Project
+from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
 from tabtrail.config.tree import Config, load_config
@@ -156,16 +157,6 @@ def set_field(column: int, value: bytes) -> Callable[[bytes], bytes]:
         return b"\n".join(lines) + b"\n"
 
     return change
-
-
-def swap_day_and_month(data: bytes) -> bytes:
-    rows = list(csv.reader(io.StringIO(data.decode("cp850"))))
-    for row in rows[1:]:
-        month, day, rest = row[5].split("/")
-        row[5] = f"{day}/{month}/{rest}"
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode("cp850")
 
 
 BAD_FILES: dict[str, tuple[Callable[[bytes], bytes], list[str], str]] = {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.support.odd_project import odd
 from tests.support.projects import Project
 
 from tabtrail import pipeline
@@ -97,32 +98,6 @@ def test_the_same_rows_are_drawn_however_they_are_ordered(project: Project) -> N
     ingest(config)
     assert len(first["SALES"]) == 50
     assert profile_data(config).sample == first
-
-
-def odd(root: Path) -> Project:
-    """A column of one value, one all null, 10,000 categories, names with markup, and no date."""
-    hostile = '<script>alert("x")</script>'
-    long = "n" * 300
-    header = ["y", "x", "constant", "empty", "many", hostile, long, "🙂 'quoted'"]
-    rows = [[str(3 * i % 97 + 1), str(i % 13), "7", "", f"c{i}", f"<b>{i % 3}</b>", str(i % 5), "&amp;"] for i in range(10_000)]
-    quoted = [['"' + text.replace('"', '""') + '"' for text in row] for row in [header, *rows]]
-    root.joinpath("odd.csv").write_text("\n".join(map(",".join, quoted)), encoding="utf-8")
-    config = {
-        "version": 2,
-        "paths": {"raw_csv": "odd.csv"},
-        "model": {
-            "target": "y",
-            "numeric_features": ["x", "constant", long],
-            "categorical_features": ["many", hostile, "🙂 'quoted'"],
-            "max_categories": 20,
-        },
-        "contract": {"columns": {"empty": {"dtype": "float"}}},
-        "split": {"kind": "random"},
-        "candidates": {"LinearRegression": {}},
-        "engine": {"kind": "serial"},
-    }
-    (root / "config_v2.yaml").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
-    return Project(root)
 
 
 def test_odd_columns_are_described(tmp_path: Path) -> None:

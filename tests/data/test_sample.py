@@ -3,7 +3,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from test_cli import call, run_in
+from tests.support.commands import call, run_in
 from tests.support.projects import ONE_CANDIDATE, REPO, Project, make_project
 
 from tabtrail.data.sample import HEADER, mark_path, write_sample

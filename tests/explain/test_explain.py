@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from test_parity import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, fit, make_rows
+from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, fit, make_rows
 from tests.support.projects import Trained
 
 from tabtrail.errors import TabtrailError

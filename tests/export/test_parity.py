@@ -9,79 +9,18 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, TRANSFORMS, fit, make_rows
 
-from tabtrail.contract.expressions import parse_expression
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity, run_onnx
-from tabtrail.modeling.benchmark import build_model, regressor_of
-from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.benchmark import regressor_of
 from tabtrail.modeling.estimators import Blend, FormulaRegressor
-from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.trees import read_trees
-
-NUMERIC, CATEGORICAL = ["a", "b"], ["c"]
-PLAIN = Recipe(("a", "b"), ("c",), ("a", "b"), {}, one_hot=("c",))
-FORMULAS = {
-    "product": "a * b",
-    "ratio": "b / (a - 50)",
-    "difference": "b - 2 * a",
-    "log": "log1p(a - b)",
-    "above": "(a >= 50) * b",
-    "other": "-(a != b) * 3",
-    "month": "month(d)",
-    "quarter": "quarter(d)",
-    "season": "season(d)",
-    "weekday": "weekday(d)",
-    "year": "year(d)",
-    "days": "days(d)",
-}
-DERIVED = Recipe(
-    ("a", "b", "d"),
-    ("c", "code"),
-    ("a", "b"),
-    {name: parse_expression(text) for name, text in FORMULAS.items()},
-    one_hot=("c", "code"),
-    frequency=("code", "c"),
-    target=("code", "c"),
-    max_categories=20,
-)
-TRANSFORMS = {"none": None, "log1p": None, "ratio": "product", "log_ratio": "product"}
-CANDIDATES = {
-    "MeanBaseline": {},
-    "LinearRegression": {},
-    "RandomForest_full": {"n_estimators": 10},
-    "RandomForest_shallow": {"n_estimators": 10, "max_depth": 4},
-    "GradientBoosting_small": {"n_estimators": 40},
-    "GradientBoosting_deep": {"n_estimators": 60, "max_depth": 5, "subsample": 0.8},
-    "XGBoost": {"n_estimators": 80, "learning_rate": 0.1},
-    "LightGBM": {"n_estimators": 80, "min_child_samples": 3},
-    "CatBoost": {"iterations": 80},
-}
-
-
-def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    random = np.random.default_rng(seed)
-    x = pd.DataFrame(
-        {
-            "a": np.round(random.uniform(0, 100, count), 2),
-            "b": random.integers(1, 60, count).astype(float),
-            "c": np.array(random.choice(["red", "green", "", "blå"], count), dtype=object),
-            "d": random.integers(-30_000, 40_000, count).astype(float),
-            "code": np.array([f"S{number}" for number in random.integers(0, 90, count)], dtype=object),
-        }
-    )
-    return x, np.abs(x["a"] * x["b"] + 300 * (x["c"] == "red") + random.normal(0, 50, count)).to_numpy() + 1
 
 
 def prove(graph: bytes, model: Any, x: pd.DataFrame, scale: float, tolerance: float = 1e-5) -> Parity:
     return check_parity(graph, model, x, texts=("c", "code"), scale=scale, tolerance=tolerance, seed=7)
-
-
-def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
-    x, y = make_rows(600, seed=1)
-    candidate = Candidate(name, name.partition("_")[0], CANDIDATES[name], None, transform, TRANSFORMS[transform])
-    return build_model(candidate, recipe).fit(x, y)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from test_cli import call
+from tests.support.commands import call
 from tests.support.projects import Project, make_project
 
 from tabtrail import pipeline

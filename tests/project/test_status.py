@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import call
+from tests.support.commands import call
 from tests.support.projects import Project
 
 from tabtrail import pipeline

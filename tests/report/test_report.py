@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from mlflow import MlflowClient
-from test_profile import odd
+from tests.support.odd_project import odd
 from tests.support.projects import REPO, Project, Trained
 
 from tabtrail import pipeline

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from test_cli import run_in
-from test_parity import CATEGORICAL, NUMERIC, fit, make_rows
+from tests.support.commands import run_in
+from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows
 from tests.support.projects import Trained
 
 from tabtrail.bundle.files import load_bundle

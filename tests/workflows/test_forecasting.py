@@ -10,7 +10,7 @@ import mlflow
 import numpy as np
 import polars as pl
 import pytest
-from test_cli import call
+from tests.support.commands import call
 from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
