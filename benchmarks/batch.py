@@ -16,7 +16,7 @@ from pathlib import Path
 from measure import ONE_THREAD, ROOT, comparison, report, spend
 
 from tabtrail.bundle.files import read_metadata
-from tabtrail.config.tree import load_config
+from tabtrail.config.load import load_config
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported
 

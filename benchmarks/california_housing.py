@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from tabtrail.config.tree import load_config
+from tabtrail.config.load import load_config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark

@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def load(csv: Path, folder: Path) -> Any:
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     places = [f"paths.processed_dir={folder}/sales_parquet", f"paths.output_dir={folder}/output"]
     return load_config(ROOT / "config_v2.yaml", [f"paths.raw_csv={csv}", "engine.kind=serial", *places])

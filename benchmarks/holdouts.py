@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.modeling.benchmark import build_model, run_benchmark
 from tabtrail.modeling.candidates import Candidate

@@ -101,7 +101,7 @@ def make_files(folder: Path, rows: int) -> dict[str, Path]:
 
 def ours(source: Path, target: Path) -> None:
     """The configured ingest: contract, rejects, statistics, hashes, manifest."""
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
     from tabtrail.data.ingest import ingest
 
     overrides = [f"paths.raw_csv={source}", f"paths.processed_dir={target}/sales_parquet", "source.encoding=auto"]

@@ -35,7 +35,8 @@ from resume import TIMED
 
 from tabtrail.bundle.files import load_bundle, metadata_path
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import read_manifest
 from tabtrail.data.warehouse import query
 from tabtrail.errors import NotTrainedError

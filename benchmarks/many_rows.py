@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from tabtrail import pipeline
-from tabtrail.config.tree import load_config
+from tabtrail.config.load import load_config
 from tabtrail.data.ingest import scan_dataset
 from tabtrail.data.sample import write_sample
 from tabtrail.errors import reported

@@ -70,7 +70,7 @@ def prepare(root: Path, rows: int) -> int:
 
 def measure(side: str, root: Path) -> dict[str, float]:
     """Return wall and CPU seconds of one side, and the peak of resident memory in MB above that after the imports."""
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
     from tabtrail.data.profile import profile_data
 
     config = load_config(root / "config_v2.yaml")

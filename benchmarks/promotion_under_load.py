@@ -28,7 +28,8 @@ from typing import Any
 from tabtrail import pipeline
 from tabtrail.bundle.files import load_bundle
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data.sample import write_sample
 from tabtrail.errors import reported
 

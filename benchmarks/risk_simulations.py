@@ -31,7 +31,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from tabtrail.config.tree import Risk
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.conformal import measure_coverage
 from tabtrail.forecast.local.origins import run_outer, run_trials
 from tabtrail.forecast.risk.backtest import backtest
@@ -130,7 +130,7 @@ def hostile(share: float) -> dict[str, Any]:
 
 def sweep(config_file: Path) -> dict[str, Any]:
     from tabtrail import pipeline
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     start = time.perf_counter()
     results, found = pipeline.run_sweep(load_config(config_file))

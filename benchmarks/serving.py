@@ -36,7 +36,8 @@ import psutil
 from measure import comparison, report
 
 from tabtrail.bundle.files import read_metadata
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported
 

@@ -47,7 +47,7 @@ def ingested_rows(csv: Path, folder: Path) -> int:
 
 
 def load(csv: Path, folder: Path) -> Any:
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     places = [f"paths.processed_dir={folder}/sales_parquet", f"paths.output_dir={folder}/output"]
     return load_config(ROOT / "config_v2.yaml", [f"paths.raw_csv={csv.resolve()}", "source.encoding=auto", *places])

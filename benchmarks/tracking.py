@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def load(csv: Path, folder: Path) -> Any:
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     paths = {"processed_dir": "data/sales_parquet", "duckdb_file": "sales.duckdb", "models_dir": "models", "output_dir": "output"}
     overrides = [f"paths.{key}={folder}/{value}" for key, value in paths.items()]

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.projects import REPO, Project, serving
 
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, TabtrailError
 
 YAML_TEXT = (REPO / "config_v2.yaml").read_text(encoding="utf-8")

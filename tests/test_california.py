@@ -11,7 +11,8 @@ from tests.support.projects import CALIFORNIA_CSV, REPO
 from tabtrail import pipeline
 from tabtrail.bundle.files import load_bundle
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import scan_dataset
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark

@@ -151,7 +151,7 @@ def test_the_first_request_imported_shap(trained: Trained) -> None:
         "import sys, json\n"
         "from pathlib import Path\n"
         "from fastapi.testclient import TestClient\n"
-        "from tabtrail.config.tree import load_config\n"
+        "from tabtrail.config.load import load_config\n"
         "from tabtrail.serving.app import create_app\n"
         "with TestClient(create_app(load_config(Path(sys.argv[1])))) as client:\n"
         "    request = client.get('/openapi.json').json()['paths']['/predict']['post']['requestBody']\n"

@@ -133,7 +133,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_yaml_of_the_docs_is_a_config(project: Project) -> None:
     """The least config of docs/your-own-csv.md is accepted as it stands."""
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     text = (REPO / "docs" / "your-own-csv.md").read_text(encoding="utf-8")
     path = project.root / "least.yaml"

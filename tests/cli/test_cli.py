@@ -118,7 +118,7 @@ def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Pro
         (["run", "--set", "source.encodng=x"], 2, "unknown key; did you mean 'encoding'?"),
         (["run", "--set", "source.encoding=utf-8"], 3, "these bytes are not utf-8"),
         (["run", "--set", "profile.group_by=[COUNTRYY]"], 2, "'COUNTRYY' is not a declared column; did you mean 'COUNTRY'?"),
-        (["run", "--set", "profile.outliers.columns=[COUNTRY]"], 2, "profile: 'COUNTRY' is no number"),
+        (["run", "--set", "profile.outliers.columns=[COUNTRY]"], 2, "profile: 'COUNTRY' is not a number"),
         (["run", "--set", "profile.outliers.factor=0"], 2, "profile.outliers.factor: input should be greater than 0"),
         (["profile"], 3, "run `tabtrail ingest` first"),
         (["report"], 2, "there is no run to report; `tabtrail run` makes one"),

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from tests.support.projects import Project
 
-from tabtrail.config.tree import config_schema, load_config
+from tabtrail.config.load import config_schema, load_config
 from tabtrail.errors import ConfigError
 
 
@@ -55,11 +55,14 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
         ("contract.columns.COUNTRY.allowed=[1, 2]", r"these are not all values of a string column"),
         ("contract.columns.QTR_ID.allowed=[one]", r"these are not all values of a int column"),
         ("cleaning.date_formats=[]", r"cleaning.date_formats: tuple should have at least 1 item"),
-        ("cleaning.drop_columns=[SALES]", r"'SALES' is dropped and used at once"),
+        ("cleaning.drop_columns=[SALES]", r"'SALES' is both dropped and used"),
         ("cleaning.fill_unknown_columns=[SALES]", r"'SALES' is not a text column"),
         ("parquet.partition_by=[ADDRESSLINE2]", r"'ADDRESSLINE2' is not a declared column"),
         ("contract.rows=[{name: a, check: YEAR == YEAR_ID}]", r"'YEAR' is not a declared column"),
-        ("aggregations=[{name: a, group_by: [COUNTRY], measures: {x: sum(STATUS)}}]", r"'STATUS' is no number; it has no sum"),
+        (
+            "aggregations=[{name: a, group_by: [COUNTRY], measures: {x: sum(STATUS)}}]",
+            r"'STATUS' is not a number, so it has no sum",
+        ),
         ("model.numeric_features=[prediction]", r"a feature cannot be called 'prediction'"),
         ("candidates={XGBost: {}}", r"unknown model family 'XGBost'; did you mean 'XGBoost'\?"),
         ("paths.processed_dir=.", r"this would replace the folder of the config file"),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data import records
 from tabtrail.data.checks import Contract
 from tabtrail.data.ingest import Manifest, ingest, scan_dataset

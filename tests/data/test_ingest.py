@@ -18,7 +18,8 @@ from tests.support.projects import Project
 from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data import partitions
 from tabtrail.data.ingest import ingest, read_manifest, scan_dataset, verify_dataset
 from tabtrail.data.warehouse import parquet_view
@@ -412,7 +413,7 @@ def test_threads_and_chunks_do_not_change_the_data(project: Project) -> None:
     expected = ingest(project.config()).data_sha256
     code = (
         "import sys; from pathlib import Path;"
-        "from tabtrail.config.tree import load_config; from tabtrail.data.ingest import ingest;"
+        "from tabtrail.config.load import load_config; from tabtrail.data.ingest import ingest;"
         "print(ingest(load_config(Path(sys.argv[1]))).data_sha256)"
     )
     for threads in ("1", "5"):

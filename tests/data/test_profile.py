@@ -8,7 +8,7 @@ from tests.support.odd_project import odd
 from tests.support.projects import Project
 
 from tabtrail import pipeline
-from tabtrail.config.tree import load_config
+from tabtrail.config.load import load_config
 from tabtrail.data.ingest import ingest, read_manifest
 from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
 

@@ -4,7 +4,7 @@ import pytest
 from tests.support.projects import Project
 
 from tabtrail import pipeline
-from tabtrail.config.tree import Aggregation
+from tabtrail.config.summaries import Aggregation
 from tabtrail.data.ingest import ingest
 from tabtrail.data.summaries import aggregation_sql, summarise
 from tabtrail.data.warehouse import build_database, promotions_file, query, refresh_result_tables

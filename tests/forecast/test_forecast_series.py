@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.support.projects import Project
 
 from tabtrail import pipeline
-from tabtrail.config.tree import Risk, SarimaOrder
+from tabtrail.config.forecast import Risk, SarimaOrder
 from tabtrail.errors import DataError, UsageError
 from tabtrail.forecast.local.accuracy import measure
 from tabtrail.forecast.local.conformal import half_widths, measure_coverage

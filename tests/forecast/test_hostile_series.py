@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Risk
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.series import Segment, Series
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.forecast.segments import Facts, analyse

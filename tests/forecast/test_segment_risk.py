@@ -9,7 +9,7 @@ from arch import arch_model
 from numpy.typing import NDArray
 from scipy import stats
 
-from tabtrail.config.tree import Risk
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.series import Segment, Series
 from tabtrail.forecast.risk.backtest import backtest, kupiec, kupiec_p, transitions
 from tabtrail.forecast.risk.garch import Garch, NoGarch, ewma_variance, fit_garch, historical_tail, percent_returns, tail

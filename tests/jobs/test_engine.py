@@ -13,7 +13,8 @@ from tests.support import jobs_for_engines as jobs
 from tests.support.dask_cluster import Cluster, cluster
 from tests.support.projects import Project
 
-from tabtrail.config.tree import Config, Engine
+from tabtrail.config.operation import Engine
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError, EngineError
 from tabtrail.jobs.engine import processes, run
@@ -154,7 +155,10 @@ def test_a_worker_with_other_versions_is_refused(dask: Cluster, monkeypatch: pyt
     ("overrides", "message"),
     [
         (["engine.kind=dask"], r"engine\.address: engine\.kind dask needs the address of its scheduler, as tcp://"),
-        (["engine.kind=dask", "engine.address=nonsense"], r"engine\.address: 'nonsense' is no address; write tcp://HOST:PORT"),
+        (
+            ["engine.kind=dask", "engine.address=nonsense"],
+            r"engine\.address: 'nonsense' is not an address; write tcp://HOST:PORT",
+        ),
         (["engine.kind=threads"], r"engine\.kind: .*'serial', 'processes' or 'dask'"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.support.bundles import metadata
 
-from tabtrail.config.tree import Promotion
+from tabtrail.config.operation import Promotion
 from tabtrail.errors import DataError
 from tabtrail.modeling.gate import Comparison, CoverageCheck, Verdict, check_coverage, compare, judge
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.projects import ONE_CANDIDATE, Project
 
 from tabtrail import pipeline
-from tabtrail.config.tree import Split as SplitConfig
+from tabtrail.config.model import Split as SplitConfig
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.split import Keys, Split, hold_out, split_training_part
 

@@ -19,7 +19,7 @@ from tabtrail.system.files import TEMPORARY
 HOLD = """
 import sys
 from pathlib import Path
-from tabtrail.config.tree import load_config
+from tabtrail.config.load import load_config
 from tabtrail.project_lock import project_lock
 with project_lock(load_config(Path(sys.argv[1])), "tune"):
     print("held", flush=True)
@@ -28,7 +28,7 @@ with project_lock(load_config(Path(sys.argv[1])), "tune"):
 ASK = """
 import sys
 from pathlib import Path
-from tabtrail.config.tree import load_config
+from tabtrail.config.load import load_config
 from tabtrail.project_lock import is_held
 print(is_held(load_config(Path(sys.argv[1]))))
 """

@@ -17,7 +17,8 @@ import pytest
 from filelock import FileLock
 
 from tabtrail import pipeline
-from tabtrail.config.tree import Config, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.pipeline import Report
 
 REPO = Path(__file__).resolve().parents[2]

@@ -172,7 +172,7 @@ def test_a_config_without_segments_has_all_rows_and_no_sweep(ingested: Project) 
         ("risk.segments={a: COUNTY}", "'COUNTY' is not a declared column; did you mean 'COUNTRY'"),
         ("risk.segments={a: SALES}", "neither text nor int"),
         ("risk.segments={a: COUNTRY, b: COUNTRY}", "named twice"),
-        ("risk.value=COUNTRY", "is no number"),
+        ("risk.value=COUNTRY", "is not a number"),
         ("risk.frequency=M", "risk.frequency"),
         ("duckdb.table=segment_risks", "choose another name"),
     ],

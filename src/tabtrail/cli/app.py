@@ -370,7 +370,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the port.")] = None,
 ) -> None:
     """Serve the deployed model over HTTP; one that is promoted later is served from then on."""
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
     from tabtrail.serving.run import run as run_service
 
     serving = (loaded := load_config(config, set_ or [])).serve
@@ -388,7 +388,7 @@ def sample(
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where the file exists.")] = False,
 ) -> None:
     """Write a synthetic sales CSV (25 columns, the mess of the real one), marked as synthetic. Nothing else invents data."""
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
     from tabtrail.data.sample import write_sample
 
     path = output or load_config(config, set_ or []).paths.raw_csv
@@ -471,7 +471,7 @@ app.command(epilog="example: tabtrail history --json")(deploy_cli.history)
 @config_app.command("show", epilog="example: tabtrail config show --set split.folds=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Print the resolved configuration: file, environment and flags applied, paths absolute."""
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     tree = json.loads(load_config(config, set_ or []).model_dump_json(exclude_none=True))
     if as_json:
@@ -485,14 +485,14 @@ def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: Js
 @config_app.command("schema", epilog="example: tabtrail config schema > config.schema.json")
 def config_json_schema() -> None:
     """Print the JSON Schema of the YAML file, for editors."""
-    from tabtrail.config.tree import config_schema
+    from tabtrail.config.load import config_schema
 
     print_json(config_schema())
 
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_TRAIN)
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
     from tabtrail.system.interrupt import end_in_time
 
     end_in_time()

@@ -163,7 +163,7 @@ def _print_outcome(outcome: "Outcome", *, as_json: bool) -> None:
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_NEEDED)
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
     from tabtrail.system.interrupt import end_in_time
 
     end_in_time()

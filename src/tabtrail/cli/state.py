@@ -56,6 +56,6 @@ def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_NEEDED)
-    from tabtrail.config.tree import load_config
+    from tabtrail.config.load import load_config
 
     return load_config(config, overrides or [])

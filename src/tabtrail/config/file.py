@@ -58,6 +58,11 @@ class RawConfig:
         return self.path.name
 
 
+def dotted(key: KeyPath) -> str:
+    """Key path as people write it, such as `model.target`."""
+    return ".".join(str(part) for part in key)
+
+
 def config_path(given: Path | None) -> Path:
     """Return the YAML file to read: the one given, else `TABTRAIL_CONFIG`, else `config_v2.yaml` of this folder."""
     return given or Path(os.environ.get("TABTRAIL_CONFIG") or DEFAULT_CONFIG)
@@ -121,7 +126,7 @@ def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPat
         for name, value in node.value:
             child = (*key, str(name.value))
             if child in lines:
-                where = f"{path.name}:{name.start_mark.line + 1}: {'.'.join(map(str, child))}"
+                where = f"{path.name}:{name.start_mark.line + 1}: {dotted(child)}"
                 raise ConfigError(f"{where}: this key stands twice, first on line {lines[child]}; keep one")
             lines[child] = name.start_mark.line + 1
             _collect_lines(path, value, child, lines, seen)

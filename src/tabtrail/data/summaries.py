@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from tabtrail.config.tree import Aggregation, Config, parse_measure
+from tabtrail.config.summaries import Aggregation, parse_measure
+from tabtrail.config.tree import Config
 from tabtrail.data.warehouse import parquet_view, quoted
 from tabtrail.system.files import atomic_file
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import duckdb
 
-from tabtrail.config.tree import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Config
+from tabtrail.config.summaries import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE
+from tabtrail.config.tree import Config
 from tabtrail.errors import DataError, TabtrailError, UsageError
 from tabtrail.system.files import TEMPORARY, atomic_file, make_folder
 

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tabtrail import __version__
-from tabtrail.config.tree import Risk
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.forecast import Condition, Forecast, diagnose, forecast_series
 from tabtrail.forecast.local.series import PERIOD_NAMES, PERIODS_A_YEAR, Segment, Series
 from tabtrail.forecast.result import FORMAT, RiskPart, SegmentResult, SeriesPart

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future, KilledWorker, as_completed
 from threadpoolctl import threadpool_limits
 
-from tabtrail.config.tree import Engine
+from tabtrail.config.operation import Engine
 from tabtrail.errors import EngineError, TabtrailError
 from tabtrail.jobs.shared import Job, Shared
 from tabtrail.system.hashes import code_version

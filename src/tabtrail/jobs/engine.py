@@ -7,7 +7,7 @@ from typing import TypeVar
 import joblib
 from threadpoolctl import threadpool_limits
 
-from tabtrail.config.tree import Engine
+from tabtrail.config.operation import Engine
 from tabtrail.errors import EngineError, require_extra
 from tabtrail.jobs.shared import Job, follow_driver, plain
 

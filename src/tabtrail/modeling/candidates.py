@@ -13,7 +13,8 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from xgboost import XGBRegressor
 
-from tabtrail.config.tree import Parameter, parse_transform
+from tabtrail.config.model import parse_transform
+from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.modeling.metrics import Array
 

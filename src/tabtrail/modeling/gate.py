@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Promotion
+from tabtrail.config.operation import Promotion
 from tabtrail.errors import DataError
 from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY
 from tabtrail.modeling.metrics import Array, rounded

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tabtrail.config.tree import Config, Parameter
+from tabtrail.config.section import Parameter
+from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import columns_of
 from tabtrail.data.ingest import Manifest
 from tabtrail.modeling.leakage.findings import Finding

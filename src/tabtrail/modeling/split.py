@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Split as SplitConfig
+from tabtrail.config.model import Split as SplitConfig
 from tabtrail.errors import DataError, require_keys
 from tabtrail.modeling.metrics import Array
 

@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 from tabtrail import __version__
-from tabtrail.config.tree import Config, Serve, load_config
+from tabtrail.config.load import load_config
+from tabtrail.config.operation import Serve
+from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, scoring
 from tabtrail.serving import forecast_routes as forecasts

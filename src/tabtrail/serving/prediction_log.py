@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail.bundle.predictor import Prediction
-from tabtrail.config.tree import Serve
+from tabtrail.config.operation import Serve
 from tabtrail.contract.schema import Feature, ModelSchema
 from tabtrail.errors import TabtrailError, require_extra
 from tabtrail.serving.models import Served

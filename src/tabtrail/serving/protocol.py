@@ -9,7 +9,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from tabtrail.config.tree import Serve
+from tabtrail.config.operation import Serve
 from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import MEDIA_TYPE
 

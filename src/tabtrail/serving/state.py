@@ -11,7 +11,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from tabtrail.bundle.predictor import PayloadError, Prediction, Row
-from tabtrail.config.tree import Serve
+from tabtrail.config.operation import Serve
 from tabtrail.errors import ConfigError
 from tabtrail.serving.batching import Together
 from tabtrail.serving.models import Served, Watched

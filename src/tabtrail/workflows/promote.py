@@ -14,7 +14,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tabtrail.bundle.files import Bundle, deploy_bundle, load_bundle, read_bundle_files
-from tabtrail.config.tree import Config, config_from_run
+from tabtrail.config.load import config_from_run
+from tabtrail.config.tree import Config
 from tabtrail.errors import BundleError, ConfigError, DataError, NotTrainedError, PromotionError, TabtrailError, UsageError
 from tabtrail.modeling.gate import Verdict, judge
 from tabtrail.progress import SILENT, Progress

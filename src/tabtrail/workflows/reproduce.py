@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabtrail import __version__
-from tabtrail.config.tree import Config, config_from_run
+from tabtrail.config.load import config_from_run
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import verify_files
 from tabtrail.errors import UsageError
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark

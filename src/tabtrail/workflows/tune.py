@@ -11,7 +11,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from tabtrail.config.tree import Config, Parameter
+from tabtrail.config.section import Parameter
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest
 from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Risk
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.accuracy import measure
 from tabtrail.forecast.local.conformal import half_widths, measure_coverage
 from tabtrail.forecast.local.models import BASELINES, Guess, Refusal

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Risk, SarimaOrder
+from tabtrail.config.forecast import Risk, SarimaOrder
 
 Array = NDArray[np.float64]
 BASELINES = ("naive", "seasonal_naive", "average", "drift")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Risk
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.series import PERIOD_NAMES, PERIODS_A_YEAR, Series
 from tabtrail.forecast.result import BacktestPart, GarchPart, Grade, ReturnsPart, RiskPart, TailPart, VolatilityPart
 from tabtrail.forecast.risk.backtest import MIN_EXPECTED, Test, backtest

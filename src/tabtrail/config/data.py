@@ -1,0 +1,112 @@
+"""The sections on the data: where it lies, how it is read and cleaned, what its columns must be."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from tabtrail.config.columns import Columns, check_condition
+from tabtrail.config.section import Problems, Section, Share, undeclared
+from tabtrail.contract.schema import ColumnRule, RowRule
+
+
+class Paths(Section):
+    raw_csv: Path
+    processed_dir: Path = Path("data/processed/sales_parquet")
+    duckdb_file: Path = Path("duckdb/sales.duckdb")
+    models_dir: Path = Path("models")
+    output_dir: Path = Path("output")
+
+    @property
+    def rejects(self) -> Path:
+        """The Parquet file of rejected rows, beside the processed folder."""
+        return self.processed_dir.with_name(self.processed_dir.name.removesuffix("_parquet") + "_rejects.parquet")
+
+    @property
+    def manifest(self) -> Path:
+        return self.processed_dir / "_manifest.json"
+
+
+class Source(Section):
+    encoding: str = Field("auto", description="A Python codec name, or auto: UTF-8 where it decodes, else detected.")
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
+
+
+class Cleaning(Section):
+    drop_columns: tuple[str, ...] = ()
+    fill_unknown_columns: tuple[str, ...] = ()
+    fill_value: str = "Unknown"
+    date_column: str | None = None
+    date_formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("%Y-%m-%d",)
+    year_check_column: str | None = Field(None, description="A column that must hold the year of the date.")
+    month_check_column: str | None = Field(None, description="A column that must hold the month of the date.")
+
+    @property
+    def derived_columns(self) -> tuple[str, ...]:
+        """The columns that ingest adds."""
+        return ("YEAR", "MONTH") if self.date_column else ()
+
+
+class Contract(Section):
+    max_reject_share: Share = 0.01
+    columns: dict[str, ColumnRule] = Field({})
+    rows: tuple[RowRule, ...] = ()
+
+
+class Parquet(Section):
+    partition_by: tuple[str, ...] = ()
+
+
+def check_paths(paths: Paths) -> Problems:
+    """Yield what is wrong with the paths, still as written: what lies in the processed folder is replaced along with it."""
+    here, folder = Path(), paths.processed_dir
+    inside = [name for name, path in paths if name != "processed_dir" and (here / path).is_relative_to(here / folder)]
+    if folder == here or (folder.is_absolute() and not folder.name):
+        yield ("paths", "processed_dir"), "this would replace the folder of the config file; name a folder in it"
+    elif inside:
+        yield ("paths", "processed_dir"), f"this folder is replaced as a whole, and paths.{inside[0]} lies in it"
+
+
+def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:
+    """Yield what does not go together among cleaning and the columns."""
+    date = cleaning.date_column
+    if date is not None and columns.rule(date).dtype != "date":
+        yield ("contract", "columns", date), "the date column must be date"
+    for name in cleaning.fill_unknown_columns:
+        if columns.rule(name).dtype != "string" or name == target:
+            yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
+
+
+def check_contract(contract: Contract, date_column: str | None, columns: Columns) -> Problems:
+    """Yield what is wrong with the rules of columns and rows."""
+    for name, rule in contract.columns.items():
+        yield from _check_column(name, rule, date_column, columns)
+    names = [row.name for row in contract.rows]
+    for index, row in enumerate(contract.rows):
+        if names.index(row.name) < index:
+            yield ("contract", "rows", index, "name"), f"another rule is called '{row.name}' too"
+        yield from check_condition(("contract", "rows", index, "check"), row.check, columns.required, columns)
+
+
+def _check_column(name: str, rule: ColumnRule, date_column: str | None, columns: Columns) -> Problems:
+    key = ("contract", "columns", name)
+    if (rule.min is not None or rule.max is not None) and rule.dtype not in ("int", "float"):
+        yield key, "min and max are for numbers (int or float)"
+    wanted = str if rule.dtype == "string" else int | float
+    if rule.allowed is not None and not all(isinstance(value, wanted) for value in rule.allowed):
+        yield (*key, "allowed"), f"these are not all values of a {rule.dtype} column"
+    if name in columns.derived:
+        yield key, "ingest adds this column from the date; the source cannot have it"
+    if rule.dtype == "date" and name != date_column:
+        yield key, "only cleaning.date_column can be a date; keep others as string"
+
+
+def check_parquet(parquet: Parquet, columns: Columns) -> Problems:
+    """Yield what is wrong with the columns that name the folders of the dataset."""
+    key = ("parquet", "partition_by")
+    for name in parquet.partition_by:
+        if name not in columns.dataset:
+            yield key, undeclared(name, columns.dataset)
+        if set(name) & set("/=%") or parquet.partition_by.count(name) > 1:
+            yield key, f"'{name}' cannot name folders: it stands twice, or has one of / = %"

@@ -1,0 +1,91 @@
+"""Reading the config: the YAML file typed, checked and resolved, with file and line in every message; its JSON Schema."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import ValidationError
+
+from tabtrail.config.data import Paths
+from tabtrail.config.file import KeyPath, RawConfig, config_path, dotted, read_raw, resolve_path
+from tabtrail.config.operation import SQLITE, BundleKeys
+from tabtrail.config.section import SAFE_NAME
+from tabtrail.config.tree import Config, inconsistencies
+from tabtrail.errors import ConfigError, nearest
+
+
+def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """Read, check and resolve the configuration; precedence flag > environment > file > default.
+
+    Raises `ConfigError` with one line for each problem: file and line (or the override), key path, what is wrong.
+    """
+    raw = read_raw(config_path(path), overrides)
+    try:
+        config = Config.model_validate(raw.values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(raw, dict(detail)) for detail in error.errors())) from None
+    problems = [f"{raw.locate(key)}: {dotted(key)}: {message}" for key, message in inconsistencies(config)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return _resolve(config, raw.root)
+
+
+def config_from_run(tree: dict[str, Any], here: Config) -> Config:
+    """Return the config that a run recorded, with the paths, the MLflow store and the engine of this project."""
+    own = here.model_dump(mode="json", include={"paths", "mlflow", "bundle", "promotion", "engine"})
+    try:
+        config = Config.model_validate({**tree, **own})
+    except ValidationError as error:
+        raise ConfigError(f"the config that the run recorded cannot be read: {error.errors()[0]['msg']}") from None
+    return config.placed(here.root)
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the YAML file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _resolve(config: Config, root: Path) -> Config:
+    paths = {name: resolve_path(root, value) for name, value in config.paths}
+    uri = config.mlflow.tracking_uri
+    if config.mlflow.sqlite_file is not None:
+        uri = SQLITE + str(resolve_path(root, config.mlflow.sqlite_file))
+    keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
+    serve = {name: resolve_path(root, value) for name, value in config.serve if isinstance(value, Path)}
+    resolved = config.changed(
+        paths=Paths.model_validate(paths),
+        mlflow=config.mlflow.model_copy(update={"tracking_uri": uri}),
+        bundle=BundleKeys.model_validate(keys),
+        serve=config.serve.model_copy(update=serve),
+    )
+    return resolved.placed(root)
+
+
+def _explain(raw: RawConfig, detail: dict[str, Any]) -> str:
+    unknown = detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    # Pydantic ends the path of a key that cannot be one with "[key]".
+    key: KeyPath = detail["loc"] if unknown or detail["loc"][-1:] != ("[key]",) else detail["loc"][:-1]
+    where = f"{raw.locate(key)}: {dotted(key)}"
+    if unknown:
+        return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
+    if detail["type"] in ("missing", "missing_argument"):
+        return f"{where}: this key is required"
+    message = str(detail["msg"])
+    if detail["type"] == "string_pattern_mismatch" and SAFE_NAME in message:
+        message = "a name has letters, digits, '_', '-' and '.', and begins with a letter, a digit or '_'"
+    return f"{where}: {message[:1].lower()}{message[1:]}"
+
+
+def _fields_at(key: KeyPath) -> list[str]:
+    """Return the key names that are valid below a key path."""
+    annotation: Any = Config
+    for part in key:
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif get_origin(annotation) is tuple or get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif hasattr(annotation, "model_fields") and part in annotation.model_fields:
+            annotation = annotation.model_fields[part].annotation
+        else:
+            return []
+    return list(getattr(annotation, "model_fields", None) or getattr(annotation, "__dataclass_fields__", None) or {})

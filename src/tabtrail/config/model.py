@@ -1,0 +1,237 @@
+"""The sections on the model: its inputs, how it is tested, chosen, exported and explained, and the candidates."""
+
+import re
+from collections.abc import Mapping, Set
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from tabtrail.config.columns import KIND, Columns, check_condition
+from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, undeclared
+from tabtrail.contract.expressions import ExpressionError, Node, check_formula, columns_of, parse_expression, replace_columns
+from tabtrail.contract.schema import ColumnRule
+from tabtrail.errors import nearest
+
+_TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
+
+
+class Model(Section):
+    name: SafeName = "model"
+    target: str
+    currency: str = ""
+    numeric_features: tuple[str, ...] = ()
+    categorical_features: tuple[str, ...] = ()
+    derived_features: dict[SafeName, str] = Field(
+        {}, description="Numeric columns computed from others, inside the model: arithmetic, log1p(x), date parts as month(DATE)."
+    )
+    frequency_encoded: tuple[str, ...] = Field(
+        (), description="Text columns that enter as the share of the training rows with the same text."
+    )
+    target_encoded: tuple[str, ...] = Field(
+        (), description="Text columns that enter as the mean target of their text, smoothed and cross-fitted."
+    )
+    max_categories: Annotated[int, Field(ge=2)] = Field(
+        255, description="One-hot columns of a category at most; the rarest texts share the last."
+    )
+    strata: dict[str, str] = Field({}, description="Named conditions; every metric is also reported within each.")
+    random_state: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
+
+    @property
+    def text_features(self) -> tuple[str, ...]:
+        """The text columns that the model takes, however they are encoded."""
+        return tuple(dict.fromkeys(self.categorical_features + self.frequency_encoded + self.target_encoded))
+
+    @property
+    def formulas(self) -> dict[str, Node]:
+        """The derived features as expressions of source columns alone, those that they are made of put in."""
+        trees: dict[str, Node] = {}
+        for name, text in self.derived_features.items():
+            trees[name] = replace_columns(parse_expression(text), trees)
+        return trees
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The raw columns that the model takes: features, and what derived features are computed from."""
+        sources = sorted(frozenset[str]().union(*map(columns_of, self.formulas.values())))
+        return tuple(dict.fromkeys((*self.numeric_features, *sources, *self.text_features)))
+
+    @property
+    def number_inputs(self) -> tuple[str, ...]:
+        """The inputs that enter the model as numbers: numbers, and dates as days since 1970-01-01."""
+        return tuple(name for name in self.inputs if name not in self.text_features)
+
+    def without_columns(self, gone: Set[str]) -> Self:
+        """Return the model without the named columns and derived features, and without what is derived from them."""
+        names = ("numeric_features", "categorical_features", "frequency_encoded", "target_encoded")
+        trees = self.formulas
+        kept = {key: tuple(name for name in getattr(self, key) if name not in gone) for key in names}
+        derived = {
+            name: text for name, text in self.derived_features.items() if name not in gone and not columns_of(trees[name]) & gone
+        }
+        return self.model_copy(update={**kept, "derived_features": derived})
+
+
+class Split(Section):
+    kind: Literal["group", "random", "time", "group_time"] = "group"
+    group_key: str | None = None
+    test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How often the rows are cut into folds anew.")
+    max_rows: Annotated[int, Field(ge=100)] | None = Field(
+        None, description="The folds are cut from a sample of so many training rows at most; final fits take all of them."
+    )
+    gap_days: Annotated[int, Field(ge=0)] = Field(0, description="Days between what a time split learns from and what it scores.")
+    allow_leaky: bool = Field(False, description="Let a random split stand although rows belong together or span dates.")
+
+    @property
+    def by_time(self) -> bool:
+        """Whether the latest rows are held out, of `cleaning.date_column`."""
+        return self.kind in ("time", "group_time")
+
+
+class Choice(Section):
+    rule: Literal["best", "one_standard_error"] = Field(
+        "one_standard_error", description="The best, or the smallest model within one standard error of it."
+    )
+
+
+class Leakage(Section):
+    policy: Literal["warn", "drop", "error"] = Field(
+        "warn", description="What happens to columns that give the target away: a warning, left out, or exit code 4."
+    )
+
+
+class Intervals(Section):
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="The share of truths that an interval is to hold.")
+    by: str | None = Field(None, description="Calibrated apart within each: `strata`, or a text column of the model.")
+    coverage_by: tuple[str, ...] = Field((), description="Text columns of the model by which the coverage is also reported.")
+
+
+class Slices(Section):
+    min_rows: Positive = Field(30, description="A slice of fewer rows is not reported: its error is noise.")
+
+
+class Explain(Section):
+    max_rows: Positive = 500
+
+
+class Export(Section):
+    parity_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        1e-5, description="Largest allowed difference of ONNX and Python, in standard deviations of the target."
+    )
+
+
+def parse_transform(text: object) -> tuple[str, str | None]:
+    """Split a target transform such as `log1p` or `log_ratio(X)` into its kind and the reference; `ValueError` if it is none."""
+    match = _TRANSFORM.match(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"'{text}' is not a target transform; write none, log1p, ratio(COLUMN) or log_ratio(COLUMN)")
+    return match[1] or match[2], match[3].strip() if match[3] else None
+
+
+def check_formulas(model: Model, rules: Mapping[str, ColumnRule]) -> Problems:
+    """Yield what is wrong with derived features: arithmetic on declared columns, or on derived features that stand above them."""
+    kinds = {name: KIND[rule.dtype] for name, rule in rules.items() if name != model.target}
+    for name, text in model.derived_features.items():
+        key = ("model", "derived_features", name)
+        try:
+            tree = parse_expression(text)
+            if problem := _formula_problem(name, tree, model, kinds):
+                yield key, problem
+            elif not columns_of(tree):
+                yield key, f"'{text}' is the same for every row"
+            else:
+                check_formula(tree, kinds)
+        except ExpressionError as error:
+            yield key, str(error)
+        kinds[name] = "number"
+
+
+def _formula_problem(name: str, tree: Node, model: Model, kinds: Mapping[str, str]) -> str | None:
+    unknown = sorted(columns_of(tree) - set(kinds))
+    if name in kinds or name == model.target:
+        return "there is already a column of this name"
+    if model.target in unknown:
+        return f"this is computed from the target {model.target}, which a prediction does not know"
+    if not unknown:
+        return None
+    if unknown[0] in model.derived_features:
+        return f"'{unknown[0]}' is a derived feature that stands below this one; move it above"
+    if unknown[0] in model.text_features:
+        return f"'{unknown[0]}' is text; a derived feature is arithmetic on numbers"
+    return undeclared(unknown[0], kinds)
+
+
+def check_model(model: Model, columns: Columns) -> Problems:
+    """Yield what is wrong with target and features; the derived ones have been checked before."""
+    if not model.inputs:
+        yield ("model",), "name at least one column in numeric_features or categorical_features"
+    features = (*model.numeric_features, *model.categorical_features)
+    if len(set(features)) < len(features) or model.target in model.inputs:
+        yield ("model",), "a column is named twice among target and features"
+    for name in (model.target, *model.numeric_features):
+        if not columns.is_number(name):
+            yield ("contract", "columns", name), "a target or numeric feature must be int or float"
+    for name in model.text_features:
+        if columns.rule(name).dtype != "string":
+            yield ("contract", "columns", name), "a categorical feature must be string"
+    for name in model.inputs:
+        if name == "prediction" or name.startswith("tabtrail/"):
+            yield ("model",), f"a feature cannot be called '{name}': the exported model uses that name"
+    for name, text in model.strata.items():
+        yield from check_condition(("model", "strata", name), text, columns.dataset, columns)
+
+
+def check_split(split: Split, date_column: str | None) -> Problems:
+    """Yield what does not go together in the split."""
+    if split.kind in ("group", "group_time") and split.group_key is None:
+        yield ("split", "group_key"), "a group split needs the column whose rows stay together"
+    if split.by_time and date_column is None:
+        yield ("split", "kind"), "a time split needs cleaning.date_column"
+    if split.by_time and split.repeats > 1:
+        yield ("split", "repeats"), "a time split has one order only; there is nothing to repeat"
+    if split.gap_days and not split.by_time:
+        yield ("split", "gap_days"), "only a time split has a gap"
+
+
+def check_intervals(intervals: Intervals, model: Model, columns: Columns) -> Problems:
+    """Yield what is wrong with the columns that intervals and their coverage are kept apart by."""
+    if intervals.by is not None and intervals.by not in ("strata", *model.text_features):
+        known = ["strata", *model.text_features]
+        yield ("intervals", "by"), f"write strata or a text column of the model{nearest(intervals.by, known)}"
+    if intervals.by == "strata":
+        yield from _check_strata_of_intervals(model, columns)
+    for name in intervals.coverage_by:
+        if name not in model.text_features:
+            message = f"'{name}' is not a text column of the model{nearest(name, list(model.text_features))}"
+            yield ("intervals", "coverage_by"), message
+
+
+def _check_strata_of_intervals(model: Model, columns: Columns) -> Problems:
+    if not model.strata:
+        yield ("intervals", "by"), "there are no model.strata"
+    for name, text in model.strata.items():
+        unknown = sorted((_columns_read(text) - set(model.inputs)) & set(columns.dataset))
+        if unknown:
+            yield ("model", "strata", name), f"intervals are apart by strata, and '{unknown[0]}' is not an input of the model"
+
+
+def _columns_read(text: str) -> frozenset[str]:
+    try:
+        return columns_of(parse_expression(text))
+    except ExpressionError:
+        return frozenset()
+
+
+def check_candidates(candidates: Mapping[str, Mapping[str, Parameter]], model: Model) -> Problems:
+    """Yield what is wrong with the target transforms of the candidates."""
+    known = [*model.derived_features, *model.numeric_features]
+    for name, params in candidates.items():
+        key = ("candidates", name, "target_transform")
+        try:
+            _, reference = parse_transform(params.get("target_transform", "none"))
+        except ValueError as error:
+            yield key, str(error)
+            continue
+        if reference is not None and reference not in known:
+            yield key, f"'{reference}' is not a derived or numeric feature{nearest(reference, known)}"

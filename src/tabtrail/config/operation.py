@@ -1,0 +1,93 @@
+"""The sections on operation: the MLflow store, keys of the bundle, promotion, the service and where jobs run."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tabtrail.config.section import Positive, Problems, Section, Share
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+SQLITE = "sqlite:///"
+_ADDRESS = re.compile(r"^(tcp|tls)://[^\s/]+:[0-9]{1,5}$")
+
+
+class Mlflow(Section):
+    tracking_uri: str = "sqlite:///mlruns/mlflow.db"
+    experiment: str = "tabtrail"
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The file of the store, None where it is a server."""
+        uri = self.tracking_uri
+        return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+
+class BundleKeys(Section):
+    signing_key: Path | None = Field(None, description="An Ed25519 private key (PEM): bundles are signed with it.")
+    public_key: Path | None = Field(None, description="Its public key (PEM): a bundle that is not signed with it is refused.")
+
+
+class Promotion(Section):
+    automatic: Literal["gate", "always", "never"] = Field(
+        "gate", description="Whether a training replaces the deployed model: if the gate lets it, always, or never."
+    )
+    require: Literal["not_worse", "better"] = Field(
+        "not_worse", description="What the interval of the RMSE difference to the champion must not exclude, or must show."
+    )
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="The level of the gate's intervals.")
+    max_worse: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="RMSE above the champion's that is refused however wide the interval is, as a share."
+    )
+    coverage_slack: Share = Field(0.02, description="How far below its level the coverage of the intervals may surely be.")
+
+
+class Serve(Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    workers: Positive = Field(1, description="Processes that share the port.")
+    api_key_file: Path | None = Field(
+        None,
+        description="A file with the key that requests must carry; the environment variable TABTRAIL_API_KEY goes before it.",
+    )
+    max_body_bytes: Positive = Field(1_000_000, description="Of a body with one row.")
+    max_batch_bytes: Positive = Field(16_000_000, description="Of a body with many rows.")
+    max_batch_rows: Positive = 10_000
+    max_in_flight: Positive = Field(1000, description="Requests that a worker works on; one more is answered 503.")
+    max_connections: Positive = Field(10_000, description="Of a worker of `tabtrail serve`.")
+    body_timeout_seconds: Seconds = Field(10, description="How long a client may take to send headers, and as long for the body.")
+    drain_seconds: Seconds = Field(
+        10, description="How long requests that are under way may take when the service is told to stop."
+    )
+    reload_seconds: Seconds = Field(0.2, description="How often the folder of the bundle is looked at.")
+    access_log: bool = Field(True, description="Whether `tabtrail serve` writes a line of JSON for each request.")
+    shadow_dir: Path | None = Field(None, description="A folder with another bundle that is scored beside the champion.")
+    prediction_log_dir: Path | None = Field(None, description="Where predictions and their inputs are kept as Parquet.")
+    prediction_log_rows: Positive = Field(10_000, description="Rows of a file of the prediction log.")
+    prediction_log_seconds: Seconds = Field(60, description="After so long a file is written however few its rows are.")
+    prediction_log_files: Positive = Field(1000, description="Files that are kept; the oldest go first.")
+
+
+class Engine(Section):
+    kind: Literal["serial", "processes", "dask"] = Field(
+        "processes", description="Where fits run: in this process, in processes of this machine, or on a Dask cluster."
+    )
+    workers: Positive = Field(2, description="Processes of this machine; no more are started than it has cores.")
+    address: str | None = Field(
+        None, description="Of the Dask scheduler, as tcp://127.0.0.1:8786; tls:// with Dask's own settings."
+    )
+    memory_limit_gib: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="What training may take on this machine; by default what is free when it starts."
+    )
+    lock_seconds: Annotated[float, Field(ge=0)] = Field(
+        600, description="How long to wait for another process at work in the project; 0 is not at all."
+    )
+
+
+def check_engine(engine: Engine) -> Problems:
+    """Yield what is wrong with the address of a cluster."""
+    if engine.kind == "dask" and engine.address is None:
+        yield ("engine", "address"), "engine.kind dask needs the address of its scheduler, as tcp://127.0.0.1:8786"
+    if engine.address is not None and not _ADDRESS.match(engine.address):
+        yield ("engine", "address"), f"'{engine.address}' is not an address; write tcp://HOST:PORT or tls://HOST:PORT"

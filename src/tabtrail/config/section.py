@@ -1,0 +1,28 @@
+"""What the sections of the config are built from: the base class, the types of their keys, the form of a check's findings."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tabtrail.config.file import KeyPath
+from tabtrail.errors import nearest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+SAFE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+SafeName = Annotated[str, Field(pattern=SAFE_NAME, max_length=100)]
+Parameter = bool | int | float | str | None
+Problems = Iterator[tuple[KeyPath, str]]
+"""What a check yields: the key path and the message of each problem."""
+
+
+class Section(BaseModel):
+    """A part of the YAML file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+def undeclared(name: str, known: Iterable[str]) -> str:
+    """Message for a column that the config names without declaring it."""
+    return f"'{name}' is not a declared column{nearest(name, list(known)) or '; declare it in contract.columns'}"
