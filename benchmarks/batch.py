@@ -24,7 +24,7 @@ ENGINE = """
 import json, sys, time
 from pathlib import Path
 import numpy as np, pyarrow.parquet as pq
-from tabtrail.bundle import load_bundle
+from tabtrail.bundle.files import load_bundle
 import onnxruntime
 
 bundle = load_bundle(Path(sys.argv[1]), sys.argv[2])

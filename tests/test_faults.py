@@ -25,7 +25,7 @@ main()
 BUSY = """
 import hashlib, subprocess, sys
 from tabtrail.errors import reported
-from tabtrail.interrupt import end_in_time
+from tabtrail.system.interrupt import end_in_time
 with reported():
     end_in_time(1.0)
     print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)

@@ -20,7 +20,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from tabtrail.config.load import load_config
-from tabtrail.project_lock import project_lock
+from tabtrail.project.lock import project_lock
 with project_lock(load_config(Path(sys.argv[1])), "tune"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -29,7 +29,7 @@ ASK = """
 import sys
 from pathlib import Path
 from tabtrail.config.load import load_config
-from tabtrail.project_lock import is_held
+from tabtrail.project.lock import is_held
 print(is_held(load_config(Path(sys.argv[1]))))
 """
 

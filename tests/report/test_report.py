@@ -272,7 +272,7 @@ def test_a_label_of_300_characters_or_markup_fits_and_is_escaped(tmp_path: Path)
 
 
 def test_templates_are_in_the_package() -> None:
-    folder = REPO / "src" / "tabtrail" / "evidence" / "templates"
+    folder = REPO / "src" / "tabtrail" / "report" / "templates"
     assert {path.name for path in folder.iterdir()} >= {"report.html.j2", "report.css", "report.js"}
 
 
