@@ -11,7 +11,7 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 from tests.support.commands import call, run_in
-from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained, serving
+from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained, make_project, serving
 from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
@@ -198,8 +198,6 @@ def test_column_names_that_are_not_plain_words_broke_the_export(tmp_path: Path) 
 
 
 def test_paths_with_spaces_and_other_letters_broke_things(tmp_path: Path, sample_csv: Path) -> None:
-    from conftest import make_project
-
     root = tmp_path / "my données 'quoted'"
     root.mkdir()
     project = make_project(root, sample_csv)

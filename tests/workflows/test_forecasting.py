@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import call
-from tests.support.projects import Project, Trained
+from tests.support.projects import Project, Trained, make_project
 
 from tabtrail import pipeline
 from tabtrail.bundle.stored_forecasts import look_up
+from tabtrail.data.sample import write_sample
 from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
 from tabtrail.forecast.champion_errors import analyse_champion
@@ -115,9 +116,6 @@ def test_any_segment_column_can_be_named_and_all_rows_are_one(ingested: Project)
 
 
 def test_the_synthetic_sample_is_said_to_be_synthetic(tmp_path: Path) -> None:
-    from conftest import make_project
-    from tabtrail.data.sample import write_sample
-
     csv = tmp_path / "source.csv"
     write_sample(csv)
     (tmp_path / "p").mkdir()
