@@ -15,7 +15,7 @@ from pathlib import Path
 
 from measure import ONE_THREAD, ROOT, comparison, report, spend
 
-from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.load import read_metadata
 from tabtrail.config.load import load_config
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported
@@ -24,7 +24,7 @@ ENGINE = """
 import json, sys, time
 from pathlib import Path
 import numpy as np, pyarrow.parquet as pq
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 import onnxruntime
 
 bundle = load_bundle(Path(sys.argv[1]), sys.argv[2])

@@ -33,7 +33,8 @@ from typing import Any
 
 from resume import TIMED
 
-from tabtrail.bundle.files import load_bundle, metadata_path
+from tabtrail.bundle.load import load_bundle
+from tabtrail.bundle.metadata import metadata_path
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config

@@ -24,7 +24,7 @@ from typing import Any
 
 from measure import ROOT, Spent, comparison, report, spend
 
-from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.load import read_metadata
 from tabtrail.cli.predict import locate_bundle
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import reported

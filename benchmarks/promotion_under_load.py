@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail import pipeline
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config

@@ -35,7 +35,7 @@ from typing import Any
 import psutil
 from measure import comparison, report
 
-from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.load import read_metadata
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.contract.schema import ModelSchema

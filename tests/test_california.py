@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from tests.support.projects import CALIFORNIA_CSV, REPO
 
 from tabtrail import pipeline
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config

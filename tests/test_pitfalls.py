@@ -15,7 +15,7 @@ from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained, make_p
 from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest, scan_dataset

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.load import read_metadata
 from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, verify_dataset

@@ -16,7 +16,7 @@ from tests.support.projects import Project
 
 from tabtrail.bundle.batch import Source, score_file
 from tabtrail.bundle.columnar import Texts, evaluate_columns
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli.predict import main
 from tabtrail.contract.expressions import evaluate, parse_expression

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from tests.support.projects import Trained
 
-from tabtrail.bundle.files import load_bundle, read_metadata
+from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.system.hashes import sha256_file

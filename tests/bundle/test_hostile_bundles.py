@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.support.bundles import NAME, forge, graph, make_bundle
 from tests.support.projects import Project
 
-from tabtrail.bundle.files import load_bundle, metadata_path, read_bundle_files, read_metadata
+from tabtrail.bundle.load import load_bundle, read_bundle_files, read_metadata
+from tabtrail.bundle.metadata import metadata_path
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli import predict as predict_cli
 from tabtrail.errors import BundleError, ConfigError
@@ -185,7 +186,7 @@ CORPUS: dict[str, tuple[Callable[[Path], None], str]] = {
     "metadata of 10 GB": (oversized_metadata, "more than the 16,000,000"),
     "a joblib file of 10 TB": (oversized_joblib, "10,000,000,000,000 bytes instead of"),
     "metadata nested without end": (write_metadata(b"[" * 100_000), "is damaged"),
-    "metadata that is a list": (write_metadata(b"[]"), "no JSON object"),
+    "metadata that is a list": (write_metadata(b"[]"), "not a JSON object"),
     "metadata that is no UTF-8": (write_metadata(b"\xff\xfe{}"), "is damaged"),
     "metadata with a number of 5,000 digits": (edit_text('"format": 3', '"format": ' + "3" * 5000), "is damaged"),
     "a key that stands twice": (edit_text('"format": 3,', '"format": 2,\n  "format": 3,'), "was altered"),

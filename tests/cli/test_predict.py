@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support.projects import REPO, Project, Trained
 
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import PayloadError, Predictor
 from tabtrail.cli.predict import main
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from tests.support.projects import REPO, Project, serving
 
-from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.load import read_metadata
 from tabtrail.contract.schema import ModelSchema
 
 

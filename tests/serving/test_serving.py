@@ -27,7 +27,8 @@ import pytest
 from tests.support.projects import REPO, Project, serving
 
 from tabtrail.bundle.batch import Source, score_file
-from tabtrail.bundle.files import build_bundle, deploy_bundle, load_bundle, read_metadata
+from tabtrail.bundle.build import build_bundle, deploy_bundle
+from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.contract.schema import ModelSchema
 

@@ -11,7 +11,9 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from tabtrail.bundle.files import build_bundle, deploy_bundle, load_bundle, metadata_path, read_bundle_files
+from tabtrail.bundle.build import build_bundle, deploy_bundle
+from tabtrail.bundle.load import load_bundle, read_bundle_files
+from tabtrail.bundle.metadata import metadata_path
 from tabtrail.errors import BundleError
 from tabtrail.system.hashes import sha256_json
 

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
-from tabtrail.bundle.files import read_metadata
+from tabtrail.bundle.load import read_metadata
 from tabtrail.errors import ParityError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.proof import Parity, Tried

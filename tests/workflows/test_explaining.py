@@ -10,7 +10,7 @@ from tests.support.commands import run_in
 from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows
 from tests.support.projects import Trained
 
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import PayloadError, Predictor
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.effects import partial_dependence

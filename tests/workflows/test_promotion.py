@@ -16,7 +16,8 @@ from tests.support.projects import Project, make_project
 from typer.testing import CliRunner
 
 from tabtrail import pipeline
-from tabtrail.bundle.files import deploy_bundle, load_bundle, read_bundle_files
+from tabtrail.bundle.build import deploy_bundle
+from tabtrail.bundle.load import load_bundle, read_bundle_files
 from tabtrail.cli.app import app
 from tabtrail.config.tree import Config
 from tabtrail.data.warehouse import query

@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from tests.support.projects import ONE_CANDIDATE, Project, Trained
 
 from tabtrail import pipeline
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, LeakageError, UsageError

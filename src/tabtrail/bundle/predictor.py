@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from tabtrail.bundle.files import Bundle
 from tabtrail.bundle.intervals import Grouping, Intervals
+from tabtrail.bundle.load import Bundle
 from tabtrail.contract.expressions import Value, days_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import BundleError, UsageError, nearest

@@ -75,7 +75,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check every byte of a bundle, its signature where a key is known, and that its graph loads and predicts its example."""
-    from tabtrail.bundle.files import load_bundle
+    from tabtrail.bundle.load import load_bundle
     from tabtrail.bundle.predictor import Predictor
 
     place = _place(folder, public_key, config, set_)
@@ -106,7 +106,7 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a bundle says of itself: model, run, metrics, proof, columns, files with their hashes."""
-    from tabtrail.bundle.files import read_metadata
+    from tabtrail.bundle.load import read_metadata
 
     place = _place(folder, public_key, config, set_)
     metadata = read_metadata(*place)
@@ -130,7 +130,7 @@ def inspect(
 
 def _place(folder: Path | None, public_key: Path | None, config: Path | None, overrides: list[str] | None) -> "Place":
     """Return the bundle that is meant: that of the config, or the only one of a folder."""
-    from tabtrail.bundle.files import bundle_names
+    from tabtrail.bundle.load import bundle_names
     from tabtrail.cli.predict import Place, locate_bundle
 
     if folder is None:

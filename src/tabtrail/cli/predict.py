@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from tabtrail.bundle.files import load_bundle, read_metadata
+from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.strict_json import object_without_repeats
 from tabtrail.config.file import config_path, read_raw, resolve_path
 from tabtrail.contract.schema import Feature, ModelSchema

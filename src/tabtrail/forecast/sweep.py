@@ -10,8 +10,8 @@ from tabtrail.forecast.local.origins import ENOUGH_SEASONS
 from tabtrail.forecast.local.series import SEASONS, Series
 from tabtrail.forecast.result import SegmentResult, SeriesPart
 from tabtrail.forecast.segments import Facts, analyse_safely
-from tabtrail.jobs.engine import run
-from tabtrail.jobs.shared import Shared
+from tabtrail.jobs.job import Shared
+from tabtrail.jobs.run import run
 from tabtrail.modeling.metrics import rounded
 
 RANKED = ("forecast_total", "volatility", "trend", "error_against_naive")

@@ -17,8 +17,8 @@ from sklearn.pipeline import Pipeline
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import ColumnRef
 from tabtrail.errors import ConfigError, DataError, ParityError
-from tabtrail.jobs.engine import run
-from tabtrail.jobs.shared import Shared
+from tabtrail.jobs.job import Shared
+from tabtrail.jobs.run import run
 from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights

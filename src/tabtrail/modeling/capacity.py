@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabtrail.config.tree import Config
 from tabtrail.errors import CapacityError
-from tabtrail.jobs.engine import processes
+from tabtrail.jobs.run import worker_count
 from tabtrail.modeling.table import needed_columns
 
 GIB = 2**30
@@ -65,7 +65,7 @@ def plan(config: Config, rows: int, distinct: Mapping[str, int], limit: int) -> 
     if config.engine.kind == "dask":
         fold_workers = final_workers = 0
     else:
-        at_once, room = processes(config.engine), limit - driver
+        at_once, room = worker_count(config.engine), limit - driver
         fold_workers, final_workers = (max(1, min(at_once, room // each)) for each in (fold, final))
     found = Plan(rows, columns, driver, fold, final, fold_workers, final_workers)
     if found.need > limit:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tabtrail import __version__
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import read_manifest, verify_dataset
 from tabtrail.data.warehouse import check_database

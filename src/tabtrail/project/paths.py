@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tabtrail.bundle.files import metadata_path
+from tabtrail.bundle.metadata import metadata_path
 from tabtrail.config.tree import Config
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest, ingested_key, source_key
 from tabtrail.data.profile import profile_files

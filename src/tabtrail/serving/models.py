@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabtrail.bundle.files import Bundle, load_bundle
+from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, TabtrailError
 from tabtrail.serving.row_schema import row_schema

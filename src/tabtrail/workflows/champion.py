@@ -12,7 +12,7 @@ import polars as pl
 from joblib.compressor import BinaryZlibFile
 from joblib.numpy_pickle import NumpyPickler
 
-from tabtrail.bundle.files import build_bundle
+from tabtrail.bundle.build import build_bundle
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over

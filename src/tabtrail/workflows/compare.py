@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tabtrail.bundle.files import Bundle
 from tabtrail.bundle.intervals import Grouping, Intervals
+from tabtrail.bundle.load import Bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import scan_dataset, verify_files
 from tabtrail.errors import DataError

@@ -10,7 +10,7 @@ import joblib
 import pandas as pd
 import polars as pl
 
-from tabtrail.bundle.files import load_bundle
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import days_of

@@ -13,7 +13,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tabtrail.bundle.files import Bundle, deploy_bundle, load_bundle, read_bundle_files
+from tabtrail.bundle.build import deploy_bundle
+from tabtrail.bundle.load import Bundle, load_bundle, read_bundle_files
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.errors import BundleError, ConfigError, DataError, NotTrainedError, PromotionError, TabtrailError, UsageError

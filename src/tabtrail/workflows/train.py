@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from tabtrail.bundle.files import bundle_sha256, signature_name
+from tabtrail.bundle.build import bundle_sha256
+from tabtrail.bundle.metadata import signature_name
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import LeakageError
-from tabtrail.jobs.engine import check_engine
+from tabtrail.jobs.run import check_engine
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.capacity import Plan, memory_limit, plan
 from tabtrail.modeling.coverage import predictions_table

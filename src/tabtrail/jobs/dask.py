@@ -1,4 +1,4 @@
-"""Jobs on the workers of a Dask scheduler that somebody else started."""
+"""Jobs on the workers of a Dask scheduler that somebody else started. The only importer of `distributed`, an optional extra."""
 
 import logging
 import platform
@@ -15,16 +15,24 @@ from typing import Any, TypeVar
 from distributed import Client, Future, KilledWorker, as_completed
 from threadpoolctl import threadpool_limits
 
-from tabtrail.config.operation import Engine
 from tabtrail.errors import EngineError, TabtrailError
-from tabtrail.jobs.shared import Job, Shared
+from tabtrail.jobs.job import Job, Shared
 from tabtrail.system.hashes import code_version
 
 R = TypeVar("R")
 Versions = dict[str, str | None]
 _CONNECT_SECONDS = 5
-_MOST_LOSSES = 3
+_MOST_LOSSES = 3  # jobs that were lost three times in a row, while none was finished, would be lost again
+# Workers must have the driver's versions of what decides about results.
 _DECIDING = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu", "lightgbm", "catboost", "statsmodels", "arch")
+_LOUD = (
+    "distributed",
+    "distributed.client",
+    "distributed.core",
+    "distributed.comm",
+    "distributed.batched",
+    "tornado.application",
+)
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,8 @@ class _Refused:
     error: TabtrailError
 
 
-def run_on_dask(function: Callable[..., R], jobs: Sequence[Job], engine: Engine, *, in_order: bool) -> Generator[R]:
-    """Yield the results of jobs as `tabtrail.engine.run` says. A job that is lost with its worker runs again on another one."""
-    address = str(engine.address)
+def run_on_dask(function: Callable[..., R], jobs: Sequence[Job], address: str, *, in_order: bool) -> Generator[R]:
+    """Yield the results of jobs as `tabtrail.jobs.run.run` does. A job that is lost with its worker runs again on another one."""
     left, finished, losses, following = dict(enumerate(jobs)), dict[int, R](), 0, 0
     with _connected(address) as client:
         while left:
@@ -58,7 +65,7 @@ def run_on_dask(function: Callable[..., R], jobs: Sequence[Job], engine: Engine,
 
 
 def check_cluster(address: str) -> None:
-    """Raise `EngineError` where there is no scheduler, or it has no workers that compute what the driver would."""
+    """Raise `EngineError` unless a scheduler answers and all of its workers compute what the driver would."""
     with _connected(address):
         return
 
@@ -99,7 +106,7 @@ def _submit(client: Client, address: str, function: Callable[..., R], jobs: dict
 
 
 def _wait_until_connected(client: Client) -> None:
-    """A client that lost its scheduler tries again for a while; what it is given meanwhile is lost without a word."""
+    """A client that lost its scheduler tries again for a while, and drops without an error what it is given meanwhile."""
     while client.status == "connecting":
         time.sleep(0.1)
     if client.status != "running":
@@ -107,7 +114,7 @@ def _wait_until_connected(client: Client) -> None:
 
 
 def _scatter(client: Client, jobs: dict[int, Job]) -> dict[int, Any]:
-    """Give every worker what jobs share, once; returned by the id of the `Shared`."""
+    """Give every worker what jobs share, once. Returns the futures by the id of the `Shared`."""
     shared = {id(each): each.value for job in jobs.values() for each in job if isinstance(each, Shared)}
     sent = client.scatter(list(shared.values()), broadcast=True, hash=False) if shared else []
     return dict(zip(shared, sent, strict=True))
@@ -119,7 +126,7 @@ def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refus
         return _Refused(
             EngineError(f"a Dask worker has other versions than the driver, and might compute other results: {difference}")
         )
-    threadpool_limits(1)  # never taken back: another job's thread may be at work
+    threadpool_limits(1)  # for the life of the worker: another job's thread may be at work when this one ends
     try:
         return function(*job)
     except TabtrailError as error:
@@ -148,31 +155,35 @@ def _difference(driver: Versions, worker: Versions) -> str | None:
 @contextmanager
 def _connected(address: str) -> Iterator[Client]:
     """Connect to a scheduler whose workers have the driver's versions. Raises `EngineError`."""
-    _be_quiet()
-    try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="tabtrail")
-    except (OSError, ValueError) as error:
-        raise EngineError(
-            f"no Dask scheduler answers at {address} ({type(error).__name__}); start one (`dask scheduler`), correct"
-            " engine.address, or set engine.kind: processes"
-        ) from None
-    try:
+    with _quiet():
         try:
-            client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
-        except TimeoutError:
+            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="tabtrail")
+        except (OSError, ValueError) as error:
             raise EngineError(
-                f"the Dask scheduler at {address} has no workers; start some: dask worker {address} --nthreads 1"
+                f"no Dask scheduler answers at {address} ({type(error).__name__}); start one (`dask scheduler`), correct"
+                " engine.address, or set engine.kind: processes"
             ) from None
-        for worker, found in client.run(versions, on_error="return").items():
-            if isinstance(found, BaseException):
-                raise EngineError(f"the Dask worker {worker} cannot run tabtrail ({type(found).__name__}); install it there")
-            if (difference := _difference(versions(), found)) is not None:
-                raise EngineError(
-                    f"the Dask worker {worker} has other versions than the driver, and might compute other results: {difference}"
-                )
-        yield client
-    finally:
-        client.close()
+        try:
+            _require_like_workers(client, address)
+            yield client
+        finally:
+            client.close()
+
+
+def _require_like_workers(client: Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
+    except TimeoutError:
+        raise EngineError(
+            f"the Dask scheduler at {address} has no workers; start some: dask worker {address} --nthreads 1"
+        ) from None
+    for worker, found in client.run(versions, on_error="return").items():
+        if isinstance(found, BaseException):
+            raise EngineError(f"the Dask worker {worker} cannot run tabtrail ({type(found).__name__}); install it there")
+        if (difference := _difference(versions(), found)) is not None:
+            raise EngineError(
+                f"the Dask worker {worker} has other versions than the driver, and might compute other results: {difference}"
+            )
 
 
 @contextmanager
@@ -186,14 +197,15 @@ def _lost(address: str) -> Iterator[None]:
         ) from None
 
 
-def _be_quiet() -> None:
-    """What goes wrong between client and cluster is said once, by us."""
-    for name in (
-        "distributed",
-        "distributed.client",
-        "distributed.core",
-        "distributed.comm",
-        "distributed.batched",
-        "tornado.application",
-    ):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Dask's own log: what goes wrong between client and cluster is reported once, as an `EngineError`."""
+    loggers = [logging.getLogger(name) for name in _LOUD]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,3 +1,4 @@
+import logging
 import os
 import pickle
 import socket
@@ -17,8 +18,8 @@ from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError, EngineError
-from tabtrail.jobs.engine import processes, run
-from tabtrail.jobs.shared import Shared
+from tabtrail.jobs.job import Shared
+from tabtrail.jobs.run import run, worker_count
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.table import Table, load_table, needed_columns
 from tabtrail.progress import SILENT
@@ -77,7 +78,7 @@ def test_every_job_has_one_thread(engine: Engine) -> None:
 
 def test_there_are_never_more_processes_than_cores() -> None:
     many = Engine(kind="processes", workers=1000)
-    assert processes(many) <= len(os.sched_getaffinity(0))
+    assert worker_count(many) <= len(os.sched_getaffinity(0))
     assert len(set(run(jobs.process_id, [(0.05, number) for number in range(20)], many))) <= len(os.sched_getaffinity(0))
 
 
@@ -141,14 +142,25 @@ def test_a_scheduler_without_workers_is_said(tmp_path: Path) -> None:
         list(run(jobs.slow, [(0.0, 1)], Engine(kind="dask", address=own.address)))
 
 
-def test_a_worker_with_other_versions_is_refused(dask: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tabtrail.jobs import dask_engine
+def test_the_log_of_dask_is_as_loud_as_before_when_the_jobs_are_done(dask: Cluster) -> None:
+    loud = logging.getLogger("distributed.client")
+    before = loud.level
+    loud.setLevel(logging.INFO)
+    try:
+        assert list(run(jobs.slow, [(0.0, 1)], Engine(kind="dask", address=dask.address))) == [1]
+        assert loud.level == logging.INFO
+    finally:
+        loud.setLevel(before)
 
-    dask_engine.versions.cache_clear()
-    monkeypatch.setattr(dask_engine, "code_version", lambda: "other sources")
+
+def test_a_worker_with_other_versions_is_refused(dask: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tabtrail.jobs import dask as dask_jobs
+
+    dask_jobs.versions.cache_clear()
+    monkeypatch.setattr(dask_jobs, "code_version", lambda: "other sources")
     with pytest.raises(EngineError, match=r"other versions than the driver.*tabtrail is [0-9a-f]{64} there, other sources here"):
         list(run(jobs.slow, [(0.0, 1)], Engine(kind="dask", address=dask.address)))
-    dask_engine.versions.cache_clear()
+    dask_jobs.versions.cache_clear()
 
 
 @pytest.mark.parametrize(

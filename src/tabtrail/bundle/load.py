@@ -1,0 +1,106 @@
+"""Reading a deployed model: every file of the bundle is verified; nothing of it is executed and no pickle is opened."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabtrail.bundle.folder_view import FolderView, read_unmoved
+from tabtrail.bundle.metadata import (
+    MOST_METADATA_BYTES,
+    bundle_name,
+    metadata_name,
+    parse_metadata,
+    parse_signature,
+    signature_name,
+)
+from tabtrail.bundle.plain_graph import require_plain_graph
+from tabtrail.contract.schema import ModelSchema
+from tabtrail.errors import BundleError
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified model: `metadata` as in the JSON file, the bytes of the ONNX graph, and the sha256 that stands for all of it.
+
+    Metadata: format, name, model, family, target, currency, run_id, created, synthetic, schema (see `ModelSchema`),
+    metrics, parity, versions, data_sha256, config_sha256, files (by kind: name, sha256 and size in bytes).
+    """
+
+    metadata: dict[str, Any]
+    onnx: bytes
+    sha256: str = ""
+
+    @property
+    def schema(self) -> ModelSchema:
+        return ModelSchema.from_dict(self.metadata["schema"])
+
+
+def load_bundle(folder: Path, name: str, public_key: Path | None = None) -> Bundle:
+    """Read and verify a bundle, every file of it; nothing of it is executed and the joblib file is not opened as one.
+
+    Raises `NotTrainedError` where there is none, `BundleError` for one that is incomplete, altered, malformed, of another
+    format, or, where there is a public key, not signed with its private one.
+    """
+    return read_unmoved(folder, lambda view: _load(view, name, public_key))
+
+
+def read_metadata(folder: Path, name: str, public_key: Path | None = None) -> dict[str, Any]:
+    """Read the metadata alone and check format, own hash, signature and form. Raises as `load_bundle` does."""
+    return read_unmoved(folder, lambda view: parse_metadata(view, name, public_key)[0])
+
+
+def read_bundle_files(folder: Path, name: str, public_key: Path | None = None) -> dict[str, bytes]:
+    """Verify a bundle as `load_bundle` does and return its files by name, as `deploy_bundle` takes them."""
+
+    def read(view: FolderView) -> dict[str, bytes]:
+        bundle = _load(view, name, public_key)
+        files = {entry["name"]: view.verified(entry) for entry in bundle.metadata["files"].values()}
+        for file in (metadata_name(name), signature_name(name)):
+            if file in view.names():
+                files[file] = view.read(file, most=MOST_METADATA_BYTES)
+        return files
+
+    return read_unmoved(folder, read)
+
+
+def bundle_names(names: Iterable[str]) -> list[str]:
+    """Return the names of the bundles among the files of a folder."""
+    return sorted(found for file in names if (found := bundle_name(file)) is not None)
+
+
+def bundle_or_stray_files(names: Iterable[str], name: str) -> list[str]:
+    """Return the file names that are neither hidden nor of another bundle in the folder.
+
+    A file belongs to the bundle with the longest name that its own begins with.
+    """
+    listed = [each for each in names if not each.startswith(".")]
+    bundles = {*bundle_names(listed), name}
+
+    def owner(file: str) -> str | None:
+        return max((each for each in bundles if file.startswith((each + ".", each + "_"))), key=len, default=None)
+
+    return [file for file in listed if owner(file) in (name, None)]
+
+
+def _load(view: FolderView, name: str, public_key: Path | None) -> Bundle:
+    metadata, digest = parse_metadata(view, name, public_key)
+    _require_listed(view, name, metadata)
+    graph = b""
+    for kind, entry in metadata["files"].items():
+        data = view.verified(entry, keep=kind == "onnx")
+        graph = data if kind == "onnx" else graph
+    if public_key is None and signature_name(name) in view.names():
+        parse_signature(view, name)
+    require_plain_graph(graph)
+    return Bundle(metadata, graph, digest)
+
+
+def _require_listed(view: FolderView, name: str, metadata: dict[str, Any]) -> None:
+    """Every file of the folder is of this bundle and listed, of another bundle, or hidden."""
+    known = {entry["name"] for entry in metadata["files"].values()} | {metadata_name(name), signature_name(name)}
+    strange = sorted(set(bundle_or_stray_files(view.names(), name)) - known)
+    if strange:
+        raise BundleError(
+            f"{view.folder / strange[0]} is not part of the bundle, so that nothing in the folder is trusted; move it away"
+        )

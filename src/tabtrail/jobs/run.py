@@ -1,0 +1,56 @@
+"""One small function over many jobs: in this process, in worker processes, or on a Dask cluster; the same results from each."""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+from tabtrail.config.operation import Engine
+from tabtrail.errors import require_extra
+from tabtrail.jobs.job import Job, unshared
+from tabtrail.jobs.processes import run_in_processes
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+R = TypeVar("R")
+
+
+def run(function: Callable[..., R], jobs: Sequence[Job], engine: Engine, *, in_order: bool = False) -> Generator[R]:
+    """Yield `function(*job)` of each job as it is done, or in the order of the jobs. Closed early, the rest is dropped.
+
+    Every job has one thread (BLAS and OpenMP too), and no more processes run than there are cores. A job whose worker was
+    killed runs again. Raises what the function raises, and `EngineError` for a job that ends its worker again and again, or
+    a cluster that cannot be used.
+    """
+    if engine.kind == "dask":
+        yield from _dask().run_on_dask(function, jobs, str(engine.address), in_order=in_order)
+    elif (workers := worker_count(engine)) == 1:
+        for job in jobs:
+            with threadpool_limits(1):
+                result = function(*unshared(job))
+            yield result
+    else:
+        yield from run_in_processes(function, jobs, workers, in_order=in_order)
+
+
+def check_engine(engine: Engine) -> None:
+    """Raise `EngineError` where jobs cannot be run, before anything is made ready for them."""
+    if engine.kind == "dask":
+        _dask().check_cluster(str(engine.address))
+
+
+def worker_count(engine: Engine) -> int:
+    """Return how many jobs run at once on this machine: one where the engine is serial, else no more than there are cores.
+
+    Cores are those that this process may use: affinity and the CPU quota of a container count.
+    """
+    return 1 if engine.kind == "serial" else max(1, min(engine.workers, joblib.cpu_count()))
+
+
+def _dask() -> "ModuleType":
+    require_extra("dask", "distributed")
+    from tabtrail.jobs import dask  # needs distributed, an optional extra
+
+    return dask
