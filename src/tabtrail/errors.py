@@ -96,10 +96,14 @@ def nearest(name: str, known: list[str]) -> str:
     return f"; did you mean '{folded[matches[0]]}'?" if matches else ""
 
 
+def missing_modules(*modules: str) -> list[str]:
+    """Return those of the modules that are not installed; none is imported."""
+    return [module for module in modules if find_spec(module) is None]
+
+
 def require_extra(extra: str, *modules: str) -> None:
     """Raise `MissingExtraError` naming the extra to install when one of `modules` is not installed."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
+    if missing := missing_modules(*modules):
         names = ", ".join(missing)
         raise MissingExtraError(f"this needs {names}, which the base install leaves out: pip install 'tabtrail[{extra}]'")
 

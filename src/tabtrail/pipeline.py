@@ -72,6 +72,7 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
     def lap() -> None:
         marks.append(time.perf_counter())
 
+    _check_new_names(config)
     with project_lock(config, "run", progress):
         manifest, ingested = run_ingest(config, force=force, progress=progress)
         lap()
@@ -172,6 +173,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
 
     What is deployed is no result of the stage, so that a promotion or rollback stands; a damaged bundle is put back, though.
     """
+    _check_new_names(config)
     with project_lock(config, "train", progress):
         manifest = verify_dataset(config)
         tuned = tuned_candidates(config)
@@ -193,6 +195,18 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
         outputs = (leaderboard_path(config), importance_path(config), shap_path(config), *tables)
         stage.record({str(path): sha256_file(path) for path in outputs})
         return leaderboard, True
+
+
+def _check_new_names(config: Config) -> None:
+    """Raise `ConfigError` for an unknown family or metric, before any work is spent; the last run's names are known."""
+    stored = read_json(leaderboard_path(config)) or {}
+    rows = stored.get("candidates")
+    trained = {row.get("candidate") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
+    if config.choice.metric == stored.get("metric", "rmse") and trained.issuperset(config.candidates):
+        return
+    from tabtrail.workflows.names import check_names  # a second of imports that an unchanged run does not need
+
+    check_names(config)
 
 
 @dataclass(frozen=True)

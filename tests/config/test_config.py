@@ -64,7 +64,6 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
             r"'STATUS' is not a number, so it has no sum",
         ),
         ("model.numeric_features=[prediction]", r"a feature cannot be called 'prediction'"),
-        ("candidates={XGBost: {}}", r"unknown model family 'XGBost'; did you mean 'XGBoost'\?"),
         ("paths.processed_dir=.", r"this would replace the folder of the config file"),
         ("paths.processed_dir=data/raw", r"this folder is replaced as a whole, and paths.raw_csv lies in it"),
         ("nonsense", r"write it as section.key=value"),
@@ -129,6 +128,23 @@ def test_the_json_schema_knows_every_key_of_the_shipped_file(project: Project) -
         if isinstance(section, dict) and name != "candidates":
             definition = schema["properties"][name]["$ref"].rpartition("/")[2]
             assert set(section) <= set(schema["$defs"][definition]["properties"])
+
+
+def test_a_config_knows_where_its_keys_stand_and_is_equal_wherever_they_do(project: Project) -> None:
+    before = project.config()
+    write(project, "choice:", "# moved down\nchoice:")
+    moved = project.config()
+    line = next(i for i, text in enumerate(project.config_file.read_text().splitlines(), 1) if text.startswith("  metric:"))
+    assert moved.locate(("choice", "metric")) == f"config_v2.yaml:{line}"
+    assert before.locate(("choice", "metric")) == f"config_v2.yaml:{line - 1}"
+    assert moved == before
+    assert moved.changed(choice=moved.choice).locate(("choice", "metric")) == f"config_v2.yaml:{line}"
+    assert project.config("choice.metric=mae").locate(("choice", "metric")) == "--set choice.metric"
+
+
+def test_the_config_accepts_any_family_and_metric_for_those_above_it_know_them(project: Project) -> None:
+    config = project.config("candidates={Oracle: {}}", "choice.metric=luck")
+    assert (list(config.candidates), config.choice.metric) == (["Oracle"], "luck")
 
 
 def test_aliases_of_aliases_do_not_grow_without_end(project: Project) -> None:

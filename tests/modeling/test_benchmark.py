@@ -4,11 +4,10 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from tests.support.projects import ONE_CANDIDATE, Project, Trained
 
-from tabtrail.config.tree import FAMILY_NAMES
 from tabtrail.data.ingest import ingest, scan_dataset
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
-from tabtrail.modeling.candidates import BLEND, FAMILIES, list_candidates
+from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.table import Table, load_table, needed_columns
 
@@ -121,10 +120,6 @@ def test_strata_may_look_at_any_column_of_the_dataset(project: Project) -> None:
     ingest(config)
     table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
     assert set(table.strata) == {"shipped", "early"}
-
-
-def test_the_families_of_the_config_are_those_that_can_be_built() -> None:
-    assert set(FAMILY_NAMES) == {*FAMILIES, BLEND}
 
 
 def test_a_single_group_too_few_rows_and_a_constant_target_are_refused(project: Project) -> None:

@@ -16,7 +16,7 @@ from tabtrail import __version__
 from tabtrail.cli import deploy as deploy_cli
 from tabtrail.cli import state as state_cli
 from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, print_json, print_table
-from tabtrail.errors import ReproductionError, UsageError, reported, require_extra
+from tabtrail.errors import ReproductionError, UsageError, missing_modules, reported, require_extra
 
 if TYPE_CHECKING:
     from tabtrail.config.tree import Config
@@ -231,8 +231,10 @@ def tune(
     loaded = _load(config, set_)
     from tabtrail.data.ingest import verify_dataset
     from tabtrail.project.lock import project_lock
+    from tabtrail.workflows.names import check_names
     from tabtrail.workflows.tune import tune as search
 
+    check_names(loaded)
     with _progress(quiet) as progress, project_lock(loaded, "tune", progress):
         best = search(loaded, verify_dataset(loaded), candidates or [], trials=trials, seconds=seconds, progress=progress)
     if as_json:
@@ -473,7 +475,12 @@ def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: Js
     """Print the resolved configuration: file, environment and flags applied, paths absolute."""
     from tabtrail.config.load import load_config
 
-    tree = json.loads(load_config(config, set_ or []).model_dump_json(exclude_none=True))
+    loaded = load_config(config, set_ or [])
+    if not missing_modules(*_TRAIN):
+        from tabtrail.workflows.names import check_names
+
+        check_names(loaded)
+    tree = json.loads(loaded.model_dump_json(exclude_none=True))
     if as_json:
         print_json(tree)
         return
@@ -487,7 +494,12 @@ def config_json_schema() -> None:
     """Print the JSON Schema of the YAML file, for editors."""
     from tabtrail.config.load import config_schema
 
-    print_json(config_schema())
+    schema = config_schema()
+    if not missing_modules(*_TRAIN):
+        from tabtrail.workflows.names import add_names
+
+        add_names(schema)
+    print_json(schema)
 
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":

@@ -71,7 +71,7 @@ def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> Place:
         value = (raw.values.get(section) or {}).get(key, default) if isinstance(raw.values.get(section) or {}, dict) else None
         value = default if value is None and key == "public_key" else value
         if not isinstance(value, str):
-            raise ConfigError(f"{raw.locate((section, key))}: {section}.{key}: must be text")
+            raise ConfigError(f"{raw.places.locate((section, key))}: {section}.{key}: must be text")
         values.append(value)
     return Place(resolve_path(raw.root, values[0]), values[1], resolve_path(raw.root, values[2]) if values[2] else None)
 

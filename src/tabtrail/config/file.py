@@ -6,7 +6,7 @@ Kept apart from `config` so that a prediction, which needs two values of the fil
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,31 +31,39 @@ _Exponent.add_implicit_resolver(
 
 
 @dataclass(frozen=True)
-class RawConfig:
-    """The values of a YAML file with overrides applied.
+class Places:
+    """Where the keys of a config stand: `lines` of the `file`, and the `origins` of overrides.
 
-    `lines` maps a key path to its line; `origins` to where an override came from.
+    All places are equal, so that configs compare by what they say.
     """
 
-    path: Path
-    values: dict[str, Any]
-    lines: Mapping[KeyPath, int]
-    origins: Mapping[KeyPath, str]
-
-    @property
-    def root(self) -> Path:
-        """The folder that relative paths of the file start from."""
-        return self.path.parent
+    file: str = field(default="the config", compare=False)
+    lines: Mapping[KeyPath, int] = field(default_factory=dict, compare=False)
+    origins: Mapping[KeyPath, str] = field(default_factory=dict, compare=False)
 
     def locate(self, key: KeyPath) -> str:
-        """Say where a key stands: the override that set it, or file and line of it or of its nearest parent."""
+        """Place of a key: the override that set it, or file and line of it or of its nearest parent."""
         overridden = [self.origins[key[:size]] for size in range(1, len(key) + 1) if key[:size] in self.origins]
         if overridden:
             return overridden[-1]
         for size in range(len(key), 0, -1):
             if (line := self.lines.get(key[:size])) is not None:
-                return f"{self.path.name}:{line}"
-        return self.path.name
+                return f"{self.file}:{line}"
+        return self.file
+
+
+@dataclass(frozen=True)
+class RawConfig:
+    """The values of a YAML file with overrides applied, and where each key stands."""
+
+    path: Path
+    values: dict[str, Any]
+    places: Places
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths of the file start from."""
+        return self.path.parent
 
 
 def dotted(key: KeyPath) -> str:
@@ -86,7 +94,7 @@ def read_raw(path: Path, overrides: Iterable[str] = (), environment: Mapping[str
     for key, value, origin in (*_from_environment(os.environ if environment is None else environment), *_from_flags(overrides)):
         _put(values, key, value, origin)
         origins[key] = origin
-    return RawConfig(path, values, lines, origins)
+    return RawConfig(path, values, Places(path.name, lines, origins))
 
 
 def resolve_path(root: Path, value: str | Path) -> Path:

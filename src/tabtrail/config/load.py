@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import ValidationError
 
 from tabtrail.config.data import Paths
-from tabtrail.config.file import KeyPath, RawConfig, config_path, dotted, read_raw, resolve_path
+from tabtrail.config.file import KeyPath, Places, config_path, dotted, read_raw, resolve_path
 from tabtrail.config.operation import SQLITE, BundleKeys
 from tabtrail.config.section import SAFE_NAME
 from tabtrail.config.tree import Config, inconsistencies
@@ -23,11 +23,11 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     try:
         config = Config.model_validate(raw.values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(raw, dict(detail)) for detail in error.errors())) from None
-    problems = [f"{raw.locate(key)}: {dotted(key)}: {message}" for key, message in inconsistencies(config)]
+        raise ConfigError("\n".join(_explain(raw.places, dict(detail)) for detail in error.errors())) from None
+    problems = [f"{raw.places.locate(key)}: {dotted(key)}: {message}" for key, message in inconsistencies(config)]
     if problems:
         raise ConfigError("\n".join(problems))
-    return _resolve(config, raw.root)
+    return _resolve(config, raw.root).placed(raw.root, raw.places)
 
 
 def config_from_run(tree: dict[str, Any], here: Config) -> Config:
@@ -37,7 +37,7 @@ def config_from_run(tree: dict[str, Any], here: Config) -> Config:
         config = Config.model_validate({**tree, **own})
     except ValidationError as error:
         raise ConfigError(f"the config that the run recorded cannot be read: {error.errors()[0]['msg']}") from None
-    return config.placed(here.root)
+    return config.placed(here.root, Places("the config that the run recorded"))
 
 
 def config_schema() -> dict[str, Any]:
@@ -52,20 +52,19 @@ def _resolve(config: Config, root: Path) -> Config:
         uri = SQLITE + str(resolve_path(root, config.mlflow.sqlite_file))
     keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
     serve = {name: resolve_path(root, value) for name, value in config.serve if isinstance(value, Path)}
-    resolved = config.changed(
+    return config.changed(
         paths=Paths.model_validate(paths),
         mlflow=config.mlflow.model_copy(update={"tracking_uri": uri}),
         bundle=BundleKeys.model_validate(keys),
         serve=config.serve.model_copy(update=serve),
     )
-    return resolved.placed(root)
 
 
-def _explain(raw: RawConfig, detail: dict[str, Any]) -> str:
+def _explain(places: Places, detail: dict[str, Any]) -> str:
     unknown = detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
     # Pydantic ends the path of a key that cannot be one with "[key]".
     key: KeyPath = detail["loc"] if unknown or detail["loc"][-1:] != ("[key]",) else detail["loc"][:-1]
-    where = f"{raw.locate(key)}: {dotted(key)}"
+    where = f"{places.locate(key)}: {dotted(key)}"
     if unknown:
         return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
     if detail["type"] in ("missing", "missing_argument"):

@@ -90,8 +90,9 @@ class Split(Section):
 
 
 class Choice(Section):
+    metric: str = Field("rmse", description="The metric that candidates are compared by, over the folds.")
     rule: Literal["best", "one_standard_error"] = Field(
-        "one_standard_error", description="The best, or the smallest model within one standard error of it."
+        "best", description="The best by the metric, or the smallest model within one standard error of it."
     )
 
 

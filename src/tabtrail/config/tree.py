@@ -23,7 +23,7 @@ from tabtrail.config.data import (
     check_parquet,
     check_paths,
 )
-from tabtrail.config.file import dotted
+from tabtrail.config.file import KeyPath, Places, dotted
 from tabtrail.config.forecast import Risk, check_risk
 from tabtrail.config.model import (
     Choice,
@@ -44,19 +44,8 @@ from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Ser
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
 from tabtrail.contract.schema import ColumnRule
-from tabtrail.errors import ConfigError, nearest
+from tabtrail.errors import ConfigError
 from tabtrail.system.hashes import sha256_json
-
-FAMILY_NAMES = (
-    "MeanBaseline",
-    "LinearRegression",
-    "RandomForest",
-    "GradientBoosting",
-    "XGBoost",
-    "LightGBM",
-    "CatBoost",
-    "Blend",
-)
 
 
 class Config(Section):
@@ -88,16 +77,21 @@ class Config(Section):
     risk: Risk = Risk()
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
+    _places: Places = PrivateAttr(Places())
 
     @property
     def root(self) -> Path:
         """The folder of the YAML file, where relative paths start."""
         return self._root
 
-    def placed(self, root: Path) -> Self:
-        """Return the config with the folder of its YAML file."""
+    def locate(self, key: KeyPath) -> str:
+        """Place of a key, for messages: file and line of it or of its nearest parent, or the override that set it."""
+        return self._places.locate(key)
+
+    def placed(self, root: Path, places: Places) -> Self:
+        """Return the config with the folder of its YAML file, and where its keys stand."""
         placed = self.model_copy()
-        placed._root = root
+        placed._root, placed._places = root, places
         return placed
 
     def changed(self, **sections: Any) -> Self:
@@ -231,10 +225,6 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_cleaning(config.cleaning, model.target, columns)
     yield from check_contract(config.contract, date, columns)
     yield from check_candidates(config.candidates, model)
-    for name in config.candidates:
-        if (family := name.partition("_")[0]) not in FAMILY_NAMES:
-            known_families = f" (known: {', '.join(FAMILY_NAMES)})"
-            yield ("candidates", name), f"unknown model family '{family}'{nearest(family, list(FAMILY_NAMES))}{known_families}"
     yield from check_parquet(config.parquet, columns)
     yield from check_split(config.split, date)
     yield from check_engine(config.engine)
