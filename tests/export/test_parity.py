@@ -9,14 +9,16 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skl2onnx._supported_operators import sklearn_operator_name_map
+from skl2onnx.common._registration import _converter_pool, _shape_calculator_pool
 from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, TRANSFORMS, fit, make_rows
 
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity, run_onnx
 from tabtrail.modeling.benchmark import regressor_of
 from tabtrail.modeling.estimators import Blend, FormulaRegressor
+from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.proof import Parity
-from tabtrail.modeling.trees import read_trees
 
 
 def prove(graph: bytes, model: Any, x: pd.DataFrame, scale: float, tolerance: float = 1e-5) -> Parity:
@@ -116,6 +118,7 @@ def test_it_equals_python_beside_every_threshold(name: str) -> None:
     pipeline = fit(name)
     graph, model = export_onnx(pipeline, NUMERIC, CATEGORICAL, "model"), regressor_of(pipeline)
     trees = read_trees(model)
+    assert trees is not None
     rows = []
     for feature, threshold, mode in zip(trees.feature, trees.threshold, trees.modes, strict=True):
         if mode != "LEAF" and feature < 2:
@@ -169,3 +172,9 @@ def test_a_graph_of_another_model_fails_the_proof_and_names_the_worst_row() -> N
     assert not parity.passed
     assert re.search(r"differs from the Python model by .* on data row \d+ with .* = ", parity.complaint)
     assert re.fullmatch(r"data row \d+", parity.classes["data"].worst)
+
+
+def test_an_export_leaves_the_converters_of_the_process_as_they_are() -> None:
+    before = dict(sklearn_operator_name_map), dict(_converter_pool), dict(_shape_calculator_pool)
+    export_onnx(fit("XGBoost", DERIVED), DERIVED.numbers, DERIVED.texts, "m")
+    assert (dict(sklearn_operator_name_map), dict(_converter_pool), dict(_shape_calculator_pool)) == before

@@ -10,6 +10,7 @@ import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import TabtrailError
+from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
 
@@ -74,9 +75,10 @@ def explain(
     back (Štrumbelj & Kononenko, Knowledge and Information Systems 41, 2014), relative to rows drawn from `background`. Raises
     `TabtrailError` when base value and contributions do not add up to the prediction.
     """
+    explanation = None
     if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
         explanation = _explain_pipeline(model, background, rows)
-    else:
+    if explanation is None:
         explanation = _explain_any(predict or model.predict, background, rows, seed, permutations)
     _require_additive(explanation)
     return explanation
@@ -145,41 +147,19 @@ def _explain_any(
     return Explanation(tuple(rows.columns), base, np.asarray(found.values, dtype=np.float64), predict(encoded(rows)))
 
 
-def _explain_pipeline(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) -> Explanation:
+def _explain_pipeline(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) -> Explanation | None:
+    """Explain by what the family knows of its models; None where it knows nothing."""
     preprocessor, model = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
+    family = family_of(model)
+    if family is None or family.contributions is None:
+        return None
     matrix = preprocessor.transform(rows)
-    if hasattr(model, "coef_"):
-        center = preprocessor.transform(background).mean(axis=0)
-        values, base = (matrix - center) * model.coef_, float(model.predict(center[None, :])[0])
-    elif hasattr(model, "constant_"):
-        values, base = np.zeros_like(matrix), float(np.ravel(model.constant_)[0])
-    else:
-        values, base = _tree_values(model, matrix)
+    found = family.contributions(model, matrix, preprocessor.transform(background))
+    if found is None:
+        return None
+    values, base = found
     predictions = np.asarray(model.predict(matrix), dtype=np.float64).ravel()
     return _by_source_column(values, base, source_columns(preprocessor), predictions)
-
-
-def _tree_values(model: Any, matrix: Array) -> tuple[Array, float]:
-    """Return TreeSHAP values and base value: a booster's own where it has them (the same numbers, without importing shap)."""
-    match type(model).__name__:
-        case "XGBRegressor":
-            from xgboost import DMatrix
-
-            found = model.get_booster().predict(DMatrix(matrix), pred_contribs=True)
-        case "LGBMRegressor":
-            found = model.predict(matrix, pred_contrib=True)
-        case "CatBoostRegressor":
-            from catboost import Pool
-
-            found = model.get_feature_importance(Pool(matrix), type="ShapValues")
-        case _:
-            import shap
-
-            explainer = shap.TreeExplainer(model)
-            values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=np.float64)
-            return values, float(np.ravel(explainer.expected_value)[0])
-    found = np.asarray(found, dtype=np.float64)
-    return found[:, :-1], float(found[0, -1])
 
 
 def sample_rows(x: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:

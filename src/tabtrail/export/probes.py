@@ -11,9 +11,10 @@ from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import Node, columns_of
 from tabtrail.modeling.estimators import Blend, TransformedRegressor
+from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import DerivedFeatures, derive, source_columns
-from tabtrail.modeling.trees import has_trees, read_trees
+from tabtrail.modeling.trees import LEAF
 
 _BASE_ROWS = 20
 _MOST_THRESHOLDS = 1_000
@@ -107,14 +108,14 @@ def pipelines_of(model: Any) -> Iterator[Pipeline]:
 def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
     """Yield the thresholds on numbers, each with its raw column or derived feature."""
     regressor, preprocessor = pipeline.named_steps["model"], pipeline.named_steps["preprocess"]
-    if not has_trees(regressor):
+    trees = read_trees(regressor)
+    if trees is None:
         return
     numbers = {name for part, _, columns in preprocessor.transformers_ if part == "numeric" for name in columns}
     numbers |= set(_derived(pipeline))
     names = source_columns(preprocessor)
-    trees = read_trees(regressor)
     for mode, feature, threshold in zip(trees.modes, trees.feature, trees.threshold, strict=True):
-        if mode != "LEAF" and names[feature] in numbers:
+        if mode != LEAF and names[feature] in numbers:
             yield names[feature], threshold
 
 

@@ -16,7 +16,7 @@ from tabtrail.forecast.result import FORMAT, RiskPart, SegmentResult, SeriesPart
 from tabtrail.forecast.risk.volatility import analyse_risk
 from tabtrail.modeling.metrics import rounded
 
-_LIBRARIES = ("statsmodels", "arch", "scipy", "numpy")
+LIBRARIES = ("statsmodels", "arch", "scipy", "numpy")
 _VERDICTS = {
     "better": "SARIMA beats the naive baseline",
     "not_better": "SARIMA does not beat the naive baseline",
@@ -61,7 +61,7 @@ def failed(series: Series, reason: str, facts: Facts) -> SegmentResult:
 
 def library_versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
-    return {"tabtrail": __version__, **{name: version(name) for name in _LIBRARIES}}
+    return {"tabtrail": __version__, **{name: version(name) for name in LIBRARIES}}
 
 
 def _result(

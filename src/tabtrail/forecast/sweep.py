@@ -9,7 +9,7 @@ from tabtrail.config.tree import Config
 from tabtrail.forecast.local.origins import ENOUGH_SEASONS
 from tabtrail.forecast.local.series import SEASONS, Series
 from tabtrail.forecast.result import SegmentResult, SeriesPart
-from tabtrail.forecast.segments import Facts, analyse_safely
+from tabtrail.forecast.segments import LIBRARIES, Facts, analyse_safely
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run
 from tabtrail.modeling.metrics import rounded
@@ -63,7 +63,7 @@ def analyse_all(config: Config, series: Sequence[Series], facts: Facts) -> Itera
     ordered = sorted(series, key=lambda each: -len(each.values))
     batches = [tuple(ordered[start : start + _BATCH]) for start in range(0, len(ordered), _BATCH)]
     shared, known = Shared(config), Shared(facts)
-    for done in run(_analyse, [(batch, shared, known) for batch in batches], config.engine):
+    for done in run(_analyse, [(batch, shared, known) for batch in batches], config.engine, libraries=(*LIBRARIES, "pandas")):
         yield from done
 
 

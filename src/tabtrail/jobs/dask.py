@@ -9,7 +9,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker, as_completed
@@ -18,13 +17,12 @@ from threadpoolctl import threadpool_limits
 from tabtrail.errors import EngineError, TabtrailError
 from tabtrail.jobs.job import Job, Shared
 from tabtrail.system.hashes import code_version
+from tabtrail.system.versions import installed_versions
 
 R = TypeVar("R")
-Versions = dict[str, str | None]
+Versions = dict[str, str]
 _CONNECT_SECONDS = 5
 _MOST_LOSSES = 3  # jobs that were lost three times in a row, while none was finished, would be lost again
-# Workers must have the driver's versions of what decides about results.
-_DECIDING = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "xgboost-cpu", "lightgbm", "catboost", "statsmodels", "arch")
 _LOUD = (
     "distributed",
     "distributed.client",
@@ -42,17 +40,20 @@ class _Refused:
     error: TabtrailError
 
 
-def run_on_dask(function: Callable[..., R], jobs: Sequence[Job], address: str, *, in_order: bool) -> Generator[R]:
+def run_on_dask(
+    function: Callable[..., R], jobs: Sequence[Job], address: str, libraries: Sequence[str], *, in_order: bool
+) -> Generator[R]:
     """Yield the results of jobs as `tabtrail.jobs.run.run` does. A job that is lost with its worker runs again on another one."""
     left, finished, losses, following = dict(enumerate(jobs)), dict[int, R](), 0, 0
-    with _connected(address) as client:
+    own = versions(tuple(libraries))
+    with _connected(address, own) as client:
         while left:
             if losses == _MOST_LOSSES:
                 raise EngineError(
                     f"the workers of {address} lost what they were given {losses} times in a row; look at their logs"
                 )
             losses += 1
-            for index, result in _submit(client, address, function, left):
+            for index, result in _submit(client, address, function, left, own):
                 del left[index]
                 losses = 0
                 if not in_order:
@@ -64,13 +65,15 @@ def run_on_dask(function: Callable[..., R], jobs: Sequence[Job], address: str, *
                     following += 1
 
 
-def check_cluster(address: str) -> None:
+def check_cluster(address: str, libraries: Sequence[str]) -> None:
     """Raise `EngineError` unless a scheduler answers and all of its workers compute what the driver would."""
-    with _connected(address):
+    with _connected(address, versions(tuple(libraries))):
         return
 
 
-def _submit(client: Client, address: str, function: Callable[..., R], jobs: dict[int, Job]) -> Iterator[tuple[int, R]]:
+def _submit(
+    client: Client, address: str, function: Callable[..., R], jobs: dict[int, Job], driver: Versions
+) -> Iterator[tuple[int, R]]:
     """Yield number and result of the jobs that were not lost."""
     indices: dict[str, int] = {}
     futures: dict[str, Future] = {}
@@ -83,7 +86,7 @@ def _submit(client: Client, address: str, function: Callable[..., R], jobs: dict
                 arguments = [data[id(each)] if isinstance(each, Shared) else each for each in job]
                 key = f"tabtrail-{token}-{index}"
                 indices[key] = index
-                futures[key] = client.submit(_call, function, versions(), *arguments, key=key, pure=False)
+                futures[key] = client.submit(_call, function, driver, *arguments, key=key, pure=False)
         for future in as_completed(list(futures.values()), loop=client.loop):
             if future.status in ("cancelled", "lost"):
                 continue
@@ -122,7 +125,7 @@ def _scatter(client: Client, jobs: dict[int, Job]) -> dict[int, Any]:
 
 def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refused:
     """Run a job in one thread, if this worker computes what the driver would."""
-    if (difference := _difference(driver, versions())) is not None:
+    if (difference := _difference(driver, versions(tuple(driver)))) is not None:
         return _Refused(
             EngineError(f"a Dask worker has other versions than the driver, and might compute other results: {difference}")
         )
@@ -134,16 +137,10 @@ def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refus
 
 
 @cache
-def versions() -> Versions:
-    """Return the versions of what results depend on."""
-    return {"python": platform.python_version(), "tabtrail": code_version(), **{name: _version(name) for name in _DECIDING}}
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+def versions(libraries: tuple[str, ...]) -> Versions:
+    """Return the versions of what results depend on: Python, our code and the named distributions that are installed."""
+    own = {"python": platform.python_version(), "tabtrail": code_version()}
+    return own | installed_versions(name for name in libraries if name not in own)
 
 
 def _difference(driver: Versions, worker: Versions) -> str | None:
@@ -153,8 +150,8 @@ def _difference(driver: Versions, worker: Versions) -> str | None:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Client]:
-    """Connect to a scheduler whose workers have the driver's versions. Raises `EngineError`."""
+def _connected(address: str, own: Versions) -> Iterator[Client]:
+    """Connect to a scheduler whose workers have the driver's versions, `own`. Raises `EngineError`."""
     with _quiet():
         try:
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="tabtrail")
@@ -164,23 +161,23 @@ def _connected(address: str) -> Iterator[Client]:
                 " engine.address, or set engine.kind: processes"
             ) from None
         try:
-            _require_like_workers(client, address)
+            _require_like_workers(client, address, own)
             yield client
         finally:
             client.close()
 
 
-def _require_like_workers(client: Client, address: str) -> None:
+def _require_like_workers(client: Client, address: str, own: Versions) -> None:
     try:
         client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
     except TimeoutError:
         raise EngineError(
             f"the Dask scheduler at {address} has no workers; start some: dask worker {address} --nthreads 1"
         ) from None
-    for worker, found in client.run(versions, on_error="return").items():
+    for worker, found in client.run(versions, tuple(own), on_error="return").items():
         if isinstance(found, BaseException):
             raise EngineError(f"the Dask worker {worker} cannot run tabtrail ({type(found).__name__}); install it there")
-        if (difference := _difference(versions(), found)) is not None:
+        if (difference := _difference(own, found)) is not None:
             raise EngineError(
                 f"the Dask worker {worker} has other versions than the driver, and might compute other results: {difference}"
             )

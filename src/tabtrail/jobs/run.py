@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-def run(function: Callable[..., R], jobs: Sequence[Job], engine: Engine, *, in_order: bool = False) -> Generator[R]:
+def run(
+    function: Callable[..., R], jobs: Sequence[Job], engine: Engine, *, in_order: bool = False, libraries: Sequence[str] = ()
+) -> Generator[R]:
     """Yield `function(*job)` of each job as it is done, or in the order of the jobs. Closed early, the rest is dropped.
+
+    `libraries` are the distributions that results depend on: a worker of a cluster must have the driver's versions.
 
     Every job has one thread (BLAS and OpenMP too), and no more processes run than there are cores. A job whose worker was
     killed runs again. Raises what the function raises, and `EngineError` for a job that ends its worker again and again, or
     a cluster that cannot be used.
     """
     if engine.kind == "dask":
-        yield from _dask().run_on_dask(function, jobs, str(engine.address), in_order=in_order)
+        yield from _dask().run_on_dask(function, jobs, str(engine.address), libraries, in_order=in_order)
     elif (workers := worker_count(engine)) == 1:
         for job in jobs:
             with threadpool_limits(1):
@@ -35,10 +39,10 @@ def run(function: Callable[..., R], jobs: Sequence[Job], engine: Engine, *, in_o
         yield from run_in_processes(function, jobs, workers, in_order=in_order)
 
 
-def check_engine(engine: Engine) -> None:
-    """Raise `EngineError` where jobs cannot be run, before anything is made ready for them."""
+def check_engine(engine: Engine, libraries: Sequence[str]) -> None:
+    """Raise `EngineError` where jobs that depend on `libraries` cannot be run, before anything is made ready for them."""
     if engine.kind == "dask":
-        _dask().check_cluster(str(engine.address))
+        _dask().check_cluster(str(engine.address), libraries)
 
 
 def worker_count(engine: Engine) -> int:

@@ -10,8 +10,6 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from catboost import CatBoostError
-from lightgbm.basic import LightGBMError
 from sklearn.pipeline import Pipeline
 
 from tabtrail.config.tree import Config
@@ -19,9 +17,10 @@ from tabtrail.contract.expressions import ColumnRef
 from tabtrail.errors import ConfigError, DataError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run
-from tabtrail.modeling.candidates import BASELINE, BLEND, FAMILIES, FORMULA, Candidate, Sample, forget_time, list_candidates
+from tabtrail.modeling.candidates import BASELINE, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights
+from tabtrail.modeling.families import FAMILIES, Sample, family_of, model_libraries
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor
 from tabtrail.modeling.proof import Parity
@@ -192,8 +191,8 @@ def _fit_all(
     progress: Callable[[int, int], None],
 ) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
     """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
-    # The forests take longest: started first, they do not leave the other workers idle at the end.
-    ordered = sorted(candidates, key=lambda each: each.family != "RandomForest")
+    # What takes longest is started first, so that the other workers are not idle at the end.
+    ordered = sorted(candidates, key=lambda each: not each.slow)
     tasks = [(each, fold) for each in ordered for fold in range(FULL, len(split.folds))]
     fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
     by_name = {each.name: each for each in ordered}
@@ -230,7 +229,12 @@ def run_tasks(
     rows = {fold: Shared(rows_of(config, table, split, fold, early=early)) for fold in sorted({fold for _, fold in tasks})}
     examples, recipe = Shared(table.examples()), Recipe.of(config)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
-    yield from run(fit_and_score, jobs, config.engine, in_order=in_order)
+    yield from run(fit_and_score, jobs, config.engine, in_order=in_order, libraries=fitting_libraries())
+
+
+def fitting_libraries() -> tuple[str, ...]:
+    """Return the distributions that the result of a fit depends on: every machine that fits must have the same versions."""
+    return (*model_libraries(), "numpy", "scipy", "pandas")
 
 
 def rows_of(config: Config, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
@@ -253,8 +257,8 @@ def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Example
         iterations = choose_iterations(candidate, recipe, train, rows.watched)
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
         model = build_model(candidate, recipe, **changed).fit(x, train.y)
-        forget_time(regressor_of(model))
-    except (ValueError, CatBoostError, LightGBMError) as error:
+        _make_canonical(regressor_of(model))
+    except candidate.errors as error:
         raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
     except DataError as error:
         raise DataError(f"candidates.{candidate.name}: {error}") from None
@@ -272,6 +276,11 @@ def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Example
         iterations=iterations,
         model=pickle.dumps(model) if fold == FULL else None,
     )
+
+
+def _make_canonical(regressor: Any) -> None:
+    if (family := family_of(regressor)) is not None:
+        family.make_canonical(regressor)
 
 
 def canonical(fit: Fit) -> Fit:

@@ -1,61 +1,22 @@
-"""The model families that a benchmark can name, and how each is built, stopped early and preprocessed for."""
+"""The candidates of a benchmark: what each is called, which family it is of, and what the config may say about it."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from catboost import CatBoostRegressor, Pool
-from lightgbm import LGBMRegressor, early_stopping
-from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
-from sklearn.linear_model import LinearRegression
-from xgboost import XGBRegressor
 
 from tabtrail.config.model import parse_transform
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest
-from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.families import FAMILIES, Family, Params
 
 BASELINE = "MeanBaseline"
 FORMULA = "FormulaBaseline"
 BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
 _TRANSFORM = "target_transform"
+_ROUNDS = "rounds"
 _BLEND_ROUNDS = 25
-Params = dict[str, Parameter]
-# Parameters whose other values make models without plain trees; the library's default stands first.
-_EXPORTABLE: dict[str, dict[str, tuple[Parameter, ...]]] = {
-    "XGBoost": {"booster": ("gbtree",), "enable_categorical": (False,)},
-    "LightGBM": {"boosting_type": ("gbdt", "goss")},
-    "CatBoost": {"grow_policy": ("SymmetricTree",)},
-    "GradientBoosting": {"init": (None,)},
-}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Rows to learn from or to watch: the matrix, what is learned, and the weight of each row (None: all weigh the same)."""
-
-    x: Array
-    y: Array
-    weights: Array | None = None
-
-
-@dataclass(frozen=True)
-class Family:
-    """A kind of model.
-
-    `build` makes an unfitted regressor. `iterations` names the parameter that counts boosting rounds, and
-    `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best. `scaled` says
-    whether numeric columns are standardised (never before trees: it breaks the equality of their exported graph).
-    """
-
-    build: Callable[[Params, int], Any]
-    iterations: str | None = None
-    best_iterations: Callable[[Any, Sample, Sample, int], int] | None = None
-    scaled: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,159 +37,115 @@ class Candidate:
         """The target transform as the config writes it."""
         return self.transform if self.reference is None else f"{self.transform}({self.reference})"
 
+    @property
+    def slow(self) -> bool:
+        """Whether its fits take long enough to be started first."""
+        return self.family in FAMILIES and FAMILIES[self.family].slow
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What is raised for parameters that do not go with the rows."""
+        return (ValueError, *(FAMILIES[self.family].errors if self.family in FAMILIES else ()))
+
     def build(self, seed: int, **changed: Parameter) -> Any:
         """Return the unfitted regressor, one-threaded."""
         return FAMILIES[self.family].build({**self.params, **changed}, seed)
 
 
-def _gradient_boosting_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
-    """Return the round with the least validation error (staged, so that all rounds are fitted once; patience is not needed)."""
-    model.fit(fitted.x, fitted.y, sample_weight=fitted.weights)
-    errors = [float(np.average((stage - watched.y) ** 2, weights=watched.weights)) for stage in model.staged_predict(watched.x)]
-    best = 0
-    for index, error in enumerate(errors):
-        if error < errors[best]:
-            best = index
-        elif index - best >= patience:
-            break
-    return best + 1
+def family_name(candidate: str) -> str:
+    """Return the family that a candidate's name stands for: what comes before the first underscore."""
+    return candidate.partition("_")[0]
 
 
-def _xgboost_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
-    model.set_params(early_stopping_rounds=patience).fit(
-        fitted.x,
-        fitted.y,
-        sample_weight=fitted.weights,
-        eval_set=[(watched.x, watched.y)],
-        sample_weight_eval_set=None if watched.weights is None else [watched.weights],
-        verbose=False,
-    )
-    return int(model.best_iteration) + 1
-
-
-def _lightgbm_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
-    model.fit(
-        fitted.x,
-        fitted.y,
-        sample_weight=fitted.weights,
-        eval_X=watched.x,
-        eval_y=watched.y,
-        eval_sample_weight=None if watched.weights is None else [watched.weights],
-        callbacks=[early_stopping(patience, verbose=False)],
-    )
-    return int(model.best_iteration_ or model.n_estimators)
-
-
-def _catboost_rounds(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
-    watched_pool = Pool(watched.x, watched.y, weight=watched.weights)
-    model.fit(
-        fitted.x,
-        fitted.y,
-        sample_weight=fitted.weights,
-        eval_set=watched_pool,
-        early_stopping_rounds=patience,
-        use_best_model=True,
-    )
-    return int(model.tree_count_)
-
-
-FAMILIES: dict[str, Family] = {
-    BASELINE: Family(lambda params, seed: DummyRegressor(**params)),
-    "LinearRegression": Family(lambda params, seed: LinearRegression(**params), scaled=True),
-    "RandomForest": Family(lambda params, seed: RandomForestRegressor(random_state=seed, n_jobs=1, **params)),
-    "GradientBoosting": Family(
-        lambda params, seed: GradientBoostingRegressor(random_state=seed, **params),
-        iterations="n_estimators",
-        best_iterations=_gradient_boosting_rounds,
-    ),
-    "XGBoost": Family(
-        lambda params, seed: XGBRegressor(random_state=seed, n_jobs=1, **params),
-        iterations="n_estimators",
-        best_iterations=_xgboost_rounds,
-    ),
-    "LightGBM": Family(
-        lambda params, seed: LGBMRegressor(
-            random_state=seed, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True, **params
-        ),
-        iterations="n_estimators",
-        best_iterations=_lightgbm_rounds,
-    ),
-    "CatBoost": Family(
-        lambda params, seed: CatBoostRegressor(
-            random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False, **params
-        ),
-        iterations="iterations",
-        best_iterations=_catboost_rounds,
-    ),
-}
-
-
-def forget_time(regressor: Any) -> None:
-    """Take out of a fitted CatBoost model when it was fitted and its random id: equal fits are then equal to the byte."""
-    if isinstance(regressor, CatBoostRegressor):
-        metadata = regressor.get_metadata()
-        metadata["train_finish_time"] = metadata["model_guid"] = ""
+def family_names() -> list[str]:
+    """Return every family that a config may name."""
+    return [*FAMILIES, BLEND]
 
 
 def list_candidates(configured: Mapping[str, Params], *, with_formulas: bool = False) -> list[Candidate]:
     """Return the mean baseline, the best derived formula where there are any, and the configured candidates.
 
-    Raises `ConfigError` for an unknown parameter, with the nearest valid name, for a model that could not be exported, or for
-    early stopping where a family has no rounds to stop.
+    Raises `ConfigError` for the first of `candidate_problems`.
     """
     baselines = [Candidate(BASELINE, BASELINE, {}), *([Candidate(FORMULA, FORMULA, {})] if with_formulas else [])]
-    named = [_candidate(name, params) for name, params in configured.items() if name not in (BASELINE, FORMULA)]
-    return baselines + named
+    named = {name: params for name, params in configured.items() if name not in (BASELINE, FORMULA)}
+    for name, params in named.items():
+        for key, problem in candidate_problems(name, params):
+            raise ConfigError(f"candidates.{'.'.join([name, *key])}: {problem}")
+    return baselines + [_candidate(name, params) for name, params in named.items()]
+
+
+def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what is wrong with a candidate, each with the key below it: an unknown family or parameter (with the nearest valid
+    name), a model that could not be exported, early stopping where a family has no rounds to stop.
+    """
+    family = FAMILIES.get(family_name(name))
+    if family_name(name) == BLEND:
+        yield from _blend_problems(params)
+    elif family is None:
+        names = family_names()
+        yield (), f"unknown model family '{family_name(name)}'{nearest(family_name(name), names)} (known: {', '.join(names)})"
+    else:
+        problems = [*_stopping_problems(family, params), *_parameter_problems(family, _own(params))]
+        yield from problems
+        if not problems:
+            yield from _build_problems(_candidate(name, params))
 
 
 def _candidate(name: str, params: Params) -> Candidate:
-    family = name.partition("_")[0]
-    own = {key: value for key, value in params.items() if key not in (_STOPPING, _TRANSFORM)}
-    if family == BLEND:
-        return _blend(name, params)
+    if family_name(name) == BLEND:
+        return Candidate(name, BLEND, {_ROUNDS: params.get(_ROUNDS, _BLEND_ROUNDS)})
     transform, reference = parse_transform(params.get(_TRANSFORM, "none"))
+    patience: Any = params.get(_STOPPING)
+    return Candidate(name, family_name(name), _own(params), patience, transform, reference)
+
+
+def _own(params: Params) -> Params:
+    """Return what a candidate's family is given."""
+    return {key: value for key, value in params.items() if key not in (_STOPPING, _TRANSFORM)}
+
+
+def _blend_problems(params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key in params:
+        if key != _ROUNDS:
+            yield (key,), f"{BLEND} has no such parameter{nearest(key, [_ROUNDS])}"
+    if not _is_count(params.get(_ROUNDS, _BLEND_ROUNDS)):
+        yield (_ROUNDS,), "write a whole number of rounds, 1 or more"
+
+
+def _stopping_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
     patience = params.get(_STOPPING)
-    if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
-        raise ConfigError(f"candidates.{name}.{_STOPPING}: write a whole number of rounds, 1 or more")
-    if patience is not None and FAMILIES[family].iterations is None:
-        raise ConfigError(f"candidates.{name}.{_STOPPING}: {family} has no rounds to stop")
-    for key, exportable in _EXPORTABLE.get(family, {}).items():
-        if own.get(key, exportable[0]) not in exportable:
-            raise ConfigError(f"candidates.{name}.{key}: only {' or '.join(map(str, exportable))} can be exported to ONNX")
-    known = _parameter_names(family)
-    for key in own:
+    if patience is None:
+        return
+    if not _is_count(patience):
+        yield (_STOPPING,), "write a whole number of rounds, 1 or more"
+    elif family.iterations is None:
+        yield (_STOPPING,), f"{family.name} has no rounds to stop"
+
+
+def _parameter_problems(family: Family, own: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    known = parameter_names(family)
+    for key, value in own.items():
+        exportable = family.exportable.get(key)
         if key not in known:
-            raise ConfigError(f"candidates.{name}.{key}: {family} has no such parameter{nearest(key, known)}")
-    candidate = Candidate(name, family, own, patience, transform, reference)
+            yield (key,), f"{family.name} has no such parameter{nearest(key, known)}"
+        elif exportable is not None and value not in exportable:
+            yield (key,), f"only {' or '.join(map(str, exportable))} can be exported to ONNX"
+
+
+def _build_problems(candidate: Candidate) -> Iterator[tuple[tuple[str, ...], str]]:
     try:
         candidate.build(seed=0)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"candidates.{name}: {error}") from None
-    return candidate
+        yield (), str(error)
 
 
-def _blend(name: str, params: Params) -> Candidate:
-    for key in params:
-        if key != "rounds":
-            raise ConfigError(f"candidates.{name}.{key}: {BLEND} has no such parameter{nearest(key, ['rounds'])}")
-    rounds = params.get("rounds", _BLEND_ROUNDS)
-    if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
-        raise ConfigError(f"candidates.{name}.rounds: write a whole number of rounds, 1 or more")
-    return Candidate(name, BLEND, {"rounds": rounds})
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _parameter_names(family: str) -> list[str]:
+def parameter_names(family: Family) -> list[str]:
     """Return the parameters of a family that a config may set: all but those that we set ourselves."""
-    fixed = {
-        "random_state",
-        "random_seed",
-        "n_jobs",
-        "thread_count",
-        "verbose",
-        "allow_writing_files",
-        "deterministic",
-        "force_row_wise",
-    }
-    model = FAMILIES[family].build({}, 0)
+    model = family.build({}, 0)
     names = set(inspect.signature(type(model).__init__).parameters) | set(model.get_params())
-    return sorted(names - fixed - {"self", "kwargs"})
+    return sorted(names - set(family.fixed) - {"self", "kwargs"})

@@ -4,17 +4,18 @@ import platform
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tabtrail import __version__
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import Manifest
 from tabtrail.modeling.benchmark import Benchmark, Fit, Result
+from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.leaderboard import Row
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import Scores
 from tabtrail.system.hashes import code_version
+from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.card import model_card
 
 TAG = "tabtrail."
@@ -29,20 +30,7 @@ CODE = TAG + "code_sha256"
 BUNDLE = TAG + "bundle_sha256"
 VERSION = TAG + "registered_version"
 CONFIG = "config.json"
-_LIBRARIES = (
-    "scikit-learn",
-    "xgboost-cpu",
-    "xgboost",
-    "lightgbm",
-    "catboost",
-    "polars",
-    "duckdb",
-    "onnxruntime",
-    "skl2onnx",
-    "numpy",
-    "pandas",
-    "cloudpickle",
-)
+_LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
 _METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "r2": "r2_score"}
 
 
@@ -153,13 +141,7 @@ def provenance_tags(config: Config, manifest: Manifest) -> dict[str, str]:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on."""
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return installed_versions((*model_libraries(), *_LIBRARIES))
 
 
 def _cv_metrics(result: Result) -> Iterator[MetricItem]:

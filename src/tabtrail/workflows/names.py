@@ -1,4 +1,4 @@
-"""The names that a config may use for model families and metrics: checked here, since `config` lies below what defines them."""
+"""What the config says of model families and metrics: checked here, since `config` lies below what defines them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,36 +6,32 @@ from typing import Any
 from tabtrail.config.file import KeyPath, dotted
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, nearest
-from tabtrail.modeling.candidates import BLEND, FAMILIES
+from tabtrail.modeling.candidates import candidate_problems, family_names
 
 METRIC_NAMES = ("rmse",)
 
 
 def check_names(config: Config) -> None:
-    """Raise `ConfigError` with a line for each unknown family or metric: file and line, key path, the nearest known name."""
-    problems = [f"{config.locate(key)}: {dotted(key)}: {message}" for key, message in _unknown(config)]
+    """Raise `ConfigError` with one line for each problem: file and line, key path, what is wrong, the nearest valid name.
+
+    Problems are an unknown family, parameter or metric, a candidate that could not be exported, early stopping that a family does
+    not have.
+    """
+    problems = [f"{config.locate(key)}: {dotted(key)}: {message}" for key, message in _problems(config)]
     if problems:
         raise ConfigError("\n".join(problems))
 
 
 def add_names(schema: dict[str, Any]) -> None:
     """Put the known names into the JSON Schema of the config, so that an editor offers and checks them."""
-    schema["properties"]["candidates"]["propertyNames"]["pattern"] = f"^({'|'.join(_families())})(_|$)"
+    schema["properties"]["candidates"]["propertyNames"]["pattern"] = f"^({'|'.join(family_names())})(_|$)"
     schema["$defs"]["Choice"]["properties"]["metric"]["enum"] = list(METRIC_NAMES)
 
 
-def _families() -> list[str]:
-    return [*FAMILIES, BLEND]
-
-
-def _unknown(config: Config) -> Iterator[tuple[KeyPath, str]]:
-    families = _families()
-    for name in config.candidates:
-        if (family := name.partition("_")[0]) not in families:
-            yield ("candidates", name), _message("model family", family, families)
-    if config.choice.metric not in METRIC_NAMES:
-        yield ("choice", "metric"), _message("metric", config.choice.metric, list(METRIC_NAMES))
-
-
-def _message(kind: str, name: str, known: list[str]) -> str:
-    return f"unknown {kind} '{name}'{nearest(name, known)} (known: {', '.join(known)})"
+def _problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    for name, params in config.candidates.items():
+        for key, message in candidate_problems(name, params):
+            yield ("candidates", name, *key), message
+    if (metric := config.choice.metric) not in METRIC_NAMES:
+        known = list(METRIC_NAMES)
+        yield ("choice", "metric"), f"unknown metric '{metric}'{nearest(metric, known)} (known: {', '.join(known)})"

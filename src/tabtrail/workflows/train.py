@@ -15,9 +15,10 @@ from tabtrail.data.ingest import Manifest, scan_dataset
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
-from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
+from tabtrail.modeling.benchmark import Benchmark, Result, fitting_libraries, run_benchmark
 from tabtrail.modeling.capacity import Plan, memory_limit, plan
 from tabtrail.modeling.coverage import predictions_table
+from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
 from tabtrail.modeling.leakage.audit import audit
 from tabtrail.modeling.leakage.findings import Finding
@@ -30,6 +31,7 @@ from tabtrail.progress import Progress
 from tabtrail.project.paths import importance_path, leaderboard_path, promotion_path, shap_path
 from tabtrail.system.files import write_json, write_parquet
 from tabtrail.system.hashes import code_version, sha256_json
+from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.finished import fits_to_bytes, result_from
 from tabtrail.tracking.items import (
     BUNDLE,
@@ -73,7 +75,7 @@ from tabtrail.workflows.champion import Exported, bundle_champion, describe_mode
 from tabtrail.workflows.promote import BUNDLE_FOLDER, settle
 
 FITS = "fits.npz"
-_MODEL_LIBRARIES = {"scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "catboost", "numpy", "pandas", "cloudpickle"}
+_LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself,
     `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
-    check_engine(config.engine)
+    check_engine(config.engine, fitting_libraries())
     dataset = scan_dataset(config).select(needed_columns(config))
     texts = config.model.text_features
     sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
@@ -274,7 +276,7 @@ def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard
 def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:
     """Log a candidate as soon as it is done: complete, so that an interrupted benchmark never fits it again."""
     store, items = tracked.store, candidate_items(result)
-    requirements = [f"{name}=={version}" for name, version in library_versions().items() if name in _MODEL_LIBRARIES]
+    requirements = [f"{name}=={found}" for name, found in installed_versions((*model_libraries(), *_LOADING)).items()]
     schema = describe_model(prepared.config, prepared.table.take(prepared.split.train))
     first = np.arange(len(prepared.table.y)) < 3
     with running(store, items.name, tracked.tags, tracked.parent) as run_id:

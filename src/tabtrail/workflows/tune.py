@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from tabtrail.data.ingest import Manifest
 from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
+from tabtrail.modeling.families import FAMILIES
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import cut_folds
@@ -28,10 +29,8 @@ from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_t
 from tabtrail.tracking.store import close_dead_runs, find_run, log_items, open_store, running, store_errors
 from tabtrail.workflows.train import Prepared, prepare
 
-BOOSTERS = ("GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
 _SUFFIX = "_tuned"
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-Space = Callable[[Trial], dict[str, Parameter]]
 
 
 def tune(
@@ -70,17 +69,19 @@ def tune(
 
 def _chosen(config: Config, names: list[str]) -> list[Candidate]:
     configured = {each.name: each for each in list_candidates(config.candidates) if each.family not in (BASELINE, BLEND)}
+    searched = [family.name for family in FAMILIES.values() if family.search is not None]
     if not names:
-        boosters = [each for each in configured.values() if each.family in BOOSTERS]
-        if not boosters:
-            raise UsageError(f"no candidate of the config is a booster ({', '.join(BOOSTERS)}); name one, or add one")
-        return boosters
+        boosters = [name for name in searched if FAMILIES[name].iterations is not None]
+        chosen = [each for each in configured.values() if each.family in boosters]
+        if not chosen:
+            raise UsageError(f"no candidate of the config is a booster ({', '.join(boosters)}); name one, or add one")
+        return chosen
     for name in names:
         if name not in configured:
             known = f"{nearest(name, list(configured))}; {', '.join(configured)} are"
             raise UsageError(f"'{name}' is not a candidate of the config that can be tuned{known}")
-        if configured[name].family not in _SPACES:
-            raise UsageError(f"{name} has no parameters to search; {', '.join(_SPACES)} have")
+        if configured[name].family not in searched:
+            raise UsageError(f"{name} has no parameters to search; {', '.join(searched)} have")
     return [configured[name] for name in names]
 
 
@@ -144,16 +145,10 @@ def _search(
 def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
     """Fit one set of parameters fold by fold, given up where the median of the other trials is better."""
     config = prepared.config
-    suggested = _SPACES[candidate.family](trial)
+    search = FAMILIES[candidate.family].search
+    suggested = {} if search is None else search(trial)
     trial.set_user_attr("params", suggested)
-    tried = Candidate(
-        candidate.name,
-        candidate.family,
-        {**candidate.params, **suggested},
-        candidate.early_stopping_rounds,
-        candidate.transform,
-        candidate.reference,
-    )
+    tried = replace(candidate, params={**candidate.params, **suggested})
     scores: list[float] = []
     state = TrialState.COMPLETE
     fits = run_tasks(config, prepared.table, split, [(tried, fold) for fold in range(len(split.folds))], in_order=True)
@@ -178,66 +173,3 @@ def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "o
     params = {f"model.{name}": str(value) for name, value in tried.params.items()}
     tags = {TAG + "pruned": str(state == TrialState.PRUNED).lower(), TAG + "trial": str(trial.number)}
     return RunItems(f"{candidate.name} trial {trial.number}", {"candidate": candidate.name, **params}, metrics, tags)
-
-
-def _forest(trial: Trial) -> dict[str, Parameter]:
-    return {
-        "n_estimators": 100,
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 20),
-        "max_features": trial.suggest_float("max_features", 0.2, 1.0),
-    }
-
-
-def _gradient_boosting(trial: Trial) -> dict[str, Parameter]:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 50, 500, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 6),
-        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 30),
-    }
-
-
-def _xgboost(trial: Trial) -> dict[str, Parameter]:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 8),
-        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
-        "min_child_weight": trial.suggest_float("min_child_weight", 1, 30, log=True),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.1, 30, log=True),
-    }
-
-
-def _lightgbm(trial: Trial) -> dict[str, Parameter]:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 4, 64, log=True),
-        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
-        "subsample_freq": 1,
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.4, 1.0),
-        "min_child_samples": trial.suggest_int("min_child_samples", 2, 60, log=True),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.01, 30, log=True),
-    }
-
-
-def _catboost(trial: Trial) -> dict[str, Parameter]:
-    return {
-        "iterations": trial.suggest_int("iterations", 100, 1000, log=True),
-        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
-        "depth": trial.suggest_int("depth", 3, 8),
-        "l2_leaf_reg": trial.suggest_float("l2_leaf_reg", 0.5, 30, log=True),
-        "bootstrap_type": "Bernoulli",
-        "subsample": trial.suggest_float("subsample", 0.4, 1.0),
-    }
-
-
-_SPACES: dict[str, Space] = {
-    "RandomForest": _forest,
-    "GradientBoosting": _gradient_boosting,
-    "XGBoost": _xgboost,
-    "LightGBM": _lightgbm,
-    "CatBoost": _catboost,
-}

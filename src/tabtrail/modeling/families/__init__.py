@@ -1,0 +1,47 @@
+"""The families of models that a benchmark can name. `FAMILIES` is the only list of them.
+
+A family is one file, which holds all that is particular to its library, and one line here. The libraries whose versions are
+logged, pinned and compared between machines, what can be tuned, read, explained and exported all follow from the list.
+"""
+
+from typing import Any
+
+from tabtrail.modeling.families.catboost import CATBOOST
+from tabtrail.modeling.families.family import Family, Params, Sample
+from tabtrail.modeling.families.forests import RANDOM_FOREST
+from tabtrail.modeling.families.gradient_boosting import GRADIENT_BOOSTING
+from tabtrail.modeling.families.lightgbm import LIGHTGBM
+from tabtrail.modeling.families.linear import LINEAR_REGRESSION, MEAN_BASELINE
+from tabtrail.modeling.families.xgboost import XGBOOST
+from tabtrail.modeling.trees import Trees
+
+__all__ = ["FAMILIES", "Family", "Params", "Sample", "family_of", "model_libraries", "read_trees"]
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        MEAN_BASELINE,
+        LINEAR_REGRESSION,
+        RANDOM_FOREST,
+        GRADIENT_BOOSTING,
+        XGBOOST,
+        LIGHTGBM,
+        CATBOOST,
+    )
+}
+
+
+def family_of(regressor: Any) -> Family | None:
+    """Return the family of a fitted regressor by its class, None where no family makes such."""
+    return next((family for family in FAMILIES.values() if type(regressor) is family.regressor), None)
+
+
+def read_trees(regressor: Any) -> Trees | None:
+    """Return the trees of a fitted regressor, None where its family has no trees."""
+    family = family_of(regressor)
+    return None if family is None or family.read_trees is None else family.read_trees(regressor)
+
+
+def model_libraries() -> tuple[str, ...]:
+    """Return the distributions on PyPI that the families are made of, each once, alternatives included."""
+    return tuple(dict.fromkeys(library for family in FAMILIES.values() for library in family.libraries))

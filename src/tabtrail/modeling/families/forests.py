@@ -1,0 +1,40 @@
+"""scikit-learn's random forest."""
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn.ensemble import RandomForestRegressor
+
+from tabtrail.modeling.families.family import Family, Params
+from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
+from tabtrail.modeling.trees import Trees
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+
+def _read_trees(model: Any) -> Trees:
+    trees = Trees("BRANCH_LEQ", float32_inputs=True)
+    for index, estimator in enumerate(model.estimators_):
+        add_tree(trees, index, estimator.tree_, 1.0 / len(model.estimators_))
+    return trees
+
+
+def _search(trial: "Trial") -> Params:
+    return {
+        "n_estimators": 100,
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 20),
+        "max_features": trial.suggest_float("max_features", 0.2, 1.0),
+    }
+
+
+RANDOM_FOREST = Family(
+    name="RandomForest",
+    regressor=RandomForestRegressor,
+    build=lambda params, seed: RandomForestRegressor(random_state=seed, n_jobs=1, **params),
+    libraries=("scikit-learn",),
+    fixed=("random_state", "n_jobs", "verbose"),
+    slow=True,
+    read_trees=_read_trees,
+    contributions=tree_contributions,
+    search=_search,
+)

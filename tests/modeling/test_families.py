@@ -1,0 +1,29 @@
+"""`FAMILIES` is the only list of model families; what else needs to know of them follows from it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tabtrail.modeling.families import FAMILIES, model_libraries
+
+SOURCES = Path(__file__).parents[2] / "src" / "tabtrail"
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_a_family_builds_what_it_says_and_every_library_of_it_is_listed(family) -> None:
+    assert type(family.build({}, 7)) is family.regressor
+    assert set(family.libraries) <= set(model_libraries())
+    assert (family.iterations is None) == (family.best_iterations is None)
+
+
+def test_no_other_file_names_the_libraries_of_the_families() -> None:
+    """The leakage audit uses LightGBM as a tool; doctor and the install hint must not import what may be missing."""
+    own = re.compile(r"lightgbm|xgboost|catboost|RandomForest|GradientBoosting", re.IGNORECASE)
+    apart = {"modeling/leakage/audit.py", "project/doctor.py", "cli/app.py"}
+    named = {
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.py")
+        if "families" not in path.parts and own.search(path.read_text(encoding="utf-8"))
+    }
+    assert named <= apart, sorted(named - apart)
