@@ -17,7 +17,8 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from tabtrail.config.load import load_config
-from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
@@ -37,7 +38,7 @@ def main() -> None:
         paths = [f"paths.raw_csv={options.csv.resolve()}", f"paths.processed_dir={folder}/parquet"]
         config = load_config(CONFIG, [*paths, *options.set])
         manifest = ingest(config)
-        data = scan_dataset(config).collect()
+        data = scan_dataset(config.dataset).collect()
     if manifest.rows_rejected:
         raise SystemExit("rows were rejected: the split would not be that of the file")
     table = load_table(config, data)

@@ -55,14 +55,14 @@ def main() -> None:
 
 def fitted(config: Any) -> tuple[Any, Any, Any]:
     """Return the fitted model, the table and its split."""
-    from tabtrail.data.ingest import scan_dataset
+    from tabtrail.data.dataset import scan_dataset
     from tabtrail.modeling.benchmark import build_model
     from tabtrail.modeling.candidates import list_candidates
     from tabtrail.modeling.preprocess import Recipe
     from tabtrail.modeling.table import load_table, split_table
 
     candidate = next(each for each in list_candidates({"GradientBoosting": {"n_estimators": 150, "max_depth": 4}}) if each.params)
-    table = load_table(config, scan_dataset(config).collect())
+    table = load_table(config, scan_dataset(config.dataset).collect())
     return build_model(candidate, Recipe.of(config)).fit(table.x, table.y), table, split_table(config, table)
 
 

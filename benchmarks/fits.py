@@ -56,22 +56,22 @@ def prepare(config: Any) -> str:
 
 
 def ours(config: Any) -> float:
-    from tabtrail.data.ingest import scan_dataset
+    from tabtrail.data.dataset import scan_dataset
     from tabtrail.modeling.benchmark import run_benchmark
     from tabtrail.modeling.table import load_table, needed_columns
 
     start = time.process_time()
-    run_benchmark(config, load_table(config, scan_dataset(config).select(needed_columns(config)).collect()))
+    run_benchmark(config, load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect()))
     return time.process_time() - start
 
 
 def engine(config: Any) -> float:
-    from tabtrail.data.ingest import scan_dataset
+    from tabtrail.data.dataset import scan_dataset
     from tabtrail.modeling.benchmark import FULL, build_model, rows_of
     from tabtrail.modeling.preprocess import Recipe
     from tabtrail.modeling.table import load_table, split_table
 
-    table = load_table(config, scan_dataset(config).collect())
+    table = load_table(config, scan_dataset(config.dataset).collect())
     split, recipe, spent = split_table(config, table), Recipe.of(config), 0.0
     for candidate in regressors(config):
         for fold in range(FULL, len(split.folds)):

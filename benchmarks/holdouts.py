@@ -20,7 +20,8 @@ from scipy import stats
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
 from tabtrail.modeling.benchmark import build_model, run_benchmark
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.coverage import coverage_rows
@@ -45,7 +46,7 @@ def main() -> None:
         paths = [f"paths.raw_csv={options.csv.resolve()}", f"paths.processed_dir={folder}/parquet"]
         config = load_config(options.config, [*paths, *options.set])
         ingest(config)
-        data = scan_dataset(config).select(needed_columns(config)).collect()
+        data = scan_dataset(config.dataset).select(needed_columns(config)).collect()
     if options.without:
         config = config.without_columns(options.without)
     holdouts = [holdout(seeded(config, seed), data, seed) for seed in range(options.seeds)]

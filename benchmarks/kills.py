@@ -38,7 +38,7 @@ from tabtrail.bundle.metadata import metadata_path
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import read_manifest
+from tabtrail.data.manifest import read_manifest
 from tabtrail.data.warehouse import query
 from tabtrail.errors import NotTrainedError
 from tabtrail.project.lock import leftovers
@@ -214,7 +214,7 @@ def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing
     config, found = project.config, []
     paths = config.paths
     if paths.manifest.is_file():
-        stated, real = read_manifest(config).data_sha256, sha256_folder(paths.processed_dir, "*.parquet")
+        stated, real = read_manifest(config.dataset).data_sha256, sha256_folder(paths.processed_dir, "*.parquet")
         if stated != real or real not in datasets:
             found.append("the dataset is neither the old nor the new one")
     elif not may_be_missing or paths.processed_dir.exists():
@@ -228,7 +228,7 @@ def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing
         found.append(f"the bundle: {error}")
     if paths.duckdb_file.exists():
         try:
-            count = query(config, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0]
+            count = query(config.paths.duckdb_file, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0]
             found += [] if count in rows else [f"the database has {count} rows"]
         except Exception as error:  # noqa: BLE001
             found.append(f"the database: {error}")
@@ -262,13 +262,13 @@ def outcome(project: Project) -> dict[str, Any]:
         complete = connection.execute("SELECT count(*) FROM tags WHERE key = 'tabtrail.complete'").fetchone()[0]
     return {
         "data": sha256_folder(config.paths.processed_dir, "*.parquet"),
-        "rows": read_manifest(config).rows_kept,
+        "rows": read_manifest(config.dataset).rows_kept,
         "rejects": sha256_file(config.paths.rejects),
         "summaries": sha256_folder(config.paths.output_dir / "summary", "*"),
         "plots": sorted(path.name for path in (config.paths.output_dir / "plots").iterdir()),
         "page": report_path(config).is_file(),
         "stale": [each.stage for each in status(config).stages if not each.fresh],
-        "database_rows": query(config, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0],
+        "database_rows": query(config.paths.duckdb_file, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0],
         "leaderboard": {**{key: value for key, value in board.items() if key not in TIMED}, "candidates": rows},
         "bundle": {kind: each["sha256"] for kind, each in metadata["files"].items()},
         "importance": json.loads(importance_path(config).read_text())["mean_absolute_shap"],

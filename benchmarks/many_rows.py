@@ -18,7 +18,7 @@ import psutil
 
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
-from tabtrail.data.ingest import scan_dataset
+from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.sample import write_sample
 from tabtrail.errors import reported
 from tabtrail.modeling.table import load_table, needed_columns
@@ -61,7 +61,7 @@ def measure(folder: Path, rows: int, max_rows: int, workers: int) -> dict[str, A
     report["plan"] = said[0]
     report["champion"] = board.champion
     report["fit_seconds"] = {row.candidate: [row.cv_fit_seconds, row.fit_seconds] for row in board.candidates}
-    table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
     report["table_bytes_a_row"] = round(table.examples().nbytes / len(table.y), 1)
     report["pandas_bytes_a_row"] = round(int(table.x.memory_usage(deep=True).sum()) / len(table.y), 1)
     return report

@@ -71,13 +71,13 @@ def prepare(root: Path, rows: int) -> int:
 def measure(side: str, root: Path) -> dict[str, float]:
     """Return wall and CPU seconds of one side, and the peak of resident memory in MB above that after the imports."""
     from tabtrail.config.load import load_config
-    from tabtrail.data.profile import profile_data
+    from tabtrail.data.profiling import profile_data
 
     config = load_config(root / "config_v2.yaml")
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.perf_counter()
     if side == "profile":
-        profile_data(config)
+        profile_data(config.database, config.profile, model=config.model, outlier_columns=config.outlier_columns)
     else:
         direct(config)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
@@ -93,7 +93,7 @@ def direct(config) -> None:  # type: ignore[no-untyped-def]
     from tabtrail.data.warehouse import parquet_view
 
     numbers, texts = ("BIGINT", "INTEGER", "DOUBLE"), ("VARCHAR", "DATE")
-    with parquet_view(config) as connection:
+    with parquet_view(config.database) as connection:
         run = connection.execute
         types = {row[0]: row[1] for row in run("DESCRIBE sales").fetchall()}
         known = [name for name, kind in types.items() if kind in numbers]

@@ -74,7 +74,7 @@ def ours(config: Any) -> None:
     """All three summaries as `tabtrail eda` queries them (rounded frames), before they are written."""
     from tabtrail.data.summaries import summary_frames
 
-    summary_frames(config)
+    summary_frames(config.aggregations, config.database)
 
 
 def bare_duckdb(config: Any) -> None:

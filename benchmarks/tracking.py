@@ -73,15 +73,15 @@ def prepare(config: Any) -> None:
 
 
 def fits(config: Any) -> Any:
-    from tabtrail.data.ingest import scan_dataset
+    from tabtrail.data.dataset import scan_dataset
     from tabtrail.modeling.benchmark import run_benchmark
     from tabtrail.modeling.table import load_table
 
-    return run_benchmark(config, load_table(config, scan_dataset(config).collect()))
+    return run_benchmark(config, load_table(config, scan_dataset(config.dataset).collect()))
 
 
 def untracked(config: Any) -> None:
-    from tabtrail.data.ingest import read_manifest
+    from tabtrail.data.manifest import read_manifest
     from tabtrail.modeling.benchmark import run_benchmark
     from tabtrail.modeling.leaderboard import build_leaderboard
     from tabtrail.progress import SILENT
@@ -93,7 +93,7 @@ def untracked(config: Any) -> None:
         ready.config, ready.table, export=lambda model: prove(ready.config, ready.table, ready.split, model), split=ready.split
     )
     runs = {each.candidate.name: "-" for each in benchmark.results}
-    leaderboard = build_leaderboard(ready.config, benchmark, read_manifest(config), ready.findings, "-", runs)
+    leaderboard = build_leaderboard(ready.config, benchmark, read_manifest(config.dataset), ready.findings, "-", runs)
     exported = export_champion(ready.config, benchmark)
     explain_champion(ready.config, benchmark, "-", exported.onnx)
     bundle_champion(ready.config, benchmark, leaderboard, exported)

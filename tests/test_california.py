@@ -13,7 +13,7 @@ from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import scan_dataset
+from tabtrail.data.dataset import scan_dataset
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
@@ -54,7 +54,7 @@ def test_the_whole_path_runs_with_another_yaml(config: Config) -> None:
 
 def test_its_error_on_the_usual_split_is_below_what_an_automl_search_reached(config: Config, tmp_path: Path) -> None:
     pipeline.run_ingest(config)
-    data = scan_dataset(config).collect()
+    data = scan_dataset(config.dataset).collect()
     table = load_table(config, data)
     _, test_rows = train_test_split(np.arange(data.height), test_size=0.2, random_state=42)
     test = np.isin(table.row, test_rows)

@@ -18,7 +18,8 @@ from tabtrail import pipeline
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
 from tabtrail.errors import BundleError, ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.preprocess import feature_frame
@@ -26,7 +27,7 @@ from tabtrail.modeling.table import load_table
 
 
 def test_day_first_date_inference_swapped_days_and_months_unnoticed(project: Project) -> None:
-    months = scan_dataset(_ingested(project)).collect()
+    months = scan_dataset(_ingested(project).dataset).collect()
     assert months.filter(pl.col("ORDERDATE").dt.month() != pl.col("MONTH_ID")).is_empty()
     project.rewrite(swap_day_and_month)
     with pytest.raises(DataError, match="disagrees with MONTH_ID"):
@@ -39,7 +40,7 @@ def test_a_rewrite_left_a_stale_partition(project: Project) -> None:
     project.csv.write_bytes(b"\n".join([lines[0], *(line for line in lines[1:] if b"/2003 " in line)]) + b"\n")
     config = _ingested(project)
     assert [path.name for path in config.paths.processed_dir.glob("YEAR=*")] == ["YEAR=2003"]
-    assert scan_dataset(config).collect()["YEAR"].unique().to_list() == [2003]
+    assert scan_dataset(config.dataset).collect()["YEAR"].unique().to_list() == [2003]
 
 
 def test_a_relative_path_worked_from_one_folder_only(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -71,7 +72,7 @@ def test_the_winner_was_chosen_on_the_test_set(trained: Trained) -> None:
 
 def test_lines_of_one_order_straddled_the_split(trained: Trained) -> None:
     config = trained.config
-    table = load_table(config, scan_dataset(config).collect())
+    table = load_table(config, scan_dataset(config.dataset).collect())
     one = config.model_copy(update={"candidates": {}, "engine": config.engine.model_copy(update={"kind": "serial"})})
     split = run_benchmark(one, table).split
     for rows in (split.test, *(fold.valid for fold in split.folds)):
@@ -86,7 +87,7 @@ def test_missing_targets_were_imputed_with_the_median(project: Project) -> None:
     lines[50] = b",".join(fields)
     project.csv.write_bytes(b"\n".join(lines) + b"\n")
     config = _ingested(project)
-    assert scan_dataset(config).collect().height == 2822
+    assert scan_dataset(config.dataset).collect().height == 2822
     assert pl.read_parquet(config.paths.rejects)["_rules"].to_list() == ["SALES: missing"]
 
 
@@ -97,7 +98,7 @@ def test_preprocessing_was_fitted_on_an_object_array_without_names(trained: Trai
 
 def test_an_onnx_file_was_tested_for_existence_only(trained: Trained) -> None:
     predictor = Predictor(load_bundle(trained.config.paths.models_dir, "sales_regressor"))
-    data = scan_dataset(trained.config).select(trained.config.inputs).collect()
+    data = scan_dataset(trained.config.dataset).select(trained.config.inputs).collect()
     rows = data.with_columns(cs.date().cast(pl.String)).to_dicts()
     graph = np.array([answer.value for answer in predictor.predict(rows)])
     fitted = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from tabtrail.bundle.load import read_metadata
 from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest, ingest, ingest_outputs, read_manifest, verify_dataset
-from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
-from tabtrail.data.summaries import summarise
+from tabtrail.data.ingest import ingest
+from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
+from tabtrail.data.profile import Profile, profile_files, write_profile
+from tabtrail.data.profiling import profile_data
+from tabtrail.data.summaries import plot_path, summary_frames, write_summaries
 from tabtrail.data.warehouse import benchmark_table_files, build_database, promotions_file, refresh_result_tables
 from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -107,13 +109,13 @@ def run_ingest(
     with project_lock(config, "ingest", progress):
         if not force and not append and has_run(config, "ingest") and ingest_stage(config).is_fresh():
             progress.say("ingest: unchanged")
-            return read_manifest(config), False
+            return read_manifest(config.dataset), False
         require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
-        before = read_manifest(config) if append else None
+        before = read_manifest(config.dataset) if append else None
         if before is not None and any(reason.kind == "code" for reason in ingest_stage(config, before).reasons()):
             raise UsageError("the dataset was made by other code of tabtrail; run `tabtrail ingest --force` with all files")
         manifest = ingest(config, append=append, progress=progress)
-        ingest_stage(config, manifest).record(ingest_outputs(config))
+        ingest_stage(config, manifest).record({str(path): sha256_file(path) for path in dataset_files(config.dataset)})
         if before is not None:
             progress.say(f"ingest: {manifest.rows_kept - before.rows_kept:,} rows appended to {before.rows_kept:,}")
         progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
@@ -125,14 +127,22 @@ def run_ingest(
 def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
     """Rebuild the DuckDB file and the summaries unless nothing changed; return whether the work was done."""
     with project_lock(config, "eda", progress):
-        manifest = verify_dataset(config)
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
         stage = eda_stage(config, manifest)
         if not force and stage.is_fresh():
             progress.say("eda: unchanged")
             return False
         require_writable(config.paths.duckdb_file.parent, config.paths.output_dir)
-        rows = build_database(config)
-        summarise(config, synthetic=manifest.synthetic)
+        rows = build_database(config.database)
+        from tabtrail.report.summary_plots import draw_bars  # matplotlib: half a second that an unchanged run does not need
+
+        frames = summary_frames(config.aggregations, config.database)
+        write_summaries(frames, config.paths.output_dir)
+        units = {config.model.target: config.model.currency}
+        for each in config.aggregations:
+            if each.plot == "bar":
+                path = plot_path(each.name, config.paths.output_dir)
+                draw_bars(each, frames[each.name], path, units=units, synthetic=manifest.synthetic)
         stage.record(eda_outputs(config))
         progress.say(f"eda: {rows:,} rows in {config.paths.duckdb_file.name}, {len(config.aggregations)} summaries")
         return True
@@ -141,14 +151,17 @@ def run_eda(config: Config, *, force: bool = False, progress: Progress = SILENT)
 def run_profile(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Profile, bool]:
     """Describe the data unless nothing changed; return the profile and whether the work was done."""
     with project_lock(config, "profile", progress):
-        stage, stored = profile_stage(config, verify_dataset(config)), read_json(profile_files(config)[0])
+        stage, stored = (
+            profile_stage(config, verify_dataset(config.dataset, config.ingest_digest())),
+            read_json(profile_files(config.paths.output_dir)[0]),
+        )
         if not force and stored is not None and stage.is_fresh():
             progress.say("profile: unchanged")
             return Profile.from_dict(stored), False
         require_writable(config.paths.output_dir)
-        profile = profile_data(config)
-        write_profile(config, profile)
-        stage.record({str(path): sha256_file(path) for path in profile_files(config)})
+        profile = profile_data(config.database, config.profile, model=config.model, outlier_columns=config.outlier_columns)
+        write_profile(profile, config.paths.output_dir)
+        stage.record({str(path): sha256_file(path) for path in profile_files(config.paths.output_dir)})
         progress.say(f"profile: {profile.rows:,} rows, {len(profile.columns)} columns")
         return profile, True
 
@@ -175,7 +188,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
     """
     _check_new_names(config)
     with project_lock(config, "train", progress):
-        manifest = verify_dataset(config)
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
         tuned = tuned_candidates(config)
         if tuned:
             config = config.with_candidates(tuned)
@@ -191,7 +204,7 @@ def run_train(config: Config, *, force: bool = False, progress: Progress = SILEN
         leaderboard = train_models(config, manifest, progress, force=force)
         _write_promotions(config)
         _refresh_tables(config, manifest)
-        tables = benchmark_table_files(config).values()
+        tables = benchmark_table_files(config.paths.output_dir).values()
         outputs = (leaderboard_path(config), importance_path(config), shap_path(config), *tables)
         stage.record({str(path): sha256_file(path) for path in outputs})
         return leaderboard, True
@@ -258,7 +271,7 @@ def run_rollback(config: Config, *, reason: str, progress: Progress = SILENT) ->
 def _recorded(config: Config, outcome: "Outcome") -> "Outcome":
     _write_promotions(config)
     with suppress(DataError):  # what is deployed does not wait for a dataset; its database takes the table up when it is built
-        _refresh_tables(config, verify_dataset(config))
+        _refresh_tables(config, verify_dataset(config.dataset, config.ingest_digest()))
     return outcome
 
 
@@ -266,13 +279,13 @@ def _write_promotions(config: Config) -> None:
     from tabtrail.tracking.history import history_table
     from tabtrail.workflows.promote import history
 
-    write_parquet(promotions_file(config), history_table(history(config)))
+    write_parquet(promotions_file(config.paths.output_dir), history_table(history(config)))
 
 
 def run_forecast(config: Config, segment: Mapping[str, str], *, progress: Progress = SILENT) -> "Written":
     """Forecast one segment, given by its values, with its risk; return the result and its file."""
     with project_lock(config, "forecast", progress):
-        manifest = verify_dataset(config)
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
         require_writable(config.paths.output_dir)
         from tabtrail.workflows.forecast import forecast_segment
 
@@ -282,7 +295,7 @@ def run_forecast(config: Config, segment: Mapping[str, str], *, progress: Progre
 def run_sweep(config: Config, by: Sequence[str] = (), *, progress: Progress = SILENT) -> tuple[list["SegmentResult"], "Sweep"]:
     """Forecast every segment with its risk; return the results and what they come to."""
     with project_lock(config, "forecast --all", progress):
-        manifest = verify_dataset(config)
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
         require_writable(config.paths.output_dir)
         from tabtrail.workflows.forecast import forecast_all
 
@@ -304,6 +317,6 @@ def _refresh_tables(config: Config, manifest: Manifest) -> None:
     """The database is an output of the stage `eda`, which is not stale because tables of the benchmark changed."""
     eda = eda_stage(config, manifest)
     summarised = eda.is_fresh()
-    refresh_result_tables(config)
+    refresh_result_tables(config.database)
     if summarised:
         eda.record(eda_outputs(config))

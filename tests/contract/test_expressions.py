@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabtrail.contract.expressions import ExpressionError, columns_of, evaluate, is_condition, parse_expression
-from tabtrail.data.checks import to_polars
+from tabtrail.data.polars_expressions import to_polars
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)))
 TEXTS = st.sampled_from(

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.data import records
-from tabtrail.data.checks import Contract
-from tabtrail.data.ingest import Manifest, ingest, scan_dataset
+from tabtrail.data import blocks
+from tabtrail.data.checks import RowChecker
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
+from tabtrail.data.manifest import Manifest
 from tabtrail.errors import TabtrailError
+from tabtrail.reading import compressed
 
 CONFIG = """
 version: 2
@@ -164,7 +167,7 @@ def test_a_file_of_the_corpus_has_its_declared_outcome(tmp_path: Path, name: str
 
 def assert_accounted_for(config: Config, manifest: Manifest) -> None:
     assert manifest.rows_in == manifest.rows_kept + manifest.rows_rejected
-    assert scan_dataset(config).collect().height == manifest.rows_kept
+    assert scan_dataset(config.dataset).collect().height == manifest.rows_kept
     assert pl.read_parquet(config.paths.rejects).height == manifest.rows_rejected
 
 
@@ -208,8 +211,8 @@ def test_lines_and_records_give_the_same_rows(tmp_path_factory: pytest.TempPathF
     for by_line in (True, False):
         with pytest.MonkeyPatch.context() as patch:
             if not by_line:
-                patch.setattr(records.RecordReader, "_by_line", lambda self, block: None)
-                patch.setattr(Contract, "with_nulls", lambda self, rows: set())
+                patch.setattr(blocks.BlockReader, "_by_line", lambda self, block: None)
+                patch.setattr(RowChecker, "with_nulls", lambda self, rows: set())
             config = project(tmp_path_factory.mktemp("same"), data)
             try:
                 manifest = ingest(config)
@@ -234,14 +237,12 @@ def test_lines_and_records_give_the_same_rows(tmp_path_factory: pytest.TempPathF
 def test_where_blocks_end_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[list[bytes]], list[bytes]]
 ) -> None:
-    from tabtrail.reading import source
-
     lines = [f"{i}.5,{PLACES[i % 8]}{i},{i},{i * 2}".encode() for i in range(1500)]
     data = b"a,b,n,y\n" + b"\n".join(change(lines)) + b"\n"
     found = []
     for size in (8 << 20, 4096, 37):
-        monkeypatch.setattr(source, "_READ", size)
-        monkeypatch.setattr(records, "_SMALL", 256)
+        monkeypatch.setattr(compressed, "_READ", size)
+        monkeypatch.setattr(blocks, "_SMALL", 256)
         root = tmp_path / str(size)
         root.mkdir()
         config = project(root, data)

@@ -21,12 +21,16 @@ from tabtrail import pipeline
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data import partitions
-from tabtrail.data.ingest import ingest, read_manifest, scan_dataset, verify_dataset
+from tabtrail.data import rejects as rejects_module
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
+from tabtrail.data.manifest import read_manifest, verify_dataset
 from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import ConfigError, DataError, TabtrailError
 from tabtrail.progress import Progress
-from tabtrail.reading import source
-from tabtrail.reading.source import detect_code_page, readable
+from tabtrail.reading import compressed
+from tabtrail.reading.compressed import SourceFile, readable
+from tabtrail.reading.encoding import code_page_of, sample_lines
 
 
 def test_the_real_file_is_kept_row_for_row(real_project: Project) -> None:
@@ -34,7 +38,7 @@ def test_the_real_file_is_kept_row_for_row(real_project: Project) -> None:
     assert (manifest.rows_in, manifest.rows_kept, manifest.rows_rejected) == (2823, 2823, 0)
     assert manifest.partitions == {"YEAR=2003": 1000, "YEAR=2004": 1345, "YEAR=2005": 478}
     assert manifest.warnings == {"unit_price_near_msrp": 303}
-    data = scan_dataset(real_project.config()).collect()
+    data = scan_dataset(real_project.config().dataset).collect()
     assert round(data["SALES"].sum(), 2) == 10032628.85
     assert data.filter(pl.col("TERRITORY") == "NA").height == 1074
     assert data["TERRITORY"].null_count() == 0
@@ -52,7 +56,10 @@ def test_the_letters_of_the_real_file_read_right(real_project: Project) -> None:
         manifest = ingest(real_project.config(f"source.encoding={encoding}"))
         assert (manifest.encoding, manifest.replaced_characters) == ("cp850", 0)
         text = " ".join(
-            scan_dataset(real_project.config()).collect().select(pl.concat_str(pl.col(pl.String), ignore_nulls=True)).to_series()
+            scan_dataset(real_project.config().dataset)
+            .collect()
+            .select(pl.concat_str(pl.col(pl.String), ignore_nulls=True))
+            .to_series()
         )
         assert "Berguvsvägen" in text
         assert "Cataluña" in text
@@ -106,7 +113,7 @@ def test_a_line_break_in_quotes_belongs_to_its_field_and_line_numbers_stay_true(
     project.csv.write_bytes(b"\n".join(lines) + b"\n")
     ingest(project.config())
     assert pl.read_parquet(project.config().paths.rejects)["_line"].to_list() == [8]
-    assert "first\nsecond, line" in scan_dataset(project.config()).collect()["ADDRESSLINE1"].to_list()
+    assert "first\nsecond, line" in scan_dataset(project.config().dataset).collect()["ADDRESSLINE1"].to_list()
 
 
 def test_windows_line_ends_a_bom_and_no_last_line_end_make_no_difference(project: Project) -> None:
@@ -143,9 +150,9 @@ def test_stray_bytes_in_utf8_are_replaced_and_counted(project: Project) -> None:
         ("Привет, мир, улица", "cp1251"),
     ],
 )
-def test_the_code_page_is_the_one_that_gives_words(tmp_path: Path, words: str, encoding: str) -> None:
-    (tmp_path / "x.csv").write_bytes(words.encode(encoding))
-    assert words.encode(encoding).decode(detect_code_page(tmp_path / "x.csv")) == words
+def test_the_code_page_is_the_one_that_gives_words(words: str, encoding: str) -> None:
+    data = words.encode(encoding)
+    assert data.decode(code_page_of(sample_lines(lambda: iter([data])))) == words
 
 
 def set_field(column: int, value: bytes) -> Callable[[bytes], bytes]:
@@ -259,14 +266,22 @@ def test_files_that_ingest_did_not_write_are_not_read_as_data(project: Project) 
     part = next(config.paths.processed_dir.rglob("*.parquet"))
     (part.parent / "part-1.parquet").write_bytes(part.read_bytes())
     with pytest.raises(DataError, match=r"are not those of the last ingest; run `tabtrail ingest --force`"):
-        verify_dataset(config)
+        verify_dataset(config.dataset, config.ingest_digest())
     (part.parent / "part-1.parquet").unlink()
     with pytest.raises(DataError, match=r"was made with another config; run `tabtrail ingest` first"):
-        verify_dataset(project.config("contract.columns.SALES.max=3000"))
-    assert verify_dataset(project.config("model.random_state=7")).rows_kept == 2823
+        verify_dataset(
+            project.config("contract.columns.SALES.max=3000").dataset,
+            project.config("contract.columns.SALES.max=3000").ingest_digest(),
+        )
+    assert (
+        verify_dataset(
+            project.config("model.random_state=7").dataset, project.config("model.random_state=7").ingest_digest()
+        ).rows_kept
+        == 2823
+    )
     config.paths.manifest.write_text("{}")
     with pytest.raises(DataError, match=r"is not a manifest of this version"):
-        verify_dataset(config)
+        verify_dataset(config.dataset, config.ingest_digest())
 
 
 def test_an_unwritable_folder_is_a_message(project: Project) -> None:
@@ -282,7 +297,7 @@ def test_the_manifest_accounts_for_every_row_and_names_the_source(project: Proje
     assert sum(stored["partitions"].values()) == stored["rows_kept"]
     assert stored["source"] == "sales_data_sample.csv"
     assert stored["nulls"]["SALES"] == 0
-    assert read_manifest(project.config()) == manifest
+    assert read_manifest(project.config().dataset) == manifest
 
 
 def test_partitions_by_any_text_come_back_as_that_text(project: Project) -> None:
@@ -295,10 +310,10 @@ def test_partitions_by_any_text_come_back_as_that_text(project: Project) -> None
     project.csv.write_bytes(b"\n".join(lines) + b"\n")
     config = project.config("parquet.partition_by=[TERRITORY, YEAR]")
     ingest(config)
-    found = scan_dataset(config).collect()
+    found = scan_dataset(config.dataset).collect()
     assert set(texts[:-1]) <= set(found["TERRITORY"])
     assert found["TERRITORY"].null_count() == 1
-    with parquet_view(config) as connection:
+    with parquet_view(config.database) as connection:
         assert connection.sql("SELECT count(*), count(TERRITORY), count(DISTINCT TERRITORY) FROM sales").fetchall() == [
             (found.height, found.height - 1, found["TERRITORY"].drop_nulls().n_unique())
         ]
@@ -315,7 +330,7 @@ def test_a_column_that_no_one_declared_is_kept_as_text(project: Project) -> None
     lines = project.csv.read_bytes().splitlines()
     project.csv.write_bytes(b"\n".join([lines[0] + b",NOTE", *(line + b",007" for line in lines[1:])]) + b"\n")
     ingest(project.config())
-    assert scan_dataset(project.config()).collect()["NOTE"].unique().to_list() == ["007"]
+    assert scan_dataset(project.config().dataset).collect()["NOTE"].unique().to_list() == ["007"]
 
 
 FIELD = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
@@ -428,7 +443,7 @@ def test_chunks_end_where_the_rows_say_so(project: Project, monkeypatch: pytest.
     monkeypatch.setattr(partitions, "_CHUNK_ROWS", 700)
     found = []
     for size in (8 << 20, 30_000, 3_000):
-        monkeypatch.setattr(source, "_READ", size)
+        monkeypatch.setattr(compressed, "_READ", size)
         found.append(ingest(project.config()))
         assert len(list(project.config().paths.processed_dir.rglob("*.parquet"))) > 12
     assert len({manifest.data_sha256 for manifest in found}) == 1
@@ -440,9 +455,9 @@ def test_wide_text_ends_a_chunk_early(project: Project, monkeypatch: pytest.Monk
     monkeypatch.setattr(partitions, "_STEP", 64)
     digests = set()
     for size in (8 << 20, 30_000):
-        monkeypatch.setattr(source, "_READ", size)
+        monkeypatch.setattr(compressed, "_READ", size)
         manifest = ingest(project.config())
-        assert manifest.rows_kept == scan_dataset(project.config()).collect().height == 2823
+        assert manifest.rows_kept == scan_dataset(project.config().dataset).collect().height == 2823
         digests.add(manifest.data_sha256)
     assert len(digests) == 1
     assert len(list(project.config().paths.processed_dir.rglob("*.parquet"))) > 6
@@ -450,7 +465,7 @@ def test_wide_text_ends_a_chunk_early(project: Project, monkeypatch: pytest.Monk
 
 def test_statistics_are_those_of_the_kept_rows(project: Project) -> None:
     manifest = ingest(project.config())
-    data = scan_dataset(project.config()).collect()
+    data = scan_dataset(project.config().dataset).collect()
     sales = manifest.statistics["SALES"]
     assert (sales.min, sales.max) == (data["SALES"].min(), data["SALES"].max())
     assert sales.mean == pytest.approx(data["SALES"].mean())
@@ -460,8 +475,8 @@ def test_statistics_are_those_of_the_kept_rows(project: Project) -> None:
 
 
 def test_many_rejects_go_to_disk_and_come_back_in_order(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions, "_SPILL_ROWS", 50)
-    monkeypatch.setattr(source, "_READ", 30_000)
+    monkeypatch.setattr(rejects_module, "_SPILL_ROWS", 50)
+    monkeypatch.setattr(compressed, "_READ", 30_000)
     lines = project.csv.read_bytes().splitlines(keepends=True)
     bad = list(range(5, 2800, 7))
     for index in bad:
@@ -527,7 +542,7 @@ ROWS = "a,b,y\n" + "".join(f"{index},x{index},{index * 7 % 11}\n" for index in r
 def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"m1/s.csv": ROWS, "m2/s.csv": ROWS.replace("x", "z")}, "*/s.csv")
     pipeline.run_ingest(config)
-    assert [each.name for each in read_manifest(config).sources] == ["m1/s.csv", "m2/s.csv"]
+    assert [each.name for each in read_manifest(config.dataset).sources] == ["m1/s.csv", "m2/s.csv"]
     (tmp_path / "raw" / "m3").mkdir()
     (tmp_path / "raw" / "m3" / "s.csv").write_text(ROWS.replace("x", "w"))
     manifest, _ = pipeline.run_ingest(config, append=True)
@@ -552,14 +567,14 @@ def test_an_interrupted_append_leaves_rejects_and_dataset_as_they_were(tmp_path:
     assert pl.read_parquet(config.paths.rejects).height == 2
     config.paths.rejects.unlink()
     with pytest.raises(DataError, match=r"rejects.parquet is not that of the last ingest; run `tabtrail ingest --force`"):
-        verify_dataset(config)
+        verify_dataset(config.dataset, config.ingest_digest())
 
 
 def test_files_in_another_order_of_columns_give_one_dataset(tmp_path: Path) -> None:
     turned = "y,b,a\n" + "".join(",".join(reversed(line.split(","))) + "\n" for line in ROWS.replace("x", "t").splitlines()[1:])
     config = tiny(tmp_path, {"1.csv": "a,b,y\nno,x,1\n", "2.csv": turned, "3.csv": ROWS, "4.csv": turned.replace("t", "u")})
     pipeline.run_ingest(config)
-    whole = read_manifest(config)
+    whole = read_manifest(config.dataset)
     assert (whole.rows_in, whole.rows_kept, [*whole.schema]) == (61, 60, ["a", "b", "y"])
     (tmp_path / "raw" / "4.csv").rename(tmp_path / "4.csv")
     pipeline.run_ingest(config)
@@ -625,7 +640,8 @@ def test_whole_numbers_may_be_listed_and_means_beyond_doubles_are_none(tmp_path:
 
 def test_a_file_that_cannot_be_read_is_told_as_what_it_is(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"1.csv": ROWS})
-    with pytest.raises(ConfigError, match=r"paths.raw_csv: 1.csv cannot be read: Permission denied"), readable("1.csv"):
+    file = SourceFile(tmp_path / "raw" / "1.csv", "1.csv")
+    with pytest.raises(ConfigError, match=r"paths.raw_csv: 1.csv cannot be read: Permission denied"), readable(file):
         raise PermissionError(13, "Permission denied")
     pipeline.run_ingest(config)
     (config.paths.processed_dir / "mine.txt").write_text("mine")

@@ -9,17 +9,25 @@ from tests.support.projects import Project
 
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
-from tabtrail.data.ingest import ingest, read_manifest
-from tabtrail.data.profile import Profile, profile_data, profile_files, write_profile
+from tabtrail.config.tree import Config
+from tabtrail.data.ingest import ingest
+from tabtrail.data.manifest import read_manifest
+from tabtrail.data.profile import Profile, profile_files, write_profile
+from tabtrail.data.profiling import profile_data
+from tabtrail.errors import DataError
 
 DROP = "profile.outliers={factor: 1.5, columns: [QUANTITYORDERED, PRICEEACH, SALES, MSRP], action: drop}"
+
+
+def described(config: Config) -> Profile:
+    return profile_data(config.database, config.profile, model=config.model, outlier_columns=config.outlier_columns)
 
 
 def test_the_statistics_are_those_of_polars(project: Project) -> None:
     config = project.config()
     ingest(config)
     data = pl.read_parquet(config.paths.processed_dir / "**/*.parquet")
-    columns = {each.column: each for each in profile_data(config).columns}
+    columns = {each.column: each for each in described(config).columns}
     for name in ("SALES", "QUANTITYORDERED", "MSRP"):
         found, known = columns[name].numbers, data.get_column(name)
         assert found is not None
@@ -38,7 +46,7 @@ def test_the_statistics_are_those_of_polars(project: Project) -> None:
 def test_outliers_of_the_real_file_are_counted_alone_and_one_column_after_the_other(real_project: Project) -> None:
     config = real_project.config()
     ingest(config)
-    profile = profile_data(config)
+    profile = described(config)
     assert {each.column: each.sequential for each in profile.outliers} == {
         "QUANTITYORDERED": 8,
         "PRICEEACH": 0,
@@ -76,56 +84,57 @@ def test_turning_the_drop_on_ingests_anew_and_another_picture_setting_does_not(p
 def test_tables_and_json_hold_the_same(project: Project) -> None:
     config = project.config()
     ingest(config)
-    profile = profile_data(config)
-    write_profile(config, profile)
+    profile = described(config)
+    write_profile(profile, config.paths.output_dir)
     folder = config.paths.output_dir / "summary"
-    assert all(path.is_file() for path in profile_files(config))
+    assert all(path.is_file() for path in profile_files(config.paths.output_dir))
     assert Profile.from_dict(json.loads((folder / "profile.json").read_text())) == profile
     table = pl.read_parquet(folder / "numeric_descriptive_stats.parquet")
     assert table.columns[:4] == ["column", "count", "missing", "distinct"]
     assert pl.read_csv(folder / "numeric_descriptive_stats.csv", schema=table.schema).equals(table)
     groups = pl.read_parquet(folder / "grouped_stats.parquet")
     rows = groups.filter(measure="SALES", by="YEAR")["rows"].sum()
-    assert rows == profile.rows == read_manifest(config).rows_kept
+    assert rows == profile.rows == read_manifest(config.dataset).rows_kept
 
 
 def test_the_same_rows_are_drawn_however_they_are_ordered(project: Project) -> None:
     config = project.config("profile.points=50")
     ingest(config)
-    first = profile_data(config).sample
+    first = described(config).sample
     lines = project.csv.read_bytes().splitlines(keepends=True)
     project.csv.write_bytes(lines[0] + b"".join(reversed([line.rstrip(b"\r\n") + b"\n" for line in lines[1:]])))
     ingest(config)
     assert len(first["SALES"]) == 50
-    assert profile_data(config).sample == first
+    assert described(config).sample == first
 
 
 def test_odd_columns_are_described(tmp_path: Path) -> None:
     config = odd(tmp_path).config()
     ingest(config)
-    columns = {each.column: each for each in profile_data(config).columns}
+    columns = {each.column: each for each in described(config).columns}
     assert (columns["empty"].missing, columns["empty"].numbers) == (10_000, None)
     assert columns["constant"].histogram is not None
     assert columns["constant"].histogram.counts == (10_000,)
     assert columns["many"].distinct == 10_000
     assert len(columns["many"].top) == 10
-    json.dumps(asdict(profile_data(config)), allow_nan=False)
+    json.dumps(
+        asdict(described(config)),
+        allow_nan=False,
+    )
 
 
 def test_a_damaged_parquet_part_is_a_message(project: Project) -> None:
-    from tabtrail.errors import DataError
-
     config = project.config()
     ingest(config)
     next(config.paths.processed_dir.rglob("*.parquet")).write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match=r"DuckDB cannot read .*; run `tabtrail ingest --force`"):
-        profile_data(config)
+        described(config)
 
 
 def test_the_least_config_has_a_profile(tmp_path: Path) -> None:
     odd(tmp_path)
     config = load_config(tmp_path / "config_v2.yaml")
     ingest(config)
-    profile = profile_data(config)
+    profile = described(config)
     assert profile.scatter[0] == ("x", "y")
     assert profile.boxes == (("y", "many"),)

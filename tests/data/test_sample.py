@@ -59,7 +59,7 @@ def test_the_mark_is_of_that_very_file(tmp_path: Path) -> None:
     write_sample(tmp_path / "x.csv", rows=10)
     assert mark_path(tmp_path / "x.csv").is_file()
     (tmp_path / "x.csv").write_text("a real file now")
-    from tabtrail.data.ingest import is_synthetic
+    from tabtrail.data.sample import is_synthetic
     from tabtrail.system.hashes import sha256_file
 
     assert not is_synthetic(tmp_path / "x.csv", sha256_file(tmp_path / "x.csv"))

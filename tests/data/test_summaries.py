@@ -5,17 +5,24 @@ from tests.support.projects import Project
 
 from tabtrail import pipeline
 from tabtrail.config.summaries import Aggregation
+from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
-from tabtrail.data.summaries import aggregation_sql, summarise
+from tabtrail.data.summaries import aggregation_sql, summary_frames, write_summaries
 from tabtrail.data.warehouse import build_database, promotions_file, query, refresh_result_tables
 from tabtrail.errors import DataError, UsageError
 from tabtrail.pipeline import run_eda
 
 
+def summaries(config: Config) -> dict[str, pl.DataFrame]:
+    frames = summary_frames(config.aggregations, config.database)
+    write_summaries(frames, config.paths.output_dir)
+    return frames
+
+
 def test_the_summaries_of_the_real_file_are_the_known_figures(real_project: Project) -> None:
     config = real_project.config()
     ingest(config)
-    frames = summarise(config, synthetic=False)
+    frames = summaries(config)
     assert frames["by_productline"].rows()[0][:2] == ("Classic Cars", 3919615.66)
     assert frames["by_productline"]["lines"].sum() == 2823
     assert frames["top_countries"].rows()[0][:2] == ("USA", 3627982.83)
@@ -30,8 +37,8 @@ def test_the_summaries_of_the_real_file_are_the_known_figures(real_project: Proj
 def test_csv_parquet_and_database_agree(project: Project) -> None:
     config = project.config()
     ingest(config)
-    rows = build_database(config)
-    frames = summarise(config, synthetic=True)
+    rows = build_database(config.database)
+    frames = summaries(config)
     folder = config.paths.output_dir / "summary"
     for name, frame in frames.items():
         assert pl.read_parquet(folder / f"{name}.parquet").equals(frame)
@@ -46,11 +53,12 @@ def test_a_further_aggregation_needs_the_yaml_alone(project: Project) -> None:
         "aggregations=[{name: by_deal, group_by: [DEALSIZE, TERRITORY], measures: {median_sales: median(SALES), n: count},"
         " order_by: n desc, limit: 3, plot: bar}]"
     )
-    ingest(config)
-    frames = summarise(config, synthetic=False)
-    assert frames["by_deal"].columns == ["DEALSIZE", "TERRITORY", "median_sales", "n"]
-    assert frames["by_deal"].height == 3
-    assert frames["by_deal"]["n"].is_sorted(descending=True)
+    pipeline.run_ingest(config)
+    run_eda(config)
+    frame = pl.read_parquet(config.paths.output_dir / "summary" / "by_deal.parquet")
+    assert frame.columns == ["DEALSIZE", "TERRITORY", "median_sales", "n"]
+    assert frame.height == 3
+    assert frame["n"].is_sorted(descending=True)
     assert (config.paths.output_dir / "plots" / "by_deal.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -69,21 +77,21 @@ def test_a_damaged_or_locked_database_is_rebuilt(project: Project) -> None:
     ingest(config)
     config.paths.duckdb_file.parent.mkdir()
     config.paths.duckdb_file.write_bytes(b"this is no database")
-    assert build_database(config) == 2823
+    assert build_database(config.database) == 2823
     with duckdb.connect(str(config.paths.duckdb_file)):
-        assert build_database(config) == 2823
+        assert build_database(config.database) == 2823
 
 
 def test_a_damaged_table_of_results_is_left_out_of_the_database(project: Project) -> None:
     config = project.config()
     pipeline.run_ingest(config)
-    table = promotions_file(config)
+    table = promotions_file(config.paths.output_dir)
     table.parent.mkdir(parents=True)
     table.write_bytes(b"PAR1 and no more")
-    assert build_database(config) == 2823
-    refresh_result_tables(config)
+    assert build_database(config.database) == 2823
+    refresh_result_tables(config.database)
     with pytest.raises(UsageError, match="promotions"):
-        query(config, "SELECT * FROM promotions")
+        query(config.paths.duckdb_file, "SELECT * FROM promotions")
 
 
 def test_a_damaged_parquet_part_is_a_message_with_its_remedy(project: Project) -> None:
@@ -91,7 +99,7 @@ def test_a_damaged_parquet_part_is_a_message_with_its_remedy(project: Project) -
     ingest(config)
     next(config.paths.processed_dir.rglob("*.parquet")).write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match=r"DuckDB cannot read .*; run `tabtrail ingest --force`"):
-        build_database(config)
+        build_database(config.database)
 
 
 def test_summaries_before_any_ingest_say_what_to_run(project: Project) -> None:

@@ -16,7 +16,8 @@ from tests.support.projects import Project
 
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
 from tabtrail.errors import ConfigError, DataError, EngineError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, worker_count
@@ -49,7 +50,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def table_of(config: Config) -> Table:
     ingest(config)
-    return load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    return load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
 
 
 def test_every_engine_gives_the_results_of_a_plain_loop(engine: Engine) -> None:

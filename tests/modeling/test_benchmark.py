@@ -4,7 +4,8 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from tests.support.projects import ONE_CANDIDATE, Project, Trained
 
-from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import list_candidates
@@ -15,7 +16,7 @@ from tabtrail.modeling.table import Table, load_table, needed_columns
 def table_of(project: Project, *overrides: str) -> Table:
     config = project.config(*overrides)
     ingest(config)
-    return load_table(config, scan_dataset(config).collect())
+    return load_table(config, scan_dataset(config.dataset).collect())
 
 
 def test_the_scores_are_scikit_learns() -> None:
@@ -118,14 +119,14 @@ def test_strata_may_look_at_any_column_of_the_dataset(project: Project) -> None:
     overrides = (*ONE_CANDIDATE, "intervals.by=null", 'model.strata={shipped: STATUS == "Shipped", early: YEAR == 2003}')
     config = project.config(*overrides)
     ingest(config)
-    table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
     assert set(table.strata) == {"shipped", "early"}
 
 
 def test_a_single_group_too_few_rows_and_a_constant_target_are_refused(project: Project) -> None:
     config = project.config(*ONE_CANDIDATE)
     ingest(config)
-    data = scan_dataset(config).collect()
+    data = scan_dataset(config.dataset).collect()
     for bad, message in (
         (data.with_columns(ORDERNUMBER=pl.lit(1)), r"1 distinct split keys cannot give a test part and 5 folds"),
         (data.head(4), r"4 rows with . distinct split keys"),
@@ -141,7 +142,7 @@ def test_missing_numbers_an_empty_column_and_one_category_are_fitted(project: Pr
     )
     ingest(config)
     data = (
-        scan_dataset(config)
+        scan_dataset(config.dataset)
         .collect()
         .with_columns(
             MSRP=pl.lit(None, pl.Int64),

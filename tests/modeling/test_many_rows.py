@@ -15,7 +15,8 @@ from tests.support.projects import ONE_CANDIDATE, Project
 
 from tabtrail import pipeline
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import ingest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
 from tabtrail.errors import CapacityError, DataError
 from tabtrail.modeling.benchmark import FULL, run_benchmark, run_tasks
 from tabtrail.modeling.candidates import list_candidates
@@ -29,7 +30,7 @@ DISTINCT = {"PRODUCTLINE": 7, "COUNTRY": 19, "DEALSIZE": 3}
 
 def table_of(config: Config) -> Table:
     ingest(config)
-    return load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    return load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
 
 
 @given(
@@ -106,7 +107,7 @@ def test_a_run_with_a_cap_says_what_it_chose_on(project: Project) -> None:
 def test_models_get_the_very_values_of_the_dataset_from_the_small_table(project: Project) -> None:
     config = project.config()
     table = table_of(config)
-    data = scan_dataset(config).select(needed_columns(config)).collect()[table.row]
+    data = scan_dataset(config.dataset).select(needed_columns(config)).collect()[table.row]
     assert table.x.equals(feature_frame(data, config.number_inputs, config.model.text_features))
     assert table.numbers["PRICEEACH"].dtype == np.float64
     assert table.numbers["QUANTITYORDERED"].dtype == np.float32

@@ -59,9 +59,9 @@ def test_the_next_one_takes_the_place_of_a_model_that_fails(project: Project) ->
 def test_a_benchmark_without_a_deployable_model_is_refused(project: Project) -> None:
     config = project.config(*TWO)
     pipeline.run_ingest(config)
-    from tabtrail.data.ingest import scan_dataset
+    from tabtrail.data.dataset import scan_dataset
 
-    table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
     failed = Parity(1e-5, {"data": Tried(10, 0, 0.5, 0.5, "data row 3")})
     with pytest.raises(
         ParityError, match=r"no candidate is deployable; LightGBM: .* by 0.5 .* on data row 3; allowed is 1e-05"

@@ -87,7 +87,7 @@ def test_a_sweep_has_a_status_for_every_segment_a_table_and_sums_that_are_compar
     table = pl.read_parquet(folder / "sales_ts_risk_ranking.parquet")
     assert table.equals(pl.read_csv(folder / "sales_ts_risk_ranking.csv", schema=table.schema))
     assert table.get_column("forecast_total").is_sorted(descending=True)
-    assert query(config, "SELECT count(*) FROM segment_risks")[1] == [(8,)]
+    assert query(config.paths.duckdb_file, "SELECT count(*) FROM segment_risks")[1] == [(8,)]
     assert not pipeline.run_eda(config), "the sweep's table made the database stale"
     client = mlflow.MlflowClient(config.mlflow.tracking_uri)
     experiment = client.get_experiment_by_name("sales_risk")
@@ -209,7 +209,7 @@ def test_the_champions_error_over_time_has_a_trend_and_the_period_by_which_a_ret
     assert found["honest"] is False
     assert len(found["cusum"]) == len(found["error"]) == len(found["periods"])
     assert (project.root / "output" / "timeseries" / "sales_champion_error.png").is_file()
-    assert query(project.config(), "SELECT count(*) FROM predictions")[1] == [(2823,)]
+    assert query(project.config().paths.duckdb_file, "SELECT count(*) FROM predictions")[1] == [(2823,)]
 
 
 def test_an_error_that_doubles_is_due_for_a_retrain_and_a_steady_one_is_not(project: Project) -> None:

@@ -206,7 +206,7 @@ def test_the_history_is_complete_in_order_and_chained(story: Story, entries: lis
 
 
 def test_the_history_is_a_table_in_duckdb(story: Story, entries: list[Entry]) -> None:
-    names, rows = query(story.config(), "SELECT * FROM promotions ORDER BY number")
+    names, rows = query(story.config().paths.duckdb_file, "SELECT * FROM promotions ORDER BY number")
     assert len(rows) == len(entries)
     table = [dict(zip(names, row, strict=True)) for row in rows]
     assert [row["action"] for row in table] == [entry.action for entry in entries]

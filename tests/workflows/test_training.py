@@ -132,15 +132,15 @@ def test_slices_tell_where_the_champion_errs_and_leave_small_ones_out(trained: T
 
 
 def test_the_runs_can_be_asked_in_sql(trained: Trained) -> None:
-    names, rows = query(trained.config, "SELECT candidate, cv_rmse FROM runs ORDER BY 2")
+    names, rows = query(trained.config.paths.duckdb_file, "SELECT candidate, cv_rmse FROM runs ORDER BY 2")
     assert names == ["candidate", "cv_rmse"]
     assert rows == [(row.candidate, row.cv_rmse) for row in trained.report.leaderboard.candidates]
-    _, folds = query(trained.config, "SELECT candidate, avg(rmse) FROM folds GROUP BY 1 ORDER BY 2, 1")
+    _, folds = query(trained.config.paths.duckdb_file, "SELECT candidate, avg(rmse) FROM folds GROUP BY 1 ORDER BY 2, 1")
     assert dict(folds) == pytest.approx(dict(rows), rel=1e-6)
-    (parameters,) = query(trained.config, "SELECT params FROM runs WHERE candidate = 'CatBoost'")[1][0]
+    (parameters,) = query(trained.config.paths.duckdb_file, "SELECT params FROM runs WHERE candidate = 'CatBoost'")[1][0]
     assert json.loads(parameters)["iterations"] == 400
-    assert query(trained.config, "SELECT count(*) FROM sales")[1] == [(trained.report.manifest.rows_kept,)]
-    assert query(trained.config, "SELECT count(*) FROM error_slices")[1][0][0] > 20
+    assert query(trained.config.paths.duckdb_file, "SELECT count(*) FROM sales")[1] == [(trained.report.manifest.rows_kept,)]
+    assert query(trained.config.paths.duckdb_file, "SELECT count(*) FROM error_slices")[1][0][0] > 20
 
 
 def test_sql_prints_a_table_or_json(trained: Trained) -> None:
@@ -178,17 +178,17 @@ def test_sql_does_not_let_the_data_steer_the_terminal(trained: Trained) -> None:
 def test_sql_changes_nothing_and_reads_nothing_else(trained: Trained, statement: str) -> None:
     before = trained.project.tree()
     with pytest.raises(UsageError, match="the SQL cannot be run"):
-        query(trained.config, statement)
+        query(trained.config.paths.duckdb_file, statement)
     assert trained.project.tree() == before
 
 
 def test_sql_without_a_database_or_on_a_damaged_one_is_one_message(project: Project) -> None:
     with pytest.raises(DataError, match=r"there is no database .* run `tabtrail run`"):
-        query(project.config(), "SELECT 1")
+        query(project.config().paths.duckdb_file, "SELECT 1")
     project.config().paths.duckdb_file.parent.mkdir()
     project.config().paths.duckdb_file.write_bytes(b"not a database" * 1000)
     with pytest.raises(DataError, match=r"cannot be opened .*`tabtrail eda --force` makes it anew"):
-        query(project.config(), "SELECT 1")
+        query(project.config().paths.duckdb_file, "SELECT 1")
 
 
 def test_training_keeps_the_summaries_fresh_and_eda_keeps_the_runs(trained: Trained, tmp_path: Path) -> None:

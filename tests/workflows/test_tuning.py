@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from tests.support.projects import Project
 
 from tabtrail import pipeline
-from tabtrail.data.ingest import verify_dataset
+from tabtrail.data.manifest import verify_dataset
 from tabtrail.errors import UsageError
 from tabtrail.progress import SILENT
 from tabtrail.project.paths import tuned_path
@@ -36,7 +36,14 @@ def ingested(project: Project) -> Project:
 
 def search(project: Project, *names: str, trials: int, seconds: float | None = None) -> dict[str, dict[str, object]]:
     config = project.config(*FAST)
-    return tune(config, verify_dataset(config), list(names), trials=trials, seconds=seconds, progress=SILENT)
+    return tune(
+        config,
+        verify_dataset(config.dataset, config.ingest_digest()),
+        list(names),
+        trials=trials,
+        seconds=seconds,
+        progress=SILENT,
+    )
 
 
 def study_of(project: Project) -> optuna.Study:

@@ -20,7 +20,7 @@ from tabtrail.errors import ReproductionError, UsageError, missing_modules, repo
 
 if TYPE_CHECKING:
     from tabtrail.config.tree import Config
-    from tabtrail.data.ingest import Manifest
+    from tabtrail.data.manifest import Manifest
     from tabtrail.forecast.result import SegmentResult
     from tabtrail.forecast.sweep import Sweep
     from tabtrail.modeling.leaderboard import Leaderboard, Row
@@ -150,7 +150,7 @@ def eda(
 
     with _progress(quiet) as progress:
         pipeline.run_eda(loaded, force=force, progress=progress)
-    files = [loaded.paths.duckdb_file, *summary_files(loaded)]
+    files = [loaded.paths.duckdb_file, *summary_files(loaded.aggregations, loaded.paths.output_dir)]
     if as_json:
         print_json({"files": [str(path) for path in files]})
         return
@@ -191,7 +191,7 @@ def profile(
     outliers = [[o.column, _short(o.low), _short(o.high), f"{o.below + o.above:,}", f"{o.sequential:,}"] for o in found.outliers]
     title = f"rows beyond {found.outlier_factor:g} × the interquartile range ({found.outlier_action})"
     print_table(title, ["column", "below", "or above", "rows", "one after the other"], outliers)
-    for path in profile_files(loaded):
+    for path in profile_files(loaded.paths.output_dir):
         typer.echo(_relative(path))
 
 
@@ -229,14 +229,21 @@ def tune(
     """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
     require_extra("tune", "optuna")
     loaded = _load(config, set_)
-    from tabtrail.data.ingest import verify_dataset
+    from tabtrail.data.manifest import verify_dataset
     from tabtrail.project.lock import project_lock
     from tabtrail.workflows.names import check_names
     from tabtrail.workflows.tune import tune as search
 
     check_names(loaded)
     with _progress(quiet) as progress, project_lock(loaded, "tune", progress):
-        best = search(loaded, verify_dataset(loaded), candidates or [], trials=trials, seconds=seconds, progress=progress)
+        best = search(
+            loaded,
+            verify_dataset(loaded.dataset, loaded.ingest_digest()),
+            candidates or [],
+            trials=trials,
+            seconds=seconds,
+            progress=progress,
+        )
     if as_json:
         print_json(best)
         return
@@ -344,7 +351,7 @@ def sql(
     loaded = _load(config, set_)
     from tabtrail.data.warehouse import query as run_query
 
-    names, rows = run_query(loaded, query)
+    names, rows = run_query(loaded.paths.duckdb_file, query)
     if as_json:
         print_json([dict(zip(names, map(_plain, row), strict=True)) for row in rows])
     else:

@@ -23,6 +23,7 @@ from tabtrail.config.data import (
     check_parquet,
     check_paths,
 )
+from tabtrail.config.dataset import Database, Dataset, TableRules
 from tabtrail.config.file import KeyPath, Places, dotted
 from tabtrail.config.forecast import Risk, check_risk
 from tabtrail.config.model import (
@@ -159,6 +160,23 @@ class Config(Section):
         for name in self.cleaning.derived_columns:
             rules.setdefault(name, ColumnRule("int"))
         return rules
+
+    @property
+    def dataset(self) -> Dataset:
+        """Where the dataset lies."""
+        columns, paths = self.columns, self.paths
+        keys = {name: columns.kind(name) for name in self.parquet.partition_by}
+        return Dataset(paths.processed_dir, paths.manifest, paths.rejects, keys)
+
+    @property
+    def database(self) -> Database:
+        """Where the DuckDB file lies, and what it holds."""
+        return Database(self.paths.duckdb_file, self.duckdb.table, self.dataset, self.paths.output_dir)
+
+    @property
+    def table_rules(self) -> TableRules:
+        """How rows of the source become rows of the dataset."""
+        return TableRules(self.source, self.cleaning, self.contract, self.columns, self.model.target)
 
     @property
     def outlier_columns(self) -> tuple[str, ...]:

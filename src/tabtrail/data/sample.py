@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tabtrail.errors import UsageError
-from tabtrail.reading.source import MARK_SUFFIX
-from tabtrail.system.files import atomic_file, write_json
+from tabtrail.reading.find import MARK_SUFFIX
+from tabtrail.system.files import atomic_file, read_json, write_json
 from tabtrail.system.hashes import sha256_file
 
 ROWS = 2823
@@ -75,8 +75,14 @@ _CAP = 100.0
 
 
 def mark_path(csv_path: Path) -> Path:
-    """Return the mark beside a CSV that says it is synthetic."""
+    """Path of the mark beside a CSV that says it is synthetic."""
     return csv_path.with_name(csv_path.name + MARK_SUFFIX)
+
+
+def is_synthetic(csv_path: Path, sha256: str) -> bool:
+    """Tell whether this very file was written by `tabtrail sample`, which leaves a mark with the file's sha256 beside it."""
+    mark = read_json(mark_path(csv_path))
+    return mark is not None and mark.get("sha256") == sha256
 
 
 def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool = False) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 import duckdb
 
+from tabtrail.config.dataset import Database, Dataset
 from tabtrail.config.summaries import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE
-from tabtrail.config.tree import Config
 from tabtrail.errors import DataError, TabtrailError, UsageError
 from tabtrail.system.files import TEMPORARY, atomic_file, make_folder
 
 _DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+_HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
 
 
 def quoted(name: str) -> str:
@@ -23,117 +24,109 @@ def quoted(name: str) -> str:
 
 
 @contextmanager
-def parquet_view(config: Config) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yield an in-memory connection in which the configured table is a view over the Parquet layer (no lock on any file)."""
+def parquet_view(database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield an in-memory connection in which the dataset's table is a view over the Parquet layer (no lock on any file)."""
     with duckdb.connect() as connection:
-        connection.execute(f"CREATE VIEW {quoted(config.duckdb.table)} AS {_select(config)}")
+        connection.execute(f"CREATE VIEW {quoted(database.table)} AS {_select(database.dataset)}")
         yield connection
 
 
-def build_database(config: Config) -> int:
+def build_database(database: Database) -> int:
     """Rebuild the DuckDB file from the Parquet layer beside the old one, swap it in, and return the number of rows.
 
-    The old file is never opened, so a locked, stale or damaged one is no obstacle.
+    The old file is never opened, so it may be locked, stale or damaged.
     """
-    scratch = _scratch(config)
+    scratch = _scratch(database.file)
     try:
         built = scratch / "built.duckdb"
         with duckdb.connect(str(built)) as connection:
-            connection.execute(f"CREATE TABLE {quoted(config.duckdb.table)} AS {_select(config)}")
-            _load_results(config, connection)
-            rows = connection.execute(f"SELECT count(*) FROM {quoted(config.duckdb.table)}").fetchone()
-        with atomic_file(config.paths.duckdb_file) as temporary:
+            connection.execute(f"CREATE TABLE {quoted(database.table)} AS {_select(database.dataset)}")
+            _load_results(database.output_dir, connection)
+            rows = connection.execute(f"SELECT count(*) FROM {quoted(database.table)}").fetchone()
+        with atomic_file(database.file) as temporary:
             shutil.copyfile(built, temporary)
     except duckdb.Error as error:
         if "No space left" in str(error) or "File too large" in str(error):
-            raise TabtrailError(
-                f"cannot write in {config.paths.duckdb_file.parent}: the disk is full; make room there"
-            ) from error
-        raise DataError(f"DuckDB cannot read {config.paths.processed_dir}: {error}; run `tabtrail ingest --force`") from error
+            raise TabtrailError(f"cannot write in {database.file.parent}: the disk is full; make room there") from error
+        raise unreadable(database.dataset, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return int(rows[0]) if rows else 0
 
 
-def benchmark_table_files(config: Config) -> dict[str, Path]:
-    """Return the Parquet file of each table of the benchmark."""
-    return {name: config.paths.output_dir / "metrics" / f"{name}.parquet" for name in BENCHMARK_TABLES}
-
-
-def promotions_file(config: Config) -> Path:
-    """Return the Parquet file of the table `promotions`."""
-    return config.paths.output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
-
-
-def risk_table_files(config: Config) -> dict[str, Path]:
-    """Return the Parquet file of the ranked table of the last sweep, where there was one, as a table."""
-    found = sorted((config.paths.output_dir / "timeseries").glob("*_ts_risk_ranking.parquet"))
-    return {RISK_TABLE: found[0]} if found else {}
-
-
-def refresh_result_tables(config: Config) -> None:
-    """Bring the tables of results into the database: into a copy of the one that is there, or a new one, swapped in."""
-    scratch = _scratch(config)
+def refresh_result_tables(database: Database) -> None:
+    """Bring the tables of results into the database: into a copy of the present one, or a new one, swapped in."""
+    scratch = _scratch(database.file)
     try:
         copy = scratch / "copy.duckdb"
-        shutil.copyfile(config.paths.duckdb_file, copy)
+        shutil.copyfile(database.file, copy)
         with duckdb.connect(str(copy)) as connection:
-            _load_results(config, connection)
-        with atomic_file(config.paths.duckdb_file) as temporary:
+            _load_results(database.output_dir, connection)
+        with atomic_file(database.file) as temporary:
             shutil.copyfile(copy, temporary)
     except (OSError, duckdb.Error):
-        build_database(config)
+        build_database(database)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _load_results(config: Config, connection: duckdb.DuckDBPyConnection) -> None:
-    tables = {**benchmark_table_files(config), PROMOTIONS_TABLE: promotions_file(config), **risk_table_files(config)}
+def benchmark_table_files(output_dir: Path) -> dict[str, Path]:
+    """Return the Parquet file of each table of the benchmark."""
+    return {name: output_dir / "metrics" / f"{name}.parquet" for name in BENCHMARK_TABLES}
+
+
+def promotions_file(output_dir: Path) -> Path:
+    """Path of the Parquet file of the table `promotions`."""
+    return output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
+
+
+def _risk_table_files(output_dir: Path) -> dict[str, Path]:
+    """Return the Parquet file of the ranked table of the last sweep, where there was one, as a table."""
+    found = sorted((output_dir / "timeseries").glob("*_ts_risk_ranking.parquet"))
+    return {RISK_TABLE: found[0]} if found else {}
+
+
+def _load_results(output_dir: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    tables = {**benchmark_table_files(output_dir), PROMOTIONS_TABLE: promotions_file(output_dir), **_risk_table_files(output_dir)}
     for name, path in tables.items():
         if path.is_file():
             source = str(path).replace("'", "''")
             try:
                 connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM read_parquet('{source}')")
-            except duckdb.Error:  # damaged: what writes it writes it anew, and the data must not wait for that
+            except duckdb.Error:  # damaged: its own stage writes it again, and the data must not wait for that
                 connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
 
 
-def check_database(config: Config) -> int:
+def check_database(database: Database) -> int:
     """Read every block of the database and return the rows of the dataset's table.
 
-    Raises `DataError` for a file that is damaged, no database, or without that table.
+    Raises `DataError` for a file that is damaged, not a database, or without that table.
     """
-    path, own = config.paths.duckdb_file, config.duckdb.table
-    tables = [str(row[0]) for row in query(config, "SELECT table_name FROM information_schema.tables")[1]]
+    path, own = database.file, database.table
+    tables = [str(row[0]) for row in query(path, "SELECT table_name FROM information_schema.tables")[1]]
     if own not in tables:
-        raise DataError(f"{path} has no table {own}; `tabtrail eda --force` makes it anew")
+        raise DataError(f"{path} has no table {own}; `tabtrail eda --force` rebuilds it")
     # The hash of every row, so that every block is read: a count comes from the file's metadata.
     sql = "SELECT count(*), bit_xor(hash(each)) FROM {} AS each"
-    return {name: int(query(config, sql.format(quoted(name)))[1][0][0]) for name in tables}[own]
+    return {name: int(query(path, sql.format(quoted(name)))[1][0][0]) for name in tables}[own]
 
 
-def _scratch(config: Config) -> Path:
-    """Make a folder beside the database, where the lock's next holder finds what a killed process left."""
-    folder = config.paths.duckdb_file.parent
-    make_folder(folder)
-    return Path(tempfile.mkdtemp(dir=folder, prefix=f".{config.paths.duckdb_file.name}{TEMPORARY}"))
-
-
-def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Run one SQL statement on the database, which nothing can change, and return column names and rows.
+def query(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Run one SQL statement on a database file, which nothing can change, and return column names and rows.
 
     No file but the database can be read or written. Raises `UsageError` for SQL that fails, `DataError` for a database that
     is missing or damaged.
     """
-    path = config.paths.duckdb_file
     if not sql.strip(" \t\n;"):
         raise UsageError("there is no SQL in that; write one statement, as 'SELECT candidate, cv_rmse FROM runs'")
-    if not path.is_file():
-        raise DataError(f"there is no database {path}; run `tabtrail run` (or `tabtrail eda`) first")
+    if not database.is_file():
+        raise DataError(f"there is no database {database}; run `tabtrail run` (or `tabtrail eda`) first")
     try:
-        connection = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
+        connection = duckdb.connect(str(database), read_only=True, config={"enable_external_access": "false"})
     except duckdb.Error as error:
-        raise DataError(f"{path} cannot be opened ({str(error).splitlines()[0]}); `tabtrail eda --force` makes it anew") from None
+        raise DataError(
+            f"{database} cannot be opened ({str(error).splitlines()[0]}); `tabtrail eda --force` rebuilds it"
+        ) from None
     with connection:
         try:
             cursor = connection.execute(sql)
@@ -141,18 +134,25 @@ def query(config: Config, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             return names, cursor.fetchall() if names else []
         except _DAMAGED as error:
             shown = str(error).splitlines()[0][:300]
-            raise DataError(f"{path} is damaged ({shown}); `tabtrail eda --force` makes it anew") from None
+            raise DataError(f"{database} is damaged ({shown}); `tabtrail eda --force` rebuilds it") from None
         except duckdb.Error as error:
             raise UsageError(f"the SQL cannot be run: {error}") from None
 
 
-def _select(config: Config) -> str:
-    pattern = str(config.paths.processed_dir / "**" / "*.parquet").replace("'", "''")
-    keys = config.parquet.partition_by
-    if not keys:
+def unreadable(dataset: Dataset, error: duckdb.Error) -> DataError:
+    """Return the error for a dataset that DuckDB cannot read."""
+    return DataError(f"DuckDB cannot read {dataset.folder}: {error}; run `tabtrail ingest --force`")
+
+
+def _scratch(file: Path) -> Path:
+    """Make a folder beside the database, where the lock's next holder finds what a killed process left."""
+    make_folder(file.parent)
+    return Path(tempfile.mkdtemp(dir=file.parent, prefix=f".{file.name}{TEMPORARY}"))
+
+
+def _select(dataset: Dataset) -> str:
+    pattern = str(dataset.folder / "**" / "*.parquet").replace("'", "''")
+    if not dataset.keys:
         return f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = false)"
-    types = ", ".join(f"{quoted(name)}: {_HIVE_TYPE[config.column_kind(name)]}" for name in keys)
+    types = ", ".join(f"{quoted(name)}: {_HIVE_TYPE[kind]}" for name, kind in dataset.keys.items())
     return f"SELECT * FROM read_parquet('{pattern}', hive_partitioning = true, hive_types = {{{types}}})"
-
-
-_HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}

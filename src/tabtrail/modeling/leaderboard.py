@@ -9,7 +9,7 @@ import numpy as np
 from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import columns_of
-from tabtrail.data.ingest import Manifest
+from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import Scores, rounded
 

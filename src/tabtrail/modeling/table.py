@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import columns_of, parse_expression
-from tabtrail.data.checks import to_polars
+from tabtrail.data.polars_expressions import to_polars
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.sampling import sample_rows

@@ -16,13 +16,13 @@ from typing import Any, Literal
 from tabtrail import __version__
 from tabtrail.bundle.load import load_bundle
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import read_manifest, verify_dataset
+from tabtrail.data.manifest import read_manifest, verify_dataset
 from tabtrail.data.warehouse import check_database
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
 from tabtrail.project.lock import is_held, leftovers, read_owner
 from tabtrail.project.paths import report_path
 from tabtrail.project.status import status
-from tabtrail.reading.source import find_sources
+from tabtrail.reading.find import find_sources
 from tabtrail.system.files import move_aside
 
 _LEAST_BYTES = 200_000_000
@@ -84,7 +84,7 @@ def _store_and_bundle(config: Config, *, started: bool) -> Iterator[Check]:
 def read_manifest_or_none(config: Config) -> Any:
     """Return the manifest, None where there is none that can be read."""
     try:
-        return read_manifest(config)
+        return read_manifest(config.dataset)
     except TabtrailError:
         return None
 
@@ -202,7 +202,7 @@ def _input(config: Config) -> Check:
 
 def _sources(config: Config) -> list[Path]:
     try:
-        return list(find_sources(config).values())
+        return list(find_sources(config.paths.raw_csv, config.root).values())
     except TabtrailError:
         return []
 
@@ -211,7 +211,7 @@ def _dataset(config: Config) -> Check:
     if not config.paths.manifest.exists():
         return Check("dataset", "note", "there is none yet", "tabtrail ingest")
     try:
-        manifest = verify_dataset(config)
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
     except TabtrailError as error:
         return Check("dataset", "broken", str(error), "tabtrail ingest --force")
     return Check("dataset", "ok", f"{manifest.rows_kept:,} rows, every file has the hash of its manifest")
@@ -222,7 +222,7 @@ def _database(config: Config, *, started: bool) -> Check:
     if not path.is_file():
         return Check("database", "note", f"there is no {path} yet", "tabtrail eda" if started else "tabtrail run")
     try:
-        rows = check_database(config)
+        rows = check_database(config.database)
     except TabtrailError as error:
         return Check("database", "broken", str(error), "tabtrail eda --force")
     return Check("database", "ok", f"it opens, and table {config.duckdb.table} has {rows:,} rows")

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from tabtrail.bundle.load import load_bundle
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest, ingested_key, source_key
+from tabtrail.data.ingest import ingested_key, source_key
+from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import profile_files
 from tabtrail.data.summaries import summary_files
 from tabtrail.data.warehouse import benchmark_table_files
@@ -129,7 +130,7 @@ def profile_stage(config: Config, manifest: Manifest) -> Stage:
 def report_stage(config: Config) -> Stage:
     """Return the stage from the results of the others to the page for people."""
     shown = [leaderboard_path(config), shap_path(config), config.paths.manifest]
-    shown += [profile_files(config)[0], *benchmark_table_files(config).values()]
+    shown += [profile_files(config.paths.output_dir)[0], *benchmark_table_files(config.paths.output_dir).values()]
     shown += sorted((config.paths.output_dir / "timeseries").glob("*.json"))
     known = {
         "shown": {str(path): sha256_file(path) for path in shown if path.is_file()},
@@ -177,7 +178,10 @@ def tuned_candidates(config: Config) -> dict[str, Any]:
 
 def eda_outputs(config: Config) -> dict[str, str]:
     """Return the files that summaries and database leave, with their sha256."""
-    return {str(path): sha256_file(path) for path in (config.paths.duckdb_file, *summary_files(config))}
+    return {
+        str(path): sha256_file(path)
+        for path in (config.paths.duckdb_file, *summary_files(config.aggregations, config.paths.output_dir))
+    }
 
 
 def _record(config: Config, name: str) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest, read_manifest, verify_dataset
+from tabtrail.data.manifest import Manifest, read_manifest, verify_dataset
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.project.lock import Owner, is_held, read_owner
 from tabtrail.project.stages import (
@@ -18,7 +18,7 @@ from tabtrail.project.stages import (
     train_stage,
     tuned_candidates,
 )
-from tabtrail.reading.source import find_sources
+from tabtrail.reading.find import find_sources
 
 _AFTER_INGEST = ("eda", "profile", "train", "report")
 
@@ -71,7 +71,7 @@ def status(config: Config) -> Status:
 
 def _stages(config: Config) -> tuple[StageStatus, ...]:
     try:
-        find_sources(config)
+        find_sources(config.paths.raw_csv, config.root)
     except ConfigError as error:
         return tuple(StageStatus(name, (Reason("input", str(error)),)) for name in ("ingest", *_AFTER_INGEST))
     first = StageStatus("ingest", tuple(ingest_stage(config).reasons()))
@@ -98,4 +98,4 @@ def _after(config: Config, ingested: StageStatus) -> Iterable[StageStatus]:
 
 def _manifest(config: Config, ingested: StageStatus) -> Manifest:
     """A stale dataset is told by its own stage; the others are compared with what it was."""
-    return verify_dataset(config) if ingested.fresh else read_manifest(config)
+    return verify_dataset(config.dataset, config.ingest_digest()) if ingested.fresh else read_manifest(config.dataset)

@@ -1,4 +1,4 @@
-"""Which encoding a file is in: by what its bytes above 127 read like, never by what merely decodes."""
+"""Which encoding a file is in: the one in which its bytes above 127 read like words. Nearly any bytes decode as a code page."""
 
 import codecs
 import re
@@ -11,9 +11,11 @@ Chunks = Callable[[], Iterator[bytes]]
 """Reads the source again from its start, decompressed."""
 
 _SAMPLE_BYTES = 2 << 20
+# Text in a code page has hardly a valid multi-byte sequence; UTF-8 that a tool damaged has few invalid ones.
 _MIN_UTF8_SHARE = 0.9
+# A wrong code page turns most letters into signs (plausibility near 0), the right one few (near 1): half way between.
 _CLEARLY_BETTER = 0.5
-# Ordered by how often they are met; a tie goes to the first.
+# Ordered by how often they occur; a tie goes to the first.
 CODE_PAGES = ("cp1252", "cp850", "cp437", "iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Bytes above 127, and single ones between them.
@@ -26,7 +28,7 @@ def mark_of(start: bytes) -> str | None:
 
 
 def codec_name(configured: str) -> str:
-    """Return Python's name of a configured text encoding, or raise `ConfigError` with the nearest one that there is."""
+    """Return Python's name of a configured text encoding. Raises `ConfigError` with the nearest known one."""
     try:
         name = codecs.lookup(configured).name
         "".encode(name)
@@ -38,18 +40,18 @@ def codec_name(configured: str) -> str:
 
 
 def detect_encoding(chunks: Chunks) -> str:
-    """Return UTF-8 where what is not ASCII reads as UTF-8 in the first megabytes of it, else see `detect_code_page`."""
+    """Return UTF-8 where the first megabytes of lines with bytes above 127 are UTF-8, else as `code_page_of` does."""
     sample = sample_lines(chunks)
-    return "utf-8" if _is_utf8([sample]) else code_page_of(sample)
+    return "utf-8" if is_utf8([sample]) else code_page_of(sample)
 
 
 def check_code_page(name: str, configured: str, chunks: Chunks) -> str | None:
-    """Return a note where the bytes read somewhat more like words in another encoding than the configured one.
+    """Return a note where the bytes read somewhat more like words in another encoding than in the configured one.
 
-    Raises `DataError` where they do so clearly.
+    Raises `DataError` where they clearly do.
     """
     sample = sample_lines(chunks)
-    better = "utf-8" if _is_utf8([sample]) and _is_utf8(chunks()) else code_page_of(sample)
+    better = "utf-8" if is_utf8([sample]) and is_utf8(chunks()) else code_page_of(sample)
     gain = 1.0 if better == "utf-8" else _plausibility(sample, better) - _plausibility(sample, configured)
     if gain >= _CLEARLY_BETTER:
         raise DataError(f"{name}: the bytes read as {better}, not {configured}; set source.encoding: {better}, or auto")
@@ -110,7 +112,8 @@ def _reads_as_letter(text: str, index: int) -> float:
     return 0.2 if wrong_case or among_strangers else 1.0 if in_word else 0.5
 
 
-def _is_utf8(blocks: Iterable[bytes]) -> bool:
+def is_utf8(blocks: Iterable[bytes]) -> bool:
+    """Whether the blocks together are valid UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     try:
         for block in blocks:

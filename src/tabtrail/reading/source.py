@@ -1,72 +1,29 @@
-"""The source files as UTF-8 text: found, decompressed, decoded and hashed in one pass over their bytes."""
+"""One CSV file as UTF-8 text: decompressed, decoded and hashed in one pass over its bytes."""
 
 import codecs
-import csv
-import glob
-import gzip
-import hashlib
 import io
 import re
-import zlib
-from collections import Counter
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from itertools import takewhile
-from pathlib import Path
-from typing import Any, BinaryIO, cast
 
-from tabtrail.config.tree import Config
-from tabtrail.errors import ConfigError, DataError, nearest
+from tabtrail.errors import DataError
+from tabtrail.reading.compressed import HashedFile, SourceFile, chunks_of, readable
 from tabtrail.reading.encoding import (
     CODE_PAGES,
     check_code_page,
     code_page_of,
     codec_name,
     detect_encoding,
+    is_utf8,
     mark_of,
     sample_lines,
 )
+from tabtrail.reading.records import LARGEST_RECORD
 
-MARK_SUFFIX = ".synthetic"  # of the file that lies beside a made-up source and says so
-RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_stratum_")
-LARGEST_RECORD = 16 << 20
-_READ = 8 << 20
-_OTHERS = {b"\xfd7zX": "xz", b"PK\x03\x04": "a zip archive", b"BZh": "bzip2"}
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _C1_CONTROL = re.compile("[\x80-\x9f]")
 
 
-def find_sources(config: Config) -> dict[str, Path]:
-    """Return the files that `paths.raw_csv` names, a single one or those of a pattern, by name; `ConfigError` for none.
-
-    Names are in alphabetical order and begin below the last folder that is the same for all.
-    """
-    path = config.paths.raw_csv
-    if path.is_file():
-        return {path.name: path}
-    root = config.root if path.is_relative_to(config.root) else Path(path.anchor)
-    pattern = path.relative_to(root)
-    if path.is_dir():
-        raise ConfigError(f"paths.raw_csv: {path} is a folder; name its files by a pattern, as {path.name}/*.csv")
-    if not glob.has_magic(str(pattern)):
-        raise ConfigError(
-            f"paths.raw_csv: there is no file {path}; put the CSV there, or `tabtrail sample` writes a synthetic one"
-        )
-    same = root.joinpath(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
-    names = glob.glob(str(pattern), root_dir=root, recursive=True)  # noqa: PTH207 - so that the root is none of the pattern
-    found = [root / name for name in sorted(names) if not name.endswith(MARK_SUFFIX)]
-    if not (files := {each.relative_to(same).as_posix(): each for each in found if each.is_file()}):
-        raise ConfigError(f"paths.raw_csv: no file matches {path}")
-    return files
-
-
-def detect_code_page(path: Path) -> str:
-    """Return the encoding in which the file's bytes above 127 read most like letters within words."""
-    return code_page_of(sample_lines(partial(_read_again, path)))
-
-
-class UndecodableText(Exception):  # noqa: N818 - caught by `ingest`, which knows what to do
+class UndecodableText(Exception):  # noqa: N818 - caught by whoever reads the blocks
     """Text that was taken for UTF-8 and is not, from some line on."""
 
     def __init__(self, line: int) -> None:
@@ -75,36 +32,37 @@ class UndecodableText(Exception):  # noqa: N818 - caught by `ingest`, which know
 
 
 class SourceText:
-    """One CSV as UTF-8 text that is read once, block by block; what is not ASCII decides on `auto` when it is met.
+    """One CSV as UTF-8 text that is read once, block by block. Under `auto` the first bytes above 127 decide on the encoding.
 
     `encoding` is the codec in use, `replaced` how many characters it could not decode (now U+FFFD), `done` the bytes read of
-    `size`, `notes` are for the person who runs the ingest. `sha256` is that of the file as it lies there, known at the end.
-    `forced` is the encoding to use where `auto` was tried and came out wrong; what it cannot decode is replaced.
+    `size`, `notes` are for the person who runs the command. `forced` is the encoding to use where `auto` was tried and came
+    out wrong; what it cannot decode is replaced.
     """
 
-    def __init__(self, name: str, path: Path, configured: str, forced: str | None = None) -> None:
-        with readable(name):
-            self.path, self.name, self.size = path, name, path.stat().st_size
+    def __init__(self, file: SourceFile, configured: str, forced: str | None = None) -> None:
+        with readable(file):
+            self.file, self.name, self.size = file, file.name, file.path.stat().st_size
         if self.size == 0:
             raise DataError(f"{self.name} is empty (0 bytes)")
         self.auto = configured == "auto"
         self.replaced, self.notes = 0, tuple[str, ...]()
-        self._digest = _Hashed(path)
+        self._bytes = HashedFile(file)
         self._forced = forced
         self.encoding = forced or ("utf-8" if self.auto else codec_name(configured))
 
     @property
     def done(self) -> int:
-        return self._digest.done
+        return self._bytes.done
 
     @property
     def sha256(self) -> str:
-        return self._digest.hexdigest()
+        """The sha256 of the file as it lies on the disk, known when all blocks are read."""
+        return self._bytes.sha256()
 
     @property
     def content_sha256(self) -> str:
-        """That of the decompressed file."""
-        return self._digest.content_hexdigest()
+        """The sha256 of the decompressed file, known when all blocks are read."""
+        return self._bytes.content_sha256()
 
     @property
     def tried_utf8(self) -> bool:
@@ -124,10 +82,10 @@ class SourceText:
     def blocks(self) -> Iterator[bytes]:
         """Yield the text without its mark, some megabytes at a time, each block but the last ending in a line feed.
 
-        Raises `DataError` for bytes that the encoding does not know, lines that end in CR alone and lines of more than 16 MB,
-        and for a damaged compressed file.
+        Raises `DataError` for bytes that the encoding does not know, lines that end in CR alone, lines of more than 16 MB,
+        and a damaged compressed file.
         """
-        # Freeing it once lets glibc keep blocks of this size; else it returns each to the system and pays for its pages anew
+        # Freeing it once lets glibc keep blocks of this size; else it returns each to the system and pays for fresh pages
         # (mallopt(3), M_MMAP_THRESHOLD: the threshold is dynamic), a fifth of the CPU of an ingest.
         bytearray(31 << 20)
         rest, several = b"", False
@@ -152,10 +110,10 @@ class SourceText:
         raise DataError(f"{self.name}: a line of more than {LARGEST_RECORD >> 20} MB; is it a CSV?")
 
     def _decoded(self) -> Iterator[bytes]:
-        """Yield UTF-8. Text that says it is UTF-8 passes as it is: whoever parses it finds out where it is not."""
+        """Yield UTF-8. Text that claims to be UTF-8 passes unchecked: whoever parses it finds out where it is not."""
         decoder, lines = None, 0
         undecided = self._forced is None and (self.auto or self.encoding in (*CODE_PAGES, "iso8859-1"))
-        for index, chunk in enumerate(self._digest.chunks(self.name)):
+        for index, chunk in enumerate(self._bytes.chunks()):
             if index == 0:
                 mark = mark_of(chunk[:4])
                 if mark is not None and (self.auto or (self.encoding, mark) == ("utf-8", "utf-8-sig")):
@@ -213,154 +171,31 @@ class SourceText:
         return code_page_of(sample_lines(self._again))
 
     def _again(self) -> Iterator[bytes]:
-        return _read_again(self.path)
+        return chunks_of(self.file)
 
 
-def _read_again(path: Path) -> Iterator[bytes]:
-    with readable(path.name), path.open("rb") as file:
-        yield from _chunks(_decompressed(file, path.name), path.name)
+class TextFile(io.RawIOBase):
+    """Blocks of text as a file, for libraries that read one."""
 
-
-@contextmanager
-def readable(name: str) -> Iterator[None]:
-    """Tell what the system says of a file that cannot be read as a `ConfigError`."""
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"paths.raw_csv: {name} cannot be read: {error.strerror or error}; check its permissions") from error
-
-
-def refuse_nul(name: str, block: bytes, line: int) -> None:
-    """Raise `DataError` for a NUL character in a block that begins on some line."""
-    if (at := block.find(b"\0")) >= 0:
-        at_line = line + block.count(b"\n", 0, at)
-        order = "utf-16-be" if block[:4096:2].count(0) > block[1:4096:2].count(0) else "utf-16-le"
-        raise DataError(
-            f"{name}, line {at_line:,}: a NUL character; the file is damaged, or it is UTF-16 (then set source.encoding: {order})"
-        )
-
-
-def read_header(name: str, block: bytes, config: Config) -> tuple[tuple[str, ...], int, int]:
-    """Return the columns, and the bytes and lines of the header in the first block of text.
-
-    Raises `DataError` for a missing, repeated, unnamed or reserved column.
-    """
-    refuse_nul(name, block, 1)
-    reader = csv.reader(io.StringIO(block.decode(errors="replace"), newline=""), delimiter=config.source.delimiter)
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise DataError(f"{name}, line 1: {error}; is it a CSV?") from None
-    _check_header(name, header, config)
-    lines = reader.line_num
-    position = 0
-    for _ in range(lines):
-        position = _line_end(block, position)
-    return tuple(header), position, lines
-
-
-def _line_end(block: bytes, start: int) -> int:
-    ends = [at for at in (block.find(b"\n", start), block.find(b"\r", start)) if at >= 0]
-    if not ends:
-        return len(block)
-    end = min(ends)
-    return end + (2 if block[end : end + 2] == b"\r\n" else 1)
-
-
-def _check_header(name: str, header: list[str], config: Config) -> None:
-    repeated = [column for column, count in Counter(header).items() if count > 1]
-    missing = [column for column in config.required_columns if column not in header]
-    taken = [column for column in config.derived_columns if column in header]
-    if repeated:
-        raise DataError(f"{name}, line 1: column '{repeated[0]}' stands {header.count(repeated[0])} times; rename or remove one")
-    if missing:
-        hints = ", ".join(f"'{column}'{nearest(column, header)}" for column in missing)
-        only = (
-            f"; the header has a single column: is source.delimiter right ('{config.source.delimiter}')?"
-            if len(header) == 1
-            else ""
-        )
-        raise DataError(f"{name}, line 1: missing column {hints}{only}")
-    if taken:
-        raise DataError(f"{name}, line 1: ingest adds '{taken[0]}' from the date, but the file has such a column; rename it")
-    reserved = [column for column in header if column.startswith(RESERVED)]
-    if reserved:
-        raise DataError(f"{name}, line 1: column '{reserved[0]}' begins like a column of ours ({', '.join(RESERVED)}); rename it")
-    if pattern := next((each for each in header if each == "*" or (each.startswith("^") and each.endswith("$"))), None):
-        raise DataError(f"{name}, line 1: column '{pattern}' reads like a pattern of columns; rename it")
-    if not all(column.strip() for column in header):
-        raise DataError(f"{name}, line 1: column {[bool(c.strip()) for c in header].index(False) + 1} has no name")
-
-
-class _Hashed(io.RawIOBase):
-    """A file that is hashed while it is read, and counts the bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._sha256, self._content, self.done = path, hashlib.sha256(), hashlib.sha256(), 0
-        self._packed = False
-        self._file: BinaryIO | None = None
-
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """Yield what the file holds, decompressed; at the end every byte of it is hashed."""
-        with readable(name), self._path.open("rb") as self._file:
-            plain = _decompressed(cast(BinaryIO, self), name)
-            self._packed = cast(Any, plain) is not self
-            for chunk in _chunks(plain, name):
-                if self._packed:
-                    self._content.update(chunk)
-                yield chunk
-            while self.read(_READ):
-                pass
-
-    def hexdigest(self) -> str:
-        return self._sha256.hexdigest()
-
-    def content_hexdigest(self) -> str:
-        return (self._content if self._packed else self._sha256).hexdigest()
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._rest = blocks, memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
-    def peek(self, size: int) -> bytes:
-        return self._file.peek(size) if isinstance(self._file, io.BufferedReader) else b""
-
     def read(self, size: int = -1) -> bytes:
-        block = self._file.read(size) if self._file is not None else b""
-        self._sha256.update(block)
-        self.done += len(block)
-        return block
-
-    def readinto(self, buffer: Any) -> int:
-        block = self.read(len(buffer))
-        buffer[: len(block)] = block
-        return len(block)
-
-
-def _decompressed(file: BinaryIO, name: str) -> BinaryIO:
-    peek = file.peek(4)[:4]  # type: ignore[attr-defined]
-    if peek.startswith(_GZIP):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
-    if peek == _ZSTD:
-        import pyarrow as pa
-
-        return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
-    if kind := next((kind for magic, kind in _OTHERS.items() if peek.startswith(magic)), None):
-        raise DataError(f"{name} is {kind}, which is not read; unpack it, or compress it with gzip or zstd")
-    return file
+        """Return so many bytes, fewer at the end alone: a parser may take a short read for the end of a record."""
+        parts, wanted = [], size if size >= 0 else sys.maxsize
+        while wanted:
+            self._rest = self._rest or memoryview(next(self._blocks, b""))
+            if not self._rest:
+                break
+            parts.append(self._rest[:wanted])
+            self._rest = self._rest[wanted:]
+            wanted -= len(parts[-1])
+        return b"".join(parts)
 
 
-def _chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
-    read = partial(file.read, _READ)
-    while True:
-        try:
-            chunk = read()
-        except (OSError, EOFError, zlib.error) as error:
-            reason = (
-                error.strerror
-                if isinstance(error, OSError) and error.strerror
-                else "the compressed data are damaged or cut short"
-            )
-            raise DataError(f"{name} cannot be read: {reason}; fetch the file again") from None
-        if not chunk:
-            return
-        yield chunk
+def encoding_of(file: SourceFile, configured: str) -> str:
+    """Return `utf-8` where the whole file is UTF-8, else the configured encoding."""
+    return "utf-8" if is_utf8(chunks_of(file)) else configured

@@ -9,7 +9,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tabtrail.data.ingest import Manifest
+from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Group, Profile
 from tabtrail.explain.effects import Effect
 from tabtrail.explain.shapley import Explanation

@@ -6,7 +6,7 @@ Its headings follow Mitchell et al., "Model Cards for Model Reporting" (FAT* 201
 from collections.abc import Iterator, Sequence
 
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest
+from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.leaderboard import RULES
 from tabtrail.modeling.leakage.findings import Finding

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabtrail import __version__
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest
+from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.benchmark import Benchmark, Fit, Result
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.leaderboard import Row

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import scan_dataset, verify_files
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.manifest import verify_files
 from tabtrail.errors import DataError
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.gate import Comparison, CoverageCheck, check_coverage, compare
@@ -22,8 +23,8 @@ def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Compa
     Neither is known where the challenger cannot be asked about those rows, no comparison where the champion cannot, or where
     they predict different targets.
     """
-    verify_files(config)
-    dataset = scan_dataset(config)
+    verify_files(config.dataset)
+    dataset = scan_dataset(config.dataset)
     have = set(dataset.collect_schema().names())
     needed, own, other = set(needed_columns(config)), set(challenger.schema.names), set(champion.schema.names)
     if not needed | own <= have or config.model.target != challenger.schema.target:

@@ -11,7 +11,7 @@ import polars as pl
 
 from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest
+from tabtrail.data.manifest import Manifest
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import NotTrainedError, UsageError, nearest
 from tabtrail.forecast.champion_errors import ChampionErrors, analyse_champion
@@ -106,7 +106,7 @@ def forecast_champion(config: Config) -> ChampionErrors:
 
     Raises `NotTrainedError` where there is no benchmark of this version.
     """
-    path = benchmark_table_files(config)["predictions"]
+    path = benchmark_table_files(config.paths.output_dir)["predictions"]
     if not path.is_file():
         raise NotTrainedError(f"there is no {path}; run `tabtrail train --force` first")
     found = analyse_champion(config, pl.read_parquet(path))

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest, scan_dataset, verify_files
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.manifest import Manifest, verify_files
 from tabtrail.data.profile import Profile, profile_files
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import UsageError
@@ -102,7 +103,7 @@ def _downloaded(store: Store, run_id: str) -> Iterator[Path]:
 
 
 def _local_files(config: Config) -> dict[str, Path]:
-    tables = benchmark_table_files(config)
+    tables = benchmark_table_files(config.paths.output_dir)
     return {
         "leaderboard": leaderboard_path(config),
         "importance": importance_path(config),
@@ -110,7 +111,7 @@ def _local_files(config: Config) -> dict[str, Path]:
         "effects": effects_path(config),
         "curve": curve_path(config),
         "manifest": config.paths.manifest,
-        "profile": profile_files(config)[0],
+        "profile": profile_files(config.paths.output_dir)[0],
         **tables,
     }
 
@@ -161,13 +162,13 @@ def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCu
         config = config.without_columns(gone) if gone else config
     name = max(board.weights, key=lambda each: board.weights[each]) if board.weights else board.champion
     candidates = {each.name: each for each in list_candidates(config.candidates, with_formulas=bool(config.model.formulas))}
-    folds = benchmark_table_files(config)["folds"]
+    folds = benchmark_table_files(config.paths.output_dir)["folds"]
     if name not in candidates or not folds.is_file():
         return None
-    if verify_files(config).data_sha256 != board.data_sha256:
+    if verify_files(config.dataset).data_sha256 != board.data_sha256:
         return None
     scores = pl.read_parquet(folds).filter(pl.col("candidate") == name, pl.col("repeat") == 0).sort("fold").get_column("rmse")
-    table = load_table(config, scan_dataset(config).select(needed_columns(config)).collect())
+    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
     split = split_table(config, table)
     known = scores.to_list()[: config.report.learning_curve_folds]
     return learning_curve(
@@ -247,7 +248,9 @@ def _track(config: Config, run_id: str, written: Written, progress: Progress) ->
             progress.say(f"report: run {run_id} is not in the MLflow store any more; the page is in {written.page.parent} alone")
             return
         made = [
-            path for path in (written.page, effects_path(config), curve_path(config), *profile_files(config)) if path.is_file()
+            path
+            for path in (written.page, effects_path(config), curve_path(config), *profile_files(config.paths.output_dir))
+            if path.is_file()
         ]
         log_files(store, run_id, made)
         log_files(store, run_id, written.pictures, _PICTURES)

@@ -10,7 +10,7 @@ from typing import Any
 from tabtrail import __version__
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import verify_files
+from tabtrail.data.manifest import verify_files
 from tabtrail.errors import UsageError
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.candidates import BLEND
@@ -50,7 +50,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
         run, parent = _find(store, run_id)
         text = json.loads(read_artifact(store, parent.run_id, CONFIG))
         children = complete_children(store, parent.run_id)
-    manifest = verify_files(config)
+    manifest = verify_files(config.dataset)
     if manifest.data_sha256 != parent.tags[TAG + "data_sha256"]:
         then = parent.tags[TAG + "data_sha256"]
         return Reproduction(run_id, (), (), f"data: the run had {then[:12]}, the dataset is {manifest.data_sha256[:12]} now")

@@ -11,7 +11,8 @@ import polars as pl
 from tabtrail.bundle.build import bundle_sha256
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest, scan_dataset
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.manifest import Manifest
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
@@ -141,7 +142,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
     check_engine(config.engine, fitting_libraries())
-    dataset = scan_dataset(config).select(needed_columns(config))
+    dataset = scan_dataset(config.dataset).select(needed_columns(config))
     texts = config.model.text_features
     sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
     capacity = plan(config, sizes.pop("_rows"), sizes, memory_limit(config))
@@ -244,7 +245,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     write_parquet(shap_path(config), shap_values)
     _write_tables(config, benchmark, leaderboard, tracked.tags)
     write_json(leaderboard_path(config), leaderboard.to_dict())
-    tables = [*benchmark_table_files(config).values(), shap_path(config), config.paths.manifest]
+    tables = [*benchmark_table_files(config.paths.output_dir).values(), shap_path(config), config.paths.manifest]
     log_files(store, parent, [leaderboard_path(config), importance_path(config), *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
@@ -288,7 +289,7 @@ def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> Non
 
 
 def _write_tables(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, tags: dict[str, str]) -> None:
-    files = benchmark_table_files(config)
+    files = benchmark_table_files(config.paths.output_dir)
     write_parquet(files["runs"], runs_table(leaderboard, tags))
     write_parquet(files["folds"], folds_table(benchmark, leaderboard))
     write_parquet(files["error_slices"], error_slices(config, benchmark, benchmark.champion))

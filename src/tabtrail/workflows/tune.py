@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
-from tabtrail.data.ingest import Manifest
+from tabtrail.data.manifest import Manifest
 from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates

@@ -119,7 +119,7 @@ def read_series(config: Config, segments: Iterable[Segment]) -> list[Series]:
     Raises `UsageError` for a segment that has no rows, with the nearest that has, and `DataError` for data without dates.
     """
     frequency = config.risk.frequency
-    with parquet_view(config) as connection:
+    with parquet_view(config.database) as connection:
         last = _last_day(config, connection)
         return [
             regular(_rows(config, connection, each), each, frequency, last, drop_incomplete=config.risk.drop_incomplete)
@@ -132,7 +132,7 @@ def list_segments(config: Config, names: Iterable[str]) -> list[Segment]:
     chosen = tuple(names)
     columns = ", ".join(quoted(config.risk.segments[name]) for name in chosen)
     known = " AND ".join(f"{quoted(config.risk.segments[name])} IS NOT NULL" for name in chosen)
-    with parquet_view(config) as connection:
+    with parquet_view(config.database) as connection:
         sql = f"SELECT DISTINCT {columns} FROM {quoted(config.duckdb.table)} WHERE {known} ORDER BY ALL"
         return [
             Segment(tuple((name, str(value)) for name, value in zip(chosen, row, strict=True)))

@@ -1,0 +1,210 @@
+"""One pass over the source files: rows to the writers, and the account of them."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tabtrail.config.dataset import TableRules
+from tabtrail.data.blocks import BlockReader
+from tabtrail.data.checks import Checked, RowChecker
+from tabtrail.data.header import check_header, require_same_columns
+from tabtrail.data.manifest import Manifest, SourceRecord
+from tabtrail.data.outliers import Fences
+from tabtrail.data.partitions import DatasetWriter
+from tabtrail.data.rejects import RejectCounts, RejectWriter, break_circuit
+from tabtrail.data.sample import is_synthetic
+from tabtrail.errors import DataError
+from tabtrail.progress import Progress
+from tabtrail.reading.compressed import SourceFile, readable
+from tabtrail.reading.records import read_header, refuse_nul
+from tabtrail.reading.source import SourceText, UndecodableText
+
+_SAY_SECONDS = 0.5
+_MB = 10**6
+
+
+class WrongEncoding(Exception):  # noqa: N818 - not an error: the file is read again
+    """A file was taken for UTF-8 by its beginning, and is to be read again in another encoding."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        super().__init__(path, encoding)
+        self.path, self.encoding = path, encoding
+
+
+@dataclass
+class SplitKeys:
+    """The distinct values of the column that a group split keeps together, no more of them than are `enough`."""
+
+    column: str | None
+    enough: int
+    values: set[Any] = field(default_factory=set)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        if self.column is not None and len(self.values) < self.enough:
+            self.values.update(rows.get_column(self.column).unique().to_list())
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go: those that are kept, those that are set aside, and the split keys of the kept ones."""
+
+    rows: DatasetWriter
+    rejects: RejectWriter
+    keys: SplitKeys
+
+
+@dataclass
+class Account:
+    """What was read: the files, rows in and kept, and how many broke each rule or got each warning."""
+
+    header: tuple[str, ...] = ()
+    sources: list[SourceRecord] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    rows: int = 0
+    kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
+
+
+class Loader:
+    """Reads files one after the other; `known` is the account of the dataset that their rows are added to.
+
+    `forced` is the encoding of files for which `auto` first found a wrong one.
+    """
+
+    def __init__(
+        self, rules: TableRules, target: Target, *, known: Manifest | None, fences: Fences, forced: Mapping[Path, str]
+    ) -> None:
+        self._rules, self._target, self._known = rules, target, known
+        self._fences, self._forced = fences, forced
+        self._account = Account(header=() if known is None else tuple(known.columns))
+
+    def read(self, sources: Mapping[str, Path], progress: Progress) -> Account:
+        """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
+        files = [SourceFile(path, name) for name, path in sources.items()]
+        meter = _Meter(progress, sum(map(_size, files)))
+        for file in files:
+            self._read_file(file, meter)
+        account = self._account
+        label = account.sources[0].name if len(files) == 1 else f"{len(files)} files"
+        self._require_good_rows(label)
+        meter.finish(account.rows)
+        return account
+
+    def _require_good_rows(self, label: str) -> None:
+        account, known = self._account, self._known
+        rows, rejected = account.rows, account.rows - account.kept
+        rules = account.rejected + Counter(known.rejects if known else {})
+        if known is not None:
+            rows, rejected = rows + known.rows_in, rejected + known.rows_rejected
+        outliers = sum(account.rejected[rule] for rule in self._fences.rules)  # an outlier breaks no rule of the contract
+        counts = RejectCounts(rows, rejected - outliers, rules, self._target.rejects.first)
+        break_circuit(label, counts, self._rules.contract.max_reject_share)
+        if rejected == rows:
+            raise DataError(f"{label}: every row was rejected")
+
+    def _read_file(self, file: SourceFile, meter: "_Meter") -> None:
+        source = SourceText(file, self._rules.source.encoding, self._forced.get(file.path))
+        account = self._account
+        rows, kept = account.rows, account.kept
+        try:
+            self._read_rows(source, meter)
+        except UndecodableText as error:
+            if source.tried_utf8:
+                raise WrongEncoding(file.path, source.fallback()) from None
+            raise source.refuse(error.line) from None
+        if account.rows == rows:
+            raise DataError(f"{file.name} has a header and no rows")
+        self._require_new(source)
+        self._target.rows.end_file()
+        meter.end_file(source.size)
+        account.notes += source.notes
+        account.sources.append(_record(source, account.rows - rows, account.kept - kept))
+
+    def _require_new(self, source: SourceText) -> None:
+        known = (*(self._known.sources if self._known else ()), *self._account.sources)
+        if twin := next((each.name for each in known if each.content_sha256 == source.content_sha256), None):
+            raise DataError(f"{source.name} and {twin} hold the same (the same sha256); remove one of them")
+
+    def _read_rows(self, source: SourceText, meter: "_Meter") -> None:
+        blocks = source.blocks()
+        first = next(blocks, b"")
+        refuse_nul(source.name, first, 1)
+        header = read_header(source.name, first, self._rules.source.delimiter)
+        check_header(source.name, header.columns, self._rules.columns, self._rules.source.delimiter)
+        account = self._account
+        account.header = account.header or header.columns
+        require_same_columns(source.name, header.columns, account.header)
+        checker = RowChecker(self._rules, source.name, header.columns, self._fences)
+        reader = BlockReader(checker, source.name, header.lines + 1)
+        for checked in reader.read(_starting(first[header.size :], blocks)):
+            self._take(checked, header.columns)
+            meter.show(account.rows, source.done)
+
+    def _take(self, checked: Checked, header: tuple[str, ...]) -> None:
+        account, kept, rejects = self._account, checked.kept, checked.rejects
+        if header != account.header:
+            rejects = rejects.select("_file", "_line", "_rules", *account.header, "_text")
+            kept = kept.select(name for name in dict.fromkeys((*account.header, *kept.columns)) if name in kept.columns)
+        self._target.rows.add(kept, checked.size)
+        self._target.rejects.add(rejects)
+        self._target.keys.add(kept)
+        account.rows += checked.rows
+        account.kept += kept.height
+        account.rejected.update(checked.rejected)
+        account.warned.update(checked.warned)
+
+
+def _record(source: SourceText, rows: int, kept: int) -> SourceRecord:
+    return SourceRecord(
+        name=source.name,
+        sha256=source.sha256,
+        content_sha256=source.content_sha256,
+        bytes=source.size,
+        encoding=source.encoding,
+        replaced_characters=source.replaced,
+        synthetic=is_synthetic(source.file.path, source.sha256),
+        rows_in=rows,
+        rows_kept=kept,
+    )
+
+
+def _size(file: SourceFile) -> int:
+    with readable(file):
+        return file.path.stat().st_size
+
+
+def _starting(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    return chain([first], blocks) if first else blocks
+
+
+class _Meter:
+    """Reports now and then how much is read, of so many bytes in all files."""
+
+    def __init__(self, progress: Progress, size: int) -> None:
+        self._progress, self._size = progress, size
+        self._start, self._reported = time.monotonic(), 0.0
+        self._done = 0
+
+    def show(self, rows: int, done: int) -> None:
+        """Report so many rows, and so many bytes of the file that is being read."""
+        now = time.monotonic()
+        if now - self._reported >= _SAY_SECONDS:
+            self._reported = now
+            self._report(rows, (self._done + done) // _MB)
+
+    def end_file(self, size: int) -> None:
+        self._done += size
+
+    def finish(self, rows: int) -> None:
+        self._report(rows, max(1, self._size // _MB))
+
+    def _report(self, rows: int, megabytes: int) -> None:
+        rate = rows / max(time.monotonic() - self._start, 1e-9)
+        self._progress.advance(megabytes, max(1, self._size // _MB), f"MB: {rows:,} rows, {rate:,.0f} rows/s")

@@ -1,0 +1,80 @@
+"""The contract of columns and rows as Polars expressions over typed columns `X` and their texts `_raw_X`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from tabtrail.config.data import Cleaning
+from tabtrail.config.dataset import TableRules
+from tabtrail.contract.expressions import parse_expression
+from tabtrail.contract.schema import ColumnRule
+from tabtrail.data.polars_expressions import to_polars
+
+RAW = "_raw_"
+POLARS_DTYPE = {"int": pl.Int64, "float": pl.Float64, "string": pl.String}
+
+
+@dataclass(frozen=True)
+class RowRules:
+    """Conditions that are true where a row breaks them, by rule name (`COLUMN: what` for column rules).
+
+    A row that breaks one of `reject` is set aside, one that breaks one of `warn` is counted.
+    """
+
+    reject: dict[str, pl.Expr]
+    warn: dict[str, pl.Expr]
+
+
+def build_rules(rules: TableRules) -> RowRules:
+    """Return the rules of a contract."""
+    reject: dict[str, pl.Expr] = {}
+    for name in rules.columns.required:
+        if name not in rules.cleaning.drop_columns:
+            reject.update(_column_rules(rules, name))
+    reject.update(_date_rules(rules.cleaning))
+    warn: dict[str, pl.Expr] = {}
+    for row in rules.contract.rows:
+        (reject if row.action == "reject" else warn)[row.name] = ~to_polars(parse_expression(row.check))
+    return RowRules(*({name: broken.fill_null(False) for name, broken in each.items()} for each in (reject, warn)))
+
+
+def typed(name: str, rule: ColumnRule, date_formats: tuple[str, ...]) -> pl.Expr:
+    """Return the expression that turns a column of text into its declared type; what cannot be turned becomes null."""
+    column = pl.col(name)
+    if rule.dtype == "date":
+        parsed = [column.str.strip_chars().str.to_date(form, strict=False) for form in date_formats]
+        return pl.coalesce(parsed).alias(name)
+    if rule.dtype == "string":
+        return column
+    return column.str.strip_chars().cast(POLARS_DTYPE[rule.dtype], strict=False)
+
+
+def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]:
+    rule = rules.columns.rule(name)
+    column, raw = pl.col(name), pl.col(RAW + name)
+    if rule.dtype != "string":
+        what = "a date of the formats" if rule.dtype == "date" else rule.dtype
+        yield f"{name}: not {what}", column.is_null() & raw.is_not_null()
+    if rule.dtype == "float":
+        yield f"{name}: not finite", ~column.is_finite()
+    if (not rule.nullable or name == rules.target) and name not in rules.cleaning.fill_unknown_columns:
+        yield f"{name}: missing", raw.is_null()
+    if rule.min is not None:
+        yield f"{name}: below {rule.min:g}", column < rule.min
+    if rule.max is not None:
+        yield f"{name}: above {rule.max:g}", column > rule.max
+    if rule.allowed is not None:
+        values = pl.Series(rule.allowed, dtype=pl.String if rule.dtype == "string" else pl.Float64)
+        yield f"{name}: not an allowed value", ~column.is_in(values.cast(POLARS_DTYPE[rule.dtype]).implode())
+
+
+def _date_rules(cleaning: Cleaning) -> Iterator[tuple[str, pl.Expr]]:
+    """Yield the rules that tell a date read with day and month exchanged by columns that state its month or year."""
+    if cleaning.date_column is None:
+        return
+    date = pl.col(cleaning.date_column).dt
+    for part, column in ((date.year(), cleaning.year_check_column), (date.month(), cleaning.month_check_column)):
+        if column is not None:
+            stated = pl.col(column).cast(pl.Int64, strict=False)
+            yield f"{cleaning.date_column}: disagrees with {column}", part.cast(pl.Int64) != stated
