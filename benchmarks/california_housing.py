@@ -24,7 +24,7 @@ from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.split import split_training_part
 from tabtrail.modeling.table import load_table
-from tabtrail.workflows.champion import export_champion
+from tabtrail.workflows.champion import Proofs
 
 CONFIG = Path(__file__).parents[1] / "examples" / "california_housing" / "config.yaml"
 
@@ -48,7 +48,8 @@ def main() -> None:
     split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
     benchmark = run_benchmark(config, table, split=split)
     seconds = time.perf_counter() - start
-    exported = export_champion(config, benchmark)
+    with Proofs(config, table, split) as proofs:
+        exported = proofs.export(benchmark.champion)
     scores = score(table.y[test], run_onnx(exported.onnx, table.x[test]))
     champion = benchmark.champion
     report = {

@@ -69,11 +69,12 @@ def fitted(config: Any) -> tuple[Any, Any, Any]:
 def ours(config: Any) -> dict[str, Any]:
     import skl2onnx  # noqa: F401 - imported before the clock starts, as below
 
-    from tabtrail.workflows.champion import prove
+    from tabtrail.workflows.champion import Proofs
 
     model, table, split = fitted(plain(config))
     start = time.process_time()
-    _, parity = prove(plain(config), table, split, model)
+    with Proofs(plain(config), table, split) as proofs:
+        _, parity = proofs.prove(model)
     if not parity.passed:
         raise SystemExit(parity.complaint)
     return {"seconds": time.process_time() - start, "checked": parity.rows}

@@ -22,6 +22,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
+from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import build_model, run_benchmark
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.coverage import coverage_rows
@@ -29,7 +30,6 @@ from tabtrail.modeling.metrics import score
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, load_table, needed_columns
-from tabtrail.workflows.champion import graph_bytes
 
 DEFAULTS = ("LinearRegression", "RandomForest", "GradientBoosting", "XGBoost", "LightGBM", "CatBoost")
 
@@ -61,7 +61,7 @@ def seeded(config: Config, seed: int) -> Config:
 def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
     table = load_table(config, data)
     start = time.perf_counter()
-    benchmark = run_benchmark(config, table, export=lambda model: (len(graph_bytes(config, model)), None))
+    benchmark = run_benchmark(config, table, export=lambda model: (len(graph_bytes(config.model, model)), None))
     seconds = time.perf_counter() - start
     champion = benchmark.champion
     found: dict[str, Any] = {

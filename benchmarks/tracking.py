@@ -85,16 +85,15 @@ def untracked(config: Any) -> None:
     from tabtrail.modeling.benchmark import run_benchmark
     from tabtrail.modeling.leaderboard import build_leaderboard
     from tabtrail.progress import SILENT
-    from tabtrail.workflows.champion import bundle_champion, explain_champion, export_champion, prove
+    from tabtrail.workflows.champion import Proofs, bundle_champion, explain_champion
     from tabtrail.workflows.train import prepare
 
     ready = prepare(config, SILENT)
-    benchmark = run_benchmark(
-        ready.config, ready.table, export=lambda model: prove(ready.config, ready.table, ready.split, model), split=ready.split
-    )
+    with Proofs(ready.config, ready.table, ready.split) as proofs:
+        benchmark = run_benchmark(ready.config, ready.table, export=proofs.prove, split=ready.split)
+        exported = proofs.export(benchmark.champion)
     runs = {each.candidate.name: "-" for each in benchmark.results}
     leaderboard = build_leaderboard(ready.config, benchmark, read_manifest(config.dataset), ready.findings, "-", runs)
-    exported = export_champion(ready.config, benchmark)
     explain_champion(ready.config, benchmark, "-", exported.onnx)
     bundle_champion(ready.config, benchmark, leaderboard, exported)
 

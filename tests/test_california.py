@@ -19,7 +19,7 @@ from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.split import split_training_part
 from tabtrail.modeling.table import load_table
-from tabtrail.workflows.champion import export_champion
+from tabtrail.workflows.champion import Proofs
 
 EXAMPLE = REPO / "examples" / "california_housing" / "config.yaml"
 # One of the example's candidates, with fewer rounds, for the time of a test.
@@ -60,6 +60,7 @@ def test_its_error_on_the_usual_split_is_below_what_an_automl_search_reached(con
     test = np.isin(table.row, test_rows)
     split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
     benchmark = run_benchmark(config, table, split=split)
-    exported = export_champion(config, benchmark)
+    with Proofs(config, table, split) as proofs:
+        exported = proofs.export(benchmark.champion)
     assert exported.parity.passed
     assert score(table.y[test], run_onnx(exported.onnx, table.x[test])).rmse < 44_500

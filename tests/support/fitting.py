@@ -1,9 +1,13 @@
-"""Small fitted models of every family over made-up rows."""
+"""Small fitted models of every family over made-up rows, and a pickle that is out of date."""
 
+import sys
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tabtrail.contract.expressions import parse_expression
 from tabtrail.modeling.benchmark import build_model
@@ -78,3 +82,12 @@ def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
     x, y = make_rows(600, seed=1)
     candidate = Candidate(name, name.partition("_")[0], CANDIDATES[name], None, transform, TRANSFORMS[transform])
     return build_model(candidate, recipe).fit(x, y)
+
+
+def pickle_of_a_moved_class(monkeypatch: pytest.MonkeyPatch, dump: Callable[[Any], bytes]) -> bytes:
+    """Return an instance of a class as it was pickled before its module moved."""
+    gone = ModuleType("tabtrail.expressions")
+    gone.Node = type("Node", (), {"__module__": gone.__name__})  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, gone.__name__, gone)
+        return dump(gone.Node())

@@ -1,5 +1,6 @@
 """Why one prediction is what it is: `tabtrail explain`, from the deployed bundle."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import run_in
-from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows
+from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows, pickle_of_a_moved_class
 from tests.support.projects import Trained
 
 from tabtrail.bundle.load import load_bundle
@@ -15,6 +16,7 @@ from tabtrail.bundle.predictor import PayloadError, Predictor
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.effects import partial_dependence
 from tabtrail.explain.shapley import explain, from_shap_table, shap_table
+from tabtrail.export.pickles import pickled
 from tabtrail.progress import Progress, quarters
 from tabtrail.project.paths import importance_path, shap_path
 from tabtrail.system.files import read_json, write_json
@@ -93,6 +95,14 @@ def test_an_altered_pipeline_is_never_unpickled(reported: Trained, tmp_path: Pat
     (folder / "sales_regressor.joblib").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     with pytest.raises(BundleError, match="was altered"):
         load_pipeline(folder, metadata)
+
+
+def test_a_pipeline_whose_classes_have_moved_is_refused_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pickle_of_a_moved_class(monkeypatch, pickled)
+    (tmp_path / "m.joblib").write_bytes(data)
+    metadata = {"files": {"joblib": {"name": "m.joblib", "sha256": hashlib.sha256(data).hexdigest()}}}
+    with pytest.raises(BundleError, match=r"m\.joblib cannot be opened: .*tabtrail\.expressions.*run `tabtrail train --force`"):
+        load_pipeline(tmp_path, metadata)
 
 
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "CatBoost"])

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import StoreError
+from tabtrail.export.pickles import ForeignPickleError, unpickled
 from tabtrail.system.files import make_folder, move_aside, sync
 from tabtrail.system.hashes import sha256_file
 from tabtrail.system.process import is_alive, this_process
@@ -350,7 +351,6 @@ def log_model(
 
 def load_model(store: Store, model: LoggedModel) -> Any:
     """Return a fitted model that was logged; one whose file is not the one that was logged is not opened (`StoreError`)."""
-    import cloudpickle
     import mlflow
 
     with tempfile.TemporaryDirectory() as folder:
@@ -359,7 +359,10 @@ def load_model(store: Store, model: LoggedModel) -> Any:
         data = Path(path).read_bytes()
     if hashlib.sha256(data).hexdigest() != model.sha256:
         raise StoreError(f"the model of run {model.run_id} in the MLflow store was altered; train anew with --force")
-    return cloudpickle.loads(data)
+    try:
+        return unpickled(data)
+    except ForeignPickleError as error:
+        raise StoreError(f"the model of run {model.run_id} in the MLflow store cannot be opened: {error}; use --force") from None
 
 
 def log_files(store: Store, run_id: str, files: Sequence[Path], folder: str | None = None) -> None:

@@ -1,24 +1,23 @@
 """The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
 
 import hashlib
-import io
-import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
-from joblib.compressor import BinaryZlibFile
-from joblib.numpy_pickle import NumpyPickler
 
 from tabtrail.bundle.build import build_bundle
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
 from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
-from tabtrail.export.graph import export_onnx
-from tabtrail.export.parity import check_parity, open_graph
+from tabtrail.export.parity import open_graph
+from tabtrail.export.pickles import pickled
+from tabtrail.export.prove import graph_bytes, prove
 from tabtrail.modeling.benchmark import Benchmark, Result
 from tabtrail.modeling.coverage import calibrated, grouping
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -48,47 +47,43 @@ class Exported:
         return hashlib.sha256(self.joblib).hexdigest()
 
 
-def graph_bytes(config: Config, model: Any) -> bytes:
-    """Return the ONNX graph of a model of this config."""
-    return export_onnx(model, config.number_inputs, config.model.text_features, config.model.name)
+class Proofs:
+    """Proves the fitted models of a benchmark one by one.
 
-
-def prove(config: Config, table: Table, split: Split, model: Any) -> tuple[int, Parity]:
-    """Return the size in bytes of a model's ONNX graph, and the proof of it on every row of the table and on made ones."""
-    tolerance = config.export.parity_tolerance
-    try:
-        graph = graph_bytes(config, model)
-    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
-        return len(pickled(model)), Parity(tolerance, {}, error=f"{type(error).__name__}: {str(error)[:200]}")
-    scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
-    texts, seed = config.model.text_features, config.model.random_state
-    return len(graph), check_parity(graph, model, table.x, texts=texts, scale=scale, tolerance=tolerance, seed=seed)
-
-
-def export_champion(config: Config, benchmark: Benchmark) -> Exported:
-    """Return the champion as it is deployed."""
-    champion = benchmark.champion
-    parity = champion.parity or prove(config, benchmark.table, benchmark.split, champion.model)[1]
-    return Exported(graph_bytes(config, champion.model), parity, pickled(champion.model))
-
-
-def pickled(model: Any) -> bytes:
-    """Return the joblib file of a model; equal models give equal bytes."""
-    buffer = io.BytesIO()
-    with BinaryZlibFile(buffer, "wb", compresslevel=3) as file:
-        _Canonical(file).dump(model)
-    return buffer.getvalue()
-
-
-class _Canonical(NumpyPickler):
-    """Equal strings are written once, and referred to from then on.
-
-    Which of them are one object depends on what the process made or unpickled before: instances of a class share the strings
-    that are the names of their attributes, and the first instance brings them.
+    The proven graphs are kept on disk, since those of large forests would not fit into memory together: the champion's is
+    deployed as it was proven. A model that an earlier process proved is exported once more.
     """
 
-    def save(self, obj: Any) -> None:
-        super().save(sys.intern(obj) if type(obj) is str else obj)
+    def __init__(self, config: Config, table: Table, split: Split) -> None:
+        self._model, self._tolerance, self._x = config.model, config.export.parity_tolerance, table.x
+        self._scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
+        self._folder = tempfile.TemporaryDirectory(prefix="tabtrail_")
+        self._proven: list[Any] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._folder.cleanup()
+
+    def prove(self, fitted: Any) -> tuple[int, Parity]:
+        """Return the size in bytes of a model's ONNX graph (of its pickle where it has none), and the proof."""
+        graph, parity = prove(self._model, fitted, self._x, scale=self._scale, tolerance=self._tolerance)
+        if graph is None:
+            return len(pickled(fitted)), parity
+        self._proven.append(fitted)
+        self._file(len(self._proven) - 1).write_bytes(graph)
+        return len(graph), parity
+
+    def export(self, champion: Result) -> Exported:
+        """Return the champion as it is deployed."""
+        kept = [index for index, fitted in enumerate(self._proven) if fitted is champion.model]
+        graph = self._file(kept[0]).read_bytes() if kept else graph_bytes(self._model, champion.model)
+        parity = champion.parity or self.prove(champion.model)[1]
+        return Exported(graph, parity, pickled(champion.model))
+
+    def _file(self, index: int) -> Path:
+        return Path(self._folder.name) / f"{index}.onnx"
 
 
 def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> dict[str, bytes]:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 import polars as pl
 
@@ -18,6 +17,7 @@ from tabtrail.contract.schema import Feature
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.shapley import explain, from_shap_table
 from tabtrail.export.parity import open_graph
+from tabtrail.export.pickles import ForeignPickleError, unpickled
 from tabtrail.project.paths import importance_path, shap_path
 from tabtrail.report.explanation_pictures import waterfall
 from tabtrail.report.png import draw
@@ -102,12 +102,19 @@ def draw_explanation(explanation: LocalExplanation, path: Path) -> None:
 
 
 def load_pipeline(folder: Path, metadata: dict[str, Any]) -> Any:
-    """Return the fitted pipeline of a bundle. A joblib file that is not the one of the metadata is not opened (`BundleError`)."""
+    """Return the fitted pipeline of a bundle.
+
+    Raises `BundleError` for a joblib file that is not the one of the metadata, without opening it, and for one that was
+    written by code whose classes have moved since.
+    """
     entry = metadata["files"]["joblib"]
     data = (folder / entry["name"]).read_bytes()
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise BundleError(f"{folder / entry['name']} was altered; run `tabtrail train --force` to make the bundle anew")
-    return joblib.load(io.BytesIO(data))
+        raise BundleError(f"{folder / entry['name']} was altered; run `tabtrail train --force` to write the bundle again")
+    try:
+        return unpickled(data)
+    except ForeignPickleError as error:
+        raise BundleError(f"{folder / entry['name']} cannot be opened: {error}; run `tabtrail train --force`") from None
 
 
 def _input(feature: Feature, value: Any) -> Any:

@@ -12,13 +12,14 @@ from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
 from tabtrail.errors import UsageError
+from tabtrail.export.pickles import pickled
+from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.candidates import BLEND
 from tabtrail.progress import SILENT, Progress
 from tabtrail.system.hashes import code_version
 from tabtrail.tracking.items import CODE, COMPLETE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
 from tabtrail.tracking.store import Run, Store, complete_children, open_store, read_artifact, read_run, store_errors
-from tabtrail.workflows.champion import graph_bytes, pickled
 from tabtrail.workflows.train import prepare
 
 
@@ -62,7 +63,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     benchmark = run_benchmark(
         _only(prepared.config, wanted),
         prepared.table,
-        export=lambda model: (len(graph_bytes(prepared.config, model)), None),
+        export=lambda model: (len(graph_bytes(prepared.config.model, model)), None),
         split=prepared.split,
         final_workers=prepared.plan.final_workers or None,
         progress=progress.advance,
@@ -108,7 +109,7 @@ def _comparisons(config: Config, benchmark: Benchmark, parent: Run, runs: dict[s
     champion = parent.tags[TAG + "champion"]
     if champion in results:
         model = results[champion].model
-        yield "ONNX file of the champion", _sha256(graph_bytes(config, model)) == parent.tags[GRAPH]
+        yield "ONNX file of the champion", _sha256(graph_bytes(config.model, model)) == parent.tags[GRAPH]
         yield "joblib file of the champion", _sha256(pickled(model)) == parent.tags[JOBLIB]
 
 

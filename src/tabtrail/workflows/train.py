@@ -72,7 +72,7 @@ from tabtrail.tracking.store import (
     set_tags,
     store_errors,
 )
-from tabtrail.workflows.champion import Exported, bundle_champion, describe_model, explain_champion, export_champion, prove
+from tabtrail.workflows.champion import Exported, Proofs, bundle_champion, describe_model, explain_champion
 from tabtrail.workflows.promote import BUNDLE_FOLDER, settle
 
 FITS = "fits.npz"
@@ -207,17 +207,19 @@ def _take_up(tracked: _Tracked, prepared: Prepared) -> None:
 
 def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progress: Progress) -> Leaderboard:
     config, store, parent = prepared.config, tracked.store, tracked.parent
-    benchmark = run_benchmark(
-        config,
-        prepared.table,
-        export=lambda model: prove(config, prepared.table, prepared.split, model),
-        split=prepared.split,
-        finished=tracked.finished,
-        final_workers=prepared.plan.final_workers or None,
-        on_result=lambda result: _log_candidate(prepared, tracked, result),
-        progress=progress.advance,
-    )
-    champion = benchmark.champion
+    with Proofs(config, prepared.table, prepared.split) as proofs:
+        benchmark = run_benchmark(
+            config,
+            prepared.table,
+            export=proofs.prove,
+            split=prepared.split,
+            finished=tracked.finished,
+            final_workers=prepared.plan.final_workers or None,
+            on_result=lambda result: _log_candidate(prepared, tracked, result),
+            progress=progress.advance,
+        )
+        champion = benchmark.champion
+        exported = proofs.export(champion)
     for result in benchmark.results:
         if result.parity is not None and not result.deployable:
             progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
@@ -234,7 +236,6 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
         log_metrics(store, row.run_id, comparison_items(row))
     log_metrics(store, parent, comparison_items(leaderboard.champion_row))
     # All that can be refused comes before the first file that is replaced.
-    exported = export_champion(config, benchmark)
     importance, shap_values = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
     _store_bundle(config, benchmark, leaderboard, exported, tracked)
     progress.say(

@@ -1,15 +1,18 @@
-"""The joblib file of a model depends on the model alone, not on what its process did before."""
+"""The pickle of a model depends on the model alone, not on what its process did before; one of other code is refused by name."""
 
 import io
+import pickle
 from typing import Any
 
 import joblib
 import numpy as np
+import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from tests.support.fitting import pickle_of_a_moved_class
 
-from tabtrail.workflows.champion import pickled
+from tabtrail.export.pickles import ForeignPickleError, pickled, unpickled
 
 
 def fitted() -> Any:
@@ -36,3 +39,15 @@ def test_equal_models_give_equal_bytes_whichever_strings_they_share() -> None:
 def test_the_file_is_one_that_joblib_reads() -> None:
     again = joblib.load(io.BytesIO(pickled(fitted())))
     assert again.predict(np.array([[4.0, 5.0]])) == fitted().predict(np.array([[4.0, 5.0]]))
+
+
+def test_both_forms_are_read() -> None:
+    for data in (pickled(fitted()), pickle.dumps(fitted())):
+        assert unpickled(data).predict(np.array([[4.0, 5.0]])) == fitted().predict(np.array([[4.0, 5.0]]))
+
+
+@pytest.mark.parametrize("dump", [pickled, pickle.dumps])
+def test_a_pickle_of_a_class_that_has_moved_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, dump: Any) -> None:
+    data = pickle_of_a_moved_class(monkeypatch, dump)
+    with pytest.raises(ForeignPickleError, match=r"by another version of tabtrail .*No module named 'tabtrail\.expressions'"):
+        unpickled(data)
