@@ -1,6 +1,6 @@
-"""Many rows at once, as columns: what `Predictor` says of each row, in a few array operations a column.
+"""Many rows at once, as columns: what `Predictor` answers for each row, in a few array operations a column.
 
-Arrays only sort out the rows that may break the contract or may be new to the model; what is said of those is said by
+Arrays only sort out the rows that may break the contract or may be new to the model; the words about those come from
 `Predictor` itself, so that a file, a request and the command line get the same words and the same numbers.
 """
 
@@ -20,23 +20,23 @@ _MOST_EXACT = 2.0**53
 
 
 @dataclass(frozen=True)
-class Texts:
+class CodedTexts:
     """A column of texts (or dates, YYYY-MM-DD): the distinct `values`, None for a missing one, and each row's index in them."""
 
     values: tuple[Any, ...]
     codes: Array
 
     def map(self, function: Any, dtype: Any) -> Array:
-        """Return the function of each row's text, asked once for each distinct text."""
+        """Return the function of each row's text, called once for each distinct text."""
         result: Array = np.array([function(value) for value in self.values], dtype=dtype)[self.codes]
         return result
 
-    def take(self, rows: Array) -> "Texts":
+    def take(self, rows: Array) -> "CodedTexts":
         """Return some of the rows."""
-        return Texts(self.values, self.codes[rows])
+        return CodedTexts(self.values, self.codes[rows])
 
 
-Column = Array | Texts
+Column = Array | CodedTexts
 Columns = Mapping[str, Column]
 
 
@@ -50,7 +50,7 @@ class Scores:
 
 
 class ColumnScorer:
-    """A model that takes columns: numbers as doubles with NaN for a missing one, all else as `Texts`."""
+    """A model that takes columns: numbers as doubles with NaN for a missing one, texts and dates as `CodedTexts`."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -58,7 +58,7 @@ class ColumnScorer:
         self._rules = [rule.tree for rule in predictor.schema.row_rules]
 
     def refused(self, columns: Columns, garbled: Mapping[int, Mapping[str, str]]) -> dict[int, str]:
-        """Return why a row is refused, by its index. `garbled` are the texts that stand where a number should, by row."""
+        """Return why a row is refused, by its index. `garbled` are the texts in the place of a number, by row."""
         features = self._features
         suspect = np.zeros(len(_codes(columns[features[0].name])), dtype=bool)
         for feature in features:
@@ -71,11 +71,11 @@ class ColumnScorer:
         return {index: "; ".join(map(str, problems)) for index, problems in found.items() if problems}
 
     def warnings(self, columns: Columns) -> dict[int, str]:
-        """Return what the model has not seen before, by index, for the rows where there is such a thing."""
+        """Return what the model has not seen before, by index, for the rows that hold such a value."""
         new = np.full(len(_codes(columns[self._features[0].name])), self._predictor.metadata["synthetic"], dtype=bool)
         for feature in self._features:
             column = columns[feature.name]
-            if isinstance(column, Texts) and feature.kind == "categorical":
+            if isinstance(column, CodedTexts) and feature.kind == "categorical":
                 known = frozenset(feature.categories)
                 new |= column.map(lambda value, known=known: (value or "") not in known, bool)
             else:
@@ -109,7 +109,7 @@ class ColumnScorer:
 
     def _suspect(self, feature: Feature, column: Column) -> Array:
         rule = feature.rule
-        if isinstance(column, Texts):
+        if isinstance(column, CodedTexts):
             return column.map(lambda value: bool(self._predictor.value_problem(feature.name, value)), bool)
         with np.errstate(invalid="ignore"):
             wrong = np.isnan(column) if not rule.nullable else np.zeros(len(column), dtype=bool)
@@ -127,7 +127,9 @@ class ColumnScorer:
         if grouping.column is not None:
             column = columns[grouping.column]
             return (
-                column.map(lambda value: value or ALL, object) if isinstance(column, Texts) else np.full(rows, ALL, dtype=object)
+                column.map(lambda value: value or ALL, object)
+                if isinstance(column, CodedTexts)
+                else np.full(rows, ALL, dtype=object)
             )
         groups, free = np.full(rows, ALL, dtype=object), np.ones(rows, dtype=bool)
         for name, condition in grouping.strata.items():
@@ -145,7 +147,7 @@ def evaluate_columns(node: Node, columns: Columns) -> Array:
         return np.array([node.value], dtype=object if isinstance(node.value, str) else np.float64)
     if isinstance(node, ColumnRef):
         column = columns[node.name]
-        return column.map(lambda value: value, object) if isinstance(column, Texts) else column
+        return column.map(lambda value: value, object) if isinstance(column, CodedTexts) else column
     values = [evaluate_columns(operand, columns) for operand in node.operands]
     with np.errstate(all="ignore"):
         if node.operator in ("and", "or"):
@@ -192,23 +194,25 @@ def _half_width(band: Band, predictions: Array) -> Array:
 
 def _fed(feature: Feature, column: Column) -> Array:
     if feature.kind == "categorical":
-        assert isinstance(column, Texts)  # noqa: S101 - so the columns are made
+        assert isinstance(column, CodedTexts)  # noqa: S101 - so the columns are made
         return column.map(lambda value: value or "", object)
     return _numbers(column)
 
 
 def _numbers(column: Column) -> Array:
     return (
-        column.map(lambda value: np.nan if value is None else days_of(value), np.float64) if isinstance(column, Texts) else column
+        column.map(lambda value: np.nan if value is None else days_of(value), np.float64)
+        if isinstance(column, CodedTexts)
+        else column
     )
 
 
 def _codes(column: Column) -> Array:
-    return column.codes if isinstance(column, Texts) else column
+    return column.codes if isinstance(column, CodedTexts) else column
 
 
 def _value(feature: Feature, column: Column, index: int) -> Any:
-    if isinstance(column, Texts):
+    if isinstance(column, CodedTexts):
         return column.values[column.codes[index]]
     number = float(column[index])
     if np.isnan(number):

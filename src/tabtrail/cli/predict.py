@@ -7,7 +7,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -126,14 +127,15 @@ def _read_payload(options: argparse.Namespace) -> Any:
 
 def _predict_file(place: Place, options: argparse.Namespace) -> None:
     require_extra("arrow", "pyarrow")
-    from tabtrail.bundle.batch import Source, score_file
+    from tabtrail.bundle.input_blocks import InputFile
     from tabtrail.bundle.predictor import Predictor
+    from tabtrail.bundle.score_file import score_file
 
     values = read_raw(config_path(options.config), options.set).values.get("source")
-    dialect = {key: value for key, value in (values or {}).items() if key in ("delimiter", "encoding") and value != "auto"}
-    source = Source(options.input, keep=tuple(options.id), **dialect)
+    dialect = {key: value for key, value in (values or {}).items() if key in ("delimiter", "encoding")}
+    file = InputFile(options.input, keep=tuple(options.id), **dialect)
     predictor = Predictor(load_bundle(*place))
-    outcome = score_file(predictor, source, Path(options.output), intervals=options.intervals)
+    outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
     said = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
     if outcome.rejects is not None:
@@ -142,6 +144,19 @@ def _predict_file(place: Place, options: argparse.Namespace) -> None:
         said.append(f"{outcome.warned:,} with something that the model has not seen")
     print("; ".join(said), file=sys.stderr)
     print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
+
+
+def _row_counter() -> Callable[[int], None]:
+    """Return what shows on a terminal, at most twice a second, how many rows are done."""
+    shown = time.monotonic()
+
+    def show(rows: int) -> None:
+        nonlocal shown
+        if sys.stderr.isatty() and time.monotonic() - shown > 0.5:
+            shown = time.monotonic()
+            print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
+
+    return show
 
 
 def _predict(place: Place, payload: Any, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from tabtrail.errors import ConfigError, DataError, nearest
 
@@ -114,11 +115,16 @@ def _reads_as_letter(text: str, index: int) -> float:
 
 def is_utf8(blocks: Iterable[bytes]) -> bool:
     """Whether the blocks together are valid UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    try:
-        for block in blocks:
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
+    return first_line_not_utf8(blocks) is None
+
+
+def first_line_not_utf8(blocks: Iterable[bytes]) -> int | None:
+    """Return the first line, from 1, on which the blocks together are not valid UTF-8; None where they are."""
+    decoder, line = codecs.getincrementaldecoder("utf-8")("strict"), 1
+    for block in chain(blocks, [None]):
+        try:
+            decoder.decode(block or b"", final=block is None)
+        except UnicodeDecodeError as error:
+            return line + error.object.count(b"\n", 0, error.start)
+        line += (block or b"").count(b"\n")
+    return None

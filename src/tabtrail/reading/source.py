@@ -14,7 +14,7 @@ from tabtrail.reading.encoding import (
     code_page_of,
     codec_name,
     detect_encoding,
-    is_utf8,
+    first_line_not_utf8,
     mark_of,
     sample_lines,
 )
@@ -196,6 +196,18 @@ class TextFile(io.RawIOBase):
         return b"".join(parts)
 
 
-def encoding_of(file: SourceFile, configured: str) -> str:
-    """Return `utf-8` where the whole file is UTF-8, else the configured encoding."""
-    return "utf-8" if is_utf8(chunks_of(file)) else configured
+def open_text(file: SourceFile, configured: str) -> SourceText:
+    """Return a text that is all valid UTF-8: read as such where the whole file is, else in the configured encoding.
+
+    This reads the file once before; `ingest`, which reads larger ones, starts again where it meets what is not UTF-8. Raises
+    `DataError` where the file is not in the configured encoding, UTF-8.
+    """
+    line = first_line_not_utf8(chunks_of(file))
+    if line is None:
+        return SourceText(file, "utf-8")
+    if configured == "auto":
+        return SourceText(file, "auto", forced=code_page_of(sample_lines(lambda: chunks_of(file))))
+    text = SourceText(file, configured)
+    if text.encoding == "utf-8":
+        raise text.refuse(line)
+    return text

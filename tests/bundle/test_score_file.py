@@ -1,6 +1,7 @@
 """Files of rows in, a file of predictions out."""
 
 import csv
+import gzip
 import random
 from collections.abc import Callable
 from datetime import date
@@ -14,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.projects import Project
 
-from tabtrail.bundle.batch import Source, score_file
-from tabtrail.bundle.columnar import Texts, evaluate_columns
+from tabtrail.bundle.columnar import CodedTexts, evaluate_columns
+from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.predict import main
 from tabtrail.contract.expressions import evaluate, parse_expression
 from tabtrail.errors import DataError, UsageError
@@ -45,7 +47,7 @@ def write_csv(path: Path, rows: list[dict[str, Any]], change: Callable[[str], st
 
 def score(predictor: Predictor, path: Path, **source: Any) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     output = path.with_name("out.parquet")
-    outcome = score_file(predictor, Source(path, **source), output, intervals=True)
+    outcome = score_file(predictor, InputFile(path, **source), output, intervals=True)
     return pl.read_parquet(output), None if outcome.rejects is None else pl.read_parquet(outcome.rejects)
 
 
@@ -98,7 +100,7 @@ def test_refused_rows_stand_beside_with_their_number_and_the_words_of_the_predic
 def test_text_in_a_later_block_leaves_the_earlier_ones_as_they_were(
     predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tabtrail.bundle.batch._BLOCK_BYTES", 4096)
+    monkeypatch.setattr("tabtrail.bundle.input_blocks._BLOCK_BYTES", 4096)
     changed = [*rows[:400], {**rows[400], "PRICEEACH": "n.a."}, *rows[401:]]
     scored, rejects = score(predictor, write_csv(tmp_path / "rows.csv", changed))
     assert rejects is not None
@@ -113,6 +115,40 @@ def test_a_file_that_is_not_utf_8_is_read_in_the_encoding_of_the_config(
     path.write_bytes(path.read_text(encoding="utf-8").encode("cp850"))
     scored, _ = score(predictor, path, encoding="cp850", keep=("COUNTRY",))
     assert set(scored["COUNTRY"]) == {"Österreich"}
+
+
+def test_the_encoding_of_a_file_is_detected_where_the_config_leaves_it_open(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", [{**row, "COUNTRY": "Österreich, Málaga und Köln"} for row in rows])
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp850"))
+    found = score_file(predictor, InputFile(path, keep=("COUNTRY",)), tmp_path / "out.parquet", intervals=False)
+    assert (found.encoding, found.scored) == ("cp850", 500)
+    assert set(pl.read_parquet(tmp_path / "out.parquet")["COUNTRY"]) == {"Österreich, Málaga und Köln"}
+
+
+def test_a_file_that_is_not_in_the_encoding_of_the_config_is_refused_with_its_line(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    changed = [*rows[:300], {**rows[300], "COUNTRY": "Málaga"}, *rows[301:]]
+    path = write_csv(tmp_path / "rows.csv", changed)
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp850"))
+    with pytest.raises(DataError, match=r"rows\.csv, line 302: these bytes are not utf-8; set source\.encoding: cp850"):
+        score(predictor, path, encoding="utf-8")
+    path.write_bytes(path.read_text(encoding="cp850").encode("utf-16")[:-1])
+    with pytest.raises(DataError, match=r"rows\.csv, line 502: these bytes are not utf-16"):
+        score(predictor, path, encoding="utf-16")
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_compressed_file_is_read_as_training_reads_one(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", rows)
+    expected, _ = score(predictor, path)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    found, _ = score(predictor, path)
+    assert found.equals(expected)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +241,7 @@ def test_an_expression_over_columns_is_what_it_is_over_rows(text: str, data: st.
     columns: dict[str, Any] = {name: np.array([np.nan if row[name] is None else row[name] for row in rows]) for name in "ab"}
     for name in "cd":
         values = tuple(dict.fromkeys(row[name] for row in rows))
-        columns[name] = Texts(values, np.array([values.index(row[name]) for row in rows]))
+        columns[name] = CodedTexts(values, np.array([values.index(row[name]) for row in rows]))
     found = np.broadcast_to(evaluate_columns(tree, columns), len(rows))
     expected = [evaluate(tree, row) for row in rows]
     assert [None if np.isnan(value) else bool(value) for value in found] == expected
@@ -214,7 +250,7 @@ def test_an_expression_over_columns_is_what_it_is_over_rows(text: str, data: st.
 def test_rows_keep_their_order_whatever_the_block(
     predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tabtrail.bundle.batch._BLOCK_ROWS", 37)
+    monkeypatch.setattr("tabtrail.bundle.input_blocks._BLOCK_ROWS", 37)
     shuffled = random.Random(3).sample(rows, len(rows))
     pl.DataFrame(shuffled).write_parquet(tmp_path / "rows.parquet")
     scored, _ = score(predictor, tmp_path / "rows.parquet")
