@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -380,10 +381,13 @@ def serve(
 ) -> None:
     """Serve the deployed model over HTTP; one that is promoted later is served from then on."""
     from tabtrail.config.load import load_config
+    from tabtrail.serving.app import create_app
     from tabtrail.serving.run import run as run_service
 
-    serving = (loaded := load_config(config, set_ or [])).serve
-    run_service(loaded, host=host or serving.host, port=port or serving.port, workers=workers or serving.workers)
+    loaded = load_config(config, set_ or [])
+    options = {"host": host, "port": port, "workers": workers}
+    settings = loaded.serve.model_copy(update={name: value for name, value in options.items() if value is not None})
+    run_service(partial(create_app, loaded), settings)
 
 
 @app.command(epilog="example: tabtrail sample --rows 100000 --output big.csv")

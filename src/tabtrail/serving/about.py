@@ -1,4 +1,4 @@
-"""What the service says of itself and its model: health, schema, card, metrics."""
+"""What the service reports about itself and its model: health, schema, card, counters."""
 
 from typing import Any
 
@@ -61,5 +61,5 @@ async def model(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Return counters for Prometheus."""
     service: Service = request.app.state.service
-    service.metrics.in_flight.set(service.in_flight)
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    service.counters.in_flight.set(service.in_flight)
+    return Response(service.counters.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""The service: routes, and what starts and stops with it. Routes only translate between HTTP and `Predictor`."""
+"""The service: its routes, and what starts and stops with it. Routes only translate between HTTP and `Predictor`."""
 
 import asyncio
 import logging
@@ -15,8 +15,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
-from tabtrail.serving import about, facades, scoring
-from tabtrail.serving import forecast_routes as forecasts
+from tabtrail.serving import about, facades, forecast_routes, scoring
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document
@@ -32,7 +31,7 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("POST", "/predict/batch", scoring.predict_batch, "Predict many rows"),
     ("GET", "/schema", about.schema, "What a row is"),
     ("GET", "/model", about.model, "The card of the model"),
-    ("GET", "/forecast", forecasts.forecast, "The stored forecast of a segment"),
+    ("GET", "/forecast", forecast_routes.forecast, "The stored forecast of a segment"),
     ("GET", "/metrics", about.metrics, "Counters for Prometheus"),
     ("GET", "/v2", facades.server_metadata, "Open Inference Protocol: the server"),
     ("GET", "/v2/health/live", about.live, "Open Inference Protocol: liveness"),
@@ -54,10 +53,10 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
 
 
 def create_app(config: Config | None = None) -> FastAPI:
-    """Return the service. Without a model it is up, and says so; one that appears later is served from then on.
+    """Return the service. Without a model it is up, and reports that; one that appears later is served from then on.
 
-    `config` is read when the service starts, from `TABTRAIL_CONFIG`, else `config_v2.yaml` of the working folder, where none
-    is given.
+    Where no `config` is given, it is read when the service starts: from `TABTRAIL_CONFIG`, else `config_v2.yaml` in the working
+    folder.
     """
 
     @asynccontextmanager

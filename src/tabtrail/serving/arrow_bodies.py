@@ -1,28 +1,22 @@
-"""Batches as Arrow IPC streams or Parquet. pyarrow is no part of the base install and is loaded with the first such body."""
+"""Batches as Arrow IPC streams or Parquet. Imported with the first such body: pyarrow is an optional extra."""
 
 import io
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tabtrail.bundle.predictor import Prediction, Row
 from tabtrail.contract.schema import ModelSchema
-from tabtrail.errors import MissingExtraError, require_extra
+from tabtrail.serving.body import PARQUET
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 
-ARROW = "application/vnd.apache.arrow.stream"
-PARQUET = "application/vnd.apache.parquet"
-MEDIA_TYPES = (ARROW, PARQUET)
 _MOST_UNPACKED = 256_000_000
 
 
 def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[Row]:
-    """Return the rows of a body. Raises `Refused`: 415 without pyarrow, 413 for too many rows, 422 for a body that is none."""
-    try:
-        require_extra("arrow", "pyarrow")
-    except MissingExtraError as error:
-        raise Refused(415, str(error)) from None
-    import pyarrow as pa
-
+    """Return the rows of a body. Raises `Refused`: 413 for too many rows, 422 for a body that cannot be read."""
     try:
         table = _parquet(body, most) if media == PARQUET else _stream(body, most)
         if table.num_rows == 0:
@@ -30,7 +24,7 @@ def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[R
         names = [name for name in table.column_names if name in schema.names]
         if len(names) < table.num_columns or len(set(names)) < len(names):
             raise Refused(422, "the columns are not those of the model, each once; GET /schema lists them")
-        columns = [_plain(table.column(name), pa).to_pylist() for name in names]
+        columns = [_plain(table.column(name)).to_pylist() for name in names]
     except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError):
         raise Refused(
             422, f"the body is not {'Parquet' if media == PARQUET else 'an Arrow IPC stream'} that can be read"
@@ -40,8 +34,6 @@ def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[R
 
 def write_answer(served: Served, predictions: list[Prediction], media: str) -> bytes:
     """Return prediction, low, high and warnings as columns, with the model's name and run in the schema's metadata."""
-    import pyarrow as pa
-
     trace = {"model_name": served.model, "mlflow_run_id": served.run_id, "currency": str(served.metadata["currency"])}
     schema = pa.schema(
         [("prediction", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("warnings", pa.list_(pa.string()))], trace
@@ -56,8 +48,6 @@ def write_answer(served: Served, predictions: list[Prediction], media: str) -> b
     table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
     sink = io.BytesIO()
     if media == PARQUET:
-        import pyarrow.parquet as pq
-
         pq.write_table(table, sink, compression="zstd")
     else:
         with pa.ipc.new_stream(sink, schema) as writer:
@@ -66,8 +56,6 @@ def write_answer(served: Served, predictions: list[Prediction], media: str) -> b
 
 
 def _parquet(body: bytes, most: int) -> Any:
-    import pyarrow.parquet as pq
-
     file = pq.ParquetFile(io.BytesIO(body), thrift_string_size_limit=1_000_000, thrift_container_size_limit=100_000)
     groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     if file.metadata.num_rows > most or sum(group.total_byte_size for group in groups) > _MOST_UNPACKED:
@@ -76,8 +64,6 @@ def _parquet(body: bytes, most: int) -> Any:
 
 
 def _stream(body: bytes, most: int) -> Any:
-    import pyarrow as pa
-
     batches, rows = [], 0
     with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
         for batch in reader:
@@ -89,11 +75,11 @@ def _stream(body: bytes, most: int) -> Any:
         return pa.Table.from_batches(batches, reader.schema)
 
 
-def _plain(column: Any, pa: Any) -> Any:
-    """Return a column whose values are numbers and texts: dates become YYYY-MM-DD, NaN stands for nothing."""
+def _plain(column: Any) -> Any:
+    """Return a column of numbers or texts: dates become YYYY-MM-DD."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain(column.cast(kind.value_type), pa)
+        return _plain(column.cast(kind.value_type))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return column.cast(pa.date32()).cast(pa.string())
     if pa.types.is_floating(kind):

@@ -1,4 +1,4 @@
-"""Single rows that arrive in one turn of the event loop are predicted by one call of the graph: most of a call is its start."""
+"""Single rows that arrive in one turn of the event loop are predicted by one call of the graph, whose start costs the most."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ from tabtrail.errors import TabtrailError
 from tabtrail.serving.models import Served
 
 
-class Together:
-    """Collects checked rows until the event loop has read what came in; nobody waits for a row that is still to come."""
+class RowBatcher:
+    """Batches the rows that the event loop has already received; no request waits for a later one."""
 
     def __init__(self) -> None:
         self._waiting: dict[Served, list[tuple[Row, asyncio.Future[Prediction]]]] = {}
@@ -32,7 +32,7 @@ class Together:
         except PayloadError:
             for row, future in waiting:
                 self._answer_one(served, row, future)
-        except Exception as error:  # noqa: BLE001 - it belongs to the requests that wait, not to the loop
+        except Exception as error:  # noqa: BLE001 - raised in the requests that wait, not in the loop
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)

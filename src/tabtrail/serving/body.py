@@ -1,4 +1,4 @@
-"""Bodies: read within limits of size and time, and turned into rows (raw column → value) that nothing has checked yet."""
+"""Bodies: read within limits of size and time, and turned into rows (raw column → value) that are not checked yet."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,10 @@ from tabtrail.serving.state import MOST_BUFFERED, Service
 
 JSON = "application/json"
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-_BIG = 16_384
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+COLUMNAR = (ARROW, PARQUET)
+_BIG = 16_384  # bytes of JSON whose decoding would hold other requests up
 
 
 def media_type(request: Request) -> str:
@@ -52,7 +55,7 @@ async def read_body(request: Request, service: Service, most: int) -> bytes:
 async def _read_slowly(request: Request, service: Service, most: int) -> bytes:
     too_large = Refused(413, f"the body is larger than {most:,} bytes")
     body = bytearray()
-    service.in_flight -= 1  # who waits for a slow client does not work: others may take the place
+    service.in_flight -= 1  # waiting for a slow client is not work: other requests may take the place
     try:
         async with asyncio.timeout(service.settings.body_timeout_seconds):
             while True:
@@ -76,13 +79,13 @@ async def _read_slowly(request: Request, service: Service, most: int) -> bytes:
 
 
 async def read_json(request: Request, service: Service, most: int) -> Any:
-    """Return the JSON value of a body. Raises `Refused` (422) where it is none."""
+    """Return the JSON value of a body. Raises `Refused` (422) where it is not JSON."""
     body = await read_body(request, service, most)
     return decode_json(body) if len(body) < _BIG else await service.aside(lambda: decode_json(body))
 
 
 def decode_json(body: bytes) -> Any:
-    """Return a JSON value. Raises `Refused` (422) where it is none."""
+    """Return a JSON value. Raises `Refused` (422) where the body is not JSON."""
     try:
         return parse_json(body)
     except ValueError as error:
@@ -90,7 +93,7 @@ def decode_json(body: bytes) -> Any:
 
 
 def decode_lines(body: bytes) -> list[Any]:
-    """Return the values of a body with one JSON text a line. Raises `Refused` (422) naming the first line that is none."""
+    """Return the values of a body with one JSON text a line. Raises `Refused` (422) naming the first line that is not JSON."""
     rows = []
     for number, line in enumerate(body.split(b"\n"), 1):
         if line.strip():
@@ -102,7 +105,7 @@ def decode_lines(body: bytes) -> list[Any]:
 
 
 def require_rows(rows: Any, most: int) -> list[Row]:
-    """Return the rows of a batch. Raises `Refused` for what is no list (422), an empty one (422) or one too long (413)."""
+    """Return the rows of a batch. Raises `Refused` for what is not a list or empty (422), or too long (413)."""
     if not isinstance(rows, list):
         raise Refused(422, "the body is not a list of rows")
     if not rows:

@@ -1,4 +1,4 @@
-"""What every request passes: its id, the key, the limit of requests in flight, counters and a line of the log."""
+"""What every request passes through: its id, the key, the limit of requests in flight, the counters and the access log."""
 
 import hmac
 import logging
@@ -25,9 +25,9 @@ _GONE = 499
 
 
 class Edge:
-    """The outermost layer of the service, as plain ASGI: a request pays for no object that it does not need.
+    """The outermost layer of the service, as plain ASGI: creating Starlette's objects for each request would cost more.
 
-    Fixed paths are answered from `direct` (method and path → endpoint); all else goes to the router of `app`.
+    Fixed paths are answered from `direct` (method and path → endpoint); other paths go to the router of `app`.
     """
 
     def __init__(self, app: ASGIApp, direct: Mapping[tuple[str, str], Endpoint]) -> None:
@@ -78,7 +78,7 @@ class Edge:
             service.in_flight -= 1
             seconds = time.perf_counter() - started
             route = self._route_of(scope)
-            service.metrics.answered(route, status, seconds)
+            service.counters.answered(route, status, seconds)
             if access.isEnabledFor(logging.INFO):
                 access.info("request", extra={"fields": _fields(scope, route, status, seconds)})
 
@@ -94,7 +94,7 @@ class Edge:
         await response(scope, receive, send)
 
     def _route_of(self, scope: Scope) -> str:
-        """Return the template of a path that is routed, `other` for any else: labels are few, whatever is asked for."""
+        """Return the template of a routed path, `other` for any other, so that clients cannot create labels."""
         if (scope["method"], scope["path"]) in self._direct:
             return str(scope["path"])
         return getattr(scope.get("route"), "path", "other")

@@ -1,12 +1,11 @@
-"""The OpenAPI document, made anew from the model that is served."""
+"""The OpenAPI document, made from the model that is served at the time."""
 
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from tabtrail.serving import arrow_bodies
-from tabtrail.serving.body import JSON, NDJSON
+from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
 from tabtrail.serving.facades import CSV
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import MEDIA_TYPE, PROBLEM_SCHEMA, TITLES
@@ -78,7 +77,7 @@ def _bodies(path: str, service: Service, served: Served | None) -> Document:
     if path == "/predict":
         return {JSON: {"schema": row, "example": example}}
     if path == "/predict/batch":
-        columns = dict.fromkeys(arrow_bodies.MEDIA_TYPES, binary)
+        columns = dict.fromkeys(COLUMNAR, binary)
         return {JSON: {"schema": rows, "example": [example]}, NDJSON[0]: {"schema": _TEXT}, **columns}
     if path == "/invocations":
         forms = [

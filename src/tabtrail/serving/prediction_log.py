@@ -1,4 +1,4 @@
-"""Predictions and their inputs as Parquet files, for later questions about drift. Written by a thread, never by a request."""
+"""Predictions and their inputs as Parquet files, for later questions about drift. A thread writes them, never a request."""
 
 import logging
 import os
@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tabtrail.bundle.predictor import Prediction
 from tabtrail.config.operation import Serve
 from tabtrail.contract.schema import Feature, ModelSchema
-from tabtrail.errors import TabtrailError, require_extra
+from tabtrail.errors import TabtrailError
 from tabtrail.serving.models import Served
-from tabtrail.serving.prometheus import Metrics
+from tabtrail.serving.prometheus import Counters
 from tabtrail.system.files import atomic_file, make_folder
 
 logger = logging.getLogger("tabtrail.serve")
@@ -21,16 +24,15 @@ _Entry = tuple[int, str, Served, list[Prediction]]
 
 
 class PredictionLog:
-    """Collects rows and writes a file when it is full or old. Past ten files' worth of rows that cannot be written, rows are
-    left out and counted.
+    """Collects rows and writes them when they fill a file or are old enough. While ten files' worth of rows wait for the disk,
+    further rows are left out and counted.
     """
 
-    def __init__(self, settings: Serve, metrics: Metrics) -> None:
-        require_extra("arrow", "pyarrow")
+    def __init__(self, settings: Serve, counters: Counters) -> None:
         assert settings.prediction_log_dir is not None  # noqa: S101 - made only where it is configured
         self._folder = settings.prediction_log_dir
         make_folder(self._folder)
-        self._settings, self._metrics = settings, metrics
+        self._settings, self._counters = settings, counters
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
         self._rows = self._left_out = 0
@@ -40,10 +42,10 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
 
     def offer(self, request_id: str, served: Served, predictions: list[Prediction]) -> None:
-        """Take what was answered; never waits for the disk."""
+        """Take predictions that were answered, without waiting for the disk."""
         with self._lock:
             if self._rows > 10 * self._settings.prediction_log_rows:
-                self._metrics.log_rows.labels("left_out").inc(len(predictions))
+                self._counters.log_rows.labels("left_out").inc(len(predictions))
                 self._left_out += len(predictions)
                 return
             self._entries.append((time.time_ns(), request_id, served, predictions))
@@ -83,14 +85,12 @@ class PredictionLog:
                 self._write(group)
             self._rotate()
         except (TabtrailError, OSError) as error:
-            self._metrics.log_rows.labels("lost").inc(rows)
+            self._counters.log_rows.labels("lost").inc(rows)
             logger.warning("the prediction log cannot be written: %s", type(error).__name__)
         else:
-            self._metrics.log_rows.labels("written").inc(rows)
+            self._counters.log_rows.labels("written").inc(rows)
 
     def _write(self, entries: list[_Entry]) -> None:
-        import pyarrow.parquet as pq
-
         self._files += 1
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         path = self._folder / f"predictions-{stamp}-{os.getpid()}-{self._files:06d}.parquet"
@@ -105,8 +105,6 @@ class PredictionLog:
 
 def log_table(entries: list[_Entry]) -> Any:
     """Return the rows of one model: time (UTC), request_id, mlflow_run_id, prediction, low, high, unseen, then the inputs."""
-    import pyarrow as pa
-
     schema: ModelSchema = entries[0][2].schema
     rows = [(time_ns, request_id, each) for time_ns, request_id, _, predictions in entries for each in predictions]
     columns: dict[str, Any] = {
@@ -119,11 +117,11 @@ def log_table(entries: list[_Entry]) -> Any:
         "unseen": pa.array([list(each.unseen) for _, _, each in rows], pa.list_(pa.string())),
     }
     for feature in schema.features:
-        columns[f"input.{feature.name}"] = pa.array([each.inputs[feature.name] for _, _, each in rows], _arrow_type(feature, pa))
+        columns[f"input.{feature.name}"] = pa.array([each.inputs[feature.name] for _, _, each in rows], _arrow_type(feature))
     return pa.table(columns)
 
 
-def _arrow_type(feature: Feature, pa: Any) -> Any:
+def _arrow_type(feature: Feature) -> Any:
     return pa.float64() if feature.kind == "numeric" else pa.string()
 
 

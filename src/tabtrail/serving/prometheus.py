@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus. No value of a row is ever a label."""
+"""The counters of the service, for Prometheus. No value of a row is ever a label."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,14 +14,15 @@ from tabtrail.serving.models import Served
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _DIFFERENCES = (1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 10)
-_WORKERS = "PROMETHEUS_MULTIPROC_DIR"
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable in which prometheus_client finds the folder that workers share."""
 
 
-class Metrics:
+class Counters:
     """Counters of one worker, or of all where PROMETHEUS_MULTIPROC_DIR names the folder that they share."""
 
     def __init__(self, served: Callable[[], Served | None]) -> None:
-        self._shared = bool(os.environ.get(_WORKERS))
+        self._shared = bool(os.environ.get(SHARED_FOLDER))
         self._registry = CollectorRegistry()
         self._info = _ModelInfo(served)
         self._requests = Counter(
@@ -60,7 +61,7 @@ class Metrics:
         self._predicted(route).inc(rows)
 
     def unseen(self, column: str) -> None:
-        """Count a category that training did not have."""
+        """Count a row with a category that training did not have."""
         self._unseen.labels(column).inc()
 
     def reloaded(self, good: bool) -> None:
@@ -81,7 +82,7 @@ class Metrics:
 
 
 class _ModelInfo(Collector):
-    """`tabtrail_model_info`: the model of the worker that is asked."""
+    """`tabtrail_model_info`: the model of the worker that answers."""
 
     def __init__(self, served: Callable[[], Served | None]) -> None:
         self._served = served

@@ -7,49 +7,67 @@ import os
 import socket
 import tempfile
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from tabtrail.config.tree import Config
+from tabtrail.config.operation import Serve
 from tabtrail.errors import TabtrailError, require_extra
-from tabtrail.serving.app import create_app
+from tabtrail.serving.prometheus import SHARED_FOLDER
 from tabtrail.serving.protocol import BoundedProtocol
 from tabtrail.serving.state import read_key
 from tabtrail.system.files import require_writable
 
 
-def run(config: Config, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are then answered, within `serve.drain_seconds`.
+def run(app: Callable[[], FastAPI], settings: Serve) -> None:
+    """Serve an app until SIGINT or SIGTERM; requests under way are then answered, within `drain_seconds`.
 
-    Raises `ConfigError` for a key that cannot be read, `TabtrailError` for an address or a log folder that cannot be used.
+    With several workers each of them calls `app`, which must be picklable. Raises `ConfigError` for a key that cannot be read,
+    `TabtrailError` for an address or a log folder that cannot be used.
     """
-    read_key(config.serve)
-    if config.serve.prediction_log_dir is not None:
+    read_key(settings)
+    if settings.prediction_log_dir is not None:
         require_extra("arrow", "pyarrow")
-        require_writable(config.serve.prediction_log_dir)
-    _require_free(host, port)
+        require_writable(settings.prediction_log_dir)
+    _require_free(settings.host, settings.port)
     server = uvicorn.Config(
-        partial(create_app, config),
+        app,
         factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        http=partial(BoundedProtocol, settings=config.serve),  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=partial(BoundedProtocol, settings=settings),  # type: ignore[arg-type]
         ws="none",
-        log_config=log_config(access=config.serve.access_log),
+        log_config=log_config(access=settings.access_log),
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(config.serve.drain_seconds),
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
-    if workers == 1:
+    if settings.workers == 1:
         uvicorn.Server(server).run()
         return
-    with tempfile.TemporaryDirectory(prefix="tabtrail-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    with _shared_counters():
         Multiprocess(server, sockets=[server.bind_socket()]).run()
+
+
+@contextmanager
+def _shared_counters() -> Iterator[None]:
+    """Name a folder for the counters of all workers in the environment, where prometheus_client looks for it, for a while."""
+    before = os.environ.get(SHARED_FOLDER)
+    with tempfile.TemporaryDirectory(prefix="tabtrail-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[SHARED_FOLDER]
+            else:
+                os.environ[SHARED_FOLDER] = before
 
 
 def _require_free(host: str, port: int) -> None:
@@ -79,7 +97,7 @@ def log_config(*, access: bool) -> dict[str, Any]:
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON. Of an exception the type and the place are told, not its words, which may hold data."""
+    """A record as one line of JSON. Of an exception it holds type and place, but not the words, which may hold data."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

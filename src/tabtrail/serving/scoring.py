@@ -1,17 +1,30 @@
 """`POST /predict` and `POST /predict/batch`: rows in, predictions out."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tabtrail.bundle.predictor import PayloadError, Prediction
-from tabtrail.serving import arrow_bodies
-from tabtrail.serving.body import JSON, NDJSON, decode_json, decode_lines, read_body, read_json, require_media_type, require_rows
+from tabtrail.errors import MissingExtraError, require_extra
+from tabtrail.serving.body import (
+    COLUMNAR,
+    JSON,
+    NDJSON,
+    decode_json,
+    decode_lines,
+    read_body,
+    read_json,
+    require_media_type,
+    require_rows,
+)
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service, refusal, score
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
@@ -25,7 +38,7 @@ async def predict(request: Request) -> Response:
     if not isinstance(row, dict):
         raise Refused(422, "the body is not a JSON object of columns and values")
     try:
-        prediction = await service.together.predict(served, served.predictor.check([row])[0])
+        prediction = await service.batcher.predict(served, served.predictor.check([row])[0])
     except PayloadError as error:
         raise refusal(error) from None
     service.record("/predict", request, served, [prediction])
@@ -39,13 +52,13 @@ async def predict_batch(request: Request) -> Response:
     """
     service: Service = request.app.state.service
     served = service.served()
-    media = require_media_type(request, JSON, *NDJSON, *arrow_bodies.MEDIA_TYPES)
+    media = require_media_type(request, JSON, *NDJSON, *COLUMNAR)
     body = await read_body(request, service, service.settings.max_batch_bytes)
     most = service.settings.max_batch_rows
 
     def work() -> tuple[list[Prediction], bytes]:
-        if media in arrow_bodies.MEDIA_TYPES:
-            rows = arrow_bodies.read_rows(body, media, served.schema, most)
+        if media in COLUMNAR:
+            rows = _arrow_bodies().read_rows(body, media, served.schema, most)
         else:
             rows = require_rows(decode_json(body) if media == JSON else decode_lines(body), most)
         predictions = score(served, rows)
@@ -57,14 +70,15 @@ async def predict_batch(request: Request) -> Response:
 
 
 def row_answer(prediction: Prediction) -> dict[str, Any]:
-    """Return what a batch says of one row."""
+    """Return the answer for one row of a batch."""
     interval = None if prediction.interval is None else vars(prediction.interval)
     return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings}
 
 
 def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:
-    if media in arrow_bodies.MEDIA_TYPES:
-        return arrow_bodies.write_answer(served, predictions, media)
+    if media in COLUMNAR:
+        answer: bytes = _arrow_bodies().write_answer(served, predictions, media)
+        return answer
     if media in NDJSON:
         return b"".join(json.dumps(row_answer(each)).encode() + b"\n" for each in predictions)
     return json.dumps(
@@ -76,6 +90,16 @@ def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:
         },
         ensure_ascii=False,
     ).encode()
+
+
+def _arrow_bodies() -> "ModuleType":
+    try:
+        require_extra("arrow", "pyarrow")
+    except MissingExtraError as error:
+        raise Refused(415, str(error)) from None
+    from tabtrail.serving import arrow_bodies  # needs pyarrow, an optional extra
+
+    return arrow_bodies
 
 
 def _json(value: dict[str, Any]) -> Response:

@@ -7,7 +7,7 @@ import threading
 from tabtrail.bundle.predictor import Prediction
 from tabtrail.errors import TabtrailError
 from tabtrail.serving.models import Watched
-from tabtrail.serving.prometheus import Metrics
+from tabtrail.serving.prometheus import Counters
 
 logger = logging.getLogger("tabtrail.serve")
 _MOST_WAITING = 200
@@ -18,9 +18,9 @@ _TINY = 1e-9
 class Shadow:
     """Scores in one thread of its own. Rows that come faster than it can are left out and counted."""
 
-    def __init__(self, watched: Watched, metrics: Metrics) -> None:
+    def __init__(self, watched: Watched, counters: Counters) -> None:
         self.watched = watched
-        self._metrics = metrics
+        self._counters = counters
         self._waiting: queue.Queue[list[Prediction] | None] = queue.Queue(_MOST_WAITING)
         self._thread = threading.Thread(target=self._work, name="shadow", daemon=True)
         self._rows, self._sum, self._largest = 0, 0.0, 0.0
@@ -30,7 +30,7 @@ class Shadow:
         try:
             self._waiting.put_nowait(predictions)
         except queue.Full:
-            self._metrics.shadow_rows.labels("left_out").inc(len(predictions))
+            self._counters.shadow_rows.labels("left_out").inc(len(predictions))
 
     def start(self) -> None:
         """Start the thread."""
@@ -52,17 +52,17 @@ class Shadow:
     def _compare(self, predictions: list[Prediction]) -> None:
         served = self.watched.served
         if served is None:
-            self._metrics.shadow_rows.labels("no_model").inc(len(predictions))
+            self._counters.shadow_rows.labels("no_model").inc(len(predictions))
             return
         try:
             others = served.predictor.predict([each.inputs for each in predictions])
         except TabtrailError:
-            self._metrics.shadow_rows.labels("refused").inc(len(predictions))
+            self._counters.shadow_rows.labels("refused").inc(len(predictions))
             return
-        self._metrics.shadow_rows.labels("scored").inc(len(predictions))
+        self._counters.shadow_rows.labels("scored").inc(len(predictions))
         for champion, challenger in zip(predictions, others, strict=True):
             difference = abs(challenger.value - champion.value) / max(abs(champion.value), _TINY)
-            self._metrics.shadow_difference.observe(difference)
+            self._counters.shadow_difference.observe(difference)
             self._rows += 1
             self._sum += difference
             self._largest = max(self._largest, difference)

@@ -1,4 +1,4 @@
-"""What the routes share: settings, the watched bundle, counters, and who else sees a prediction."""
+"""What the routes share: settings, the watched bundle, the counters, and where else predictions go."""
 
 import asyncio
 import gc
@@ -6,19 +6,21 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
 from tabtrail.bundle.predictor import PayloadError, Prediction, Row
 from tabtrail.config.operation import Serve
-from tabtrail.errors import ConfigError
-from tabtrail.serving.batching import Together
+from tabtrail.errors import ConfigError, require_extra
+from tabtrail.serving.batching import RowBatcher
 from tabtrail.serving.models import Served, Watched
-from tabtrail.serving.prediction_log import PredictionLog
 from tabtrail.serving.problems import Refused
-from tabtrail.serving.prometheus import Metrics
+from tabtrail.serving.prometheus import Counters
 from tabtrail.serving.shadow import Shadow
+
+if TYPE_CHECKING:
+    from tabtrail.serving.prediction_log import PredictionLog
 
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000
@@ -26,8 +28,8 @@ T = TypeVar("T")
 
 
 class Service:
-    """One worker's state. The event loop's own: requests `in_flight`, less those that wait for the rest of their body, and the
-    bytes of such bodies, `buffered`.
+    """One worker's state. `in_flight` counts requests, less those that wait for the rest of their body, `buffered` the bytes of
+    such bodies; the event loop alone changes them.
     """
 
     def __init__(
@@ -41,13 +43,13 @@ class Service:
         output_dir: Path | None = None,
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
-        self.models = Watched(models_dir, name, public_key, lambda good: self.metrics.reloaded(good))
-        self.metrics = Metrics(lambda: self.models.served)
-        self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.metrics) if settings.shadow_dir else None
-        self.log = PredictionLog(settings, self.metrics) if settings.prediction_log_dir else None
+        self.models = Watched(models_dir, name, public_key, lambda good: self.counters.reloaded(good))
+        self.counters = Counters(lambda: self.models.served)
+        self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None
+        self.log = _prediction_log(settings, self.counters) if settings.prediction_log_dir else None
         self.in_flight = 0
         self.buffered = 0
-        self.together = Together()
+        self.batcher = RowBatcher()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
 
     def served(self) -> Served:
@@ -59,28 +61,28 @@ class Service:
         return served
 
     def overload(self) -> Refused | None:
-        """Return what to answer where more requests are worked on than are to be, else None."""
+        """Return what to answer where too many requests are in flight, else None."""
         if self.in_flight <= self.settings.max_in_flight:
             return None
         return Refused(503, "too many requests are in flight; try again", headers={"Retry-After": "1"})
 
     async def aside(self, work: Callable[[], T]) -> T:
-        """Do what takes longer in a thread, so that other requests are answered meanwhile."""
+        """Do longer work in a thread, so that other requests are answered meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def record(self, route: str, request: Request, served: Served, predictions: list[Prediction]) -> None:
         """Count predictions and hand them to the shadow and the log, which work later."""
-        self.metrics.predicted(route, len(predictions))
+        self.counters.predicted(route, len(predictions))
         for prediction in predictions:
             for column in prediction.unseen:
-                self.metrics.unseen(column)
+                self.counters.unseen(column)
         if self.shadow is not None:
             self.shadow.offer(predictions)
         if self.log is not None:
             self.log.offer(str(request.scope.get("request_id", "")), served, predictions)
 
     async def start(self) -> list[asyncio.Task[None]]:
-        """Load the bundle and watch it; return the tasks that go on until `stop`."""
+        """Load the bundle and watch it; return the tasks to cancel before `stop`."""
         watched = [self.models, *([self.shadow.watched] if self.shadow else [])]
         for each in watched:
             await asyncio.to_thread(each.refresh)
@@ -90,16 +92,24 @@ class Service:
         if self.log is not None:
             self.log.start()
         gc.collect()
-        gc.freeze()  # what is loaded stays: looking through it for garbage again and again would cost each request
+        gc.freeze()  # what is loaded stays until `stop`: searching it for garbage would slow requests down
         return tasks
 
     async def stop(self) -> None:
-        """Write what is left of the log."""
+        """Write what is left of the log, and undo what `start` did."""
+        gc.unfreeze()
         self._threads.shutdown(wait=True)
         if self.shadow is not None:
             await asyncio.to_thread(self.shadow.stop)
         if self.log is not None:
             await asyncio.to_thread(self.log.stop)
+
+
+def _prediction_log(settings: Serve, counters: Counters) -> "PredictionLog":
+    require_extra("arrow", "pyarrow")
+    from tabtrail.serving.prediction_log import PredictionLog  # needs pyarrow, an optional extra
+
+    return PredictionLog(settings, counters)
 
 
 def score(served: Served, rows: list[Row]) -> list[Prediction]:
@@ -117,9 +127,9 @@ def refusal(error: PayloadError) -> Refused:
 
 
 def read_key(settings: Serve) -> bytes | None:
-    """Return the key that requests must carry: of the environment, else of the file, None where neither is configured.
+    """Return the key that requests must carry, from the environment, else from the file; None where neither is configured.
 
-    Raises `ConfigError` for a key that cannot be read or is empty: a service that is meant to be closed never opens.
+    Raises `ConfigError` for a key that cannot be read or is empty: a service that should be closed must not open.
     """
     text, file = os.environ.get(KEY_VARIABLE), settings.api_key_file
     if text is None and file is not None:
