@@ -41,8 +41,9 @@ from tabtrail.config.tree import Config
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.warehouse import query
 from tabtrail.errors import NotTrainedError
+from tabtrail.pipeline import STAGES
 from tabtrail.project.lock import leftovers
-from tabtrail.project.paths import importance_path, leaderboard_path, report_path
+from tabtrail.project.paths import Artifacts
 from tabtrail.project.status import status
 from tabtrail.system.hashes import sha256_file, sha256_folder
 
@@ -234,14 +235,14 @@ def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing
             found.append(f"the database: {error}")
     elif not may_be_missing:
         found.append("there is no database")
-    for path in (leaderboard_path(config), importance_path(config)):
+    for path in (Artifacts.of(config).leaderboard, Artifacts.of(config).importance):
         try:
             json.loads(path.read_text())
         except FileNotFoundError:
             found += [] if may_be_missing else [f"there is no {path.name}"]
         except ValueError:
             found.append(f"{path.name} is torn")
-    page = report_path(config)
+    page = Artifacts.of(config).page
     if page.is_file() and not page.read_text().rstrip().endswith("</html>"):
         found.append("the page is torn")
     elif not (may_be_missing or page.is_file()):
@@ -252,7 +253,7 @@ def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing
 def outcome(project: Project) -> dict[str, Any]:
     """Return what a run leaves, without run ids and times."""
     config = project.config
-    board = json.loads(leaderboard_path(config).read_text())
+    board = json.loads(Artifacts.of(config).leaderboard.read_text())
     metadata = json.loads(metadata_path(config.paths.models_dir, config.model.name).read_text())
     rows = [{key: value for key, value in row.items() if key not in TIMED} for row in board["candidates"]]
     store = config.mlflow.tracking_uri.removeprefix("sqlite:///")
@@ -266,16 +267,16 @@ def outcome(project: Project) -> dict[str, Any]:
         "rejects": sha256_file(config.paths.rejects),
         "summaries": sha256_folder(config.paths.output_dir / "summary", "*"),
         "plots": sorted(path.name for path in (config.paths.output_dir / "plots").iterdir()),
-        "page": report_path(config).is_file(),
-        "stale": [each.stage for each in status(config).stages if not each.fresh],
+        "page": Artifacts.of(config).page.is_file(),
+        "stale": [each.stage for each in status(config, STAGES).stages if not each.fresh],
         "database_rows": query(config.paths.duckdb_file, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0],
         "leaderboard": {**{key: value for key, value in board.items() if key not in TIMED}, "candidates": rows},
         "bundle": {kind: each["sha256"] for kind, each in metadata["files"].items()},
-        "importance": json.loads(importance_path(config).read_text())["mean_absolute_shap"],
+        "importance": json.loads(Artifacts.of(config).importance.read_text())["mean_absolute_shap"],
         "store": integrity,
         "running": running,
         "complete_runs": complete,
-        "leftovers": [path.name for path in leftovers(config)],
+        "leftovers": [path.name for path in leftovers(config.paths)],
     }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.support.stages import run_train
 
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
@@ -54,10 +55,10 @@ def measure(folder: Path, rows: int, max_rows: int, workers: int) -> dict[str, A
     config = load_config(folder / "config_v2.yaml", overrides)
     report: dict[str, Any] = {"rows": rows, "max_rows": max_rows, "workers": workers}
     with _watched(report, "ingest"):
-        pipeline.run_ingest(config)
+        pipeline.run_stage("ingest", config)
     said: list[str] = []
     with _watched(report, "train"):
-        board, _ = pipeline.run_train(config, progress=Progress(say=said.append))
+        board, _ = run_train(config, progress=Progress(say=said.append))
     report["plan"] = said[0]
     report["champion"] = board.champion
     report["fit_seconds"] = {row.candidate: [row.cv_fit_seconds, row.fit_seconds] for row in board.candidates}

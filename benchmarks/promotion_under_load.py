@@ -32,6 +32,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.sample import write_sample
 from tabtrail.errors import reported
+from tabtrail.workflows.promote import promote, rollback
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = ("{LinearRegression: {}}", "{RandomForest_5: {n_estimators: 5, max_depth: 4}}")
@@ -64,9 +65,9 @@ def prepare(folder: Path, csv: Path) -> Config:
     shutil.copy(csv, target) if csv.is_file() else write_sample(target)
     for candidates in MODELS:
         config = load_config(folder / "config_v2.yaml", (*QUICK, "promotion.automatic=never", f"candidates={candidates}"))
-        pipeline.run_ingest(config)
-        pipeline.run_eda(config)
-        pipeline.run_train(config)
+        pipeline.run_stage("ingest", config)
+        pipeline.run_stage("eda", config)
+        pipeline.run_stage("train", config)
         print(f"trained {candidates}", file=sys.stderr)
     return config
 
@@ -141,14 +142,14 @@ def expectations(config: Config) -> tuple[dict[str, Any], dict[str, dict[str, An
     row: dict[str, Any] = {}
     for step in ("first", "second"):
         if step == "second":
-            pipeline.run_promote(config, "2", force=True, reason="benchmark")
+            promote(config, "2", force=True, reason="benchmark")
         bundle = load_bundle(config.paths.models_dir, config.model.name)
         row = row or dict(bundle.schema.example)
         answer = Predictor(bundle).predict([row])[0]
         interval = None if answer.interval is None else dict(vars(answer.interval))
         metadata = bundle.metadata
         expected[metadata["run_id"]] = {"prediction": answer.value, "interval": interval, "model_name": metadata["model"]}
-    pipeline.run_rollback(config, reason="benchmark")
+    rollback(config, reason="benchmark")
     return row, expected
 
 
@@ -159,9 +160,9 @@ def exchange_models(config: Config, seen: Seen, connections: int, changes: int) 
     for change in range(changes):
         start = time.perf_counter()
         if change % 2 == 0:
-            outcome = pipeline.run_promote(config, "2", force=True, reason=f"change {change}")
+            outcome = promote(config, "2", force=True, reason=f"change {change}")
         else:
-            outcome = pipeline.run_rollback(config, reason=f"change {change}")
+            outcome = rollback(config, reason=f"change {change}")
         deployed = folder_time(config)
         spent.append(time.perf_counter() - start)
         delays.append(wait_for(seen, outcome.challenger.run_id, connections, deployed))

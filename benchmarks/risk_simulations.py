@@ -36,6 +36,7 @@ from tabtrail.forecast.local.conformal import measure_coverage
 from tabtrail.forecast.local.origins import run_outer, run_trials
 from tabtrail.forecast.risk.backtest import backtest
 from tabtrail.forecast.risk.garch import Garch, fit_garch
+from tabtrail.workflows.forecast import forecast_all
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 OMEGA, ALPHA, BETA, NU = 4.0, 0.1, 0.8, 6.0
@@ -129,11 +130,10 @@ def hostile(share: float) -> dict[str, Any]:
 
 
 def sweep(config_file: Path) -> dict[str, Any]:
-    from tabtrail import pipeline
     from tabtrail.config.load import load_config
 
     start = time.perf_counter()
-    results, found = pipeline.run_sweep(load_config(config_file))
+    results, found = forecast_all(load_config(config_file))
     seconds = time.perf_counter() - start
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {

@@ -68,7 +68,7 @@ def prepare(config: Any) -> None:
     from tabtrail import pipeline
     from tabtrail.tracking.store import open_store
 
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
 
 

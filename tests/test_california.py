@@ -53,7 +53,7 @@ def test_the_whole_path_runs_with_another_yaml(config: Config) -> None:
 
 
 def test_its_error_on_the_usual_split_is_below_what_an_automl_search_reached(config: Config, tmp_path: Path) -> None:
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     data = scan_dataset(config.dataset).collect()
     table = load_table(config, data)
     _, test_rows = train_test_split(np.arange(data.height), test_size=0.2, random_state=42)

@@ -62,8 +62,8 @@ def full(folder: Path) -> None:
     ],
 )
 def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_disk: Path, stage: str, setting: str) -> None:
-    pipeline.run_ingest(project.config())
-    pipeline.run_eda(project.config())
+    pipeline.run_stage("ingest", project.config())
+    pipeline.run_stage("eda", project.config())
     before = project.tree()
     full(small_disk)
     words = [word for each in (*ONE_CANDIDATE, setting.format(small_disk)) for word in ("--set", each)]
@@ -80,7 +80,7 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_
 
 
 def test_files_that_cannot_grow_are_one_message(project: Project) -> None:
-    pipeline.run_ingest(project.config())
+    pipeline.run_stage("ingest", project.config())
     before = project.tree()
     words = ["20000", "ingest", "--force", "--config", str(project.config_file)]
     done = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, text=True)
@@ -91,16 +91,16 @@ def test_files_that_cannot_grow_are_one_message(project: Project) -> None:
 
 
 def test_a_read_only_project_can_be_read_and_unchanged_work_is_not_repeated(project: Project) -> None:
-    pipeline.run_ingest(project.config())
-    pipeline.run_eda(project.config())
+    pipeline.run_stage("ingest", project.config())
+    pipeline.run_stage("eda", project.config())
     root = str(project.root)
     if subprocess.run(["mount", "--bind", root, root], capture_output=True).returncode:
         pytest.skip("only root can make a folder read-only for root")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", root], check=True)
-        assert pipeline.run_eda(project.config()) is False
+        assert pipeline.run_stage("eda", project.config()) is False
         with pytest.raises(TabtrailError, match=r"cannot write in .*Read-only file system"):
-            pipeline.run_eda(project.config(), force=True)
+            pipeline.run_stage("eda", project.config(), force=True)
     finally:
         subprocess.run(["umount", root], check=True)
 

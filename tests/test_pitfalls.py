@@ -12,6 +12,7 @@ import polars.selectors as cs
 import pytest
 from tests.support.commands import call, run_in
 from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained, make_project, serving
+from tests.support.stages import run_train
 from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
@@ -169,7 +170,7 @@ def test_requirements_were_inferred_in_every_log_model(project: Project, monkeyp
     monkeypatch.setattr(mlflow.sklearn, "infer_pip_requirements", inferred, raising=False)
     monkeypatch.setattr("mlflow.models.infer_pip_requirements", inferred)
     config = _ingested(project, *ONE_CANDIDATE)
-    leaderboard, _ = pipeline.run_train(config)
+    leaderboard, _ = run_train(config)
     assert leaderboard.champion == "LinearRegression"
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.projects import Project
+from tests.support.stages import append, run_ingest
 from tests.support.tables import swap_day_and_month
 
 from tabtrail import pipeline
@@ -541,28 +542,28 @@ ROWS = "a,b,y\n" + "".join(f"{index},x{index},{index * 7 % 11}\n" for index in r
 
 def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"m1/s.csv": ROWS, "m2/s.csv": ROWS.replace("x", "z")}, "*/s.csv")
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     assert [each.name for each in read_manifest(config.dataset).sources] == ["m1/s.csv", "m2/s.csv"]
     (tmp_path / "raw" / "m3").mkdir()
     (tmp_path / "raw" / "m3" / "s.csv").write_text(ROWS.replace("x", "w"))
-    manifest, _ = pipeline.run_ingest(config, append=True)
+    manifest = append(config)
     assert manifest.rows_kept == 60
-    assert not pipeline.run_ingest(config)[1], "what was appended is what the pattern names"
+    assert not run_ingest(config)[1], "what was appended is what the pattern names"
     (tmp_path / "raw" / "m1" / "s.csv").write_text(ROWS.replace("x", "v"))
-    assert pipeline.run_ingest(config)[1], "one of them changed"
+    assert run_ingest(config)[1], "one of them changed"
 
 
 def test_an_interrupted_append_leaves_rejects_and_dataset_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny(tmp_path, {"1.csv": ROWS + "no,x,1\n"})
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     before = config.paths.rejects.read_bytes()
     (tmp_path / "raw" / "2.csv").write_text(ROWS.replace("x", "z") + "no,z,2\n")
     with monkeypatch.context() as patch:
         patch.setattr("tabtrail.system.files._exchange", lambda new, old: (_ for _ in ()).throw(SystemExit(130)))
         with pytest.raises(SystemExit):
-            pipeline.run_ingest(config, append=True)
+            append(config)
     assert config.paths.rejects.read_bytes() == before
-    manifest, _ = pipeline.run_ingest(config, append=True)
+    manifest = append(config)
     assert manifest.rejects == {"a: not int": 2}
     assert pl.read_parquet(config.paths.rejects).height == 2
     config.paths.rejects.unlink()
@@ -573,19 +574,19 @@ def test_an_interrupted_append_leaves_rejects_and_dataset_as_they_were(tmp_path:
 def test_files_in_another_order_of_columns_give_one_dataset(tmp_path: Path) -> None:
     turned = "y,b,a\n" + "".join(",".join(reversed(line.split(","))) + "\n" for line in ROWS.replace("x", "t").splitlines()[1:])
     config = tiny(tmp_path, {"1.csv": "a,b,y\nno,x,1\n", "2.csv": turned, "3.csv": ROWS, "4.csv": turned.replace("t", "u")})
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     whole = read_manifest(config.dataset)
     assert (whole.rows_in, whole.rows_kept, [*whole.schema]) == (61, 60, ["a", "b", "y"])
     (tmp_path / "raw" / "4.csv").rename(tmp_path / "4.csv")
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     (tmp_path / "4.csv").rename(tmp_path / "raw" / "4.csv")
-    assert pipeline.run_ingest(config, append=True)[0].data_sha256 == whole.data_sha256
+    assert append(config).data_sha256 == whole.data_sha256
 
 
 def test_a_long_line_and_lines_that_look_like_compressed_data_are_read(tmp_path: Path) -> None:
     long = "1," + '"' + "t" * 300_000 + '\nmore",3\n' + "2," + ",".join("x" * 50 for _ in range(9_000)) + ",4\n"
     config = tiny(tmp_path, {"1.csv": ROWS + long + "x^2,1,bad\n\ufeffx,1,2\n" + "7,q,1\n"})
-    manifest, _ = pipeline.run_ingest(config)
+    manifest, _ = run_ingest(config)
     assert (manifest.rows_in, manifest.rows_kept) == (25, 22)
     rejects = pl.read_parquet(config.paths.rejects)
     assert rejects.get_column("_line").to_list() == [24, 25, 26]
@@ -594,9 +595,9 @@ def test_a_long_line_and_lines_that_look_like_compressed_data_are_read(tmp_path:
 
 def test_appended_rows_that_are_all_rejected_change_no_statistics(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"1.csv": ROWS + "5,,3\n"})
-    before, _ = pipeline.run_ingest(config)
+    before, _ = run_ingest(config)
     (tmp_path / "raw" / "2.csv").write_text("a,b,y\nno,q,1\n")
-    after, _ = pipeline.run_ingest(config, append=True)
+    after = append(config)
     assert (after.rows_in, after.rows_kept) == (before.rows_in + 1, before.rows_kept)
     assert after.statistics == before.statistics
     assert after.nulls["b"] == 1
@@ -604,10 +605,10 @@ def test_appended_rows_that_are_all_rejected_change_no_statistics(tmp_path: Path
 
 def test_the_target_of_appended_rows_is_looked_at_too(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"1.csv": ROWS})
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     (tmp_path / "raw" / "2.csv").write_text("a,b,y\n1,q,1e200\n")
     with pytest.raises(DataError, match="beyond 1e\\+100"):
-        pipeline.run_ingest(config, append=True)
+        append(config)
 
 
 @pytest.mark.parametrize(
@@ -627,13 +628,13 @@ def test_the_target_of_appended_rows_is_looked_at_too(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_is_one_message(tmp_path: Path, files: dict[str, str], sections: dict[str, str], message: str) -> None:
     with pytest.raises((ConfigError, DataError), match=message):
-        pipeline.run_ingest(tiny(tmp_path, files, **sections))
+        pipeline.run_stage("ingest", tiny(tmp_path, files, **sections))
 
 
 def test_whole_numbers_may_be_listed_and_means_beyond_doubles_are_none(tmp_path: Path) -> None:
     contract = "{max_reject_share: 0.9, columns: {a: {dtype: int, allowed: [0, 1, 2, 3, 4, 5]}, c: {dtype: float}}}"
     text = "a,b,y,c\n" + "".join(f"{index},x{index},{index * 7 % 11},1e308\n" for index in range(20))
-    manifest, _ = pipeline.run_ingest(tiny(tmp_path, {"1.csv": text}, contract=contract))
+    manifest, _ = run_ingest(tiny(tmp_path, {"1.csv": text}, contract=contract))
     assert (manifest.rows_kept, manifest.rejects) == (6, {"a: not an allowed value": 14})
     assert manifest.statistics["c"].mean is None
 
@@ -643,25 +644,25 @@ def test_a_file_that_cannot_be_read_is_told_as_what_it_is(tmp_path: Path) -> Non
     file = SourceFile(tmp_path / "raw" / "1.csv", "1.csv")
     with pytest.raises(ConfigError, match=r"paths.raw_csv: 1.csv cannot be read: Permission denied"), readable(file):
         raise PermissionError(13, "Permission denied")
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     (config.paths.processed_dir / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds other files"):
-        pipeline.run_ingest(config, force=True)
+        pipeline.run_stage("ingest", config, force=True)
     assert (config.paths.processed_dir / "mine.txt").read_text() == "mine"
 
 
 def test_a_file_and_itself_compressed_are_one_and_a_vanished_one_is_missed(tmp_path: Path) -> None:
     config = tiny(tmp_path, {"1.csv": ROWS, "2.csv": ROWS.replace("x", "z")}, "*.csv*")
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     packed = tmp_path / "raw" / "3.csv.gz"
     packed.write_bytes(gzip.compress(ROWS.encode()))
-    for append in (True, False):
+    for read in (append, run_ingest):
         with pytest.raises(DataError, match=r"3.csv.gz and 1.csv hold the same"):
-            pipeline.run_ingest(config, append=append)
+            read(config)
     packed.write_bytes(gzip.compress(ROWS.replace("x", "w").encode()))
     (tmp_path / "raw" / "2.csv").unlink()
     with pytest.raises(DataError, match=r"2.csv is in the dataset and gone; put it back, or run `tabtrail ingest` without"):
-        pipeline.run_ingest(config, append=True)
+        append(config)
 
 
 @pytest.mark.parametrize(
@@ -677,9 +678,9 @@ def test_what_a_file_is_in_truth_is_named(tmp_path: Path, name: str, data: bytes
     config = tiny(tmp_path, {name: ""}, "*", source="{encoding: latin-1}" if "8859" in message else "{encoding: auto}")
     (tmp_path / "raw" / name).write_bytes(data)
     with pytest.raises(DataError, match=message):
-        pipeline.run_ingest(config)
+        pipeline.run_stage("ingest", config)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"raw is a folder; name its files by a pattern, as raw/\*.csv"):
-        pipeline.run_ingest(tiny(tmp_path, {"1.csv": ROWS}, "../raw"))
+        pipeline.run_stage("ingest", tiny(tmp_path, {"1.csv": ROWS}, "../raw"))

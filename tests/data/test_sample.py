@@ -8,7 +8,7 @@ from tests.support.projects import ONE_CANDIDATE, REPO, Project, make_project
 
 from tabtrail.data.sample import HEADER, mark_path, write_sample
 from tabtrail.errors import UsageError
-from tabtrail.project.paths import leaderboard_path
+from tabtrail.project.paths import Artifacts
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(tmp_path: Path) -> None:
@@ -47,11 +47,11 @@ def test_a_run_on_it_says_everywhere_that_the_data_is_synthetic(tmp_path: Path) 
     assert done.stdout.startswith("THE DATA IS SYNTHETIC")
     config = project.config()
     assert json.loads(config.paths.manifest.read_text())["synthetic"] is True
-    assert json.loads(leaderboard_path(config).read_text())["synthetic"] is True
+    assert json.loads(Artifacts.of(config).leaderboard.read_text())["synthetic"] is True
     from mlflow import MlflowClient
 
     uri = config.mlflow.tracking_uri
-    parent = json.loads(leaderboard_path(config).read_text())["parent_run_id"]
+    parent = json.loads(Artifacts.of(config).leaderboard.read_text())["parent_run_id"]
     assert MlflowClient(uri, uri).get_run(parent).data.tags["tabtrail.synthetic"] == "true"
 
 

@@ -10,7 +10,6 @@ from tabtrail.data.ingest import ingest
 from tabtrail.data.summaries import aggregation_sql, summary_frames, write_summaries
 from tabtrail.data.warehouse import build_database, promotions_file, query, refresh_result_tables
 from tabtrail.errors import DataError, UsageError
-from tabtrail.pipeline import run_eda
 
 
 def summaries(config: Config) -> dict[str, pl.DataFrame]:
@@ -53,8 +52,8 @@ def test_a_further_aggregation_needs_the_yaml_alone(project: Project) -> None:
         "aggregations=[{name: by_deal, group_by: [DEALSIZE, TERRITORY], measures: {median_sales: median(SALES), n: count},"
         " order_by: n desc, limit: 3, plot: bar}]"
     )
-    pipeline.run_ingest(config)
-    run_eda(config)
+    pipeline.run_stage("ingest", config)
+    pipeline.run_stage("eda", config)
     frame = pl.read_parquet(config.paths.output_dir / "summary" / "by_deal.parquet")
     assert frame.columns == ["DEALSIZE", "TERRITORY", "median_sales", "n"]
     assert frame.height == 3
@@ -84,7 +83,7 @@ def test_a_damaged_or_locked_database_is_rebuilt(project: Project) -> None:
 
 def test_a_damaged_table_of_results_is_left_out_of_the_database(project: Project) -> None:
     config = project.config()
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     table = promotions_file(config.paths.output_dir)
     table.parent.mkdir(parents=True)
     table.write_bytes(b"PAR1 and no more")
@@ -104,4 +103,4 @@ def test_a_damaged_parquet_part_is_a_message_with_its_remedy(project: Project) -
 
 def test_summaries_before_any_ingest_say_what_to_run(project: Project) -> None:
     with pytest.raises(DataError, match=r"there is no dataset in .*; run `tabtrail ingest` first"):
-        run_eda(project.config())
+        pipeline.run_stage("eda", project.config())

@@ -7,7 +7,7 @@ from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, explain, sample_rows
 from tabtrail.modeling.estimators import Blend
 from tabtrail.modeling.preprocess import source_columns
-from tabtrail.project.paths import importance_path
+from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 
 INPUTS = [*NUMERIC, *CATEGORICAL]
@@ -64,7 +64,7 @@ def test_up_to_the_configured_rows_are_drawn_without_repeats() -> None:
 
 
 def test_the_importance_of_the_run_names_its_model_rows_and_unit(trained: Trained) -> None:
-    stored = read_json(importance_path(trained.config))
+    stored = read_json(Artifacts.of(trained.config).importance)
     assert stored is not None
     assert stored["rows"] == 500
     assert stored["unit"] == "USD"

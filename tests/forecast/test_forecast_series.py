@@ -76,7 +76,7 @@ def test_weeks_begin_on_monday_and_days_are_days() -> None:
 
 def test_the_real_series_of_classic_cars_in_the_usa_has_27_months_and_one_without_sales(real_project: Project) -> None:
     config = real_project.config()
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     series = read_series(config, [find_segment(config, {"product_line": "Classic Cars", "COUNTRY": "USA"})])[0]
     assert (series.periods[0], series.periods[-1]) == (date(2003, 3, 1), date(2005, 5, 1))
     assert (len(series.values), int(np.sum(series.values == 0))) == (27, 1)
@@ -89,7 +89,7 @@ def test_the_real_series_of_classic_cars_in_the_usa_has_27_months_and_one_withou
 
 def test_an_unknown_segment_is_answered_with_the_nearest_name(project: Project) -> None:
     config = project.config()
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     with pytest.raises(UsageError, match=r"there is no product_line 'Clasic Cars' .*did you mean 'Classic Cars'"):
         read_series(config, [find_segment(config, {"product_line": "Clasic Cars"})])
     with pytest.raises(UsageError, match=r"risk.segments has no 'contry' .*did you mean 'country'"):

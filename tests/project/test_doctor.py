@@ -16,7 +16,8 @@ from tests.support.commands import call
 from tests.support.projects import Project, make_project
 
 from tabtrail import pipeline
-from tabtrail.project.doctor import Check, examine
+from tabtrail.project.check import Check
+from tabtrail.project.doctor import examine
 from tabtrail.project.lock import project_lock
 from tabtrail.project.status import status
 from tabtrail.system.files import TEMPORARY
@@ -50,7 +51,7 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
 
 
 def checks(project: Project, *overrides: str) -> dict[str, Check]:
-    return {check.name: check for check in examine(project.config(*FAST, *overrides))}
+    return {check.name: check for check in examine(project.config(*FAST, *overrides), pipeline.STAGES)}
 
 
 def broken(project: Project, *overrides: str) -> set[str]:
@@ -172,7 +173,7 @@ def test_a_journal_that_a_kill_left_is_no_damage(healthy: Project) -> None:
 
 
 def test_what_cannot_be_read_is_a_finding_and_no_traceback(healthy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(config: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/somewhere/it is")
 
     monkeypatch.setattr("tabtrail.project.doctor.status", refuse)
@@ -193,7 +194,7 @@ def test_a_deployed_bundle_that_is_gone_is_broken(healthy: Project) -> None:
 
 def test_a_damaged_store_makes_training_stale(healthy: Project) -> None:
     truncate(store(healthy))
-    stale = {each.stage: each.reasons for each in status(healthy.config(*FAST)).stages if not each.fresh}
+    stale = {each.stage: each.reasons for each in status(healthy.config(*FAST), pipeline.STAGES).stages if not each.fresh}
     assert "the MLflow store is damaged" in str(stale["train"][0])
 
 
@@ -206,7 +207,7 @@ def test_an_altered_history_is_found(healthy: Project) -> None:
 def test_a_missing_input_and_a_full_disk_are_told(healthy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     healthy.csv.unlink()
     usage = shutil.disk_usage(healthy.root)
-    monkeypatch.setattr("tabtrail.project.doctor.shutil.disk_usage", lambda path: usage._replace(free=10_000_000))
+    monkeypatch.setattr("tabtrail.project.surroundings.shutil.disk_usage", lambda path: usage._replace(free=10_000_000))
     assert {"input", "space"} <= broken(healthy)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.support.projects import Project
+from tests.support.stages import run_ingest
 
 from tabtrail import pipeline
 from tabtrail.errors import LockedError
@@ -30,7 +31,7 @@ import sys
 from pathlib import Path
 from tabtrail.config.load import load_config
 from tabtrail.project.lock import is_held
-print(is_held(load_config(Path(sys.argv[1]))))
+print(is_held(load_config(Path(sys.argv[1])).paths))
 """
 
 
@@ -53,7 +54,7 @@ def test_a_locked_project_is_told_with_who_is_at_work_in_it(project: Project) ->
     with held(project) as holder:
         message = rf"`tabtrail tune` \(process {holder.pid} on .*, for \d+ s\) is at work in this project"
         with pytest.raises(LockedError, match=message):
-            pipeline.run_ingest(project.config("engine.lock_seconds=0"))
+            pipeline.run_stage("ingest", project.config("engine.lock_seconds=0"))
     assert not project.config().paths.manifest.exists()
 
 
@@ -67,7 +68,7 @@ def test_a_run_waits_for_the_one_before_and_says_for_whom(project: Project) -> N
                 holder.stdin.write("\n")
                 holder.stdin.flush()
 
-        manifest, worked = pipeline.run_ingest(project.config(), progress=Progress(say=say))
+        manifest, worked = run_ingest(project.config(), progress=Progress(say=say))
     assert worked
     assert manifest.rows_kept == 2823
     assert said[0].startswith(f"waiting, up to 10 min, for `tabtrail tune` (process {holder.pid} on ")
@@ -85,40 +86,40 @@ def test_the_lock_of_a_killed_process_is_taken_over_and_what_it_left_half_writte
         (config.paths.output_dir / f".report.html{TEMPORARY}xyz").touch()
         holder.kill()
         holder.wait()
-    owner = read_owner(config)
+    owner = read_owner(config.paths)
     assert owner is not None
     assert not owner.alive
-    assert len(leftovers(config)) == 2
+    assert len(leftovers(config.paths)) == 2
     said: list[str] = []
     with project_lock(config, "run", Progress(say=said.append)):
-        assert leftovers(config) == []
+        assert leftovers(config.paths) == []
     assert f"(process {holder.pid} on " in said[0]
     assert "was killed, is taken over; 2 temporary files of it are removed" in said[0]
     assert backup.is_dir(), "what only looks alike is somebody's own"
-    assert read_owner(config) is None
+    assert read_owner(config.paths) is None
 
 
 def test_a_lock_is_asked_whether_it_is_held_whatever_its_owners_file_says(project: Project) -> None:
     config = project.config()
-    assert not is_held(config)
+    assert not is_held(config.paths)
     with project_lock(config, "run"):
         words = [sys.executable, "-c", ASK, str(project.config_file)]
         assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "True\n"
-    owner = lock_path(config).with_name(".lock.owner.json")
+    owner = lock_path(config.paths).with_name(".lock.owner.json")
     gone = {"process": "a-container-that-is-gone:1:2", "command": "run", "since": "2026-01-01T00:00:00+00:00"}
     owner.write_text(json.dumps(gone))
-    assert read_owner(config) is not None
-    assert not is_held(config)
-    assert status(config).at_work is None
+    assert read_owner(config.paths) is not None
+    assert not is_held(config.paths)
+    assert status(config, pipeline.STAGES).at_work is None
 
 
 def test_within_the_lock_it_is_taken_again_and_free_at_the_end(project: Project) -> None:
     config = project.config("engine.lock_seconds=0")
     with project_lock(config, "run"), project_lock(config, "ingest"):
-        owner = read_owner(config)
+        owner = read_owner(config.paths)
         assert owner is not None
         assert owner.command == "run"
-    assert read_owner(config) is None
+    assert read_owner(config.paths) is None
     with held(project):
         pass
 
@@ -129,4 +130,4 @@ def test_an_owner_that_cannot_be_read_keeps_nobody_out(project: Project, text: s
     config.paths.output_dir.mkdir()
     (config.paths.output_dir / ".lock.owner.json").write_text(text)
     with project_lock(config, "run"):
-        assert read_owner(config) is not None
+        assert read_owner(config.paths) is not None

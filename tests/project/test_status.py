@@ -14,8 +14,8 @@ from tabtrail.project.status import Status, status
 @pytest.fixture
 def ingested(project: Project) -> Project:
     config = project.config()
-    pipeline.run_ingest(config)
-    pipeline.run_eda(config)
+    pipeline.run_stage("ingest", config)
+    pipeline.run_stage("eda", config)
     return project
 
 
@@ -24,15 +24,15 @@ def reasons(found: Status, stage: str) -> list[tuple[str, str]]:
 
 
 def test_nothing_has_run_yet(project: Project) -> None:
-    found = status(project.config())
+    found = status(project.config(), pipeline.STAGES)
     assert reasons(found, "ingest") == [("never", "it has not run yet")]
-    assert reasons(found, "train")[0][1].endswith("run `tabtrail ingest` first")
+    assert reasons(found, "train") == [("before", "ingest is stale"), ("never", "it has not run yet")]
     assert found.next_command == "tabtrail run"
     assert not (project.root / "output").exists(), "it creates nothing"
 
 
 def test_what_ran_is_fresh_and_the_command_for_the_rest_is_named(ingested: Project) -> None:
-    found = status(ingested.config())
+    found = status(ingested.config(), pipeline.STAGES)
     assert {each.stage: each.fresh for each in found.stages} == {
         "ingest": True,
         "eda": True,
@@ -46,7 +46,7 @@ def test_what_ran_is_fresh_and_the_command_for_the_rest_is_named(ingested: Proje
 
 def test_an_input_that_is_gone_is_said_and_no_command_is_named_that_would_fail(ingested: Project) -> None:
     ingested.csv.unlink()
-    found = status(ingested.config())
+    found = status(ingested.config(), pipeline.STAGES)
     assert {kind for each in found.stages for kind, _ in reasons(found, each.stage)} == {"input"}
     assert reasons(found, "ingest")[0][1].startswith("paths.raw_csv: there is no file")
     assert found.next_command == ""
@@ -54,14 +54,14 @@ def test_an_input_that_is_gone_is_said_and_no_command_is_named_that_would_fail(i
 
 def test_a_changed_source_makes_it_stale_and_what_comes_after(ingested: Project) -> None:
     ingested.rewrite(lambda data: b"\n".join(data.splitlines()[:-3]))
-    found = status(ingested.config())
+    found = status(ingested.config(), pipeline.STAGES)
     assert reasons(found, "ingest") == [("data", "the source files changed")]
     assert reasons(found, "eda")[0][0] == "before"
 
 
 def test_the_config_keys_that_changed_are_named_per_stage(ingested: Project) -> None:
     config = ingested.config("contract.max_reject_share=0.5", "model.strata={}", "intervals.by=null")
-    found = status(config)
+    found = status(config, pipeline.STAGES)
     assert reasons(found, "ingest") == [("config", "the config changed: contract.max_reject_share")]
     assert reasons(found, "eda")[1:] == [
         ("config", "the config changed: model.strata.price_at_cap, model.strata.price_below_cap")
@@ -71,10 +71,11 @@ def test_the_config_keys_that_changed_are_named_per_stage(ingested: Project) -> 
 def test_other_paths_and_other_code_are_told(ingested: Project) -> None:
     record = ingested.config().paths.output_dir / ".stages" / "eda.json"
     known = json.loads(record.read_text())
-    known["key"], known["facts"]["code"] = "x", "x"
+    known["code"]["tabtrail/data/summaries.py"] = "x"
     record.write_text(json.dumps(known))
-    assert reasons(status(ingested.config()), "eda") == [("code", "tabtrail's own code changed")]
-    moved = status(ingested.config("paths.duckdb_file=other.duckdb"))
+    found = status(ingested.config(), pipeline.STAGES)
+    assert reasons(found, "eda") == [("code", "tabtrail's own code changed: data/summaries.py")]
+    moved = status(ingested.config("paths.duckdb_file=other.duckdb"), pipeline.STAGES)
     assert ("config", "the config changed: paths.duckdb_file") in reasons(moved, "eda")
 
 
@@ -82,7 +83,7 @@ def test_missing_and_altered_outputs_are_named(ingested: Project) -> None:
     summary = ingested.root / "output" / "summary"
     (summary / "by_year.csv").unlink()
     (summary / "by_year.parquet").write_bytes(b"")
-    assert reasons(status(ingested.config()), "eda") == [
+    assert reasons(status(ingested.config(), pipeline.STAGES), "eda") == [
         ("missing", f"{summary / 'by_year.csv'} is missing"),
         ("altered", f"{summary / 'by_year.parquet'} was altered"),
     ]
@@ -91,12 +92,12 @@ def test_missing_and_altered_outputs_are_named(ingested: Project) -> None:
 def test_a_key_that_differs_for_no_known_reason_is_stale_all_the_same(ingested: Project) -> None:
     record = ingested.config().paths.output_dir / ".stages" / "ingest.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "key": "x"}))
-    assert reasons(status(ingested.config()), "ingest") == [("config", "what it depends on changed")]
+    assert reasons(status(ingested.config(), pipeline.STAGES), "ingest") == [("config", "what it depends on changed")]
 
 
 def test_the_records_hold_no_password(project: Project) -> None:
     config = project.config("mlflow.tracking_uri=https://me:secret@mlflow.example")
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     assert b"secret" not in b"".join(path.read_bytes() for path in (project.root / "output").rglob("*") if path.is_file())
 
 

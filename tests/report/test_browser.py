@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support.projects import Trained
 
-from tabtrail.project.paths import report_path
+from tabtrail.project.paths import Artifacts
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -35,7 +35,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def page_file(reported: Trained) -> str:
-    return f"file://{report_path(reported.config)}"
+    return f"file://{Artifacts.of(reported.config).page}"
 
 
 class Opened:

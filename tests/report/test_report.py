@@ -13,12 +13,13 @@ from tests.support.projects import REPO, Project, Trained
 
 from tabtrail import pipeline
 from tabtrail.errors import TabtrailError, UsageError
-from tabtrail.project.paths import leaderboard_path, report_path, shap_path
+from tabtrail.project.paths import Artifacts
 from tabtrail.report.charts import Axis, Bars, Chart, Picture
 from tabtrail.report.page import shown
 from tabtrail.report.png import draw
 from tabtrail.report.svg import svg
 from tabtrail.system.files import read_json, write_json
+from tabtrail.workflows.forecast import forecast_segment
 from tabtrail.workflows.report import report_run
 
 SECTIONS = ["verdict", "leakage", "leaderboard", "champion", "explanations", "data", "forecast", "made"]
@@ -70,7 +71,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html(reported: Trained) -> str:
-    return report_path(reported.config).read_text(encoding="utf-8")
+    return Artifacts.of(reported.config).page.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_the_sections_stand_in_their_order_under_headings_in_order(page: Page) -
 
 
 def test_the_page_is_one_small_file_that_names_nothing_outside(html: str, reported: Trained) -> None:
-    assert report_path(reported.config).stat().st_size < 3_000_000
+    assert Artifacts.of(reported.config).page.stat().st_size < 3_000_000
     assert not re.search(r"""(?:src|href|action)=["']?(?:https?:|//|file:)""", html)
     assert "@import" not in html
     assert "url(" not in html
@@ -96,7 +97,7 @@ def test_the_page_is_one_small_file_that_names_nothing_outside(html: str, report
 def test_the_leaderboard_on_the_page_is_the_json_and_mlflow(page: Page, reported: Trained) -> None:
     uri = reported.config.mlflow.tracking_uri
     client = MlflowClient(uri, uri)
-    stored = read_json(leaderboard_path(reported.config))
+    stored = read_json(Artifacts.of(reported.config).leaderboard)
     assert stored is not None
     for row in stored["candidates"]:
         cells = page.row("candidates", row["candidate"])
@@ -170,37 +171,37 @@ def test_the_pictures_and_the_page_are_artifacts_of_the_run(reported: Trained) -
 
 
 def test_an_unchanged_report_is_not_written_again_and_an_altered_one_is(reported: Trained) -> None:
-    assert pipeline.run_report(reported.config) is False
-    before = report_path(reported.config).read_bytes()
-    report_path(reported.config).write_text("altered")
-    assert pipeline.run_report(reported.config) is True
-    assert report_path(reported.config).read_bytes() == before
+    assert pipeline.run_stage("report", reported.config) is False
+    before = Artifacts.of(reported.config).page.read_bytes()
+    Artifacts.of(reported.config).page.write_text("altered")
+    assert pipeline.run_stage("report", reported.config) is True
+    assert Artifacts.of(reported.config).page.read_bytes() == before
 
 
 def test_the_report_of_a_run_by_its_id_is_the_same_page(reported: Trained, tmp_path: Path) -> None:
     board = reported.report.leaderboard
-    before = report_path(reported.config).read_text(encoding="utf-8")
+    before = Artifacts.of(reported.config).page.read_text(encoding="utf-8")
     elsewhere = reported.project.config(*reported.overrides, f"paths.output_dir={tmp_path / 'output'}")
     report_run(elsewhere, board.candidates[0].run_id)
-    assert report_path(elsewhere).read_text(encoding="utf-8") == before
+    assert Artifacts.of(elsewhere).page.read_text(encoding="utf-8") == before
 
 
 def test_a_run_without_shap_says_what_is_missing_and_what_makes_it(reported: Trained, tmp_path: Path) -> None:
     project = reported.copy(tmp_path)
     config = project.config(*reported.overrides)
-    shap_path(config).unlink()
-    pipeline.run_report(config)
-    page = report_path(config).read_text(encoding="utf-8")
+    Artifacts.of(config).shap.unlink()
+    pipeline.run_stage("report", config)
+    page = Artifacts.of(config).page.read_text(encoding="utf-8")
     assert "This run left no Shapley values. <code>tabtrail train --force</code> makes it." in page
     assert Page(page).sections == SECTIONS
 
 
 def test_shap_values_that_do_not_add_up_are_an_error_not_a_picture(reported: Trained, tmp_path: Path) -> None:
     config = reported.copy(tmp_path).config(*reported.overrides)
-    table = pl.read_parquet(shap_path(config))
-    table.with_columns(pl.col("prediction") + 50).write_parquet(shap_path(config))
+    table = pl.read_parquet(Artifacts.of(config).shap)
+    table.with_columns(pl.col("prediction") + 50).write_parquet(Artifacts.of(config).shap)
     with pytest.raises(TabtrailError, match="Shapley values miss the predictions"):
-        pipeline.run_report(config)
+        pipeline.run_stage("report", config)
 
 
 @pytest.mark.parametrize("run_id", ["0" * 32, "no such run"])
@@ -212,7 +213,7 @@ def test_a_missing_run_is_one_message(reported: Trained, run_id: str) -> None:
 def test_hostile_names_and_ten_thousand_categories_are_escaped_text(tmp_path: Path) -> None:
     config = odd(tmp_path).config("report.learning_curve_folds=0", "explain.max_rows=60")
     pipeline.run(config)
-    html = report_path(config).read_text(encoding="utf-8")
+    html = Artifacts.of(config).page.read_text(encoding="utf-8")
     page = Page(html)
     assert page.sections == SECTIONS
     assert page.tags.count("script") == 1
@@ -235,20 +236,20 @@ def test_thirty_rows_make_a_page(tmp_path: Path) -> None:
     )
     config = Project(tmp_path).config()
     pipeline.run(config)
-    html = report_path(config).read_text(encoding="utf-8")
+    html = Artifacts.of(config).page.read_text(encoding="utf-8")
     assert Page(html).sections == SECTIONS
     assert "There is no learning curve" in html
 
 
 def test_stored_forecasts_are_on_the_page_and_other_documents_are_not(reported: Trained, tmp_path: Path) -> None:
     config = reported.copy(tmp_path).config(*reported.overrides)
-    assert "No forecast of these data was made yet." in report_path(config).read_text(encoding="utf-8")
-    result = pipeline.run_forecast(config, {"product_line": "Classic Cars"}).result
+    assert "No forecast of these data was made yet." in Artifacts.of(config).page.read_text(encoding="utf-8")
+    result = forecast_segment(config, {"product_line": "Classic Cars"}).result
     folder = config.paths.output_dir / "timeseries"
     write_json(folder / "other.json", {"label": "<b>no result</b>"})
     write_json(folder / "stale.json", {**result.model_dump(mode="json"), "label": "of other data", "data_sha256": "0" * 64})
-    assert pipeline.run_report(config) is True
-    html = report_path(config).read_text(encoding="utf-8")
+    assert pipeline.run_stage("report", config) is True
+    html = Artifacts.of(config).page.read_text(encoding="utf-8")
     assert "No forecast of these data was made yet." not in html
     assert "no result" not in html
     assert "of other data" not in html

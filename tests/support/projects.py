@@ -19,7 +19,7 @@ from filelock import FileLock
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.pipeline import Report
+from tabtrail.project.summary import Summary
 
 REPO = Path(__file__).resolve().parents[2]
 REAL_CSV = REPO.parent / "shared" / "data" / "sales_data_sample.csv"
@@ -64,7 +64,7 @@ class Trained:
     """A project after a whole run, and what the run reported."""
 
     project: Project
-    report: Report
+    report: Summary
     overrides: tuple[str, ...] = ()
 
     @property

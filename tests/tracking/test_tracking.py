@@ -14,7 +14,8 @@ from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
 from tabtrail.errors import StoreError
-from tabtrail.project.paths import leaderboard_path
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.tracking.store import open_store
 
 
@@ -41,7 +42,7 @@ def test_one_finished_parent_has_a_finished_child_for_every_candidate(runs: list
 
 
 def test_the_json_mlflow_and_the_report_agree_to_the_last_digit(client: MlflowClient, trained: Trained) -> None:
-    stored = json.loads(leaderboard_path(trained.config).read_text())
+    stored = json.loads(Artifacts.of(trained.config).leaderboard.read_text())
     assert stored == json.loads(json.dumps(trained.report.leaderboard.to_dict()))
     assert len(stored["candidates"]) == 11
     for row in stored["candidates"]:
@@ -67,7 +68,7 @@ def test_every_run_says_what_it_was_made_from(runs: list[Run], trained: Trained)
     for run in runs:
         tags = run.data.tags
         assert tags["tabtrail.data_sha256"] == trained.report.manifest.data_sha256
-        assert tags["tabtrail.config_sha256"] == trained.config.digest()
+        assert tags["tabtrail.config_sha256"] == trained.config.digest(*BENCHMARK_SECTIONS)
         assert tags["tabtrail.lib.scikit-learn"]
         dataset = run.inputs.dataset_inputs[0].dataset
         assert trained.report.manifest.data_sha256.startswith(dataset.digest)
@@ -136,10 +137,10 @@ def test_a_model_that_cannot_be_logged_fails_the_run_loudly(project: Project, mo
         raise RuntimeError("disk full")
 
     config = project.config("candidates={LinearRegression: {}}", "engine.kind=serial")
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     monkeypatch.setattr(mlflow.sklearn, "save_model", broken)
     with pytest.raises(RuntimeError, match="disk full"):
-        pipeline.run_train(config)
+        pipeline.run_stage("train", config)
     uri = config.mlflow.tracking_uri
     found = MlflowClient(uri, uri).search_runs(["1"])
     assert {run.info.status for run in found} == {"FAILED"}

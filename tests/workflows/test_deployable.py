@@ -12,6 +12,7 @@ from tabtrail.errors import ParityError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.proof import Parity, Tried
 from tabtrail.modeling.table import load_table, needed_columns
+from tabtrail.progress import Progress
 
 TWO = ["candidates={LightGBM: {n_estimators: 60}, LinearRegression: {}}", "engine.kind=serial", "split.folds=2"]
 CLASSES = {"data", "thresholds", "missing", "unseen", "extremes"}
@@ -46,7 +47,7 @@ def test_the_next_one_takes_the_place_of_a_model_that_fails(project: Project) ->
     """Trees sum float32 numbers: a bar of 1e-12 is one that LightGBM cannot meet, and a linear model can."""
     said: list[str] = []
     config = project.config("export.parity_tolerance=1e-12", "choice.rule=best", *TWO)
-    report = pipeline.run(config, report=False, progress=pipeline.Progress(said.append))
+    report = pipeline.run(config, report=False, progress=Progress(said.append))
     rows = {row.candidate: row for row in report.leaderboard.candidates}
     assert report.leaderboard.best == "LightGBM"
     assert not rows["LightGBM"].deployable
@@ -58,7 +59,7 @@ def test_the_next_one_takes_the_place_of_a_model_that_fails(project: Project) ->
 
 def test_a_benchmark_without_a_deployable_model_is_refused(project: Project) -> None:
     config = project.config(*TWO)
-    pipeline.run_ingest(config)
+    pipeline.run_stage("ingest", config)
     from tabtrail.data.dataset import scan_dataset
 
     table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())

@@ -18,7 +18,7 @@ from tabtrail.explain.effects import partial_dependence
 from tabtrail.explain.shapley import explain, from_shap_table, shap_table
 from tabtrail.export.pickles import pickled
 from tabtrail.progress import Progress, quarters
-from tabtrail.project.paths import importance_path, shap_path
+from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json, write_json
 from tabtrail.workflows.explain import explain_row, load_pipeline
 
@@ -38,7 +38,7 @@ def test_base_value_and_contributions_make_the_served_prediction(reported: Train
     assert set(found.contributions) == set(example)
     sizes = [abs(value) for value in found.contributions.values()]
     assert sizes == sorted(sizes, reverse=True)
-    table = pl.read_parquet(shap_path(reported.config))
+    table = pl.read_parquet(Artifacts.of(reported.config).shap)
     assert found.base_value == pytest.approx(table["base_value"][0], rel=1e-9)
 
 
@@ -80,11 +80,11 @@ def test_rows_of_another_run_are_left_for_the_deployed_models(
     reported: Trained, example: dict[str, object], tmp_path: Path
 ) -> None:
     config = reported.copy(tmp_path).config(*reported.overrides)
-    before, known = explain_row(config, example), read_json(importance_path(config))
+    before, known = explain_row(config, example), read_json(Artifacts.of(config).importance)
     assert known is not None
-    write_json(importance_path(config), {**known, "run_id": "another"})
+    write_json(Artifacts.of(config).importance, {**known, "run_id": "another"})
     assert explain_row(config, example) == before
-    shap_path(config).unlink()
+    Artifacts.of(config).shap.unlink()
     assert explain_row(config, example) == before
 
 

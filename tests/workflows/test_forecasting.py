@@ -20,6 +20,8 @@ from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
 from tabtrail.forecast.champion_errors import analyse_champion
 from tabtrail.forecast.result import SegmentResult, result_schema
+from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.workflows.forecast import forecast_all, forecast_champion, forecast_segment
 
 QUICK = ["risk.sarima=[]", "risk.models=[]", "risk.sweep_plots=1"]
 SEGMENT = ["--product-line", "Classic Cars", "--country", "USA"]
@@ -31,12 +33,12 @@ def door(project: Project, *words: str) -> Any:
 
 @pytest.fixture
 def ingested(project: Project) -> Project:
-    pipeline.run_ingest(project.config())
+    pipeline.run_stage("ingest", project.config())
     return project
 
 
 def test_the_users_command_writes_json_and_pictures_and_says_three_lines(real_project: Project) -> None:
-    pipeline.run_ingest(real_project.config())
+    pipeline.run_stage("ingest", real_project.config())
     done = door(real_project, *SEGMENT, "--forecast-steps", "6", "--garch-horizon", "6")
     assert done.returncode == 0, done.stderr
     found, trust, sarima = done.stdout.splitlines()
@@ -74,8 +76,8 @@ def test_the_users_command_writes_json_and_pictures_and_says_three_lines(real_pr
 
 def test_a_sweep_has_a_status_for_every_segment_a_table_and_sums_that_are_compared(ingested: Project) -> None:
     config = ingested.config(*QUICK, "engine.kind=serial")
-    pipeline.run_eda(config)
-    results, sweep = pipeline.run_sweep(config, ["product_line"])
+    pipeline.run_stage("eda", config)
+    results, sweep = forecast_all(config, ["product_line"])
     assert len(results) == 8
     assert results[0].segment == {}
     (reconciled,) = sweep.reconciliation
@@ -88,7 +90,7 @@ def test_a_sweep_has_a_status_for_every_segment_a_table_and_sums_that_are_compar
     assert table.equals(pl.read_csv(folder / "sales_ts_risk_ranking.csv", schema=table.schema))
     assert table.get_column("forecast_total").is_sorted(descending=True)
     assert query(config.paths.duckdb_file, "SELECT count(*) FROM segment_risks")[1] == [(8,)]
-    assert not pipeline.run_eda(config), "the sweep's table made the database stale"
+    assert not pipeline.run_stage("eda", config), "the sweep's table made the database stale"
     client = mlflow.MlflowClient(config.mlflow.tracking_uri)
     experiment = client.get_experiment_by_name("sales_risk")
     assert experiment is not None
@@ -100,19 +102,19 @@ def test_a_sweep_has_a_status_for_every_segment_a_table_and_sums_that_are_compar
 def test_processes_and_one_process_forecast_the_same(ingested: Project) -> None:
     found = []
     for kind in ("serial", "processes"):
-        results, _ = pipeline.run_sweep(ingested.config(*QUICK, f"engine.kind={kind}"), ["product_line"])
+        results, _ = forecast_all(ingested.config(*QUICK, f"engine.kind={kind}"), ["product_line"])
         found.append([each.model_dump(exclude={"run_id", "created"}) for each in results])
     assert found[0] == found[1]
 
 
 def test_any_segment_column_can_be_named_and_all_rows_are_one(ingested: Project) -> None:
     config = ingested.config(*QUICK, "risk.segments={deal: DEALSIZE}", "risk.value=QUANTITYORDERED", "risk.frequency=W")
-    written = pipeline.run_forecast(config, {"DEALSIZE": "Small"})
+    written = forecast_segment(config, {"DEALSIZE": "Small"})
     assert written.path.name == "sales_ts_risk_Small.json"
     assert written.result.columns == {"deal": "DEALSIZE"}
     assert written.result.series is not None
     assert (written.result.series.unit, written.result.series.frequency) == ("QUANTITYORDERED", "W")
-    assert pipeline.run_forecast(config, {}).result.label == "all"
+    assert forecast_segment(config, {}).result.label == "all"
 
 
 def test_the_synthetic_sample_is_said_to_be_synthetic(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_the_synthetic_sample_is_said_to_be_synthetic(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     project = make_project(tmp_path / "p", csv)
     write_sample(project.csv, force=True)
-    pipeline.run_ingest(project.config())
+    pipeline.run_stage("ingest", project.config())
     done = door(project, *[word for each in QUICK for word in ("--set", each)])
     assert done.stdout.startswith("THE DATA IS SYNTHETIC")
 
@@ -154,14 +156,14 @@ def test_a_segment_that_cannot_be_is_one_clear_message(ingested: Project, words:
 
 def test_without_a_dataset_the_command_says_what_to_run_first(project: Project) -> None:
     with pytest.raises(DataError, match="run `tabtrail ingest` first"):
-        pipeline.run_forecast(project.config(), {})
+        forecast_segment(project.config(), {})
 
 
 def test_a_config_without_segments_has_all_rows_and_no_sweep(ingested: Project) -> None:
     config = ingested.config(*QUICK, "risk.segments={}")
     with pytest.raises(UsageError, match=r"risk.segments is empty"):
-        pipeline.run_sweep(config)
-    assert pipeline.run_forecast(config, {}).path.name == "sales_ts_risk_all.json"
+        forecast_all(config)
+    assert forecast_segment(config, {}).path.name == "sales_ts_risk_all.json"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_a_risk_section_that_does_not_hold_is_refused(project: Project, override
 
 def test_the_risk_section_is_of_no_account_for_the_benchmark(project: Project) -> None:
     one, other = project.config(), project.config("risk.forecast_steps=9")
-    assert one.digest() == other.digest()
+    assert one.digest(*BENCHMARK_SECTIONS) == other.digest(*BENCHMARK_SECTIONS)
     assert one.digest("risk") != other.digest("risk")
 
 
@@ -237,4 +239,4 @@ def test_too_few_months_of_errors_are_refused(project: Project) -> None:
 
 def test_without_a_champion_there_is_no_error_over_time(ingested: Project) -> None:
     with pytest.raises(NotTrainedError, match="run `tabtrail train --force` first"):
-        pipeline.run_champion_errors(ingested.config())
+        forecast_champion(ingested.config())

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from tests.support.bundles import NAME as SMALL
 from tests.support.bundles import Reader, make_bundle, small_files
 from tests.support.projects import Project, make_project
+from tests.support.stages import run_train
 from typer.testing import CliRunner
 
 from tabtrail import pipeline
@@ -23,8 +24,9 @@ from tabtrail.config.tree import Config
 from tabtrail.data.warehouse import query
 from tabtrail.errors import BundleError, NotTrainedError, PromotionError, StoreError, TabtrailError, UsageError
 from tabtrail.progress import Progress
+from tabtrail.project.deployment import Deployment, read_deployment
 from tabtrail.tracking.history import Deployed, Entry, stack
-from tabtrail.workflows.promote import Outcome, history
+from tabtrail.workflows.promote import Outcome, history, promote, rollback
 
 NAME = "sales_regressor"
 QUICK = ("split.folds=2", "engine.kind=serial", "explain.max_rows=20")
@@ -38,7 +40,7 @@ class Story:
 
     project: Project
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    deployments: dict[str, pipeline.Deployment] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
     errors: dict[str, TabtrailError] = field(default_factory=dict)
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
@@ -48,20 +50,20 @@ class Story:
 
     def train(self, step: str, candidates: str, *more: str, force: bool = False) -> None:
         config = self.config(candidates, *more)
-        board, _ = pipeline.run_train(config, progress=Progress(say=self.said.append), force=force)
-        self.deployments[step] = pipeline.deployment(config, board)
+        board, _ = run_train(config, progress=Progress(say=self.said.append), force=force)
+        self.deployments[step] = read_deployment(config, board.champion_row.run_id)
         self.keep(step)
 
     def promote(self, step: str, what: str, *, force: bool = False, reason: str = "") -> None:
         try:
-            self.outcomes[step] = pipeline.run_promote(self.config(), what, force=force, reason=reason)
+            self.outcomes[step] = promote(self.config(), what, force=force, reason=reason)
         except TabtrailError as error:
             self.errors[step] = error
         self.keep(step)
 
     def rollback(self, step: str, reason: str = "") -> None:
         try:
-            self.outcomes[step] = pipeline.run_rollback(self.config(), reason=reason)
+            self.outcomes[step] = rollback(self.config(), reason=reason)
         except TabtrailError as error:
             self.errors[step] = error
         self.keep(step)
@@ -74,8 +76,8 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Story:
     story = Story(make_project(tmp_path_factory.mktemp("story"), sample_csv, repeats=1))
     models = story.config().paths.models_dir
-    pipeline.run_ingest(story.config())
-    pipeline.run_eda(story.config())
+    pipeline.run_stage("ingest", story.config())
+    pipeline.run_stage("eda", story.config())
     story.train("first", GOOD)
     story.rollback("nothing before")
     story.train("worse", BAD)
@@ -259,7 +261,7 @@ def test_an_altered_bundle_in_the_store_is_not_deployed(story: Story, client: Ml
     try:
         file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         with pytest.raises(BundleError, match=r"the bundle of run .* in the MLflow store cannot be deployed: .* was altered"):
-            pipeline.run_promote(story.config(), "2", force=True, reason="x")
+            promote(story.config(), "2", force=True, reason="x")
     finally:
         file.write_bytes(data)
     assert read_bundle_files(story.config().paths.models_dir, NAME) == before

@@ -17,7 +17,8 @@ from tests.support.projects import Project, make_project
 
 from tabtrail import pipeline
 from tabtrail.errors import StoreError, UsageError
-from tabtrail.pipeline import Report
+from tabtrail.progress import Progress
+from tabtrail.project.summary import Summary
 from tabtrail.system.process import is_alive, this_process
 from tabtrail.workflows.reproduce import reproduce
 
@@ -30,7 +31,7 @@ FAST = [
 TIMED = ("run_id", "parent_run_id", "fit_seconds", "cv_fit_seconds")
 
 
-def timeless(report: Report) -> dict[str, Any]:
+def timeless(report: Summary) -> dict[str, Any]:
     board = report.leaderboard.to_dict()
     rows = [{key: value for key, value in row.items() if key not in TIMED} for row in board["candidates"]]
     metadata = json.loads(report.artifacts["bundle"].read_text())
@@ -39,7 +40,7 @@ def timeless(report: Report) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> tuple[Project, Report]:
+def quiet(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> tuple[Project, Summary]:
     project = make_project(tmp_path_factory.mktemp("quiet"), sample_csv)
     return project, pipeline.run(project.config(*FAST), report=False)
 
@@ -76,10 +77,10 @@ def kill_when_some_are_finished(project: Project) -> dict[str, str]:
     raise AssertionError("the run ended before it could be killed")
 
 
-def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(project: Project, quiet: tuple[Project, Report]) -> None:
+def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(project: Project, quiet: tuple[Project, Summary]) -> None:
     before = kill_when_some_are_finished(project)
     said: list[str] = []
-    report = pipeline.run(project.config(*FAST), report=False, progress=pipeline.Progress(say=said.append))
+    report = pipeline.run(project.config(*FAST), report=False, progress=Progress(say=said.append))
     assert any("continuing benchmark" in line for line in said)
     assert timeless(report) == timeless(quiet[1])
     after = {row.candidate: row.run_id for row in report.leaderboard.candidates}
@@ -115,7 +116,7 @@ def test_a_living_process_is_told_from_a_dead_one() -> None:
     assert is_alive("another-host:1:5"), "nothing here can tell, so its runs are left alone"
 
 
-def test_a_benchmark_is_reproduced_to_the_last_bit(quiet: tuple[Project, Report]) -> None:
+def test_a_benchmark_is_reproduced_to_the_last_bit(quiet: tuple[Project, Summary]) -> None:
     project, report = quiet
     before = project.tree()
     result = reproduce(project.config(), report.leaderboard.parent_run_id)
@@ -125,7 +126,7 @@ def test_a_benchmark_is_reproduced_to_the_last_bit(quiet: tuple[Project, Report]
     assert project.tree() == before
 
 
-def test_one_candidate_is_reproduced_alone(quiet: tuple[Project, Report]) -> None:
+def test_one_candidate_is_reproduced_alone(quiet: tuple[Project, Summary]) -> None:
     project, report = quiet
     row = next(row for row in report.leaderboard.candidates if row.candidate == "XGBoost")
     result = reproduce(project.config(), row.run_id)
@@ -141,7 +142,7 @@ def test_one_candidate_is_reproduced_alone(quiet: tuple[Project, Report]) -> Non
     ],
 )
 def test_the_first_thing_that_differs_is_named(
-    quiet: tuple[Project, Report], tmp_path: Path, tag: str, value: str, expected: str
+    quiet: tuple[Project, Summary], tmp_path: Path, tag: str, value: str, expected: str
 ) -> None:
     project, report = quiet
     uri, run_id = project.config().mlflow.tracking_uri, report.leaderboard.parent_run_id
@@ -157,7 +158,7 @@ def test_the_first_thing_that_differs_is_named(
     assert result.difference.startswith(expected)
 
 
-def test_a_difference_names_the_library_that_changed_or_nondeterminism(quiet: tuple[Project, Report]) -> None:
+def test_a_difference_names_the_library_that_changed_or_nondeterminism(quiet: tuple[Project, Summary]) -> None:
     project, report = quiet
     uri = project.config().mlflow.tracking_uri
     client = MlflowClient(uri, uri)
@@ -178,7 +179,7 @@ def test_a_difference_names_the_library_that_changed_or_nondeterminism(quiet: tu
         client.set_tag(parent, "tabtrail.lib.numpy", version)
 
 
-def test_an_unknown_run_and_one_of_another_kind_are_usage_errors(quiet: tuple[Project, Report]) -> None:
+def test_an_unknown_run_and_one_of_another_kind_are_usage_errors(quiet: tuple[Project, Summary]) -> None:
     project, _ = quiet
     uri = project.config().mlflow.tracking_uri
     with pytest.raises(UsageError, match="there is no run 0123 in the MLflow store"):

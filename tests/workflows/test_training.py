@@ -19,7 +19,7 @@ from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, LeakageError, UsageError
-from tabtrail.pipeline import Report
+from tabtrail.project.summary import Summary
 
 
 def run_cli(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -194,7 +194,7 @@ def test_sql_without_a_database_or_on_a_damaged_one_is_one_message(project: Proj
 def test_training_keeps_the_summaries_fresh_and_eda_keeps_the_runs(trained: Trained, tmp_path: Path) -> None:
     project = trained.copy(tmp_path)
     config = project.config()
-    pipeline.run_eda(config, force=True)
+    pipeline.run_stage("eda", config, force=True)
     with duckdb.connect(str(config.paths.duckdb_file), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (11,)
 
@@ -219,7 +219,7 @@ def rows_of(count: int, **columns: Any) -> list[dict[str, Any]]:
     return [{**row, **{name: value(index) for name, value in columns.items()}} for index, row in enumerate(rows)]
 
 
-def train(tmp_path: Path, rows: list[dict[str, Any]], candidates: str = "{LinearRegression: {}}", model: str = MODEL) -> Report:
+def train(tmp_path: Path, rows: list[dict[str, Any]], candidates: str = "{LinearRegression: {}}", model: str = MODEL) -> Summary:
     project = small_project(tmp_path, rows, f"{model}{SPLIT}candidates: {candidates}\n")
     return pipeline.run(project.config())
 

@@ -11,12 +11,11 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 from tests.support.projects import Project
+from tests.support.stages import run_train
 
 from tabtrail import pipeline
-from tabtrail.data.manifest import verify_dataset
 from tabtrail.errors import UsageError
-from tabtrail.progress import SILENT
-from tabtrail.project.paths import tuned_path
+from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 from tabtrail.workflows.tune import tune
 
@@ -30,24 +29,17 @@ FAST = [
 
 @pytest.fixture
 def ingested(project: Project) -> Project:
-    pipeline.run_ingest(project.config(*FAST))
+    pipeline.run_stage("ingest", project.config(*FAST))
     return project
 
 
 def search(project: Project, *names: str, trials: int, seconds: float | None = None) -> dict[str, dict[str, object]]:
     config = project.config(*FAST)
-    return tune(
-        config,
-        verify_dataset(config.dataset, config.ingest_digest()),
-        list(names),
-        trials=trials,
-        seconds=seconds,
-        progress=SILENT,
-    )
+    return tune(config, list(names), trials=trials, seconds=seconds)
 
 
 def study_of(project: Project) -> optuna.Study:
-    storage = f"sqlite:///{tuned_path(project.config()).with_name('optuna.db')}"
+    storage = f"sqlite:///{Artifacts.of(project.config()).tuned.with_name('optuna.db')}"
     (name,) = optuna.get_all_study_names(storage)
     return optuna.load_study(study_name=name, storage=storage)
 
@@ -56,10 +48,10 @@ def test_the_best_parameters_stand_in_the_next_benchmark(ingested: Project) -> N
     best = search(ingested, trials=3)
     assert set(best) == {"LightGBM_tuned"}
     assert best["LightGBM_tuned"]["target_transform"] == "log_ratio(LINE_TOTAL_APPROX)"
-    stored = read_json(tuned_path(ingested.config()))
+    stored = read_json(Artifacts.of(ingested.config()).tuned)
     assert stored is not None
     assert stored["candidates"] == best
-    board, trained = pipeline.run_train(ingested.config(*FAST))
+    board, trained = run_train(ingested.config(*FAST))
     assert trained
     assert {"LightGBM", "LightGBM_tuned"} <= {row.candidate for row in board.candidates}
 
@@ -87,7 +79,7 @@ def test_a_search_that_is_killed_goes_on_where_it_was(ingested: Project) -> None
     process = subprocess.Popen(
         [*command, "--config", str(ingested.config_file), *words], stderr=subprocess.DEVNULL, start_new_session=True
     )
-    storage = tuned_path(ingested.config()).with_name("optuna.db")
+    storage = Artifacts.of(ingested.config()).tuned.with_name("optuna.db")
     deadline = time.monotonic() + 120
     try:
         while time.monotonic() < deadline and process.poll() is None:

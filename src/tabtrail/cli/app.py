@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from tabtrail.forecast.result import SegmentResult
     from tabtrail.forecast.sweep import Sweep
     from tabtrail.modeling.leaderboard import Leaderboard, Row
-    from tabtrail.pipeline import Deployment, Report
     from tabtrail.progress import Progress
+    from tabtrail.project.deployment import Deployment
+    from tabtrail.project.summary import Summary
     from tabtrail.workflows.forecast import Written
 
 app = typer.Typer(
@@ -97,22 +98,11 @@ def run(
     from tabtrail import pipeline
 
     with _progress(quiet) as progress:
-        report = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
+        summary = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
     if as_json:
-        print_json(
-            {
-                "manifest": asdict(report.manifest),
-                "leaderboard": report.leaderboard.to_dict(),
-                "mean_absolute_shap": report.importance,
-                "deployment": asdict(report.deployment),
-                "artifacts": {name: str(path) for name, path in report.artifacts.items()},
-                "repeated": report.repeated,
-                "durations": report.durations,
-                "seconds": report.seconds,
-            }
-        )
+        print_json(summary.to_dict())
     else:
-        _print_report(loaded, report, config)
+        _print_summary(loaded, summary, config)
 
 
 @app.command(epilog="example: tabtrail ingest --set source.encoding=auto")
@@ -127,9 +117,15 @@ def ingest(
     """Turn the CSV files into contract-checked, partitioned Parquet, and account for every row."""
     loaded = _load(config, set_)
     from tabtrail import pipeline
+    from tabtrail.data.manifest import read_manifest
+    from tabtrail.workflows.append import append_files
 
     with _progress(quiet) as progress:
-        manifest, _ = pipeline.run_ingest(loaded, force=force, append=append, progress=progress)
+        if append:
+            append_files(loaded, pipeline.INGEST, progress)
+        else:
+            pipeline.run_stage("ingest", loaded, force=force, progress=progress)
+    manifest = read_manifest(loaded.dataset)
     if as_json:
         print_json(asdict(manifest))
     else:
@@ -150,7 +146,7 @@ def eda(
     from tabtrail.data.summaries import summary_files
 
     with _progress(quiet) as progress:
-        pipeline.run_eda(loaded, force=force, progress=progress)
+        pipeline.run_stage("eda", loaded, force=force, progress=progress)
     files = [loaded.paths.duckdb_file, *summary_files(loaded.aggregations, loaded.paths.output_dir)]
     if as_json:
         print_json({"files": [str(path) for path in files]})
@@ -176,9 +172,11 @@ def profile(
     loaded = _load(config, set_)
     from tabtrail import pipeline
     from tabtrail.data.profile import profile_files
+    from tabtrail.project.summary import read_profile
 
     with _progress(quiet) as progress:
-        found, _ = pipeline.run_profile(loaded, force=force, progress=progress)
+        pipeline.run_stage("profile", loaded, force=force, progress=progress)
+    found = read_profile(loaded)
     if as_json:
         print_json(asdict(found))
         return
@@ -207,14 +205,17 @@ def train(
     """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
     loaded = _load(config, set_)
     from tabtrail import pipeline
+    from tabtrail.project.deployment import read_deployment
+    from tabtrail.project.summary import read_leaderboard
 
     with _progress(quiet) as progress:
-        leaderboard, _ = pipeline.run_train(loaded, force=force, progress=progress)
+        pipeline.run_stage("train", loaded, force=force, progress=progress)
+    leaderboard = read_leaderboard(loaded)
     if as_json:
         print_json(leaderboard.to_dict())
     else:
         _print_leaderboard(leaderboard)
-        _print_deployment(pipeline.deployment(loaded, leaderboard))
+        _print_deployment(read_deployment(loaded, leaderboard.champion_row.run_id))
 
 
 @app.command(epilog="example: tabtrail tune LightGBM --trials 50")
@@ -230,21 +231,12 @@ def tune(
     """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
     require_extra("tune", "optuna")
     loaded = _load(config, set_)
-    from tabtrail.data.manifest import verify_dataset
-    from tabtrail.project.lock import project_lock
-    from tabtrail.workflows.names import check_names
+    from tabtrail.project.names import check_names
     from tabtrail.workflows.tune import tune as search
 
     check_names(loaded)
-    with _progress(quiet) as progress, project_lock(loaded, "tune", progress):
-        best = search(
-            loaded,
-            verify_dataset(loaded.dataset, loaded.ingest_digest()),
-            candidates or [],
-            trials=trials,
-            seconds=seconds,
-            progress=progress,
-        )
+    with _progress(quiet) as progress:
+        best = search(loaded, candidates or [], trials=trials, seconds=seconds, progress=progress)
     if as_json:
         print_json(best)
         return
@@ -267,21 +259,19 @@ def report(
     """Write the page for people, output/report.html, and its pictures."""
     loaded = _load(config, set_)
     from tabtrail import pipeline
-    from tabtrail.project.paths import report_path
+    from tabtrail.project.paths import Artifacts
 
     with _progress(quiet) as progress:
         if run_id is None:
-            pipeline.run_report(loaded, force=force, progress=progress)
+            pipeline.run_stage("report", loaded, force=force, progress=progress)
         else:
-            from tabtrail.project.lock import project_lock
             from tabtrail.workflows.report import report_run
 
-            with project_lock(loaded, "report", progress):
-                report_run(loaded, run_id, progress)
+            report_run(loaded, run_id, progress)
     if as_json:
-        print_json({"report": str(report_path(loaded))})
+        print_json({"report": str(Artifacts.of(loaded).page)})
     else:
-        typer.echo(_relative(report_path(loaded)))
+        typer.echo(_relative(Artifacts.of(loaded).page))
 
 
 @app.command(epilog="example: tabtrail explain --json '{...}' --plot why.png, with the row of `tabtrail predict --show-schema`")
@@ -451,11 +441,11 @@ def forecast(
         raise UsageError("--all takes every segment, --champion none: leave out the others; --by goes with --all")
     changes = {"frequency": frequency, "forecast_steps": forecast_steps, "garch_horizon": garch_horizon}
     loaded = _load(config, [*(set_ or []), *(f"risk.{key}={value}" for key, value in changes.items() if value is not None)])
-    from tabtrail import pipeline
+    from tabtrail.workflows import forecast as workflow
 
     if champion:
         with _progress(quiet) as progress:
-            errors = pipeline.run_champion_errors(loaded, progress=progress)
+            errors = workflow.forecast_champion(loaded, progress=progress)
         if as_json:
             print_json(errors.model_dump(mode="json"))
         for line in [] if as_json else errors.summary:
@@ -463,9 +453,9 @@ def forecast(
         return
     with _progress(quiet) as progress:
         if all_:
-            results, sweep = pipeline.run_sweep(loaded, by or [], progress=progress)
+            results, sweep = workflow.forecast_all(loaded, by or [], progress=progress)
         else:
-            written = pipeline.run_forecast(loaded, wanted, progress=progress)
+            written = workflow.forecast_segment(loaded, wanted, progress=progress)
     if all_ and as_json:
         print_json({**sweep.model_dump(mode="json"), "results": [each.model_dump(mode="json") for each in results]})
     elif all_:
@@ -488,7 +478,7 @@ def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: Js
 
     loaded = load_config(config, set_ or [])
     if not missing_modules(*_TRAIN):
-        from tabtrail.workflows.names import check_names
+        from tabtrail.project.names import check_names
 
         check_names(loaded)
     tree = json.loads(loaded.model_dump_json(exclude_none=True))
@@ -507,7 +497,7 @@ def config_json_schema() -> None:
 
     schema = config_schema()
     if not missing_modules(*_TRAIN):
-        from tabtrail.workflows.names import add_names
+        from tabtrail.project.names import add_names
 
         add_names(schema)
     print_json(schema)
@@ -549,23 +539,23 @@ def _progress(quiet: bool) -> Iterator["Progress"]:
         yield Progress(say=say, advance=advance)
 
 
-def _print_report(config: "Config", report: "Report", config_file: Path | None) -> None:
-    _print_manifest(config, report.manifest)
-    _print_leaderboard(report.leaderboard)
-    _print_deployment(report.deployment)
-    rows = [[name, _number(value)] for name, value in list(report.importance.items())[:10]]
+def _print_summary(config: "Config", summary: "Summary", config_file: Path | None) -> None:
+    _print_manifest(config, summary.manifest)
+    _print_leaderboard(summary.leaderboard)
+    _print_deployment(summary.deployment)
+    rows = [[name, _number(value)] for name, value in list(summary.importance.items())[:10]]
     print_table(
         f"what moves a prediction: mean |SHAP|, {config.model.currency or config.model.target}", ["column", "mean |SHAP|"], rows
     )
     typer.echo("\nwhere everything lies")
-    for name, path in report.artifacts.items():
+    for name, path in summary.artifacts.items():
         if path.exists():
             typer.echo(f"  {name:12} {_relative(path)}")
-    done = [name for name, repeated in report.repeated.items() if repeated]
-    took = ", ".join(f"{name} {report.durations[name]:.1f} s" for name in done)
-    typer.echo(f"\ndone in {report.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
+    done = [name for name, repeated in summary.repeated.items() if repeated]
+    took = ", ".join(f"{name} {summary.durations[name]:.1f} s" for name in done)
+    typer.echo(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
     typer.echo("next:")
-    if (page := report.artifacts["report"]).is_file():
+    if (page := summary.artifacts["report"]).is_file():
         typer.echo(f"  open {_relative(page)} in a browser")
     if config.mlflow.sqlite_file is not None:
         typer.echo(f"  mlflow ui --backend-store-uri sqlite:///{_relative(config.mlflow.sqlite_file)}")

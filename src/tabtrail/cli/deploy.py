@@ -33,17 +33,17 @@ def promote(
 ) -> None:
     """Deploy a trained model, if it holds its own against the deployed one on the same rows (exit code 4 where not)."""
     loaded = _load(config, set_)
-    from tabtrail import pipeline
+    from tabtrail.workflows import promote as workflow
 
-    _print_outcome(pipeline.run_promote(loaded, what, force=force, reason=reason, progress=_SAY), as_json=as_json)
+    _print_outcome(workflow.promote(loaded, what, force=force, reason=reason, progress=_SAY), as_json=as_json)
 
 
 def rollback(reason: ReasonOption = "", config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Deploy again, byte for byte, what was deployed before; again to go back further."""
     loaded = _load(config, set_)
-    from tabtrail import pipeline
+    from tabtrail.workflows import promote as workflow
 
-    _print_outcome(pipeline.run_rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
+    _print_outcome(workflow.rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
 
 
 def history(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:

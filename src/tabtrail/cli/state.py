@@ -17,9 +17,10 @@ _NEEDED = ("polars", "duckdb", "filelock")
 def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Tell for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
     loaded = _load(config, set_)
+    from tabtrail.pipeline import STAGES
     from tabtrail.project.status import status as look
 
-    found = look(loaded)
+    found = look(loaded, STAGES)
     if as_json:
         print_json(found.to_dict())
         return
@@ -38,9 +39,10 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
 def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what mends them (exit code 1)."""
     loaded = _load(config, set_)
+    from tabtrail.pipeline import STAGES
     from tabtrail.project.doctor import examine
 
-    checks = examine(loaded)
+    checks = examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)
     if as_json:
         print_json({"healthy": healthy, "checks": [check.to_dict() for check in checks]})

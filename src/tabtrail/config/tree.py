@@ -192,12 +192,9 @@ class Config(Section):
         numbers = self.outlier_columns if dropped else None
         return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers])
 
-    def digest(self, *sections: str) -> str:
-        """Return the sha256 of the named sections (all that a benchmark depends on for none), free of where the files lie."""
-        # What is only looked at, or is of other results, is in the digest where it is asked for alone.
-        apart = {"profile", "report", "risk", "aggregations", "duckdb"} - set(sections)
-        tree = json.loads(self.model_dump_json(exclude={"paths", "mlflow", "bundle", "promotion", "serve", "engine", *apart}))
-        return sha256_json({name: tree[name] for name in sections or tree})
+    def digest(self, section: str, *more: str) -> str:
+        """Return the sha256 of the values of the named sections, those of defaults included."""
+        return sha256_json(json.loads(self.model_dump_json(include={section, *more})))
 
     # What follows is being replaced by `columns`, `model` and `cleaning`, which have it under the same names.
 

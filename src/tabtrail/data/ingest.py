@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -207,17 +206,3 @@ def _require_learnable(target: str, manifest: Manifest) -> None:
             f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, where squared errors are no numbers;"
             " set contract.columns bounds (min, max) that reject such rows"
         )
-
-
-def source_key(config: Config) -> dict[str, Any]:
-    """Return what the result of an ingest depends on, apart from the code."""
-    try:
-        sources = {name: sha256_file(path) for name, path in find_sources(config.paths.raw_csv, config.root).items()}
-    except (ConfigError, OSError):
-        sources = {}
-    return {"sources": sources, "config": config.ingest_digest()}
-
-
-def ingested_key(manifest: Manifest) -> dict[str, Any]:
-    """Return the `source_key` of the files that were read."""
-    return {"sources": {each.name: each.sha256 for each in manifest.sources}, "config": manifest.config_sha256}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
 from tabtrail.errors import LockedError
 from tabtrail.progress import SILENT, Progress
@@ -42,14 +43,14 @@ class Owner:
         return f"`tabtrail {self.command}` (process {pid} on {host}, for {_duration(self.age_seconds)})"
 
 
-def lock_path(config: Config) -> Path:
-    """Return the lock file of a project: what its stages record lies in the same folder."""
-    return config.paths.output_dir / ".lock"
+def lock_path(paths: Paths) -> Path:
+    """Lock file of a project, in the folder of its results."""
+    return paths.output_dir / ".lock"
 
 
-def read_owner(config: Config) -> Owner | None:
+def read_owner(paths: Paths) -> Owner | None:
     """Return who holds the lock, or held it and was killed; None where nobody does."""
-    value = read_json(_owner_path(config))
+    value = read_json(_owner_path(paths))
     try:
         owner = Owner(**value) if value else None
         return owner if owner and owner.age_seconds > float("-inf") and owner.process.count(":") >= 2 else None
@@ -57,9 +58,9 @@ def read_owner(config: Config) -> Owner | None:
         return None
 
 
-def is_held(config: Config) -> bool:
+def is_held(paths: Paths) -> bool:
     """Tell whether somebody is at work in the project, by asking the lock itself: a killed owner's file says nothing."""
-    path = lock_path(config)
+    path = lock_path(paths)
     if not path.is_file():
         return False
     try:
@@ -68,7 +69,7 @@ def is_held(config: Config) -> bool:
     except Timeout:
         return True
     except OSError:
-        owner = read_owner(config)
+        owner = read_owner(paths)
         return owner is not None and owner.alive
 
 
@@ -78,25 +79,25 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
 
     The system frees the lock of a process that ends, however it ends; what a killed one left half-written beside its targets
     is removed. In a folder that cannot be written the lock is not taken: there is nothing to guard. Raises `LockedError`
-    naming the holder where it is not free within `engine.lock_seconds`. Full or failing disks are told as `TabtrailError`.
+    naming the holder where it is not free within `engine.lock_seconds`. A full or failing disk raises `TabtrailError`.
     """
-    with storage_errors(config.paths.output_dir):
-        lock = FileLock(lock_path(config), is_singleton=True)
-        if lock.is_locked or not _acquire(config, lock, progress):
+    paths = config.paths
+    with storage_errors(paths.output_dir):
+        lock = FileLock(lock_path(paths), is_singleton=True)
+        if lock.is_locked or not _acquire(paths, lock, config.engine.lock_seconds, progress):
             yield
             return
         try:
-            _take_over(config, progress)
-            write_json(_owner_path(config), asdict(Owner(this_process(), command, _now())))
+            _take_over(paths, progress)
+            write_json(_owner_path(paths), asdict(Owner(this_process(), command, _now())))
             yield
         finally:
-            _owner_path(config).unlink(missing_ok=True)
+            _owner_path(paths).unlink(missing_ok=True)
             lock.release()
 
 
-def leftovers(config: Config) -> list[Path]:
+def leftovers(paths: Paths) -> list[Path]:
     """Return the temporary files and folders that killed processes left beside what they were to become."""
-    paths = config.paths
     targets = [each.resolve() for each in (paths.processed_dir, paths.rejects, paths.duckdb_file, paths.models_dir)]
     found = {sibling for target in targets for sibling in temporary_siblings(target.parent, target.name)}
     folders = [paths.output_dir, *(each for each in paths.output_dir.glob("*") if each.is_dir())]
@@ -111,22 +112,21 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _acquire(config: Config, lock: FileLock, progress: Progress) -> bool:
+def _acquire(paths: Paths, lock: FileLock, seconds: float, progress: Progress) -> bool:
     """Take the lock, saying whom it waits for; False where the folder is read-only."""
-    seconds = config.engine.lock_seconds
     try:
-        make_folder(lock_path(config).parent)
-        if not _can_write(lock_path(config).parent):
+        make_folder(lock_path(paths).parent)
+        if not _can_write(lock_path(paths).parent):
             return False
         try:
             lock.acquire(timeout=0)
         except Timeout:
             if seconds:
-                progress.say(f"waiting, up to {_duration(seconds)}, for {_holder(config)}")
+                progress.say(f"waiting, up to {_duration(seconds)}, for {_holder(paths)}")
             lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
     except Timeout:
         raise LockedError(
-            f"{_holder(config)} is at work in this project; try again when it is done, or wait longer with"
+            f"{_holder(paths)} is at work in this project; try again when it is done, or wait longer with"
             " --set engine.lock_seconds=3600"
         ) from None
     return True
@@ -140,13 +140,13 @@ def _can_write(folder: Path) -> bool:
         return error.errno not in _READ_ONLY
 
 
-def _take_over(config: Config, progress: Progress) -> None:
+def _take_over(paths: Paths, progress: Progress) -> None:
     """Tidy up after a holder that was killed: what it began after it took the lock."""
-    owner = read_owner(config)
+    owner = read_owner(paths)
     if owner is None:
         return
     since = datetime.fromisoformat(owner.since).timestamp()
-    stale = [path for path in leftovers(config) if _changed(path) >= since]
+    stale = [path for path in leftovers(paths) if _changed(path) >= since]
     for path in stale:
         remove(path)
     removed = f"; {len(stale)} temporary files of it are removed" if stale else ""
@@ -160,13 +160,13 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _holder(config: Config) -> str:
-    owner = read_owner(config)
+def _holder(paths: Paths) -> str:
+    owner = read_owner(paths)
     return str(owner) if owner is not None else "another process"
 
 
-def _owner_path(config: Config) -> Path:
-    return lock_path(config).with_name(".lock.owner.json")
+def _owner_path(paths: Paths) -> Path:
+    return lock_path(paths).with_name(".lock.owner.json")
 
 
 def _now() -> str:

@@ -1,62 +1,90 @@
-"""Where everything lies that a run leaves."""
+"""Where everything lies that a project leaves."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tabtrail.bundle.metadata import metadata_path
+from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
 
 
-def leaderboard_path(config: Config) -> Path:
-    """Return where the leaderboard's JSON lies."""
-    return config.paths.output_dir / "metrics" / f"{config.model.name.removesuffix('_regressor')}_regression_metrics.json"
+@dataclass(frozen=True)
+class Artifacts:
+    """The files that the commands leave in the folders of a project: `name` is the model's."""
 
+    paths: Paths
+    name: str
 
-def importance_path(config: Config) -> Path:
-    """Return where the global SHAP importance lies."""
-    return config.paths.output_dir / "explainability" / "shap_global_importance.json"
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return the artifacts of a project by its config."""
+        return cls(config.paths, config.model.name)
 
+    @property
+    def metrics(self) -> Path:
+        """Folder of the benchmark's figures."""
+        return self.paths.output_dir / "metrics"
 
-def shap_path(config: Config) -> Path:
-    """Return where the Shapley values of the explained rows lie, with the rows themselves."""
-    return config.paths.output_dir / "explainability" / "shap_values.parquet"
+    @property
+    def leaderboard(self) -> Path:
+        """JSON of the last benchmark: every candidate with its figures."""
+        return self.metrics / f"{self.name.removesuffix('_regressor')}_regression_metrics.json"
 
+    @property
+    def importance(self) -> Path:
+        """JSON of the mean absolute Shapley value of each column."""
+        return self._explanations / "shap_global_importance.json"
 
-def effects_path(config: Config) -> Path:
-    """Return where the partial dependence of the most important columns lies."""
-    return config.paths.output_dir / "explainability" / "partial_dependence.json"
+    @property
+    def shap(self) -> Path:
+        """Parquet of the Shapley values of the explained rows, with the rows themselves."""
+        return self._explanations / "shap_values.parquet"
 
+    @property
+    def effects(self) -> Path:
+        """JSON of the partial dependence of the most important columns."""
+        return self._explanations / "partial_dependence.json"
 
-def curve_path(config: Config) -> Path:
-    """Return where the champion's learning curve lies."""
-    return config.paths.output_dir / "metrics" / "learning_curve.json"
+    @property
+    def curve(self) -> Path:
+        """JSON of the champion's learning curve."""
+        return self.metrics / "learning_curve.json"
 
+    @property
+    def verdict(self) -> Path:
+        """JSON of what the gate found after the last training, and whether that was deployed."""
+        return self.metrics / f"{self.name}_promotion.json"
 
-def report_path(config: Config) -> Path:
-    """Return where the page for people lies."""
-    return config.paths.output_dir / "report.html"
+    @property
+    def page(self) -> Path:
+        """The page for people."""
+        return self.paths.output_dir / "report.html"
 
+    @property
+    def plots(self) -> Path:
+        """Folder of the pictures."""
+        return self.paths.output_dir / "plots"
 
-def tuned_path(config: Config) -> Path:
-    """Return where the parameters lie that `tabtrail tune` found."""
-    return config.paths.output_dir / "tuning" / f"{config.model.name}.json"
+    @property
+    def tuned(self) -> Path:
+        """JSON of the parameters that `tabtrail tune` found."""
+        return self.paths.output_dir / "tuning" / f"{self.name}.json"
 
+    def listed(self) -> dict[str, Path]:
+        """Return the folders and files that a person may want to open, by what they are."""
+        return {
+            "parquet": self.paths.processed_dir,
+            "rejects": self.paths.rejects,
+            "database": self.paths.duckdb_file,
+            "summaries": self.paths.output_dir / "summary",
+            "plots": self.plots,
+            "report": self.page,
+            "leaderboard": self.leaderboard,
+            "importance": self.importance,
+            "bundle": metadata_path(self.paths.models_dir, self.name),
+        }
 
-def promotion_path(config: Config) -> Path:
-    """Return where it lies what the gate said after the last training."""
-    return config.paths.output_dir / "metrics" / f"{config.model.name}_promotion.json"
-
-
-def artifact_paths(config: Config) -> dict[str, Path]:
-    """Return where everything lies that a run leaves, by what it is."""
-    paths = config.paths
-    return {
-        "parquet": paths.processed_dir,
-        "rejects": paths.rejects,
-        "database": paths.duckdb_file,
-        "summaries": paths.output_dir / "summary",
-        "plots": paths.output_dir / "plots",
-        "report": report_path(config),
-        "leaderboard": leaderboard_path(config),
-        "importance": importance_path(config),
-        "bundle": metadata_path(paths.models_dir, config.model.name),
-    }
+    @property
+    def _explanations(self) -> Path:
+        return self.paths.output_dir / "explainability"

@@ -1,26 +1,13 @@
 """What a run would do: for each stage whether it is fresh, and if not, why. Reads only, and takes no lock."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabtrail.config.tree import Config
-from tabtrail.data.manifest import Manifest, read_manifest, verify_dataset
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.project.lock import Owner, is_held, read_owner
-from tabtrail.project.stages import (
-    Reason,
-    eda_stage,
-    ingest_stage,
-    profile_stage,
-    report_stage,
-    train_reasons,
-    train_stage,
-    tuned_candidates,
-)
-from tabtrail.reading.find import find_sources
-
-_AFTER_INGEST = ("eda", "profile", "train", "report")
+from tabtrail.project.stage import Reason, Stage
 
 
 @dataclass(frozen=True)
@@ -34,6 +21,11 @@ class StageStatus:
     def fresh(self) -> bool:
         return not self.reasons
 
+    @property
+    def blocked_by(self) -> Reason | None:
+        """The missing input without which neither this stage nor those after it can run."""
+        return next((reason for reason in self.reasons if reason.kind == "input"), None)
+
 
 @dataclass(frozen=True)
 class Status:
@@ -45,7 +37,7 @@ class Status:
     @property
     def next_command(self) -> str:
         """What makes all of it fresh; empty where it is, or where the input is missing."""
-        if any(reason.kind == "input" for each in self.stages for reason in each.reasons):
+        if any(each.blocked_by for each in self.stages):
             return ""
         stale = [each.stage for each in self.stages if not each.fresh]
         return "" if not stale else f"tabtrail {stale[0]}" if len(stale) == 1 else "tabtrail run"
@@ -60,42 +52,33 @@ class Status:
         }
 
 
-def status(config: Config) -> Status:
-    """Return what a run would repeat, and why."""
-    owner = read_owner(config) if is_held(config) else None
+def status(config: Config, stages: Sequence[Stage]) -> Status:
+    """Return what a run of these stages would repeat, and why."""
+    owner = read_owner(config.paths) if is_held(config.paths) else None
     try:
-        return Status(_stages(config), owner)
-    except FileNotFoundError:  # whoever is at work exchanged a folder meanwhile
-        return Status(_stages(config), owner)
+        return Status(_look_at(config, stages), owner)
+    except FileNotFoundError:  # another process, which is at work, exchanged a folder meanwhile
+        return Status(_look_at(config, stages), owner)
 
 
-def _stages(config: Config) -> tuple[StageStatus, ...]:
+def _look_at(config: Config, stages: Sequence[Stage]) -> tuple[StageStatus, ...]:
+    found: dict[str, StageStatus] = {}
+    for stage in stages:
+        earlier = [found[name] for name in stage.after if name in found]
+        found[stage.name] = StageStatus(stage.name, tuple(_reasons(config, stage, earlier)))
+    return tuple(found.values())
+
+
+def _reasons(config: Config, stage: Stage, earlier: Sequence[StageStatus]) -> list[Reason]:
+    if blocked := next((each.blocked_by for each in earlier if each.blocked_by), None):
+        return [blocked]
+    stale = [each.stage for each in earlier if not each.fresh]
+    before = [Reason("before", f"{' and '.join(stale)} {'is' if len(stale) == 1 else 'are'} stale")] if stale else []
     try:
-        find_sources(config.paths.raw_csv, config.root)
+        if stage.check is not None and not stale:  # what a stale stage left is about to be replaced
+            stage.check(config)
+        return [*before, *stage.reasons(config)]
     except ConfigError as error:
-        return tuple(StageStatus(name, (Reason("input", str(error)),)) for name in ("ingest", *_AFTER_INGEST))
-    first = StageStatus("ingest", tuple(ingest_stage(config).reasons()))
-    return (first, *_after(config, first))
-
-
-def _after(config: Config, ingested: StageStatus) -> Iterable[StageStatus]:
-    try:
-        manifest = _manifest(config, ingested)
+        return [Reason("input", str(error))]
     except DataError as error:
-        return [StageStatus(name, (Reason("before", str(error)),)) for name in _AFTER_INGEST]
-    before = () if ingested.fresh else (Reason("before", "ingest is stale, and its dataset may come out differently"),)
-    tuned = config.with_candidates(tuned_candidates(config))
-    found = {
-        "eda": eda_stage(config, manifest).reasons(),
-        "profile": profile_stage(config, manifest).reasons(),
-        "train": train_reasons(tuned, train_stage(tuned, manifest)),
-    }
-    stale = [name for name in ("profile", "train") if found[name] or before]
-    shown = [Reason("before", f"{' and '.join(stale)} {'is' if len(stale) == 1 else 'are'} stale")] if stale else []
-    found["report"] = [*shown, *report_stage(config).reasons()]
-    return [StageStatus(name, (*(before if name != "report" else ()), *found[name])) for name in _AFTER_INGEST]
-
-
-def _manifest(config: Config, ingested: StageStatus) -> Manifest:
-    """A stale dataset is told by its own stage; the others are compared with what it was."""
-    return verify_dataset(config.dataset, config.ingest_digest()) if ingested.fresh else read_manifest(config.dataset)
+        return [*before, Reason("before", str(error))]

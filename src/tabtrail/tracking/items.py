@@ -126,17 +126,17 @@ def benchmark_name(config: Config) -> str:
     return f"benchmark {config.model.name}"
 
 
-def provenance_tags(config: Config, manifest: Manifest) -> dict[str, str]:
-    """Return what a run was made from: data, config, code and libraries."""
+def provenance_tags(manifest: Manifest, *, config_sha256: str, root: Path) -> dict[str, str]:
+    """Return what a run was made from: data, config, code (with the git commit of the project at `root`) and libraries."""
     tags = {
         TAG + "version": __version__,
         TAG + "data_sha256": manifest.data_sha256,
         TAG + "source_sha256": manifest.source_sha256,
-        TAG + "config_sha256": config.digest(),
+        TAG + "config_sha256": config_sha256,
         CODE: code_version(),
         TAG + "python": platform.python_version(),
     }
-    return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(config.root))
+    return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(root))
 
 
 def library_versions() -> dict[str, str]:

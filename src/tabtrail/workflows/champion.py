@@ -25,6 +25,7 @@ from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
+from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import library_versions
@@ -107,7 +108,7 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
         "parity": exported.parity.summary(),
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
-        "config_sha256": config.digest(),
+        "config_sha256": config.digest(*BENCHMARK_SECTIONS),
         "test_sha256": sha256_json(sorted(set(benchmark.table.keys.take(benchmark.split.test).key))),
     }
     proved = {"onnx_sha256": exported.onnx_sha256, "data_sha256": leaderboard.data_sha256}

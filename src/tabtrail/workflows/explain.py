@@ -18,7 +18,7 @@ from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.shapley import explain, from_shap_table
 from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import ForeignPickleError, unpickled
-from tabtrail.project.paths import importance_path, shap_path
+from tabtrail.project.paths import Artifacts
 from tabtrail.report.explanation_pictures import waterfall
 from tabtrail.report.png import draw
 from tabtrail.system.files import read_json
@@ -80,8 +80,8 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
 
 def _explained_rows(config: Config, run_id: str) -> pl.DataFrame:
     """Return the explained rows of the deployed model: of the last run, or of its own in the store."""
-    path = shap_path(config)
-    known = read_json(importance_path(config)) or {}
+    artifacts = Artifacts.of(config)
+    path, known = artifacts.shap, read_json(artifacts.importance) or {}
     if known.get("run_id") == run_id and path.is_file():
         return pl.read_parquet(path)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)

@@ -11,7 +11,7 @@ import polars as pl
 
 from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
 from tabtrail.config.tree import Config
-from tabtrail.data.manifest import Manifest
+from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import NotTrainedError, UsageError, nearest
 from tabtrail.forecast.champion_errors import ChampionErrors, analyse_champion
@@ -19,11 +19,13 @@ from tabtrail.forecast.local.series import Segment, Series, find_segment, list_s
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.forecast.segments import Facts, analyse, library_versions
 from tabtrail.forecast.sweep import Sweep, analyse_all, outer_outcome, ranking, reconcile
-from tabtrail.progress import Progress
-from tabtrail.system.files import atomic_file, write_json, write_parquet
+from tabtrail.progress import SILENT, Progress
+from tabtrail.project.lock import project_lock
+from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.tracking.items import TAG, provenance_tags
 from tabtrail.tracking.risk_items import segment_items, sweep_items
 from tabtrail.tracking.store import Store, log_files, log_items, open_store, running
+from tabtrail.workflows.database import take_in_results
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,18 @@ def ranking_path(config: Config) -> Path:
     return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_ts_risk_ranking.parquet"
 
 
-def forecast_segment(config: Config, manifest: Manifest, wanted: Mapping[str, str], progress: Progress) -> Written:
+def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Progress = SILENT) -> Written:
     """Forecast one segment (all rows where nothing is wanted), track it and write its JSON and pictures.
 
     Raises `UsageError` for a segment that has no rows, `DataError` for data without dates.
     """
+    with project_lock(config, "forecast", progress):
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
+        require_writable(config.paths.output_dir)
+        return _forecast_segment(config, manifest, wanted, progress)
+
+
+def _forecast_segment(config: Config, manifest: Manifest, wanted: Mapping[str, str], progress: Progress) -> Written:
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_store, config.mlflow.tracking_uri, config.risk.experiment)
         series = read_series(config, [find_segment(config, wanted)])[0]
@@ -63,12 +72,21 @@ def forecast_segment(config: Config, manifest: Manifest, wanted: Mapping[str, st
     return written
 
 
-def forecast_all(config: Config, manifest: Manifest, by: Sequence[str], progress: Progress) -> tuple[list[SegmentResult], Sweep]:
+def forecast_all(config: Config, by: Sequence[str] = (), *, progress: Progress = SILENT) -> tuple[list[SegmentResult], Sweep]:
     """Forecast all segments by the given names (by all of them, each alone, and everything where none is given).
 
     Each segment has a file and a run; a ranked table and a summary are written beside them. Raises `UsageError` for a
     name that the config does not have, and for a config without segments.
     """
+    with project_lock(config, "forecast --all", progress):
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
+        require_writable(config.paths.output_dir)
+        found = _forecast_all(config, manifest, by, progress)
+        take_in_results(config)
+        return found
+
+
+def _forecast_all(config: Config, manifest: Manifest, by: Sequence[str], progress: Progress) -> tuple[list[SegmentResult], Sweep]:
     started = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(open_store, config.mlflow.tracking_uri, config.risk.experiment)
@@ -101,11 +119,17 @@ def champion_path(config: Config) -> Path:
     return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_champion_error.json"
 
 
-def forecast_champion(config: Config) -> ChampionErrors:
+def forecast_champion(config: Config, *, progress: Progress = SILENT) -> ChampionErrors:
     """Return what became of the champion's error over time, and write its JSON and picture.
 
     Raises `NotTrainedError` where there is no benchmark of this version.
     """
+    with project_lock(config, "forecast --champion", progress):
+        require_writable(config.paths.output_dir)
+        return _forecast_champion(config)
+
+
+def _forecast_champion(config: Config) -> ChampionErrors:
     path = benchmark_table_files(config.paths.output_dir)["predictions"]
     if not path.is_file():
         raise NotTrainedError(f"there is no {path}; run `tabtrail train --force` first")
@@ -186,7 +210,7 @@ def _unit(config: Config) -> str:
 
 def _tags(config: Config, manifest: Manifest) -> dict[str, str]:
     libraries = {f"{TAG}lib.{name}": found for name, found in library_versions().items()}
-    return {**provenance_tags(config, manifest), **libraries, TAG + "config_sha256": config.digest("risk")}
+    return {**provenance_tags(manifest, config_sha256=config.digest("risk"), root=config.root), **libraries}
 
 
 def _prefix(config: Config) -> str:

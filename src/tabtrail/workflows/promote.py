@@ -17,15 +17,18 @@ from tabtrail.bundle.build import deploy_bundle
 from tabtrail.bundle.load import Bundle, load_bundle, read_bundle_files
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
+from tabtrail.data.warehouse import promotions_file
 from tabtrail.errors import BundleError, ConfigError, DataError, NotTrainedError, PromotionError, TabtrailError, UsageError
 from tabtrail.modeling.gate import Verdict, judge
 from tabtrail.progress import SILENT, Progress
-from tabtrail.system.files import make_folder
-from tabtrail.tracking.history import OWN_METRICS, Deployed, Entry, append_entry, read_history, stack
+from tabtrail.project.lock import project_lock
+from tabtrail.system.files import make_folder, write_parquet
+from tabtrail.tracking.history import OWN_METRICS, Deployed, Entry, append_entry, history_table, read_history, stack
 from tabtrail.tracking.items import BUNDLE, CONFIG, TAG, VERSION
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.store import Store, download_folder, open_store, read_artifact, read_run, store_errors
 from tabtrail.workflows.compare import measure
+from tabtrail.workflows.database import take_in_results
 
 BUNDLE_FOLDER = "bundle"
 _LOCK_SECONDS = 120.0
@@ -114,12 +117,20 @@ def _taken_back(entries: Sequence[Entry], model: Deployed) -> bool:
     )
 
 
-def promote(config: Config, what: str, *, force: bool = False, reason: str = "") -> Outcome:
+def promote(config: Config, what: str, *, force: bool = False, reason: str = "", progress: Progress = SILENT) -> Outcome:
     """Deploy the bundle of a run or of a registered version, if the gate lets it, or `force` with a reason.
 
     Raises `UsageError` for a run or version that is not there or has no bundle, `BundleError` for a bundle that was altered,
     `PromotionError` with the reasons of the gate.
     """
+    with project_lock(config, "promote", progress):
+        outcome = _promote(config, what, force=force, reason=reason)
+        write_history(config)
+        take_in_results(config)
+        return outcome
+
+
+def _promote(config: Config, what: str, *, force: bool, reason: str) -> Outcome:
     if force and not reason.strip():
         raise UsageError("--force needs --reason: the history keeps why the gate was overruled")
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
@@ -145,11 +156,19 @@ def promote(config: Config, what: str, *, force: bool = False, reason: str = "")
         return _deploy(config, store, challenger, before, "promote", reason, verdict, forced=forced)
 
 
-def rollback(config: Config, reason: str = "") -> Outcome:
+def rollback(config: Config, *, reason: str = "", progress: Progress = SILENT) -> Outcome:
     """Deploy again, byte for byte, what was deployed before; again and again back to the first.
 
     Raises `UsageError` where nothing was deployed before, `BundleError` where the store no longer has it as it was.
     """
+    with project_lock(config, "rollback", progress):
+        outcome = _roll_back(config, reason)
+        write_history(config)
+        take_in_results(config)
+        return outcome
+
+
+def _roll_back(config: Config, reason: str) -> Outcome:
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with _deploying(config), store_errors(store.uri):
         entries = history(config)
@@ -165,6 +184,11 @@ def rollback(config: Config, reason: str = "") -> Outcome:
 def history(config: Config) -> list[Entry]:
     """Return every change of what is deployed, oldest first."""
     return read_history(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name)
+
+
+def write_history(config: Config) -> None:
+    """Write the history as the table `promotions`."""
+    write_parquet(promotions_file(config.paths.output_dir), history_table(history(config)))
 
 
 def _judge(config: Config, challenger: Bundle, champion: Bundle) -> Verdict:

@@ -24,12 +24,14 @@ from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.learning_curve import LearningCurve, learning_curve
 from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.progress import SILENT, Progress
-from tabtrail.project.paths import curve_path, effects_path, importance_path, leaderboard_path, report_path, shap_path
+from tabtrail.project.lock import project_lock
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.training import tuned_candidates
 from tabtrail.report.forecast_pictures import read_results
 from tabtrail.report.model_pictures import ModelEvidence
 from tabtrail.report.page import Evidence, evidence_pictures, render_report
 from tabtrail.report.png import draw_all
-from tabtrail.system.files import read_json, write_json, write_text
+from tabtrail.system.files import read_json, require_writable, write_json, write_text
 from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store, download, list_files, log_files, open_store, read_artifact, read_run, store_errors
 from tabtrail.workflows.promote import BUNDLE_FOLDER
@@ -48,6 +50,12 @@ class Written:
 def forecast_files(config: Config) -> list[Path]:
     """Return the JSON documents of forecasts that lie in the output folder."""
     return sorted((config.paths.output_dir / "timeseries").glob("*.json"))
+
+
+def work(config: Config, progress: Progress, _force: bool) -> None:
+    """Draw the pictures and write the page of the last run."""
+    require_writable(config.paths.output_dir)
+    report_last_run(config.with_candidates(tuned_candidates(config)), progress)
 
 
 def report_last_run(config: Config, progress: Progress = SILENT) -> Written:
@@ -70,6 +78,11 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Writ
 
     Raises `UsageError` for a run that is not there, or is not of a complete benchmark.
     """
+    with project_lock(config, "report", progress):
+        return _report_run(config, run_id, progress)
+
+
+def _report_run(config: Config, run_id: str, progress: Progress) -> Written:
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri), _downloaded(store, _benchmark_of(store, run_id)) as folder:
         paths = {name: folder / path.name for name, path in _local_files(config).items()}
@@ -103,13 +116,13 @@ def _downloaded(store: Store, run_id: str) -> Iterator[Path]:
 
 
 def _local_files(config: Config) -> dict[str, Path]:
-    tables = benchmark_table_files(config.paths.output_dir)
+    artifacts, tables = Artifacts.of(config), benchmark_table_files(config.paths.output_dir)
     return {
-        "leaderboard": leaderboard_path(config),
-        "importance": importance_path(config),
-        "shap": shap_path(config),
-        "effects": effects_path(config),
-        "curve": curve_path(config),
+        "leaderboard": artifacts.leaderboard,
+        "importance": artifacts.importance,
+        "shap": artifacts.shap,
+        "effects": artifacts.effects,
+        "curve": artifacts.curve,
         "manifest": config.paths.manifest,
         "profile": profile_files(config.paths.output_dir)[0],
         **tables,
@@ -126,17 +139,17 @@ def _board(path: Path) -> Leaderboard | None:
 
 def _complete(config: Config, board: Leaderboard, progress: Progress) -> None:
     """Compute what the page shows and training has no use for, unless it is there for this very run."""
-    shap, effects = shap_path(config), read_json(effects_path(config))
+    shap, effects = Artifacts.of(config).shap, read_json(Artifacts.of(config).effects)
     if shap.is_file() and (effects is None or _stale(effects, config, board)):
         explanation, rows = from_shap_table(pl.read_parquet(shap))
         graph = open_graph(_graph(config, board))
         found = partial_dependence(graph, rows, list(explanation.importance)[: config.report.top_features])
-        write_json(effects_path(config), {**_made(config, board), "effects": [each.to_dict() for each in found]})
-    known = read_json(curve_path(config))
+        write_json(Artifacts.of(config).effects, {**_made(config, board), "effects": [each.to_dict() for each in found]})
+    known = read_json(Artifacts.of(config).curve)
     if config.report.learning_curve_folds and (known is None or _stale(known, config, board)):
         progress.say("report: the learning curve of the champion")
         curve = _curve(config, board, progress)
-        write_json(curve_path(config), {**_made(config, board), "curve": None if curve is None else curve.to_dict()})
+        write_json(Artifacts.of(config).curve, {**_made(config, board), "curve": None if curve is None else curve.to_dict()})
 
 
 def _graph(config: Config, board: Leaderboard) -> bytes:
@@ -233,7 +246,7 @@ def _shown_store(config: Config) -> str:
 
 def _write(config: Config, evidence: Evidence, folder: Path, progress: Progress) -> Written:
     pictures = evidence_pictures(evidence)
-    page = report_path(config)
+    page = Artifacts.of(config).page
     write_text(page, render_report(evidence, pictures))
     files = draw_all(pictures, folder, synthetic=evidence.model.board.synthetic, progress=progress.advance)
     progress.say(f"report: {page.name}, {page.stat().st_size / 1000:,.0f} kB, and {len(files)} pictures")
@@ -247,10 +260,7 @@ def _track(config: Config, run_id: str, written: Written, progress: Progress) ->
         if read_run(store, run_id) is None:
             progress.say(f"report: run {run_id} is not in the MLflow store any more; the page is in {written.page.parent} alone")
             return
-        made = [
-            path
-            for path in (written.page, effects_path(config), curve_path(config), *profile_files(config.paths.output_dir))
-            if path.is_file()
-        ]
-        log_files(store, run_id, made)
+        artifacts = Artifacts.of(config)
+        made = [written.page, artifacts.effects, artifacts.curve, *profile_files(config.paths.output_dir)]
+        log_files(store, run_id, [path for path in made if path.is_file()])
         log_files(store, run_id, written.pictures, _PICTURES)

@@ -17,6 +17,7 @@ from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
 from tabtrail.modeling.candidates import BLEND
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.hashes import code_version
 from tabtrail.tracking.items import CODE, COMPLETE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
 from tabtrail.tracking.store import Run, Store, complete_children, open_store, read_artifact, read_run, store_errors
@@ -56,7 +57,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
         then = parent.tags[TAG + "data_sha256"]
         return Reproduction(run_id, (), (), f"data: the run had {then[:12]}, the dataset is {manifest.data_sha256[:12]} now")
     recorded = config_from_run(text, config)
-    if recorded.digest() != parent.tags[TAG + "config_sha256"]:
+    if recorded.digest(*BENCHMARK_SECTIONS) != parent.tags[TAG + "config_sha256"]:
         return Reproduction(run_id, (), ("data",), "config: the recorded config is not read as it was when the run was made")
     wanted = [run.tags[TAG + "candidate"]] if run is not parent else sorted(children)
     prepared = prepare(recorded, progress)

@@ -10,9 +10,10 @@ import polars as pl
 
 from tabtrail.bundle.build import bundle_sha256
 from tabtrail.bundle.metadata import signature_name
+from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
-from tabtrail.data.manifest import Manifest
+from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.data.warehouse import benchmark_table_files
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
@@ -29,9 +30,11 @@ from tabtrail.modeling.slices import error_slices
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
 from tabtrail.progress import Progress
-from tabtrail.project.paths import importance_path, leaderboard_path, promotion_path, shap_path
-from tabtrail.system.files import write_json, write_parquet
-from tabtrail.system.hashes import code_version, sha256_json
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.training import BENCHMARK_SECTIONS, tuned_candidates
+from tabtrail.system.code import code_files
+from tabtrail.system.files import require_writable, write_json, write_parquet
+from tabtrail.system.hashes import sha256_json
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.finished import fits_to_bytes, result_from
 from tabtrail.tracking.items import (
@@ -73,7 +76,8 @@ from tabtrail.tracking.store import (
     store_errors,
 )
 from tabtrail.workflows.champion import Exported, Proofs, bundle_champion, describe_model, explain_champion
-from tabtrail.workflows.promote import BUNDLE_FOLDER, settle
+from tabtrail.workflows.database import take_in_results
+from tabtrail.workflows.promote import BUNDLE_FOLDER, settle, write_history
 
 FITS = "fits.npz"
 _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
@@ -102,6 +106,18 @@ class _Tracked:
     finished: dict[str, Result] = field(default_factory=dict)
 
 
+def work(config: Config, progress: Progress, force: bool) -> None:
+    """Benchmark, track, explain, prove and bundle. What is deployed changes as `promotion.automatic` says."""
+    require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
+    require_key_pair(config.bundle.signing_key, config.bundle.public_key)
+    if tuned := tuned_candidates(config):
+        config = config.with_candidates(tuned)
+        progress.say(f"train: with {', '.join(tuned)} of `tabtrail tune`")
+    train_models(config, read_manifest(config.dataset), progress, force=force)
+    write_history(config)
+    take_in_results(config)
+
+
 def train_models(config: Config, manifest: Manifest, progress: Progress, *, force: bool = False) -> Leaderboard:
     """Run the benchmark on the dataset, log it, and replace importance, tables and leaderboard by the champion's.
 
@@ -124,7 +140,8 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
         resumed = None if force else find_run(store, key)
     if dead:
         progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
-    tags = {**provenance_tags(config, manifest), KEY: key}
+    provenance = provenance_tags(manifest, config_sha256=config.digest(*BENCHMARK_SECTIONS), root=config.root)
+    tags = {**provenance, KEY: key}
     with running(store, benchmark_name(config), tags, started=started, resumed=resumed) as parent:
         tracked = _Tracked(store, parent, {name: value for name, value in tags.items() if name != KEY})
         if resumed:
@@ -194,7 +211,7 @@ def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
 
 def benchmark_key(config: Config, manifest: Manifest) -> str:
     """Return what two benchmarks with the same result have in common: data, config, code, library versions."""
-    return sha256_json([manifest.data_sha256, config.digest(), code_version(), library_versions()])
+    return sha256_json([manifest.data_sha256, config.digest(*BENCHMARK_SECTIONS), code_files(__name__), library_versions()])
 
 
 def _take_up(tracked: _Tracked, prepared: Prepared) -> None:
@@ -207,6 +224,7 @@ def _take_up(tracked: _Tracked, prepared: Prepared) -> None:
 
 def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progress: Progress) -> Leaderboard:
     config, store, parent = prepared.config, tracked.store, tracked.parent
+    artifacts = Artifacts.of(config)
     with Proofs(config, prepared.table, prepared.split) as proofs:
         benchmark = run_benchmark(
             config,
@@ -242,16 +260,16 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
         f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {exported.parity.max_difference:.2g} target standard deviations"
     )
-    write_json(importance_path(config), importance.to_dict())
-    write_parquet(shap_path(config), shap_values)
+    write_json(artifacts.importance, importance.to_dict())
+    write_parquet(artifacts.shap, shap_values)
     _write_tables(config, benchmark, leaderboard, tracked.tags)
-    write_json(leaderboard_path(config), leaderboard.to_dict())
-    tables = [*benchmark_table_files(config.paths.output_dir).values(), shap_path(config), config.paths.manifest]
-    log_files(store, parent, [leaderboard_path(config), importance_path(config), *tables])
+    write_json(artifacts.leaderboard, leaderboard.to_dict())
+    tables = [*benchmark_table_files(config.paths.output_dir).values(), artifacts.shap, config.paths.manifest]
+    log_files(store, parent, [artifacts.leaderboard, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
     outcome = settle(config, store, parent, progress)
-    write_json(promotion_path(config), outcome.to_dict())
+    write_json(artifacts.verdict, outcome.to_dict())
     progress.say(f"train: {outcome}")
     return leaderboard
 

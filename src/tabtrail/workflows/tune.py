@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
-from tabtrail.data.manifest import Manifest
+from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
@@ -21,8 +21,10 @@ from tabtrail.modeling.families import FAMILIES
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import cut_folds
-from tabtrail.progress import Progress
-from tabtrail.project.paths import tuned_path
+from tabtrail.progress import SILENT, Progress
+from tabtrail.project.lock import project_lock
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import make_folder, move_aside, read_json, write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
@@ -34,7 +36,7 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def tune(
-    config: Config, manifest: Manifest, names: list[str], *, trials: int, seconds: float | None, progress: Progress
+    config: Config, names: list[str], *, trials: int, seconds: float | None = None, progress: Progress = SILENT
 ) -> dict[str, dict[str, Any]]:
     """Search for better parameters of the named candidates (of all boosters where none is named) and keep the best.
 
@@ -47,7 +49,14 @@ def tune(
     """
     if trials < 1 or (seconds is not None and seconds <= 0):
         raise UsageError("the budget is empty: give --trials 1 or more, and --seconds above 0 where you give any")
-    candidates = _chosen(config, names)
+    with project_lock(config, "tune", progress):
+        return _tune(config, _chosen(config, names), trials, seconds, progress)
+
+
+def _tune(
+    config: Config, candidates: list[Candidate], trials: int, seconds: float | None, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    manifest = verify_dataset(config.dataset, config.ingest_digest())
     prepared = prepare(config, progress)
     seed = config.model.random_state + 1
     split = cut_folds(prepared.config, prepared.table, prepared.split.train, prepared.split.test, seed)
@@ -62,8 +71,8 @@ def tune(
         params = {**_written(config, candidate), **study.best_trial.user_attrs["params"]}
         best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = params
         progress.say(f"tune: {candidate.name}: RMSE {rounded(study.best_value)} with {study.best_trial.user_attrs['params']}")
-    known = (read_json(tuned_path(config)) or {}).get("candidates", {})
-    write_json(tuned_path(config), {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
+    known = (read_json(Artifacts.of(config).tuned) or {}).get("candidates", {})
+    write_json(Artifacts.of(config).tuned, {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
     return best
 
 
@@ -102,7 +111,7 @@ def _search(
     sections = config.digest("source", "cleaning", "contract", "model", "split", "leakage")
     key = sha256_json(["tune", manifest.data_sha256, sections, candidate.name, _written(config, candidate)])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = tuned_path(config).with_name("optuna.db")
+    storage = Artifacts.of(config).tuned.with_name("optuna.db")
     make_folder(storage.parent)
     try:
         study = optuna.create_study(
@@ -124,7 +133,9 @@ def _search(
     with store_errors(store.uri):
         close_dead_runs(store)
         resumed = find_run(store, key)
-    tags = {**provenance_tags(config, manifest), TAG + "kind": "tuning", TAG + "candidate": candidate.name}
+    config_sha256 = config.digest(*BENCHMARK_SECTIONS)
+    provenance = provenance_tags(manifest, config_sha256=config_sha256, root=config.root)
+    tags = {**provenance, TAG + "kind": "tuning", TAG + "candidate": candidate.name}
     with running(store, f"tune {candidate.name}", {**tags, KEY: key}, resumed=resumed) as parent:
         while (done := len(study.get_trials(states=_FINISHED))) < trials and (until is None or time.monotonic() < until):
             progress.advance(done, trials)

@@ -9,7 +9,7 @@ from tests.support.commands import call, run_in
 from tests.support.projects import Project
 
 from tabtrail.errors import ConfigError
-from tabtrail.workflows.names import check_names
+from tabtrail.project.names import check_names
 
 
 def line_of(project: Project, start: str) -> int:

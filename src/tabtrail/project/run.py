@@ -1,0 +1,49 @@
+"""Running declared stages: in order, under the lock of the project, and only where there is something to do."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tabtrail.config.tree import Config
+from tabtrail.progress import Progress
+from tabtrail.project.lock import project_lock
+from tabtrail.project.stage import Stage
+
+
+@dataclass(frozen=True)
+class Ran:
+    """For each stage by name: whether it did its work or was unchanged, and its wall time in seconds."""
+
+    repeated: dict[str, bool] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+
+
+def run_stages(stages: Sequence[Stage], config: Config, *, force: bool, progress: Progress) -> Ran:
+    """Run stages one after the other. Raises a `TabtrailError` of the one that failed; what came before it stays."""
+    for stage in stages:
+        stage.accepts(config)
+    ran = Ran()
+    for stage in stages:
+        start = time.perf_counter()
+        ran.repeated[stage.name] = run_one(stage, config, force=force, progress=progress)
+        ran.durations[stage.name] = round(time.perf_counter() - start, 2)
+    return ran
+
+
+def run_one(stage: Stage, config: Config, *, force: bool, progress: Progress) -> bool:
+    """Do the work of a stage unless it is fresh, record it, and return whether the work was done.
+
+    Waits for another process that is at work in the project (`LockedError` in the end).
+    """
+    stage.accepts(config)
+    with project_lock(config, stage.name, progress):
+        if stage.check is not None:
+            stage.check(config)
+        if not force and not stage.reasons(config):
+            progress.say(f"{stage.name}: unchanged")
+            return False
+        # What is read is noted before it is read: a change meanwhile makes the stage stale, and is not missed.
+        inputs = None if stage.used else stage.inputs(config)
+        stage.work(config, progress, force)
+        stage.record(config, inputs)
+        return True

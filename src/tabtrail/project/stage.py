@@ -1,0 +1,169 @@
+"""What a stage is, why it is stale, and the record by which unchanged work is not repeated.
+
+A stage is declared once, in `pipeline.STAGES`. Its key is made of what it reads, the config sections that it declares, and
+the code of its module with all that this imports. A record beside the results holds the key, hashes that say which part of
+it changed, and the sha256 of every output.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from tabtrail.config.tree import Config
+from tabtrail.progress import Progress
+from tabtrail.project.record import record_file
+from tabtrail.system.code import code_files, file_sha256
+from tabtrail.system.files import read_json, write_json
+from tabtrail.system.hashes import known_sha256, sha256_json
+
+Kind = Literal["never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a stage is stale: what kind of thing changed, and which."""
+
+    kind: Kind
+    what: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+# Read the inputs, write the outputs, say what came of it; where forced, without what could be reused.
+Work = Callable[[Config, Progress, bool], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    - `sections`: the config sections that its results depend on, as a whole; `parts`: what they depend on in other sections.
+    - `module`: holds its `work`. It is imported when there is work to do, and its code with all that it imports is in the key.
+    - `inputs`: sha256 of what it reads, by a name for people. `used`: the same as its work noted it while reading, for a stage
+      whose inputs are too large to be hashed a second time.
+    - `outputs`: the files that it leaves. `after`: the stages whose results it reads.
+    - `check` raises where what it reads is not as its maker left it; `complaints`: what makes it stale although nothing that it
+      depends on changed.
+    - `accepts` raises `ConfigError` for a config that it could not run with: asked before a run begins any work.
+    - `for_people`: it serves people alone, and `tabtrail run --no-report` leaves it out.
+    """
+
+    name: str
+    module: str
+    inputs: Callable[[Config], Mapping[str, str]]
+    outputs: Callable[[Config], Sequence[Path]]
+    sections: tuple[str, ...]
+    parts: Callable[[Config], Mapping[str, Any]] | None = None
+    after: tuple[str, ...] = ()
+    used: Callable[[Config], Mapping[str, str]] | None = None
+    check: Callable[[Config], object] | None = None
+    complaints: Callable[[Config], Iterable[Reason]] = lambda config: ()
+    accepts: Callable[[Config], None] = lambda config: None
+    for_people: bool = False
+
+    @property
+    def work(self) -> Work:
+        work: Work = import_module(self.module).work
+        return work
+
+    def reasons(self, config: Config) -> list[Reason]:
+        """Return why the stage is to be repeated; nothing where it is fresh."""
+        known = read_json(record_file(config.paths.output_dir, self.name))
+        if known is None or not isinstance(known.get("outputs"), dict):
+            return [Reason("never", "it has not run yet")]
+        return [*self._changes(config, known), *changed_outputs(known["outputs"]), *self.complaints(config)]
+
+    def code_changed(self, config: Config) -> bool:
+        """Tell whether the stage ran with other code than this."""
+        known = read_json(record_file(config.paths.output_dir, self.name))
+        code = None if known is None else known.get("code")
+        return known is not None and not (isinstance(code, dict) and not _changed_code(self.module, code))
+
+    def record(self, config: Config, inputs: Mapping[str, str] | None = None) -> None:
+        """Note that the stage wrote its outputs from these inputs (from those that it noted itself, where none are given)."""
+        inputs = (self.used or self.inputs)(config) if inputs is None else inputs
+        settings, code = self._settings(config), code_files(self.module)
+        outputs = {str(path): known_sha256(path) for path in self.outputs(config)}
+        value = {
+            "key": self._key(inputs, settings, code),
+            "inputs": dict(inputs),
+            "settings": {name: sha256_json(each)[:16] for name, each in _flat(settings)},
+            "code": code,
+            "outputs": outputs,
+        }
+        write_json(record_file(config.paths.output_dir, self.name), value)
+
+    def _settings(self, config: Config) -> dict[str, Any]:
+        whole = json.loads(config.model_dump_json(include=set(self.sections)))
+        return {**(self.parts(config) if self.parts else {}), **whole}
+
+    def _key(self, inputs: Mapping[str, str], settings: Mapping[str, Any], code: Mapping[str, str]) -> str:
+        return sha256_json([self.module, inputs, settings, code])
+
+    def _changes(self, config: Config, known: Mapping[str, Any]) -> Iterator[Reason]:
+        if not isinstance(known.get("code"), dict):
+            yield Reason("code", "it ran with an older version of tabtrail")
+            return
+        inputs, settings = dict(self.inputs(config)), self._settings(config)
+        code = _changed_code(self.module, known["code"])
+        found = [*_changed_inputs(inputs, known.get("inputs") or {}), *_changed_settings(settings, known.get("settings") or {})]
+        if code:
+            own = ", ".join(each.removeprefix("tabtrail/") for each in code[:3])
+            more = f" and {len(code) - 3} more" if len(code) > 3 else ""
+            found.append(Reason("code", f"tabtrail's own code changed: {own}{more}"))
+        elif not found and known.get("key") != self._key(inputs, settings, known["code"]):
+            found.append(Reason("config", "what it depends on changed"))
+        yield from found
+
+
+def changed_outputs(outputs: Mapping[str, str]) -> Iterator[Reason]:
+    """Yield what became of recorded outputs (path → sha256) that are missing or altered."""
+    for path, digest in outputs.items():
+        if not Path(path).is_file():
+            yield Reason("missing", f"{path} is missing")
+        elif known_sha256(Path(path)) != digest:
+            yield Reason("altered", f"{path} was altered")
+
+
+def _changed_inputs(inputs: Mapping[str, str], known: Mapping[str, str]) -> Iterator[Reason]:
+    for name in dict.fromkeys((*inputs, *known)):
+        if inputs.get(name) != known.get(name):
+            yield Reason("data", f"{name} changed")
+
+
+def _changed_settings(settings: Mapping[str, Any], known: Mapping[str, str]) -> Iterator[Reason]:
+    """Hashes are compared, not values: an address of a store may hold a password."""
+    now = {name: sha256_json(each)[:16] for name, each in _flat(settings)}
+    changed = {_shown(key) for key in {*now, *known} if now.get(key) != known.get(key)}
+    keys = sorted(key for key in changed if not any(other.startswith(f"{key}.") for other in changed))
+    if keys:
+        more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
+        yield Reason("config", f"the config changed: {', '.join(keys[:_MOST_NAMED])}{more}")
+
+
+def _changed_code(module: str, known: Mapping[str, str]) -> list[str]:
+    """Return the files that changed since. Which files a module imports is settled by what is in the files that were recorded:
+    while these are the same, their hashes are all that is looked at.
+    """
+    if all(file_sha256(file) == digest for file, digest in known.items()):
+        return []
+    now = code_files(module)
+    return sorted(file for file in {*known, *now} if known.get(file) != now.get(file))
+
+
+def _shown(key: str) -> str:
+    """Return the key of a setting as the user knows it: a candidate as a whole, whatever of it changed."""
+    return ".".join(key.split(".")[:2]) if key.startswith("candidates.") else key
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value

@@ -1,0 +1,77 @@
+"""What a run left, gathered from the results for a person or a program to read."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabtrail.config.tree import Config
+from tabtrail.data.manifest import Manifest, read_manifest
+from tabtrail.data.profile import Profile, profile_files
+from tabtrail.errors import DataError, NotTrainedError
+from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.project.deployment import Deployment, read_deployment
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.run import Ran
+from tabtrail.system.files import read_json
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found and where it lies. `repeated` says for each stage whether it did its work or was unchanged,
+    `durations` its wall time in seconds.
+    """
+
+    manifest: Manifest
+    leaderboard: Leaderboard
+    importance: dict[str, float]
+    artifacts: dict[str, Path]
+    deployment: Deployment
+    seconds: float
+    repeated: dict[str, bool] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `tabtrail run --json` prints."""
+        return {
+            "manifest": asdict(self.manifest),
+            "leaderboard": self.leaderboard.to_dict(),
+            "mean_absolute_shap": self.importance,
+            "deployment": asdict(self.deployment),
+            "artifacts": {name: str(path) for name, path in self.artifacts.items()},
+            "repeated": self.repeated,
+            "durations": self.durations,
+            "seconds": self.seconds,
+        }
+
+
+def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
+    """Return the summary of a run that is done."""
+    artifacts, leaderboard = Artifacts.of(config), read_leaderboard(config)
+    return Summary(
+        manifest=read_manifest(config.dataset),
+        leaderboard=leaderboard,
+        importance=dict((read_json(artifacts.importance) or {}).get("mean_absolute_shap", {})),
+        artifacts=artifacts.listed(),
+        deployment=read_deployment(config, leaderboard.champion_row.run_id),
+        seconds=round(seconds, 2),
+        repeated=ran.repeated,
+        durations=ran.durations,
+    )
+
+
+def read_profile(config: Config) -> Profile:
+    """Return the last description of the data. Raises `DataError` where there is none."""
+    path = profile_files(config.paths.output_dir)[0]
+    value = read_json(path)
+    if value is None:
+        raise DataError(f"there is no profile {path}; run `tabtrail profile` first")
+    return Profile.from_dict(value)
+
+
+def read_leaderboard(config: Config) -> Leaderboard:
+    """Return the leaderboard of the last benchmark. Raises `NotTrainedError` where there is none."""
+    path = Artifacts.of(config).leaderboard
+    value = read_json(path)
+    if value is None:
+        raise NotTrainedError(f"there is no leaderboard {path}; run `tabtrail train` first")
+    return Leaderboard.from_dict(value)

@@ -1,0 +1,77 @@
+"""MLflow's SQLite file, read without MLflow: importing that takes seconds, and opening a store through it makes one."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+_TABLES = {"experiments", "runs", "alembic_version"}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a file: `ok` with its number of runs, or what is wrong with it and why.
+
+    `journal` is what a killed process left, which the next one that writes plays back.
+    """
+
+    state: Literal["ok", "journal", "unreadable", "damaged", "foreign"]
+    reason: str = ""
+    runs: int = 0
+
+
+def inspect(path: Path) -> Inspection:
+    """Read every page of a store's file, and say what it is."""
+    try:
+        with _opened(path) as connection:
+            said = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+            missing = sorted(_TABLES - _tables(connection))
+            runs = 0 if missing else int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
+    except sqlite3.Error as error:
+        journal = any(Path(f"{path}{part}").exists() for part in ("-journal", "-wal"))
+        return Inspection("journal" if journal and isinstance(error, sqlite3.OperationalError) else "unreadable", str(error))
+    if said != "ok":
+        return Inspection("damaged", said.splitlines()[0])
+    if missing:
+        return Inspection("foreign", f"it has no table {', '.join(missing)}")
+    return Inspection("ok", runs=runs)
+
+
+def complaint(path: Path) -> str:
+    """Return what is wrong with a store at a glance; empty where it seems sound, or cannot be told."""
+    if not path.is_file():
+        return "the MLflow store is gone"
+    try:
+        with _opened(path) as connection:
+            connection.execute("SELECT count(*) FROM runs").fetchone()
+    except sqlite3.OperationalError as error:
+        # Another reason is the journal of a killed process, which the next one that writes plays back.
+        return "the MLflow store has no runs" if "no such table" in str(error) else ""
+    except sqlite3.DatabaseError as error:
+        return f"the MLflow store is damaged ({error}); `tabtrail doctor` says what to do"
+    return ""
+
+
+def tables(path: Path) -> set[str]:
+    """Return the names of the tables in a file. Raises `sqlite3.DatabaseError` for one that is not a database."""
+    with _opened(path) as connection:
+        return _tables(connection)
+
+
+def has_experiment(path: Path, name: str) -> bool:
+    """Tell whether a store has an experiment of this name."""
+    with _opened(path) as connection:
+        return bool(connection.execute("SELECT count(*) FROM experiments WHERE name = ?", (name,)).fetchone()[0])
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file that nothing is written to. sqlite3's own context manager leaves the connection open."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        yield connection

@@ -1,0 +1,150 @@
+"""A stage is declared once: it runs, is skipped when fresh, is forced and shown, and is stale for what it declares alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.support.projects import Project, Trained
+from tests.support.toy_stage import WEATHER, WeatherConfig, output
+
+from tabtrail import pipeline
+from tabtrail.progress import Progress
+from tabtrail.project.record import updated_output
+from tabtrail.project.run import run_one, run_stages
+from tabtrail.project.stage import Reason
+from tabtrail.project.status import status
+from tabtrail.system import code
+
+STAGES = (pipeline.INGEST, pipeline.EDA, WEATHER)
+
+
+def configured(project: Project, wetness: int = 1, *overrides: str) -> WeatherConfig:
+    plain = project.config(*overrides)
+    return WeatherConfig.model_validate({**plain.model_dump(), "weather": {"wetness": wetness}}).placed(plain.root, plain._places)
+
+
+def repeated(config: WeatherConfig, *, force: bool = False) -> list[str]:
+    ran = run_stages(STAGES, config, force=force, progress=Progress())
+    assert list(ran.durations) == list(ran.repeated) == ["ingest", "eda", "weather"]
+    return [name for name, worked in ran.repeated.items() if worked]
+
+
+def stale(config: WeatherConfig) -> dict[str, tuple[Reason, ...]]:
+    return {each.stage: each.reasons for each in status(config, STAGES).stages if not each.fresh}
+
+
+def test_a_new_stage_and_a_new_section_take_part_and_make_nothing_else_stale(project: Project) -> None:
+    pipeline.run_stage("ingest", project.config())
+    pipeline.run_stage("eda", project.config())
+    config = configured(project)
+    assert stale(config) == {"weather": (Reason("never", "it has not run yet"),)}, "a section that no other stage declares"
+    assert status(config, STAGES).next_command == "tabtrail weather"
+    assert repeated(config) == ["weather"]
+    assert json.loads(output(config).read_text()) == {"rows": 2823}
+    assert repeated(config) == []
+    assert stale(config) == {}
+    assert run_one(WEATHER, config, force=True, progress=Progress())
+    assert repeated(config, force=True) == ["ingest", "eda", "weather"]
+
+
+def test_a_stage_is_stale_for_the_sections_that_it_declares_alone(project: Project) -> None:
+    repeated(configured(project))
+    assert stale(configured(project, 2)) == {"weather": (Reason("config", "the config changed: weather.wetness"),)}
+    assert repeated(configured(project, 2)) == ["weather"]
+    assert list(stale(configured(project, 2, "duckdb.table=other"))) == ["eda"]
+    assert stale(configured(project, 2, "risk.forecast_steps=9", "serve.port=9", "split.folds=2", "candidates={}")) == {}
+
+
+def test_a_stage_waits_for_the_one_that_it_reads_from(project: Project) -> None:
+    config = configured(project)
+    repeated(config)
+    project.rewrite(lambda data: b"\n".join(data.splitlines()[:-3]))
+    assert stale(config)["weather"] == (Reason("before", "ingest is stale"),)
+    assert repeated(config) == ["ingest", "eda", "weather"]
+
+
+def test_an_output_that_is_brought_up_to_date_leaves_its_stage_fresh_and_one_that_is_altered_does_not(project: Project) -> None:
+    config = configured(project)
+    repeated(config)
+    path = output(config)
+    with updated_output(config.paths.output_dir, path):
+        path.write_text("results were added")
+    assert stale(config) == {}
+    path.write_text("altered")
+    with updated_output(config.paths.output_dir, path):
+        path.write_text("results were added to what was altered")
+    assert stale(config) == {"weather": (Reason("altered", f"{path} was altered"),)}
+
+
+@pytest.fixture
+def changed(monkeypatch: pytest.MonkeyPatch) -> "Changed":
+    return Changed(monkeypatch)
+
+
+class Changed:
+    """Other contents of a file of tabtrail, as far as its hash says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch, self._hash = monkeypatch, code.file_sha256
+
+    def __call__(self, file: str) -> None:
+        other = lambda name: "other" if name == f"tabtrail/{file}" else self._hash(name)  # noqa: E731
+        for module in ("tabtrail.system.code", "tabtrail.project.stage"):
+            self._patch.setattr(f"{module}.file_sha256", other)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("report/svg.py", ["report"]),
+        ("report/templates/report.html.j2", ["eda", "report"]),
+        ("modeling/split.py", ["train", "report"]),
+        ("data/profile.py", ["profile", "report"]),
+        ("contract/expressions.py", ["ingest", "eda", "profile", "train", "report"]),
+        ("workflows/eda.py", ["eda"]),
+        ("serving/app.py", []),
+        ("cli/app.py", []),
+        ("pipeline.py", []),
+    ],
+)
+def test_code_makes_just_the_stages_stale_that_run_it(
+    reported: Trained, changed: Changed, file: str, expected: list[str]
+) -> None:
+    changed(file)
+    found = status(reported.config, pipeline.STAGES).stages
+    assert [each.stage for each in found if any(reason.kind == "code" for reason in each.reasons)] == expected
+    named = {reason.what for each in found for reason in each.reasons if reason.kind == "code"}
+    assert named <= {f"tabtrail's own code changed: {file}"}
+
+
+def test_the_code_of_a_stage_is_what_its_module_imports_and_nothing_that_only_a_type_checker_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "toy_package"
+    (package / "pages").mkdir(parents=True)
+    texts = {
+        "__init__.py": "",
+        "work.py": "import typing\nfrom toy_package import first\nif typing.TYPE_CHECKING:\n    import toy_package.types\n",
+        "first.py": "def late():\n    from toy_package.second import thing\n    return thing\n",
+        "second.py": "import tabtrail.errors\nthing = 1\n",
+        "types.py": "",
+        "unused.py": "",
+        "pages/page.html": "<p>",
+    }
+    for name, text in texts.items():
+        (package / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = set(code.code_files("toy_package.work"))
+    assert found == {
+        *(f"toy_package/{name}" for name in ("__init__.py", "work.py", "first.py", "second.py", "pages/page.html")),
+        "tabtrail/__init__.py",
+        "tabtrail/errors.py",
+    }
+
+
+def test_every_stage_has_its_work_and_comes_after_stages_that_stand_before_it() -> None:
+    names = [stage.name for stage in pipeline.STAGES]
+    for place, stage in enumerate(pipeline.STAGES):
+        assert callable(stage.work)
+        assert set(stage.after) <= set(names[:place])
+        assert set(stage.sections) <= set(WeatherConfig.model_fields)
