@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.projects import REAL_CSV, REPO, SMALL_CANDIDATE, Project, Trained, make_project, share
+from tests.support.projects import (
+    REAL_CSV,
+    REPO,
+    SMALL_CANDIDATE,
+    Project,
+    Trained,
+    make_project,
+    make_store,
+    once,
+    share,
+)
 
 from tabtrail.data.sample import write_sample
 
@@ -31,14 +41,23 @@ def real_csv() -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, sample_csv: Path) -> Project:
+def project(tmp_path: Path, sample_csv: Path, empty_store: Path) -> Project:
     """A project over the synthetic sample (not marked, so that it counts as a user's own file), its folds not repeated."""
-    return make_project(tmp_path, sample_csv, repeats=1)
+    return make_project(tmp_path, sample_csv, repeats=1, store=empty_store)
 
 
 @pytest.fixture
-def real_project(tmp_path: Path, real_csv: Path) -> Project:
-    return make_project(tmp_path, real_csv, repeats=1)
+def real_project(tmp_path: Path, real_csv: Path, empty_store: Path) -> Project:
+    return make_project(tmp_path, real_csv, repeats=1, store=empty_store)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow store to copy."""
+    with once(tmp_path_factory, "empty_store") as folder:
+        if not folder.exists():
+            make_store(folder / "mlflow.db")
+    return folder / "mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The command as a user types it, in processes of its own."""
+"""The command as a user types it."""
 
 import json
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.commands import call, run_in
+from tests.support.commands import call, overrides, run_door, run_here, run_in
 from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained
 
 DOORS = {
@@ -19,7 +19,7 @@ DOORS = {
     "src.train_sales_timeseries_risk": "--product-line",
     "src.predict_sales": "--show-schema",
 }
-FAST = [word for override in (*ONE_CANDIDATE, "report.learning_curve_folds=1") for word in ("--set", override)]
+FAST = overrides(*ONE_CANDIDATE, "report.learning_curve_folds=1", "explain.max_rows=20")
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -52,20 +52,22 @@ def test_every_door_has_help_with_its_options_and_an_example(door: str) -> None:
     ],
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    done = call("tabtrail", *command.split(), "--help")
+    done = run_here(*command.split(), "--help")
     assert done.returncode == 0
     assert "example:" in done.stdout
 
 
 def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
     config = ["--config", str(project.config_file)]
-    manifest = json.loads(call("src.data_parquet", *config, "--json").stdout)
+    manifest = json.loads(run_door("src.data_parquet", *config, "--json").stdout)
     assert manifest["rows_kept"] == 2823
-    files = json.loads(call("src.eda_polars_duckdb", *config, "--json").stdout)["files"]
+    files = json.loads(run_door("src.eda_polars_duckdb", *config, "--json").stdout)["files"]
+    assert len(files) == 8, files
     assert all(Path(file).is_file() for file in files)
-    board = json.loads(call("src.train_sales_regression_mlflow", *config, *FAST, "--json").stdout)
+    board = json.loads(run_door("src.train_sales_regression_mlflow", *config, *FAST, "--json").stdout)
     assert board["champion"] == "LinearRegression"
-    assert "SALES" in call("src.predict_sales", *config, "--show-schema").stdout
+    shown = call("src.predict_sales", *config, "--show-schema").stdout
+    assert list(json.loads(shown.splitlines()[-1])) == list(project.config().inputs)
 
 
 def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:
@@ -84,7 +86,7 @@ def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trai
 
 def test_a_second_run_repeats_no_stage(trained: Trained) -> None:
     before = trained.project.tree()
-    done = run_in(trained.project, "run", "--json", "--no-report")
+    done = call("tabtrail", "run", "--json", "--no-report", "--config", str(trained.project.config_file))
     assert not any(json.loads(done.stdout)["repeated"].values())
     assert done.stderr.splitlines() == ["ingest: unchanged", "eda: unchanged", "train: unchanged"]
     assert trained.project.tree() == before
@@ -177,7 +179,7 @@ def test_config_show_prints_the_resolved_tree_and_schema_is_json(project: Projec
     shown = run_in(project, "config", "show", "--set", "split.folds=7")
     assert f"raw_csv: {project.csv}" in shown.stdout
     assert "folds: 7" in shown.stdout
-    assert json.loads(call("tabtrail", "config", "schema").stdout)["title"] == "Config"
+    assert json.loads(run_here("config", "schema").stdout)["title"] == "Config"
 
 
 def test_a_missing_extra_is_one_line_that_names_it() -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.support.commands import call, run_in
-from tests.support.projects import ONE_CANDIDATE, REPO, Project, make_project
+from tests.support.commands import overrides, run_here, run_in
+from tests.support.projects import ONE_CANDIDATE, Project, make_project
 
 from tabtrail.data.sample import HEADER, mark_path, write_sample
 from tabtrail.errors import UsageError
@@ -40,10 +40,10 @@ def test_it_replaces_no_file_unless_forced(tmp_path: Path) -> None:
 
 def test_a_run_on_it_says_everywhere_that_the_data_is_synthetic(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
-    project = make_project(tmp_path, tmp_path / "empty.csv")
+    project = make_project(tmp_path, tmp_path / "empty.csv", repeats=1)
     project.csv.unlink()
     assert "SYNTHETIC data" in run_in(project, "sample").stderr
-    done = run_in(project, "run", *(word for override in ONE_CANDIDATE for word in ("--set", override)))
+    done = run_in(project, "run", *overrides(*ONE_CANDIDATE, "report.learning_curve_folds=0"))
     assert done.stdout.startswith("THE DATA IS SYNTHETIC")
     config = project.config()
     assert json.loads(config.paths.manifest.read_text())["synthetic"] is True
@@ -66,12 +66,12 @@ def test_the_mark_is_of_that_very_file(tmp_path: Path) -> None:
 
 
 def test_a_pattern_is_no_name_for_a_file(project: Project) -> None:
-    done = call("tabtrail", "sample", "--config", str(project.config_file), "--set", "paths.raw_csv=data/raw/*.csv")
+    done = run_in(project, "sample", "--set", "paths.raw_csv=data/raw/*.csv")
     assert done.returncode == 2
     assert "paths.raw_csv is a pattern, *.csv; name the file with --output" in done.stderr
 
 
 def test_if_missing_leaves_a_file_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("mine")
-    done = call("tabtrail", "sample", "--if-missing", "--output", str(tmp_path / "x.csv"), cwd=REPO)
+    done = run_here("sample", "--if-missing", "--output", str(tmp_path / "x.csv"))
     assert (done.returncode, (tmp_path / "x.csv").read_text()) == (0, "mine")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.commands import call
+from tests.support.commands import run_in
 from tests.support.projects import Project
 
 from tabtrail import pipeline
@@ -102,12 +102,12 @@ def test_the_records_hold_no_password(project: Project) -> None:
 
 
 def test_the_command_prints_it_for_people_and_as_json(ingested: Project, tmp_path: Path) -> None:
-    words = ["status", "--config", str(ingested.config_file), "--set", "contract.max_reject_share=0.5"]
-    shown = call("tabtrail", *words)
+    words = ["status", "--set", "contract.max_reject_share=0.5"]
+    shown = run_in(ingested, *words)
     assert shown.returncode == 0
     assert shown.stdout.startswith("ingest  stale\n        the config changed: contract.max_reject_share\n")
     assert shown.stdout.endswith("next: tabtrail run\n")
-    said = json.loads(call("tabtrail", *words, "--json").stdout)
+    said = json.loads(run_in(ingested, *words, "--json").stdout)
     assert said["stages"][0] == {
         "stage": "ingest",
         "fresh": False,

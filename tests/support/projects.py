@@ -4,11 +4,12 @@ import hashlib
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,13 +77,20 @@ class Trained:
         return Project(target)
 
 
+@contextmanager
+def once(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A place that all processes of a test session share, locked while one makes, or looks at, what lies there."""
+    base = factory.getbasetemp()
+    path = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{path}.lock"):
+        yield path
+
+
 def share(
     factory: pytest.TempPathFactory, name: str, sample: Path, *overrides: str, repeats: int = 1, report: bool = True
 ) -> Trained:
-    """Return a project after a run that is made once, however many processes share the tests: the others find it unchanged."""
-    base = factory.getbasetemp()
-    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with FileLock(f"{root}.lock"):
+    """A project after a run that is made once, however many processes share the tests: the others find it unchanged."""
+    with once(factory, name) as root:
         found = (root / "config_v2.yaml").is_file()
         source = REAL_CSV if REAL_CSV.is_file() else sample
         project = Project(root) if found else make_project(root, source, repeats=repeats)
@@ -119,11 +127,29 @@ def serving(project: Project, *words: str, door: bool = True, **environment: str
             process.wait(20)
 
 
-def make_project(root: Path, csv: Path, repeats: int = 5) -> Project:
+def make_project(root: Path, csv: Path, repeats: int = 5, store: Path | None = None) -> Project:
+    """A project that nothing ran in. With a `store` it has a copy of that empty MLflow store, which takes seconds to make."""
     config = (REPO / "config_v2.yaml").read_text(encoding="utf-8")
     assert "repeats: 5 " in config
     root.mkdir(exist_ok=True)
     (root / "config_v2.yaml").write_text(config.replace("repeats: 5 ", f"repeats: {repeats} "), encoding="utf-8")
     (root / "data" / "raw").mkdir(parents=True)
     shutil.copy(csv, root / "data" / "raw" / "sales_data_sample.csv")
+    if store is not None:
+        _place_store(store, root / "mlruns" / "mlflow.db")
     return Project(root)
+
+
+def make_store(path: Path) -> None:
+    """An MLflow store after its migrations, without a run."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # a second that most tests do not need
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent)).engine.dispose()
+
+
+def _place_store(template: Path, path: Path) -> None:
+    path.parent.mkdir()
+    shutil.copy(template, path)
+    with closing(sqlite3.connect(path)) as connection, connection:  # MLflow notes absolute paths
+        connection.execute("UPDATE experiments SET artifact_location = ?", (str(path.parent / "0"),))

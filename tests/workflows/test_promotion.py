@@ -1,7 +1,6 @@
 """Trainings, promotions and rollbacks of one project, told once in order; and readers while bundles are exchanged."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from tests.support.bundles import NAME as SMALL
 from tests.support.bundles import Reader, make_bundle, small_files
+from tests.support.commands import run_in
 from tests.support.projects import Project, make_project
 from tests.support.stages import run_train
 from typer.testing import CliRunner
@@ -268,14 +268,10 @@ def test_an_altered_bundle_in_the_store_is_not_deployed(story: Story, client: Ml
 
 
 def test_the_command_line_lists_the_history_and_refuses_with_code_4(story: Story) -> None:
-    def tabtrail(*words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "tabtrail", *words, "--config", str(story.project.config_file)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-    listed = tabtrail("history")
+    listed = run_in(story.project, "history")
     assert "promote (forced)" in listed.stdout
     assert "to see it in use" in listed.stdout
-    refused = tabtrail("promote", "2")
+    refused = run_in(story.project, "promote", "2")
     assert refused.returncode == 4
     assert refused.stderr.startswith("error: version 2 is not promoted")
     assert "Traceback" not in refused.stderr

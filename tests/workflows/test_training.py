@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from mlflow import MlflowClient
+from tests.support.commands import run_in
 from tests.support.projects import ONE_CANDIDATE, Project, Trained
 
 from tabtrail import pipeline
@@ -20,11 +19,6 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, LeakageError, UsageError
 from tabtrail.project.summary import Summary
-
-
-def run_cli(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tabtrail", *words, "--config", str(project.config_file)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def test_the_binned_target_is_found_and_its_worth_is_stated(trained: Trained) -> None:
@@ -44,7 +38,7 @@ def test_the_binned_target_is_found_and_its_worth_is_stated(trained: Trained) ->
 
 
 def test_the_findings_stand_at_the_top_of_the_report(trained: Trained) -> None:
-    done = run_cli(trained.project, "train")
+    done = run_in(trained.project, "train")
     assert done.stdout.startswith("LEAKAGE  DEALSIZE: binned: ")
 
 
@@ -145,7 +139,7 @@ def test_the_runs_can_be_asked_in_sql(trained: Trained) -> None:
 
 def test_sql_prints_a_table_or_json(trained: Trained) -> None:
     asked = "SELECT candidate, champion, NULL AS nothing FROM runs ORDER BY cv_rmse LIMIT 1"
-    table, as_json = run_cli(trained.project, "sql", asked), run_cli(trained.project, "sql", asked, "--json")
+    table, as_json = run_in(trained.project, "sql", asked), run_in(trained.project, "sql", asked, "--json")
     best = trained.report.leaderboard.best
     assert best in table.stdout
     assert json.loads(as_json.stdout)[0]["candidate"] == best
@@ -154,13 +148,13 @@ def test_sql_prints_a_table_or_json(trained: Trained) -> None:
 
 @pytest.mark.parametrize("empty", ["", " ;\n"])
 def test_sql_without_a_statement_is_a_usage_error(trained: Trained, empty: str) -> None:
-    done = run_cli(trained.project, "sql", empty)
+    done = run_in(trained.project, "sql", empty)
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no SQL in that")
 
 
 def test_sql_does_not_let_the_data_steer_the_terminal(trained: Trained) -> None:
-    assert "\x1b" not in run_cli(trained.project, "sql", "SELECT chr(27) || '[31mred' AS text").stdout
+    assert "\x1b" not in run_in(trained.project, "sql", "SELECT chr(27) || '[31mred' AS text").stdout
 
 
 @pytest.mark.parametrize(
