@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.projects import ONE_CANDIDATE, Project
+from tests.support.commands import overrides, run_in
+from tests.support.projects import ONE_CANDIDATE, Project, close_stores
 
 from tabtrail import pipeline
 from tabtrail.errors import TabtrailError
@@ -41,6 +42,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True).returncode:
         pytest.skip("only root can mount a disk of its own here")
     yield folder
+    close_stores()
     subprocess.run(["umount", str(folder)], check=True)
 
 
@@ -66,12 +68,7 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_
     pipeline.run_stage("eda", project.config())
     before = project.tree()
     full(small_disk)
-    words = [word for each in (*ONE_CANDIDATE, setting.format(small_disk)) for word in ("--set", each)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tabtrail", stage, "--force", "--config", str(project.config_file), *words],
-        capture_output=True,
-        text=True,
-    )
+    done = run_in(project, stage, "--force", *overrides(*ONE_CANDIDATE, "explain.max_rows=20", setting.format(small_disk)))
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     assert "No space left on device" in done.stderr or "full" in done.stderr

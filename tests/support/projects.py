@@ -148,6 +148,16 @@ def make_store(path: Path) -> None:
     SqlAlchemyStore(f"sqlite:///{path}", str(path.parent)).engine.dispose()
 
 
+def close_stores() -> None:
+    """Close what MLflow keeps open in this process, where the file of a store is exchanged or its disk goes."""
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
+
+    for store in (Registry, Tracking):
+        for engine in store._engine_map.values():
+            engine.dispose()
+
+
 def _place_store(template: Path, path: Path) -> None:
     path.parent.mkdir()
     shutil.copy(template, path)
