@@ -189,7 +189,7 @@ def test_sql_without_a_database_or_on_a_damaged_one_is_one_message(project: Proj
         query(project.config().paths.duckdb_file, "SELECT 1")
     project.config().paths.duckdb_file.parent.mkdir()
     project.config().paths.duckdb_file.write_bytes(b"not a database" * 1000)
-    with pytest.raises(DataError, match=r"cannot be opened .*`tabtrail eda --force` makes it anew"):
+    with pytest.raises(DataError, match=r"cannot be opened .*`tabtrail eda --force` rebuilds it"):
         query(project.config().paths.duckdb_file, "SELECT 1")
 
 
