@@ -116,7 +116,7 @@ def test_a_file_that_is_damaged_is_as_if_it_were_not_there(tmp_path: Path) -> No
 
 def test_a_file_of_another_shape_is_said_to_be_of_another_version(tmp_path: Path) -> None:
     store(tmp_path, {"country": "USA"}).write_text('{"segment": {"country": "USA"}, "forecast": {"steps": 3}}', encoding="utf-8")
-    with pytest.raises(NoForecastError, match="is not one of this version; `tabtrail forecast` makes it anew"):
+    with pytest.raises(NoForecastError, match="is not of this version; `tabtrail forecast` makes it again"):
         look_up(tmp_path, {"country": "USA"})
 
 

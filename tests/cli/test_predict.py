@@ -114,7 +114,7 @@ def test_a_row_that_breaks_the_contract_is_refused_without_its_values(
         ("{", r"--json is not JSON"),
         ("[]", r"the list is empty"),
         ("3", r"a row is a JSON object of columns and values"),
-        ('{"MSRP": 1, "MSRP": 2}', r"a column stands twice"),
+        ('{"MSRP": 1, "MSRP": 2}', r"a column is there twice"),
         ("[" * 100_000, r"is not JSON that can be read|is not JSON"),
     ],
 )

@@ -135,7 +135,7 @@ CORPUS: dict[str, tuple[bytes, Kept | str, str]] = {
     "spaces around numbers": (PLAIN.replace(b",4,8", b", 4 , 8 "), Kept(8), "auto"),
     "a missing whole number": (PLAIN.replace(b",4,8", b",,8"), Kept(8), "auto"),
     "no target anywhere": (b"a,b,n,y\n1,x,1,\n2,x,2,\n", "every row was rejected", "auto"),
-    "a column twice": (PLAIN.replace(b"a,b,n,y", b"a,b,b,y"), "stands 2 times", "auto"),
+    "a column twice": (PLAIN.replace(b"a,b,n,y", b"a,b,b,y"), "is there 2 times", "auto"),
     "an unnamed column": (b"a,b,n,y,\n1,x,1,2,\n", "column 5 has no name", "auto"),
     "another delimiter": (PLAIN.replace(b",", b";"), "is source.delimiter right", "auto"),
     "a page of HTML": (b"<!doctype html>\n<html><body>404</body></html>\n", "missing column", "auto"),

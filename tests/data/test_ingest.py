@@ -176,7 +176,7 @@ BAD_FILES: dict[str, tuple[Callable[[bytes], bytes], list[str], str]] = {
         [],
         r"line 1: missing column 'MSRP'; did you mean 'MSRPP'\?",
     ),
-    "duplicated column": (lambda data: data.replace(b"STATUS", b"SALES", 1), [], r"column 'SALES' stands 2 times"),
+    "duplicated column": (lambda data: data.replace(b"STATUS", b"SALES", 1), [], r"column 'SALES' is there 2 times"),
     "wrong delimiter": (lambda data: data.replace(b",", b";"), [], r"is source.delimiter right"),
     "column of the wrong type": (set_field(1, b"many"), [], r"QUANTITYORDERED: not int \(2,823 rows\)"),
     "unparsable dates": (
@@ -323,7 +323,7 @@ def test_partitions_by_any_text_come_back_as_that_text(project: Project) -> None
 def test_a_column_named_like_one_of_ours_is_refused(project: Project) -> None:
     lines = project.csv.read_bytes().splitlines()
     project.csv.write_bytes(b"\n".join([lines[0] + b",_line", *(line + b",1" for line in lines[1:])]) + b"\n")
-    with pytest.raises(DataError, match=r"column '_line' begins like a column of ours"):
+    with pytest.raises(DataError, match=r"column '_line' begins like a column of tabtrail's own"):
         ingest(project.config())
 
 

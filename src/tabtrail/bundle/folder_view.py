@@ -1,4 +1,4 @@
-"""A folder read as one state of it, although another process may exchange it at any moment; plain files only."""
+"""A folder read in one state, although another process may replace it at any moment; plain files only."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FolderView:
-    """One state of a folder: its files are those of one bundle, however often another one is swapped in meanwhile."""
+    """One state of a folder: its files are those of one bundle, even if another one is swapped in meanwhile."""
 
     folder: Path
     descriptor: int | None
@@ -59,7 +59,7 @@ class FolderView:
         try:
             if self.descriptor is None and path.is_symlink():
                 raise BundleError(f"{path} is not a plain file of the bundle's folder; {REPAIR}")
-            # A pipe in the place of a file would otherwise be waited for.
+            # Opening a pipe in the place of a file would otherwise wait for its writer.
             where = path if self.descriptor is None else Path(file)
             descriptor = os.open(where, flags, dir_fd=self.descriptor)
         except OSError as error:
@@ -81,7 +81,7 @@ def _kind(path: Path) -> int | None:
 
 
 def read_unmoved(folder: Path, read: Callable[[FolderView], T]) -> T:
-    """Read from one state of the folder; where it fails because the folder was exchanged meanwhile, read the new one."""
+    """Read from one state of the folder; where that fails because the folder was replaced meanwhile, read the new one."""
     for _ in range(_TRIES):
         descriptor = _open_folder(folder)
         try:

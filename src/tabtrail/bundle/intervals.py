@@ -1,4 +1,4 @@
-"""Prediction intervals as the bundle holds them: an answer costs a look-up, no model and no library."""
+"""Prediction intervals as the bundle holds them: a look-up, which needs neither a model nor a library."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping

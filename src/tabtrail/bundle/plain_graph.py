@@ -1,6 +1,6 @@
-"""An ONNX file looked through before a runtime loads it: standard operators only, all weights within, nothing else.
+"""An ONNX file examined before a runtime loads it: it must hold standard operators and all of its weights, and nothing else.
 
-Read is the wire form of protocol buffers (https://protobuf.dev/programming-guides/encoding) with the field numbers of
+This reads the wire form of protocol buffers (https://protobuf.dev/programming-guides/encoding) with the field numbers of
 onnx/onnx.proto3, so that prediction needs no ONNX package.
 """
 
@@ -13,7 +13,8 @@ OPERATOR_DOMAINS = frozenset(("", "ai.onnx.ml"))
 _MOST_DEPTH = 16
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 _WIDTH = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
-# Numbers of an attribute stand one by one, each with its tag (floats = 7, ints = 8): skipped by the hundred thousand.
+# The numbers of an attribute follow one another, each with its tag (floats = 7, ints = 8); trees have hundreds of thousands,
+# which are skipped at once.
 _NUMBERS = re.compile(rb"(?:\x3d.{4})+|(?:\x40[\x80-\xff]{0,9}[\x00-\x7f])+", re.DOTALL)
 
 # By kind of message: the fields that hold a message of another kind.
@@ -36,7 +37,7 @@ _REFUSED = {
 
 
 def require_plain_graph(data: bytes) -> None:
-    """Raise `BundleError` for bytes that are no ONNX model, or one with custom operators, functions or outside weights."""
+    """Raise `BundleError` for bytes that are not an ONNX model, or one with custom operators, functions or outside weights."""
     pending = [("model", 0, len(data), 0)]
     graphs = 0
     while pending:
@@ -57,7 +58,7 @@ def require_plain_graph(data: bytes) -> None:
                     f"the graph is not a plain ONNX model: it has operators of the domain '{_text(data[low:high])[:60]}'"
                 )
     if graphs == 0:
-        raise BundleError("the graph is not a plain ONNX model: there is no graph in it")
+        raise BundleError("the graph is not a plain ONNX model: it has no graph")
 
 
 def _fields(data: bytes, kind: str, position: int, stop: int) -> Iterator[tuple[int, int, int, int]]:

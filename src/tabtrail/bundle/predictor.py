@@ -1,4 +1,4 @@
-"""Rows in, predictions out, from a verified bundle: onnxruntime and numpy, nothing else."""
+"""Rows in, predictions out, from a verified bundle, with onnxruntime and numpy alone."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ class Predictor:
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime raises classes of its own that have no common base
+        except Exception as error:  # noqa: BLE001 - the classes that onnxruntime raises have no common base
             raise BundleError(f"onnxruntime cannot load the graph: {type(error).__name__}") from None
         if {i.name for i in self._session.get_inputs()} != set(self._features):
             raise BundleError("the graph's inputs are not the columns of the schema")
@@ -103,7 +103,7 @@ class Predictor:
         return self.answer(self.check(rows))
 
     def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-        """Return rows that keep the contract, each value in the type of its column. Raises `PayloadError` for the first other."""
+        """Return rows that keep the contract, each value in the type of its column. Raises `PayloadError` for a bad row."""
         checked = []
         for index, row in enumerate(rows):
             problems = self.problems(row)
@@ -118,7 +118,7 @@ class Predictor:
         return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
 
     def document(self, prediction: Prediction) -> dict[str, Any]:
-        """Return a prediction with all that traces it, as the command line and the service give it in JSON."""
+        """Return a prediction with model and run, as the command line and the service give it in JSON."""
         return {
             "prediction": prediction.value,
             "interval": None if prediction.interval is None else vars(prediction.interval),

@@ -19,7 +19,7 @@ class NoForecastError(TabtrailError):
 
 
 class AmbiguousForecastError(TabtrailError):
-    """More than one stored forecast is of this segment."""
+    """Several stored forecasts are of this segment."""
 
 
 class TooManyStepsError(UsageError):
@@ -27,15 +27,15 @@ class TooManyStepsError(UsageError):
 
 
 def forecast_folder(output_dir: Path) -> Path:
-    """Return the folder of the stored forecasts."""
+    """Path of the folder of the stored forecasts."""
     return output_dir / "timeseries"
 
 
 def result_name(prefix: str, values: list[str | None]) -> str:
     """Return the file name, less `.json`, of the segment with these values, one for each configured segment (None: all).
 
-    Spaces become `_`. What else is not a letter, a digit, a dot or a hyphen is replaced too, and a short hash tells such
-    values from those that they would look like.
+    Spaces become `_`. Other characters than letters, digits, dots and hyphens are replaced too, and a short hash keeps
+    such values apart from those that then look the same.
     """
     return f"{prefix}_ts_risk_" + "_".join(safe_part(value) for value in values or [None])
 
@@ -50,7 +50,7 @@ def safe_part(value: str | None) -> str:
 
 
 def result_path(output_dir: Path, prefix: str, segment: Mapping[str, str], names: list[str]) -> Path:
-    """Return where the result of a segment lies, or is to be written; `names` are all configured segments in order.
+    """Path of the result of a segment, existing or new; `names` are all configured segments in order.
 
     Two segments can have one safe name (`A B` and `C`, `A` and `B C`; `usa` and `USA` on some file systems): the second one
     gets a hash.
@@ -84,12 +84,14 @@ def look_up(output_dir: Path, segment: Mapping[str, str], steps: int | None = No
     if not found:
         raise NoForecastError(f"no forecast of {asked} is stored; `tabtrail forecast` makes it")
     if len(found) > 1:
-        raise AmbiguousForecastError(f"{len(found)} stored forecasts are of {asked}; remove the outdated from {output_dir.name}")
+        raise AmbiguousForecastError(
+            f"{len(found)} stored forecasts are of {asked}; remove the outdated ones from {output_dir.name}"
+        )
     try:
         return _excerpt(found[0], steps)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise NoForecastError(
-            f"the stored forecast of {asked} is not one of this version; `tabtrail forecast` makes it anew"
+            f"the stored forecast of {asked} is not of this version; `tabtrail forecast` makes it again"
         ) from None
 
 

@@ -1,13 +1,13 @@
-"""JSON as RFC 8259 has it and no further: no NaN, no name twice in one object, no text that is not UTF-8."""
+"""JSON strictly as RFC 8259 defines it, in UTF-8: NaN and repeated names in an object are refused."""
 
 import json
 from typing import Any, NoReturn
 
 
 def parse_json(body: bytes) -> Any:
-    """Return the value of a JSON text. Raises `ValueError` saying what is wrong, without a word of the text.
+    """Return the value of a JSON text. Raises `ValueError` for a fault, without repeating any of the text.
 
-    Numbers that no double holds become infinite or stay whole numbers of any size: their column's contract refuses them.
+    Numbers beyond the range of doubles become infinite, or stay whole numbers of any size: their column's contract refuses them.
     """
     try:
         return _DECODER.decode(body.decode())
@@ -24,10 +24,10 @@ def parse_json(body: bytes) -> Any:
 
 
 def object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of name and value pairs. Raises `ValueError` for a name that stands twice."""
+    """Return the object of name and value pairs. Raises `ValueError` for a repeated name."""
     row = dict(pairs)
     if len(row) < len(pairs):
-        raise _RefusedError("a column stands twice in one row")
+        raise _RefusedError("a column is there twice in one row")
     return row
 
 
@@ -36,7 +36,7 @@ class _RefusedError(ValueError):
 
 
 def _refuse_constant(_: str) -> NoReturn:
-    raise _RefusedError("NaN and Infinity are no JSON numbers")
+    raise _RefusedError("NaN and Infinity are not JSON numbers")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=object_without_repeats, parse_constant=_refuse_constant)

@@ -16,7 +16,9 @@ def check_header(name: str, header: Sequence[str], columns: Columns, delimiter: 
     if taken := [column for column in columns.derived if column in header]:
         raise DataError(f"{name}, line 1: ingest adds '{taken[0]}' from the date, but the file has such a column; rename it")
     if reserved := [column for column in header if column.startswith(RESERVED)]:
-        raise DataError(f"{name}, line 1: column '{reserved[0]}' begins like a column of ours ({', '.join(RESERVED)}); rename it")
+        raise DataError(
+            f"{name}, line 1: column '{reserved[0]}' begins like a column of tabtrail's own ({', '.join(RESERVED)}); rename it"
+        )
     if pattern := next((each for each in header if each == "*" or (each.startswith("^") and each.endswith("$"))), None):
         raise DataError(f"{name}, line 1: column '{pattern}' reads like a pattern of columns; rename it")
     if unnamed := [number for number, column in enumerate(header, 1) if not column.strip()]:
@@ -32,7 +34,7 @@ def require_same_columns(name: str, header: Sequence[str], expected: Sequence[st
 def _require_once(name: str, header: Sequence[str]) -> None:
     for column, count in Counter(header).items():
         if count > 1:
-            raise DataError(f"{name}, line 1: column '{column}' stands {count} times; rename or remove one")
+            raise DataError(f"{name}, line 1: column '{column}' is there {count} times; rename or remove one")
 
 
 def _require_declared(name: str, header: Sequence[str], columns: Columns, delimiter: str) -> None:

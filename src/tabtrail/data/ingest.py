@@ -203,6 +203,6 @@ def _require_learnable(target: str, manifest: Manifest) -> None:
     beyond = max(abs(float(value)) for value in (found.min, found.max) if value is not None)
     if beyond > _LARGEST_TARGET:
         raise DataError(
-            f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, where squared errors are no numbers;"
+            f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, whose squared errors overflow;"
             " set contract.columns bounds (min, max) that reject such rows"
         )

@@ -19,7 +19,7 @@ class Fences:
 
     @property
     def rules(self) -> dict[str, pl.Expr]:
-        """Conditions that are true for outliers, by rule name. Nulls are no outliers."""
+        """Conditions that are true for outliers, by rule name. Nulls are not outliers."""
         outside = {name: (pl.col(name) < low) | (pl.col(name) > high) for name, (low, high) in self.by_column.items()}
         return {self.rule(name): expression.fill_null(False) for name, expression in outside.items()}
 
@@ -33,7 +33,7 @@ def tukey_bounds(q1: float, q3: float, factor: float) -> tuple[float, float]:
 def sequential_fences(rows: pl.LazyFrame, columns: Iterable[str], factor: float) -> Fences:
     """Return the fences of each column among the rows that lie within those of all earlier columns.
 
-    Quartiles are interpolated linearly (Hyndman & Fan 1996, type 7). Nulls are no outliers; a column of nulls has no fences.
+    Quartiles are interpolated linearly (Hyndman & Fan 1996, type 7). Nulls are not outliers; a column of nulls has no fences.
     """
     found: dict[str, tuple[float, float]] = {}
     for name in columns:

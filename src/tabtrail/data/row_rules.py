@@ -70,7 +70,7 @@ def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]
 
 
 def _date_rules(cleaning: Cleaning) -> Iterator[tuple[str, pl.Expr]]:
-    """Yield the rules that tell a date read with day and month exchanged by columns that state its month or year."""
+    """Yield the rules that compare a date with columns that state its year and month: day and month may be exchanged."""
     if cleaning.date_column is None:
         return
     date = pl.col(cleaning.date_column).dt

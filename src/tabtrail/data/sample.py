@@ -75,12 +75,12 @@ _CAP = 100.0
 
 
 def mark_path(csv_path: Path) -> Path:
-    """Path of the mark beside a CSV that says it is synthetic."""
+    """Path of the mark beside a CSV that it is synthetic."""
     return csv_path.with_name(csv_path.name + MARK_SUFFIX)
 
 
 def is_synthetic(csv_path: Path, sha256: str) -> bool:
-    """Tell whether this very file was written by `tabtrail sample`, which leaves a mark with the file's sha256 beside it."""
+    """Whether this very file was written by `tabtrail sample`, which leaves a mark with the file's sha256 beside it."""
     mark = read_json(mark_path(csv_path))
     return mark is not None and mark.get("sha256") == sha256
 
@@ -103,7 +103,7 @@ def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool 
                 written += _write_block(
                     writer, min(100_000, rows - block), np.random.default_rng([seed, block]), 10_000 + written
                 )
-        # The mark first: made-up data never lies there without it.
+        # The mark first, so that made-up data is never without it.
         mark = {"synthetic": True, "rows": rows, "seed": seed, "sha256": sha256_file(temporary)}
         write_json(mark_path(path), mark)
 

@@ -11,7 +11,7 @@ import polars as pl
 @dataclass(frozen=True)
 class ColumnStatistics:
     """What the kept rows hold in a column: nulls, the range and mean of numbers, the range of dates (YYYY-MM-DD), the bytes of
-    the longest text in UTF-8. None where there is no value, or none of the kind.
+    the longest text in UTF-8. None where there is no such value.
     """
 
     nulls: int

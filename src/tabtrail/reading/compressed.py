@@ -115,8 +115,8 @@ def _chunks(file: BinaryIO, name: str) -> Iterator[bytes]:
         try:
             chunk = read()
         except (OSError, EOFError, zlib.error) as error:
-            told = error.strerror if isinstance(error, OSError) else None
-            reason = told or "the compressed data are damaged or cut short"
+            given = error.strerror if isinstance(error, OSError) else None
+            reason = given or "the compressed data are damaged or cut short"
             raise DataError(f"{name} cannot be read: {reason}; fetch the file again") from None
         if not chunk:
             return

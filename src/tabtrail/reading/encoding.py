@@ -108,7 +108,7 @@ def _reads_as_letter(text: str, index: int) -> float:
     in_word = before.isalpha() or after.isalpha()
     wrong_case = character.isupper() and (before.islower() or (after.islower() and before.isalpha()))
     latin = unicodedata.name(character).startswith("LATIN")
-    # Accented letters stand among plain ones; the letters of another script stand among their own.
+    # Accented letters are found among plain ones, the letters of another script among their own.
     among_strangers = any(near.isalpha() and near.isascii() != latin for near in (before, after))
     return 0.2 if wrong_case or among_strangers else 1.0 if in_word else 0.5
 

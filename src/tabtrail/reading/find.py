@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabtrail.errors import ConfigError
 
-MARK_SUFFIX = ".synthetic"  # of the file beside a made-up source that says so
+MARK_SUFFIX = ".synthetic"  # of the file that marks the source beside it as made up
 
 
 def find_sources(named: Path, root: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ _CARD = ("model", "family", "target", "currency", "run_id", "created", "syntheti
 
 
 async def health(request: Request) -> Response:
-    """Tell whether there is a model, and which; always 200, for people."""
+    """Describe for people whether there is a model, and which; always 200."""
     service: Service = request.app.state.service
     served, fault = service.models.served, service.models.fault
     if served is None:
@@ -29,12 +29,12 @@ async def health(request: Request) -> Response:
 
 
 async def live(_: Request) -> Response:
-    """Tell that the process answers."""
+    """Answer 200 where the process answers at all."""
     return JSONResponse({"status": "ok", "live": True})
 
 
 async def ready(request: Request) -> Response:
-    """Tell that a model is loaded, verified and warm (200), or that there is none (503)."""
+    """Answer 200 where a model is loaded, verified and warm, else 503."""
     service: Service = request.app.state.service
     served = service.served()
     return JSONResponse({"status": "ok", "ready": True, "mlflow_run_id": served.run_id})

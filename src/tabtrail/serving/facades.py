@@ -1,4 +1,4 @@
-"""The same model for other tools' clients: the Open Inference Protocol v2 (KServe, Triton) and MLflow's scoring server."""
+"""The model for clients of other tools: the Open Inference Protocol v2 (KServe, Triton) and MLflow's scoring server."""
 
 import csv
 import io
@@ -21,12 +21,12 @@ _NUMBERS = frozenset({"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8",
 
 
 async def server_metadata(_: Request) -> Response:
-    """Tell what server this is."""
+    """Name the server and its version."""
     return JSONResponse({"name": "tabtrail", "version": __version__, "extensions": []})
 
 
 async def model_metadata(request: Request) -> Response:
-    """Tell the tensors of the model."""
+    """Describe the tensors of the model."""
     service: Service = request.app.state.service
     served = _named(service, request)
     inputs = [
@@ -45,7 +45,7 @@ async def model_metadata(request: Request) -> Response:
 
 
 async def model_ready(request: Request) -> Response:
-    """Tell that the model is ready (200), or not (503)."""
+    """Answer 200 where the model is ready, else 503."""
     service: Service = request.app.state.service
     _named(service, request)
     return JSONResponse({"name": service.name, "ready": True})
@@ -74,7 +74,7 @@ async def infer(request: Request) -> Response:
 
 
 async def ping(request: Request) -> Response:
-    """Tell that there is a model to ask (200), or not (503)."""
+    """Answer 200 where there is a model, else 503."""
     service: Service = request.app.state.service
     service.served()
     return JSONResponse({})
@@ -119,7 +119,7 @@ def csv_rows(body: bytes, served: Served, most: int) -> list[Row]:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         header = next(reader, [])
         if len(set(header)) < len(header):
-            raise Refused(422, "a column stands twice in the header")
+            raise Refused(422, "a column is there twice in the header")
         kinds = {feature.name: feature for feature in served.schema.features}
         rows: list[Row] = []
         for line in reader:
@@ -170,7 +170,7 @@ def _tensor_rows(tensors: Any, served: Served) -> list[Row]:
     for tensor in tensors:
         name, data, shape = tensor["name"], tensor.get("data"), tensor.get("shape")
         if name in columns:
-            raise Refused(422, "a tensor stands twice in `inputs`")
+            raise Refused(422, "a tensor is there twice in `inputs`")
         if not isinstance(data, list):
             raise Refused(422, "the data of a tensor is a list of values; the binary extension is not served")
         if shape not in ([len(data)], [len(data), 1]):
@@ -200,8 +200,8 @@ async def _scored(service: Service, served: Served, rows: list[Row]) -> list[Pre
 
 def _named(service: Service, request: Request) -> Served:
     if request.path_params["model"] != service.name:
-        raise Refused(404, "there is no model of this name; GET /model tells the one that is served")
+        raise Refused(404, "there is no model of this name; GET /model names the one that is served")
     served = service.served()
     if request.path_params.get("version", served.run_id) != served.run_id:
-        raise Refused(404, "this version is not served; GET /model tells the one that is")
+        raise Refused(404, "this version is not served; GET /model names the one that is")
     return served

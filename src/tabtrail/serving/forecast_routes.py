@@ -1,4 +1,4 @@
-"""`GET /forecast`: what `tabtrail forecast` stored of a segment; nothing is fitted in a request."""
+"""`GET /forecast`: the forecast of a segment that `tabtrail forecast` stored; a request fits no model."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,7 +16,7 @@ async def forecast(request: Request) -> Response:
     service: Service = request.app.state.service
     query = request.query_params
     if len(query.multi_items()) > len(query):
-        raise Refused(422, "a name stands twice in the query")
+        raise Refused(422, "a name is there twice in the query")
     given = query.get(_STEPS)
     if given is not None and not (given.isascii() and given.isdecimal() and len(given) < 5):
         raise Refused(422, "steps is a whole number of periods", [(_STEPS, "must be a whole number")])

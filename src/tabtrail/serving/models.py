@@ -31,7 +31,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why there is no model: `status` as in `/health`, and words without a folder of this machine."""
+    """Why there is no model: `status` as in `/health`, and a message that names no folder of this machine."""
 
     status: str
     detail: str
@@ -40,7 +40,7 @@ class Fault:
 class Watched:
     """The bundle of one folder as it was last loaded. `served` is read once a request.
 
-    A bundle that cannot be used leaves the one before it in place; `fault` then says what was wrong with it.
+    A bundle that cannot be used leaves the previous one in place; `fault` then says why.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Watched:
         self._seen: Identity | None = None
 
     def changed(self) -> bool:
-        """Tell whether the files are others than those of the last attempt (a few `stat` calls)."""
+        """Whether the files differ from those of the last attempt (a few `stat` calls)."""
         return identity(self.folder) != self._seen
 
     def refresh(self) -> None:
@@ -67,7 +67,7 @@ class Watched:
             self._refuse("damaged", self._without_folder(error))
         except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the service stays up
             self._refuse(
-                "damaged", f"the bundle cannot be used ({type(error).__name__}); make it anew with `tabtrail train --force`"
+                "damaged", f"the bundle cannot be used ({type(error).__name__}); rebuild it with `tabtrail train --force`"
             )
         else:
             self.served, self.fault = served, None
@@ -75,7 +75,7 @@ class Watched:
             logger.info("model loaded", extra={"fields": {"model": served.model, "run_id": served.run_id}})
 
     async def watch(self, seconds: float) -> None:
-        """Look at the folder every so many seconds, for ever."""
+        """Look at the folder every so many seconds until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             if self.changed():
@@ -84,7 +84,7 @@ class Watched:
     def _refuse(self, status: str, detail: str) -> None:
         self.fault = Fault(status, detail)
         self._reloaded(False)
-        kept = "the model before it is served on" if self.served else "there is no model to serve"
+        kept = "the previous model stays in use" if self.served else "there is no model to serve"
         logger.warning("bundle refused, %s: %s", kept, detail)
 
     def _without_folder(self, error: TabtrailError) -> str:

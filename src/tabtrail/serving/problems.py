@@ -24,7 +24,7 @@ TITLES = {
 _MOST_ERRORS = 100
 
 
-class Refused(Exception):  # noqa: N818 - an HTTP answer, not a failure of ours
+class Refused(Exception):  # noqa: N818 - an HTTP answer, not a failure
     """A request that is answered with a problem document. `errors` are pairs of column and message."""
 
     def __init__(
@@ -58,7 +58,7 @@ async def answer_refused(request: Request, error: Exception) -> Response:
 
 
 async def answer_http(request: Request, error: Exception) -> Response:
-    """Answer what routing refuses: an unknown path, another method."""
+    """Answer where routing refuses: an unknown path, another method."""
     status: int = getattr(error, "status_code", 422)
     detail = "the request is not of the documented form" if status == 422 else str(getattr(error, "detail", ""))
     return Refused(status, detail, headers=getattr(error, "headers", None)).response(request.url.path)

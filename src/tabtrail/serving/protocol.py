@@ -1,4 +1,4 @@
-"""What uvicorn's HTTP protocol leaves unbounded: how many connections, how large headers, how long a client may dawdle.
+"""Bounds that uvicorn's HTTP protocol lacks: on connections, on the size of headers, and on the time that a client takes.
 
 uvicorn 0.54 with httptools keeps a connection that sends nothing, and takes headers of any size.
 """

@@ -1,4 +1,4 @@
-"""The JSON Schema of a row: what the contract says, as OpenAPI, `/schema` and generated clients read it."""
+"""The JSON Schema of a row: its contract, as OpenAPI, `/schema` and generated clients read it."""
 
 from itertools import product
 from typing import Any
@@ -13,7 +13,7 @@ _LARGEST = 2**53
 def row_schema(schema: ModelSchema) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of one row.
 
-    Row rules over few whole numbers, such as quarter and month, are written out as cases; others cannot be said in JSON Schema.
+    Row rules over few whole numbers, such as quarter and month, are written out as cases; JSON Schema cannot express others.
     """
     document: dict[str, Any] = {
         "title": "Row",

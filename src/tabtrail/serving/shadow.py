@@ -1,4 +1,4 @@
-"""A challenger beside the champion: it scores the same rows after they were answered, and only differences are kept."""
+"""A challenger beside the champion: it scores the same rows after they are answered, and only the differences are counted."""
 
 import logging
 import queue
