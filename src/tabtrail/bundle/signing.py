@@ -1,12 +1,9 @@
 """Signatures of bundles: the holder of the private key vouches for a bundle, the holder of the public key can check it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from tabtrail.errors import BundleError, ConfigError, require_extra
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _PURPOSE = b"tabtrail bundle\0"  # so that a signature of something else never passes for one of a bundle
 
@@ -37,7 +34,7 @@ def require_key_pair(private_key: Path | None, public_key: Path | None) -> None:
         raise ConfigError("bundle.public_key is not the public key of bundle.signing_key") from None
 
 
-def _ed25519() -> "ModuleType":
+def _ed25519() -> ModuleType:
     require_extra("sign", "cryptography")
     from tabtrail.bundle import ed25519  # needs cryptography, an optional extra
 

@@ -58,30 +58,17 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     With `append` the files that the dataset does not hold yet are added to it; what is there is not written again. Raises
     `ConfigError` or `DataError`; whatever is raised, the previous dataset stays as it was.
     """
-    plan = _plan(config, append=append)
-    make_folder(plan.dataset.folder.parent)
-    forced: dict[Path, str] = {}
-    while True:
-        try:
-            return _replace(plan, forced, progress)
-        except WrongEncoding as error:
-            forced[error.path] = error.encoding
-
-
-def _plan(config: Config, *, append: bool) -> _Plan:
-    """Check what can be checked before a row is read."""
-    dataset, outliers = config.dataset, config.profile.outliers
+    dataset, outliers, digest = config.dataset, config.profile.outliers, config.ingest_digest()
+    dropping = outliers.action == "drop"
     refuse_foreign_folder(dataset)
     sources = find_sources(config.paths.raw_csv, config.root)
-    dropping = outliers.action == "drop"
     if append and dropping:
         raise ConfigError(
             "--append: with profile.outliers.action: drop, new rows move the fences; ingest all files again without it"
         )
     _check_formats(config.cleaning)
-    digest = config.ingest_digest()
     known = verify_dataset(dataset, digest) if append else None
-    return _Plan(
+    plan = _Plan(
         rules=config.table_rules,
         dataset=dataset,
         sources=sources if known is None else new_sources(sources, known),
@@ -92,6 +79,18 @@ def _plan(config: Config, *, append: bool) -> _Plan:
         outlier_factor=outliers.factor,
         split=config.split,
     )
+    return _read_until_decoded(plan, progress)
+
+
+def _read_until_decoded(plan: _Plan, progress: Progress) -> Manifest:
+    """Start again, for each file whose beginning was UTF-8 and whose rest is not, with another encoding for it."""
+    make_folder(plan.dataset.folder.parent)
+    forced: dict[Path, str] = {}
+    while True:
+        try:
+            return _replace(plan, forced, progress)
+        except WrongEncoding as error:
+            forced[error.path] = error.encoding
 
 
 def _check_formats(cleaning: Cleaning) -> None:

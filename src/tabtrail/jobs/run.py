@@ -1,7 +1,8 @@
 """One small function over many jobs: in this process, in worker processes, or on a Dask cluster; the same results from each."""
 
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from types import ModuleType
+from typing import TypeVar
 
 import joblib
 from threadpoolctl import threadpool_limits
@@ -10,9 +11,6 @@ from tabtrail.config.operation import Engine
 from tabtrail.errors import require_extra
 from tabtrail.jobs.job import Job, unshared
 from tabtrail.jobs.processes import run_in_processes
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 R = TypeVar("R")
 
@@ -53,7 +51,7 @@ def worker_count(engine: Engine) -> int:
     return 1 if engine.kind == "serial" else max(1, min(engine.workers, joblib.cpu_count()))
 
 
-def _dask() -> "ModuleType":
+def _dask() -> ModuleType:
     require_extra("dask", "distributed")
     from tabtrail.jobs import dask  # needs distributed, an optional extra
 

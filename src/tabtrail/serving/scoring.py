@@ -1,7 +1,8 @@
 """`POST /predict` and `POST /predict/batch`: rows in, predictions out."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,9 +23,6 @@ from tabtrail.serving.body import (
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service, refusal, score
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
@@ -92,7 +90,7 @@ def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:
     ).encode()
 
 
-def _arrow_bodies() -> "ModuleType":
+def _arrow_bodies() -> ModuleType:
     try:
         require_extra("arrow", "pyarrow")
     except MissingExtraError as error:
