@@ -1,6 +1,8 @@
 """A real MLflow store on SQLite, read back with MLflow's own client."""
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,9 @@ from tabtrail import pipeline
 from tabtrail.errors import StoreError
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.tracking import sqlite_file
+from tabtrail.tracking.history import Place, read_history
+from tabtrail.tracking.process import quiet_mlflow
 from tabtrail.tracking.store import open_store
 
 
@@ -124,10 +129,40 @@ def test_a_damaged_store_is_a_message(tmp_path: Path) -> None:
         open_store(f"sqlite:///{tmp_path}/mlflow.db", "x")
 
 
-def test_a_server_that_does_not_answer_is_a_message_without_its_password() -> None:
+def test_a_server_that_does_not_answer_is_a_message_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     with pytest.raises(StoreError, match=r"the MLflow store http://…@127.0.0.1:9 refuses") as caught:
         open_store("http://user:s3cret@127.0.0.1:9", "x")
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_command_sets_what_mlflow_reads_from_the_environment_and_a_library_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+    for name in names:
+        monkeypatch.setenv(name, "as it was")
+        monkeypatch.delenv(name)
+    levels = {name: logging.getLogger(name).level for name in ("mlflow", "alembic", "urllib3")}
+    command = "import tabtrail.workflows.train, os, logging; print([os.environ.get(n) for n in {}])"
+    done = subprocess.run([sys.executable, "-c", command.format(names)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[None, None, None]\n"
+    try:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "9")
+        quiet_mlflow()
+        assert [os.environ[name] for name in names] == ["true", "false", "9"], "what is set stands"
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def test_reading_the_history_of_a_project_without_one_makes_nothing(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert read_history(Place(uri, "x", "model")) == []
+    assert list(tmp_path.iterdir()) == []
+    open_store(uri, "x")
+    before = sqlite_file.tables(tmp_path / "mlruns" / "mlflow.db")
+    assert read_history(Place(uri, "x", "model")) == []
+    assert not sqlite_file.has_experiment(tmp_path / "mlruns" / "mlflow.db", "x_promotions")
+    assert sqlite_file.tables(tmp_path / "mlruns" / "mlflow.db") == before
 
 
 def test_a_model_that_cannot_be_logged_fails_the_run_loudly(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

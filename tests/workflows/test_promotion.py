@@ -26,7 +26,8 @@ from tabtrail.errors import BundleError, NotTrainedError, PromotionError, StoreE
 from tabtrail.progress import Progress
 from tabtrail.project.deployment import Deployment, read_deployment
 from tabtrail.tracking.history import Deployed, Entry, stack
-from tabtrail.workflows.promote import Outcome, history, promote, rollback
+from tabtrail.workflows.deploy import Decision
+from tabtrail.workflows.promote import history, promote, rollback
 
 NAME = "sales_regressor"
 QUICK = ("split.folds=2", "engine.kind=serial", "explain.max_rows=20")
@@ -39,7 +40,7 @@ class Story:
     """What happened: what each step came to, the deployed files after it, the lines that were said."""
 
     project: Project
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, Decision] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     errors: dict[str, TabtrailError] = field(default_factory=dict)
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabtrail.bundle.load import bundle_or_stray_files
+from tabtrail.bundle.load import Bundle, bundle_or_stray_files
 from tabtrail.bundle.metadata import FORMAT, OWN_HASH, canonical, metadata_name, signature_name
 from tabtrail.bundle.plain_graph import require_plain_graph
 from tabtrail.bundle.signing import sign
@@ -47,9 +47,11 @@ def build_bundle(
     return built
 
 
-def bundle_sha256(files: Mapping[str, bytes], name: str) -> str:
-    """Return the sha256 that stands for all the files of a bundle that was built."""
-    return str(json.loads(files[metadata_name(name)])[OWN_HASH])
+def as_bundle(files: Mapping[str, bytes], name: str) -> Bundle:
+    """Return the bundle that `build_bundle` has just made: what was hashed for it need not be verified."""
+    metadata = json.loads(files[metadata_name(name)])
+    digest = str(metadata.pop(OWN_HASH))
+    return Bundle(metadata, files[metadata["files"]["onnx"]["name"]], digest)
 
 
 def sign_metadata(metadata: bytes, signing_key: Path) -> bytes:

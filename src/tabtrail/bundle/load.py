@@ -52,14 +52,19 @@ def read_metadata(folder: Path, name: str, public_key: Path | None = None) -> di
 
 def read_bundle_files(folder: Path, name: str, public_key: Path | None = None) -> dict[str, bytes]:
     """Verify a bundle as `load_bundle` does and return its files by name, as `deploy_bundle` takes them."""
+    return read_whole_bundle(folder, name, public_key)[1]
 
-    def read(view: FolderView) -> dict[str, bytes]:
+
+def read_whole_bundle(folder: Path, name: str, public_key: Path | None = None) -> tuple[Bundle, dict[str, bytes]]:
+    """Verify a bundle as `load_bundle` does, once, and return it with its files by name."""
+
+    def read(view: FolderView) -> tuple[Bundle, dict[str, bytes]]:
         bundle = _load(view, name, public_key)
         files = {entry["name"]: view.verified(entry) for entry in bundle.metadata["files"].values()}
         for file in (metadata_name(name), signature_name(name)):
             if file in view.names():
                 files[file] = view.read(file, most=MOST_METADATA_BYTES)
-        return files
+        return bundle, files
 
     return read_unmoved(folder, read)
 

@@ -507,8 +507,10 @@ def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_TRAIN)
     from tabtrail.config.load import load_config
     from tabtrail.system.interrupt import end_in_time
+    from tabtrail.tracking.process import quiet_mlflow
 
     end_in_time()
+    quiet_mlflow()
     return load_config(config, overrides or [])
 
 

@@ -12,7 +12,7 @@ from tabtrail.progress import Progress
 if TYPE_CHECKING:
     from tabtrail.cli.predict import Place
     from tabtrail.config.tree import Config
-    from tabtrail.workflows.promote import Outcome
+    from tabtrail.workflows.deploy import Decision
 
 _SAY = Progress(say=lambda text: typer.echo(text, err=True))
 _NEEDED = ("polars", "duckdb", "sklearn", "mlflow", "filelock")
@@ -35,7 +35,7 @@ def promote(
     loaded = _load(config, set_)
     from tabtrail.workflows import promote as workflow
 
-    _print_outcome(workflow.promote(loaded, what, force=force, reason=reason, progress=_SAY), as_json=as_json)
+    _print_decision(workflow.promote(loaded, what, force=force, reason=reason, progress=_SAY), as_json=as_json)
 
 
 def rollback(reason: ReasonOption = "", config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
@@ -43,7 +43,7 @@ def rollback(reason: ReasonOption = "", config: ConfigOption = None, set_: SetOp
     loaded = _load(config, set_)
     from tabtrail.workflows import promote as workflow
 
-    _print_outcome(workflow.rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
+    _print_decision(workflow.rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
 
 
 def history(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
@@ -148,23 +148,27 @@ def _line(value: object) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
 
 
-def _print_outcome(outcome: "Outcome", *, as_json: bool) -> None:
+def _print_decision(decision: "Decision", *, as_json: bool) -> None:
     if as_json:
-        print_json(outcome.to_dict())
+        print_json(decision.to_dict())
         return
-    typer.echo(str(outcome))
-    for note in () if outcome.verdict is None else outcome.verdict.notes:
+    typer.echo(str(decision))
+    for note in () if decision.verdict is None else decision.verdict.notes:
         typer.echo(f"NOTE  {note}")
-    for reason in outcome.reasons:
+    for reason in decision.reasons:
         typer.echo(f"overruled: {reason}")
-    if outcome.promoted:
-        typer.echo("to take it back: tabtrail rollback" if outcome.action != "rollback" else "`tabtrail history` lists all of it")
+    if decision.promoted:
+        typer.echo(
+            "to take it back: tabtrail rollback" if decision.action != "rollback" else "`tabtrail history` lists all of it"
+        )
 
 
 def _load(config: Path | None, overrides: list[str] | None) -> "Config":
     require_extra("train", *_NEEDED)
     from tabtrail.config.load import load_config
     from tabtrail.system.interrupt import end_in_time
+    from tabtrail.tracking.process import quiet_mlflow
 
     end_in_time()
+    quiet_mlflow()
     return load_config(config, overrides or [])

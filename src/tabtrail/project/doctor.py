@@ -125,10 +125,13 @@ def _history(config: Config, store: Check) -> Check:
         return Check("history", "note", "not looked at: there is no store to read it from")
     if not sqlite_file.has_experiment(path, f"{config.mlflow.experiment}_promotions"):
         return Check("history", "note", "no model was deployed yet", "tabtrail train")
-    from tabtrail.tracking.history import read_history  # imports MLflow: seconds that a project without a history is spared
+    from tabtrail.tracking.history import (  # imports MLflow: seconds that a project without a history is spared
+        Place,
+        read_history,
+    )
 
     try:
-        entries = read_history(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name)
+        entries = read_history(Place(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name))
     except TabtrailError as error:
         return Check(
             "history", "broken", str(error), "restore mlruns from a backup; the deployed model itself is not touched by this"

@@ -14,8 +14,11 @@ from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Fold, Split
 from tabtrail.modeling.table import Table
+from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.items import MODEL, PREDICTIONS, TAG
-from tabtrail.tracking.store import LoggedModel, Run, Store, load_model, model_location, read_artifact
+from tabtrail.tracking.models import LoggedModel, load_model, model_location
+from tabtrail.tracking.runs import Run
+from tabtrail.tracking.store import Store
 
 _FACTS = ("fold", "fit_seconds", "predict_seconds", "iterations")
 

@@ -5,7 +5,7 @@ import json
 import socket
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ import polars as pl
 
 from tabtrail.errors import StoreError
 from tabtrail.system.hashes import sha256_json
+from tabtrail.tracking.artifacts import download_folder, log_folder
 from tabtrail.tracking.items import TAG, MetricItem
-from tabtrail.tracking.store import Store, download_folder, log_files, log_metrics, open_store, start_run, store_errors
+from tabtrail.tracking.runs import log_metrics, start_run
+from tabtrail.tracking.store import Store, find_store, open_store, store_errors
 
 _REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
 _SUFFIX = "_promotions"
@@ -36,13 +38,39 @@ class Deployed:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One change of what is deployed. `when` is UTC (ISO 8601), `verdict` what the gate said, `metrics` are the new
-    model's own (RMSE and MAE in units of the target), `previous_sha256` chains entries.
+class Place:
+    """Where the history of a model lies: an MLflow store, and the name of the model in an experiment of its own."""
+
+    uri: str
+    experiment: str
+    model: str
+
+    @property
+    def own_experiment(self) -> str:
+        return self.experiment + _SUFFIX
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changes in what is deployed. `verdict` is the gate's, `metrics` are the new model's own (RMSE and MAE in units of the
+    target).
 
     Actions: `first` (there was none), `automatic` (after a training), `promote`, `rollback`, `restore` (the deployed files were
     damaged) and `found` (the files had been exchanged by other means).
     """
+
+    action: str
+    before: Deployed | None
+    after: Deployed
+    reason: str
+    forced: bool = False
+    verdict: dict[str, Any] | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A change in the history. `when` is UTC (ISO 8601), `previous_sha256` chains entries; for the others see `Change`."""
 
     number: int
     when: str
@@ -64,11 +92,13 @@ class Entry:
         return asdict(self)
 
 
-def read_history(uri: str, experiment: str, name: str) -> list[Entry]:
+def read_history(place: Place) -> list[Entry]:
     """Return every entry, oldest first. Raises `StoreError` where one is missing or was changed."""
-    store = open_store(uri, experiment + _SUFFIX)
+    store = find_store(place.uri, place.own_experiment)
+    if store is None:
+        return []
     with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
-        run_id = _find(store, name)
+        run_id = _find(store, place.model)
         files = [] if run_id is None else sorted(download_folder(store, run_id, _FOLDER, Path(folder)).glob("*.json"))
         entries = [_entry(file) for file in files]
     previous = ""
@@ -79,42 +109,24 @@ def read_history(uri: str, experiment: str, name: str) -> list[Entry]:
     return entries
 
 
-def append_entry(
-    uri: str,
-    experiment: str,
-    name: str,
-    *,
-    action: str,
-    before: Deployed | None,
-    after: Deployed,
-    reason: str,
-    forced: bool = False,
-    verdict: dict[str, Any] | None = None,
-    metrics: dict[str, float] | None = None,
-) -> Entry:
+def append_entry(place: Place, change: Change) -> Entry:
     """Write the next entry and return it; callers hold the lock of the deployment."""
-    entries = read_history(uri, experiment, name)
+    entries = read_history(place)
     entry = Entry(
         number=len(entries) + 1,
         when=datetime.now(UTC).isoformat(timespec="milliseconds"),
         who=_who(),
-        action=action,
-        before=before,
-        after=after,
-        reason=reason,
-        forced=forced,
-        verdict=json.loads(json.dumps(verdict)),
-        metrics=metrics or {},
         previous_sha256=entries[-1].sha256 if entries else "",
+        # Once through JSON, so that what is hashed is what is read back.
+        **{**vars(change), "verdict": json.loads(json.dumps(change.verdict))},
     )
-    store = open_store(uri, experiment + _SUFFIX)
-    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
-        run_id = _find(store, name) or start_run(
-            store, f"promotions of {name}", {TAG + "kind": "promotions", TAG + "model": name}
+    store = open_store(place.uri, place.own_experiment)
+    with store_errors(store.uri):
+        run_id = _find(store, place.model) or start_run(
+            store, f"promotions of {place.model}", {TAG + "kind": "promotions", TAG + "model": place.model}
         )
-        file = Path(folder) / f"{entry.number:06}.json"
-        file.write_text(json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n", encoding="utf-8")
-        log_files(store, run_id, [file], _FOLDER)
+        text = json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n"
+        log_folder(store, run_id, _FOLDER, {f"{entry.number:06}.json": text.encode()})
         figures = (entry.verdict or {}).get("comparison") or {}
         measured = {**{key: figures[key] for key in _METRICS if key in figures}, **entry.metrics}
         log_metrics(store, run_id, [MetricItem(key, value, entry.number) for key, value in measured.items()])

@@ -30,6 +30,7 @@ CODE = TAG + "code_sha256"
 BUNDLE = TAG + "bundle_sha256"
 VERSION = TAG + "registered_version"
 CONFIG = "config.json"
+BUNDLE_FOLDER = "bundle"
 _LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
 _METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "r2": "r2_score"}
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from tabtrail.tracking.store import LoggedModel, Store
+from mlflow.exceptions import MlflowException
+
+from tabtrail.tracking.models import LoggedModel
+from tabtrail.tracking.store import Store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -27,8 +30,6 @@ def set_champion(store: Store, name: str, version: str) -> None:
 
 def run_of_version(store: Store, name: str, version: str) -> str | None:
     """Return the run of a registered version, None where there is no such version."""
-    from mlflow.exceptions import MlflowException
-
     try:
         return str(store.client.get_model_version(name, version).run_id)
     except MlflowException as error:
@@ -38,8 +39,6 @@ def run_of_version(store: Store, name: str, version: str) -> str | None:
 
 
 def _registered(store: Store, name: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
     try:
         return store.client.get_registered_model(name)
     except MlflowException as error:

@@ -61,9 +61,14 @@ def tables(path: Path) -> set[str]:
 
 
 def has_experiment(path: Path, name: str) -> bool:
-    """Tell whether a store has an experiment of this name."""
-    with _opened(path) as connection:
-        return bool(connection.execute("SELECT count(*) FROM experiments WHERE name = ?", (name,)).fetchone()[0])
+    """Tell whether there is a store with an experiment of this name, as far as it can be read."""
+    if not path.is_file():
+        return False
+    try:
+        with _opened(path) as connection:
+            return bool(connection.execute("SELECT count(*) FROM experiments WHERE name = ?", (name,)).fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return "no such table" not in str(error)  # whatever else it is, opening the store mends or names it
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:

@@ -22,7 +22,9 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.report.explanation_pictures import waterfall
 from tabtrail.report.png import draw
 from tabtrail.system.files import read_json
-from tabtrail.tracking.store import list_files, open_store, read_artifact, read_run, store_errors
+from tabtrail.tracking.artifacts import list_files, read_artifact
+from tabtrail.tracking.benchmarks import find_benchmark
+from tabtrail.tracking.store import open_store, store_errors
 
 _PERMUTATIONS = 20
 # Of the prediction: what the served graph and the explained model may differ by, far above what the proof of parity allows.
@@ -86,9 +88,11 @@ def _explained_rows(config: Config, run_id: str) -> pl.DataFrame:
         return pl.read_parquet(path)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri):
-        run = read_run(store, run_id)
-        parent = None if run is None else run.tags.get("mlflow.parentRunId")
-        if parent is None or path.name not in list_files(store, parent):
+        try:
+            parent = find_benchmark(store, run_id).benchmark.run_id
+        except UsageError:
+            parent = ""
+        if not parent or path.name not in list_files(store, parent):
             raise TabtrailError("no explained rows of the deployed model are stored; run `tabtrail train --force`")
         return pl.read_parquet(io.BytesIO(read_artifact(store, parent, path.name)))
 

@@ -22,9 +22,11 @@ from tabtrail.forecast.sweep import Sweep, analyse_all, outer_outcome, ranking, 
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
+from tabtrail.tracking.artifacts import log_files
 from tabtrail.tracking.items import TAG, provenance_tags
 from tabtrail.tracking.risk_items import segment_items, sweep_items
-from tabtrail.tracking.store import Store, log_files, log_items, open_store, running
+from tabtrail.tracking.runs import log_items, running
+from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.database import take_in_results
 
 
@@ -167,7 +169,7 @@ def _keep(config: Config, store: Store, parent: str, tags: Mapping[str, str], re
     """Write a result with the id of its run, then log it."""
     items = segment_items(result)
     path = result_path(config.paths.output_dir, _prefix(config), result.segment, list(config.risk.segments))
-    with running(store, items.name, {**tags, **items.tags}, parent) as run_id:
+    with running(store, items.name, {**tags, **items.tags}, parent=parent) as run_id:
         plots: list[Path] = []
         if draw_it:
             from tabtrail.report.forecast_plots import draw

@@ -32,9 +32,11 @@ from tabtrail.report.model_pictures import ModelEvidence
 from tabtrail.report.page import Evidence, evidence_pictures, render_report
 from tabtrail.report.png import draw_all
 from tabtrail.system.files import read_json, require_writable, write_json, write_text
-from tabtrail.tracking.items import TAG
-from tabtrail.tracking.store import Store, download, list_files, log_files, open_store, read_artifact, read_run, store_errors
-from tabtrail.workflows.promote import BUNDLE_FOLDER
+from tabtrail.tracking.artifacts import download, list_files, log_files, read_artifact
+from tabtrail.tracking.benchmarks import find_benchmark
+from tabtrail.tracking.items import BUNDLE_FOLDER
+from tabtrail.tracking.runs import read_run
+from tabtrail.tracking.store import Store, open_store, store_errors
 
 _PICTURES = "pictures"
 
@@ -84,7 +86,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Writ
 
 def _report_run(config: Config, run_id: str, progress: Progress) -> Written:
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
-    with store_errors(store.uri), _downloaded(store, _benchmark_of(store, run_id)) as folder:
+    with store_errors(store.uri), _downloaded(store, find_benchmark(store, run_id).benchmark.run_id) as folder:
         paths = {name: folder / path.name for name, path in _local_files(config).items()}
         if not paths["leaderboard"].is_file() and (found := sorted(folder.glob("*_metrics.json"))):
             paths["leaderboard"] = found[0]
@@ -92,19 +94,6 @@ def _report_run(config: Config, run_id: str, progress: Progress) -> Written:
         if board is None:
             raise UsageError(f"run {run_id} has no leaderboard of this version; `tabtrail train --force` makes a run that has")
         return _write(config, _read(config, board, paths), config.paths.output_dir / "plots" / board.parent_run_id, progress)
-
-
-def _benchmark_of(store: Store, run_id: str) -> str:
-    run = read_run(store, run_id)
-    if run is None:
-        raise UsageError(
-            f"there is no run {run_id} in the MLflow store; `tabtrail sql 'FROM runs'` lists those of the last benchmark"
-        )
-    parent = run.tags.get("mlflow.parentRunId", run.run_id)
-    found = read_run(store, parent)
-    if found is None or found.tags.get(TAG + "kind") != "benchmark":
-        raise UsageError(f"run {run_id} is not one of a benchmark of tabtrail")
-    return parent
 
 
 @contextmanager

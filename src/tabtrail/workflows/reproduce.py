@@ -11,7 +11,6 @@ from tabtrail import __version__
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
-from tabtrail.errors import UsageError
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
@@ -19,8 +18,11 @@ from tabtrail.modeling.candidates import BLEND
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.hashes import code_version
-from tabtrail.tracking.items import CODE, COMPLETE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
-from tabtrail.tracking.store import Run, Store, complete_children, open_store, read_artifact, read_run, store_errors
+from tabtrail.tracking.artifacts import read_artifact
+from tabtrail.tracking.benchmarks import complete_benchmark
+from tabtrail.tracking.items import CODE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
+from tabtrail.tracking.runs import Run, complete_children
+from tabtrail.tracking.store import open_store, store_errors
 from tabtrail.workflows.train import prepare
 
 
@@ -49,7 +51,8 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     """
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri):
-        run, parent = _find(store, run_id)
+        found = complete_benchmark(store, run_id)
+        parent = found.benchmark
         text = json.loads(read_artifact(store, parent.run_id, CONFIG))
         children = complete_children(store, parent.run_id)
     manifest = verify_files(config.dataset)
@@ -59,7 +62,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     recorded = config_from_run(text, config)
     if recorded.digest(*BENCHMARK_SECTIONS) != parent.tags[TAG + "config_sha256"]:
         return Reproduction(run_id, (), ("data",), "config: the recorded config is not read as it was when the run was made")
-    wanted = [run.tags[TAG + "candidate"]] if run is not parent else sorted(children)
+    wanted = sorted(children) if found.candidate is None else [found.candidate.tags[TAG + "candidate"]]
     prepared = prepare(recorded, progress)
     benchmark = run_benchmark(
         _only(prepared.config, wanted),
@@ -75,20 +78,6 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
             return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({_cause(parent)})")
         compared.append(what)
     return Reproduction(run_id, tuple(wanted), tuple(compared), None)
-
-
-def _find(store: Store, run_id: str) -> tuple[Run, Run]:
-    run = read_run(store, run_id)
-    if run is None:
-        raise UsageError(
-            f"there is no run {run_id} in the MLflow store; `tabtrail sql 'FROM runs'` lists those of the last benchmark"
-        )
-    parent = run if "mlflow.parentRunId" not in run.tags else read_run(store, run.tags["mlflow.parentRunId"])
-    if parent is None or parent.tags.get(TAG + "kind") != "benchmark":
-        raise UsageError(f"run {run_id} is not one of a benchmark of tabtrail")
-    if parent.tags.get(COMPLETE) != "true":
-        raise UsageError(f"the benchmark of run {run_id} never became complete; `tabtrail train` continues it")
-    return (parent if run.run_id == parent.run_id else run), parent
 
 
 def _only(config: Config, wanted: list[str]) -> Config:

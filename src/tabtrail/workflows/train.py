@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from tabtrail.bundle.build import bundle_sha256
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
@@ -36,9 +35,11 @@ from tabtrail.system.code import code_files
 from tabtrail.system.files import require_writable, write_json, write_parquet
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.versions import installed_versions
+from tabtrail.tracking.artifacts import list_files, log_artifact, log_files, log_folder, log_text
 from tabtrail.tracking.finished import fits_to_bytes, result_from
 from tabtrail.tracking.items import (
     BUNDLE,
+    BUNDLE_FOLDER,
     CONFIG,
     GRAPH,
     JOBLIB,
@@ -53,31 +54,24 @@ from tabtrail.tracking.items import (
     library_versions,
     provenance_tags,
 )
+from tabtrail.tracking.models import FittedModel, LoggedModel, log_model
 from tabtrail.tracking.registry import register_challenger
-from tabtrail.tracking.store import (
-    LoggedModel,
-    Store,
+from tabtrail.tracking.runs import (
     close_dead_runs,
     complete_children,
     find_run,
-    list_files,
-    log_artifact,
     log_dataset,
-    log_files,
-    log_folder,
     log_items,
     log_metrics,
-    log_model,
-    log_text,
-    open_store,
     read_run,
     running,
     set_tags,
-    store_errors,
 )
+from tabtrail.tracking.store import Store, open_store, store_errors
 from tabtrail.workflows.champion import Exported, Proofs, bundle_champion, describe_model, explain_champion
 from tabtrail.workflows.database import take_in_results
-from tabtrail.workflows.promote import BUNDLE_FOLDER, settle, write_history
+from tabtrail.workflows.deploy import Challenger
+from tabtrail.workflows.promote import settle, write_history
 
 FITS = "fits.npz"
 _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
@@ -255,7 +249,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     log_metrics(store, parent, comparison_items(leaderboard.champion_row))
     # All that can be refused comes before the first file that is replaced.
     importance, shap_values = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
-    _store_bundle(config, benchmark, leaderboard, exported, tracked)
+    trained = _store_bundle(config, benchmark, leaderboard, exported, tracked)
     progress.say(
         f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {exported.parity.max_difference:.2g} target standard deviations"
@@ -268,29 +262,33 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     log_files(store, parent, [artifacts.leaderboard, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
-    outcome = settle(config, store, parent, progress)
-    write_json(artifacts.verdict, outcome.to_dict())
-    progress.say(f"train: {outcome}")
+    decision = settle(config, store, trained, progress)
+    write_json(artifacts.verdict, decision.to_dict())
+    progress.say(f"train: {decision}")
     return leaderboard
 
 
-def _store_bundle(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked) -> None:
-    """Leave the champion's bundle in the benchmark's run, and register it: once, however often the run is written out.
+def _store_bundle(
+    config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked
+) -> Challenger | str:
+    """Leave the winner's bundle in the benchmark's run, and register it: once, however often the run is written out.
 
-    Again, under the same version, where it was stored before there was a key to sign it with.
+    Again, under the same version, where it was stored before there was a key to sign it with. Returns the bundle that was
+    built, or the run that holds the one of before.
     """
     store, name, run = tracked.store, config.model.name, read_run(tracked.store, tracked.parent)
     known = {} if run is None else run.tags
     signature = f"{BUNDLE_FOLDER}/{signature_name(name)}"
     signed = config.bundle.signing_key is None or signature in list_files(store, tracked.parent, BUNDLE_FOLDER)
     if BUNDLE in known and signed:
-        return
+        return tracked.parent
     files = bundle_champion(config, benchmark, leaderboard, exported)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
-    version, winner = known.get(VERSION), benchmark.champion.candidate.name
-    if version is None:
-        version = register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
-    set_tags(store, tracked.parent, {BUNDLE: bundle_sha256(files, name), VERSION: version})
+    winner = benchmark.champion.candidate.name
+    version = known.get(VERSION) or register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
+    built = Challenger.built(tracked.parent, version, files, name)
+    set_tags(store, tracked.parent, {BUNDLE: built.bundle.sha256, VERSION: version})
+    return built
 
 
 def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:
@@ -299,10 +297,11 @@ def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> Non
     requirements = [f"{name}=={found}" for name, found in installed_versions((*model_libraries(), *_LOADING)).items()]
     schema = describe_model(prepared.config, prepared.table.take(prepared.split.train))
     first = np.arange(len(prepared.table.y)) < 3
-    with running(store, items.name, tracked.tags, tracked.parent) as run_id:
+    with running(store, items.name, tracked.tags, parent=tracked.parent) as run_id:
         log_items(store, run_id, items)
         log_artifact(store, run_id, FITS, fits_to_bytes(result))
-        model = log_model(store, run_id, items.name, result.model, schema, prepared.table.take(first).x, requirements)
+        fitted = FittedModel(items.name, result.model, schema, prepared.table.take(first).x, requirements)
+        model = log_model(store, run_id, fitted)
         set_tags(store, run_id, {MODEL: model.sha256})
     tracked.models[items.name] = model
 

@@ -28,7 +28,8 @@ from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import make_folder, move_aside, read_json, write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
-from tabtrail.tracking.store import close_dead_runs, find_run, log_items, open_store, running, store_errors
+from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
+from tabtrail.tracking.store import open_store, store_errors
 from tabtrail.workflows.train import Prepared, prepare
 
 _SUFFIX = "_tuned"
@@ -140,7 +141,7 @@ def _search(
         while (done := len(study.get_trials(states=_FINISHED))) < trials and (until is None or time.monotonic() < until):
             progress.advance(done, trials)
             trial = study.ask()
-            with running(store, f"{candidate.name} trial {trial.number}", tags, parent) as run_id:
+            with running(store, f"{candidate.name} trial {trial.number}", tags, parent=parent) as run_id:
                 items = _run_trial(prepared, split, candidate, study, trial)
                 log_items(store, run_id, items)
         progress.advance(trials, trials)

@@ -1,0 +1,96 @@
+"""Fitted models in the store: saved as MLflow asks for it, and opened again only as the bytes that were saved."""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow.artifacts
+import mlflow.sklearn
+import pandas as pd
+from mlflow.entities import LoggedModelOutput
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+
+from tabtrail.contract.schema import ModelSchema
+from tabtrail.errors import StoreError
+from tabtrail.export.pickles import ForeignPickleError, unpickled
+from tabtrail.system.hashes import sha256_file
+from tabtrail.tracking.items import TAG
+from tabtrail.tracking.store import Store
+
+_PICKLE = "model.pkl"
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A model in the store: the run that it belongs to, where its files lie, the sha256 of the pickled one."""
+
+    run_id: str
+    location: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A model to be saved: what it is called, what it takes, rows that show that, and the libraries that open it, pinned."""
+
+    name: str
+    fitted: Any
+    schema: ModelSchema
+    example: pd.DataFrame
+    requirements: list[str]
+
+
+def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
+    """Save a fitted model with signature, input example and requirements (inferring those costs seconds a model)."""
+    name = model.name
+    logged = store.client.create_logged_model(
+        store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        mlflow.sklearn.save_model(
+            model.fitted,
+            path,
+            mlflow_model=Model(run_id=run_id, model_id=logged.model_id),
+            # skops refuses all of these models unless their types are trusted first; nothing loads this copy when serving.
+            serialization_format="cloudpickle",
+            signature=_signature(model.schema),
+            input_example=model.example,
+            pip_requirements=model.requirements,
+        )
+        digest = sha256_file(path / _PICKLE)
+        store.client.log_model_artifacts(logged.model_id, str(path))
+    store.client.finalize_logged_model(logged.model_id, "READY")
+    store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return LoggedModel(run_id, str(logged.artifact_location), digest)
+
+
+def _signature(schema: ModelSchema) -> ModelSignature:
+    inputs = [
+        ColSpec("string" if each.kind == "categorical" else "double", each.name, required=not each.rule.nullable)
+        for each in schema.features
+    ]
+    return ModelSignature(Schema(inputs), Schema([ColSpec("double", schema.target)]))
+
+
+def load_model(store: Store, model: LoggedModel) -> Any:
+    """Return a fitted model that was logged; one whose file is not the one that was logged is not opened (`StoreError`)."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = f"{model.location}/{_PICKLE}"
+        path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=store.uri)
+        data = Path(path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise StoreError(f"the model of run {model.run_id} in the MLflow store was altered; train anew with --force")
+    try:
+        return unpickled(data)
+    except ForeignPickleError as error:
+        raise StoreError(f"the model of run {model.run_id} in the MLflow store cannot be opened: {error}; use --force") from None
+
+
+def model_location(store: Store, run_id: str) -> str:
+    """Address of the files of a run's model."""
+    outputs = store.client.get_run(run_id).outputs.model_outputs
+    return str(store.client.get_logged_model(outputs[0].model_id).artifact_location)

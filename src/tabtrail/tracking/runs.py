@@ -1,0 +1,151 @@
+"""Runs of an open store: begun, found, filled and ended. Explicit run ids, one batch a run, no fluent state, no autolog."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from tabtrail.system.process import is_alive, this_process
+from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
+from tabtrail.tracking.store import Store, store_errors
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in the store: its id, tags and metrics (of a metric with steps the last)."""
+
+    run_id: str
+    tags: dict[str, str]
+    metrics: dict[str, float]
+
+
+@contextmanager
+def running(
+    store: Store,
+    name: str,
+    tags: dict[str, str],
+    *,
+    parent: str | None = None,
+    started: float | None = None,
+    resumed: str | None = None,
+) -> Iterator[str]:
+    """Yield the id of a new run (or of the one that is resumed), which ends complete, or failed where an exception passes."""
+    with store_errors(store.uri):
+        run_id = resumed or start_run(store, name, {**tags, PROCESS: this_process()}, parent=parent, started=started)
+        if resumed:
+            store.client.update_run(run_id, status="RUNNING")
+            store.client.set_tag(run_id, PROCESS, this_process())
+        try:
+            yield run_id
+        except BaseException as error:
+            with suppress(Exception):  # the store itself may be what failed: the first error is the one to tell
+                finish_run(store, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        finish_run(store, run_id)
+
+
+def start_run(store: Store, name: str, tags: dict[str, str], *, parent: str | None = None, started: float | None = None) -> str:
+    """Create a run, started now or at a Unix time in seconds, and return its id."""
+    own = {"mlflow.runName": name, **({"mlflow.parentRunId": parent} if parent else {}), **tags}
+    start_time = int((started or time.time()) * 1000)
+    return str(store.client.create_run(store.experiment_id, start_time=start_time, tags=own, run_name=name).info.run_id)
+
+
+def finish_run(store: Store, run_id: str, status: str = "FINISHED") -> None:
+    """End a run; a finished one is tagged complete before, the last thing that is said of it."""
+    if status == "FINISHED":
+        store.client.set_tag(run_id, COMPLETE, "true")
+    store.client.set_terminated(run_id, status)
+
+
+def find_run(store: Store, key: str) -> str | None:
+    """Return the newest run with this key that no living process works on: it may be complete, or have been cut short."""
+    found = store.client.search_runs([store.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time DESC"])
+    for run in found:
+        at_work = run.info.status == "RUNNING" and is_alive(run.data.tags.get(PROCESS, ""))
+        if not at_work:
+            return str(run.info.run_id)
+    return None
+
+
+def read_run(store: Store, run_id: str) -> Run | None:
+    """Return a run's tags, None where there is no such run."""
+    try:
+        found = store.client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+    return _run(found)
+
+
+def complete_children(store: Store, parent: str) -> dict[str, Run]:
+    """Return the complete runs under a parent by the candidate that they hold."""
+    children = store.client.search_runs([store.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
+    runs = [_run(each) for each in children]
+    return {run.tags[TAG + "candidate"]: run for run in runs if run.tags.get(COMPLETE) == "true"}
+
+
+def close_dead_runs(store: Store) -> int:
+    """End as killed the runs that say they are running while their process is gone; return how many."""
+    running_now = store.client.search_runs([store.experiment_id], "attributes.status = 'RUNNING'")
+    dead = [each for each in running_now if PROCESS in each.data.tags and not is_alive(each.data.tags[PROCESS])]
+    for each in dead:
+        store.client.set_terminated(each.info.run_id, "KILLED")
+    return len(dead)
+
+
+def _run(found: Any) -> Run:
+    return Run(str(found.info.run_id), dict(found.data.tags), dict(found.data.metrics))
+
+
+def log_items(store: Store, run_id: str, items: RunItems) -> None:
+    """Send params, metrics and tags in one batch (more where they pass MLflow's limits of a batch)."""
+    now = int(time.time() * 1000)
+    metrics = [Metric(each.key, each.value, now, each.step) for each in items.metrics]
+    params = [Param(key, value[:6000]) for key, value in items.params.items() if value]
+    tags = {**items.tags, **({"mlflow.note.content": items.description} if items.description else {})}
+    sent_tags = [RunTag(key, value[:8000]) for key, value in tags.items()]
+    store.client.log_batch(run_id, metrics=metrics[:1000], params=params[:100], tags=sent_tags)
+    for start in range(1000, len(metrics), 1000):
+        store.client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    for start in range(100, len(params), 100):
+        store.client.log_batch(run_id, params=params[start : start + 100])
+
+
+def log_metrics(store: Store, run_id: str, metrics: Sequence[MetricItem]) -> None:
+    """Send metrics in one batch."""
+    now = int(time.time() * 1000)
+    store.client.log_batch(run_id, metrics=[Metric(each.key, each.value, now, each.step) for each in metrics])
+
+
+def set_tags(store: Store, run_id: str, tags: dict[str, str]) -> None:
+    """Set tags of a run in one batch."""
+    store.client.log_batch(run_id, tags=[RunTag(key, value[:8000]) for key, value in tags.items()])
+
+
+def log_dataset(store: Store, run_ids: Sequence[str], data: pl.DataFrame, target: str, source: str, sha256: str) -> None:
+    """Note the dataset that runs used. Its digest is the start of our own fingerprint: MLflow's covers 10,000 rows only."""
+    columns = [{"type": _mlflow_type(dtype), "name": name, "required": True} for name, dtype in data.schema.items()]
+    dataset = Dataset(
+        name=Path(source).name,
+        digest=sha256[:36],
+        source_type="local",
+        source=json.dumps({"uri": source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": data.height, "num_elements": data.height * data.width, "target": target}),
+    )
+    entity = DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
+    for run_id in run_ids:
+        store.client.log_inputs(run_id, [entity])
+
+
+def _mlflow_type(dtype: pl.DataType) -> str:
+    return "long" if dtype.is_integer() else "double" if dtype.is_float() else "datetime" if dtype.is_temporal() else "string"
