@@ -1,8 +1,7 @@
-"""What the commands of `tabtrail` share: their options, and how they print."""
+"""The options that commands share, and the group that a module puts its commands in."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,24 +14,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 
 
-def print_json(value: Any) -> None:
-    """Print a value as indented JSON on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
-
-
-def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout, as wide as it needs to be where stdout is no terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=240)
-    console.print(f"\n{title}", style="bold", soft_wrap=True)
-    console.print(table)
+def new_group(help_text: str | None = None) -> typer.Typer:
+    """Return an empty group for the commands of a module; help is plain text, as wide as the terminal."""
+    return typer.Typer(help=help_text, no_args_is_help=True, rich_markup_mode=None)

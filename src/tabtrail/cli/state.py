@@ -1,25 +1,21 @@
 """The commands that look at a project and change nothing: `tabtrail status` and `tabtrail doctor`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 import typer
 
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, print_json
-from tabtrail.errors import require_extra
+from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.output import print_json
+from tabtrail.config.load import load_config
+from tabtrail.pipeline import STAGES
+from tabtrail.project.doctor import examine
+from tabtrail.project.status import status as look
 
-if TYPE_CHECKING:
-    from tabtrail.config.tree import Config
-
-_NEEDED = ("polars", "duckdb", "filelock")
+app = new_group()
 
 
+@app.command(epilog="example: tabtrail status --json")
 def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Tell for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
-    loaded = _load(config, set_)
-    from tabtrail.pipeline import STAGES
-    from tabtrail.project.status import status as look
-
+    loaded = load_config(config, set_ or [])
     found = look(loaded, STAGES)
     if as_json:
         print_json(found.to_dict())
@@ -36,12 +32,10 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
         typer.echo("nothing is to be done")
 
 
+@app.command(epilog="example: tabtrail doctor")
 def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what mends them (exit code 1)."""
-    loaded = _load(config, set_)
-    from tabtrail.pipeline import STAGES
-    from tabtrail.project.doctor import examine
-
+    loaded = load_config(config, set_ or [])
     checks = examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)
     if as_json:
@@ -54,10 +48,3 @@ def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
         typer.echo("healthy" if healthy else "NOT healthy: the lines with → say what to do")
     if not healthy:
         raise typer.Exit(1)
-
-
-def _load(config: Path | None, overrides: list[str] | None) -> "Config":
-    require_extra("train", *_NEEDED)
-    from tabtrail.config.load import load_config
-
-    return load_config(config, overrides or [])

@@ -1,0 +1,106 @@
+"""The commands by name. A command's module is imported when the command is called: the list of commands shows at once, and a
+base install runs those that need no more.
+
+A new command is one line in `COMMANDS`, and a function in the `app` of its module.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from tabtrail.errors import missing_modules, require_extra
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An extra of the distribution, and the modules of it that a command needs."""
+
+    name: str
+    modules: tuple[str, ...]
+
+    @property
+    def is_installed(self) -> bool:
+        return not missing_modules(*self.modules)
+
+
+TRAIN = Extra(
+    "train",
+    (
+        "polars",
+        "duckdb",
+        "sklearn",
+        "xgboost",
+        "lightgbm",
+        "catboost",
+        "mlflow",
+        "shap",
+        "skl2onnx",
+        "matplotlib",
+        "filelock",
+    ),
+)
+LOOK = Extra("train", ("polars", "duckdb", "filelock"))
+DEPLOY = Extra("train", ("polars", "duckdb", "sklearn", "mlflow", "filelock"))
+TUNE = Extra("tune", ("optuna",))
+RISK = Extra("risk", ("statsmodels", "arch"))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command's module, its line in the list of commands, and what it needs. A group is the whole `app` of its module."""
+
+    module: str
+    line: str
+    needs: tuple[Extra, ...] = ()
+    is_group: bool = False
+
+
+COMMANDS = {
+    "status": Command("tabtrail.cli.state", "Which stages of a run are fresh, and why others are not.", (LOOK,)),
+    "doctor": Command("tabtrail.cli.state", "Check the whole project, and say what mends it.", (LOOK,)),
+    "run": Command("tabtrail.cli.stages", "Run the whole job, from the CSV to the page for people.", (TRAIN,)),
+    "ingest": Command("tabtrail.cli.stages", "Turn the CSV files into contract-checked Parquet.", (TRAIN,)),
+    "eda": Command("tabtrail.cli.stages", "Rebuild the DuckDB file; write the SQL summaries.", (TRAIN,)),
+    "profile": Command("tabtrail.cli.stages", "Describe the data: columns, outliers, groups.", (TRAIN,)),
+    "train": Command("tabtrail.cli.stages", "Benchmark the candidates; deploy the champion.", (TRAIN,)),
+    "tune": Command("tabtrail.cli.tune", "Search for better parameters.", (TUNE, TRAIN)),
+    "report": Command("tabtrail.cli.stages", "Write the page for people and its pictures.", (TRAIN,)),
+    "explain": Command("tabtrail.cli.explain", "Show why the deployed model predicts what it does.", (TRAIN,)),
+    "reproduce": Command("tabtrail.cli.reproduce", "Fit a recorded run again, and compare.", (TRAIN,)),
+    "sql": Command("tabtrail.cli.sql", "Ask the DuckDB file: the data and the last benchmark.", (TRAIN,)),
+    "predict": Command("tabtrail.cli.predict_command", "Predict rows, or show what the model takes."),
+    "serve": Command("tabtrail.cli.serve", "Serve the deployed model over HTTP."),
+    "sample": Command("tabtrail.cli.sample", "Write a synthetic sales CSV, marked as synthetic."),
+    "forecast": Command("tabtrail.cli.forecast", "Forecast a segment and its risk.", (RISK, TRAIN)),
+    "promote": Command("tabtrail.cli.deploy", "Deploy a trained model, if the gate lets it.", (DEPLOY,)),
+    "rollback": Command("tabtrail.cli.deploy", "Deploy again what was deployed before.", (DEPLOY,)),
+    "history": Command("tabtrail.cli.deploy", "List every change of what is deployed.", (DEPLOY,)),
+    "config": Command("tabtrail.cli.config", "Show the resolved configuration, or its JSON Schema.", is_group=True),
+    "bundle": Command("tabtrail.cli.bundle", "Verify a bundle, or show what is in it.", is_group=True),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that lists `COMMANDS`, and imports the module of the one that is called or completed."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, command in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=command.line))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return name, command and the other arguments, as Click does, with the imported command."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and load_command(str(name)), rest
+
+
+def load_command(name: str) -> Any:
+    """Import a command and return it, ready to be run. Raises `MissingExtraError` where it needs what is not installed."""
+    command = COMMANDS[name]
+    for extra in command.needs:
+        require_extra(extra.name, *extra.modules)
+    group = get_group(import_module(command.module).app)
+    return group if command.is_group else group.commands[name]

@@ -1,0 +1,46 @@
+"""`tabtrail explain`: why the deployed model predicts what it does for a row."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabtrail.cli import later
+from tabtrail.cli.job import begin_job
+from tabtrail.cli.options import ConfigOption, SetOption, new_group
+from tabtrail.cli.output import cell, print_json, print_table, relative
+from tabtrail.errors import UsageError
+
+app = new_group()
+
+
+@app.command(epilog="example: tabtrail explain --json '{...}' --plot why.png, with the row of `tabtrail predict --show-schema`")
+def explain(
+    row: Annotated[str, typer.Option("--json", metavar="JSON", help="One row as a JSON object.")],
+    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a waterfall as PNG.")] = None,
+    output: Annotated[str, typer.Option(help="text for people, or json for programs.", metavar="text|json")] = "text",
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Tell why the deployed model predicts what it does for a row: base value + contributions = prediction."""
+    if output not in ("text", "json"):
+        raise UsageError(f"--output: write text or json, not {output[:20]}")
+    try:
+        payload = json.loads(row)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--json is not JSON: {str(error)[:200]}") from None
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UsageError("--plot: the picture is a PNG; give a file name that ends in .png")
+    loaded = begin_job(config, set_)
+    found = later.explain.explain_row(loaded, payload)
+    if plot is not None:
+        later.explain.draw_explanation(found, plot)
+    if output == "json":
+        print_json(found.to_dict())
+        return
+    rows = [["base value", "", f"{found.base_value:,.2f}"]]
+    rows += [[name, cell(found.values[name]), f"{value:+,.2f}"] for name, value in found.contributions.items()]
+    print_table(f"why {found.model} predicts this, {found.unit}", ["column", "value", "adds"], rows)
+    typer.echo(f"prediction: {found.prediction:,.2f} {found.unit}")
+    typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {relative(plot)}" if plot else ""), err=True)

@@ -1,0 +1,34 @@
+"""The modules that take a second or more to import, each imported when a command first uses it: help does without them.
+
+In a command's module write `from tabtrail.cli import later`, and `later.tune.tune(…)` where the work is done.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tabtrail.forecast import sweep as sweep
+    from tabtrail.project import names as names
+    from tabtrail.workflows import explain as explain
+    from tabtrail.workflows import forecast as forecast
+    from tabtrail.workflows import promote as promote
+    from tabtrail.workflows import report as report
+    from tabtrail.workflows import reproduce as reproduce
+    from tabtrail.workflows import tune as tune
+
+_MODULES = {
+    "sweep": "tabtrail.forecast.sweep",
+    "names": "tabtrail.project.names",
+    "explain": "tabtrail.workflows.explain",
+    "forecast": "tabtrail.workflows.forecast",
+    "promote": "tabtrail.workflows.promote",
+    "report": "tabtrail.workflows.report",
+    "reproduce": "tabtrail.workflows.reproduce",
+    "tune": "tabtrail.workflows.tune",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(_MODULES[name])

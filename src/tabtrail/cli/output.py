@@ -1,0 +1,101 @@
+"""What commands print: tables and JSON on stdout, progress on stderr."""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from tabtrail.progress import Progress, quarters
+
+SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
+_WIDE = 240  # columns of a table in a file or pipe, where nothing wraps
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Print a table on stdout, as wide as it needs to be where stdout is not a terminal."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=_WIDE)
+    console.print(f"\n{title}", style="bold", soft_wrap=True)
+    console.print(table)
+
+
+def print_paths(*paths: Path, err: bool = False) -> None:
+    """Print where files lie, a line each: on stdout, or on stderr where they are beside the point."""
+    for path in paths:
+        typer.echo(relative(path), err=err)
+
+
+@contextmanager
+def progress_on_stderr(quiet: bool) -> Iterator[Progress]:
+    """Lines on stderr; on a terminal a bar for what takes long, elsewhere a line each quarter of it; nothing when quiet."""
+    if quiet:
+        yield Progress()
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    if not console.is_terminal:
+        yield Progress(say=say, advance=quarters(say))
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+
+        def advance(done: int, of: int, what: str = "fits") -> None:
+            bar.update(task, description=what, completed=done, total=of, visible=done < of)
+
+        yield Progress(say=say, advance=advance)
+
+
+def relative(path: Path) -> str:
+    """Path as a person would type it: from the working folder where it lies below that."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def number(value: Any) -> str:
+    """Show a value with just the digits that the JSON has."""
+    return "–" if value is None else str(value)
+
+
+def short(value: float | None) -> str:
+    """Show a number with six significant digits, nothing where there is none."""
+    return "" if value is None else f"{value:,.6g}"
+
+
+def printable(text: object) -> str:
+    """Show a text that anyone may have written on one line: characters that would steer the terminal are replaced."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text))
+
+
+def cell(value: Any) -> str:
+    """Show a value of the data, nothing where it is missing."""
+    return "" if value is None else printable(value)
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a table as JSON has it: None for what is not finite, text for what JSON does not know."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

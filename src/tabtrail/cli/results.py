@@ -1,0 +1,93 @@
+"""How the results of the stages are printed for people."""
+
+from pathlib import Path
+
+import typer
+
+from tabtrail.cli.leaderboard import print_leaderboard
+from tabtrail.cli.output import SYNTHETIC, number, print_table, relative, short
+from tabtrail.config.tree import Config
+from tabtrail.data.manifest import Manifest
+from tabtrail.data.profile import Profile
+from tabtrail.project.deployment import Deployment
+from tabtrail.project.summary import Summary
+
+
+def print_summary(config: Config, summary: Summary, config_file: Path | None) -> None:
+    """Print what a run found, where it lies, how long it took and what to do next; `config_file` as it was given."""
+    print_manifest(summary.manifest, config.paths.rejects)
+    print_leaderboard(summary.leaderboard)
+    print_deployment(summary.deployment)
+    rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
+    print_table(
+        f"what moves a prediction: mean |SHAP|, {config.model.currency or config.model.target}", ["column", "mean |SHAP|"], rows
+    )
+    typer.echo("\nwhere everything lies")
+    for name, path in summary.artifacts.items():
+        if path.exists():
+            typer.echo(f"  {name:12} {relative(path)}")
+    print_durations(summary)
+    print_next_steps(config, summary, config_file)
+
+
+def print_durations(summary: Summary) -> None:
+    """Print which stages did their work, and how long each took."""
+    done = [name for name, repeated in summary.repeated.items() if repeated]
+    took = ", ".join(f"{name} {summary.durations[name]:.1f} s" for name in done)
+    typer.echo(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
+
+
+def print_next_steps(config: Config, summary: Summary, config_file: Path | None) -> None:
+    """Print the commands that look at the results."""
+    typer.echo("next:")
+    if (page := summary.artifacts["report"]).is_file():
+        typer.echo(f"  open {relative(page)} in a browser")
+    if config.mlflow.sqlite_file is not None:
+        typer.echo(f"  mlflow ui --backend-store-uri sqlite:///{relative(config.mlflow.sqlite_file)}")
+    else:
+        typer.echo("  open the MLflow server that mlflow.tracking_uri names")
+    prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""
+    typer.echo(f"  {prefix}uvicorn src.api_sales_v2:app")
+
+
+def print_manifest(manifest: Manifest, rejects: Path) -> None:
+    """Print what became of the rows of the source."""
+    if manifest.synthetic:
+        typer.echo(SYNTHETIC)
+    parts = ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items() if name != ".")
+    typer.echo(
+        f"{manifest.source} ({manifest.encoding}): {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept,"
+        f" {manifest.rows_rejected:,} rejected" + (f"; partitions {parts}" if parts else "")
+    )
+    for rule, count in manifest.rejects.items():
+        typer.echo(f"  rejected, {count:,} rows: {rule} (see {relative(rejects)})")
+    for rule, count in manifest.warnings.items():
+        if count:
+            typer.echo(f"  warning, {count:,} rows: {rule}")
+
+
+def print_deployment(deployed: Deployment) -> None:
+    """Print which model is deployed; where it is not the benchmark's winner, why not and how to change that."""
+    if deployed.is_winner:
+        back = f"; to go back to the one before: {deployed.next_command}" if deployed.next_command else ""
+        typer.echo(f"deployed: {deployed.model} (run {deployed.run_id}){back}")
+        return
+    now = f"{deployed.model} (run {deployed.run_id}) stays deployed" if deployed.model else "no model is deployed"
+    typer.echo(f"NOT DEPLOYED: {now}")
+    for reason in deployed.reasons:
+        typer.echo(f"  {reason}")
+    typer.echo(f"  next: {deployed.next_command}")
+
+
+def print_profile(profile: Profile) -> None:
+    """Print what is in each column, and how many rows lie far outside."""
+    header = ["column", "type", "missing", "distinct", "mean", "std", "min", "median", "max"]
+    rows = []
+    for each in profile.columns:
+        own = each.numbers
+        numbers = ["", "", "", "", ""] if own is None else [short(v) for v in (own.mean, own.std, own.min, own.median, own.max)]
+        rows.append([each.column, each.dtype.lower(), f"{each.missing:,}", f"{each.distinct:,}", *numbers])
+    print_table(f"{profile.rows:,} rows, {len(profile.columns)} columns", header, rows)
+    outliers = [[o.column, short(o.low), short(o.high), f"{o.below + o.above:,}", f"{o.sequential:,}"] for o in profile.outliers]
+    title = f"rows beyond {profile.outlier_factor:g} × the interquartile range ({profile.outlier_action})"
+    print_table(title, ["column", "below", "or above", "rows", "one after the other"], outliers)

@@ -1,0 +1,154 @@
+"""The commands that run the stages: `tabtrail run` all of them, `ingest`, `eda`, `profile`, `train` and `report` one each."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from tabtrail import pipeline
+from tabtrail.cli import later
+from tabtrail.cli.job import begin_job
+from tabtrail.cli.leaderboard import print_leaderboard
+from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
+from tabtrail.cli.results import print_deployment, print_manifest, print_profile, print_summary
+from tabtrail.data.manifest import read_manifest
+from tabtrail.data.profile import profile_files
+from tabtrail.data.summaries import summary_files
+from tabtrail.project.deployment import read_deployment
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.summary import read_leaderboard, read_profile
+from tabtrail.workflows.append import append_files
+
+app = new_group()
+
+
+@app.command(epilog="example: tabtrail run --config config_v2.yaml")
+def run(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Leave out the data profile, the pictures and the page.")
+    ] = False,
+) -> None:
+    """Run the whole job: ingest, SQL summaries, profile, benchmark, explanation, export, bundle and the page for people."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        summary = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
+    if as_json:
+        print_json(summary.to_dict())
+    else:
+        print_summary(loaded, summary, config)
+
+
+@app.command(epilog="example: tabtrail ingest --set source.encoding=auto")
+def ingest(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    append: Annotated[bool, typer.Option("--append", help="Add the files that the dataset does not hold yet.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Turn the CSV files into contract-checked, partitioned Parquet, and account for every row."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        if append:
+            append_files(loaded, pipeline.INGEST, progress)
+        else:
+            pipeline.run_stage("ingest", loaded, force=force, progress=progress)
+    manifest = read_manifest(loaded.dataset)
+    if as_json:
+        print_json(asdict(manifest))
+    else:
+        print_manifest(manifest, loaded.paths.rejects)
+
+
+@app.command(epilog="example: tabtrail eda --force")
+def eda(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Rebuild the DuckDB file from Parquet, and write the SQL summaries and their charts."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        pipeline.run_stage("eda", loaded, force=force, progress=progress)
+    files = [loaded.paths.duckdb_file, *summary_files(loaded.aggregations, loaded.paths.output_dir)]
+    if as_json:
+        print_json({"files": [str(path) for path in files]})
+        return
+    for aggregation in loaded.aggregations:
+        frame = pl.read_parquet(loaded.paths.output_dir / "summary" / f"{aggregation.name}.parquet")
+        print_table(aggregation.name, frame.columns, [[number(value) for value in row] for row in frame.iter_rows()])
+    print_paths(*files)
+
+
+@app.command(epilog="example: tabtrail profile --set profile.outliers.factor=3")
+def profile(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Describe the data: columns, numbers, outliers, groups, correlations."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        pipeline.run_stage("profile", loaded, force=force, progress=progress)
+    found = read_profile(loaded)
+    if as_json:
+        print_json(asdict(found))
+        return
+    print_profile(found)
+    print_paths(*profile_files(loaded.paths.output_dir))
+
+
+@app.command(epilog="example: tabtrail train --set split.folds=10 --set engine.workers=4")
+def train(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        pipeline.run_stage("train", loaded, force=force, progress=progress)
+    leaderboard = read_leaderboard(loaded)
+    if as_json:
+        print_json(leaderboard.to_dict())
+    else:
+        print_leaderboard(leaderboard)
+        print_deployment(read_deployment(loaded, leaderboard.champion_row.run_id))
+
+
+@app.command(epilog="example: tabtrail report --run 5c9ccb4f414b4f169bc6e962feb609ab")
+def report(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN_ID", help="A benchmark of the MLflow store.", show_default="the last run")
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the page for people, output/report.html, and its pictures."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        if run_id is None:
+            pipeline.run_stage("report", loaded, force=force, progress=progress)
+        else:
+            later.report.report_run(loaded, run_id, progress)
+    if as_json:
+        print_json({"report": str(Artifacts.of(loaded).page)})
+    else:
+        print_paths(Artifacts.of(loaded).page)

@@ -1,0 +1,36 @@
+"""`tabtrail tune`: a search for better parameters."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from tabtrail.cli import later
+from tabtrail.cli.job import begin_job
+from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.output import print_json, progress_on_stderr
+
+app = new_group()
+
+
+@app.command(epilog="example: tabtrail tune LightGBM --trials 50")
+def tune(
+    candidates: Annotated[list[str] | None, typer.Argument(help="Candidates of the config.", show_default="all boosters")] = None,
+    trials: Annotated[int, typer.Option(help="Trials a candidate, those of an interrupted search included.")] = 30,
+    seconds: Annotated[float | None, typer.Option(help="Begin no trial after so many seconds.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
+    loaded = begin_job(config, set_)
+    later.names.check_names(loaded)
+    with progress_on_stderr(quiet) as progress:
+        best = later.tune.tune(loaded, candidates or [], trials=trials, seconds=seconds, progress=progress)
+    if as_json:
+        print_json(best)
+        return
+    for name, params in best.items():
+        typer.echo(f"{name}: {json.dumps(params)}")
+    typer.echo("`tabtrail train` fits them among the others")
