@@ -1,10 +1,12 @@
 """The service over real HTTP on loopback."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,9 +14,14 @@ import joblib
 import pandas as pd
 import pytest
 from tests.support.projects import REPO, Project, serving
+from uvicorn.supervisors import Multiprocess
 
 from tabtrail.bundle.load import read_metadata
+from tabtrail.config.operation import Serve
 from tabtrail.contract.schema import ModelSchema
+from tabtrail.serving.app import create_app
+from tabtrail.serving.prometheus import SHARED_FOLDER
+from tabtrail.serving.run import run
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +160,24 @@ def test_an_address_that_cannot_be_listened_on_is_one_message(project: Project) 
     assert (
         done.stderr == f"error: cannot listen on 127.0.0.1:{port}: Address already in use; name another with --host or --port\n"
     )
+
+
+def test_workers_share_a_folder_of_counters_and_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = list[Path]()
+
+    def start(supervisor: Multiprocess) -> None:
+        folders.append(Path(os.environ[SHARED_FOLDER]))
+        assert folders[-1].is_dir()
+        for each in supervisor.sockets:
+            each.close()
+
+    monkeypatch.setattr(Multiprocess, "run", start)
+    monkeypatch.setattr("tabtrail.serving.run.log_config", lambda *, access: None)
+    settings = Serve(workers=2).model_copy(update={"port": 0})  # any free one
+    for before in (None, "elsewhere"):
+        if before is not None:
+            monkeypatch.setenv(SHARED_FOLDER, before)
+        run(create_app, settings)
+        assert os.environ.get(SHARED_FOLDER) == before
+    assert len(set(folders)) == 2
+    assert not any(folder.exists() for folder in folders)
