@@ -15,6 +15,7 @@ from tests.support.projects import (
     once,
     share,
 )
+from threadpoolctl import threadpool_limits
 
 from tabtrail.data.sample import write_sample
 
@@ -38,6 +39,13 @@ def real_csv() -> Path:
     if not REAL_CSV.is_file():
         pytest.skip(f"{REAL_CSV} is missing: the figures of the real file are not checked")
     return REAL_CSV
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As every fit has it: the threads of OpenMP and BLAS wait for one another where tests share the cores."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture

@@ -1,26 +1,77 @@
 import numpy as np
 import pytest
-from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, fit, make_rows
+from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, LINKED, NUMERIC, fit, make_rows
 from tests.support.projects import Trained
+from tests.support.tree_shap import shapley_values
 
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, explain, sample_rows
 from tabtrail.modeling.estimators import Blend
+from tabtrail.modeling.families import family_of, read_trees
 from tabtrail.modeling.preprocess import source_columns
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 INPUTS = [*NUMERIC, *CATEGORICAL]
 
 
-@pytest.mark.parametrize("name", CANDIDATES)
+@pytest.mark.parametrize("name", [*CANDIDATES, *LINKED])
 def test_contributions_add_up_to_the_prediction_for_every_family(name: str) -> None:
     pipeline = fit(name)
     x, _ = make_rows(60, seed=5)
-    explanation = explain(pipeline, x[INPUTS], x[INPUTS], seed=0)
-    assert explanation.values.shape == (60, 3)
+    rows = x[INPUTS].head(20)
+    explanation = explain(pipeline, x[INPUTS], rows, seed=0)
+    assert explanation.values.shape == (20, 3)
     total = explanation.base_value + explanation.values.sum(axis=1)
-    assert total == pytest.approx(np.ravel(pipeline.predict(x)), rel=1e-4)
+    assert total == pytest.approx(np.ravel(pipeline.predict(rows)), rel=1e-4)
+
+
+BOOSTERS = ["GradientBoosting_small", "HistGradientBoosting", "XGBoost", "LightGBM", "CatBoost"]
+BOOSTERS_ON_CODES = ["XGBoost_native", "LightGBM_native", "CatBoost_native_one_hot"]
+
+
+@pytest.mark.parametrize("name", [*BOOSTERS, *BOOSTERS_ON_CODES])
+def test_the_contributions_of_a_booster_are_column_by_column_those_of_their_definition(name: str) -> None:
+    pipeline, x, rows = fit(name), make_rows(600, seed=1)[0], make_rows(12, seed=5)[0]
+    preprocess, regressor = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
+    fitted, matrix = preprocess.transform(x), preprocess.transform(rows)
+    trees, family = read_trees(regressor), family_of(regressor)
+    assert trees is not None
+    assert family is not None
+    assert family.contributions is not None
+    expected, expected_base = shapley_values(trees, fitted, matrix)
+    found = family.contributions(regressor, matrix, fitted)
+    assert found is not None
+    exact = 2e-3 if name.startswith("XGBoost") else 1e-8  # XGBoost sums predictions of thousands in float32
+    assert found[0] == pytest.approx(expected, abs=exact)
+    assert found[1] == pytest.approx(expected_base, abs=exact)
+    sources = np.array(source_columns(preprocess))
+    explanation = explain(pipeline, x[INPUTS], rows[INPUTS], seed=0)
+    by_column = np.stack([expected[:, sources == column].sum(axis=1) for column in explanation.columns], axis=1)
+    assert explanation.values == pytest.approx(by_column, abs=exact)
+    assert np.ptp(np.abs(by_column).mean(axis=0)) > 100, "the columns weigh differently, so that none can stand for another"
+
+
+def test_the_contributions_of_catboosts_target_statistics_are_near_those_of_their_definition() -> None:
+    """Near: CatBoost weighs branches by the statistics of its training, where each row was left out of its own."""
+    pipeline, x, rows = fit("CatBoost_native"), make_rows(600, seed=1)[0], make_rows(12, seed=5)[0]
+    preprocess, regressor = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
+    trees = read_trees(regressor)
+    assert trees is not None
+    expected, _ = shapley_values(trees, preprocess.transform(x), preprocess.transform(rows))
+    explanation = explain(pipeline, x[INPUTS], rows[INPUTS], seed=0)
+    assert explanation.values == pytest.approx(expected, abs=30)
+    assert np.ptp(np.abs(expected).mean(axis=0)) > 300
+
+
+def test_a_column_of_a_linear_model_contributes_what_its_distance_from_the_mean_is_worth() -> None:
+    pipeline, x, rows = fit("LinearRegression"), make_rows(600, seed=1)[0][INPUTS], make_rows(12, seed=5)[0][INPUTS]
+    explanation = explain(pipeline, x, rows, seed=0)
+    for column in NUMERIC:
+        without = pipeline.predict(rows.assign(**{column: x[column].mean()}))
+        assert explanation.values[:, explanation.columns.index(column)] == pytest.approx(pipeline.predict(rows) - without)
 
 
 @pytest.mark.parametrize("transform", ["none", "log1p", "log_ratio"])

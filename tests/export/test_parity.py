@@ -1,6 +1,7 @@
 """Every family exports, and the graph predicts what the pipeline predicts, on rows it was not made for too."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skl2onnx._supported_operators import sklearn_operator_name_map
 from skl2onnx.common._registration import _converter_pool, _shape_calculator_pool
-from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, NUMERIC, TRANSFORMS, fit, make_rows
+from tests.support.fitting import (
+    CANDIDATES,
+    CATEGORICAL,
+    DERIVED,
+    LINKED,
+    NUMERIC,
+    SHARES,
+    TRANSFORMS,
+    WITH_TREES,
+    fit,
+    make_rows,
+)
 
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity, run_onnx
 from tabtrail.modeling.benchmark import regressor_of
 from tabtrail.modeling.estimators import Blend, FormulaRegressor
 from tabtrail.modeling.families import read_trees
+from tabtrail.modeling.preprocess import build_preprocessor
 from tabtrail.modeling.proof import Parity
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def prove(graph: bytes, model: Any, x: pd.DataFrame, scale: float, tolerance: float = 1e-5) -> Parity:
@@ -38,6 +53,46 @@ def test_derived_columns_encoders_and_target_transforms_are_in_the_graph(name: s
     x.loc[3::7, "a"] = x.loc[3::7, "b"]
     x.loc[4::7, ["code", "c"]] = "never seen"
     assert prove(graph, model, x, float(np.std(y))).passed
+
+
+@pytest.mark.parametrize("name", [*LINKED, *SHARES])
+def test_the_link_of_an_objective_is_in_the_graph(name: str) -> None:
+    model = fit(name, DERIVED)
+    x, y = make_rows(1500, seed=2)
+    x.loc[::5, "code"] = "never seen"
+    scale = float(np.std(y / y.max() if name in SHARES else y))
+    assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, scale).passed
+
+
+def test_a_blend_of_models_with_native_categories_and_others_is_one_graph() -> None:
+    names = ("XGBoost_native", "LinearRegression", "CatBoost", "XGBoost_gamma", "RandomForest_shallow", "MeanBaseline")
+    model = Blend(names, (0.25, 0.25, 0.125, 0.125, 0.125, 0.125), tuple(fit(name, DERIVED) for name in names))
+    x, y = make_rows(1000, seed=2)
+    assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y))).passed
+
+
+@pytest.mark.parametrize("name", [name for name in CANDIDATES if name.endswith("_native")])
+def test_a_wrong_set_of_categories_is_found_out(name: str) -> None:
+    model = fit(name)
+    proto = onnx.load_from_string(export_onnx(model, NUMERIC, CATEGORICAL, "m"))
+    (codes,) = (each for node in proto.graph.node for each in node.attribute if each.name == "membership_values")
+    values = onnx.numpy_helper.to_array(codes.t)
+    codes.t.CopyFrom(onnx.numpy_helper.from_array(np.where(np.isnan(values), values, (values + 1) % 4), codes.t.name))
+    x, y = make_rows(300, seed=2)
+    assert not prove(proto.SerializeToString(), model, x, float(np.std(y))).passed
+
+
+def test_rare_and_unseen_texts_share_a_native_category_where_there_are_rare_ones() -> None:
+    recipe = replace(DERIVED, max_categories=5)
+    x, y = make_rows(600, seed=1)
+    codes = build_preprocessor(recipe, scaled=False, native=True).fit(x, y).named_transformers_["native"]
+    seen = codes.transform(
+        pd.DataFrame({"c": ["red", "never seen"], "code": [codes.categories_[1][0], "never seen"]}, dtype=object)
+    )
+    assert np.isnan(seen[1, 0])
+    assert seen[1, 1] == 4
+    assert sorted(set(codes.encodings_[1])) == [0, 1, 2, 3, 4]
+    assert np.sum(codes.encodings_[1] == 4) == len(codes.categories_[1]) - 4
 
 
 def test_a_blend_is_one_graph() -> None:
@@ -76,7 +131,7 @@ def test_the_proof_says_what_was_tried(exported: tuple[Any, bytes]) -> None:
     assert Parity.from_dict(parity.to_dict()) == parity
 
 
-@pytest.mark.parametrize("name", [name for name in CANDIDATES if name not in ("MeanBaseline", "LinearRegression")])
+@pytest.mark.parametrize("name", [name for name in WITH_TREES if name in CANDIDATES])
 def test_thresholds_on_raw_and_derived_columns_are_tried(name: str) -> None:
     model = fit(name, DERIVED)
     x, y = make_rows(600, seed=2)
@@ -112,7 +167,7 @@ def test_a_graph_whose_thresholds_are_off_by_one_float32_is_found_out() -> None:
     assert "beside a threshold" in parity.complaint
 
 
-@pytest.mark.parametrize("name", [name for name in CANDIDATES if name not in ("MeanBaseline", "LinearRegression")])
+@pytest.mark.parametrize("name", [name for name in WITH_TREES if name in CANDIDATES])
 def test_it_equals_python_beside_every_threshold(name: str) -> None:
     """A float32 step to either side of a threshold takes the branch that the library takes."""
     pipeline = fit(name)

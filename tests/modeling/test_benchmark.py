@@ -64,12 +64,27 @@ def test_early_stopping_chooses_fewer_rounds_inside_the_training_rows(project: P
         "candidates={XGBoost: {n_estimators: 400, learning_rate: 0.3, early_stopping_rounds: 10},"
         " LightGBM: {n_estimators: 400, learning_rate: 0.3, early_stopping_rounds: 10},"
         " CatBoost: {iterations: 400, learning_rate: 0.3, early_stopping_rounds: 10},"
-        " GradientBoosting: {n_estimators: 400, learning_rate: 0.3, early_stopping_rounds: 10}}"
+        " GradientBoosting: {n_estimators: 400, learning_rate: 0.3, early_stopping_rounds: 10},"
+        " HistGradientBoosting: {max_iter: 400, learning_rate: 0.3, early_stopping_rounds: 10}}"
     )
     benchmark = run_benchmark(project.config(candidates), table)
     chosen = {r.candidate.family: r.final.iterations for r in benchmark.results if r.candidate.early_stopping_rounds}
+    assert len(chosen) == 5
+    assert all(rounds is not None and 1 <= rounds < 400 for rounds in chosen.values())
+
+
+def test_early_stopping_watches_native_categories_too(project: Project) -> None:
+    common = "learning_rate: 0.3, early_stopping_rounds: 10, categories: native"
+    candidates = (
+        f"candidates={{XGBoost: {{n_estimators: 400, {common}}}, LightGBM: {{n_estimators: 400, {common}}},"
+        f" CatBoost: {{n_estimators: 400, {common}}}, HistGradientBoosting: {{max_iter: 400, {common}}}}}"
+    )
+    overrides = (candidates, "split.folds=2")
+    results = run_benchmark(project.config(*overrides), table_of(project, *overrides)).results
+    chosen = {r.candidate.family: r.final.iterations for r in results if r.candidate.native}
     assert len(chosen) == 4
     assert all(rounds is not None and 1 <= rounds < 400 for rounds in chosen.values())
+    assert all(r.final.scores.rmse < 1500 for r in results if r.candidate.native)
 
 
 def test_strata_are_scored_apart(trained: Trained) -> None:
@@ -92,6 +107,23 @@ def test_strata_are_scored_apart(trained: Trained) -> None:
         ),
         ("{RandomForest: {early_stopping_rounds: 5}}", r"RandomForest has no rounds to stop"),
         ("{XGBoost: {early_stopping_rounds: 0}}", r"write a whole number of rounds, 1 or more"),
+        ("{XGBoost: {n_jobs: 2}}", r"candidates.XGBoost.n_jobs: tabtrail sets this parameter itself"),
+        (
+            "{RandomForest: {categories: native}}",
+            r"RandomForest does not split on categories by itself; HistG.*, XGBoost, L.* do",
+        ),
+        ("{LightGBM: {categories: natve}}", r"candidates.LightGBM.categories: write one_hot or native"),
+        ("{CatBoost: {categories: native, max_ctr_complexity: 2}}", r"only max_ctr_complexity 1 can be exported"),
+        ("{LightGBM: {objective: tweedy}}", r"objective: only regression, .* can be exported to ONNX; did you mean 'tweedie'\?"),
+        ("{LightGBM: {objective: binary}}", r"candidates.LightGBM.objective: only .* can be exported"),
+        ("{XGBoost: {objective: 'rank:pairwise'}}", r"candidates.XGBoost.objective: only .* can be exported"),
+        ("{CatBoost: {loss_function: LogLinQuantile}}", r"candidates.CatBoost.loss_function: only .* can be exported"),
+        ("{CatBoost: {objective: MultiRMSE}}", r"candidates.CatBoost.objective: only .* can be exported"),
+        ("{HistGradientBoosting: {loss: nope}}", r"candidates.HistGradientBoosting.loss: only .* can be exported"),
+        (
+            "{XGBoost: {objective: 'reg:gamma', target_transform: log1p}}",
+            r"XGBoost.target_transform: reg:gamma has a link of its own and learns the target as it is; leave",
+        ),
     ],
 )
 def test_a_candidate_that_cannot_be_built_is_a_config_error(project: Project, candidates: str, message: str) -> None:
@@ -105,7 +137,7 @@ def test_a_candidate_that_cannot_be_built_is_a_config_error(project: Project, ca
         ("{RandomForest: {max_depth: -5}}", r"RandomForest cannot be fitted: The 'max_depth' parameter"),
         ("{CatBoost: {depth: 50}}", r"CatBoost cannot be fitted: .*depth"),
         ("{LightGBM: {num_leaves: 1}}", r"LightGBM cannot be fitted: .*num_leaves"),
-        ("{XGBoost: {objective: nope}}", r"XGBoost cannot be fitted: .*objective"),
+        ("{XGBoost: {max_depth: -5}}", r"XGBoost cannot be fitted: .*max_depth"),
     ],
 )
 def test_a_parameter_value_that_no_model_takes_is_one_line(project: Project, candidates: str, message: str) -> None:

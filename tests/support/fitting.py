@@ -51,17 +51,48 @@ DERIVED = Recipe(
 TRANSFORMS = {"none": None, "log1p": None, "ratio": "product", "log_ratio": "product"}
 
 
+NATIVE = {"categories": "native"}
+
+
 CANDIDATES = {
     "MeanBaseline": {},
     "LinearRegression": {},
     "RandomForest_full": {"n_estimators": 10},
     "RandomForest_shallow": {"n_estimators": 10, "max_depth": 4},
+    "ExtraTrees": {"n_estimators": 10, "max_depth": 6},
     "GradientBoosting_small": {"n_estimators": 40},
     "GradientBoosting_deep": {"n_estimators": 60, "max_depth": 5, "subsample": 0.8},
+    "HistGradientBoosting": {"max_iter": 40, "min_samples_leaf": 3},
     "XGBoost": {"n_estimators": 80, "learning_rate": 0.1},
     "LightGBM": {"n_estimators": 80, "min_child_samples": 3},
     "CatBoost": {"iterations": 80},
+    "HistGradientBoosting_native": {"max_iter": 40, "min_samples_leaf": 3, **NATIVE},
+    "XGBoost_native": {"n_estimators": 40, "learning_rate": 0.2, **NATIVE},
+    "LightGBM_native": {"n_estimators": 40, "min_child_samples": 3, **NATIVE},
+    "CatBoost_native": {"iterations": 40, **NATIVE},
+    "CatBoost_native_one_hot": {"iterations": 40, "one_hot_max_size": 200, **NATIVE},
 }
+
+
+# Objectives that learn the logarithm of the target, some with native categories.
+LINKED = {
+    "HistGradientBoosting_gamma": {"max_iter": 30, "loss": "gamma"},
+    "HistGradientBoosting_poisson": {"max_iter": 30, "loss": "poisson", **NATIVE},
+    "XGBoost_gamma": {"n_estimators": 30, "objective": "reg:gamma"},
+    "XGBoost_tweedie": {"n_estimators": 30, "objective": "reg:tweedie", "tweedie_variance_power": 1.3, **NATIVE},
+    "XGBoost_poisson": {"n_estimators": 30, "objective": "count:poisson", "base_score": 500.0},
+    "LightGBM_gamma": {"n_estimators": 30, "objective": "gamma", **NATIVE},
+    "LightGBM_tweedie": {"n_estimators": 30, "objective": "tweedie", "tweedie_variance_power": 1.7},
+    "LightGBM_poisson": {"n_estimators": 30, "objective": "poisson"},
+    "CatBoost_poisson": {"iterations": 30, "loss_function": "Poisson", "learning_rate": 0.001},
+    "CatBoost_tweedie": {"iterations": 30, "loss_function": "Tweedie:variance_power=1.5", **NATIVE},
+}
+# Objectives for a target from 0 to 1.
+SHARES = {
+    "XGBoost_logistic": {"n_estimators": 30, "objective": "reg:logistic"},
+    "LightGBM_cross_entropy": {"n_estimators": 30, "objective": "cross_entropy", **NATIVE},
+}
+WITH_TREES = [name for name in (*CANDIDATES, *LINKED) if name not in ("MeanBaseline", "LinearRegression")]
 
 
 def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
@@ -80,8 +111,10 @@ def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
     x, y = make_rows(600, seed=1)
-    candidate = Candidate(name, name.partition("_")[0], CANDIDATES[name], None, transform, TRANSFORMS[transform])
-    return build_model(candidate, recipe).fit(x, y)
+    written = {**CANDIDATES, **LINKED, **SHARES}[name]
+    params = {key: value for key, value in written.items() if key != "categories"}
+    candidate = Candidate(name, name.partition("_")[0], params, None, transform, TRANSFORMS[transform], written != params)
+    return build_model(candidate, recipe).fit(x, y / y.max() if name in SHARES else y)
 
 
 def pickle_of_a_moved_class(monkeypatch: pytest.MonkeyPatch, dump: Callable[[Any], bytes]) -> bytes:

@@ -17,10 +17,11 @@ from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 from tabtrail.contract.expressions import compute
 from tabtrail.export.steps import Step
 from tabtrail.export.symbols import Symbol, Symbols
-from tabtrail.export.tree_nodes import write_trees
 from tabtrail.modeling.families import family_of
-from tabtrail.modeling.preprocess import DerivedFeatures, FrequencyEncoder
+from tabtrail.modeling.preprocess import CategoryCodes, DerivedFeatures, FrequencyEncoder, one_hot_positions
 from tabtrail.modeling.trees import Trees
+
+WriteTrees = Callable[[Step, Trees], None]
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,16 @@ class Converter:
         self.write(Step(scope, operator, container))
 
 
-def own_converters(regressor: Any) -> tuple[dict[type, Callable[..., None]], dict[type, Callable[..., None]]]:
-    """Return what `convert_sklearn` takes as conversion functions and shape calculators for a fitted pipeline."""
+def own_converters(regressor: Any, write: WriteTrees) -> tuple[dict[type, Callable[..., None]], dict[type, Callable[..., None]]]:
+    """Return what `convert_sklearn` takes as conversion functions and shape calculators for the pipeline of a fitted regressor.
+
+    `write` writes the trees of a regressor that has some.
+    """
     own = dict(_STEPS)
     family = family_of(regressor)
     if family is not None and (read := family.read_trees) is not None:
-        own[type(regressor)] = Converter(lambda model: 1, lambda step: _write_trees(step, read))
+        own[type(regressor)] = Converter(lambda model: 1, lambda step: write(step, read(step.fitted)))
     return {kind: each.convert for kind, each in own.items()}, {kind: each.shape for kind, each in own.items()}
-
-
-def _write_trees(step: Step, read: Callable[[Any], Trees]) -> None:
-    write_trees(step, read(step.fitted))
 
 
 def _write_imputer(step: Step) -> None:
@@ -82,20 +82,26 @@ def _write_one_hot(step: Step) -> None:
     parts = []
     fitted = step.fitted
     for name, texts, rare in zip(step.columns(), fitted.categories_, fitted.infrequent_categories_, strict=True):
-        apart = set() if rare is None else set(rare)
-        columns = {text: index for index, text in enumerate(text for text in texts if text not in apart)}
-        last = len(columns) if apart else -1
-        position = step.position(name, {text: columns.get(text, last) for text in texts}, last)
-        every = step.constant(np.arange(len(columns) + bool(apart), dtype=np.int64)[None, :])
+        positions, unknown = one_hot_positions(texts, rare)
+        position = step.position(name, positions, unknown)
+        every = step.constant(np.arange(max(positions.values()) + 1, dtype=np.int64)[None, :])
         parts.append(step.cast(step.emit("Equal", [position, every]), onnx.TensorProto.DOUBLE))
     step.emit("Concat", parts, step.output, axis=1)
 
 
+def _write_codes(step: Step) -> None:
+    _write_numbers(step, step.fitted.unknown_)
+
+
 def _write_encoder(step: Step) -> None:
+    _write_numbers(step, [float(getattr(step.fitted, "target_mean_", 0.0))] * len(step.fitted.categories_))
+
+
+def _write_numbers(step: Step, unknown_numbers: list[float]) -> None:
     """A text becomes its position among the known ones, the position its number; unknown texts have the last position."""
-    unknown = float(getattr(step.fitted, "target_mean_", 0.0))
     columns = []
-    for name, texts, numbers in zip(step.columns(), step.fitted.categories_, step.fitted.encodings_, strict=True):
+    tables = zip(step.columns(), step.fitted.categories_, step.fitted.encodings_, unknown_numbers, strict=True)
+    for name, texts, numbers, unknown in tables:
         position = step.position(name, {text: index for index, text in enumerate(texts)}, len(texts))
         columns.append(step.emit("Gather", [step.constant(np.array([*numbers, unknown], dtype=np.float64)), position]))
     step.emit("Concat", columns, step.output, axis=1)
@@ -105,6 +111,7 @@ _STEPS: dict[type, Converter] = {
     SimpleImputer: Converter(lambda step: len(step.statistics_), _write_imputer),
     DummyRegressor: Converter(lambda step: 1, _write_mean),
     DerivedFeatures: Converter(lambda step: len(step.names), _write_derived),
+    CategoryCodes: Converter(lambda step: len(step.categories_), _write_codes),
     FrequencyEncoder: Converter(lambda step: len(step.categories_), _write_encoder),
     TargetEncoder: Converter(lambda step: len(step.categories_), _write_encoder),
     OneHotEncoder: Converter(lambda step: len(step.get_feature_names_out()), _write_one_hot),

@@ -15,19 +15,24 @@ from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import Node, columns_of, compute
-from tabtrail.export.converters import own_converters
+from tabtrail.export.converters import WriteTrees, own_converters
+from tabtrail.export.steps import ML
 from tabtrail.export.symbols import Symbol, Symbols
-from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor
+from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
+from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, pipelines_of
+from tabtrail.modeling.preprocess import splits_on_categories
 
 OUTPUT = "prediction"
 # onnx 1.23 writes IR 14 and opset 28 by default; onnxruntime 1.31 reads at most IR 13 and opset 26.
 _IR_VERSION = 10
-_OPSET = {"": 21, "ai.onnx.ml": 3}
+_OPSET = {"": 21, ML: 3}
+_ML_WITH_CATEGORIES = 5
 
 
 def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: str) -> bytes:
     """Return the ONNX model of a fitted model: one [N, 1] input a raw column, one [N, 1] double output `prediction`."""
-    builder = _Builder(tuple(numbers), tuple(texts))
+    categories = any(splits_on_categories(pipeline.named_steps["preprocess"]) for pipeline in pipelines_of(model))
+    builder = _Builder(tuple(numbers), tuple(texts), write_trees_with_categories if categories else write_trees)
     result = _add(builder, model)
     builder.emit("Identity", [result.name], OUTPUT)
     kinds = [*((column, onnx.TensorProto.DOUBLE) for column in numbers), *((column, onnx.TensorProto.STRING) for column in texts)]
@@ -38,7 +43,8 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
         [onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.DOUBLE, [None, 1])],
         builder.initializers,
     )
-    opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in _OPSET.items()]
+    versions = {**_OPSET, ML: _ML_WITH_CATEGORIES} if categories else _OPSET
+    opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in versions.items()]
     proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="tabtrail")
     onnx.checker.check_model(proto)
     return bytes(proto.SerializeToString())
@@ -73,7 +79,7 @@ def _formula(builder: "_Builder", formula: Node) -> Symbol:
 
 
 def _add_pipeline(builder: "_Builder", pipeline: Pipeline) -> Symbol:
-    conversions, shapes = own_converters(pipeline.named_steps["model"])
+    conversions, shapes = own_converters(pipeline.named_steps["model"], builder.write_trees)
     inputs = [(column, DoubleTensorType([None, 1])) for column in builder.numbers]
     inputs += [(column, StringTensorType([None, 1])) for column in builder.texts]
     final = [(OUTPUT, DoubleTensorType([None, 1]))]
@@ -92,8 +98,8 @@ def _add_pipeline(builder: "_Builder", pipeline: Pipeline) -> Symbol:
 class _Builder:
     """The nodes and constants of one graph, each under a name that no column has."""
 
-    def __init__(self, numbers: tuple[str, ...], texts: tuple[str, ...]) -> None:
-        self.numbers, self.texts = numbers, texts
+    def __init__(self, numbers: tuple[str, ...], texts: tuple[str, ...], write_trees: WriteTrees) -> None:
+        self.numbers, self.texts, self.write_trees = numbers, texts, write_trees
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._models = 0

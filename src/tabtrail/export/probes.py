@@ -10,11 +10,11 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import Node, columns_of
-from tabtrail.modeling.estimators import Blend, TransformedRegressor
+from tabtrail.modeling.estimators import pipelines_of
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import DerivedFeatures, derive, source_columns
-from tabtrail.modeling.trees import LEAF
+from tabtrail.modeling.trees import LEAF, MEMBER
 
 _BASE_ROWS = 20
 _MOST_THRESHOLDS = 1_000
@@ -85,24 +85,13 @@ def threshold_neighbours(model: Any, x: pd.DataFrame, seed: int) -> tuple[Probes
 
 
 def within_float32(model: Any, x: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell which rows [rows] the Python model takes: those whose features are all float32 numbers."""
+    """Tell which rows [rows] the Python model takes: those whose features are float32 numbers, or NaN (an unseen text)."""
     fits = np.ones(len(x), dtype=bool)
     for pipeline in pipelines_of(model):
         with np.errstate(all="ignore"):
             matrix = np.asarray(pipeline.named_steps["preprocess"].transform(x), dtype=np.float64)
-        fits &= (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)
+        fits &= ~(np.abs(matrix) > np.finfo(np.float32).max).any(axis=1)
     return fits
-
-
-def pipelines_of(model: Any) -> Iterator[Pipeline]:
-    """Yield the pipelines that a model is made of."""
-    if isinstance(model, Blend):
-        for each in model.models:
-            yield from pipelines_of(each)
-    elif isinstance(model, TransformedRegressor):
-        yield model.pipeline
-    elif isinstance(model, Pipeline):
-        yield model
 
 
 def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
@@ -115,7 +104,7 @@ def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
     numbers |= set(_derived(pipeline))
     names = source_columns(preprocessor)
     for mode, feature, threshold in zip(trees.modes, trees.feature, trees.threshold, strict=True):
-        if mode != LEAF and names[feature] in numbers:
+        if mode not in (LEAF, MEMBER) and names[feature] in numbers:
             yield names[feature], threshold
 
 

@@ -27,6 +27,10 @@ _SINCE = {
     "IsNaN": 20,
     "LabelEncoder": 2,
     "TreeEnsembleRegressor": 3,
+    "TreeEnsemble": 3,  # of version 5, which skl2onnx does not know
+    "CumSum": 14,
+    "Exp": 13,
+    "Sigmoid": 13,
 }
 
 

@@ -22,7 +22,7 @@ from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, average, choose_weights
 from tabtrail.modeling.families import FAMILIES, Sample, family_of, model_libraries
 from tabtrail.modeling.metrics import Array, Scores, rounded, score, score_strata
-from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor
+from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, native_layout
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.split import Fold, Mask, Split, hold_out
 from tabtrail.modeling.table import Examples, Table, split_table
@@ -292,8 +292,9 @@ def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
     """Return the unfitted model of a candidate, from raw columns to the target."""
     if candidate.family == FORMULA:
         return FormulaRegressor(recipe.formulas)
-    preprocessor = build_preprocessor(recipe, scaled=FAMILIES[candidate.family].scaled)
-    pipeline = build_pipeline(preprocessor, candidate.build(recipe.seed, **changed))
+    preprocessor = build_preprocessor(recipe, scaled=FAMILIES[candidate.family].scaled, native=candidate.native)
+    layout = native_layout(recipe) if candidate.native else None
+    pipeline = build_pipeline(preprocessor, candidate.build(recipe.seed, layout, **changed))
     if candidate.transform == "none":
         return pipeline
     name = candidate.reference

@@ -8,21 +8,25 @@ from typing import Any
 from tabtrail.config.model import parse_transform
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest
-from tabtrail.modeling.families import FAMILIES, Family, Params
+from tabtrail.modeling.families import FAMILIES, Family, Layout, Params
 
 BASELINE = "MeanBaseline"
 FORMULA = "FormulaBaseline"
 BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
 _TRANSFORM = "target_transform"
+_CATEGORIES = "categories"
 _ROUNDS = "rounds"
 _BLEND_ROUNDS = 25
+_ANY = Layout(2, (1,))
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A named model of the benchmark: its family, its parameters, the patience of early stopping (None: no stopping), and what
     it learns: the target (`none`), `log1p` of it, or its `ratio` or `log_ratio` to the column `reference`.
+
+    `native`: the categories enter as such, for the library to split on, instead of as one 0/1 column for each text.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Candidate:
     early_stopping_rounds: int | None = None
     transform: str = "none"
     reference: str | None = None
+    native: bool = False
 
     @property
     def transform_text(self) -> str:
@@ -47,9 +52,11 @@ class Candidate:
         """What is raised for parameters that do not go with the rows."""
         return (ValueError, *(FAMILIES[self.family].errors if self.family in FAMILIES else ()))
 
-    def build(self, seed: int, **changed: Parameter) -> Any:
-        """Return the unfitted regressor, one-threaded."""
-        return FAMILIES[self.family].build({**self.params, **changed}, seed)
+    def build(self, seed: int, layout: Layout | None = None, **changed: Parameter) -> Any:
+        """Return the unfitted regressor, one-threaded; one that splits on the categories of a matrix of this layout if any."""
+        family = FAMILIES[self.family]
+        regressor = family.build({**self.params, **changed}, seed)
+        return family.with_categories(regressor, layout) if family.with_categories and layout else regressor
 
 
 def family_name(candidate: str) -> str:
@@ -86,7 +93,8 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
         names = family_names()
         yield (), f"unknown model family '{family_name(name)}'{nearest(family_name(name), names)} (known: {', '.join(names)})"
     else:
-        problems = [*_stopping_problems(family, params), *_parameter_problems(family, _own(params))]
+        checks = (_stopping_problems, _category_problems, _parameter_problems, _objective_problems)
+        problems = [problem for check in checks for problem in check(family, params)]
         yield from problems
         if not problems:
             yield from _build_problems(_candidate(name, params))
@@ -97,12 +105,13 @@ def _candidate(name: str, params: Params) -> Candidate:
         return Candidate(name, BLEND, {_ROUNDS: params.get(_ROUNDS, _BLEND_ROUNDS)})
     transform, reference = parse_transform(params.get(_TRANSFORM, "none"))
     patience: Any = params.get(_STOPPING)
-    return Candidate(name, family_name(name), _own(params), patience, transform, reference)
+    native = params.get(_CATEGORIES) == "native"
+    return Candidate(name, family_name(name), _own(params), patience, transform, reference, native)
 
 
 def _own(params: Params) -> Params:
     """Return what a candidate's family is given."""
-    return {key: value for key, value in params.items() if key not in (_STOPPING, _TRANSFORM)}
+    return {key: value for key, value in params.items() if key not in (_STOPPING, _TRANSFORM, _CATEGORIES)}
 
 
 def _blend_problems(params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -123,19 +132,41 @@ def _stopping_problems(family: Family, params: Params) -> Iterator[tuple[tuple[s
         yield (_STOPPING,), f"{family.name} has no rounds to stop"
 
 
-def _parameter_problems(family: Family, own: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+def _category_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    given = params.get(_CATEGORIES, "one_hot")
+    if given not in ("one_hot", "native"):
+        yield (_CATEGORIES,), "write one_hot or native"
+    elif given == "native" and family.with_categories is None:
+        able = ", ".join(each.name for each in FAMILIES.values() if each.with_categories is not None)
+        yield (_CATEGORIES,), f"{family.name} does not split on categories by itself; {able} do"
+
+
+def _parameter_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
     known = parameter_names(family)
-    for key, value in own.items():
+    for key, value in _own(params).items():
         exportable = family.exportable.get(key)
-        if key not in known:
+        if key in family.fixed:
+            yield (key,), "tabtrail sets this parameter itself"
+        elif key not in known:
             yield (key,), f"{family.name} has no such parameter{nearest(key, known)}"
         elif exportable is not None and value not in exportable:
             yield (key,), f"only {' or '.join(map(str, exportable))} can be exported to ONNX"
 
 
+def _objective_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    objectives = family.objectives
+    if objectives is None:
+        return
+    (key, name), link = objectives.given(params), objectives.link(params)
+    if link is None:
+        yield (key,), f"only {', '.join(objectives.links)} can be exported to ONNX{nearest(name, list(objectives.links))}"
+    elif link != "identity" and params.get(_TRANSFORM, "none") != "none":
+        yield (_TRANSFORM,), f"{name} has a link of its own and learns the target as it is; leave {_TRANSFORM} out"
+
+
 def _build_problems(candidate: Candidate) -> Iterator[tuple[tuple[str, ...], str]]:
     try:
-        candidate.build(seed=0)
+        candidate.build(seed=0, layout=_ANY if candidate.native else None)
     except (TypeError, ValueError) as error:
         yield (), str(error)
 
@@ -147,5 +178,5 @@ def _is_count(value: object) -> bool:
 def parameter_names(family: Family) -> list[str]:
     """Return the parameters of a family that a config may set: all but those that we set ourselves."""
     model = family.build({}, 0)
-    names = set(inspect.signature(type(model).__init__).parameters) | set(model.get_params())
+    names = {*inspect.signature(type(model).__init__).parameters, *model.get_params(), *family.more}
     return sorted(names - set(family.fixed) - {"self", "kwargs"})

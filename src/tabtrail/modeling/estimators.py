@@ -1,6 +1,6 @@
 """Estimators around a pipeline: a transformed target, a formula as a baseline, a weighted average of models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,17 @@ class Blend(RegressorMixin, BaseEstimator):
     def predict(self, x: pd.DataFrame) -> Array:
         """Return the weighted average of the models' predictions."""
         return average([np.asarray(model.predict(x), dtype=np.float64).ravel() for model in self.models], self.weights)
+
+
+def pipelines_of(model: Any) -> Iterator[Pipeline]:
+    """Yield the pipelines that a model is made of."""
+    if isinstance(model, Blend):
+        for each in model.models:
+            yield from pipelines_of(each)
+    elif isinstance(model, TransformedRegressor):
+        yield model.pipeline
+    elif isinstance(model, Pipeline):
+        yield model
 
 
 def average(predictions: list[Array], weights: tuple[float, ...]) -> Array:

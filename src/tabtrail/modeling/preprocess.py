@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import Node, columns_of, compute, operate
+from tabtrail.modeling.families import Layout
 from tabtrail.modeling.metrics import Array
 
 
@@ -58,11 +59,12 @@ def feature_frame(data: pl.DataFrame, numbers: Sequence[str], texts: Sequence[st
     return pd.DataFrame(columns)
 
 
-def build_preprocessor(recipe: Recipe, *, scaled: bool) -> ColumnTransformer:
+def build_preprocessor(recipe: Recipe, *, scaled: bool, native: bool = False) -> ColumnTransformer:
     """Return the unfitted column transformer, from raw columns to a dense float64 matrix.
 
     Missing numbers become the training median; a category is one 0/1 column for each text seen in training and all zeros for
-    an unseen one. Dense on purpose: XGBoost reads the zeros of a sparse matrix as missing, its exported graph does not.
+    an unseen one, or, where the model takes categories as they are (`native`), one column of codes and NaN for an unseen text.
+    Dense on purpose: XGBoost reads the zeros of a sparse matrix as missing, its exported graph does not.
     """
     one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False, max_categories=recipe.max_categories)
     cross_fitting = KFold(5, shuffle=True, random_state=recipe.seed)
@@ -72,11 +74,19 @@ def build_preprocessor(recipe: Recipe, *, scaled: bool) -> ColumnTransformer:
     parts = [
         ("numeric", _numbers(None, scaled=scaled), list(recipe.numeric)),
         ("derived", _numbers(derived, scaled=scaled), sources),
-        ("categorical", one_hot, list(recipe.one_hot)),
+        ("native", CategoryCodes(recipe.max_categories), list(recipe.one_hot) if native else []),
+        ("categorical", one_hot, [] if native else list(recipe.one_hot)),
         ("frequency", make_pipeline(FrequencyEncoder(), *_scaler(scaled)), list(recipe.frequency)),
         ("target", make_pipeline(mean_target, *_scaler(scaled)), list(recipe.target)),
     ]
     return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0, verbose_feature_names_out=False)
+
+
+def native_layout(recipe: Recipe) -> Layout | None:
+    """Return which columns of the matrix hold codes where `build_preprocessor` makes them; None where there are no categories."""
+    before = len(recipe.numeric) + len(recipe.formulas)
+    codes = tuple(range(before, before + len(recipe.one_hot)))
+    return Layout(before + len(codes) + len(recipe.frequency) + len(recipe.target), codes) if codes else None
 
 
 def _numbers(before: Any, *, scaled: bool) -> Pipeline:
@@ -91,6 +101,11 @@ def _scaler(scaled: bool) -> list[StandardScaler]:
 def build_pipeline(preprocessor: ColumnTransformer, regressor: Any) -> Pipeline:
     """Return the pipeline of two steps, `preprocess` and `model`."""
     return Pipeline([("preprocess", preprocessor), ("model", regressor)])
+
+
+def splits_on_categories(preprocessor: ColumnTransformer) -> bool:
+    """Tell whether the columns of a fitted transformer's output include codes of categories."""
+    return any(isinstance(transformer, CategoryCodes) for _, transformer, _ in preprocessor.transformers_)
 
 
 def source_columns(preprocessor: ColumnTransformer) -> list[str]:
@@ -162,6 +177,45 @@ class DerivedFeatures(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002 - scikit-learn's signature
         """Return the names of the derived columns."""
         return np.asarray(self.names, dtype=object)
+
+
+class CategoryCodes(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """The code of each text, 0 and up in the order of the one-hot columns it would have: rare texts share the last.
+
+    A text that is not among those of the training rows is rare where there are rare ones, else NaN.
+    """
+
+    def __init__(self, max_categories: int) -> None:
+        self.max_categories = max_categories
+
+    def fit(self, x: pd.DataFrame, y: Any = None) -> "CategoryCodes":  # noqa: ARG002 - scikit-learn's signature
+        """Learn the texts of each column."""
+        self.feature_names_in_ = np.asarray(x.columns, dtype=object)
+        self.n_features_in_ = x.shape[1]
+        encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=self.max_categories).fit(x)
+        self.categories_ = encoder.categories_
+        found = [one_hot_positions(*each) for each in zip(encoder.categories_, encoder.infrequent_categories_, strict=True)]
+        self.encodings_ = [np.array(list(positions.values()), dtype=np.float64) for positions, _ in found]
+        self.unknown_ = [np.nan if unknown < 0 else float(unknown) for _, unknown in found]
+        return self
+
+    def transform(self, x: pd.DataFrame) -> Array:
+        """Return the codes [rows, columns]."""
+        check_is_fitted(self)
+        tables = [dict(zip(texts, codes, strict=True)) for texts, codes in zip(self.categories_, self.encodings_, strict=True)]
+        columns = zip(x.columns, tables, self.unknown_, strict=True)
+        return np.column_stack([[table.get(text, unknown) for text in x[name]] for name, table, unknown in columns])
+
+
+def one_hot_positions(texts: Any, rare: Any) -> tuple[dict[str, int], int]:
+    """Return the one-hot column of each text of a category, and that of unknown texts (-1: none).
+
+    `texts` and `rare` (or None) are `categories_` and `infrequent_categories_` of a fitted `OneHotEncoder`.
+    """
+    apart = set() if rare is None else set(rare)
+    columns = {text: index for index, text in enumerate(text for text in texts if text not in apart)}
+    last = len(columns) if apart else -1
+    return {text: columns.get(text, last) for text in texts}, last
 
 
 class FrequencyEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

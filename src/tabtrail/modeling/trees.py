@@ -1,51 +1,65 @@
 """Fitted tree ensembles of every library as one plain form, exact to the bit.
 
-Each library compares in its own way: scikit-learn's forests, XGBoost and CatBoost cast inputs to float32 first, LightGBM
-compares doubles; XGBoost goes left below the threshold, scikit-learn and LightGBM at or below it, CatBoost right above it. The
-form keeps thresholds as doubles, so that a graph that casts and compares the same way takes the same branch in every row.
+Each library compares in its own way: scikit-learn's forests, XGBoost and CatBoost cast inputs to float32 first, LightGBM and
+histogram boosting compare doubles; XGBoost goes left below the threshold, scikit-learn and LightGBM at or below it, CatBoost
+right above it. The form keeps thresholds as doubles, so that a graph that casts and compares the same way takes the same branch
+in every row.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Mode = Literal["BRANCH_LEQ", "BRANCH_LT"]
+Link = Literal["identity", "exp", "sigmoid"]
+Place = tuple[int, int]  # tree, node
+Branches = tuple[int, int]  # true_id, false_id
 LEAF = "LEAF"
+MEMBER = "BRANCH_MEMBER"
 
 
 @dataclass
 class Trees:
-    """Trees as parallel lists, one entry a node; the sum of the leaves reached plus `base` is the prediction.
+    """Trees as parallel lists, one entry a node, the root of each tree first.
 
-    A node sends a row to `true_id` where `feature mode threshold` holds (`BRANCH_LEQ` or `BRANCH_LT`), else to `false_id`.
-    Leaves have the mode `LEAF` and their `value`. `missing_true` says where NaN goes. `float32_inputs`: the library casts.
+    A prediction is the sum of the leaves reached plus `base`, put through the inverse link: `identity`, `exp`, or `sigmoid`
+    (1 / (1 + e^-x)). A node sends a row to `true_id` where `feature mode threshold` holds (`BRANCH_LEQ` or `BRANCH_LT`), or
+    where the feature, a category's code, is one of `codes` (`BRANCH_MEMBER`); else to `false_id`. Leaves have the mode `LEAF`
+    and their `value`. `missing_true` says where NaN goes. `float32_inputs`: the library casts. `float32_sums`: it also adds in
+    float32, tree after tree and beginning with `base`, which matters where a link magnifies what is rounded.
     """
 
     mode: Mode
     float32_inputs: bool
     base: float = 0.0
+    link: Link = "identity"
+    float32_sums: bool = False
     tree: list[int] = field(default_factory=list)
     node: list[int] = field(default_factory=list)
     modes: list[str] = field(default_factory=list)
     feature: list[int] = field(default_factory=list)
     threshold: list[float] = field(default_factory=list)
+    codes: list[tuple[int, ...]] = field(default_factory=list)
     true_id: list[int] = field(default_factory=list)
     false_id: list[int] = field(default_factory=list)
     missing_true: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
 
-    def split(
-        self, tree: int, node: int, feature: int, threshold: float, true_id: int, false_id: int, *, missing_true: bool
-    ) -> None:
-        """Add an inner node."""
-        self._add(tree, node, self.mode, feature, threshold, true_id, false_id, int(missing_true), 0.0)
+    def split(self, at: Place, feature: int, threshold: float, to: Branches, *, missing_true: bool) -> None:
+        """Add an inner node on a number."""
+        self._add(*at, self.mode, feature, threshold, (), *to, int(missing_true), 0.0)
 
-    def leaf(self, tree: int, node: int, value: float) -> None:
+    def member(self, at: Place, feature: int, codes: Collection[int], to: Branches, *, missing_true: bool) -> None:
+        """Add an inner node on a category."""
+        self._add(*at, MEMBER, feature, 0.0, tuple(sorted(codes)), *to, int(missing_true), 0.0)
+
+    def leaf(self, at: Place, value: float) -> None:
         """Add a leaf."""
-        self._add(tree, node, LEAF, 0, 0.0, 0, 0, 0, value)
+        self._add(*at, LEAF, 0, 0.0, (), 0, 0, 0, value)
 
     def _add(self, *entry: Any) -> None:
         for name, item in zip(_ENTRY, entry, strict=True):
             getattr(self, name).append(item)
 
 
-_ENTRY = ("tree", "node", "modes", "feature", "threshold", "true_id", "false_id", "missing_true", "value")
+_ENTRY = ("tree", "node", "modes", "feature", "threshold", "codes", "true_id", "false_id", "missing_true", "value")

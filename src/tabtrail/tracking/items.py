@@ -65,6 +65,8 @@ def candidate_items(result: Result) -> RunItems:
         params["early_stopping_rounds"] = str(candidate.early_stopping_rounds)
     if result.final.iterations is not None:
         params["iterations_chosen"] = str(result.final.iterations)
+    if candidate.native:
+        params["categories"] = "native"
     if candidate.transform != "none":
         params["target_transform"] = candidate.transform_text
     metrics = [*_cv_metrics(result), *_prefixed("test", result.final), *_seconds(result)]

@@ -7,15 +7,16 @@ logged, pinned and compared between machines, what can be tuned, read, explained
 from typing import Any
 
 from tabtrail.modeling.families.catboost import CATBOOST
-from tabtrail.modeling.families.family import Family, Params, Sample
-from tabtrail.modeling.families.forests import RANDOM_FOREST
+from tabtrail.modeling.families.family import Family, Layout, Params, Sample
+from tabtrail.modeling.families.forests import EXTRA_TREES, RANDOM_FOREST
 from tabtrail.modeling.families.gradient_boosting import GRADIENT_BOOSTING
+from tabtrail.modeling.families.hist_gradient_boosting import HIST_GRADIENT_BOOSTING
 from tabtrail.modeling.families.lightgbm import LIGHTGBM
 from tabtrail.modeling.families.linear import LINEAR_REGRESSION, MEAN_BASELINE
 from tabtrail.modeling.families.xgboost import XGBOOST
 from tabtrail.modeling.trees import Trees
 
-__all__ = ["FAMILIES", "Family", "Params", "Sample", "family_of", "model_libraries", "read_trees"]
+__all__ = ["FAMILIES", "Family", "Layout", "Params", "Sample", "family_of", "model_libraries", "read_trees"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -23,7 +24,9 @@ FAMILIES: dict[str, Family] = {
         MEAN_BASELINE,
         LINEAR_REGRESSION,
         RANDOM_FOREST,
+        EXTRA_TREES,
         GRADIENT_BOOSTING,
+        HIST_GRADIENT_BOOSTING,
         XGBOOST,
         LIGHTGBM,
         CATBOOST,
@@ -33,7 +36,7 @@ FAMILIES: dict[str, Family] = {
 
 def family_of(regressor: Any) -> Family | None:
     """Return the family of a fitted regressor by its class, None where no family makes such."""
-    return next((family for family in FAMILIES.values() if type(regressor) is family.regressor), None)
+    return next((family for family in FAMILIES.values() if type(regressor) in family.regressors), None)
 
 
 def read_trees(regressor: Any) -> Trees | None:

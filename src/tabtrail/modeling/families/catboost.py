@@ -3,58 +3,136 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 from catboost import CatBoostError, CatBoostRegressor, Pool
+from sklearn.base import BaseEstimator, RegressorMixin
 
-from tabtrail.modeling.families.family import Contributions, Family, Params, Sample
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
+_IDENTITY = ("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh")
+_OBJECTIVES = Objectives(
+    parameters=("loss_function", "objective"),
+    default="RMSE",
+    links={**dict.fromkeys(_IDENTITY, "identity"), "Poisson": "exp", "Tweedie": "exp"},
+)
+_ROUNDS = ("n_estimators", "num_boost_round", "num_trees")
+_UNSEEN = -1
+
+
+class CatBoostOnCodes(RegressorMixin, BaseEstimator):
+    """A CatBoost regressor that takes some columns of a float64 matrix as categories.
+
+    CatBoost refuses categories that are floats. Codes become integers, and NaN, a text that training has not seen, a code of its
+    own. `categories` are the columns; `known_` counts the codes of each, `columns_` the columns.
+    """
+
+    def __init__(self, model: Any, categories: tuple[int, ...]) -> None:
+        self.model = model
+        self.categories = categories
+
+    def fit(self, x: Array, y: Array, sample_weight: Array | None = None, **watching: Any) -> Self:
+        """Fit on rows [rows, columns]."""
+        self.columns_ = x.shape[1]
+        self.known_ = tuple(int(np.nanmax(x[:, column])) + 1 for column in self.categories)
+        self.model.fit(self.pool(x, Sample(x, y, sample_weight)), **watching)
+        return self
+
+    def predict(self, x: Array) -> Array:
+        """Return predictions [rows]."""
+        return np.asarray(self.model.predict(self.pool(x)), dtype=np.float64)
+
+    def pool(self, x: Array, sample: Sample | None = None) -> Any:
+        """Return rows as CatBoost takes them, with targets and weights where there are any."""
+        columns = {column: x[:, column] for column in range(x.shape[1])}
+        codes = {column: np.nan_to_num(x[:, column], nan=_UNSEEN).astype(np.int64) for column in self.categories}
+        y, weights = (None, None) if sample is None else (sample.y, sample.weights)
+        return Pool(pd.DataFrame(columns | codes), y, cat_features=list(self.categories), weight=weights)
+
 
 def _build(params: Params, seed: int) -> Any:
-    return CatBoostRegressor(random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False, **params)
+    """CatBoost has several names for the number of rounds, and refuses two of them at once: early stopping sets the first."""
+    named = {"iterations" if key in _ROUNDS else key: value for key, value in params.items()}
+    return CatBoostRegressor(random_seed=seed, thread_count=1, verbose=False, allow_writing_files=False, **named)
+
+
+def _with_categories(model: Any, layout: Layout) -> Any:
+    """One-hot splits and target statistics of single columns; those of combined columns cannot be written as splits on one."""
+    if model.get_params().get("max_ctr_complexity", 1) != 1:
+        raise ValueError("only max_ctr_complexity 1 can be exported to ONNX with categories: native")
+    return CatBoostOnCodes(model.set_params(max_ctr_complexity=1), layout.categories)
+
+
+def _own(model: Any) -> Any:
+    """The regressor of the library."""
+    return model.model if isinstance(model, CatBoostOnCodes) else model
+
+
+def _pool(model: Any, matrix: Array) -> Any:
+    return model.pool(matrix) if isinstance(model, CatBoostOnCodes) else Pool(matrix)
 
 
 def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
-    watched_pool = Pool(watched.x, watched.y, weight=watched.weights)
-    model.fit(
-        fitted.x,
-        fitted.y,
-        sample_weight=fitted.weights,
-        eval_set=watched_pool,
-        early_stopping_rounds=patience,
-        use_best_model=True,
-    )
-    return int(model.tree_count_)
+    if isinstance(model, CatBoostOnCodes):
+        pool = model.pool(watched.x, watched)
+    else:
+        pool = Pool(watched.x, watched.y, weight=watched.weights)
+    stopping = {"eval_set": pool, "early_stopping_rounds": patience, "use_best_model": True}
+    model.fit(fitted.x, fitted.y, sample_weight=fitted.weights, **stopping)
+    return int(_own(model).tree_count_)
 
 
 def _read_trees(model: Any) -> Trees:
-    dump = _dumped(model)
+    dump, own = _dumped(_own(model)), _own(model)
     scale, bias = dump["scale_and_bias"]
-    trees = Trees("BRANCH_LEQ", float32_inputs=True, base=float(np.ravel(bias)[0]))
-    features = dump["features_info"]["float_features"]
-    column = {feature["feature_index"]: feature["flat_feature_index"] for feature in features}
-    nan_right = {feature["feature_index"] for feature in features if feature["nan_value_treatment"] == "AsTrue"}
+    trees = Trees("BRANCH_LEQ", float32_inputs=True, base=float(np.ravel(bias)[0]), link=_OBJECTIVES.link_of(own))
+    numbers = {feature["feature_index"]: feature for feature in dump["features_info"].get("float_features", [])}
+    depths = [len(tree["splits"] or []) for tree in dump["oblivious_trees"]]
+    members = _members(model, depths) if isinstance(model, CatBoostOnCodes) else {}
     for index, tree in enumerate(dump["oblivious_trees"]):
         splits = tree["splits"] or []
-        depth = len(splits)
-        inner = (1 << depth) - 1
+        inner = (1 << len(splits)) - 1
         for node in range(inner):
-            level = (node + 1).bit_length() - 1
-            split = splits[depth - 1 - level]
-            if split.get("split_type", "FloatFeature") != "FloatFeature":
-                raise TypeError("CatBoost's native categories cannot be exported")
-            feature = split["float_feature_index"]
-            border = float(np.float32(split["border"]))
-            trees.split(index, node, column[feature], border, 2 * node + 1, 2 * node + 2, missing_true=feature not in nan_right)
+            level = len(splits) - (node + 1).bit_length()  # the last split is the root's
+            split, at, to = splits[level], (index, node), (2 * node + 1, 2 * node + 2)
+            if split.get("split_type", "FloatFeature") == "FloatFeature":
+                feature = numbers[split["float_feature_index"]]
+                missing_left = feature["nan_value_treatment"] != "AsTrue"
+                border = float(np.float32(split["border"]))
+                trees.split(at, feature["flat_feature_index"], border, to, missing_true=missing_left)
+            else:
+                column, codes, unseen_left = members[index, level]
+                trees.member(at, column, codes, to, missing_true=unseen_left)
         for leaf, value in enumerate(tree["leaf_values"]):
-            trees.leaf(index, inner + leaf, value * scale)
+            trees.leaf((index, inner + leaf), value * scale)
     return trees
+
+
+def _members(model: CatBoostOnCodes, depths: list[int]) -> dict[tuple[int, int], tuple[int, list[int], bool]]:
+    """For each tree and split the category's column, the codes that go left, and whether an unseen one does.
+
+    The model is asked: rows that differ in one category alone reach leaves whose numbers differ in the bits of its splits. So
+    neither CatBoost's hashes nor its target statistics have to be computed again. A split that no code changes sends all rows
+    one way; any column stands for it.
+    """
+    found: dict[tuple[int, int], tuple[int, list[int], bool]] = {}
+    for column, known in zip(model.categories, model.known_, strict=True):
+        rows = np.zeros((known + 1, model.columns_))
+        rows[:, column] = [*range(known), np.nan]
+        leaves = np.asarray(model.model.calc_leaf_indexes(model.pool(rows)))
+        for tree, depth in enumerate(depths):
+            for split in range(depth):
+                left = (leaves[:, tree] >> split & 1) == 0
+                if left.any() != left.all() or (tree, split) not in found:
+                    found[tree, split] = (column, [int(code) for code in np.flatnonzero(left[:-1])], bool(left[-1]))
+    return found
 
 
 def _dumped(model: Any) -> Any:
@@ -65,15 +143,17 @@ def _dumped(model: Any) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature
-    """CatBoost's own TreeSHAP: the same numbers as the shap package's, without importing it."""
-    found = np.asarray(model.get_feature_importance(Pool(matrix), type="ShapValues"), dtype=np.float64)
+def _contributions(model: Any, matrix: Array, background: Array) -> Contributions | None:  # noqa: ARG001 - as families have it
+    """CatBoost's own TreeSHAP: the same numbers as the shap package's, without importing it. They add up before a link."""
+    if _OBJECTIVES.link_of(_own(model)) != "identity":
+        return None
+    found = np.asarray(_own(model).get_feature_importance(_pool(model, matrix), type="ShapValues"), dtype=np.float64)
     return found[:, :-1], float(found[0, -1])
 
 
 def _forget_time(model: Any) -> None:
     """Take out when the model was fitted and its random id: equal fits are then equal to the byte."""
-    metadata = model.get_metadata()
+    metadata = _own(model).get_metadata()
     metadata["train_finish_time"] = metadata["model_guid"] = ""
 
 
@@ -90,16 +170,18 @@ def _search(trial: "Trial") -> Params:
 
 CATBOOST = Family(
     name="CatBoost",
-    regressor=CatBoostRegressor,
+    regressors=(CatBoostRegressor, CatBoostOnCodes),
     build=_build,
     libraries=("catboost",),
-    fixed=("random_seed", "random_state", "thread_count", "verbose", "allow_writing_files"),
-    exportable={"grow_policy": ("SymmetricTree",)},
+    fixed=("random_seed", "random_state", "thread_count", "verbose", "allow_writing_files", "cat_features"),
+    with_categories=_with_categories,
     iterations="iterations",
     best_iterations=_best_iterations,
+    errors=(CatBoostError,),
+    make_canonical=_forget_time,
+    search=_search,
+    exportable={"grow_policy": ("SymmetricTree",)},
+    objectives=_OBJECTIVES,
     read_trees=_read_trees,
     contributions=_contributions,
-    make_canonical=_forget_time,
-    errors=(CatBoostError,),
-    search=_search,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabtrail.config.section import Parameter
 from tabtrail.modeling.metrics import Array
-from tabtrail.modeling.trees import Trees
+from tabtrail.modeling.trees import Link, Trees
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -24,6 +24,45 @@ class Sample:
     weights: Array | None = None
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Columns of the matrix that a regressor is fitted on: how many, and which hold the codes of categories (0, 1, …, or NaN)."""
+
+    columns: int
+    categories: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """Objectives of a library that can be exported, each with the inverse link from the sum of the leaves to the prediction.
+
+    `parameters` are the names under which the library takes one, `default` is what it does where none is given. A name may carry
+    parameters of its own after a colon (`Tweedie:variance_power=1.5`).
+    """
+
+    parameters: tuple[str, ...]
+    default: str
+    links: Mapping[str, Link]
+
+    def given(self, params: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the parameter that names the objective, and the objective."""
+        named = ((key, str(params[key])) for key in self.parameters if params.get(key) is not None)
+        return next(named, (self.parameters[0], self.default))
+
+    def link(self, params: Mapping[str, Any]) -> Link | None:
+        """Return the inverse link of a regressor with these parameters, None where the objective cannot be exported."""
+        _, name = self.given(params)
+        return self.links.get(name, self.links.get(name.partition(":")[0]))
+
+    def link_of(self, regressor: Any) -> Link:
+        """Return the inverse link of a fitted regressor. Raises `TypeError` where its objective cannot be exported."""
+        params = regressor.get_params()
+        link = self.link(params)
+        if link is None:
+            raise TypeError(f"the objective {self.given(params)[1]} cannot be exported")
+        return link
+
+
 def forget_nothing(regressor: Any) -> None:
     """Leave a fitted regressor as it is: equal fits pickle to equal bytes."""
 
@@ -32,32 +71,40 @@ def forget_nothing(regressor: Any) -> None:
 class Family:
     """A kind of model.
 
-    `build(params, seed)` makes an unfitted, one-threaded regressor of the class `regressor`; `fixed` are the parameters that it
-    sets itself, so that no config may. `libraries` are the distributions on PyPI that results depend on, alternatives included.
-    `exportable` lists, for parameters whose other values make models without plain trees, those that can be exported, the
-    library's default first. `scaled` says whether numeric columns are standardised (never before trees: it breaks the equality
-    of their exported graph), `slow` that a fit takes long enough to be started first.
+    Building. `build(params, seed)` makes an unfitted, one-threaded regressor of the first of the classes `regressors`. `fixed`
+    are the parameters that it sets itself, so that no config may; `more` are some that the class takes without naming them.
+    `with_categories(regressor, layout)` makes of it one that splits on categories by itself (None: the family cannot).
+    `scaled` says whether numeric columns are standardised, never before trees: it breaks the equality of their exported graph.
+    `libraries` are the distributions on PyPI that results depend on, alternatives included.
 
-    `iterations` names the parameter that counts boosting rounds, and `best_iterations(regressor, fitted, watched, patience)`
-    fits and returns how many rounds did best. `read_trees(regressor)` returns the trees of a fitted one. `contributions
-    (regressor, matrix, background)` returns Shapley values [rows, columns] and base value (units of the prediction), None where
-    the predictions have to be explained from outside. `make_canonical` takes out of a fitted regressor whatever would make
-    equal fits pickle to other bytes. `errors` are what fitting raises for parameters that do not go with the rows. `search`
-    suggests parameters to a trial of a search.
+    Fitting. `slow` fits are started first. `iterations` names the parameter that counts boosting rounds, and
+    `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best. `errors` are what fitting
+    raises for parameters that do not go with the rows. `make_canonical(regressor)` takes out of a fitted one what would make
+    equal fits pickle to other bytes. `search(trial)` suggests parameters.
+
+    Exporting. `exportable` lists, for parameters whose other values make models without plain trees, those that can be exported,
+    the library's default first; `objectives` are those of a library that has links. `read_trees(regressor)` returns the trees of
+    a fitted one (None: scikit-learn's own converter exports it).
+
+    Explaining. `contributions(regressor, matrix, background)` returns Shapley values [rows, columns] and base value, in units of
+    the prediction; None, of function or result, where the predictions have to be explained from outside.
     """
 
     name: str
-    regressor: type[Any]
+    regressors: tuple[type[Any], ...]
     build: Callable[[Params, int], Any]
     libraries: tuple[str, ...]
     fixed: tuple[str, ...] = ()
-    exportable: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+    with_categories: Callable[[Any, Layout], Any] | None = None
     scaled: bool = False
     slow: bool = False
     iterations: str | None = None
     best_iterations: Callable[[Any, Sample, Sample, int], int] | None = None
+    errors: tuple[type[Exception], ...] = ()
+    make_canonical: Callable[[Any], None] = forget_nothing
+    search: "Callable[[Trial], Params] | None" = None
+    exportable: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
+    objectives: Objectives | None = None
     read_trees: Callable[[Any], Trees] | None = None
     contributions: Callable[[Any, Array, Array], Contributions | None] | None = None
-    make_canonical: Callable[[Any], None] = forget_nothing
-    errors: tuple[type[Exception], ...] = ()
-    search: "Callable[[Trial], Params] | None" = None

@@ -1,8 +1,8 @@
-"""scikit-learn's random forest."""
+"""scikit-learn's forests: of the best thresholds (random forest), and of random ones (extra trees)."""
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from tabtrail.modeling.families.family import Family, Params
 from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
@@ -10,6 +10,8 @@ from tabtrail.modeling.trees import Trees
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
+
+_FIXED = ("random_state", "n_jobs", "verbose")
 
 
 def _read_trees(model: Any) -> Trees:
@@ -29,12 +31,23 @@ def _search(trial: "Trial") -> Params:
 
 RANDOM_FOREST = Family(
     name="RandomForest",
-    regressor=RandomForestRegressor,
+    regressors=(RandomForestRegressor,),
     build=lambda params, seed: RandomForestRegressor(random_state=seed, n_jobs=1, **params),
     libraries=("scikit-learn",),
-    fixed=("random_state", "n_jobs", "verbose"),
+    fixed=_FIXED,
     slow=True,
+    search=_search,
     read_trees=_read_trees,
     contributions=tree_contributions,
+)
+EXTRA_TREES = Family(
+    name="ExtraTrees",
+    regressors=(ExtraTreesRegressor,),
+    build=lambda params, seed: ExtraTreesRegressor(random_state=seed, n_jobs=1, **params),
+    libraries=("scikit-learn",),
+    fixed=_FIXED,
+    slow=True,
     search=_search,
+    read_trees=_read_trees,
+    contributions=tree_contributions,
 )

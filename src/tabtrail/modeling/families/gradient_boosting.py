@@ -49,7 +49,7 @@ def _search(trial: "Trial") -> Params:
 
 GRADIENT_BOOSTING = Family(
     name="GradientBoosting",
-    regressor=GradientBoostingRegressor,
+    regressors=(GradientBoostingRegressor,),
     build=lambda params, seed: GradientBoostingRegressor(random_state=seed, **params),
     libraries=("scikit-learn",),
     fixed=("random_state", "verbose"),

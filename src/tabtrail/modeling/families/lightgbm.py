@@ -7,7 +7,7 @@ import numpy as np
 from lightgbm import LGBMRegressor, early_stopping
 from lightgbm.basic import LightGBMError
 
-from tabtrail.modeling.families.family import Contributions, Family, Params, Sample
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 
@@ -15,8 +15,31 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 
+_IDENTITY = (
+    *("regression", "regression_l2", "l2", "mean_squared_error", "mse", "l2_root", "root_mean_squared_error", "rmse"),
+    *("regression_l1", "l1", "mean_absolute_error", "mae", "huber", "fair", "quantile", "mape", "mean_absolute_percentage_error"),
+)
+_OBJECTIVES = Objectives(
+    parameters=("objective",),
+    default="regression",
+    links={
+        **dict.fromkeys(_IDENTITY, "identity"),
+        "poisson": "exp",
+        "gamma": "exp",
+        "tweedie": "exp",
+        "cross_entropy": "sigmoid",
+        "xentropy": "sigmoid",
+    },
+)
+
+
 def _build(params: Params, seed: int) -> Any:
     return LGBMRegressor(random_state=seed, n_jobs=1, verbose=-1, deterministic=True, force_row_wise=True, **params)
+
+
+def _with_categories(model: Any, layout: Layout) -> Any:
+    """Under the one name of the parameter that LightGBM takes with the others; under `categorical_feature` it warns."""
+    return model.set_params(categorical_column=",".join(map(str, layout.categories)))
 
 
 def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
@@ -33,7 +56,7 @@ def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int)
 
 
 def _read_trees(model: Any) -> Trees:
-    trees = Trees("BRANCH_LEQ", float32_inputs=False)
+    trees = Trees("BRANCH_LEQ", float32_inputs=False, link=_OBJECTIVES.link_of(model))
     for index, tree in enumerate(model.booster_.dump_model()["tree_info"]):
         _add_node(trees, index, tree["tree_structure"], iter(range(1 << 31)))
     return trees
@@ -42,21 +65,25 @@ def _read_trees(model: Any) -> Trees:
 def _add_node(trees: Trees, index: int, node: dict[str, Any], ids: Iterator[int]) -> int:
     own = next(ids)
     if "leaf_value" in node:
-        trees.leaf(index, own, node["leaf_value"])
+        trees.leaf((index, own), node["leaf_value"])
         return own
-    if node["decision_type"] != "<=":
-        raise TypeError("LightGBM's native categories cannot be exported")
     position = len(trees.node)
-    zero_is_left = node["threshold"] >= 0.0
-    missing_left = node["default_left"] if node["missing_type"] == "NaN" else zero_is_left
-    trees.split(index, own, node["split_feature"], node["threshold"], -1, -1, missing_true=missing_left)
+    feature, threshold, later = node["split_feature"], node["threshold"], (-1, -1)
+    if node["decision_type"] == "==":
+        codes = [int(code) for code in threshold.split("||")]
+        trees.member((index, own), feature, codes, later, missing_true=False)
+    else:
+        missing_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0.0  # else NaN counts as 0
+        trees.split((index, own), feature, threshold, later, missing_true=missing_left)
     trees.true_id[position] = _add_node(trees, index, node["left_child"], ids)
     trees.false_id[position] = _add_node(trees, index, node["right_child"], ids)
     return own
 
 
-def _contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature
-    """LightGBM's own TreeSHAP: the same numbers as the shap package's, without importing it."""
+def _contributions(model: Any, matrix: Array, background: Array) -> Contributions | None:  # noqa: ARG001 - as families have it
+    """LightGBM's own TreeSHAP: the same numbers as the shap package's, without importing it. They add up before a link."""
+    if _OBJECTIVES.link_of(model) != "identity":
+        return None
     found = np.asarray(model.predict(matrix, pred_contrib=True), dtype=np.float64)
     return found[:, :-1], float(found[0, -1])
 
@@ -76,11 +103,14 @@ def _search(trial: "Trial") -> Params:
 
 LIGHTGBM = Family(
     name="LightGBM",
-    regressor=LGBMRegressor,
+    regressors=(LGBMRegressor,),
     build=_build,
     libraries=("lightgbm",),
     fixed=("random_state", "n_jobs", "verbose", "deterministic", "force_row_wise"),
+    more=("tweedie_variance_power", "alpha", "fair_c"),
+    with_categories=_with_categories,
     exportable={"boosting_type": ("gbdt", "goss")},
+    objectives=_OBJECTIVES,
     iterations="n_estimators",
     best_iterations=_best_iterations,
     read_trees=_read_trees,

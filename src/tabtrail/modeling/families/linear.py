@@ -22,15 +22,14 @@ def _linear_contributions(model: Any, matrix: Array, background: Array) -> Contr
 
 MEAN_BASELINE = Family(
     name="MeanBaseline",
-    regressor=DummyRegressor,
+    regressors=(DummyRegressor,),
     build=lambda params, seed: DummyRegressor(**params),
     libraries=("scikit-learn",),
-    fixed=("random_state",),
     contributions=_mean_contributions,
 )
 LINEAR_REGRESSION = Family(
     name="LinearRegression",
-    regressor=LinearRegression,
+    regressors=(LinearRegression,),
     build=lambda params, seed: LinearRegression(**params),
     libraries=("scikit-learn",),
     fixed=("n_jobs",),

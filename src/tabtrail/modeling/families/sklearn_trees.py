@@ -15,10 +15,10 @@ def add_tree(trees: Trees, index: int, tree: Any, scale: float) -> None:
     for node in range(tree.node_count):
         left, right = int(tree.children_left[node]), int(tree.children_right[node])
         if left == right:
-            trees.leaf(index, node, float(tree.value[node, 0, 0]) * scale)
+            trees.leaf((index, node), float(tree.value[node, 0, 0]) * scale)
         else:
-            threshold = float(tree.threshold[node])
-            trees.split(index, node, int(tree.feature[node]), threshold, left, right, missing_true=bool(missing_left[node]))
+            feature, threshold = int(tree.feature[node]), float(tree.threshold[node])
+            trees.split((index, node), feature, threshold, (left, right), missing_true=bool(missing_left[node]))
 
 
 def tree_contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature

@@ -6,12 +6,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xgboost import DMatrix, XGBRegressor
 
-from tabtrail.modeling.families.family import Contributions, Family, Params, Sample
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample
 from tabtrail.modeling.metrics import Array
-from tabtrail.modeling.trees import Trees
+from tabtrail.modeling.trees import Link, Trees
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
+
+
+_OBJECTIVES = Objectives(
+    parameters=("objective",),
+    default="reg:squarederror",
+    links={
+        "reg:squarederror": "identity",
+        "reg:squaredlogerror": "identity",
+        "reg:pseudohubererror": "identity",
+        "reg:absoluteerror": "identity",
+        "reg:quantileerror": "identity",
+        "reg:logistic": "sigmoid",
+        "count:poisson": "exp",
+        "reg:gamma": "exp",
+        "reg:tweedie": "exp",
+    },
+)
+
+
+def _with_categories(model: Any, layout: Layout) -> Any:
+    kinds = ["c" if column in layout.categories else "q" for column in range(layout.columns)]
+    return model.set_params(feature_types=kinds, enable_categorical=True)
 
 
 def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
@@ -28,22 +50,43 @@ def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int)
 
 def _read_trees(model: Any) -> Trees:
     learner = json.loads(bytes(model.get_booster().save_raw("json")))["learner"]
-    base = float(np.float32(learner["learner_model_param"]["base_score"].strip("[]")))
-    trees = Trees("BRANCH_LT", float32_inputs=True, base=base)
+    link = _OBJECTIVES.link_of(model)
+    base = _linked(np.float32(learner["learner_model_param"]["base_score"].strip("[]")), link)
+    trees = Trees("BRANCH_LT", float32_inputs=True, base=base, link=link, float32_sums=link != "identity")
     for index, tree in enumerate(learner["gradient_booster"]["model"]["trees"]):
-        for node, (left, right) in enumerate(zip(tree["left_children"], tree["right_children"], strict=True)):
-            number = float(np.float32(tree["split_conditions"][node]))
-            if left == -1:
-                trees.leaf(index, node, number)
-            else:
-                missing_left = bool(tree["default_left"][node])
-                trees.split(index, node, tree["split_indices"][node], number, left, right, missing_true=missing_left)
+        _add_tree(trees, index, tree)
     return trees
 
 
-def _contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature
-    """XGBoost's own TreeSHAP: the same numbers as the shap package's, without importing it."""
-    found = np.asarray(model.get_booster().predict(DMatrix(matrix), pred_contribs=True), dtype=np.float64)
+def _linked(base: np.float32, link: Link) -> float:
+    """The base score as a term of the sum: XGBoost keeps it on the scale of the predictions."""
+    one = np.float32(1)
+    if link == "exp":
+        return float(np.log(base))
+    return float(-np.log(one / base - one) if link == "sigmoid" else base)
+
+
+def _add_tree(trees: Trees, index: int, tree: dict[str, Any]) -> None:
+    """Add a tree of XGBoost's JSON form; categories are listed for all of its nodes in one array, and go right."""
+    listed = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
+    codes = {node: tree["categories"][start : start + size] for node, start, size in listed}
+    for node, (left, right) in enumerate(zip(tree["left_children"], tree["right_children"], strict=True)):
+        number = float(np.float32(tree["split_conditions"][node]))
+        feature, missing_left = tree["split_indices"][node], bool(tree["default_left"][node])
+        if left == -1:
+            trees.leaf((index, node), number)
+        elif node in codes:
+            trees.member((index, node), feature, codes[node], (right, left), missing_true=not missing_left)
+        else:
+            trees.split((index, node), feature, number, (left, right), missing_true=missing_left)
+
+
+def _contributions(model: Any, matrix: Array, background: Array) -> Contributions | None:  # noqa: ARG001 - as families have it
+    """XGBoost's own TreeSHAP: the same numbers as the shap package's, without importing it. They add up before a link."""
+    if _OBJECTIVES.link_of(model) != "identity":
+        return None
+    rows = DMatrix(matrix, feature_types=model.feature_types, enable_categorical=model.enable_categorical)
+    found = np.asarray(model.get_booster().predict(rows, pred_contribs=True), dtype=np.float64)
     return found[:, :-1], float(found[0, -1])
 
 
@@ -61,11 +104,14 @@ def _search(trial: "Trial") -> Params:
 
 XGBOOST = Family(
     name="XGBoost",
-    regressor=XGBRegressor,
+    regressors=(XGBRegressor,),
     build=lambda params, seed: XGBRegressor(random_state=seed, n_jobs=1, **params),
     libraries=("xgboost-cpu", "xgboost"),  # the same module; the first is built without CUDA's NCCL
-    fixed=("random_state", "n_jobs", "verbose"),
-    exportable={"booster": ("gbtree",), "enable_categorical": (False,)},
+    fixed=("random_state", "n_jobs", "verbose", "enable_categorical", "feature_types"),
+    more=("tweedie_variance_power", "quantile_alpha", "huber_slope"),
+    with_categories=_with_categories,
+    exportable={"booster": ("gbtree",)},
+    objectives=_OBJECTIVES,
     iterations="n_estimators",
     best_iterations=_best_iterations,
     read_trees=_read_trees,
