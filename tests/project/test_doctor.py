@@ -12,8 +12,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.support.commands import call
-from tests.support.projects import Project, make_project
+from tests.support.commands import Done, overrides, run_in
+from tests.support.projects import Project, close_stores, make_project, put_back
 
 from tabtrail import pipeline
 from tabtrail.project.check import Check
@@ -39,8 +39,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> tupl
 @pytest.fixture
 def healthy(template: tuple[Project, Path]) -> Project:
     project, copy = template
-    shutil.rmtree(project.root)
-    shutil.copytree(copy, project.root)
+    put_back(project, copy)
     return project
 
 
@@ -50,18 +49,17 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
-def checks(project: Project, *overrides: str) -> dict[str, Check]:
-    return {check.name: check for check in examine(project.config(*FAST, *overrides), pipeline.STAGES)}
+def checks(project: Project, *settings: str) -> dict[str, Check]:
+    return {check.name: check for check in examine(project.config(*FAST, *settings), pipeline.STAGES)}
 
 
-def broken(project: Project, *overrides: str) -> set[str]:
-    return {name for name, check in checks(project, *overrides).items() if check.state == "broken"}
+def broken(project: Project, *settings: str) -> set[str]:
+    return {name for name, check in checks(project, *settings).items() if check.state == "broken"}
 
 
-def tabtrail(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
-    """In a process of its own: MLflow keeps the store open that is put back in its place here."""
-    settings = (word for each in FAST for word in ("--set", each))
-    return call("tabtrail", *words, "--config", str(project.config_file), *settings)
+def tabtrail(project: Project, *words: str) -> Done:
+    close_stores()  # what was damaged is read again
+    return run_in(project, *words, *overrides(*FAST))
 
 
 def truncate(path: Path) -> None:

@@ -148,6 +148,13 @@ def make_store(path: Path) -> None:
     SqlAlchemyStore(f"sqlite:///{path}", str(path.parent)).engine.dispose()
 
 
+def put_back(project: Project, copy: Path) -> None:
+    """The project as it was when it was copied, where it was: MLflow notes absolute paths."""
+    close_stores()
+    shutil.rmtree(project.root)
+    shutil.copytree(copy, project.root)
+
+
 def close_stores() -> None:
     """Close what MLflow keeps open in this process, where the file of a store is exchanged or its disk goes."""
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry

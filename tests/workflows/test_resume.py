@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,8 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
-from tests.support.projects import Project, make_project
+from tests.support.commands import overrides
+from tests.support.projects import Project, make_project, put_back
 
 from tabtrail import pipeline
 from tabtrail.errors import StoreError, UsageError
@@ -24,6 +26,7 @@ from tabtrail.workflows.reproduce import reproduce
 
 FAST = [
     "split.repeats=1",
+    "split.folds=3",
     "explain.max_rows=20",
     "candidates={LinearRegression: {}, XGBoost: {n_estimators: 30}, LightGBM: {n_estimators: 30, target_transform: log1p},"
     " CatBoost: {iterations: 30}, RandomForest: {n_estimators: 5}, Blend: {}}",
@@ -63,8 +66,7 @@ def complete(project: Project) -> dict[str, str]:
 
 
 def kill_when_some_are_finished(project: Project) -> dict[str, str]:
-    words = [word for setting in FAST for word in ("--set", setting)]
-    command = [sys.executable, "-m", "tabtrail", "run", "--config", str(project.config_file), *words]
+    command = [sys.executable, "-m", "tabtrail", "run", "--config", str(project.config_file), *overrides(*FAST)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         while process.poll() is None:
@@ -77,8 +79,27 @@ def kill_when_some_are_finished(project: Project) -> dict[str, str]:
     raise AssertionError("the run ended before it could be killed")
 
 
-def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(project: Project, quiet: tuple[Project, Summary]) -> None:
-    before = kill_when_some_are_finished(project)
+@pytest.fixture(scope="module")
+def killed_once(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> tuple[Project, Path, dict[str, str]]:
+    """A project whose run was killed, a copy of all that it left, and the candidates that were finished."""
+    project = make_project(tmp_path_factory.mktemp("killed"), sample_csv, repeats=1)
+    finished = kill_when_some_are_finished(project)
+    copy = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(project.root, copy)
+    return project, copy, finished
+
+
+@pytest.fixture
+def killed(killed_once: tuple[Project, Path, dict[str, str]]) -> tuple[Project, dict[str, str]]:
+    project, copy, finished = killed_once
+    put_back(project, copy)
+    return project, finished
+
+
+def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(
+    killed: tuple[Project, dict[str, str]], quiet: tuple[Project, Summary]
+) -> None:
+    project, before = killed
     said: list[str] = []
     report = pipeline.run(project.config(*FAST), report=False, progress=Progress(say=said.append))
     assert any("continuing benchmark" in line for line in said)
@@ -91,14 +112,15 @@ def test_a_killed_benchmark_continues_and_ends_as_an_undisturbed_one(project: Pr
     assert [run.info.run_id for run in parents] == [report.leaderboard.parent_run_id]
 
 
-def test_forced_training_fits_everything_anew(project: Project) -> None:
-    before = kill_when_some_are_finished(project)
+def test_forced_training_refits_everything(killed: tuple[Project, dict[str, str]]) -> None:
+    project, before = killed
     report = pipeline.run(project.config(*FAST), report=False, force=True)
+    assert len(before) >= 2
     assert not set(before.values()) & {row.run_id for row in report.leaderboard.candidates}
 
 
-def test_a_finished_model_that_was_altered_is_not_loaded(project: Project) -> None:
-    kill_when_some_are_finished(project)
+def test_a_finished_model_that_was_altered_is_not_loaded(killed: tuple[Project, dict[str, str]]) -> None:
+    project, _ = killed
     for path in (project.root / "mlruns").rglob("model.pkl"):
         path.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
     with pytest.raises(StoreError, match="was altered; train anew with --force"):
