@@ -2,8 +2,6 @@ import logging
 import os
 import pickle
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support import jobs_for_engines as jobs
+from tests.support.commands import run_in
 from tests.support.dask_cluster import Cluster, cluster
 from tests.support.projects import Project
 
@@ -130,7 +129,13 @@ def test_a_scheduler_that_ends_in_between_is_said(tmp_path: Path) -> None:
             list(found)
 
 
-def test_a_scheduler_that_does_not_answer_is_said() -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One second instead of five for what will not answer."""
+    monkeypatch.setattr("tabtrail.jobs.dask._CONNECT_SECONDS", 1)
+
+
+def test_a_scheduler_that_does_not_answer_is_said(impatient: None) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
@@ -138,7 +143,7 @@ def test_a_scheduler_that_does_not_answer_is_said() -> None:
         list(run(jobs.slow, [(0.0, 1)], Engine(kind="dask", address=address)))
 
 
-def test_a_scheduler_without_workers_is_said(tmp_path: Path) -> None:
+def test_a_scheduler_without_workers_is_said(tmp_path: Path, impatient: None) -> None:
     with cluster(tmp_path, workers=0) as own, pytest.raises(EngineError, match=f"has no workers; .*dask worker {own.address}"):
         list(run(jobs.slow, [(0.0, 1)], Engine(kind="dask", address=own.address)))
 
@@ -182,7 +187,7 @@ def test_an_engine_that_cannot_be_is_refused_with_the_config(project: Project, o
 
 
 def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, dask: Cluster) -> None:
-    config = project.config(CANDIDATES)
+    config = project.config(CANDIDATES, "split.folds=3")
     table = table_of(config)
     found = [
         run_benchmark(config.model_copy(update={"engine": engine}), table)
@@ -204,11 +209,9 @@ def test_a_search_for_parameters_runs_on_dask(project: Project, dask: Cluster) -
     assert tuning.tune(serial, manifest, ["LightGBM"], trials=1, seconds=None, progress=SILENT) == best
 
 
-def test_an_unreachable_scheduler_ends_the_command_with_one_message_and_code_1(project: Project) -> None:
-    command = [sys.executable, "-m", "tabtrail", "train", "--config", str(project.config_file)]
-    command += ["--set", "engine={kind: dask, address: 'tcp://127.0.0.1:9'}"]
+def test_an_unreachable_scheduler_ends_the_command_with_one_message_and_code_1(project: Project, impatient: None) -> None:
     ingest(project.config())
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = run_in(project, "train", "--set", "engine={kind: dask, address: 'tcp://127.0.0.1:9'}")
     assert done.returncode == 1
     assert done.stderr.count("error: ") == 1
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr

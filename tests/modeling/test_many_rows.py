@@ -1,8 +1,6 @@
 """More rows than is comfortable: kept small, sampled for the choice, refused where they do not fit."""
 
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.commands import run_in
 from tests.support.projects import ONE_CANDIDATE, Project
 
 from tabtrail import pipeline
@@ -164,8 +163,7 @@ def test_a_container_has_what_files_in_its_cache_take_too(tmp_path: Path) -> Non
 
 def test_too_little_memory_ends_the_command_before_anything_is_read(project: Project) -> None:
     ingest(project.config())
-    command = [sys.executable, "-m", "tabtrail", "train", "--config", str(project.config_file)]
-    done = subprocess.run([*command, "--set", "engine.memory_limit_gib=0.5"], capture_output=True, text=True, timeout=120)
+    done = run_in(project, "train", "--set", "engine.memory_limit_gib=0.5")
     assert done.returncode == 1
     assert done.stderr.count("error: ") == 1
     assert re.search(r"2,823 rows × \d+ columns take about", done.stderr)
