@@ -202,11 +202,11 @@ def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, das
 
 def test_a_search_for_parameters_runs_on_dask(project: Project, dask: Cluster) -> None:
     config = project.config("candidates={LightGBM: {n_estimators: 20}}", f"engine={{kind: dask, address: '{dask.address}'}}")
-    manifest = ingest(config)
-    best = tuning.tune(config, manifest, ["LightGBM"], trials=1, seconds=None, progress=SILENT)
+    ingest(config)
+    best = tuning.tune(config, ["LightGBM"], trials=1, seconds=None, progress=SILENT)
     serial = project.config("candidates={LightGBM: {n_estimators: 20}}", "engine.kind=serial", "mlflow.experiment=again")
     (project.root / "output" / "tuning" / "optuna.db").unlink()
-    assert tuning.tune(serial, manifest, ["LightGBM"], trials=1, seconds=None, progress=SILENT) == best
+    assert tuning.tune(serial, ["LightGBM"], trials=1, seconds=None, progress=SILENT) == best
 
 
 def test_an_unreachable_scheduler_ends_the_command_with_one_message_and_code_1(project: Project, impatient: None) -> None:
