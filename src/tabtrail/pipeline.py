@@ -10,8 +10,8 @@ import time
 
 from tabtrail.config.tree import Config
 from tabtrail.progress import SILENT, Progress
-from tabtrail.project import results
 from tabtrail.project.lock import project_lock
+from tabtrail.project.project import Project
 from tabtrail.project.run import run_one, run_stages
 from tabtrail.project.stage import Stage
 from tabtrail.project.summary import Summary, summarise_run
@@ -20,29 +20,29 @@ from tabtrail.project.training import BENCHMARK_SECTIONS
 INGEST = Stage(
     name="ingest",
     module="tabtrail.workflows.ingest",
-    check=results.require_sources,
-    inputs=results.source_inputs,
-    used=results.ingested_inputs,
-    outputs=results.ingest_outputs,
+    check=Project.sources,
+    inputs=Project.source_inputs,
+    used=Project.ingested_inputs,
+    outputs=Project.ingest_outputs,
     sections=("paths", "source", "cleaning", "contract", "parquet"),
-    parts=results.column_settings,
+    parts=Project.column_settings,
 )
 EDA = Stage(
     name="eda",
     module="tabtrail.workflows.eda",
     after=("ingest",),
-    check=results.require_dataset,
-    inputs=results.dataset_inputs,
-    outputs=results.eda_outputs,
+    check=Project.require_dataset,
+    inputs=Project.dataset_inputs,
+    outputs=Project.eda_outputs,
     sections=("paths", "parquet", "duckdb", "aggregations", "model"),
 )
 PROFILE = Stage(
     name="profile",
     module="tabtrail.workflows.profile",
     after=("ingest",),
-    check=results.require_dataset,
-    inputs=results.dataset_inputs,
-    outputs=results.profile_outputs,
+    check=Project.require_dataset,
+    inputs=Project.dataset_inputs,
+    outputs=Project.profile_outputs,
     sections=("paths", "parquet", "duckdb", "profile", "model"),
     for_people=True,
 )
@@ -50,19 +50,19 @@ TRAIN = Stage(
     name="train",
     module="tabtrail.workflows.train",
     after=("ingest",),
-    accepts=results.check_new_names,
-    check=results.require_dataset,
-    inputs=results.training_inputs,
-    outputs=results.training_outputs,
+    accepts=Project.check_names,
+    check=Project.require_dataset,
+    inputs=Project.training_inputs,
+    outputs=Project.training_outputs,
     sections=("paths", *BENCHMARK_SECTIONS, "mlflow"),
-    complaints=results.training_complaints,
+    complaints=Project.training_complaints,
 )
 REPORT = Stage(
     name="report",
     module="tabtrail.workflows.report",
     after=("profile", "train"),
-    inputs=results.shown_inputs,
-    outputs=results.report_outputs,
+    inputs=Project.shown_inputs,
+    outputs=Project.report_outputs,
     sections=("paths", "profile", "report", "mlflow"),
     for_people=True,
 )

@@ -9,9 +9,9 @@ from tests.support.toy_stage import WEATHER, WeatherConfig, output
 
 from tabtrail import pipeline
 from tabtrail.progress import Progress
+from tabtrail.project.reason import Reason
 from tabtrail.project.record import updated_output
 from tabtrail.project.run import run_one, run_stages
-from tabtrail.project.stage import Reason
 from tabtrail.project.status import status
 from tabtrail.system import code
 

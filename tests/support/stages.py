@@ -5,6 +5,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
 from tabtrail.workflows.append import append_files
 
@@ -20,4 +21,4 @@ def append(config: Config, *, progress: Progress = SILENT) -> Manifest:
 
 def run_train(config: Config, *, force: bool = False, progress: Progress = SILENT) -> tuple[Leaderboard, bool]:
     worked = pipeline.run_stage("train", config, force=force, progress=progress)
-    return read_leaderboard(config), worked
+    return read_leaderboard(Artifacts.of(config)), worked

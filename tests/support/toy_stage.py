@@ -6,7 +6,7 @@ from tabtrail.config.section import Section
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import read_manifest
 from tabtrail.progress import Progress
-from tabtrail.project.results import dataset_inputs
+from tabtrail.project.project import Project
 from tabtrail.project.stage import Stage
 from tabtrail.system.files import write_json
 
@@ -33,7 +33,7 @@ WEATHER = Stage(
     name="weather",
     module=__name__,
     after=("ingest",),
-    inputs=dataset_inputs,
-    outputs=lambda config: [output(config)],
+    inputs=Project.dataset_inputs,
+    outputs=lambda project: [output(project.config)],
     sections=("weather",),
 )

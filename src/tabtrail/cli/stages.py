@@ -102,7 +102,7 @@ def profile(
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("profile", loaded, force=force, progress=progress)
-    found = read_profile(loaded)
+    found = read_profile(Artifacts.of(loaded))
     if as_json:
         print_json(asdict(found))
         return
@@ -122,7 +122,7 @@ def train(
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("train", loaded, force=force, progress=progress)
-    leaderboard = read_leaderboard(loaded)
+    leaderboard = read_leaderboard(Artifacts.of(loaded))
     if as_json:
         print_json(leaderboard.to_dict())
     else:

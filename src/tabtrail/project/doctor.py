@@ -4,13 +4,15 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tabtrail.bundle.load import load_bundle
+from tabtrail.config.dataset import Database
+from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
-from tabtrail.data.manifest import read_manifest, verify_dataset
+from tabtrail.data.manifest import read_manifest
 from tabtrail.data.warehouse import check_database
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
 from tabtrail.project.check import Check
 from tabtrail.project.paths import Artifacts
+from tabtrail.project.project import Project
 from tabtrail.project.stage import Stage
 from tabtrail.project.status import Status, status
 from tabtrail.project.surroundings import (
@@ -21,24 +23,23 @@ from tabtrail.project.surroundings import (
     check_space,
     check_versions,
 )
-from tabtrail.reading.find import find_sources
 from tabtrail.system.files import move_aside
 from tabtrail.tracking import sqlite_file
 
 
 def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
     """Return every check of a project and its stages, what is broken among them."""
-    paths = config.paths
+    project, paths = Project(config), config.paths
     looks: dict[str, Callable[[], Iterable[Check]]] = {
         "versions": check_versions,
         "folders": lambda: [check_folders(paths, config.mlflow.sqlite_file)],
-        "space": lambda: [check_space(paths, _sources(config))],
+        "space": lambda: [check_space(paths, _sources(project))],
         "lock": lambda: [check_lock(paths)],
         "leftovers": lambda: check_leftovers(paths),
-        "input": lambda: [check_input(paths.raw_csv, _sources(config))],
-        "dataset": lambda: [_dataset(config)],
-        "database": lambda: [_database(config)],
-        "store": lambda: _store_and_bundle(config),
+        "input": lambda: [check_input(paths.raw_csv, _sources(project))],
+        "dataset": lambda: [_dataset(project)],
+        "database": lambda: [_database(config.database, begun=_is_begun(project))],
+        "store": lambda: _store_and_bundle(project),
         "stages": lambda: [_stages(status(config, stages), Artifacts.of(config))],
     }
     return [check for name, look in looks.items() for check in _readable(name, look)]
@@ -55,47 +56,47 @@ def _readable(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         ]
 
 
-def _sources(config: Config) -> list[Path]:
+def _sources(project: Project) -> list[Path]:
     try:
-        return list(find_sources(config.paths.raw_csv, config.root).values())
+        return list(project.sources().values())
     except TabtrailError:
         return []
 
 
-def _is_begun(config: Config) -> bool:
+def _is_begun(project: Project) -> bool:
     """Tell whether a stage of this project ever ended: then a single command mends what is missing, not a whole run."""
     try:
-        read_manifest(config.dataset)
+        read_manifest(project.config.dataset)
     except TabtrailError:
-        return config.paths.models_dir.joinpath(f"{config.model.name}.onnx").is_file()
+        return project.artifacts.graph.is_file()
     return True
 
 
-def _dataset(config: Config) -> Check:
-    if not config.paths.manifest.exists():
+def _dataset(project: Project) -> Check:
+    if not project.config.dataset.manifest.exists():
         return Check("dataset", "note", "there is none yet", "tabtrail ingest")
     try:
-        manifest = verify_dataset(config.dataset, config.ingest_digest())
+        manifest = project.require_dataset()
     except TabtrailError as error:
         return Check("dataset", "broken", str(error), "tabtrail ingest --force")
     return Check("dataset", "ok", f"{manifest.rows_kept:,} rows, every file has the hash of its manifest")
 
 
-def _database(config: Config) -> Check:
-    path = config.paths.duckdb_file
-    if not path.is_file():
-        return Check("database", "note", f"there is no {path} yet", "tabtrail eda" if _is_begun(config) else "tabtrail run")
+def _database(database: Database, *, begun: bool) -> Check:
+    if not database.file.is_file():
+        return Check("database", "note", f"there is no {database.file} yet", "tabtrail eda" if begun else "tabtrail run")
     try:
-        rows = check_database(config.database)
+        rows = check_database(database)
     except TabtrailError as error:
         return Check("database", "broken", str(error), "tabtrail eda --force")
-    return Check("database", "ok", f"it opens, and table {config.duckdb.table} has {rows:,} rows")
+    return Check("database", "ok", f"it opens, and table {database.table} has {rows:,} rows")
 
 
-def _store_and_bundle(config: Config) -> Iterator[Check]:
-    store = _store(config.mlflow.sqlite_file)
-    history = _history(config, store)
-    yield from (store, history, _bundle(config, deployed=history.state == "ok"))
+def _store_and_bundle(project: Project) -> Iterator[Check]:
+    mlflow = project.config.mlflow
+    store = _store(mlflow.sqlite_file)
+    history = _history(mlflow, project.config.model.name, store)
+    yield from (store, history, _bundle(project, deployed=history.state == "ok"))
 
 
 def _store(path: Path | None) -> Check:
@@ -118,12 +119,11 @@ def _store(path: Path | None) -> Check:
     return Check("store", "ok", f"integrity_check ok, {found.runs:,} runs")
 
 
-def _history(config: Config, store: Check) -> Check:
-    """Reading the history through MLflow would make its experiment, so that this is looked for in the file before."""
-    path = config.mlflow.sqlite_file
+def _history(mlflow: Mlflow, name: str, store: Check) -> Check:
+    path = mlflow.sqlite_file
     if store.state != "ok" or path is None:
         return Check("history", "note", "not looked at: there is no store to read it from")
-    if not sqlite_file.has_experiment(path, f"{config.mlflow.experiment}_promotions"):
+    if not sqlite_file.has_experiment(path, f"{mlflow.experiment}_promotions"):
         return Check("history", "note", "no model was deployed yet", "tabtrail train")
     from tabtrail.tracking.history import (  # imports MLflow: seconds that a project without a history is spared
         Place,
@@ -131,7 +131,7 @@ def _history(config: Config, store: Check) -> Check:
     )
 
     try:
-        entries = read_history(Place(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name))
+        entries = read_history(Place(mlflow.tracking_uri, mlflow.experiment, name))
     except TabtrailError as error:
         return Check(
             "history", "broken", str(error), "restore mlruns from a backup; the deployed model itself is not touched by this"
@@ -139,13 +139,13 @@ def _history(config: Config, store: Check) -> Check:
     return Check("history", "ok", f"{len(entries):,} entries, their chain of hashes holds")
 
 
-def _bundle(config: Config, *, deployed: bool) -> Check:
+def _bundle(project: Project, *, deployed: bool) -> Check:
     try:
-        bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
+        bundle = project.require_bundle()
     except NotTrainedError as error:
         if deployed:
             return Check("bundle", "broken", f"the deployed one is gone: {error}", "tabtrail train")
-        return Check("bundle", "note", str(error), "tabtrail train" if _is_begun(config) else "tabtrail run")
+        return Check("bundle", "note", str(error), "tabtrail train" if _is_begun(project) else "tabtrail run")
     except BundleError as error:
         return Check("bundle", "broken", str(error), "tabtrail train")
     return Check("bundle", "ok", f"{bundle.metadata['model']} of run {bundle.metadata['run_id']}, every file has its hash")

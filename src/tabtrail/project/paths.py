@@ -71,6 +71,11 @@ class Artifacts:
         """JSON of the parameters that `tabtrail tune` found."""
         return self.paths.output_dir / "tuning" / f"{self.name}.json"
 
+    @property
+    def graph(self) -> Path:
+        """The ONNX file of the deployed model."""
+        return self.paths.models_dir / f"{self.name}.onnx"
+
     def listed(self) -> dict[str, Path]:
         """Return the folders and files that a person may want to open, by what they are."""
         return {

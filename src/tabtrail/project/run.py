@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tabtrail.config.tree import Config
 from tabtrail.progress import Progress
 from tabtrail.project.lock import project_lock
+from tabtrail.project.project import Project
 from tabtrail.project.stage import Stage
 
 
@@ -21,7 +22,7 @@ class Ran:
 def run_stages(stages: Sequence[Stage], config: Config, *, force: bool, progress: Progress) -> Ran:
     """Run stages one after the other. Raises a `TabtrailError` of the one that failed; what came before it stays."""
     for stage in stages:
-        stage.accepts(config)
+        stage.require_config(Project(config))
     ran = Ran()
     for stage in stages:
         start = time.perf_counter()
@@ -35,15 +36,16 @@ def run_one(stage: Stage, config: Config, *, force: bool, progress: Progress) ->
 
     Waits for another process that is at work in the project (`LockedError` in the end).
     """
-    stage.accepts(config)
+    project = Project(config)
+    stage.require_config(project)
     with project_lock(config, stage.name, progress):
         if stage.check is not None:
-            stage.check(config)
-        if not force and not stage.reasons(config):
+            stage.check(project)
+        if not force and not stage.reasons(project):
             progress.say(f"{stage.name}: unchanged")
             return False
         # What is read is noted before it is read: a change meanwhile makes the stage stale, and is not missed.
-        inputs = None if stage.used else stage.inputs(config)
+        inputs = None if stage.used else stage.inputs(project)
         stage.work(config, progress, force)
-        stage.record(config, inputs)
+        stage.record(project, inputs)
         return True

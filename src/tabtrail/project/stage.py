@@ -10,29 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tabtrail.config.tree import Config
 from tabtrail.progress import Progress
+from tabtrail.project.project import Project
+from tabtrail.project.reason import Reason
 from tabtrail.project.record import record_file
 from tabtrail.system.code import code_files, file_sha256
 from tabtrail.system.files import read_json, write_json
 from tabtrail.system.hashes import known_sha256, sha256_json
 
-Kind = Literal["never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
 _MOST_NAMED = 8
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a stage is stale: what kind of thing changed, and which."""
-
-    kind: Kind
-    what: str
-
-    def __str__(self) -> str:
-        return self.what
-
 
 # Read the inputs, write the outputs, say what came of it; where forced, without what could be reused.
 Work = Callable[[Config, Progress, bool], None]
@@ -49,21 +38,21 @@ class Stage:
     - `outputs`: the files that it leaves. `after`: the stages whose results it reads.
     - `check` raises where what it reads is not as its maker left it; `complaints`: what makes it stale although nothing that it
       depends on changed.
-    - `accepts` raises `ConfigError` for a config that it could not run with: asked before a run begins any work.
+    - `accepts` raises `ConfigError` for a config that it could not run with, before a run begins any work.
     - `for_people`: it serves people alone, and `tabtrail run --no-report` leaves it out.
     """
 
     name: str
     module: str
-    inputs: Callable[[Config], Mapping[str, str]]
-    outputs: Callable[[Config], Sequence[Path]]
+    inputs: Callable[[Project], Mapping[str, str]]
+    outputs: Callable[[Project], Sequence[Path]]
     sections: tuple[str, ...]
-    parts: Callable[[Config], Mapping[str, Any]] | None = None
+    parts: Callable[[Project], Mapping[str, Any]] | None = None
     after: tuple[str, ...] = ()
-    used: Callable[[Config], Mapping[str, str]] | None = None
-    check: Callable[[Config], object] | None = None
-    complaints: Callable[[Config], Iterable[Reason]] = lambda config: ()
-    accepts: Callable[[Config], None] = lambda config: None
+    used: Callable[[Project], Mapping[str, str]] | None = None
+    check: Callable[[Project], object] | None = None
+    complaints: Callable[[Project], Iterable[Reason]] = lambda project: ()
+    accepts: Callable[[Project], None] = lambda project: None
     for_people: bool = False
 
     @property
@@ -71,24 +60,30 @@ class Stage:
         work: Work = import_module(self.module).work
         return work
 
-    def reasons(self, config: Config) -> list[Reason]:
+    def reasons(self, project: Project) -> list[Reason]:
         """Return why the stage is to be repeated; nothing where it is fresh."""
-        known = read_json(record_file(config.paths.output_dir, self.name))
+        known = read_json(self._record(project))
         if known is None or not isinstance(known.get("outputs"), dict):
             return [Reason("never", "it has not run yet")]
-        return [*self._changes(config, known), *changed_outputs(known["outputs"]), *self.complaints(config)]
+        return [*self._changes(project, known), *changed_outputs(known["outputs"]), *self.complaints(project)]
 
-    def code_changed(self, config: Config) -> bool:
+    def require_config(self, project: Project) -> None:
+        """Raise `ConfigError` for a config that the stage cannot run with; the one that it ran with last is known to do."""
+        known = read_json(self._record(project)) or {}
+        if list(_changed_settings(self._settings(project), known.get("settings") or {})):
+            self.accepts(project)
+
+    def code_changed(self, project: Project) -> bool:
         """Tell whether the stage ran with other code than this."""
-        known = read_json(record_file(config.paths.output_dir, self.name))
+        known = read_json(self._record(project))
         code = None if known is None else known.get("code")
         return known is not None and not (isinstance(code, dict) and not _changed_code(self.module, code))
 
-    def record(self, config: Config, inputs: Mapping[str, str] | None = None) -> None:
+    def record(self, project: Project, inputs: Mapping[str, str] | None = None) -> None:
         """Note that the stage wrote its outputs from these inputs (from those that it noted itself, where none are given)."""
-        inputs = (self.used or self.inputs)(config) if inputs is None else inputs
-        settings, code = self._settings(config), code_files(self.module)
-        outputs = {str(path): known_sha256(path) for path in self.outputs(config)}
+        inputs = (self.used or self.inputs)(project) if inputs is None else inputs
+        settings, code = self._settings(project), code_files(self.module)
+        outputs = {str(path): known_sha256(path) for path in self.outputs(project)}
         value = {
             "key": self._key(inputs, settings, code),
             "inputs": dict(inputs),
@@ -96,20 +91,23 @@ class Stage:
             "code": code,
             "outputs": outputs,
         }
-        write_json(record_file(config.paths.output_dir, self.name), value)
+        write_json(self._record(project), value)
 
-    def _settings(self, config: Config) -> dict[str, Any]:
-        whole = json.loads(config.model_dump_json(include=set(self.sections)))
-        return {**(self.parts(config) if self.parts else {}), **whole}
+    def _record(self, project: Project) -> Path:
+        return record_file(project.config.paths.output_dir, self.name)
+
+    def _settings(self, project: Project) -> dict[str, Any]:
+        whole = json.loads(project.config.model_dump_json(include=set(self.sections)))
+        return {**(self.parts(project) if self.parts else {}), **whole}
 
     def _key(self, inputs: Mapping[str, str], settings: Mapping[str, Any], code: Mapping[str, str]) -> str:
         return sha256_json([self.module, inputs, settings, code])
 
-    def _changes(self, config: Config, known: Mapping[str, Any]) -> Iterator[Reason]:
+    def _changes(self, project: Project, known: Mapping[str, Any]) -> Iterator[Reason]:
         if not isinstance(known.get("code"), dict):
             yield Reason("code", "it ran with an older version of tabtrail")
             return
-        inputs, settings = dict(self.inputs(config)), self._settings(config)
+        inputs, settings = dict(self.inputs(project)), self._settings(project)
         code = _changed_code(self.module, known["code"])
         found = [*_changed_inputs(inputs, known.get("inputs") or {}), *_changed_settings(settings, known.get("settings") or {})]
         if code:

@@ -7,7 +7,9 @@ from typing import Any
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.project.lock import Owner, is_held, read_owner
-from tabtrail.project.stage import Reason, Stage
+from tabtrail.project.project import Project
+from tabtrail.project.reason import Reason
+from tabtrail.project.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -56,28 +58,28 @@ def status(config: Config, stages: Sequence[Stage]) -> Status:
     """Return what a run of these stages would repeat, and why."""
     owner = read_owner(config.paths) if is_held(config.paths) else None
     try:
-        return Status(_look_at(config, stages), owner)
+        return Status(_look_at(Project(config), stages), owner)
     except FileNotFoundError:  # another process, which is at work, exchanged a folder meanwhile
-        return Status(_look_at(config, stages), owner)
+        return Status(_look_at(Project(config), stages), owner)
 
 
-def _look_at(config: Config, stages: Sequence[Stage]) -> tuple[StageStatus, ...]:
+def _look_at(project: Project, stages: Sequence[Stage]) -> tuple[StageStatus, ...]:
     found: dict[str, StageStatus] = {}
     for stage in stages:
         earlier = [found[name] for name in stage.after if name in found]
-        found[stage.name] = StageStatus(stage.name, tuple(_reasons(config, stage, earlier)))
+        found[stage.name] = StageStatus(stage.name, tuple(_reasons(project, stage, earlier)))
     return tuple(found.values())
 
 
-def _reasons(config: Config, stage: Stage, earlier: Sequence[StageStatus]) -> list[Reason]:
+def _reasons(project: Project, stage: Stage, earlier: Sequence[StageStatus]) -> list[Reason]:
     if blocked := next((each.blocked_by for each in earlier if each.blocked_by), None):
         return [blocked]
     stale = [each.stage for each in earlier if not each.fresh]
     before = [Reason("before", f"{' and '.join(stale)} {'is' if len(stale) == 1 else 'are'} stale")] if stale else []
     try:
         if stage.check is not None and not stale:  # what a stale stage left is about to be replaced
-            stage.check(config)
-        return [*before, *stage.reasons(config)]
+            stage.check(project)
+        return [*before, *stage.reasons(project)]
     except ConfigError as error:
         return [Reason("input", str(error))]
     except DataError as error:

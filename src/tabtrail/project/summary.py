@@ -46,7 +46,8 @@ class Summary:
 
 def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     """Return the summary of a run that is done."""
-    artifacts, leaderboard = Artifacts.of(config), read_leaderboard(config)
+    artifacts = Artifacts.of(config)
+    leaderboard = read_leaderboard(artifacts)
     return Summary(
         manifest=read_manifest(config.dataset),
         leaderboard=leaderboard,
@@ -59,18 +60,18 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     )
 
 
-def read_profile(config: Config) -> Profile:
+def read_profile(artifacts: Artifacts) -> Profile:
     """Return the last description of the data. Raises `DataError` where there is none."""
-    path = profile_files(config.paths.output_dir)[0]
+    path = profile_files(artifacts.paths.output_dir)[0]
     value = read_json(path)
     if value is None:
         raise DataError(f"there is no profile {path}; run `tabtrail profile` first")
     return Profile.from_dict(value)
 
 
-def read_leaderboard(config: Config) -> Leaderboard:
+def read_leaderboard(artifacts: Artifacts) -> Leaderboard:
     """Return the leaderboard of the last benchmark. Raises `NotTrainedError` where there is none."""
-    path = Artifacts.of(config).leaderboard
+    path = artifacts.leaderboard
     value = read_json(path)
     if value is None:
         raise NotTrainedError(f"there is no leaderboard {path}; run `tabtrail train` first")

@@ -1,9 +1,8 @@
 """What a benchmark depends on: sections of the config, and the candidates that a search added."""
 
+from pathlib import Path
 from typing import Any
 
-from tabtrail.config.tree import Config
-from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 
 # Two benchmarks of the same data with the same values of these come out the same, wherever their files lie.
@@ -24,6 +23,6 @@ BENCHMARK_SECTIONS = (
 )
 
 
-def tuned_candidates(config: Config) -> dict[str, Any]:
-    """Return the candidates that `tabtrail tune` found, by name."""
-    return dict((read_json(Artifacts.of(config).tuned) or {}).get("candidates", {}))
+def tuned_candidates(file: Path) -> dict[str, Any]:
+    """Return the candidates that `tabtrail tune` found and wrote into a file, by name."""
+    return dict((read_json(file) or {}).get("candidates", {}))

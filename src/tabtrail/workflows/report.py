@@ -57,7 +57,7 @@ def forecast_files(config: Config) -> list[Path]:
 def work(config: Config, progress: Progress, _force: bool) -> None:
     """Draw the pictures and write the page of the last run."""
     require_writable(config.paths.output_dir)
-    report_last_run(config.with_candidates(tuned_candidates(config)), progress)
+    report_last_run(config.with_candidates(tuned_candidates(Artifacts.of(config).tuned)), progress)
 
 
 def report_last_run(config: Config, progress: Progress = SILENT) -> Written:

@@ -104,7 +104,7 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     """Benchmark, track, explain, prove and bundle. What is deployed changes as `promotion.automatic` says."""
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
-    if tuned := tuned_candidates(config):
+    if tuned := tuned_candidates(Artifacts.of(config).tuned):
         config = config.with_candidates(tuned)
         progress.say(f"train: with {', '.join(tuned)} of `tabtrail tune`")
     train_models(config, read_manifest(config.dataset), progress, force=force)

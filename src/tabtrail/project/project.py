@@ -1,0 +1,136 @@
+"""A project as its stages see it: what each reads and leaves. The declarations in `pipeline` name these methods."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabtrail.bundle.load import Bundle, load_bundle
+from tabtrail.config.tree import Config
+from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
+from tabtrail.data.profile import profile_files
+from tabtrail.data.summaries import summary_files
+from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.errors import BundleError, ConfigError
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.reason import Reason
+from tabtrail.project.training import tuned_candidates
+from tabtrail.reading.find import find_sources
+from tabtrail.system.hashes import known_sha256, sha256_json
+from tabtrail.tracking import sqlite_file
+
+_SOURCES = "the source files"
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder of a config. Inputs are sha256 by a name for people; outputs are files."""
+
+    config: Config
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """Where the results lie."""
+        return Artifacts.of(self.config)
+
+    # ingest
+
+    def sources(self) -> dict[str, Path]:
+        """Return the source files by name. Raises `ConfigError` where there are none."""
+        return find_sources(self.config.paths.raw_csv, self.config.root)
+
+    def source_inputs(self) -> dict[str, str]:
+        """Return the source files, as they lie there."""
+        try:
+            return {_SOURCES: sha256_json({name: known_sha256(path) for name, path in self.sources().items()})}
+        except (ConfigError, OSError):
+            return {_SOURCES: sha256_json({})}
+
+    def ingested_inputs(self) -> dict[str, str]:
+        """Return the source files as the last ingest read them."""
+        return {_SOURCES: sha256_json({each.name: each.sha256 for each in read_manifest(self.config.dataset).sources})}
+
+    def column_settings(self) -> dict[str, Any]:
+        """Return what ingest takes from the sections of others: the columns that must be there, and the outliers to drop."""
+        config, outliers = self.config, self.config.profile.outliers
+        columns = config.columns
+        inputs = {name: columns.rule(name).dtype for name in config.model.inputs}
+        dropped = {"profile": {"outliers": {**outliers.model_dump(mode="json"), "columns": list(config.outlier_columns)}}}
+        return {
+            "model": {"target": config.model.target, "inputs": inputs},
+            "split": {"group_key": config.split.group_key},
+            **(dropped if outliers.action == "drop" else {}),
+        }
+
+    def ingest_outputs(self) -> list[Path]:
+        """Return the Parquet files, their manifest and the rejects."""
+        return dataset_files(self.config.dataset)
+
+    # eda and profile
+
+    def require_dataset(self) -> Manifest:
+        """Return the accounting of the dataset. Raises `DataError` for one that is missing or altered, or that this config would
+        not make.
+        """
+        return verify_dataset(self.config.dataset, self.config.ingest_digest())
+
+    def dataset_inputs(self) -> dict[str, str]:
+        """Return what stands for the dataset. Raises `DataError` where there is none."""
+        manifest = read_manifest(self.config.dataset)
+        return {"the dataset": sha256_json([manifest.data_sha256, manifest.synthetic])}
+
+    def eda_outputs(self) -> list[Path]:
+        """Return the database and the files of the summaries."""
+        return [self.config.paths.duckdb_file, *self._summaries()]
+
+    def profile_outputs(self) -> list[Path]:
+        """Return the files that describe the data."""
+        return profile_files(self.config.paths.output_dir)
+
+    # train
+
+    def check_names(self) -> None:
+        """Raise `ConfigError` for families, parameters and metrics that are not known."""
+        from tabtrail.project.names import check_names  # a second of imports that an unchanged run does not need
+
+        check_names(self.config)
+
+    def training_inputs(self) -> dict[str, str]:
+        """Return the dataset, and the candidates that a search added. Raises `DataError` where there is no dataset."""
+        tuned = tuned_candidates(self.artifacts.tuned)
+        return {**self.dataset_inputs(), "the candidates of `tabtrail tune`": sha256_json(tuned)}
+
+    def training_outputs(self) -> list[Path]:
+        """Return the figures of the benchmark. What is deployed is not among them, so that a promotion or rollback stands."""
+        tables = benchmark_table_files(self.config.paths.output_dir).values()
+        return [self.artifacts.leaderboard, self.artifacts.importance, self.artifacts.shap, *tables]
+
+    def training_complaints(self) -> Iterator[Reason]:
+        """Yield a store that is gone or damaged, and a deployed bundle that cannot be read: a training puts both back."""
+        file = self.config.mlflow.sqlite_file
+        if file is not None and (complaint := sqlite_file.complaint(file)):
+            yield Reason("store", complaint)
+        try:
+            self.require_bundle()
+        except BundleError as error:
+            yield Reason("bundle", str(error))
+
+    def require_bundle(self) -> Bundle:
+        """Return the deployed model. Raises `BundleError` for one that is missing or altered."""
+        return load_bundle(self.config.paths.models_dir, self.config.model.name, self.config.bundle.public_key)
+
+    # report
+
+    def shown_inputs(self) -> dict[str, str]:
+        """Return the results that the page shows."""
+        output_dir = self.config.paths.output_dir
+        shown = [self.artifacts.leaderboard, self.artifacts.shap, self.config.paths.manifest, profile_files(output_dir)[0]]
+        shown += [*benchmark_table_files(output_dir).values(), *sorted((output_dir / "timeseries").glob("*.json"))]
+        return {"what it shows": sha256_json({str(path): known_sha256(path) for path in shown if path.is_file()})}
+
+    def report_outputs(self) -> list[Path]:
+        """Return the page and its pictures: those that no summary drew."""
+        return [self.artifacts.page, *sorted(set(self.artifacts.plots.glob("*.png")) - set(self._summaries()))]
+
+    def _summaries(self) -> list[Path]:
+        return summary_files(self.config.aggregations, self.config.paths.output_dir)
