@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.support.bundles import NAME, forge, graph, make_bundle
 from tests.support.projects import Project
 
-from tabtrail.bundle.load import load_bundle, read_bundle_files, read_metadata
+from tabtrail.bundle.load import load_bundle, read_metadata, read_whole_bundle
 from tabtrail.bundle.metadata import metadata_path
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli import predict as predict_cli
@@ -238,7 +238,7 @@ def test_a_hostile_bundle_is_refused_by_a_typed_error(models: Path, case: str) -
 def test_a_pickle_that_is_the_joblib_file_is_never_opened(models: Path) -> None:
     forge(models, joblib=evil_pickle(models))
     assert load(models).predict([{"X": 2.0}])[0].value == 4.0
-    assert len(read_bundle_files(models, NAME)) == 3
+    assert len(read_whole_bundle(models, NAME)[1]) == 3
     assert not (models.parent / "canary").exists()
 
 

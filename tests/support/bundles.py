@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from tabtrail.bundle.build import build_bundle, deploy_bundle
-from tabtrail.bundle.load import load_bundle, read_bundle_files
+from tabtrail.bundle.load import load_bundle, read_whole_bundle
 from tabtrail.bundle.metadata import metadata_path
 from tabtrail.errors import BundleError
 from tabtrail.system.hashes import sha256_json
@@ -71,7 +71,7 @@ def make_bundle(folder: Path, **changes: Any) -> Path:
 
 
 def forge(folder: Path, change: Change | None = None, **contents: bytes) -> None:
-    """Replace files (by kind) and change the metadata, every hash stated anew."""
+    """Replace files (by kind) and change the metadata, every hash stated again."""
     path = metadata_path(folder, NAME)
     body = json.loads(path.read_bytes())
     del body["metadata_sha256"]
@@ -114,7 +114,7 @@ def _read(folder: Path, begun: Event, done: Event, results: "multiprocessing.Que
     while not done.is_set() and not problem:
         try:
             seen.add(load_bundle(folder, NAME).metadata["run_id"])
-            read_bundle_files(folder, NAME)
+            read_whole_bundle(folder, NAME)
         except BundleError as error:
             problem = str(error)
         reads += 1

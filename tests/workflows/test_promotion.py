@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from tabtrail import pipeline
 from tabtrail.bundle.build import deploy_bundle
-from tabtrail.bundle.load import load_bundle, read_bundle_files
+from tabtrail.bundle.load import load_bundle, read_whole_bundle
 from tabtrail.cli.app import app
 from tabtrail.config.tree import Config
 from tabtrail.data.warehouse import query
@@ -70,7 +70,7 @@ class Story:
         self.keep(step)
 
     def keep(self, step: str) -> None:
-        self.files[step] = read_bundle_files(self.config().paths.models_dir, NAME)
+        self.files[step] = read_whole_bundle(self.config().paths.models_dir, NAME)[1]
 
 
 @pytest.fixture(scope="module")
@@ -258,14 +258,14 @@ def test_an_altered_bundle_in_the_store_is_not_deployed(story: Story, client: Ml
     parent = client.get_run(entries[1].after.run_id).data.tags["mlflow.parentRunId"]
     file = Path(client.get_run(parent).info.artifact_uri.removeprefix("file://")) / "bundle" / f"{NAME}.onnx"
     data = file.read_bytes()
-    before = read_bundle_files(story.config().paths.models_dir, NAME)
+    before = read_whole_bundle(story.config().paths.models_dir, NAME)[1]
     try:
         file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
         with pytest.raises(BundleError, match=r"the bundle of run .* in the MLflow store cannot be deployed: .* was altered"):
             promote(story.config(), "2", force=True, reason="x")
     finally:
         file.write_bytes(data)
-    assert read_bundle_files(story.config().paths.models_dir, NAME) == before
+    assert read_whole_bundle(story.config().paths.models_dir, NAME)[1] == before
 
 
 def test_the_command_line_lists_the_history_and_refuses_with_code_4(story: Story) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from tabtrail.bundle.intervals import ALL, Band
-from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.predictor import MOST_EXACT, Predictor
 from tabtrail.contract.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, operate, parse_expression
 from tabtrail.contract.schema import Feature
 
 Array = np.ndarray[Any, Any]
-_MOST_EXACT = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class ColumnScorer:
             return column.map(lambda value: bool(self._predictor.value_problem(feature.name, value)), bool)
         with np.errstate(invalid="ignore"):
             wrong = np.isnan(column) if not rule.nullable else np.zeros(len(column), dtype=bool)
-            wrong |= np.abs(column) > _MOST_EXACT
+            wrong |= np.abs(column) > MOST_EXACT
             if rule.min is not None:
                 wrong |= column < rule.min
             if rule.max is not None:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from tabtrail.errors import ConfigError
 
-_MOST_KEY_BYTES = 10_000
+_MOST_KEY_BYTES = 10_000  # a key takes about 120
 _ADVICE = "`openssl genpkey -algorithm ed25519` makes a private key, `openssl pkey -pubout` its public one"
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tabtrail.errors import BundleError, NotTrainedError
 
 REPAIR = "`tabtrail train` puts the last good one back"
-_TRIES = 50
+_TRIES = 50  # a reader needs milliseconds: so many swaps in a row are not deployments
 T = TypeVar("T")
 
 

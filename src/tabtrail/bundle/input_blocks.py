@@ -18,7 +18,7 @@ from tabtrail.reading.compressed import SourceFile
 from tabtrail.reading.records import read_header
 from tabtrail.reading.source import TextFile, open_text
 
-_BLOCK_BYTES = 4 << 20
+_BLOCK_BYTES = 4 << 20  # of CSV; a record must be shorter
 _BLOCK_ROWS = 65_536
 
 

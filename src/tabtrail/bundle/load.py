@@ -50,11 +50,6 @@ def read_metadata(folder: Path, name: str, public_key: Path | None = None) -> di
     return read_unmoved(folder, lambda view: parse_metadata(view, name, public_key)[0])
 
 
-def read_bundle_files(folder: Path, name: str, public_key: Path | None = None) -> dict[str, bytes]:
-    """Verify a bundle as `load_bundle` does and return its files by name, as `deploy_bundle` takes them."""
-    return read_whole_bundle(folder, name, public_key)[1]
-
-
 def read_whole_bundle(folder: Path, name: str, public_key: Path | None = None) -> tuple[Bundle, dict[str, bytes]]:
     """Verify a bundle as `load_bundle` does, once, and return it with its files by name."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tabtrail.errors import BundleError
 
 OPERATOR_DOMAINS = frozenset(("", "ai.onnx.ml"))
-_MOST_DEPTH = 16
+_MOST_DEPTH = 16  # an exported pipeline nests a handful of graphs; recursion in a runtime must not be provoked
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
 _WIDTH = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 # The numbers of an attribute follow one another, each with its tag (floats = 7, ints = 8); trees have hundreds of thousands,

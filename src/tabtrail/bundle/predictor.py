@@ -16,10 +16,11 @@ from tabtrail.contract.expressions import Value, days_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import BundleError, UsageError, nearest
 
-_MOST_EXACT = 2.0**53
+MOST_EXACT = 2.0**53
+"""The largest whole number up to which doubles hold every one: larger ones would reach the model changed."""
 _MOST_CHARACTERS = 10_000
 _DATE_LENGTH = len("2005-05-31")
-_MOST_NAMED = 20
+_MOST_NAMED = 20  # unknown columns that an answer names: a hostile row may have thousands
 Row = dict[str, Value]
 
 
@@ -221,7 +222,7 @@ def _value_problem(feature: Feature, value: Any) -> str | None:
         return _date_problem(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "must be a number, not text" if isinstance(value, str) else "must be a number"
-    if abs(value) > _MOST_EXACT:
+    if abs(value) > MOST_EXACT:
         return "is too large (beyond 2**53)"
     if math.isnan(value):
         return "must be a number, not NaN"

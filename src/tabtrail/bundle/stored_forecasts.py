@@ -10,7 +10,7 @@ from tabtrail.errors import TabtrailError, UsageError
 from tabtrail.system.files import read_json
 
 _ALL = "all"
-_MAX_PART = 60
+_MAX_PART = 60  # characters of a value in a file name: with several values, systems allow 255 in all
 _SHOWN = ("label", "segment", "status", "reason", "created", "run_id", "data_sha256", "synthetic")
 
 

@@ -11,9 +11,9 @@ from tabtrail.reading.source import UndecodableText
 
 _LF = 10
 _MARK = b"\xef\xbb\xbf"
-_SMALL = 256 << 10
+_SMALL = 256 << 10  # bytes from which cutting a block further costs more than reading it record by record
 _PIECES = 16
-_TRUST = 2
+_TRUST = 2  # blocks whose numbers could not be parsed; after one more, numbers are read as texts to save the second parse
 
 
 class BlockReader:

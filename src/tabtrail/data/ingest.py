@@ -17,7 +17,7 @@ from tabtrail.config.model import Split
 from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
-from tabtrail.data.loading import Account, Loader, SplitKeys, Target, WrongEncoding
+from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
 from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
@@ -115,14 +115,14 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
     ):
         if known is not None:
             link_files(dataset.folder, folder)
-        target = _target(plan, folder, scratch)
-        loader = Loader(plan.rules, target, known=known, fences=_fences(plan, scratch, forced), forced=forced)
+        outputs = _outputs(plan, folder, scratch)
+        loader = Loader(plan.rules, outputs, known=known, fences=_fences(plan, scratch, forced), forced=forced)
         account = loader.read(plan.sources, progress)
-        target.rejects.write(rejects, account.header, dataset.rejects if known else None)
-        manifest = _describe(plan, account, target.rows.statistics(), folder, sha256_file(rejects))
+        outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
+        manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
         _require_learnable(plan.rules.target, manifest)
         if known is None:
-            keys = len(target.keys.values) if plan.split.kind == "group" else manifest.rows_kept
+            keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
             require_keys(manifest.rows_kept, keys, plan.split.folds)
         write_json(folder / dataset.manifest.name, asdict(manifest))
     return manifest
@@ -135,9 +135,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _target(plan: _Plan, folder: Path, scratch: Path) -> Target:
+def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:
     keys = SplitKeys(plan.split.group_key, plan.split.folds + 1)
-    return Target(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys)
+    return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys)
 
 
 def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
@@ -148,7 +148,7 @@ def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
     first, rejects = scratch / "first", scratch / "rejects"
     for folder in (first, rejects):
         folder.mkdir()
-    Loader(plan.rules, _target(plan, first, rejects), known=None, fences=none, forced=forced).read(plan.sources, SILENT)
+    Loader(plan.rules, _outputs(plan, first, rejects), known=None, fences=none, forced=forced).read(plan.sources, SILENT)
     found = sequential_fences(scan_folder(first, plan.dataset.keys), plan.outlier_columns, plan.outlier_factor)
     shutil.rmtree(first)
     return found

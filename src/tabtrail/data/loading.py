@@ -51,7 +51,7 @@ class SplitKeys:
 
 
 @dataclass(frozen=True)
-class Target:
+class Outputs:
     """Where rows go: those that are kept, those that are set aside, and the split keys of the kept ones."""
 
     rows: DatasetWriter
@@ -79,9 +79,9 @@ class Loader:
     """
 
     def __init__(
-        self, rules: TableRules, target: Target, *, known: Manifest | None, fences: Fences, forced: Mapping[Path, str]
+        self, rules: TableRules, outputs: Outputs, *, known: Manifest | None, fences: Fences, forced: Mapping[Path, str]
     ) -> None:
-        self._rules, self._target, self._known = rules, target, known
+        self._rules, self._outputs, self._known = rules, outputs, known
         self._fences, self._forced = fences, forced
         self._account = Account(header=() if known is None else tuple(known.columns))
 
@@ -104,7 +104,7 @@ class Loader:
         if known is not None:
             rows, rejected = rows + known.rows_in, rejected + known.rows_rejected
         outliers = sum(account.rejected[rule] for rule in self._fences.rules)  # an outlier breaks no rule of the contract
-        counts = RejectCounts(rows, rejected - outliers, rules, self._target.rejects.first)
+        counts = RejectCounts(rows, rejected - outliers, rules, self._outputs.rejects.first)
         break_circuit(label, counts, self._rules.contract.max_reject_share)
         if rejected == rows:
             raise DataError(f"{label}: every row was rejected")
@@ -122,7 +122,7 @@ class Loader:
         if account.rows == rows:
             raise DataError(f"{file.name} has a header and no rows")
         self._require_new(source)
-        self._target.rows.end_file()
+        self._outputs.rows.end_file()
         meter.end_file(source.size)
         account.notes += source.notes
         account.sources.append(_record(source, account.rows - rows, account.kept - kept))
@@ -152,9 +152,9 @@ class Loader:
         if header != account.header:
             rejects = rejects.select("_file", "_line", "_rules", *account.header, "_text")
             kept = kept.select(name for name in dict.fromkeys((*account.header, *kept.columns)) if name in kept.columns)
-        self._target.rows.add(kept, checked.size)
-        self._target.rejects.add(rejects)
-        self._target.keys.add(kept)
+        self._outputs.rows.add(kept, checked.size)
+        self._outputs.rejects.add(rejects)
+        self._outputs.keys.add(kept)
         account.rows += checked.rows
         account.kept += kept.height
         account.rejected.update(checked.rejected)

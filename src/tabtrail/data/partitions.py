@@ -11,9 +11,9 @@ from tabtrail.errors import DataError
 from tabtrail.system.hashes import sha256_file
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-_CHUNK_ROWS = 1 << 18
-_CHUNK_TEXT = 256 << 20
-_STEP = 8192
+_CHUNK_ROWS = 1 << 18  # rows of a file at most: one row group, which readers take in one piece
+_CHUNK_TEXT = 256 << 20  # bytes of text at most, which bounds the memory for wide rows
+_STEP = 8192  # rows by which such a chunk is rounded up
 _LONGEST_NAME = 255  # bytes that most file systems allow the name of a folder
 
 

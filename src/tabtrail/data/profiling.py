@@ -23,6 +23,7 @@ from tabtrail.data.outliers import tukey_bounds
 from tabtrail.data.profile import ColumnProfile, Group, Histogram, Numbers, OutlierReport, Profile
 from tabtrail.data.warehouse import parquet_view, quoted, unreadable
 
+# What a person can still read in a chart or table.
 _BINS = 30
 _TOP = 10
 _MOST_GROUPS = 25

@@ -9,7 +9,7 @@ import polars as pl
 from tabtrail.errors import DataError
 
 RULES = "_rules"
-_SPILL_ROWS = 100_000
+_SPILL_ROWS = 100_000  # rejected rows that are held in memory
 
 
 def reject_schema(header: Sequence[str]) -> dict[str, pl.DataType]:

@@ -12,7 +12,7 @@ from tabtrail.serving.body import PARQUET
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 
-_MOST_UNPACKED = 256_000_000
+_MOST_UNPACKED = 256_000_000  # bytes: a small Parquet body may unpack to any size
 
 
 def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[Row]:

@@ -16,7 +16,7 @@ NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 COLUMNAR = (ARROW, PARQUET)
-_BIG = 16_384  # bytes of JSON whose decoding would hold other requests up
+BIG = 16_384  # bytes of JSON whose decoding would hold other requests up
 
 
 def media_type(request: Request) -> str:
@@ -81,7 +81,7 @@ async def _read_slowly(request: Request, service: Service, most: int) -> bytes:
 async def read_json(request: Request, service: Service, most: int) -> Any:
     """Return the JSON value of a body. Raises `Refused` (422) where it is not JSON."""
     body = await read_body(request, service, most)
-    return decode_json(body) if len(body) < _BIG else await service.aside(lambda: decode_json(body))
+    return decode_json(body) if len(body) < BIG else await service.aside(lambda: decode_json(body))
 
 
 def decode_json(body: bytes) -> Any:

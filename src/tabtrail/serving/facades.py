@@ -10,13 +10,14 @@ from starlette.responses import JSONResponse, Response
 from tabtrail import __version__
 from tabtrail.bundle.predictor import Prediction, Row
 from tabtrail.contract.schema import Feature
-from tabtrail.serving.body import JSON, decode_json, read_body, read_json, require_media_type, require_rows
+from tabtrail.serving.body import BIG, JSON, decode_json, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service, score
 
 CSV = "text/csv"
 _BOUNDS = ("low", "high")
+_FEW = 100  # rows that are scored in less time than a thread takes over
 _NUMBERS = frozenset({"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"})
 
 
@@ -92,7 +93,7 @@ async def invocations(request: Request) -> Response:
         rows = csv_rows(body, served, most) if media == CSV else frame_rows(decode_json(body))
         return score(served, require_rows(rows, most))
 
-    predictions = work() if len(body) < 16_384 else await service.aside(work)
+    predictions = work() if len(body) < BIG else await service.aside(work)
     service.record("/invocations", request, served, predictions)
     return JSONResponse({"predictions": [each.value for each in predictions]})
 
@@ -195,7 +196,7 @@ def _output_names(served: Served) -> list[str]:
 
 
 async def _scored(service: Service, served: Served, rows: list[Row]) -> list[Prediction]:
-    return score(served, rows) if len(rows) < 100 else await service.aside(lambda: score(served, rows))
+    return score(served, rows) if len(rows) < _FEW else await service.aside(lambda: score(served, rows))
 
 
 def _named(service: Service, request: Request) -> Served:

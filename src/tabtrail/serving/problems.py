@@ -21,7 +21,7 @@ TITLES = {
     500: "Failure of the service",
     503: "Not now",
 }
-_MOST_ERRORS = 100
+_MOST_ERRORS = 100  # of a row with thousands of unknown columns
 
 
 class Refused(Exception):  # noqa: N818 - an HTTP answer, not a failure

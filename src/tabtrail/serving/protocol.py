@@ -14,7 +14,7 @@ from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import MEDIA_TYPE
 
 _MOST_HEADER_BYTES = 65_536
-_MOST_HEADERS = 200
+_MOST_HEADERS = 200  # Apache allows 100
 _MOST_WASTE = 16  # bytes on the wire for one byte of body: a chunk of one byte takes six
 
 

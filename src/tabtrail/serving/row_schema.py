@@ -3,11 +3,11 @@
 from itertools import product
 from typing import Any
 
+from tabtrail.bundle.predictor import MOST_EXACT
 from tabtrail.contract.expressions import columns_of, evaluate
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, RowRule
 
-_MOST_CASES = 500
-_LARGEST = 2**53
+_MOST_CASES = 500  # rows of a document that a person may still read
 
 
 def row_schema(schema: ModelSchema) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _column(feature: Feature) -> dict[str, Any]:
 
 
 def _number(rule: ColumnRule) -> dict[str, Any]:
-    low, high = (-_LARGEST if rule.min is None else rule.min), (_LARGEST if rule.max is None else rule.max)
+    low, high = (-MOST_EXACT if rule.min is None else rule.min), (MOST_EXACT if rule.max is None else rule.max)
     whole = rule.dtype == "int"
     bounds = {"minimum": int(low) if low == int(low) else low, "maximum": int(high) if high == int(high) else high}
     return {"type": "integer" if whole else "number", **bounds}

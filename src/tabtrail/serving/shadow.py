@@ -10,9 +10,9 @@ from tabtrail.serving.models import Watched
 from tabtrail.serving.prometheus import Counters
 
 logger = logging.getLogger("tabtrail.serve")
-_MOST_WAITING = 200
+_MOST_WAITING = 200  # answers that wait for the shadow; more are left out, so that it never holds much memory
 _LOG_EVERY = 1000
-_TINY = 1e-9
+_TINY = 1e-9  # stands in for predictions of 0 in relative differences
 
 
 class Shadow:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tabtrail.serving.prediction_log import PredictionLog
 
 KEY_VARIABLE = "TABTRAIL_API_KEY"
-MOST_BUFFERED = 256_000_000
+MOST_BUFFERED = 256_000_000  # bytes of unfinished bodies of all clients together
 T = TypeVar("T")
 
 
