@@ -78,9 +78,9 @@ class Proofs:
 
     def export(self, champion: Result) -> Exported:
         """Return the champion as it is deployed."""
+        parity = champion.parity or self.prove(champion.model)[1]
         kept = [index for index, fitted in enumerate(self._proven) if fitted is champion.model]
         graph = self._file(kept[0]).read_bytes() if kept else graph_bytes(self._model, champion.model)
-        parity = champion.parity or self.prove(champion.model)[1]
         return Exported(graph, parity, pickled(champion.model))
 
     def _file(self, index: int) -> Path:
