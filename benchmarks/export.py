@@ -63,7 +63,7 @@ def fitted(config: Any) -> tuple[Any, Any, Any]:
 
     candidate = next(each for each in list_candidates({"GradientBoosting": {"n_estimators": 150, "max_depth": 4}}) if each.params)
     table = load_table(config, scan_dataset(config.dataset).collect())
-    return build_model(candidate, Recipe.of(config)).fit(table.x, table.y), table, split_table(config, table)
+    return build_model(candidate, Recipe.of(config.model)).fit(table.x, table.y), table, split_table(config, table)
 
 
 def ours(config: Any) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def engine(config: Any) -> float:
     from tabtrail.modeling.table import load_table, split_table
 
     table = load_table(config, scan_dataset(config.dataset).collect())
-    split, recipe, spent = split_table(config, table), Recipe.of(config), 0.0
+    split, recipe, spent = split_table(config, table), Recipe.of(config.model), 0.0
     for candidate in regressors(config):
         for fold in range(FULL, len(split.folds)):
             rows = rows_of(config, table, split, fold, early=False)

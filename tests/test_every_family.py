@@ -46,7 +46,7 @@ def require_every_candidate_proven_and_explained(config: Config) -> None:
     check_names(config)
     pipeline.run_stage("ingest", config)
     table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
-    recipe, rows = Recipe.of(config), table.x.iloc[:: len(table.x) // 15]
+    recipe, rows = Recipe.of(config.model), table.x.iloc[:: len(table.x) // 15]
     found = {}
     with Proofs(config, table, split_table(config, table)) as proofs:
         for candidate in list_candidates(config.candidates):

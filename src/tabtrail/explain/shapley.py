@@ -60,6 +60,7 @@ def explain(
     model: Any,
     background: pd.DataFrame,
     rows: pd.DataFrame,
+    *,
     seed: int,
     predict: Callable[[pd.DataFrame], Array] | None = None,
     permutations: int = 1,
@@ -71,9 +72,10 @@ def explain(
 
     Trees: path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020), relative to the training rows that
     the trees carry. Linear: coefficient × (value - mean over `background`). In both, one-hot columns are summed (signed) into
-    their raw column. Whatever derives columns, transforms the target or blends: permutations of the raw columns, forth and
-    back (Štrumbelj & Kononenko, Knowledge and Information Systems 41, 2014), relative to rows drawn from `background`. Raises
-    `TabtrailError` when base value and contributions do not add up to the prediction.
+    their raw column. Whatever derives columns, transforms the target, blends, or has an objective with a link (TreeSHAP would add
+    up to the logarithm): permutations of the raw columns, forth and back (Štrumbelj & Kononenko, Knowledge and Information
+    Systems 41, 2014), relative to rows drawn from `background`. Raises `TabtrailError` when base value and contributions do not
+    add up to the prediction.
     """
     explanation = None
     if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
@@ -125,7 +127,7 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation, pd.DataFrame]:
 def _explain_any(
     model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, permutations: int
 ) -> Explanation:
-    import shap
+    import shap  # takes seconds, and only models without contributions of their own need it
 
     reference = sample_rows(background, _REFERENCE_ROWS, seed)
     texts = [name for name in rows.columns if rows[name].dtype != np.float64]

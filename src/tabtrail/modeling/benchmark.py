@@ -227,7 +227,7 @@ def run_tasks(
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
     early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
     rows = {fold: Shared(rows_of(config, table, split, fold, early=early)) for fold in sorted({fold for _, fold in tasks})}
-    examples, recipe = Shared(table.examples()), Recipe.of(config)
+    examples, recipe = Shared(table.examples()), Recipe.of(config.model)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
     yield from run(fit_and_score, jobs, config.engine, in_order=in_order, libraries=fitting_libraries())
 

@@ -56,7 +56,7 @@ def learning_curve(
     `known` are the candidate's RMSE with all rows on the first folds; as many are looked at, and those are not fitted again.
     Keys are drawn with the seed of the config, each part holding the ones before it; what a fold scores stays the same.
     """
-    recipe, chosen = Recipe.of(config), [fold for fold in split.folds if fold.repeat == 0][: len(known)]
+    recipe, chosen = Recipe.of(config.model), [fold for fold in split.folds if fold.repeat == 0][: len(known)]
     if not chosen or min(int(fold.train.sum()) for fold in chosen) < 2 * _LEAST_ROWS:
         return None
     points: list[tuple[int, list[float]]] = []

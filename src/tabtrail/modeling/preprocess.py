@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
-from tabtrail.config.tree import Config
+from tabtrail.config.model import Model
 from tabtrail.contract.expressions import Node, columns_of, compute, operate
 from tabtrail.modeling.families import Layout
 from tabtrail.modeling.metrics import Array
@@ -36,11 +36,10 @@ class Recipe:
     seed: int = 42
 
     @classmethod
-    def of(cls, config: Config) -> "Recipe":
-        """Return the recipe of a config."""
-        model = config.model
+    def of(cls, model: Model) -> Self:
+        """Return the recipe that the config's model section says."""
         return cls(
-            numbers=config.number_inputs,
+            numbers=model.number_inputs,
             texts=model.text_features,
             numeric=model.numeric_features,
             formulas=model.formulas,

@@ -132,7 +132,7 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
     train = benchmark.table.take(benchmark.split.train)
     seed = config.model.random_state
     rows = sample_rows(train.x, config.explain.max_rows, seed)
-    explanation = explain(champion.model, rows, rows, seed, open_graph(graph))
+    explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(graph))
     importance = Importance(
         model=champion.candidate.name,
         run_id=run_id,

@@ -62,7 +62,7 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
     one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
     one = one.astype(background.dtypes.to_dict())
     model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(bundle.onnx)
-    found = explain(model, background, one, config.model.random_state, graph, permutations=_PERMUTATIONS)
+    found = explain(model, background, one, seed=config.model.random_state, predict=graph, permutations=_PERMUTATIONS)
     total = found.base_value + float(found.values[0].sum())
     if not abs(total - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value)):
         raise TabtrailError(

@@ -3,19 +3,16 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from catboost import CatBoostError, CatBoostRegressor, Pool
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
 
 _IDENTITY = ("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh")
 _OBJECTIVES = Objectives(
@@ -157,7 +154,7 @@ def _forget_time(model: Any) -> None:
     metadata["train_finish_time"] = metadata["model_guid"] = ""
 
 
-def _search(trial: "Trial") -> Params:
+def _search(trial: Trial) -> Params:
     return {
         "iterations": trial.suggest_int("iterations", 100, 1000, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),

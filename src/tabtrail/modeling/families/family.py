@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tabtrail.config.section import Parameter
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
 
-if TYPE_CHECKING:
-    from optuna.trial import Trial
-
 Params = dict[str, Parameter]
 Contributions = tuple[Array, float]
+
+
+class Trial(Protocol):
+    """What a search for parameters offers to a family, as Optuna's trials do; Optuna itself is an optional extra."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class Family:
     best_iterations: Callable[[Any, Sample, Sample, int], int] | None = None
     errors: tuple[type[Exception], ...] = ()
     make_canonical: Callable[[Any], None] = forget_nothing
-    search: "Callable[[Trial], Params] | None" = None
+    search: Callable[[Trial], Params] | None = None
     exportable: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
     objectives: Objectives | None = None
     read_trees: Callable[[Any], Trees] | None = None

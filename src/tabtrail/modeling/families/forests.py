@@ -1,15 +1,12 @@
 """scikit-learn's forests: of the best thresholds (random forest), and of random ones (extra trees)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-from tabtrail.modeling.families.family import Family, Params
+from tabtrail.modeling.families.family import Family, Params, Trial
 from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
 from tabtrail.modeling.trees import Trees
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
 
 _FIXED = ("random_state", "n_jobs", "verbose")
 
@@ -21,7 +18,7 @@ def _read_trees(model: Any) -> Trees:
     return trees
 
 
-def _search(trial: "Trial") -> Params:
+def _search(trial: Trial) -> Params:
     return {
         "n_estimators": 100,
         "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 20),

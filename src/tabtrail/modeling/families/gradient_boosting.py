@@ -1,16 +1,13 @@
 """scikit-learn's gradient boosting."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
-from tabtrail.modeling.families.family import Family, Params, Sample
+from tabtrail.modeling.families.family import Family, Params, Sample, Trial
 from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
 from tabtrail.modeling.trees import Trees
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
 
 
 def best_stage(model: Any, fitted: Sample, watched: Sample, patience: int) -> int:
@@ -37,7 +34,7 @@ def _read_trees(model: Any) -> Trees:
     return trees
 
 
-def _search(trial: "Trial") -> Params:
+def _search(trial: Trial) -> Params:
     return {
         "n_estimators": trial.suggest_int("n_estimators", 50, 500, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),

@@ -1,18 +1,15 @@
 """scikit-learn's histogram gradient boosting: compares doubles, goes left at or below a threshold, knows missing values."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Trial
 from tabtrail.modeling.families.gradient_boosting import best_stage
 from tabtrail.modeling.families.sklearn_trees import tree_contributions
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
 
 _OBJECTIVES = Objectives(
     parameters=("loss",),
@@ -69,7 +66,7 @@ def _contributions(model: Any, matrix: Array, background: Array) -> Contribution
     return tree_contributions(model, matrix, background)
 
 
-def _search(trial: "Trial") -> Params:
+def _search(trial: Trial) -> Params:
     return {
         "max_iter": trial.suggest_int("max_iter", 50, 500, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),

@@ -1,19 +1,15 @@
 """LightGBM: compares doubles, goes left at or below a threshold."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from lightgbm import LGBMRegressor, early_stopping
 from lightgbm.basic import LightGBMError
 
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
-
 
 _IDENTITY = (
     *("regression", "regression_l2", "l2", "mean_squared_error", "mse", "l2_root", "root_mean_squared_error", "rmse"),
@@ -88,7 +84,7 @@ def _contributions(model: Any, matrix: Array, background: Array) -> Contribution
     return found[:, :-1], float(found[0, -1])
 
 
-def _search(trial: "Trial") -> Params:
+def _search(trial: Trial) -> Params:
     return {
         "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),

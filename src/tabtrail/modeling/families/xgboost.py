@@ -1,18 +1,14 @@
 """XGBoost: compares float32 numbers, goes left below a threshold, sums in float32."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from xgboost import DMatrix, XGBRegressor
 
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample
+from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
-
-if TYPE_CHECKING:
-    from optuna.trial import Trial
-
 
 _OBJECTIVES = Objectives(
     parameters=("objective",),
@@ -90,7 +86,7 @@ def _contributions(model: Any, matrix: Array, background: Array) -> Contribution
     return found[:, :-1], float(found[0, -1])
 
 
-def _search(trial: "Trial") -> Params:
+def _search(trial: Trial) -> Params:
     return {
         "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
         "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
