@@ -3,15 +3,14 @@
 import json
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import mlflow
 import numpy as np
 import polars as pl
 import pytest
-from tests.support.commands import call
-from tests.support.projects import Project, Trained, make_project
+from tests.support.commands import Done, overrides, run_door, run_here
+from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
 from tabtrail.bundle.stored_forecasts import look_up
@@ -27,8 +26,8 @@ QUICK = ["risk.sarima=[]", "risk.models=[]", "risk.sweep_plots=1"]
 SEGMENT = ["--product-line", "Classic Cars", "--country", "USA"]
 
 
-def door(project: Project, *words: str) -> Any:
-    return call("src.train_sales_timeseries_risk", *words, "--config", str(project.config_file))
+def door(project: Project, *words: str) -> Done:
+    return run_door("src.train_sales_timeseries_risk", *words, "--config", str(project.config_file))
 
 
 @pytest.fixture
@@ -117,21 +116,17 @@ def test_any_segment_column_can_be_named_and_all_rows_are_one(ingested: Project)
     assert forecast_segment(config, {}).result.label == "all"
 
 
-def test_the_synthetic_sample_is_said_to_be_synthetic(tmp_path: Path) -> None:
-    csv = tmp_path / "source.csv"
-    write_sample(csv)
-    (tmp_path / "p").mkdir()
-    project = make_project(tmp_path / "p", csv)
+def test_the_synthetic_sample_is_said_to_be_synthetic(project: Project) -> None:
     write_sample(project.csv, force=True)
     pipeline.run_stage("ingest", project.config())
-    done = door(project, *[word for each in QUICK for word in ("--set", each)])
+    done = door(project, *overrides(*QUICK))
     assert done.stdout.startswith("THE DATA IS SYNTHETIC")
 
 
 @pytest.mark.parametrize("horizon", ["0", "-1", "10000", "many"])
 @pytest.mark.parametrize("option", ["--forecast-steps", "--garch-horizon"])
 def test_a_horizon_that_cannot_be_is_a_usage_error(option: str, horizon: str) -> None:
-    done = call("src.train_sales_timeseries_risk", option, horizon)
+    done = run_door("src.train_sales_timeseries_risk", option, horizon)
     assert done.returncode == 2
     assert option in done.stderr
     assert "Traceback" not in done.stderr
@@ -189,7 +184,7 @@ def test_the_risk_section_is_of_no_account_for_the_benchmark(project: Project) -
 
 
 def test_the_schema_of_a_result_is_printed() -> None:
-    done = call("tabtrail", "forecast", "--schema")
+    done = run_here("forecast", "--schema")
     assert json.loads(done.stdout) == result_schema()
 
 
