@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -40,12 +41,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Path
 
 def shell(checkout: Path, command: str) -> subprocess.Popen[str]:
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # One repeat of the folds is enough to see that the commands work; all else is as the README has it.
-    environment = {**os.environ, "PATH": binaries, "VENV": sys.prefix, "TABTRAIL__SPLIT__REPEATS": "1"}
+    # Few fits are enough to see that the commands work; all else is as the README has it. The fixture `trained` fits them all.
+    fast = {
+        "TABTRAIL__SPLIT__REPEATS": "1",
+        "TABTRAIL__CANDIDATES": "{LinearRegression: {}, LightGBM: {n_estimators: 60}}",
+    }
+    environment = {**os.environ, "PATH": binaries, "VENV": sys.prefix, **fast}
     server = command.startswith(SERVERS)
     pipe = subprocess.DEVNULL if server else subprocess.PIPE
     words = ["bash", "-c", f"exec {command}" if server else command]
-    return subprocess.Popen(words, cwd=checkout, env=environment, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(words, cwd=checkout, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=server)
 
 
 def free_port() -> int:
@@ -78,7 +83,8 @@ def finished(checkout: Path) -> Iterator[dict[str, str]]:
                 continue  # it is what runs this test
             if command.startswith(SERVERS):
                 port = free_port()
-                servers.append(shell(checkout, f"{command} --port {port}"))
+                one = " --workers 1" if command.startswith("mlflow") else ""  # each of its four takes seconds to start
+                servers.append(shell(checkout, f"{command} --port {port}{one}"))
                 wait_for(f"http://127.0.0.1:{port}/health", servers[-1])
                 continue
             process = shell(checkout, command.replace(":8000", f":{port}"))
@@ -88,7 +94,7 @@ def finished(checkout: Path) -> Iterator[dict[str, str]]:
         yield outputs
     finally:
         for server in servers:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGKILL)  # MLflow's takes seconds to end by itself
             server.wait(30)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def mlflow_ui(reported: Trained) -> Iterator[str]:
                 time.sleep(0.5)
         yield address
     finally:
-        os.killpg(server.pid, 15)
+        os.killpg(server.pid, signal.SIGKILL)  # it takes seconds to end by itself
         server.wait(timeout=30)
 
 
