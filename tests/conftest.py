@@ -26,6 +26,28 @@ def pytest_report_header() -> str:
     return f"REAL DATA IS MISSING: tests of {REAL_CSV.name} are SKIPPED, the synthetic sample stands in elsewhere"
 
 
+# They take longest. Begun first, they leave short files for the end, so that no worker ends alone with a long one.
+LONGEST = (
+    "test_readme.py",
+    "test_training.py",
+    "test_cli.py",
+    "test_run.py",
+    "test_serving.py",
+    "test_resume.py",
+    "test_doctor.py",
+    "test_browser.py",
+    "test_families.py",
+    "test_report.py",
+    "test_tuning.py",
+    "test_hostile_series.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _the_repository_is_left_alone() -> Iterator[None]:
     """Tests that overwrote the production model: what lies in the repository's own folders is the same afterwards."""

@@ -25,9 +25,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     pins = re.findall(r"^([a-z0-9._-]+==\S+(?: ;[^\\\n]*)?)", (REPO / "requirements.lock").read_text(), re.M)
     (folder / "pins.txt").write_text("\n".join(pins))
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-    pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--constraint", str(folder / "pins.txt"), str(wheel)], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python"), "install", "--quiet"]
+    pip += ["--disable-pip-version-check", "--no-compile", "--constraint", str(folder / "pins.txt")]
+    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
     return folder / "venv" / "bin"
 
 
@@ -37,9 +38,18 @@ def call(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_only_the_package_is_in_the_wheel(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
     assert {name.split("/")[0] for name in names} == {"tabtrail", "tabtrail-0.1.0.dist-info"}
     assert "tabtrail/py.typed" in names
+
+
+def test_the_templates_of_the_page_are_in_the_wheel_as_they_are_in_the_sources(wheel: Path) -> None:
+    folder = REPO / "src" / "tabtrail" / "report" / "templates"
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {Path(name).name: archive.read(name) for name in archive.namelist() if "/templates/" in name}
+    assert set(packed) == {"report.css", "report.html.j2", "report.js"}
+    assert packed == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_it_predicts_and_serves_without_the_training_packages(installed: Path, trained: Trained, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from mlflow import MlflowClient
 from tests.support.odd_project import odd
-from tests.support.projects import REPO, Project, Trained
+from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
 from tabtrail.errors import TabtrailError, UsageError
@@ -270,11 +270,6 @@ def test_a_label_of_300_characters_or_markup_fits_and_is_escaped(tmp_path: Path)
     picture = Picture("p", "$t$ & <t>", "", (chart,))
     draw(picture, tmp_path / "p.png")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_templates_are_in_the_package() -> None:
-    folder = REPO / "src" / "tabtrail" / "report" / "templates"
-    assert {path.name for path in folder.iterdir()} >= {"report.html.j2", "report.css", "report.js"}
 
 
 def test_rows_outside_a_stratum_are_no_slice_without_a_name(reported: Trained) -> None:
