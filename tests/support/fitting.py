@@ -78,8 +78,8 @@ CANDIDATES = {
 LINKED = {
     "HistGradientBoosting_gamma": {"max_iter": 30, "loss": "gamma"},
     "HistGradientBoosting_poisson": {"max_iter": 30, "loss": "poisson", **NATIVE},
-    "XGBoost_gamma": {"n_estimators": 30, "objective": "reg:gamma"},
-    "XGBoost_tweedie": {"n_estimators": 30, "objective": "reg:tweedie", "tweedie_variance_power": 1.3, **NATIVE},
+    "XGBoost_gamma": {"n_estimators": 70, "objective": "reg:gamma"},
+    "XGBoost_tweedie": {"n_estimators": 40, "objective": "reg:tweedie", "tweedie_variance_power": 1.3, **NATIVE},
     "XGBoost_poisson": {"n_estimators": 30, "objective": "count:poisson", "base_score": 500.0},
     "LightGBM_gamma": {"n_estimators": 30, "objective": "gamma", **NATIVE},
     "LightGBM_tweedie": {"n_estimators": 30, "objective": "tweedie", "tweedie_variance_power": 1.7},

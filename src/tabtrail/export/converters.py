@@ -32,7 +32,7 @@ class Converter:
     write: Callable[[Step], None]
 
     def shape(self, operator: Any) -> None:
-        """Tell skl2onnx the type of the output."""
+        """Set the type of the output."""
         operator.outputs[0].type = DoubleTensorType([None, self.width(operator.raw_operator)])
 
     def convert(self, scope: Any, operator: Any, container: Any) -> None:

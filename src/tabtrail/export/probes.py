@@ -85,7 +85,7 @@ def threshold_neighbours(model: Any, x: pd.DataFrame, seed: int) -> tuple[Probes
 
 
 def within_float32(model: Any, x: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Tell which rows [rows] the Python model takes: those whose features are float32 numbers, or NaN (an unseen text)."""
+    """Return which rows [rows] the Python model accepts: those whose features are float32 numbers, or NaN (an unseen text)."""
     fits = np.ones(len(x), dtype=bool)
     for pipeline in pipelines_of(model):
         with np.errstate(all="ignore"):

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 
 ML = "ai.onnx.ml"
-# The operator versions that skl2onnx is told; the graph's own opset is set where it is made.
+# What skl2onnx is given as the versions of operators; the graph's own opset is set where it is made.
 _SINCE = {
     "Add": 14,
     "Sub": 14,

@@ -1,7 +1,7 @@
 """Trees in their plain form as nodes of a graph: of ai.onnx.ml 3, or of 5 where there are splits on categories."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,20 +14,71 @@ _LINKS = {"exp": "Exp", "sigmoid": "Sigmoid"}
 _MODES = {"BRANCH_LEQ": 0, "BRANCH_LT": 1, MEMBER: 6}
 _SUM = 1
 _NONE = (-1,)  # a set must not be empty; no code is below zero
+_GROUP = 32  # trees whose leaves are held one by one; more take memory for each row, fewer take nodes
+# Writes trees as one node: the name of the sum of the leaves reached (or of each tree's own), and what is missing from it.
+Write = Callable[[Step, str, Trees], tuple[str, float]]
 
 
 def write_trees(step: Step, trees: Trees) -> None:
-    """Write a TreeEnsembleRegressor with double thresholds.
+    """Write trees without splits on categories, and their link, to the step's output."""
+    _write(step, trees, _tree_ensemble_regressor)
 
-    Its output is float32 by its definition, so it sums deviations from the middle leaf. That is far enough from rounding for all
-    but a library that itself rounds every sum to float32.
+
+def write_trees_with_categories(step: Step, trees: Trees) -> None:
+    """Write trees with or without splits on categories, and their link, to the step's output."""
+    _write(step, trees, _tree_ensemble)
+
+
+def _write(step: Step, trees: Trees, write: Write) -> None:
+    source = step.matrix()
+    if trees.float32_inputs:
+        source = step.cast(step.cast(source, onnx.TensorProto.FLOAT), onnx.TensorProto.DOUBLE)
+    output = step.output if trees.link == "identity" else None
+    total = (_float32_sum if trees.float32_sums else _sum)(step, source, trees, write, output)
+    if trees.link != "identity":
+        step.emit(_LINKS[trees.link], [total], step.output)
+
+
+def _sum(step: Step, source: str, trees: Trees, write: Write, output: str | None) -> str:
+    leaves, missing = write(step, source, trees)
+    leaves = step.cast(leaves, onnx.TensorProto.DOUBLE)
+    base = step.constant(np.array([[trees.base + missing]], dtype=np.float64), "base")
+    return step.emit("Add", [leaves, base], output)
+
+
+def _float32_sum(step: Step, source: str, trees: Trees, write: Write, output: str | None) -> str:
+    """Sum of base and leaves, tree after tree, each sum rounded to float32. CumSum adds in that order; a sum need not."""
+    one, last = step.constant(np.array(1, dtype=np.int64)), step.constant(np.array([-1], dtype=np.int64))
+    total = ""
+    for group in _groups(trees):
+        leaves = step.cast(write(step, source, group)[0], onnx.TensorProto.FLOAT)
+        terms = step.emit("Concat", [total, leaves], axis=1) if total else leaves
+        total = step.emit("Gather", [step.emit("CumSum", [terms, one]), last], axis=1)
+    return step.emit("Cast", [total], output, to=onnx.TensorProto.DOUBLE)
+
+
+def _groups(trees: Trees) -> Iterator[Trees]:
+    """Cut trees into groups. The base is added to the leaves of the very first tree, since it is the first term of the sum."""
+    base = np.float32(trees.base)
+    for start in range(0, max(trees.tree) + 1, _GROUP):
+        group = trees.between(start, start + _GROUP)
+        if start == 0:
+            first = [tree == 0 for tree in group.tree]
+            group.value = [float(base + np.float32(v)) if f else v for v, f in zip(group.value, first, strict=True)]
+        yield group
+
+
+def _tree_ensemble_regressor(step: Step, source: str, trees: Trees) -> tuple[str, float]:
+    """A node of ai.onnx.ml 3, with double thresholds.
+
+    Its output is float32 by its definition, so it sums deviations from the middle leaf.
     """
     leaves = _leaves(trees)
     count = max(trees.tree) + 1 if trees.tree else 0
     center = sum(trees.value[index] for index in leaves) / len(leaves) if leaves and not trees.float32_sums else 0.0
-    deviation = step.emit(
+    name = step.emit(
         "TreeEnsembleRegressor",
-        [_source(step, trees)],
+        [source],
         domain=ML,
         label="deviation",
         n_targets=count if trees.float32_sums else 1,
@@ -42,20 +93,14 @@ def write_trees(step: Step, trees: Trees) -> None:
         target_treeids=[trees.tree[index] for index in leaves],
         target_nodeids=[trees.node[index] for index in leaves],
         target_ids=_targets(trees),
-        target_weights_as_tensor=_doubles("leaves", [value - center for value in _values(trees)]),
+        target_weights_as_tensor=_doubles("leaves", [trees.value[index] - center for index in leaves]),
     )
-    _write_prediction(step, trees, deviation, trees.base + center * count)
+    return name, center * count
 
 
-def write_trees_with_categories(step: Step, trees: Trees) -> None:
-    """Write a TreeEnsemble, which also splits on categories; its sum is a double."""
-    total = step.emit("TreeEnsemble", [_source(step, trees)], domain=ML, label="sum", **_ensemble(trees))
-    _write_prediction(step, trees, total, trees.base)
-
-
-def _source(step: Step, trees: Trees) -> str:
-    source = step.matrix()
-    return step.cast(step.cast(source, onnx.TensorProto.FLOAT), onnx.TensorProto.DOUBLE) if trees.float32_inputs else source
+def _tree_ensemble(step: Step, source: str, trees: Trees) -> tuple[str, float]:
+    """A node of ai.onnx.ml 5, whose output is double."""
+    return step.emit("TreeEnsemble", [source], domain=ML, label="sum", **_ensemble(trees)), 0.0
 
 
 def _leaves(trees: Trees) -> list[int]:
@@ -65,32 +110,6 @@ def _leaves(trees: Trees) -> list[int]:
 def _targets(trees: Trees) -> list[int]:
     """Number of the output that each leaf is added to: one for all, or its tree's own."""
     return [trees.tree[index] if trees.float32_sums else 0 for index in _leaves(trees)]
-
-
-def _values(trees: Trees) -> list[float]:
-    """Values of the leaves. Where sums are in float32, the leaves of the first tree already have the base added to them."""
-    base = np.float32(trees.base)
-    added = [trees.float32_sums and tree == 0 for tree in trees.tree]
-    return [float(base + np.float32(trees.value[i])) if added[i] else trees.value[i] for i in _leaves(trees)]
-
-
-def _write_prediction(step: Step, trees: Trees, leaves: str, base: float) -> None:
-    """Add the base to the sum of the leaves, and put the sum through the link."""
-    if trees.float32_sums:
-        total = _float32_sum(step, leaves)
-    else:
-        addend = step.constant(np.array([[base]], dtype=np.float64), "base")
-        output = step.output if trees.link == "identity" else None
-        total = step.emit("Add", [step.cast(leaves, onnx.TensorProto.DOUBLE), addend], output)
-    if trees.link != "identity":
-        step.emit(_LINKS[trees.link], [total], step.output)
-
-
-def _float32_sum(step: Step, leaves: str) -> str:
-    """Sum of the columns, from the first to the last, each rounded to float32. CumSum adds in that order; a sum need not."""
-    sums = step.emit("CumSum", [step.cast(leaves, onnx.TensorProto.FLOAT), step.constant(np.array(1, dtype=np.int64))])
-    last = step.emit("Gather", [sums, step.constant(np.array([-1], dtype=np.int64))], axis=1)
-    return step.cast(last, onnx.TensorProto.DOUBLE)
 
 
 def _ensemble(trees: Trees) -> dict[str, Any]:
@@ -119,7 +138,7 @@ def _ensemble(trees: Trees) -> dict[str, Any]:
         "nodes_falsenodeids": [node.false[0] for node in nodes],
         "nodes_falseleafs": [node.false[1] for node in nodes],
         "leaf_targetids": _targets(trees),
-        "leaf_weights": _doubles("leaves", _values(trees)),
+        "leaf_weights": _doubles("leaves", [trees.value[position] for position in leaves]),
     }
     sets = [trees.codes[position] or _NONE for position in inner if trees.modes[position] == MEMBER]
     if sets:

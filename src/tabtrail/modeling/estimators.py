@@ -49,13 +49,13 @@ class TransformedRegressor(RegressorMixin, BaseEstimator):
         return self.restore(x, np.asarray(self.pipeline.predict(x), dtype=np.float64).ravel() + self.center_)
 
     def usable(self, x: pd.DataFrame) -> Any:
-        """Tell for each row whether its reference is known and above zero."""
+        """Return for each row [rows] whether its reference is known and above zero."""
         if self.reference is None:
             return np.ones(len(x), dtype=bool)
         return self._raw_reference(x) > 0
 
     def transform(self, x: pd.DataFrame, y: Array) -> Array:
-        """Return what the pipeline learns for targets `y`. Raises `DataError` where there is no logarithm of a target."""
+        """Return what the pipeline learns for targets `y`. Raises `DataError` for a target without a logarithm."""
         if self.kind in ("log1p", "log_ratio"):
             bad = int(np.sum(y < 0 if self.kind == "log1p" else y <= 0))
             if bad:

@@ -103,7 +103,7 @@ def build_pipeline(preprocessor: ColumnTransformer, regressor: Any) -> Pipeline:
 
 
 def splits_on_categories(preprocessor: ColumnTransformer) -> bool:
-    """Tell whether the columns of a fitted transformer's output include codes of categories."""
+    """Return whether the output of a fitted transformer has columns of category codes."""
     return any(isinstance(transformer, CategoryCodes) for _, transformer, _ in preprocessor.transformers_)
 
 

@@ -57,6 +57,14 @@ class Trees:
         """Add a leaf."""
         self._add(*at, LEAF, 0, 0.0, (), 0, 0, 0, value)
 
+    def between(self, start: int, stop: int) -> "Trees":
+        """Return the trees from number `start` to before `stop`, numbered from 0, without the base."""
+        part = Trees(self.mode, self.float32_inputs, link=self.link, float32_sums=self.float32_sums)
+        for tree, *rest in zip(*(getattr(self, name) for name in _ENTRY), strict=True):
+            if start <= tree < stop:
+                part._add(tree - start, *rest)
+        return part
+
     def _add(self, *entry: Any) -> None:
         for name, item in zip(_ENTRY, entry, strict=True):
             getattr(self, name).append(item)
