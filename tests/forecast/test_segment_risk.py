@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tabtrail.config.forecast import Risk
-from tabtrail.forecast.local.series import Segment, Series
+from tabtrail.forecast.risk.assessment import analyse_risk
 from tabtrail.forecast.risk.backtest import backtest, kupiec, kupiec_p, transitions
-from tabtrail.forecast.risk.garch import Garch, NoGarch, ewma_variance, fit_garch, historical_tail, percent_returns, tail
-from tabtrail.forecast.risk.volatility import analyse_risk
+from tabtrail.forecast.risk.garch import Garch, NoGarch, fit_garch
+from tabtrail.forecast.risk.returns import ewma_variance, historical_tail, percent_returns, tail
+from tabtrail.forecast.series import Segment, Series
 
 Array = NDArray[np.float64]
 RISK = Risk()

@@ -1,12 +1,10 @@
 """Forecasts as a user makes them: the door, the sweep, the files, MLflow."""
 
 import json
-from datetime import date, timedelta
 from pathlib import Path
 
 import jsonschema
 import mlflow
-import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import Done, overrides, run_door, run_here
@@ -17,10 +15,9 @@ from tabtrail.bundle.stored_forecasts import look_up
 from tabtrail.data.sample import write_sample
 from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
-from tabtrail.forecast.champion_errors import analyse_champion
 from tabtrail.forecast.result import SegmentResult, result_schema
 from tabtrail.project.training import BENCHMARK_SECTIONS
-from tabtrail.workflows.forecast import forecast_all, forecast_champion, forecast_segment
+from tabtrail.workflows.forecast import forecast_all, forecast_segment, measure_error_over_time
 
 QUICK = ["risk.sarima=[]", "risk.models=[]", "risk.sweep_plots=1"]
 SEGMENT = ["--product-line", "Classic Cars", "--country", "USA"]
@@ -209,29 +206,6 @@ def test_the_champions_error_over_time_has_a_trend_and_the_period_by_which_a_ret
     assert query(project.config().paths.duckdb_file, "SELECT count(*) FROM predictions")[1] == [(2823,)]
 
 
-def test_an_error_that_doubles_is_due_for_a_retrain_and_a_steady_one_is_not(project: Project) -> None:
-    random = np.random.default_rng(1)
-    days = [date(2003, 1, 1) + timedelta(days=each) for each in range(900)]
-    for growth, due in ((2.0, True), (1.0, False)):
-        size = [1.0 if index < 500 else growth for index in range(900)]
-        errors = pl.DataFrame(
-            {"date": days, "actual": np.zeros(900), "predicted": random.normal(0, 1, 900) * size, "row": range(900)}
-        )
-        found = analyse_champion(project.config(), errors)
-        assert (found.retrain_due is not None) == due
-        if found.retrain_due:
-            assert "2004-05" < found.retrain_due < "2004-12"
-            assert found.trend is not None
-            assert found.trend > 0.3
-
-
-def test_too_few_months_of_errors_are_refused(project: Project) -> None:
-    errors = pl.DataFrame({"date": [date(2003, 1, 1)] * 9, "actual": [1.0] * 9, "predicted": [2.0] * 9})
-    found = analyse_champion(project.config(), errors)
-    assert (found.status, found.retrain_due) == ("refused", None)
-    assert found.reason == "1 months with 5 rows or more are fewer than 8"
-
-
 def test_without_a_champion_there_is_no_error_over_time(ingested: Project) -> None:
     with pytest.raises(NotTrainedError, match="run `tabtrail train --force` first"):
-        forecast_champion(ingested.config())
+        measure_error_over_time(ingested.config())

@@ -14,9 +14,9 @@ from tabtrail.errors import UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
 
 if TYPE_CHECKING:
-    from tabtrail.forecast.champion_errors import ChampionErrors
-    from tabtrail.forecast.sweep import Outcome, Reconciliation, Sweep
-    from tabtrail.workflows.forecast import Written
+    from tabtrail.forecast.error_over_time import ErrorOverTime
+    from tabtrail.forecast.sweep import Evaluation, Reconciliation, Sweep
+    from tabtrail.workflows.forecast import StoredForecast
 
 Frequency = Literal["MS", "W", "D"]
 app = new_group()
@@ -55,13 +55,13 @@ def forecast(
     loaded = begin_job(config, [*(set_ or []), *overrides])
     with progress_on_stderr(quiet) as progress:
         if champion:
-            errors = later.forecast.forecast_champion(loaded, progress=progress)
+            errors = later.forecast.measure_error_over_time(loaded, progress=progress)
         elif all_:
             results, sweep = later.forecast.forecast_all(loaded, by or [], progress=progress)
         else:
             written = later.forecast.forecast_segment(loaded, wanted, progress=progress)
     if champion:
-        _print_champion_errors(errors, as_json=as_json)
+        _print_errors(errors, as_json=as_json)
     elif all_:
         _print_sweep(loaded, results, sweep, as_json=as_json)
     else:
@@ -78,7 +78,7 @@ def _segment(given: Mapping[str, str | None], named: list[str]) -> dict[str, str
     return wanted
 
 
-def _print_champion_errors(errors: "ChampionErrors", *, as_json: bool) -> None:
+def _print_errors(errors: "ErrorOverTime", *, as_json: bool) -> None:
     if as_json:
         print_json(errors.model_dump(mode="json"))
         return
@@ -86,7 +86,7 @@ def _print_champion_errors(errors: "ChampionErrors", *, as_json: bool) -> None:
         typer.echo(line)
 
 
-def _print_forecast(written: "Written", *, as_json: bool) -> None:
+def _print_forecast(written: "StoredForecast", *, as_json: bool) -> None:
     result, path = written.result, written.path
     if as_json:
         print_json(result.model_dump(mode="json"))
@@ -108,14 +108,14 @@ def _print_sweep(config: Config, results: list[SegmentResult], sweep: "Sweep", *
     if any(each.synthetic for each in results):
         typer.echo(SYNTHETIC)
     columns = ["label", "status", "model", "forecast_total", "mase", "baseline_mase", "volatility", "trend", "sarima_verdict"]
-    table = later.sweep.ranking(results, list(config.risk.segments)).head(20)
+    table = later.ranking.ranking(results, list(config.risk.segments)).head(20)
     rows = [[cell(value) for value in row] for row in table.select(columns).iter_rows()]
     print_table(f"the {table.height} largest forecasts of {len(results)} segments", columns, rows)
     for line in (*map(_reconciliation_line, sweep.reconciliation), *_trust_lines(sweep.outer)):
         typer.echo(line)
     typer.echo(f"statuses: {', '.join(f'{count} {status}' for status, count in sweep.statuses.items())}")
-    path = later.forecast.ranking_path(config)
-    print_paths(path, path.with_suffix(".csv"), path.with_suffix(".png"), later.forecast.sweep_path(config), err=True)
+    files = later.forecast.forecast_files(config.paths.output_dir, config.model.name)
+    print_paths(files.ranking, files.ranking.with_suffix(".csv"), files.ranking.with_suffix(".png"), files.sweep, err=True)
 
 
 def _reconciliation_line(each: "Reconciliation") -> str:
@@ -126,7 +126,7 @@ def _reconciliation_line(each: "Reconciliation") -> str:
     )
 
 
-def _trust_lines(outer: "Outcome") -> Iterator[str]:
+def _trust_lines(outer: "Evaluation") -> Iterator[str]:
     if outer.mean_mase is not None and outer.best_baseline is not None:
         best = outer.baseline_mean_mase[outer.best_baseline]
         yield (

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tabtrail.forecast import sweep as sweep
+    from tabtrail.forecast import ranking as ranking
     from tabtrail.project import names as names
     from tabtrail.workflows import explain as explain
     from tabtrail.workflows import forecast as forecast
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tabtrail.workflows import tune as tune
 
 _MODULES = {
-    "sweep": "tabtrail.forecast.sweep",
+    "ranking": "tabtrail.forecast.ranking",
     "names": "tabtrail.project.names",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",

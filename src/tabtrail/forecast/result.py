@@ -1,10 +1,10 @@
-"""The JSON of one segment, typed: what is written is checked against these models, and their JSON Schema is published."""
+"""The JSON of one segment, typed: it is checked against these models before it is written, and their JSON Schema is published."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tabtrail.forecast.local.accuracy import Accuracy
+from tabtrail.forecast.accuracy import Accuracy
 
 FORMAT = 1
 Status = Literal["ok", "short", "too_short", "all_zero", "constant", "single_spike", "failed"]
@@ -31,10 +31,13 @@ class SeriesPart(Part):
 
 
 class CandidatePart(Part):
-    """One candidate over the evaluation origins. `refused` counts origins without a forecast, `reason` is the last one's."""
+    """One candidate over the evaluation origins. `refused` counts origins without a forecast, `reason` is the last one's.
+
+    `family` is `baseline` or `combination`, or the kind of model: `ets`, `sarima`.
+    """
 
     name: str
-    family: Literal["baseline", "combination", "ets", "sarima"]
+    family: str
     origins: int
     refused: int
     reason: str | None
@@ -198,7 +201,7 @@ class RiskPart(Part):
 
 
 class SegmentResult(Part):
-    """All that is known of one segment."""
+    """Everything that was found out about one segment, and from what."""
 
     format: Literal[1]
     segment: dict[str, str]

@@ -1,20 +1,24 @@
-"""A chart as data: what the page draws as SVG and the picture files as PNG is one and the same."""
+"""A chart as plain data: the page draws it as SVG, a picture file as PNG."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 Values = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """`label` names quantity and unit. With `categories` the axis holds one place for each, else numbers from `low` to `high`
-    (None: as the data asks), where `whole` only whole ones at the ticks."""
+    """`label` names quantity and unit. With `categories` the axis has one place for each, else numbers from `low` to `high`
+    (None: as the data needs). `whole` ones have ticks at whole numbers only, `dates` are days as `days` makes them.
+    """
 
     label: str
     categories: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
     whole: bool = False
+    dates: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,34 +34,52 @@ class Points:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points. `faint` ones are the crowd behind the others."""
+    """A line through points, each of them a dot where `dots`. `faint` ones are the crowd behind the others."""
 
     x: Values
     y: Values
     label: str = ""
     dashed: bool = False
     faint: bool = False
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """The area between two lines, in the colour of the line that follows."""
+
+    x: Values
+    low: Values
+    high: Values
+    label: str = ""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """A histogram: `counts` between neighbouring `edges`."""
+    """Upright bars from 0 between neighbouring `edges`, as in a histogram. `faint` ones are grey.
+
+    `texts` are shown on pointing.
+    """
 
     edges: Values
-    counts: Values
+    heights: Values
+    label: str = ""
+    faint: bool = False
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bars:
     """One horizontal bar for each category of the y axis, from 0 or from `starts`, and a whisker from `low` to `high`.
 
-    `texts` are shown on pointing, `marked` bars have the second colour.
+    `texts` are shown on pointing, `ends` are written at the ends of the bars, `marked` bars have the second colour.
     """
 
     values: Values
     low: Values = ()
     high: Values = ()
     texts: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     marked: tuple[bool, ...] = ()
     starts: Values = ()
 
@@ -77,12 +99,12 @@ class Cells:
     values: tuple[tuple[float | None, ...], ...]
 
 
-Layer = Points | Line | Columns | Bars | Boxes | Cells
+Layer = Points | Line | Band | Columns | Bars | Boxes | Cells
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One pair of axes. `alt` says in words what is to be seen; later layers lie on top."""
+    """One pair of axes. `alt` says in words what the chart shows; later layers lie on top."""
 
     title: str
     alt: str
@@ -93,77 +115,18 @@ class Chart:
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture file or figure of the page: charts under a title. `note` says how to read it, and what is left out."""
+    """One picture file or figure of the page: charts under a title. `note` says how to read it, and what is left out.
+
+    In `one_row` the charts stand side by side, and only the first names their common categories.
+    """
 
     name: str
     title: str
     note: str
     charts: tuple[Chart, ...]
+    one_row: bool = False
 
 
-def span(chart: Chart, axis: str) -> tuple[float, float]:
-    """Return the least and greatest value to be shown along "x" or "y"."""
-    own: Axis = getattr(chart, axis)
-    if own.categories:
-        return -0.5, len(own.categories) - 0.5
-    values = [value for layer in chart.layers for value in _extent(layer, axis)] or [0.0, 1.0]
-    low = min(values) if own.low is None else own.low
-    high = max(values) if own.high is None else own.high
-    reach = (high - low) or abs(high) or 1.0
-    if high == low:
-        return low - reach / 2, high + reach / 2
-    from_zero = low == 0 and any(isinstance(layer, Columns | Bars) for layer in chart.layers)
-    edge = 0.0 if from_zero else 0.04 * reach
-    return (low if own.low is not None else low - edge), (high if own.high is not None else high + 0.04 * reach)
-
-
-def _extent(layer: Layer, axis: str) -> Values:
-    match layer:
-        case Points() | Line():
-            return layer.x if axis == "x" else layer.y
-        case Columns():
-            return layer.edges if axis == "x" else (0.0, *layer.counts)
-        case Bars():
-            return (*(layer.starts or (0.0,)), *layer.values, *layer.low, *layer.high) if axis == "x" else ()
-        case Boxes():
-            return tuple(value for each in layer.quantiles for value in each) if axis == "x" else ()
-        case Cells():
-            return ()
-
-
-def colours_of(chart: Chart) -> list[int | None]:
-    """Return the number of the colour of each layer: bars and columns have the first, the crowd in grey none."""
-    taken = int(any(isinstance(layer, Bars | Columns | Boxes) for layer in chart.layers))
-    found: list[int | None] = []
-    for layer in chart.layers:
-        if isinstance(layer, Points) or (isinstance(layer, Line) and not layer.faint):
-            found.append(taken)
-            taken += 1
-        else:
-            found.append(None)
-    return found
-
-
-def ticks(low: float, high: float, most: int = 5, *, whole: bool = False) -> list[float]:
-    """Return round numbers between two bounds, `most` + 1 at most."""
-    from matplotlib.ticker import MaxNLocator
-
-    reach = (high - low) * 1e-9
-    return [
-        float(each) for each in MaxNLocator(most, integer=whole).tick_values(low, high) if low - reach <= each <= high + reach
-    ]
-
-
-def short(value: float) -> str:
-    """Write a tick: 0.25 · 1500 · 200k · 1.2M."""
-    value = 0.0 if abs(value) < 1e-12 else value
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e5, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):,.4g}{letter}"
-    return f"{value:.6g}"
-
-
-def clipped(text: str, most: int = 22) -> str:
-    """Shorten a label to what fits beside an axis; nothing that breaks a line stays in it."""
-    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+def days(dates: Iterable[date]) -> Values:
+    """Return dates as numbers for an axis with `dates`."""
+    return tuple(float(each.toordinal()) for each in dates)

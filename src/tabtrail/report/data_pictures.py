@@ -1,39 +1,62 @@
 """The pictures of the data: histograms, scatter plots, box plots, correlations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
+from itertools import pairwise
 
 from tabtrail.data.profile import ColumnProfile, Group, Profile
 from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points
+from tabtrail.report.evidence import Evidence
 
+Label = Callable[[str], str]
 _MOST_HISTOGRAMS = 12
 
 
-def data_pictures(profile: Profile, wanted: list[str], labels: Mapping[str, str]) -> Iterator[Picture]:
-    """Yield the pictures of a profile. `wanted` orders the histograms, `labels` has name and unit of a column where known."""
-    columns = {each.column: each for each in profile.columns if each.histogram is not None}
+def histograms(evidence: Evidence) -> Picture | None:
+    """How often each value of a number column occurs: the target first, then the model's inputs, then the others."""
+    if evidence.profile is None:
+        return None
+    wanted = [evidence.model.board.target, *evidence.inputs]
+    columns = {each.column: each for each in evidence.profile.columns if each.histogram is not None}
     chosen = [columns[name] for name in dict.fromkeys([*wanted, *columns]) if name in columns][:_MOST_HISTOGRAMS]
-    if chosen:
-        note = "How often each value occurs, over all known values."
-        left = len(columns) - len(chosen)
-        note += f" {left:,} further number columns are not drawn." if left else ""
-        yield Picture("histograms", "Distribution of the numbers", note, tuple(_histogram(each, labels) for each in chosen))
-    if profile.scatter and any(profile.sample.values()):
-        shown = len(next(iter(profile.sample.values())))
-        note = f"{shown:,} of {profile.rows:,} rows are drawn." if shown < profile.rows else f"All {shown:,} rows are drawn."
-        yield Picture(
-            "scatter", "Numbers against one another", note, tuple(_scatter(profile, *pair, labels) for pair in profile.scatter)
-        )
-    boxes = tuple(chart for pair in profile.boxes if (chart := _box_plot(profile, *pair, labels)) is not None)
-    if boxes:
-        note = "Boxes hold the middle half of the rows with the median in it; whiskers reach from the 5th to the 95th percentile."
-        yield Picture("boxes", "Numbers by group", note, boxes)
-    if len(profile.correlated) > 1:
-        yield Picture(
-            "correlations", "Correlations", "Pearson's r, from -1 to 1, where both are known.", (_correlations(profile),)
-        )
+    if not chosen:
+        return None
+    left = len(columns) - len(chosen)
+    note = "How often each value occurs, over all known values."
+    note += f" {left:,} further number columns are not drawn." if left else ""
+    return Picture("histograms", "Distribution of the numbers", note, tuple(_histogram(each, evidence.label) for each in chosen))
 
 
-def _histogram(column: ColumnProfile, labels: Mapping[str, str]) -> Chart:
+def scatter(evidence: Evidence) -> Picture | None:
+    """Pairs of number columns, a dot a row of the profile's sample."""
+    profile = evidence.profile
+    if profile is None or not profile.scatter or not any(profile.sample.values()):
+        return None
+    shown = len(next(iter(profile.sample.values())))
+    note = f"{shown:,} of {profile.rows:,} rows are drawn." if shown < profile.rows else f"All {shown:,} rows are drawn."
+    charts = tuple(_scatter(profile, pair, evidence.label) for pair in profile.scatter)
+    return Picture("scatter", "Numbers against one another", note, charts)
+
+
+def boxes(evidence: Evidence) -> Picture | None:
+    """Number columns by the groups of a text column."""
+    profile = evidence.profile
+    if profile is None:
+        return None
+    charts = tuple(chart for pair in profile.boxes if (chart := _box_plot(profile, pair, evidence.label)) is not None)
+    note = "Boxes hold the middle half of the rows with the median in it; whiskers reach from the 5th to the 95th percentile."
+    return Picture("boxes", "Numbers by group", note, charts) if charts else None
+
+
+def correlations(evidence: Evidence) -> Picture | None:
+    """The correlations of the number columns, as a matrix."""
+    profile = evidence.profile
+    if profile is None or len(profile.correlated) < 2:
+        return None
+    note = "Pearson's r, from -1 to 1, where both are known."
+    return Picture("correlations", "Correlations", note, (_correlations(profile),))
+
+
+def _histogram(column: ColumnProfile, label: Label) -> Chart:
     numbers, histogram = column.numbers, column.histogram
     if numbers is None or histogram is None:
         raise ValueError(column.column)
@@ -41,34 +64,36 @@ def _histogram(column: ColumnProfile, labels: Mapping[str, str]) -> Chart:
         f"Histogram of {column.column}: from {numbers.min:,.6g} to {numbers.max:,.6g}, half of the rows between"
         f" {numbers.q1:,.6g} and {numbers.q3:,.6g}, median {numbers.median:,.6g}."
     )
-    layer = Columns(histogram.edges, tuple(map(float, histogram.counts)))
+    edges = pairwise(histogram.edges)
+    texts = tuple(f"{low:,.6g} to {high:,.6g}: {rows:,} rows" for (low, high), rows in zip(edges, histogram.counts, strict=True))
+    layer = Columns(histogram.edges, tuple(map(float, histogram.counts)), texts=texts)
     return Chart(
         column.column,
         alt,
-        Axis(labels.get(column.column, column.column), whole=column.dtype != "DOUBLE"),
+        Axis(label(column.column), whole=column.dtype != "DOUBLE"),
         Axis("rows", low=0),
         (layer,),
     )
 
 
-def _scatter(profile: Profile, x: str, y: str, labels: Mapping[str, str]) -> Chart:
+def _scatter(profile: Profile, pair: tuple[str, str], label: Label) -> Chart:
+    x, y = pair
     r = _correlation(profile, x, y)
     alt = f"Each dot is a row: {x} to the right, {y} upwards" + (f"; correlation {r:.2f}." if r is not None else ".")
     points = Points(profile.sample[x], profile.sample[y])
-    return Chart(f"{y} against {x}", alt, Axis(labels.get(x, x)), Axis(labels.get(y, y)), (points,))
+    return Chart(f"{y} against {x}", alt, Axis(label(x)), Axis(label(y)), (points,))
 
 
-def _box_plot(profile: Profile, measure: str, by: str, labels: Mapping[str, str]) -> Chart | None:
-    groups = sorted(
-        (each for each in profile.groups if (each.measure, each.by) == (measure, by)), key=lambda each: -each.numbers.median
-    )
+def _box_plot(profile: Profile, pair: tuple[str, str], label: Label) -> Chart | None:
+    measure, by = pair
+    groups = sorted((each for each in profile.groups if (each.measure, each.by) == pair), key=lambda each: -each.numbers.median)
     if not groups:
         return None
     left = profile.groups_left_out.get(f"{measure} by {by}", 0)
     title = f"{measure} by {by}" + (f", the {len(groups)} largest groups of {len(groups) + left:,}" if left else "")
     alt = "Medians: " + "; ".join(f"{each.value[:60]} {each.numbers.median:,.6g}" for each in groups) + "."
     boxes = Boxes(tuple(_five(each) for each in groups), tuple(_text(each) for each in groups))
-    return Chart(title, alt, Axis(labels.get(measure, measure)), Axis(by, tuple(each.value for each in groups)), (boxes,))
+    return Chart(title, alt, Axis(label(measure)), Axis(by, tuple(each.value for each in groups)), (boxes,))
 
 
 def _five(group: Group) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """The pictures of why: importance, beeswarm, dependence, partial dependence with single rows, and one row's waterfall."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,32 +9,75 @@ import pandas as pd
 from tabtrail.explain.effects import Effect
 from tabtrail.explain.shapley import Explanation
 from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values
+from tabtrail.report.evidence import Evidence
 
 _MOST_COLUMNS = 15
 _MOST_TEXTS = 12
 
 
-def explanation_pictures(
-    explanation: Explanation, rows: pd.DataFrame, effects: Sequence[Effect], unit: str, top: int, labels: Mapping[str, str]
-) -> Iterator[Picture]:
-    """Yield the pictures of an explanation, whose values add up (or it would not be here). `unit` is that of the target."""
-    importance = explanation.importance
-    names = list(importance)[:_MOST_COLUMNS]
-    bars = Bars(tuple(importance[name] for name in names))
-    axis = Axis(f"mean |SHAP|, {unit}")
-    alt = "Mean absolute Shapley value: " + "; ".join(f"{name} {importance[name]:,.6g}" for name in names) + "."
+def importance(evidence: Evidence) -> Picture | None:
+    """How far a column moves a prediction on average."""
+    if evidence.explanation is None:
+        return None
+    explanation, rows = evidence.explanation
+    names = _columns(explanation)
+    values = [explanation.importance[name] for name in names]
+    alt = (
+        "Mean absolute Shapley value: "
+        + "; ".join(f"{name} {value:,.6g}" for name, value in zip(names, values, strict=True))
+        + "."
+    )
     note = f"Over {len(rows):,} training rows: how far a column moves a prediction on average."
-    chart = Chart("Importance by column", alt, axis, Axis("", tuple(names)), (bars,))
-    yield Picture("shap_importance", "What moves a prediction", note, (chart,))
-    yield _beeswarm(explanation, rows, names, unit)
-    if top and names:
-        charts = tuple(_dependence(explanation, rows, name, unit, labels) for name in names[:top])
-        note = f"Each dot is one of {len(rows):,} training rows: the column's value, and what it adds to that row's prediction."
-        yield Picture("shap_dependence", "How a column acts", note, charts)
-    if effects:
-        charts = tuple(_effect(effect, unit, labels) for effect in effects)
-        note = f"The prediction with one column changed, the others as they are: mean of {effects[0].rows:,} rows, some in grey."
-        yield Picture("partial_dependence", "Partial dependence", note, charts)
+    axis = Axis(f"mean |SHAP|, {evidence.unit}")
+    chart = Chart("Importance by column", alt, axis, Axis("", tuple(names)), (Bars(tuple(values)),))
+    return Picture("shap_importance", "What moves a prediction", note, (chart,))
+
+
+def beeswarm(evidence: Evidence) -> Picture | None:
+    """The Shapley values of single rows, coloured by the row's value."""
+    if evidence.explanation is None:
+        return None
+    explanation, rows = evidence.explanation
+    names = _columns(explanation)
+    x: list[float] = []
+    y: list[float] = []
+    shade: list[float] = []
+    for place, name in enumerate(names):
+        values = explanation.values[:, explanation.columns.index(name)].tolist()
+        x += [round(value, 6) for value in values]
+        y += [place + each for each in _spread(values)]
+        shade += _shades(rows[name])
+    alt = f"For each column the Shapley values of {len(rows):,} rows; the widest spread has {names[0] if names else 'none'}."
+    dots = Points(tuple(x), tuple(y), shade=tuple(shade))
+    chart = Chart("Shapley values row by row", alt, Axis(f"SHAP, {evidence.unit}"), Axis("", tuple(names)), (dots,))
+    note = "Each dot is a row. Blue: the row has a low value of that column; orange: a high one; grey: text, or the middle."
+    return Picture("shap_beeswarm", "In which direction", note, (chart,))
+
+
+def dependence(evidence: Evidence) -> Picture | None:
+    """What a column's values add to a prediction, for the columns that matter most."""
+    if evidence.explanation is None or not evidence.top:
+        return None
+    explanation, rows = evidence.explanation
+    names = _columns(explanation)[: evidence.top]
+    note = f"Each dot is one of {len(rows):,} training rows: the column's value, and what it adds to that row's prediction."
+    charts = tuple(_dependence(explanation, rows[name], evidence) for name in names)
+    return Picture("shap_dependence", "How a column acts", note, charts) if charts else None
+
+
+def partial_dependence(evidence: Evidence) -> Picture | None:
+    """The prediction with one column changed, on average and for single rows."""
+    if evidence.explanation is None or not evidence.effects:
+        return None
+    rows = evidence.effects[0].rows
+    note = f"The prediction with one column changed, the others as they are: mean of {rows:,} rows, some in grey."
+    charts = tuple(_effect(effect, evidence) for effect in evidence.effects)
+    return Picture("partial_dependence", "Partial dependence", note, charts)
+
+
+def _columns(explanation: Explanation) -> list[str]:
+    """The most important columns, the most important first."""
+    return list(explanation.importance)[:_MOST_COLUMNS]
 
 
 def waterfall(columns: Sequence[str], shown: Sequence[str], values: Sequence[float], base: float, unit: str) -> Picture:
@@ -79,31 +122,19 @@ def _spread(values: Sequence[float], reach: float = 0.4, bins: int = 60) -> list
     return places
 
 
-def _beeswarm(explanation: Explanation, rows: pd.DataFrame, names: list[str], unit: str) -> Picture:
-    x: list[float] = []
-    y: list[float] = []
-    shade: list[float] = []
-    for place, name in enumerate(names):
-        values = explanation.values[:, explanation.columns.index(name)].tolist()
-        x += [round(value, 6) for value in values]
-        y += [place + each for each in _spread(values)]
-        shade += _shades(rows[name])
-    alt = f"For each column the Shapley values of {len(rows):,} rows; the widest spread has {names[0] if names else 'none'}."
-    dots = Points(tuple(x), tuple(y), shade=tuple(shade))
-    chart = Chart("Shapley values row by row", alt, Axis(f"SHAP, {unit}"), Axis("", tuple(names)), (dots,))
-    note = "Each dot is a row. Blue: the row has a low value of that column; orange: a high one; grey: text, or the middle."
-    return Picture("shap_beeswarm", "In which direction", note, (chart,))
-
-
-def _dependence(explanation: Explanation, rows: pd.DataFrame, name: str, unit: str, labels: Mapping[str, str]) -> Chart:
+def _dependence(explanation: Explanation, own: "pd.Series[float]", evidence: Evidence) -> Chart:
+    name, unit = str(own.name), evidence.unit
     values = tuple(round(float(each), 6) for each in explanation.values[:, explanation.columns.index(name)])
-    own = rows[name]
     if own.dtype == np.float64:
         known = own.notna().to_numpy()
         x = tuple(float(each) for each in own[known])
         y = tuple(value for value, there in zip(values, known, strict=True) if there)
         alt = f"SHAP of {name} by its value, from {min(y, default=0):,.4g} to {max(y, default=0):,.4g} {unit}."
-        return Chart(f"SHAP of {name}", alt, Axis(labels.get(name, name)), Axis(f"SHAP, {unit}"), (Points(x, y),))
+        return Chart(f"SHAP of {name}", alt, Axis(evidence.label(name)), Axis(f"SHAP, {unit}"), (Points(x, y),))
+    return _dependence_on_text(name, own, values, unit)
+
+
+def _dependence_on_text(name: str, own: "pd.Series[float]", values: Values, unit: str) -> Chart:
     texts = own.astype(str)
     kept = list(texts.value_counts().index[:_MOST_TEXTS])
     means = {text: float(np.mean([v for v, t in zip(values, texts, strict=True) if t == text])) for text in kept}
@@ -118,7 +149,8 @@ def _dependence(explanation: Explanation, rows: pd.DataFrame, name: str, unit: s
     return Chart(f"SHAP of {name}", alt, Axis(f"SHAP, {unit}"), Axis("", tuple(kept)), (Points(tuple(across), tuple(beside)),))
 
 
-def _effect(effect: Effect, unit: str, labels: Mapping[str, str]) -> Chart:
+def _effect(effect: Effect, evidence: Evidence) -> Chart:
+    unit = evidence.unit
     alt = f"Mean prediction by {effect.column}: from {min(effect.mean):,.6g} to {max(effect.mean):,.6g} {unit}."
     title = f"Prediction by {effect.column}"
     if effect.is_text:
@@ -136,4 +168,4 @@ def _effect(effect: Effect, unit: str, labels: Mapping[str, str]) -> Chart:
     grid = tuple(float(each) for each in effect.grid)
     lines = tuple(Line(grid, line, faint=True) for line in effect.lines)
     mean = Line(grid, effect.mean, "mean")
-    return Chart(title, alt, Axis(labels.get(effect.column, effect.column)), Axis(f"prediction, {unit}"), (*lines, mean))
+    return Chart(title, alt, Axis(evidence.label(effect.column)), Axis(f"prediction, {unit}"), (*lines, mean))

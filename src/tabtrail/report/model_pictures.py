@@ -1,54 +1,26 @@
 """The pictures of the champion (predictions, residuals, slices, intervals, learning curve) and of the folds of all."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import polars as pl
 
 from tabtrail.modeling.leaderboard import Leaderboard
-from tabtrail.modeling.learning_curve import LearningCurve
-from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values
+from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values, days
+from tabtrail.report.evidence import Evidence
 
 _WORST = 8
 _SLICES = 14
-_NEAR = 3.0
 _MOST_COVERAGE = 30
+# Fold scores beyond three times the champion's would press all others into one corner.
+_NEAR = 3.0
 
 
-@dataclass(frozen=True)
-class ModelEvidence:
-    """What is known of a benchmark; None where a run did not leave it."""
-
-    board: Leaderboard
-    folds: pl.DataFrame | None
-    slices: pl.DataFrame | None
-    predictions: pl.DataFrame | None
-    curve: LearningCurve | None
-
-
-def model_pictures(evidence: ModelEvidence, most_points: int, seed: int = 0) -> Iterator[Picture]:
-    """Yield the pictures that the evidence allows."""
-    board = evidence.board
-    unit = f", {board.currency}" if board.currency else ""
-    if evidence.folds is not None and evidence.folds.height:
-        yield _fold_scores(board, evidence.folds, unit)
-    if evidence.predictions is not None and evidence.predictions.height:
-        drawn, note = _drawn(evidence.predictions, most_points, seed)
-        yield Picture(
-            "predicted_actual", "Predicted against actual", note, (_predicted_actual(board, drawn, evidence.predictions, unit),)
-        )
-        yield Picture("residuals", "Residuals: actual less predicted", note, tuple(_residuals(drawn, evidence.predictions, unit)))
-    if evidence.slices is not None and evidence.slices.height:
-        yield _error_slices(evidence.slices, unit)
-    if board.coverage:
-        yield _coverage(board)
-    if evidence.curve is not None:
-        yield _curve(evidence.curve, unit)
-
-
-def _fold_scores(board: Leaderboard, folds: pl.DataFrame, unit: str) -> Picture:
+def fold_scores(evidence: Evidence) -> Picture | None:
+    """The score of every candidate on every fold."""
+    board, folds, unit = evidence.model.board, evidence.model.folds, _unit(evidence)
+    if folds is None or not folds.height:
+        return None
     best = board.champion_row.cv_rmse
     near = [row for row in board.candidates if row.cv_rmse <= _NEAR * best]
     left = [f"{row.candidate} ({row.cv_rmse:,.6g})" for row in board.candidates if row.cv_rmse > _NEAR * best]
@@ -65,13 +37,38 @@ def _fold_scores(board: Leaderboard, folds: pl.DataFrame, unit: str) -> Picture:
     return Picture("fold_scores", "Fold scores of all candidates", note, (chart,))
 
 
-def _drawn(predictions: pl.DataFrame, most: int, seed: int) -> tuple[pl.DataFrame, str]:
+def _unit(evidence: Evidence) -> str:
+    currency = evidence.model.board.currency
+    return f", {currency}" if currency else ""
+
+
+def predicted_actual(evidence: Evidence) -> Picture | None:
+    """Predictions of rows that the model did not learn from against what was."""
+    predictions = evidence.model.predictions
+    if predictions is None or not predictions.height:
+        return None
+    drawn, note = _drawn(predictions, evidence.points)
+    chart = _predicted_actual(evidence.model.board, drawn, predictions, _unit(evidence))
+    return Picture("predicted_actual", "Predicted against actual", note, (chart,))
+
+
+def residuals(evidence: Evidence) -> Picture | None:
+    """What the model misses, by its prediction and by date."""
+    predictions = evidence.model.predictions
+    if predictions is None or not predictions.height:
+        return None
+    drawn, note = _drawn(predictions, evidence.points)
+    charts = tuple(_residuals(drawn, predictions, _unit(evidence)))
+    return Picture("residuals", "Residuals: actual less predicted", note, charts)
+
+
+def _drawn(predictions: pl.DataFrame, most: int) -> tuple[pl.DataFrame, str]:
+    """Return the rows to draw, the same ones each time, and what a reader must know of the others."""
     if predictions.height <= most:
         return predictions, f"All {predictions.height:,} rows that the model did not learn from are drawn."
-    places = np.sort(np.random.default_rng(seed).choice(predictions.height, most, replace=False))
-    return predictions[
-        places
-    ], f"{most:,} of {predictions.height:,} rows that the model did not learn from are drawn, and the worst."
+    places = np.sort(np.random.default_rng(0).choice(predictions.height, most, replace=False))
+    note = f"{most:,} of {predictions.height:,} rows that the model did not learn from are drawn, and the worst."
+    return predictions[places], note
 
 
 def _values(frame: pl.DataFrame, column: str) -> Values:
@@ -110,20 +107,19 @@ def _residuals(drawn: pl.DataFrame, everything: pl.DataFrame, unit: str) -> Iter
     dated = drawn.with_columns(residual=pl.Series(residual)).filter(pl.col("date").is_not_null())
     if not dated.height:
         return
-    years = tuple(_year(day) for day in dated["date"])
     monthly = dated.group_by(pl.col("date").dt.truncate("1mo")).agg(pl.col("residual").mean(), pl.len()).sort("date")
-    line = Line(tuple(_year(day) for day in monthly["date"]), _values(monthly, "residual"), "mean of the month")
-    dots = Points(years, _values(dated, "residual"), "one row")
+    line = Line(days(monthly["date"]), _values(monthly, "residual"), "mean of the month")
+    dots = Points(days(dated["date"]), _values(dated, "residual"), "one row")
     worst = monthly.sort(pl.col("residual").abs(), descending=True).row(0, named=True)
     alt = f"Residuals by date. The month with the largest mean is {worst['date']:%Y-%m}: {worst['residual']:,.4g}{unit}."
-    yield Chart("Residual by date", alt, Axis("year", whole=True), Axis(f"residual{unit}"), (dots, line))
+    yield Chart("Residual by date", alt, Axis("date", dates=True), Axis(f"residual{unit}"), (dots, line))
 
 
-def _year(day: date) -> float:
-    return round(day.year + (day.timetuple().tm_yday - 1) / 365.25, 3)
-
-
-def _error_slices(slices: pl.DataFrame, unit: str) -> Picture:
+def error_slices(evidence: Evidence) -> Picture | None:
+    """Where the model errs most."""
+    slices, unit = evidence.model.slices, _unit(evidence)
+    if slices is None or not slices.height:
+        return None
     worst = slices.head(_SLICES)
     names, texts = [], []
     for row in worst.iter_rows(named=True):
@@ -137,7 +133,11 @@ def _error_slices(slices: pl.DataFrame, unit: str) -> Picture:
     return Picture("error_slices", "Where it errs", note, (chart,))
 
 
-def _coverage(board: Leaderboard) -> Picture:
+def interval_coverage(evidence: Evidence) -> Picture | None:
+    """What share of the test rows lies in their intervals, on the whole and by stratum."""
+    board = evidence.model.board
+    if not board.coverage:
+        return None
     rows = board.coverage[:_MOST_COVERAGE]
     names = tuple(row.value if row.by == "all" else f"{row.by}: {row.value}" for row in rows)
     texts = tuple(f"{name}: {row.coverage:.1%} of {row.rows:,} rows" for name, row in zip(names, rows, strict=True))
@@ -161,7 +161,11 @@ def _coverage(board: Leaderboard) -> Picture:
     )
 
 
-def _curve(curve: LearningCurve, unit: str) -> Picture:
+def learning_curve(evidence: Evidence) -> Picture | None:
+    """The error by the number of rows learned from."""
+    curve, unit = evidence.model.curve, _unit(evidence)
+    if curve is None:
+        return None
     rows = tuple(map(float, curve.rows))
     layers = (
         Line(rows, curve.low, faint=True),

@@ -2,23 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Group, Profile
-from tabtrail.explain.effects import Effect
-from tabtrail.explain.shapley import Explanation
-from tabtrail.forecast.result import SegmentResult
-from tabtrail.report.charts import Picture
-from tabtrail.report.data_pictures import data_pictures
-from tabtrail.report.explanation_pictures import explanation_pictures
-from tabtrail.report.forecast_pictures import detailed, forecast_pictures, listed
-from tabtrail.report.model_pictures import ModelEvidence, model_pictures
+from tabtrail.report.evidence import Evidence
+from tabtrail.report.forecast_rows import detailed, listed
+from tabtrail.report.pictures import Placed
 from tabtrail.report.svg import legend, svg
 from tabtrail.report.verdict import Number, Sentence, verdict
 
@@ -26,48 +18,8 @@ _SLICES = 15
 _COVERAGE = 40
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """All that a page shows; None or empty where a run did not leave it.
-
-    `labels` has name and unit of columns, `inputs` the model's columns, `tags` what the run was made from, `forecasts` the
-    stored forecasts with their risk, the largest first.
-    """
-
-    model: ModelEvidence
-    manifest: Manifest | None
-    profile: Profile | None
-    explanation: tuple[Explanation, pd.DataFrame] | None
-    effects: tuple[Effect, ...]
-    forecasts: tuple[SegmentResult, ...]
-    tags: dict[str, str]
-    inputs: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    points: int = 1500
-    top: int = 4
-    store: str = ""
-
-    @property
-    def unit(self) -> str:
-        """The unit of the target."""
-        board = self.model.board
-        return board.currency or f"units of {board.target}"
-
-
-def evidence_pictures(evidence: Evidence) -> list[Picture]:
-    """Return every picture that the evidence allows."""
-    target = evidence.model.board.target
-    pictures = list(model_pictures(evidence.model, evidence.points))
-    if evidence.explanation is not None:
-        pictures += explanation_pictures(*evidence.explanation, evidence.effects, evidence.unit, evidence.top, evidence.labels)
-    if evidence.profile is not None:
-        pictures += data_pictures(evidence.profile, [target, *evidence.inputs], evidence.labels)
-    pictures += forecast_pictures(evidence.forecasts)
-    return pictures
-
-
-def render_report(evidence: Evidence, pictures: Sequence[Picture]) -> str:
-    """Return the page as HTML."""
+def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
+    """Return the page as HTML, each picture at its place."""
     environment = Environment(
         loader=PackageLoader("tabtrail.report"),
         autoescape=True,
@@ -88,9 +40,10 @@ def render_report(evidence: Evidence, pictures: Sequence[Picture]) -> str:
         slices=[] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
         coverage=board.coverage[:_COVERAGE],
         grouped=list(_grouped(evidence.profile)),
-        forecasts=detailed(evidence.forecasts),
+        forecasts=detailed(evidence.forecasts, evidence.ewma_decay),
         segments=listed(evidence.forecasts),
-        pictures={picture.name: picture for picture in pictures},
+        placed=placed,
+        pictures={each.picture.name for each in placed},
         style=Markup(style),  # noqa: S704 - a file of this package
         script=Markup(script),  # noqa: S704
         style_hash=_csp_hash(style),

@@ -1,55 +1,43 @@
-"""Pictures as PNG files, drawn by matplotlib from the same charts as the page."""
+"""Pictures as PNG files, drawn by matplotlib from the same charts as the page.
 
-from collections.abc import Sequence
+Nothing in a file depends on the time of day, on a reader's own matplotlib settings, or on a display.
+"""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+
 from tabtrail.progress import SILENT, Advance
-from tabtrail.report.charts import (
-    Axis,
-    Bars,
-    Boxes,
-    Cells,
-    Chart,
-    Columns,
-    Layer,
-    Line,
-    Picture,
-    Points,
-    clipped,
-    colours_of,
-    short,
-    span,
-    ticks,
-)
+from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points
+from tabtrail.report.scales import clipped, colours_of, span, ticks
 from tabtrail.system.files import atomic_file
 
 # Okabe & Ito (Color universal design, 2008): told apart by colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
-SHADES = ("#0072B2", "#5B9BC6", "#9A9A9A", "#E0A54A", "#C96A00")
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
+_SHADES = ("#0072B2", "#5B9BC6", "#9A9A9A", "#E0A54A", "#C96A00")
+_SIGNS = ("#D55E00", "#ffffff", "#0072B2")
 _GREY = "#8a8a8a"
 _DPI = 100
+# Characters of the title in an inch of width, and of a legend over the axes of a single chart.
+_TITLE_LETTERS, _LEGEND_LETTERS = 10, 105
 
 
 def draw(picture: Picture, path: Path, *, synthetic: bool = False) -> None:
-    """Write a picture as PNG, its charts side by side. Nothing in it depends on the time of day."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = 3 if len(picture.charts) > 4 else min(2, len(picture.charts))
-    rows = -(-len(picture.charts) // columns)
-    tall = max(_height(chart) for chart in picture.charts)
-    figure = Figure(
-        figsize=(7.6 if columns == 1 else 5.6 * columns if columns == 2 else 4.4 * columns, 0.9 + tall * rows),
-        layout="constrained",
-    )
-    FigureCanvasAgg(figure)
-    for place, chart in enumerate(picture.charts, 1):
-        _draw_chart(figure.add_subplot(rows, columns, place), chart, alone=len(picture.charts) == 1)
-    figure.suptitle(_plain(picture.title) + (" — SYNTHETIC DATA" if synthetic else ""), fontsize=13)
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
+    """Write a picture as PNG, its charts side by side."""
+    with _own_settings():
+        figure = _figure(picture, synthetic=synthetic)
+        with atomic_file(path) as temporary:
+            figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
 
 
 def draw_all(
@@ -62,6 +50,32 @@ def draw_all(
         draw(picture, files[-1], synthetic=synthetic)
         progress(len(files), len(pictures), "pictures")
     return files
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Draw with matplotlib's own defaults, and leave the process's as they were."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        yield
+
+
+def _figure(picture: Picture, *, synthetic: bool) -> Figure:
+    """A figure with a canvas of its own: pyplot would choose a backend for the process, and keep the figure."""
+    count = len(picture.charts)
+    columns = count if picture.one_row else 3 if count > 4 else min(2, count)
+    rows = -(-count // columns)
+    width = 7.6 if columns == 1 else 11.2 if columns == 2 else (3.2 if picture.one_row else 4.4) * columns
+    figure = Figure(figsize=(width, 0.9 + max(map(_height, picture.charts)) * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, chart in enumerate(picture.charts, 1):
+        axes = figure.add_subplot(rows, columns, place)
+        _draw_chart(axes, chart, alone=count == 1)
+        if picture.one_row and place > 1:
+            axes.tick_params("y", left=False, labelleft=False)
+    title = picture.title + (" — SYNTHETIC DATA" if synthetic else "")
+    figure.suptitle(textwrap.fill(_plain(title), int(_TITLE_LETTERS * width)), fontsize=13)
+    return figure
 
 
 def _height(chart: Chart) -> float:
@@ -78,18 +92,16 @@ def _plain(text: str) -> str:
 
 @cache
 def _has_glyph(character: str) -> bool:
-    from matplotlib.font_manager import findfont, get_font
-
     return bool(get_font(findfont("DejaVu Sans")).get_char_index(ord(character)))
 
 
 def _draw_chart(axes: Any, chart: Chart, *, alone: bool) -> None:
     for layer, kind in zip(chart.layers, colours_of(chart), strict=True):
-        _draw_layer(axes, layer, COLOURS[(kind or 0) % len(COLOURS)])
-    cells = any(isinstance(layer, Cells) for layer in chart.layers)
+        _draw_layer(axes, layer, _GREY if kind is None else _COLOURS[kind % len(_COLOURS)])
     for axis, name in ((chart.x, "x"), (chart.y, "y")):
-        _draw_axis(getattr(axes, f"{name}axis"), axis, *span(chart, name))
-        getattr(axes, f"set_{name}lim")(*span(chart, name))
+        bounds = span(chart, name)
+        _draw_axis(getattr(axes, f"{name}axis"), axis, *bounds)
+        getattr(axes, f"set_{name}lim")(*bounds)
     if chart.y.categories:
         axes.invert_yaxis()
     if chart.x.categories:
@@ -99,12 +111,10 @@ def _draw_chart(axes: Any, chart: Chart, *, alone: bool) -> None:
     if not alone:
         axes.set_title(_plain(clipped(chart.title, 60)), fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    if not cells:
+    if not any(isinstance(layer, Cells) for layer in chart.layers):
         axes.grid(axis="x" if chart.y.categories else "both", color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)
-    if axes.get_legend_handles_labels()[1]:
-        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "borderaxespad": 0.2}
-        axes.legend(fontsize=8, frameon=False, **(above if alone else {}))
+    _draw_legend(axes, alone=alone)
 
 
 def _draw_axis(drawn: Any, axis: Axis, low: float, high: float) -> None:
@@ -112,57 +122,84 @@ def _draw_axis(drawn: Any, axis: Axis, low: float, high: float) -> None:
     if axis.categories:
         drawn.set_ticks(range(len(axis.categories)), [_plain(clipped(name, 28)) for name in axis.categories])
     else:
-        places = ticks(low, high, whole=axis.whole)
-        drawn.set_ticks(places, [short(place) for place in places])
+        places = ticks(axis, low, high)
+        drawn.set_ticks([place for place, _ in places], [label for _, label in places])
+
+
+def _draw_legend(axes: Any, *, alone: bool) -> None:
+    """A single chart has room above it, several have it inside."""
+    labels = axes.get_legend_handles_labels()[1]
+    if not labels:
+        return
+    columns = max(1, min(4, len(labels), _LEGEND_LETTERS // (max(map(len, labels)) + 8)))
+    above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": columns, "borderaxespad": 0.2}
+    axes.legend(fontsize=8, frameon=False, **(above if alone else {}))
 
 
 def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:
     match layer:
         case Points():
-            from matplotlib.colors import LinearSegmentedColormap
-
-            shown: dict[str, Any] = {"color": colour}
-            if layer.shade:
-                shown = {"c": layer.shade, "cmap": LinearSegmentedColormap.from_list("low to high", SHADES), "vmin": 0, "vmax": 1}
-            # An emphasised few are larger.
-            axes.scatter(layer.x, layer.y, s=22 if layer.texts else 7, alpha=0.7, linewidths=0, label=layer.label, **shown)
+            _draw_points(axes, layer, colour)
         case Line():
-            look = {"color": _GREY, "alpha": 0.35, "linewidth": 0.8} if layer.faint else {"color": colour, "linewidth": 2}
-            axes.plot(layer.x, layer.y, linestyle="--" if layer.dashed else "-", label=layer.label, **look)
+            look = {"alpha": 0.35, "linewidth": 0.8} if layer.faint else {"linewidth": 2}
+            marks = {"marker": "o", "markersize": 3.5} if layer.dots else {}
+            style = "--" if layer.dashed else "-"
+            axes.plot(layer.x, layer.y, linestyle=style, color=colour, label=_plain(layer.label), **look, **marks)
+        case Band():
+            axes.fill_between(layer.x, layer.low, layer.high, color=colour, alpha=0.18, linewidth=0, label=_plain(layer.label))
         case Columns():
-            widths = [high - low for low, high in zip(layer.edges, layer.edges[1:], strict=False)]
-            axes.bar(layer.edges[:-1], layer.counts, widths, align="edge", color=COLOURS[0], edgecolor="white", linewidth=0.4)
+            _draw_columns(axes, layer, colour)
         case Bars():
-            reach = None
-            if layer.low:
-                reach = [
-                    [max(0.0, value - low) for value, low in zip(layer.values, layer.low, strict=True)],
-                    [max(0.0, high - value) for value, high in zip(layer.values, layer.high, strict=True)],
-                ]
-            bars = [COLOURS[1] if each else COLOURS[0] for each in layer.marked] or COLOURS[0]
-            starts = layer.starts or (0.0,) * len(layer.values)
-            wide = [value - start for value, start in zip(layer.values, starts, strict=True)]
-            axes.barh(range(len(wide)), wide, 0.65, left=starts, color=bars, xerr=reach, ecolor="#333333", capsize=3)
+            _draw_bars(axes, layer)
         case Boxes():
-            keys = ("whislo", "q1", "med", "q3", "whishi")
-            stats = [dict(zip(keys, each, strict=True)) for each in layer.quantiles]
-            box = {"facecolor": "#9cc8e3", "edgecolor": COLOURS[0]}
-            axes.bxp(
-                stats,
-                positions=range(len(stats)),
-                orientation="horizontal",
-                showfliers=False,
-                patch_artist=True,
-                boxprops=box,
-                medianprops={"color": COLOURS[1], "linewidth": 2},
-            )
+            _draw_boxes(axes, layer)
         case Cells():
-            import numpy as np
-            from matplotlib.colors import LinearSegmentedColormap
+            _draw_cells(axes, layer)
 
-            values = np.array([[np.nan if each is None else each for each in row] for row in layer.values], dtype=float)
-            shades = LinearSegmentedColormap.from_list("minus to plus", ("#D55E00", "#ffffff", "#0072B2"))
-            axes.imshow(values, vmin=-1.6, vmax=1.6, cmap=shades, aspect="auto")
-            for (row, column), value in np.ndenumerate(values):
-                if not np.isnan(value):
-                    axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8)
+
+def _draw_points(axes: Any, layer: Points, colour: str) -> None:
+    shown: dict[str, Any] = {"color": colour}
+    if layer.shade:
+        shown = {"c": layer.shade, "cmap": LinearSegmentedColormap.from_list("low to high", _SHADES), "vmin": 0, "vmax": 1}
+    # An emphasised few are larger.
+    axes.scatter(layer.x, layer.y, s=22 if layer.texts else 7, alpha=0.7, linewidths=0, label=_plain(layer.label), **shown)
+
+
+def _draw_columns(axes: Any, layer: Columns, colour: str) -> None:
+    widths = np.diff(layer.edges)
+    look = {"color": colour, "alpha": 0.45 if layer.faint else 1.0, "edgecolor": "white", "linewidth": 0.4}
+    axes.bar(layer.edges[:-1], layer.heights, widths, align="edge", label=_plain(layer.label), **look)
+
+
+def _draw_bars(axes: Any, layer: Bars) -> None:
+    values, starts = np.array(layer.values), np.array(layer.starts or (0.0,) * len(layer.values))
+    reach = np.maximum(0.0, [values - layer.low, np.array(layer.high) - values]) if layer.low else None
+    colours = [_COLOURS[1] if each else _COLOURS[0] for each in layer.marked] or _COLOURS[0]
+    axes.barh(range(len(values)), values - starts, 0.65, left=starts, color=colours, xerr=reach, ecolor="#333333", capsize=3)
+    for place, text in enumerate(layer.ends):
+        axes.annotate(
+            _plain(text), (max(layer.values[place], 0.0), place), (4, 0), textcoords="offset points", va="center", size=9
+        )
+
+
+def _draw_boxes(axes: Any, layer: Boxes) -> None:
+    keys = ("whislo", "q1", "med", "q3", "whishi")
+    axes.bxp(
+        [dict(zip(keys, each, strict=True)) for each in layer.quantiles],
+        positions=range(len(layer.quantiles)),
+        orientation="horizontal",
+        showfliers=False,
+        patch_artist=True,
+        boxprops={"facecolor": "#9cc8e3", "edgecolor": _COLOURS[0]},
+        medianprops={"color": _COLOURS[1], "linewidth": 2},
+    )
+
+
+def _draw_cells(axes: Any, layer: Cells) -> None:
+    values = np.array([[np.nan if each is None else each for each in row] for row in layer.values], dtype=float)
+    # Beyond -1 and 1 the colours would be too dark for the figures written on them.
+    shades = LinearSegmentedColormap.from_list("minus to plus", _SIGNS)
+    axes.imshow(values, vmin=-1.6, vmax=1.6, cmap=shades, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if not np.isnan(value):
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8)

@@ -5,33 +5,23 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from tabtrail.report.charts import (
-    Bars,
-    Boxes,
-    Cells,
-    Chart,
-    Columns,
-    Layer,
-    Line,
-    Points,
-    clipped,
-    colours_of,
-    short,
-    span,
-    ticks,
-)
+from tabtrail.report.charts import Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points
+from tabtrail.report.scales import clipped, colours_of, span, ticks
 
-WIDTH = 380
+# In units of the drawing. At the width of a phone they are about pixels.
+_WIDTH = 380
 _HEIGHT = 250
 _ROW = 22
 _TOP, _BOTTOM, _RIGHT = 10, 44, 18
 _LETTER = 6.8
+# Below a matrix, for the slanting names of its columns.
+_SLANTED = 60
 _SHADES = 5
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where values lie: `x` and `y` turn a value into a place of the drawing."""
+    """The area of the axes: `x` and `y` turn a value into a place of the drawing."""
 
     left: float
     height: float
@@ -40,7 +30,7 @@ class _Frame:
 
     @property
     def right(self) -> float:
-        return WIDTH - _RIGHT
+        return _WIDTH - _RIGHT
 
     @property
     def bottom(self) -> float:
@@ -60,7 +50,7 @@ def svg(chart: Chart, identity: str) -> Markup:
     frame = _frame(chart)
     head = _tag(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-t {}-d">',
-        WIDTH,
+        _WIDTH,
         round(frame.height),
         identity,
         identity,
@@ -79,10 +69,22 @@ def legend(chart: Chart) -> list[tuple[str, str]]:
     """Return the colour class and label of each labelled layer."""
     found = []
     for kind, layer in zip(colours_of(chart), chart.layers, strict=True):
-        if kind is not None and isinstance(layer, Points | Line) and layer.label:
-            shape = "dot" if isinstance(layer, Points) else "dashed line" if layer.dashed else "line"
-            found.append((f"{shape} k{kind}", layer.label))
+        if isinstance(layer, Points | Line | Band | Columns) and layer.label:
+            found.append((_style(layer, kind), layer.label))
     return found
+
+
+def _style(layer: Points | Line | Band | Columns, kind: int | None) -> str:
+    """The classes of a layer in the page's style; the template draws the key of a legend by the first of them."""
+    match layer:
+        case Points():
+            return f"dot k{kind}"
+        case Line():
+            return "faint" if kind is None else f"line k{kind}" + (" dashed" if layer.dashed else "")
+        case Band():
+            return f"area k{kind}"
+        case Columns():
+            return "bar grey" if kind is None else "bar"
 
 
 def _frame(chart: Chart) -> _Frame:
@@ -92,51 +94,69 @@ def _frame(chart: Chart) -> _Frame:
     if rows:
         y_span = (y_span[1], y_span[0])  # the first category stands on top
     if any(isinstance(layer, Cells) for layer in chart.layers):
-        height += 60
-    names = [clipped(name) for name in rows] if rows else [short(value) for value in ticks(*y_span)]
+        height += _SLANTED
+    names = [clipped(name) for name in rows] if rows else [label for _, label in ticks(chart.y, *y_span)]
     left = 12 + max(map(_wide, names), default=_LETTER) + (0 if rows else 16)
     return _Frame(round(left, 1), height, x_span, y_span)
 
 
 def _wide(text: str) -> float:
-    """Guess how wide a label is: no font can be asked."""
+    """Estimate the width of a label: what font a browser takes is not known here."""
     return sum(_LETTER * (1.25 if each.isupper() or each in "mwMW…%" else 0.6 if each in ".,:;ijltfI |'" else 1) for each in text)
 
 
 def _axes(chart: Chart, frame: _Frame) -> Markup:
-    parts = []
     cells = any(isinstance(layer, Cells) for layer in chart.layers)
-    bottom = frame.bottom - (60 if cells else 0)
-    if chart.x.categories:
-        for place, name in enumerate(chart.x.categories):
-            x = frame.x(place)
-            tag = '<text class="tick" text-anchor="end" transform="translate({} {}) rotate(-40)">{}</text>'
-            parts.append(_tag(tag, x + 4, bottom + 12, clipped(name, 16)))
-    else:
-        for value in ticks(*frame.x_span, whole=chart.x.whole):
-            x = frame.x(value)
-            parts.append(_tag('<path class="grid" d="M{} {}V{}"/>', x, _TOP, frame.bottom))
-            tag = '<text class="tick" text-anchor="middle" x="{}" y="{}">{}</text>'
-            parts.append(_tag(tag, x, frame.bottom + 15, short(value)))
-    if chart.y.categories:
-        for place, name in enumerate(chart.y.categories):
-            tag = '<text class="tick" text-anchor="end" x="{}" y="{}">{}<title>{}</title></text>'
-            y = _cell_y(frame, place, len(chart.y.categories)) if cells else frame.y(place)
-            parts.append(_tag(tag, frame.left - 6, y + 4, clipped(name), name))
-    else:
-        for value in ticks(*frame.y_span, whole=chart.y.whole):
-            y = frame.y(value)
-            parts.append(_tag('<path class="grid" d="M{} {}H{}"/>', frame.left, y, frame.right))
-            tag = '<text class="tick" text-anchor="end" x="{}" y="{}">{}</text>'
-            parts.append(_tag(tag, frame.left - 6, y + 4, short(value)))
-        tag = '<text class="label" text-anchor="middle" transform="translate(11 {}) rotate(-90)">{}</text>'
-        parts.append(_tag(tag, round((_TOP + frame.bottom) / 2, 1), clipped(chart.y.label, 36)))
+    across = _x_names(chart, frame, cells=cells) if chart.x.categories else _x_ticks(chart, frame)
+    upright = _y_names(chart, frame, cells=cells) if chart.y.categories else _y_ticks(chart, frame)
+    return across + upright + _x_label(chart, frame)
+
+
+def _x_names(chart: Chart, frame: _Frame, *, cells: bool) -> Markup:
+    bottom = frame.bottom - (_SLANTED if cells else 0)
+    tag = '<text class="tick" text-anchor="end" transform="translate({} {}) rotate(-40)">{}</text>'
+    names = enumerate(chart.x.categories)
+    return Markup("").join(_tag(tag, frame.x(place) + 4, bottom + 12, clipped(name, 16)) for place, name in names)
+
+
+def _x_ticks(chart: Chart, frame: _Frame) -> Markup:
+    tag = '<path class="grid" d="M{} {}V{}"/><text class="tick" text-anchor="middle" x="{}" y="{}">{}</text>'
+    drawn = []
+    for value, label in ticks(chart.x, *frame.x_span):
+        x = frame.x(value)
+        # A wide label at the edge of the drawing is moved inside.
+        middle = round(min(x, _WIDTH - _wide(label) / 2), 1)
+        drawn.append(_tag(tag, x, _TOP, frame.bottom, middle, frame.bottom + 15, label))
+    return Markup("").join(drawn)
+
+
+def _y_names(chart: Chart, frame: _Frame, *, cells: bool) -> Markup:
+    tag = '<text class="tick" text-anchor="end" x="{}" y="{}">{}<title>{}</title></text>'
+    drawn = []
+    for place, name in enumerate(chart.y.categories):
+        y = _cell_y(frame, place, len(chart.y.categories)) if cells else frame.y(place)
+        drawn.append(_tag(tag, frame.left - 6, y + 4, clipped(name), name))
+    return Markup("").join(drawn)
+
+
+def _y_ticks(chart: Chart, frame: _Frame) -> Markup:
+    tag = '<path class="grid" d="M{} {}H{}"/><text class="tick" text-anchor="end" x="{}" y="{}">{}</text>'
+    drawn = []
+    for value, label in ticks(chart.y, *frame.y_span):
+        y = frame.y(value)
+        drawn.append(_tag(tag, frame.left, y, frame.right, frame.left - 6, y + 4, label))
+    tag = '<text class="label" text-anchor="middle" transform="translate(11 {}) rotate(-90)">{}</text>'
+    drawn.append(_tag(tag, round((_TOP + frame.bottom) / 2, 1), clipped(chart.y.label, 36)))
+    return Markup("").join(drawn)
+
+
+def _x_label(chart: Chart, frame: _Frame) -> Markup:
+    if not chart.x.label:
+        return Markup("")
+    middle = round((frame.left + frame.right) / 2, 1)
+    half = min(middle, _WIDTH - middle)
     tag = '<text class="label" text-anchor="middle" x="{}" y="{}">{}</text>'
-    if chart.x.label:
-        middle = round((frame.left + frame.right) / 2, 1)
-        half = min(middle, WIDTH - middle)
-        parts.append(_tag(tag, middle, frame.height - 8, clipped(chart.x.label, int(2 * half / _LETTER))))
-    return Markup("").join(parts)
+    return _tag(tag, middle, frame.height - 8, clipped(chart.x.label, int(2 * half / _LETTER)))
 
 
 def _draw(layer: Layer, frame: _Frame, kind: int | None) -> Markup:
@@ -145,8 +165,10 @@ def _draw(layer: Layer, frame: _Frame, kind: int | None) -> Markup:
             return _points(layer, frame, kind)
         case Line():
             return _line(layer, frame, kind)
+        case Band():
+            return _band(layer, frame, kind)
         case Columns():
-            return _columns(layer, frame)
+            return _columns(layer, frame, kind)
         case Bars():
             return _bars(layer, frame)
         case Boxes():
@@ -156,7 +178,7 @@ def _draw(layer: Layer, frame: _Frame, kind: int | None) -> Markup:
 
 
 def _points(layer: Points, frame: _Frame, kind: int | None) -> Markup:
-    """Dots that say nothing when pointed at are one path: a tenth of the bytes of as many circles."""
+    """Dots without texts are one path, a tenth of the bytes of as many circles."""
     if layer.texts:
         tag = '<circle class="dot k{}" cx="{}" cy="{}" r="4"><title>{}</title></circle>'
         each = zip(layer.x, layer.y, layer.texts, strict=True)
@@ -170,18 +192,27 @@ def _points(layer: Points, frame: _Frame, kind: int | None) -> Markup:
 
 
 def _line(layer: Line, frame: _Frame, kind: int | None) -> Markup:
-    path = "M" + "L".join(f"{frame.x(x):g} {frame.y(y):g}" for x, y in zip(layer.x, layer.y, strict=True))
-    style = "faint" if kind is None else f"line k{kind}" + (" dashed" if layer.dashed else "")
-    return _tag('<path class="{}" d="{}"/>', style, path)
+    places = [f"{frame.x(x):g} {frame.y(y):g}" for x, y in zip(layer.x, layer.y, strict=True)]
+    drawn = _tag('<path class="{}" d="{}"/>', _style(layer, kind), "M" + "L".join(places))
+    if layer.dots:
+        drawn += _tag('<path class="dots k{}" d="{}"/>', kind, "".join(f"M{place}h0" for place in places))
+    return drawn
 
 
-def _columns(layer: Columns, frame: _Frame) -> Markup:
-    tag = '<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
+def _band(layer: Band, frame: _Frame, kind: int | None) -> Markup:
+    edge = [*zip(layer.x, layer.high, strict=True), *reversed([*zip(layer.x, layer.low, strict=True)])]
+    path = "L".join(f"{frame.x(x):g} {frame.y(y):g}" for x, y in edge)
+    return _tag('<path class="{}" d="M{}Z"/>', _style(layer, kind), path)
+
+
+def _columns(layer: Columns, frame: _Frame, kind: int | None) -> Markup:
+    tag = '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
     drawn = []
-    for (low, high), rows in zip(pairwise(layer.edges), layer.counts, strict=True):
-        x, y = frame.x(low), frame.y(rows)
-        width, height = max(frame.x(high) - x - 0.6, 0.5), round(frame.y(0) - y, 1)
-        drawn.append(_tag(tag, x, y, round(width, 1), height, f"{low:,.6g} to {high:,.6g}: {rows:,.0f} rows"))
+    for place, ((low, high), height) in enumerate(zip(pairwise(layer.edges), layer.heights, strict=True)):
+        x, top, foot = frame.x(low), frame.y(max(height, 0.0)), frame.y(min(height, 0.0))
+        width = round(max(frame.x(high) - x - 0.6, 0.5), 1)
+        text = layer.texts[place] if layer.texts else ""
+        drawn.append(_tag(tag, _style(layer, kind), x, top, width, round(foot - top, 1), text))
     return Markup("").join(drawn)
 
 
@@ -199,6 +230,10 @@ def _bars(layer: Bars, frame: _Frame) -> Markup:
             left, right = frame.x(layer.low[place]), frame.x(layer.high[place])
             path = f"M{left} {y - 4}v8M{left} {y}H{right}M{right} {y - 4}v8"
             drawn.append(_tag('<path class="whisker" d="{}"/>', path))
+        if layer.ends:
+            drawn.append(
+                _tag('<text class="tick" x="{}" y="{}">{}</text>', round(max(start, end, zero) + 4, 1), y + 4, layer.ends[place])
+            )
     return Markup("").join(drawn)
 
 
@@ -218,14 +253,14 @@ def _boxes(layer: Boxes, frame: _Frame) -> Markup:
 
 
 def _cell_y(frame: _Frame, place: int, rows: int) -> float:
-    return round(_TOP + (place + 0.5) * (frame.bottom - 60 - _TOP) / rows, 1)
+    return round(_TOP + (place + 0.5) * (frame.bottom - _SLANTED - _TOP) / rows, 1)
 
 
 def _cells(layer: Cells, frame: _Frame) -> Markup:
     tag = '<rect class="{}" fill-opacity="{}" x="{}" y="{}" width="{}" height="{}"/><text class="cell" x="{}" y="{}">{}</text>'
     rows = len(layer.values)
     wide = frame.x(1) - frame.x(0)
-    tall = (frame.bottom - 60 - _TOP) / rows
+    tall = (frame.bottom - _SLANTED - _TOP) / rows
     drawn = []
     for row, values in enumerate(layer.values):
         for column, value in enumerate(values):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tabtrail.config.tree import Config
+from tabtrail.config.forecast import Risk
 from tabtrail.forecast.result import SegmentResult
-from tabtrail.forecast.sweep import Outcome
+from tabtrail.forecast.sweep import Evaluation
 from tabtrail.tracking.items import TAG, MetricItem, RunItems
 
 
@@ -58,10 +58,10 @@ def _card(result: SegmentResult) -> str:
     return f"# {result.label}\n\n{synthetic}" + "\n".join(f"- {line}" for line in result.summary) + "\n"
 
 
-def sweep_items(config: Config, results: Sequence[SegmentResult], outcome: Outcome) -> RunItems:
+def sweep_items(risk: Risk, results: Sequence[SegmentResult], outcome: Evaluation) -> RunItems:
     """Return what the parent run logs: the settings, and the evaluation over all segments."""
-    params = {f"risk.{name}": str(value) for name, value in config.risk if name != "segments"}
-    params |= {f"risk.segments.{name}": column for name, column in config.risk.segments.items()}
+    params = {f"risk.{name}": str(value) for name, value in risk if name != "segments"}
+    params |= {f"risk.segments.{name}": column for name, column in risk.segments.items()}
     metrics = [MetricItem("segments", len(results)), MetricItem("segments_scored", outcome.segments)]
     if outcome.mean_mase is not None:
         metrics.append(MetricItem("outer_mase", outcome.mean_mase))

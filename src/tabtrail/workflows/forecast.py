@@ -2,25 +2,32 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
+from tabtrail.config.forecast import Risk
+from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
-from tabtrail.data.manifest import Manifest, verify_dataset
-from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.data.manifest import verify_dataset
+from tabtrail.data.warehouse import benchmark_table_files, parquet_view
 from tabtrail.errors import NotTrainedError, UsageError, nearest
-from tabtrail.forecast.champion_errors import ChampionErrors, analyse_champion
-from tabtrail.forecast.local.series import Segment, Series, find_segment, list_segments, read_series
+from tabtrail.forecast.dataset import SeriesSource, find_segment, list_segments, read_series
+from tabtrail.forecast.error_over_time import ErrorOverTime, analyse_errors
+from tabtrail.forecast.ranking import ranking
 from tabtrail.forecast.result import SegmentResult
-from tabtrail.forecast.segments import Facts, analyse, library_versions
-from tabtrail.forecast.sweep import Sweep, analyse_all, outer_outcome, ranking, reconcile
+from tabtrail.forecast.segment import Facts, analyse, deciding_versions
+from tabtrail.forecast.series import Segment, Series
+from tabtrail.forecast.sweep import Sweep, analyse_all, evaluate, reconcile
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
+from tabtrail.report.png import draw
+from tabtrail.report.segment_pictures import error_picture, ranking_picture, segment_pictures
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.tracking.artifacts import log_files
 from tabtrail.tracking.items import TAG, provenance_tags
@@ -31,47 +38,57 @@ from tabtrail.workflows.database import take_in_results
 
 
 @dataclass(frozen=True)
-class Written:
-    """A result and its file."""
+class StoredForecast:
+    """A result and its file; the pictures are beside it."""
 
     result: SegmentResult
     path: Path
 
 
-def sweep_path(config: Config) -> Path:
-    """Return where the summary of the last sweep lies."""
-    return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_segments_sweep.json"
+@dataclass(frozen=True)
+class ForecastFiles:
+    """The files that are not of one segment: of the last sweep, and of the model's error over time.
+
+    The CSV and the picture of the ranking have the name of its Parquet file, the picture of the error that of its JSON.
+    """
+
+    sweep: Path
+    ranking: Path
+    error: Path
 
 
-def ranking_path(config: Config) -> Path:
-    """Return where the ranked table of the last sweep lies, as Parquet; the CSV and the picture lie beside it."""
-    return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_ts_risk_ranking.parquet"
+@dataclass(frozen=True)
+class _Job:
+    """What the results of one call have in common: settings, provenance, and where they go."""
+
+    risk: Risk
+    facts: Facts
+    tags: dict[str, str]
+    opening: Future[Store]
+    output_dir: Path
+    prefix: str
+
+    @property
+    def store(self) -> Store:
+        """The MLflow store, waited for until it is open."""
+        return self.opening.result()
 
 
-def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Progress = SILENT) -> Written:
+def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Progress = SILENT) -> StoredForecast:
     """Forecast one segment (all rows where nothing is wanted), track it and write its JSON and pictures.
 
     Raises `UsageError` for a segment that has no rows, `DataError` for data without dates.
     """
-    with project_lock(config, "forecast", progress):
-        manifest = verify_dataset(config.dataset, config.ingest_digest())
-        require_writable(config.paths.output_dir)
-        return _forecast_segment(config, manifest, wanted, progress)
-
-
-def _forecast_segment(config: Config, manifest: Manifest, wanted: Mapping[str, str], progress: Progress) -> Written:
-    with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(open_store, config.mlflow.tracking_uri, config.risk.experiment)
-        series = read_series(config, [find_segment(config, wanted)])[0]
+    with _at_work(config, "forecast", progress) as job:
+        with _source(config) as source:
+            series = read_series(source, [find_segment(source.segments, wanted)])[0]
         for note in series.notes:
             progress.say(f"forecast: {note}")
-        result = analyse(series, config.risk, _facts(config, manifest))
-        store = opening.result()
-    tags = _tags(config, manifest)
-    with running(store, "forecast", tags) as parent:
-        written = _keep(config, store, parent, tags, result, draw_it=True)
-        log_items(store, parent, sweep_items(config, [result], outer_outcome([result])))
-    return written
+        result = analyse(series, job.risk, job.facts)
+        with running(job.store, "forecast", job.tags) as parent:
+            stored = _keep(job, parent, result, draw_it=True)
+            log_items(job.store, parent, sweep_items(job.risk, [result], evaluate([result])))
+        return stored
 
 
 def forecast_all(config: Config, by: Sequence[str] = (), *, progress: Progress = SILENT) -> tuple[list[SegmentResult], Sweep]:
@@ -80,84 +97,119 @@ def forecast_all(config: Config, by: Sequence[str] = (), *, progress: Progress =
     Each segment has a file and a run; a ranked table and a summary are written beside them. Raises `UsageError` for a
     name that the config does not have, and for a config without segments.
     """
-    with project_lock(config, "forecast --all", progress):
-        manifest = verify_dataset(config.dataset, config.ingest_digest())
-        require_writable(config.paths.output_dir)
-        found = _forecast_all(config, manifest, by, progress)
-        take_in_results(config)
-        return found
-
-
-def _forecast_all(config: Config, manifest: Manifest, by: Sequence[str], progress: Progress) -> tuple[list[SegmentResult], Sweep]:
     started = time.perf_counter()
-    with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(open_store, config.mlflow.tracking_uri, config.risk.experiment)
-        series = read_series(config, _segments(config, by))
+    with _at_work(config, "forecast --all", progress) as job:
+        with _source(config) as source:
+            series = read_series(source, _segments(source, by))
         progress.say(f"forecast: {len(series)} segments")
-        store = opening.result()
-    facts, tags = _facts(config, manifest), _tags(config, manifest)
-    drawn = _largest(series, config.risk.sweep_plots)
-    results: list[SegmentResult] = []
-    with running(store, "forecast", tags) as parent:
-        for done, (each, result) in enumerate(analyse_all(config, series, facts), 1):
-            results.append(_keep(config, store, parent, tags, result, draw_it=each.segment in drawn).result)
-            progress.advance(done, len(series))
-        order = {each.segment: place for place, each in enumerate(series)}
-        results.sort(key=lambda each: order[Segment.of(each.segment)])
-        sweep = Sweep(
-            statuses=dict(Counter(each.status for each in results).most_common()),
-            outer=outer_outcome(results),
-            reconciliation=reconcile(results),
-            seconds=round(time.perf_counter() - started, 2),
-            run_id=parent,
-        )
-        log_files(store, parent, _write_sweep(config, results, sweep))
-        log_items(store, parent, sweep_items(config, results, sweep.outer))
-    return results, sweep
+        with running(job.store, "forecast", job.tags) as parent:
+            results = _forecast_each(job, parent, series, config.engine, progress)
+            sweep = Sweep(
+                statuses=dict(Counter(each.status for each in results).most_common()),
+                outer=evaluate(results),
+                reconciliation=reconcile(results),
+                seconds=round(time.perf_counter() - started, 2),
+                run_id=parent,
+            )
+            log_files(job.store, parent, _write_sweep(job, results, sweep))
+            log_items(job.store, parent, sweep_items(job.risk, results, sweep.outer))
+        take_in_results(config)
+        return results, sweep
 
 
-def champion_path(config: Config) -> Path:
-    """Return where the champion's error over time lies."""
-    return forecast_folder(config.paths.output_dir) / f"{_prefix(config)}_champion_error.json"
-
-
-def forecast_champion(config: Config, *, progress: Progress = SILENT) -> ChampionErrors:
-    """Return what became of the champion's error over time, and write its JSON and picture.
+def measure_error_over_time(config: Config, *, progress: Progress = SILENT) -> ErrorOverTime:
+    """Write how the error of the last benchmark's champion went over time, as JSON and as a picture, and return it.
 
     Raises `NotTrainedError` where there is no benchmark of this version.
     """
     with project_lock(config, "forecast --champion", progress):
         require_writable(config.paths.output_dir)
-        return _forecast_champion(config)
+        path = benchmark_table_files(config.paths.output_dir)["predictions"]
+        if not path.is_file():
+            raise NotTrainedError(f"there is no {path}; run `tabtrail train --force` first")
+        found = analyse_errors(pl.read_parquet(path), config.risk, config.model.currency, honest=config.split.by_time)
+        file = forecast_files(config.paths.output_dir, config.model.name).error
+        write_json(file, found.model_dump(mode="json"))
+        if found.status == "ok":
+            draw(error_picture(found), file.with_suffix(".png"))
+        return found
 
 
-def _forecast_champion(config: Config) -> ChampionErrors:
-    path = benchmark_table_files(config.paths.output_dir)["predictions"]
-    if not path.is_file():
-        raise NotTrainedError(f"there is no {path}; run `tabtrail train --force` first")
-    found = analyse_champion(config, pl.read_parquet(path))
-    write_json(champion_path(config), found.model_dump(mode="json"))
-    if found.status == "ok":
-        from tabtrail.report.forecast_plots import draw_champion
-
-        draw_champion(found, champion_path(config).with_suffix(".png"))
-    return found
+def forecast_files(output_dir: Path, model: str) -> ForecastFiles:
+    """Return the paths of the files that are not of one segment; `model` is the configured name."""
+    folder, prefix = forecast_folder(output_dir), _prefix(model)
+    return ForecastFiles(
+        sweep=folder / f"{prefix}_segments_sweep.json",
+        ranking=folder / f"{prefix}_ts_risk_ranking.parquet",
+        error=folder / f"{prefix}_champion_error.json",
+    )
 
 
-def _segments(config: Config, by: Sequence[str]) -> list[Segment]:
-    names = list(config.risk.segments)
+@contextmanager
+def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]:
+    """Take the lock, check what is needed, and open the store in a thread.
+
+    Importing MLflow takes seconds, in which the series can be read and forecast.
+    """
+    with project_lock(config, command, progress), ThreadPoolExecutor(1) as pool:
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
+        require_writable(config.paths.output_dir)
+        digest = config.digest("risk")
+        libraries = {f"{TAG}lib.{name}": found for name, found in deciding_versions().items()}
+        yield _Job(
+            risk=config.risk,
+            facts=Facts(
+                unit=config.model.currency if config.risk.value in (None, config.model.target) else str(config.risk.value),
+                columns=config.risk.segments,
+                synthetic=manifest.synthetic,
+                data_sha256=manifest.data_sha256,
+                config_sha256=digest,
+            ),
+            tags={**provenance_tags(manifest, config_sha256=digest, root=config.root), **libraries},
+            opening=pool.submit(open_store, config.mlflow.tracking_uri, config.risk.experiment),
+            output_dir=config.paths.output_dir,
+            prefix=_prefix(config.model.name),
+        )
+
+
+@contextmanager
+def _source(config: Config) -> Iterator[SeriesSource]:
+    with parquet_view(config.database) as connection:
+        yield SeriesSource(
+            connection=connection,
+            table=config.duckdb.table,
+            date_column=config.cleaning.date_column,
+            value_column=config.risk.value or config.model.target,
+            segments=config.risk.segments,
+            frequency=config.risk.frequency,
+            drop_incomplete=config.risk.drop_incomplete,
+        )
+
+
+def _segments(source: SeriesSource, by: Sequence[str]) -> list[Segment]:
+    names = list(source.segments)
     if not names:
         raise UsageError("risk.segments is empty: name the columns that rows are told apart by")
-    columns = {column: name for name, column in config.risk.segments.items()}
+    columns = {column: name for name, column in source.segments.items()}
     chosen = [columns.get(each, each) for each in by]
     for each in chosen:
         if each not in names:
             raise UsageError(f"risk.segments has no '{each}' (it has {', '.join(names)}){nearest(each, names)}")
     if chosen:
-        return [Segment(), *list_segments(config, [name for name in names if name in chosen])]
-    alone = [segment for name in names for segment in list_segments(config, [name])]
-    together = list_segments(config, names) if len(names) > 1 else []
+        return [Segment(), *list_segments(source, [name for name in names if name in chosen])]
+    alone = [segment for name in names for segment in list_segments(source, [name])]
+    together = list_segments(source, names) if len(names) > 1 else []
     return [Segment(), *alone, *together]
+
+
+def _forecast_each(job: _Job, parent: str, series: Sequence[Series], engine: Engine, progress: Progress) -> list[SegmentResult]:
+    """Forecast and keep every series, and return the results in the order of the series."""
+    drawn = _largest(series, job.risk.sweep_plots)
+    results = {}
+    for done, (each, result) in enumerate(analyse_all(series, job.risk, job.facts, engine), 1):
+        results[each.segment] = _keep(job, parent, result, draw_it=each.segment in drawn).result
+        progress.advance(done, len(series))
+    return [results[each.segment] for each in series]
 
 
 def _largest(series: Sequence[Series], count: int) -> set[Segment]:
@@ -165,55 +217,38 @@ def _largest(series: Sequence[Series], count: int) -> set[Segment]:
     return {each.segment for each in ordered[:count]}
 
 
-def _keep(config: Config, store: Store, parent: str, tags: Mapping[str, str], result: SegmentResult, *, draw_it: bool) -> Written:
-    """Write a result with the id of its run, then log it."""
+def _keep(job: _Job, parent: str, result: SegmentResult, *, draw_it: bool) -> StoredForecast:
+    """Draw a result, write it with the id of its run, and log both."""
     items = segment_items(result)
-    path = result_path(config.paths.output_dir, _prefix(config), result.segment, list(config.risk.segments))
-    with running(store, items.name, {**tags, **items.tags}, parent=parent) as run_id:
-        plots: list[Path] = []
-        if draw_it:
-            from tabtrail.report.forecast_plots import draw
-
-            plots = draw(result, path, config.risk.ewma_decay)
+    path = result_path(job.output_dir, job.prefix, result.segment, list(job.risk.segments))
+    with running(job.store, items.name, {**job.tags, **items.tags}, parent=parent) as run_id:
+        plots = _draw(result, path, job.risk.ewma_decay) if draw_it else []
         result = result.model_copy(update={"run_id": run_id, "plots": [each.name for each in plots]})
         write_json(path, result.model_dump(mode="json"))
-        log_files(store, run_id, [path, *plots])
-        log_items(store, run_id, items)
-    return Written(result, path)
+        log_files(job.store, run_id, [path, *plots])
+        log_items(job.store, run_id, items)
+    return StoredForecast(result, path)
 
 
-def _write_sweep(config: Config, results: Sequence[SegmentResult], sweep: Sweep) -> list[Path]:
-    from tabtrail.report.forecast_plots import draw_sweep
+def _draw(result: SegmentResult, path: Path, ewma_decay: float) -> list[Path]:
+    """Write the pictures of a result beside its JSON file, and return their paths."""
+    files = []
+    for picture in segment_pictures(result, ewma_decay):
+        files.append(path.with_name(f"{path.stem}_{picture.name}.png"))
+        draw(picture, files[-1], synthetic=result.synthetic)
+    return files
 
-    table, path = ranking(results, list(config.risk.segments)), ranking_path(config)
-    write_parquet(path, table)
-    with atomic_file(path.with_suffix(".csv")) as temporary:
+
+def _write_sweep(job: _Job, results: Sequence[SegmentResult], sweep: Sweep) -> list[Path]:
+    files, table = forecast_files(job.output_dir, job.prefix), ranking(results, list(job.risk.segments))
+    csv, png = files.ranking.with_suffix(".csv"), files.ranking.with_suffix(".png")
+    write_parquet(files.ranking, table)
+    with atomic_file(csv) as temporary:
         table.write_csv(temporary)
-    write_json(sweep_path(config), sweep.model_dump(mode="json"))
-    synthetic = any(each.synthetic for each in results)
-    steps = config.risk.forecast_steps
-    picture = draw_sweep(table, path.with_suffix(".png"), unit=_unit(config), steps=steps, synthetic=synthetic)
-    return [path, path.with_suffix(".csv"), sweep_path(config), picture]
+    write_json(files.sweep, sweep.model_dump(mode="json"))
+    draw(ranking_picture(table, job.facts.unit, job.risk.forecast_steps), png, synthetic=job.facts.synthetic)
+    return [files.ranking, csv, files.sweep, png]
 
 
-def _facts(config: Config, manifest: Manifest) -> Facts:
-    return Facts(
-        unit=_unit(config),
-        columns=config.risk.segments,
-        synthetic=manifest.synthetic,
-        data_sha256=manifest.data_sha256,
-        config_sha256=config.digest("risk"),
-    )
-
-
-def _unit(config: Config) -> str:
-    return config.model.currency if config.risk.value in (None, config.model.target) else str(config.risk.value)
-
-
-def _tags(config: Config, manifest: Manifest) -> dict[str, str]:
-    libraries = {f"{TAG}lib.{name}": found for name, found in library_versions().items()}
-    return {**provenance_tags(manifest, config_sha256=config.digest("risk"), root=config.root), **libraries}
-
-
-def _prefix(config: Config) -> str:
-    return config.model.name.removesuffix("_regressor")
+def _prefix(model: str) -> str:
+    return model.removesuffix("_regressor")

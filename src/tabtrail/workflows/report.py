@@ -27,9 +27,10 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import tuned_candidates
-from tabtrail.report.forecast_pictures import read_results
-from tabtrail.report.model_pictures import ModelEvidence
-from tabtrail.report.page import Evidence, evidence_pictures, render_report
+from tabtrail.report.evidence import Evidence, ModelEvidence
+from tabtrail.report.forecast_rows import read_results
+from tabtrail.report.page import render_report
+from tabtrail.report.pictures import place_pictures
 from tabtrail.report.png import draw_all
 from tabtrail.system.files import read_json, require_writable, write_json, write_text
 from tabtrail.tracking.artifacts import download, list_files, log_files, read_artifact
@@ -42,7 +43,7 @@ _PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
-class Written:
+class ReportFiles:
     """What a report wrote."""
 
     page: Path
@@ -60,7 +61,7 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     report_last_run(config.with_candidates(tuned_candidates(Artifacts.of(config).tuned)), progress)
 
 
-def report_last_run(config: Config, progress: Progress = SILENT) -> Written:
+def report_last_run(config: Config, progress: Progress = SILENT) -> ReportFiles:
     """Write page and pictures of the last run, with the learning curve and partial dependence that only it can have.
 
     Raises `UsageError` where there was no run.
@@ -75,7 +76,7 @@ def report_last_run(config: Config, progress: Progress = SILENT) -> Written:
     return written
 
 
-def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Written:
+def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> ReportFiles:
     """Write page and pictures of any benchmark of the MLflow store, or of the one that a candidate's run belongs to.
 
     Raises `UsageError` for a run that is not there, or is not of a complete benchmark.
@@ -84,7 +85,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Writ
         return _report_run(config, run_id, progress)
 
 
-def _report_run(config: Config, run_id: str, progress: Progress) -> Written:
+def _report_run(config: Config, run_id: str, progress: Progress) -> ReportFiles:
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri), _downloaded(store, find_benchmark(store, run_id).benchmark.run_id) as folder:
         paths = {name: folder / path.name for name, path in _local_files(config).items()}
@@ -212,6 +213,7 @@ def _read(config: Config, board: Leaderboard, files: Mapping[str, Path]) -> Evid
         labels=dict(_labels(config)),
         points=config.profile.points,
         top=config.report.top_features,
+        ewma_decay=config.risk.ewma_decay,
         store=_shown_store(config),
     )
 
@@ -233,16 +235,17 @@ def _shown_store(config: Config) -> str:
     return "" if path is None else f"sqlite:///{path.relative_to(config.root) if path.is_relative_to(config.root) else path}"
 
 
-def _write(config: Config, evidence: Evidence, folder: Path, progress: Progress) -> Written:
-    pictures = evidence_pictures(evidence)
-    page = Artifacts.of(config).page
-    write_text(page, render_report(evidence, pictures))
-    files = draw_all(pictures, folder, synthetic=evidence.model.board.synthetic, progress=progress.advance)
+def _write(config: Config, evidence: Evidence, folder: Path, progress: Progress) -> ReportFiles:
+    placed, page = place_pictures(evidence), Artifacts.of(config).page
+    write_text(page, render_report(evidence, placed))
+    files = draw_all(
+        [each.picture for each in placed], folder, synthetic=evidence.model.board.synthetic, progress=progress.advance
+    )
     progress.say(f"report: {page.name}, {page.stat().st_size / 1000:,.0f} kB, and {len(files)} pictures")
-    return Written(page, tuple(files))
+    return ReportFiles(page, tuple(files))
 
 
-def _track(config: Config, run_id: str, written: Written, progress: Progress) -> None:
+def _track(config: Config, run_id: str, written: ReportFiles, progress: Progress) -> None:
     """Add page, pictures and what they were drawn from to the run, where it is still in the store."""
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri):

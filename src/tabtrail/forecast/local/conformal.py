@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.forecast.local.origins import Outer, Trials
+from tabtrail.forecast.local.choice import Outer
+from tabtrail.forecast.local.origins import Trials
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """How many of the outcomes at the outer origins their intervals held."""
+class Held:
+    """How many of the outcomes (`points`) at the outer origins their intervals of a level held."""
 
     level: float
     points: int
@@ -35,7 +36,7 @@ def half_widths(trials: Trials, name: str, growth: Array, at: int, level: float)
     return float(np.sort(scores)[rank - 1]) * growth
 
 
-def measure_coverage(trials: Trials, outer: Outer, level: float) -> Coverage:
+def measure_coverage(trials: Trials, outer: Outer, level: float) -> Held:
     """Return how many outcomes the intervals held that the procedure would have given at the outer origins."""
     points = held = 0
     for row, (pick, origin) in enumerate(zip(outer.picks, trials.origins[trials.outer :], strict=True)):
@@ -46,5 +47,6 @@ def measure_coverage(trials: Trials, outer: Outer, level: float) -> Coverage:
             continue
         errors = np.abs(outer.actual[row] - outer.forecasts[row])[known]
         points += len(errors)
+        # An outcome right on the edge, as those of a constant error are, is not lost to rounding.
         held += int(np.sum(errors <= half[known] * (1 + 1e-12)))
-    return Coverage(level, points, held)
+    return Held(level, points, held)

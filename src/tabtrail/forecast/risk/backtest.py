@@ -18,17 +18,18 @@ from scipy.special import xlog1py, xlogy
 
 Hits = NDArray[np.bool_]
 Array = NDArray[np.float64]
+# With so many, a p value of 5 % has a standard error of 0.2 %; one less than 10,000 makes p values of whole ten-thousandths.
 _SIMULATIONS = 9_999
+# With 2.5 expected, none at all comes in 8 of 100 cases: fewer forecasts cannot show that a value at risk is too high.
 MIN_EXPECTED = 2.5
 
 
 @dataclass(frozen=True)
 class Test:
-    """A likelihood-ratio statistic, its exact p value, and the asymptotic one."""
+    """A likelihood-ratio statistic and its exact p value."""
 
     statistic: float
     p: float
-    asymptotic_p: float
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,9 @@ def backtest(hits: Hits, rate: float, returns: Array) -> Backtest | None:
     draws = _uniforms(returns)
     null_independence, null_conditional = _simulated(len(hits), rate)
     return Backtest(
-        Test(unconditional, kupiec_p(int(hits.sum()), len(hits), rate, draws[0]), float(stats.chi2.sf(unconditional, 1))),
-        Test(independence, _monte_carlo_p(independence, null_independence, draws[1]), float(stats.chi2.sf(independence, 1))),
-        Test(conditional, _monte_carlo_p(conditional, null_conditional, draws[2]), float(stats.chi2.sf(conditional, 2))),
+        Test(unconditional, kupiec_p(int(hits.sum()), len(hits), rate, draws[0])),
+        Test(independence, _monte_carlo_p(independence, null_independence, draws[1])),
+        Test(conditional, _monte_carlo_p(conditional, null_conditional, draws[2])),
     )
 
 
@@ -75,6 +76,7 @@ def kupiec_p(violations: int, n: int, rate: float, draw: float) -> float:
     numbers = np.arange(n + 1)
     statistics, masses = kupiec(numbers, n, rate), stats.binom.pmf(numbers, n, rate)
     own = statistics[violations]
+    # Equal up to rounding: the statistic of too few violations can be that of too many.
     equal = np.isclose(statistics, own, rtol=1e-9, atol=1e-12)
     return float(min(1.0, masses[(statistics > own) & ~equal].sum() + draw * masses[equal].sum()))
 
@@ -102,6 +104,7 @@ def _independence(counts: Array) -> Array:
 @lru_cache(maxsize=32)
 def _simulated(n: int, rate: float) -> tuple[Array, Array]:
     """Return the sorted statistics of independence and conditional coverage of sequences for which all is true."""
+    # The same numbers for the same question, so that a p value can be computed again.
     random = np.random.default_rng([n, int(rate * 1e9)])
     parts = [random.random((min(1000, _SIMULATIONS - start), n)) < rate for start in range(0, _SIMULATIONS, 1000)]
     independence = np.concatenate([_independence(transitions(part)) for part in parts])

@@ -12,8 +12,8 @@ Array = NDArray[np.float64]
 class Accuracy(BaseModel):
     """Errors over `points` forecasts, in units of the series, in percent (mape, smape), or of the naive change (mase).
 
-    `mape` leaves out periods whose actual value is 0, `smape` those whose actual value and forecast are both 0; each says over
-    how many points it is. A figure is null where it has no points.
+    `mape` leaves out periods whose actual value is 0, `smape` those whose actual value and forecast are both 0; how many
+    points each is over is in `mape_points` and `smape_points`. A figure is null where it has no points.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -40,7 +40,7 @@ def measure(actual: Array, forecast: Array, scale: float) -> Accuracy:
     y, f = actual[known], forecast[known]
     error = np.abs(y - f)
     size = np.abs(y) + np.abs(f)
-    with np.errstate(all="ignore"):  # a percentage of next to nothing is no number, and left out as that of nothing is
+    with np.errstate(all="ignore"):  # a percentage of next to nothing overflows, and is left out as that of nothing is
         percent = _finite(100 * error[y != 0] / np.abs(y[y != 0]))
         symmetric = _finite(200 * error[size > 0] / size[size > 0])
         square = float(np.mean(error**2)) if len(y) else np.nan

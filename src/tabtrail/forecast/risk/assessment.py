@@ -6,18 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.config.forecast import Risk
-from tabtrail.forecast.local.series import PERIOD_NAMES, PERIODS_A_YEAR, Series
-from tabtrail.forecast.result import BacktestPart, GarchPart, Grade, ReturnsPart, RiskPart, TailPart, VolatilityPart
-from tabtrail.forecast.risk.backtest import MIN_EXPECTED, Test, backtest
-from tabtrail.forecast.risk.garch import Garch, NoGarch, Returns, ewma_variance, fit_garch, historical_tail, percent_returns, tail
+from tabtrail.forecast.result import GarchPart, Grade, ReturnsPart, RiskPart, TailPart, VolatilityPart
+from tabtrail.forecast.risk.garch import Garch, NoGarch, fit_garch
+from tabtrail.forecast.risk.returns import Returns, ewma_variance, historical_tail, percent_returns, tail
+from tabtrail.forecast.risk.violations import MIN_GARCH, backtests
+from tabtrail.forecast.series import PERIOD_NAMES, PERIODS_A_YEAR, Series
 from tabtrail.modeling.metrics import rounded
 
 Array = NDArray[np.float64]
+# The standard error of a volatility from six returns is a third of it, 1 / sqrt(2 (m - 1)): fewer say nothing.
 _MIN_SAMPLE = 6
-_LIMITED, _USABLE = 250, 500
-_WARM_UP = 12
-_REFIT_EVERY = 100
-ZEROS = (
+# Percent returns that vary less do so by rounding alone.
+_CONSTANT = 1e-9
+# The author of `arch` advises 500 observations and more for a GARCH model; below half of that its parameters are hardly
+# determined.
+_LIMITED, _USABLE = MIN_GARCH, 500
+_ZEROS = (
     "a period without sales has no return before or after it; such returns are left out and not invented,"
     " and the models pass over the gap as if the returns around it followed each other"
 )
@@ -29,7 +33,7 @@ def analyse_risk(series: Series, risk: Risk, horizon: int) -> RiskPart:
     r = returns.log if risk.returns == "log" else returns.simple
     part = _returns(series, returns, risk)
     period = PERIOD_NAMES[series.frequency]
-    if len(r) < _MIN_SAMPLE or float(np.std(r)) <= 1e-9:
+    if len(r) < _MIN_SAMPLE or float(np.std(r)) <= _CONSTANT:
         few = len(r) < _MIN_SAMPLE
         reason = f"{len(r)} returns are fewer than {_MIN_SAMPLE}" if few else "the returns do not vary"
         kind = "too_few" if few else "constant"
@@ -60,7 +64,7 @@ def analyse_risk(series: Series, risk: Risk, horizon: int) -> RiskPart:
         volatility=_volatility(r, risk, good, year),
         garch=[_garch(fit, year) for fit in fits],
         tails=_tails(r, risk, good),
-        backtests=_backtests(r, risk),
+        backtests=backtests(r, risk),
     )
 
 
@@ -73,12 +77,11 @@ def _returns(series: Series, returns: Returns, risk: Risk) -> ReturnsPart:
         simple=[rounded(float(value)) for value in returns.simple],
         undefined=returns.undefined,
         gaps=returns.gaps,
-        note=ZEROS if returns.undefined else "every return is defined",
+        note=_ZEROS if returns.undefined else "every return is defined",
     )
 
 
 def _grade(count: int, period: str, fitted: bool, fits: list[Garch | NoGarch]) -> tuple[Grade, str]:
-    """`arch`'s author advises 500 observations and more for a GARCH model."""
     held = f"{count} returns by {period}"
     if not fitted:
         why = next(fit.reason for fit in fits if isinstance(fit, NoGarch))
@@ -153,62 +156,6 @@ def _tail(method: str, level: float, pair: tuple[float, float], risk: Risk) -> T
 
 def _loss(value: float, risk: Risk) -> float:
     """Return the loss in percent of this period's value: a log return of -v is a fall by 1 - exp(-v); 100 is all of it."""
+    # exp(700) is about the largest double, and JSON has no infinity.
     loss = 100 * -math.expm1(-max(value, -700.0 * 100) / 100) if risk.returns == "log" else value
     return min(max(loss, -1e12), 100.0)
-
-
-def _backtests(r: Array, risk: Risk) -> list[BacktestPart]:
-    forecasts = {
-        "sample": [float(np.var(r[:t], ddof=1)) for t in range(_WARM_UP, len(r))],
-        "ewma": [float(ewma_variance(r[:t], risk.ewma_decay)[-1]) for t in range(_WARM_UP, len(r))],
-    }
-    if len(r) >= _LIMITED:
-        forecasts["garch_normal"] = _rolling_garch(r, risk)
-    found = []
-    for level in sorted(risk.var_levels):
-        for method, variances in forecasts.items():
-            start = len(r) - len(variances)
-            hits = np.array(
-                [-r[t] > tail(float(r[:t].mean()), variances[t - start], level)[0] for t in range(start, len(r))], dtype=bool
-            )
-            found.append(_backtest(method, level, hits, r[start:]))
-    return found
-
-
-def _rolling_garch(r: Array, risk: Risk) -> list[float]:
-    """Return one-step variance forecasts from the 250th return on; parameters are those of the last refit before each."""
-    variances: list[float] = []
-    for start in range(_LIMITED, len(r), _REFIT_EVERY):
-        fit = fit_garch(r[:start], "normal", 1, risk.min_returns)
-        variance = float(fit.forecast[0]) if isinstance(fit, Garch) else float(ewma_variance(r[:start], risk.ewma_decay)[-1])
-        for t in range(start, min(start + _REFIT_EVERY, len(r))):
-            variances.append(variance)
-            if isinstance(fit, Garch):
-                variance = fit.omega + fit.alpha * (r[t] - fit.mu) ** 2 + fit.beta * variance
-            else:
-                variance = float(ewma_variance(r[: t + 1], risk.ewma_decay)[-1])
-    return variances
-
-
-def _backtest(method: str, level: float, hits: NDArray[np.bool_], returns: Array) -> BacktestPart:
-    rate = 1 - level
-    known = {
-        "method": method,
-        "level": level,
-        "forecasts": len(hits),
-        "violations": int(hits.sum()),
-        "expected": rounded(len(hits) * rate),
-    }
-    tests = backtest(hits, rate, returns)
-    if tests is None:
-        needed = math.ceil(round(MIN_EXPECTED / rate, 6))
-        reason = f"{len(hits)} forecasts; {needed} are needed for {MIN_EXPECTED} expected violations"
-        return BacktestPart.model_validate({**known, "status": "refused", "reason": reason})
-    named: dict[str, Test] = {
-        "unconditional": tests.unconditional,
-        "independence": tests.independence,
-        "conditional": tests.conditional,
-    }
-    figures = {name: rounded(test.statistic) for name, test in named.items()}
-    figures |= {f"{name}_p": rounded(test.p) for name, test in named.items()}
-    return BacktestPart.model_validate({**known, "status": "ok", **figures})

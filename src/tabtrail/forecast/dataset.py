@@ -1,0 +1,132 @@
+"""Series of the dataset's segments, by SQL: sums by period of the rows that have certain values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from tabtrail.data.warehouse import quoted
+from tabtrail.errors import DataError, UsageError, nearest
+from tabtrail.forecast.series import Frequency, Segment, Series, regular
+
+_TRUNCATE = {"MS": "month", "W": "week", "D": "day"}
+_SHOWN_VALUES, _SHOWN_OTHERS = 10, 5
+
+
+@dataclass(frozen=True)
+class SeriesSource:
+    """Where series come from: a table or view of a connection, and the columns with dates, values and segments.
+
+    `segments` has the column of each segment name.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    table: str
+    date_column: str | None
+    value_column: str
+    segments: Mapping[str, str]
+    frequency: Frequency
+    drop_incomplete: bool
+
+
+def read_series(source: SeriesSource, segments: Iterable[Segment]) -> list[Series]:
+    """Return the series of the segments, in their order.
+
+    Raises `UsageError` for a segment that has no rows, with the nearest that has, and `DataError` for data without dates.
+    """
+    last = _last_day(source)
+    return [
+        regular(_rows(source, each), each, source.frequency, last, drop_incomplete=source.drop_incomplete) for each in segments
+    ]
+
+
+def list_segments(source: SeriesSource, names: Iterable[str]) -> list[Segment]:
+    """Return every combination of values of the named segments that has rows, in order of the values."""
+    chosen = tuple(names)
+    columns = ", ".join(quoted(source.segments[name]) for name in chosen)
+    known = " AND ".join(f"{quoted(source.segments[name])} IS NOT NULL" for name in chosen)
+    sql = f"SELECT DISTINCT {columns} FROM {quoted(source.table)} WHERE {known} ORDER BY ALL"
+    return [
+        Segment(tuple((name, str(value)) for name, value in zip(chosen, row, strict=True)))
+        for row in source.connection.execute(sql).fetchall()
+    ]
+
+
+def find_segment(segments: Mapping[str, str], wanted: Mapping[str, str]) -> Segment:
+    """Return the segment of values by segment name or column name, in the order of `segments` (name to column).
+
+    Raises `UsageError` for a name that is not among them.
+    """
+    by_column = {column: name for name, column in segments.items()}
+    named: dict[str, str] = {}
+    for key, value in wanted.items():
+        name = by_column.get(key, key)
+        if name not in segments:
+            known = list(segments)
+            raise UsageError(f"risk.segments has no '{key}' (it has {', '.join(known) or 'none'}){nearest(key, known)}")
+        if named.setdefault(name, value) != value:
+            raise UsageError(f"two values are given for {name}")
+    return Segment(tuple((name, named[name]) for name in segments if name in named))
+
+
+def _last_day(source: SeriesSource) -> date:
+    column = source.date_column
+    if column is None:
+        raise DataError("a forecast needs dates; name the column in cleaning.date_column")
+    found = source.connection.execute(f"SELECT max({quoted(column)}) FROM {quoted(source.table)}").fetchone()
+    if found is None or found[0] is None:
+        raise DataError(f"the column {column} has no dates")
+    return _day(found[0])
+
+
+def _rows(source: SeriesSource, segment: Segment) -> list[tuple[date, float]]:
+    column = str(source.date_column)
+    period = f"date_trunc('{_TRUNCATE[source.frequency]}', {quoted(column)})"
+    # fsum is Kahan's: a total does not depend on the order in which threads add.
+    sql = (
+        f"SELECT {period}, fsum({quoted(source.value_column)}) FROM {quoted(source.table)}"
+        f" WHERE {quoted(column)} IS NOT NULL{_condition(source, segment.names)} GROUP BY 1 ORDER BY 1"
+    )
+    rows = source.connection.execute(sql, [text for _, text in segment.values]).fetchall()
+    if not rows:
+        raise UsageError(_why_empty(source, segment))
+    return [(_day(day), float(amount or 0.0)) for day, amount in rows]
+
+
+def _condition(source: SeriesSource, names: Iterable[str]) -> str:
+    return "".join(f" AND {_text(source, name)} = ?" for name in names)
+
+
+def _text(source: SeriesSource, name: str) -> str:
+    return f"CAST({quoted(source.segments[name])} AS VARCHAR)"
+
+
+def _why_empty(source: SeriesSource, segment: Segment) -> str:
+    """Say which value does not exist, or that the values do not occur together."""
+    for name, text in segment.values:
+        rows = source.connection.execute(f"SELECT DISTINCT {_text(source, name)} FROM {quoted(source.table)}").fetchall()
+        known = sorted(row[0] for row in rows if row[0] is not None)
+        if text not in known:
+            shown = ", ".join(known[:_SHOWN_VALUES]) + (", …" if len(known) > _SHOWN_VALUES else "")
+            return f"there is no {name} '{text}' (there are {shown}){nearest(text, known)}"
+    if len(segment.values) > 1:
+        others = [_values_beside(source, segment, name) for name in segment.names]
+        return f"no rows are {segment.label}: each value exists, but not together ({'; '.join(others)})"
+    return "there are no rows with dates"
+
+
+def _values_beside(source: SeriesSource, segment: Segment, name: str) -> str:
+    """Say which values of one segment name occur with the values of the others."""
+    rest = Segment(tuple((other, text) for other, text in segment.values if other != name))
+    sql = (
+        f"SELECT DISTINCT {_text(source, name)} FROM {quoted(source.table)}"
+        f" WHERE true{_condition(source, rest.names)} ORDER BY 1 LIMIT {_SHOWN_OTHERS + 1}"
+    )
+    rows = source.connection.execute(sql, [text for _, text in rest.values]).fetchall()
+    shown = ", ".join(str(row[0]) for row in rows[:_SHOWN_OTHERS]) + (", …" if len(rows) > _SHOWN_OTHERS else "")
+    return f"{name} with {', '.join(text for _, text in rest.values)}: {shown}"
+
+
+def _day(value: date) -> date:
+    return date(value.year, value.month, value.day)

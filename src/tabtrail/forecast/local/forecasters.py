@@ -1,0 +1,42 @@
+"""The visible list of forecasters. Another one is a function in a file of its own and a line here."""
+
+from dataclasses import dataclass
+
+from tabtrail.config.forecast import Risk
+from tabtrail.forecast.local import baselines, ets
+from tabtrail.forecast.local.attempt import Forecast, each_origin
+from tabtrail.forecast.local.sarima import sarima, sarima_name
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A way to forecast. A `baseline` or a `combination` always takes part, any other family where `risk.models` names it.
+
+    A forecaster that is not a baseline must beat the best of the baselines to be chosen.
+    """
+
+    name: str
+    family: str
+    forecast: Forecast
+
+
+# In the order in which equally good ones are preferred: the simplest first.
+FORECASTERS: tuple[Forecaster, ...] = (
+    Forecaster("naive", "baseline", each_origin(baselines.naive)),
+    Forecaster("seasonal_naive", "baseline", each_origin(baselines.seasonal_naive)),
+    Forecaster("average", "baseline", each_origin(baselines.average)),
+    Forecaster("drift", "baseline", each_origin(baselines.drift)),
+    Forecaster("combination", "combination", each_origin(baselines.combination)),
+    Forecaster("ets", "ets", each_origin(ets.ets)),
+    Forecaster("ets_damped", "ets", each_origin(ets.ets_damped)),
+)
+
+
+def list_forecasters(risk: Risk) -> list[Forecaster]:
+    """Return the forecasters that take part: those without parameters, `risk.models`, and a SARIMA for each of `risk.sarima`."""
+    named = {each.name: each for each in FORECASTERS}
+    return [
+        *(each for each in FORECASTERS if each.family in ("baseline", "combination")),
+        *(named[name] for name in risk.models),
+        *(Forecaster(sarima_name(order), "sarima", sarima(order)) for order in risk.sarima),
+    ]

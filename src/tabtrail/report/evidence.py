@@ -1,0 +1,60 @@
+"""Everything that a page shows, as a run left it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+import polars as pl
+
+from tabtrail.data.manifest import Manifest
+from tabtrail.data.profile import Profile
+from tabtrail.explain.effects import Effect
+from tabtrail.explain.shapley import Explanation
+from tabtrail.forecast.result import SegmentResult
+from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.learning_curve import LearningCurve
+
+
+@dataclass(frozen=True)
+class ModelEvidence:
+    """What is known of a benchmark; None where a run did not leave it."""
+
+    board: Leaderboard
+    folds: pl.DataFrame | None
+    slices: pl.DataFrame | None
+    predictions: pl.DataFrame | None
+    curve: LearningCurve | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a page shows; None or empty where a run did not leave it.
+
+    `labels` has name and unit of columns, `inputs` the model's columns, `tags` what the run was made from, `forecasts` the
+    stored forecasts with their risk, the largest first. At most `points` rows are drawn one by one, and the `top` columns have a
+    dependence plot. `ewma_decay` is that of the forecasts' volatility. `store` is the address of the MLflow store, if a file.
+    """
+
+    model: ModelEvidence
+    manifest: Manifest | None
+    profile: Profile | None
+    explanation: tuple[Explanation, pd.DataFrame] | None
+    effects: tuple[Effect, ...]
+    forecasts: tuple[SegmentResult, ...]
+    tags: dict[str, str]
+    inputs: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    points: int = 1500
+    top: int = 4
+    ewma_decay: float = 0.94
+    store: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit of the target."""
+        board = self.model.board
+        return board.currency or f"units of {board.target}"
+
+    def label(self, column: str) -> str:
+        """Name and unit of a column, its name where no more is known."""
+        return self.labels.get(column, column)

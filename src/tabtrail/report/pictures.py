@@ -1,0 +1,52 @@
+"""The visible list of charts. Another one is a function in a file of its own and a line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tabtrail.report.charts import Picture
+from tabtrail.report.data_pictures import boxes, correlations, histograms, scatter
+from tabtrail.report.evidence import Evidence
+from tabtrail.report.explanation_pictures import beeswarm, dependence, importance, partial_dependence
+from tabtrail.report.forecast_rows import detailed
+from tabtrail.report.model_pictures import (
+    error_slices,
+    fold_scores,
+    interval_coverage,
+    learning_curve,
+    predicted_actual,
+    residuals,
+)
+
+# Where on the page a picture stands, and what makes it: None where a run did not leave what it shows. Each becomes a PNG file
+# and an artifact of the run too. Places are those of `templates/report.html.j2`; the pictures of one place keep their order.
+CHARTS: tuple[tuple[str, Callable[[Evidence], Picture | None]], ...] = (
+    ("leaderboard", fold_scores),
+    ("champion", predicted_actual),
+    ("champion", residuals),
+    ("intervals", interval_coverage),
+    ("slices", error_slices),
+    ("rows", learning_curve),
+    ("importance", importance),
+    ("importance", beeswarm),
+    ("explanations", dependence),
+    ("explanations", partial_dependence),
+    ("data", histograms),
+    ("data", scatter),
+    ("data", boxes),
+    ("data", correlations),
+)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A picture and its place on the page."""
+
+    place: str
+    picture: Picture
+
+
+def place_pictures(evidence: Evidence) -> list[Placed]:
+    """Return every picture that the evidence allows; the forecast of a segment has a place of its own, by its name."""
+    made = [(place, make(evidence)) for place, make in CHARTS]
+    segments = [Placed(picture.name, picture) for picture, _ in detailed(evidence.forecasts, evidence.ewma_decay)]
+    return [*(Placed(place, picture) for place, picture in made if picture is not None), *segments]

@@ -1,0 +1,117 @@
+"""What the page and the picture files must agree on: the range of an axis, its ticks and labels, the colours of the layers."""
+
+import math
+from datetime import date
+
+from matplotlib.ticker import MaxNLocator
+
+from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points, Values
+
+_MOST_TICKS = 5
+_MOST_DAYS = 3  # a label with year, month and day is long
+_MARGIN = 0.04
+_DAY_STEPS = (1, 2, 7, 14, 28)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000, 12000)
+_LAST_DAY = date.max.toordinal()
+
+
+def span(chart: Chart, axis: str) -> tuple[float, float]:
+    """Return the least and greatest value to be shown along "x" or "y"."""
+    own: Axis = getattr(chart, axis)
+    if own.categories:
+        return -0.5, len(own.categories) - 0.5
+    values = [value for layer in chart.layers for value in _extent(layer, axis)] or [0.0, 1.0]
+    low = min(values) if own.low is None else own.low
+    high = max(values) if own.high is None else own.high
+    reach = (high - low) or abs(high) or 1.0
+    if high == low:
+        return low - reach / 2, high + reach / 2
+    from_zero = low == 0 and any(isinstance(layer, Columns | Bars) for layer in chart.layers)
+    below, above = (0.0 if from_zero else _MARGIN), max(_MARGIN, _room(chart, axis))
+    return (low if own.low is not None else low - below * reach), (high if own.high is not None else high + above * reach)
+
+
+def _room(chart: Chart, axis: str) -> float:
+    """Share of the axis that texts at the ends of bars need beyond them."""
+    texts = [text for layer in chart.layers if isinstance(layer, Bars) for text in layer.ends if axis == "x"]
+    return 0.025 * max(map(len, texts), default=0)
+
+
+def _extent(layer: Layer, axis: str) -> Values:
+    across = axis == "x"
+    match layer:
+        case Points() | Line():
+            return layer.x if across else layer.y
+        case Band():
+            return layer.x if across else (*layer.low, *layer.high)
+        case Columns():
+            return layer.edges if across else (0.0, *layer.heights)
+        case Bars():
+            return (*(layer.starts or (0.0,)), *layer.values, *layer.low, *layer.high) if across else ()
+        case Boxes():
+            return tuple(value for each in layer.quantiles for value in each) if across else ()
+        case Cells():
+            return ()
+
+
+def colours_of(chart: Chart) -> list[int | None]:
+    """Return the number of the colour of each layer; faint ones are grey and have none.
+
+    Bars, columns and boxes have the first, each line or set of points the next one, a band that of the line after it.
+    """
+    filled = any(isinstance(layer, Bars | Boxes) or (isinstance(layer, Columns) and not layer.faint) for layer in chart.layers)
+    taken = int(filled)
+    found: list[int | None] = []
+    for layer in chart.layers:
+        if isinstance(layer, Cells) or (isinstance(layer, Line | Columns) and layer.faint):
+            found.append(None)
+        else:
+            found.append(0 if isinstance(layer, Bars | Columns | Boxes) else taken)
+            taken += isinstance(layer, Points | Line)
+    return found
+
+
+def ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
+    """Return round places between two bounds, six at most, each with its label. Not for categories."""
+    if axis.dates:
+        return _date_ticks(low, high)
+    reach = (high - low) * 1e-9
+    places = MaxNLocator(_MOST_TICKS, integer=axis.whole).tick_values(low, high)
+    return [(float(each), short(float(each))) for each in places if low - reach <= each <= high + reach]
+
+
+def _date_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return the firsts of years or months, or single days of less than three months, within two ordinals."""
+    low, high = max(low, 1.0), min(high, float(_LAST_DAY))
+    width = high - low
+    if width <= _MOST_DAYS * _DAY_STEPS[-1]:
+        step = next((each for each in _DAY_STEPS if width / each <= _MOST_DAYS), _DAY_STEPS[-1])
+        # Ordinal 1 is a Monday: steps of weeks begin on Mondays.
+        first = math.ceil((low - 1) / step) * step + 1
+        return [(float(day), date.fromordinal(day).isoformat()) for day in range(first, math.floor(high) + 1, step)]
+    step = next((each for each in _MONTH_STEPS if width / (30.4 * each) < _MOST_TICKS + 0.5), _MONTH_STEPS[-1])
+    start, end = (date.fromordinal(int(each)) for each in (low, high))
+    months = range((start.year * 12 + start.month - 1) // step * step, end.year * 12 + end.month, step)
+    firsts = [date(month // 12, month % 12 + 1, 1) for month in months if month >= 12]
+    return [
+        (float(each.toordinal()), f"{each:%Y}" if step >= 12 else f"{each:%Y-%m}") for each in firsts if _within(each, low, high)
+    ]
+
+
+def _within(day: date, low: float, high: float) -> bool:
+    return low <= day.toordinal() <= high
+
+
+def short(value: float) -> str:
+    """Write a tick: 0.25 · 1500 · 200k · 1.2M."""
+    value = 0.0 if abs(value) < 1e-12 else value
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e5, "k")):
+        if abs(value) >= size:
+            return f"{value / (1e3 if letter == 'k' else size):,.4g}{letter}"
+    return f"{value:.6g}"
+
+
+def clipped(text: str, most: int = 22) -> str:
+    """Shorten a label to what fits beside an axis; nothing that breaks a line stays in it."""
+    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
