@@ -11,7 +11,6 @@ every change the new model must be the one that answers. JSON on stdout; exit co
 import argparse
 import http.client
 import json
-import os
 import shutil
 import signal
 import socket
@@ -209,9 +208,9 @@ def send(number: int, port: int, body: bytes, seen: Seen, stop: threading.Event)
 
 
 def start_server(config: Config, port: int, workers: int) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "uvicorn", "src.api_sales_v2:app", "--port", str(port), "--workers", str(workers)]
-    environment = {**os.environ, "TABTRAIL_CONFIG": str(config.root / "config_v2.yaml")}
-    return subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    words = ["serve", "--config", str(config.root / "config_v2.yaml"), "--port", str(port), "--workers", str(workers)]
+    command = [sys.executable, "-m", "tabtrail", *words]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def wait_until_served(port: int, server: "subprocess.Popen[bytes]", row: dict[str, Any]) -> None:

@@ -60,6 +60,12 @@ class Serve(Section):
     drain_seconds: Seconds = Field(
         10, description="How long requests that are under way may take when the service is told to stop."
     )
+    worker_timeout_seconds: Seconds = Field(
+        120, description="After so long without a sign of life a worker is replaced; starting counts too."
+    )
+    pages_per_second: Positive = Field(
+        50, description="Answers of a worker to each of the paths beside predictions and health, such as /metrics; more wait."
+    )
     reload_seconds: Seconds = Field(0.2, description="How often the folder of the bundle is looked at.")
     access_log: bool = Field(True, description="Whether `tabtrail serve` writes a line of JSON for each request.")
     shadow_dir: Path | None = Field(None, description="A folder with another bundle that is scored beside the champion.")

@@ -1,24 +1,24 @@
 """What every request passes through: its id, the key, the limit of requests in flight, the counters and the access log."""
 
-import hmac
 import logging
 import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tabtrail.serving.access_log import Answered
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service
 
 logger = logging.getLogger("tabtrail.serve")
-access = logging.getLogger("tabtrail.access")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
-COMPLETE = "tabtrail.complete"
+COMPLETE = "tabtrail.complete"  # in the scope of a request whose body has come in
+CYCLE = "tabtrail.cycle"  # uvicorn's object of an answer, which knows whether all of it was written
+KEY = "tabtrail.key"  # the key that a request carries, as it came in
 Endpoint = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
@@ -51,6 +51,7 @@ class Edge:
                 given = value[7:].strip()
         request_id = request_id or os.urandom(16).hex().encode()
         scope["request_id"] = request_id.decode()
+        scope[KEY] = given
         status = _GONE
 
         async def answer(message: Message) -> None:
@@ -76,11 +77,13 @@ class Edge:
             await Refused(500, f"the service failed ({type(error).__name__}); its log says where")(scope, receive, answer)
         finally:
             service.in_flight -= 1
+            if (cycle := scope.get(CYCLE)) is not None and not cycle.response_complete:
+                status = _GONE  # whatever was to be sent, the client did not get it
             seconds = time.perf_counter() - started
             route = self._route_of(scope)
             service.counters.answered(route, status, seconds)
-            if access.isEnabledFor(logging.INFO):
-                access.info("request", extra={"fields": _fields(scope, route, status, seconds)})
+            if service.access is not None:
+                service.access.note(Answered(time.time(), scope["request_id"], scope["method"], route, status, seconds))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._direct.get((scope["method"], scope["path"]))
@@ -88,6 +91,8 @@ class Edge:
             await self.app(scope, receive, send)
             return
         try:
+            if (pace := scope["app"].state.service.paces.get(scope["path"])) is not None:
+                await pace.turn()
             response = await endpoint(Request(scope, receive))
         except Refused as refused:
             response = refused.response(scope["path"])
@@ -103,17 +108,7 @@ class Edge:
 def _refusal(service: Service, scope: Scope, given: bytes) -> Refused | None:
     if scope["path"] in OPEN_PATHS:
         return None
-    if service.key is not None and not hmac.compare_digest(given, service.key):
+    if not service.opens(given):
         detail = "send the key as `X-API-Key`, or as `Authorization: Bearer`"
         return Refused(401, detail, headers={"WWW-Authenticate": "Bearer"})
     return service.overload()
-
-
-def _fields(scope: Scope, route: str, status: int, seconds: float) -> dict[str, Any]:
-    return {
-        "request_id": scope["request_id"],
-        "method": scope["method"],
-        "route": route,
-        "status": status,
-        "milliseconds": round(seconds * 1000, 3),
-    }

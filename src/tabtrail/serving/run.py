@@ -14,18 +14,18 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from tabtrail.config.operation import Serve
 from tabtrail.errors import TabtrailError, require_extra
 from tabtrail.serving.prometheus import SHARED_FOLDER
 from tabtrail.serving.protocol import BoundedProtocol
 from tabtrail.serving.state import read_key
+from tabtrail.serving.workers import DrainingServer, Workers
 from tabtrail.system.files import require_writable
 
 
 def run(app: Callable[[], FastAPI], settings: Serve) -> None:
-    """Serve an app until SIGINT or SIGTERM; requests under way are then answered, within `drain_seconds`.
+    """Serve an app until SIGINT or SIGTERM; requests that came in are then answered, within `drain_seconds`.
 
     With several workers each of them calls `app`, which must be picklable. Raises `ConfigError` for a key that cannot be read,
     `TabtrailError` for an address or a log folder that cannot be used.
@@ -48,11 +48,12 @@ def run(app: Callable[[], FastAPI], settings: Serve) -> None:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
+    listening = server.bind_socket()
     if settings.workers == 1:
-        uvicorn.Server(server).run()
+        DrainingServer(server).run([listening])
         return
     with _shared_counters():
-        Multiprocess(server, sockets=[server.bind_socket()]).run()
+        Workers(server, listening, settings).run()
 
 
 @contextmanager

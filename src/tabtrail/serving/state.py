@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import hmac
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +15,10 @@ from starlette.requests import Request
 from tabtrail.bundle.predictor import PayloadError, Prediction, Row
 from tabtrail.config.operation import Serve
 from tabtrail.errors import ConfigError, require_extra
+from tabtrail.serving.access_log import AccessLog
 from tabtrail.serving.batching import RowBatcher
 from tabtrail.serving.models import Served, Watched
+from tabtrail.serving.pace import Pace
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.prometheus import Counters
 from tabtrail.serving.shadow import Shadow
@@ -22,6 +26,7 @@ from tabtrail.serving.shadow import Shadow
 if TYPE_CHECKING:
     from tabtrail.serving.prediction_log import PredictionLog
 
+PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/forecast")
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000  # bytes of unfinished bodies of all clients together
 T = TypeVar("T")
@@ -47,10 +52,16 @@ class Service:
         self.counters = Counters(lambda: self.models.served)
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None
         self.log = _prediction_log(settings, self.counters) if settings.prediction_log_dir else None
+        self.access = AccessLog() if logging.getLogger("tabtrail.access").isEnabledFor(logging.INFO) else None
+        self.paces = {path: Pace(settings.pages_per_second) for path in PACED_PATHS}
         self.in_flight = 0
         self.buffered = 0
         self.batcher = RowBatcher()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="batch")
+
+    def opens(self, given: bytes) -> bool:
+        """Tell whether a request with this key (b"" for none) may ask for everything."""
+        return self.key is None or hmac.compare_digest(given, self.key)
 
     def served(self) -> Served:
         """Return the model to use from here to the end of a request. Raises `Refused` (503) where there is none."""
@@ -103,6 +114,8 @@ class Service:
             await asyncio.to_thread(self.shadow.stop)
         if self.log is not None:
             await asyncio.to_thread(self.log.stop)
+        if self.access is not None:
+            await asyncio.to_thread(self.access.stop)
 
 
 def _prediction_log(settings: Serve, counters: Counters) -> "PredictionLog":
