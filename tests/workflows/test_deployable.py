@@ -1,6 +1,7 @@
 """No model is deployed without its proof, and the next one takes the place of one that fails it."""
 
 import json
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -9,6 +10,8 @@ from tests.support.projects import Project, Trained
 from tabtrail import pipeline
 from tabtrail.bundle.load import read_metadata
 from tabtrail.errors import ParityError
+from tabtrail.export import prove
+from tabtrail.export.graph import export_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.proof import Parity, Tried
 from tabtrail.modeling.table import load_table, needed_columns
@@ -55,6 +58,21 @@ def test_the_next_one_takes_the_place_of_a_model_that_fails(project: Project) ->
     assert rows[report.leaderboard.champion].deployable
     assert any(line.startswith("train: LightGBM is not deployable: the ONNX graph differs") for line in said)
     assert read_metadata(config.paths.models_dir, "sales_regressor")["model"] == report.leaderboard.champion
+
+
+def test_the_graph_that_is_deployed_is_the_one_that_was_proven(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every candidate is exported once; the champion is not exported again after its proof."""
+    graphs: list[bytes] = []
+
+    def export(*arguments: Any) -> bytes:
+        graphs.append(export_onnx(*arguments))
+        return graphs[-1]
+
+    monkeypatch.setattr(prove, "export_onnx", export)
+    config = project.config(*TWO)
+    report = pipeline.run(config, report=False)
+    assert len(graphs) == len(report.leaderboard.candidates)
+    assert (config.paths.models_dir / f"{config.model.name}.onnx").read_bytes() in graphs
 
 
 def test_a_benchmark_without_a_deployable_model_is_refused(project: Project) -> None:
