@@ -74,7 +74,7 @@ def republish(project: Project, run_id: str, models: str = "models") -> None:
     deploy_bundle(project.root / models, NAME, build_bundle(NAME, onnx=onnx, joblib=pickled, metadata=metadata))
 
 
-def wait_until(condition: Any, seconds: float = 10) -> None:
+def wait_until(condition: Any, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to be"
@@ -338,12 +338,15 @@ def test_past_its_limit_in_flight_it_answers_503_with_retry_after(
         def post() -> None:
             answers.append(httpx.post(f"{client.base_url}/predict/batch", json=rows * 5, timeout=60))
 
-        threads = [threading.Thread(target=post) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert {answer.status_code for answer in answers} == {200, 503}
+        def crowded() -> bool:
+            threads = [threading.Thread(target=post) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return {answer.status_code for answer in answers} == {200, 503}
+
+        wait_until(crowded)  # on a busy machine one may be answered before the next begins
         refused = next(answer for answer in answers if answer.status_code == 503)
         assert refused.headers["retry-after"] == "1"
         assert client.post("/predict", json=rows[0]).status_code == 200
@@ -398,7 +401,7 @@ def test_a_promoted_bundle_is_served_within_a_second_and_no_answer_mixes_two(
             republish(project, f"{number:032x}")
             changed = time.monotonic()
             while {client.get("/model").json()["run_id"] for _ in range(8)} != {f"{number:032x}"}:
-                assert time.monotonic() - changed < 10
+                assert time.monotonic() - changed < 60
             seen.append(time.monotonic() - changed)
         stop.set()
         for thread in threads:
@@ -459,12 +462,21 @@ def test_a_shadow_is_compared_off_the_answers_path(small: Project, tmp_path: Pat
     with serving(project, "--set", "serve.shadow_dir=challenger", door=False) as client:
         answer = client.post("/predict/batch", json=rows).json()
         assert answer["mlflow_run_id"] != "f" * 32
-        wait_until(lambda: 'tabtrail_shadow_rows_total{result="scored"} 2000.0' in client.get("/metrics").text)
-        assert 'tabtrail_shadow_difference_bucket{le="1e-09"} 2000.0' in client.get("/metrics").text
+        # They are counted as scored first, as compared one after the other.
+        wait_until(lambda: "tabtrail_shadow_difference_count 2000.0" in client.get("/metrics").text)
+        measured = client.get("/metrics").text
+        assert 'tabtrail_shadow_rows_total{result="scored"} 2000.0' in measured
+        assert 'tabtrail_shadow_difference_bucket{le="1e-09"} 2000.0' in measured
     log = [json.loads(line) for line in (project.root / "serve.log").read_text().splitlines() if line.startswith("{")]
     compared = [line for line in log if line["message"] == "shadow compared"]
     assert sum(line["rows"] for line in compared) == 2000
     assert compared[0]["shadow_run_id"] == "f" * 32
+
+
+def written(client: httpx.Client) -> int:
+    """How many rows of its predictions a service has written."""
+    found = re.search(r'tabtrail_prediction_log_rows_total\{result="written"\} (\d+)', client.get("/metrics").text)
+    return int(found[1]) if found else 0
 
 
 def test_the_prediction_log_holds_every_row_and_its_files_are_rotated(
@@ -474,17 +486,17 @@ def test_the_prediction_log_holds_every_row_and_its_files_are_rotated(
     words = ["prediction_log_dir=predictions", "prediction_log_rows=100", "prediction_log_files=3", "prediction_log_seconds=0.2"]
     with serving(project, *(word for each in words for word in ("--set", f"serve.{each}")), door=False) as client:
         answers = client.post("/predict/batch", json=rows[:50], headers={"X-Request-ID": "seen"}).json()["predictions"]
-        wait_until(lambda: len(list((project.root / "predictions").glob("predictions-*.parquet"))) == 1)
+        wait_until(lambda: written(client) == 50)
         log = pl.read_parquet(project.root / "predictions" / "*.parquet")
         assert log["prediction"].to_list() == [each["prediction"] for each in answers]
         assert set(log["request_id"]) == {"seen"}
         assert log["input.PRODUCTLINE"].to_list() == [row["PRODUCTLINE"] for row in rows[:50]]
-        for _ in range(5):
+        for turn in range(1, 6):
             client.post("/predict/batch", json=rows[:100])
-            time.sleep(0.3)
+            wait_until(lambda turn=turn: written(client) == 50 + 100 * turn)
         client.post("/predict", json=rows[0], headers={"X-Request-ID": "the-last"})
     files = sorted((project.root / "predictions").glob("*"))
-    assert 1 <= len(files) <= 3
+    assert len(files) == 3
     assert pl.read_parquet(files[-1])["request_id"].to_list()[-1] == "the-last"
 
 
