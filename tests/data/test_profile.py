@@ -12,8 +12,9 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import read_manifest
-from tabtrail.data.profile import Profile, profile_files, write_profile
+from tabtrail.data.profile import Profile, write_profile
 from tabtrail.data.profiling import profile_data
+from tabtrail.data.result_files import profile_files
 from tabtrail.errors import DataError
 from tabtrail.project.training import BENCHMARK_SECTIONS
 

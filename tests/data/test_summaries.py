@@ -7,8 +7,9 @@ from tabtrail import pipeline
 from tabtrail.config.summaries import Aggregation
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
+from tabtrail.data.result_files import promotions_file
 from tabtrail.data.summaries import aggregation_sql, summary_frames, write_summaries
-from tabtrail.data.warehouse import build_database, promotions_file, query, refresh_result_tables
+from tabtrail.data.warehouse import build_database, query, refresh_result_tables
 from tabtrail.errors import DataError, UsageError
 
 

@@ -1,6 +1,8 @@
 """`tabtrail status`: what is fresh, what is stale, and the very thing that made it so."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,10 @@ def test_the_command_prints_it_for_people_and_as_json(ingested: Project, tmp_pat
         "fresh": False,
         "reasons": [{"kind": "config", "what": "the config changed: contract.max_reject_share"}],
     }
+
+
+def test_what_is_looked_at_before_any_work_imports_none_of_what_does_the_work() -> None:
+    command = "import sys, tabtrail.pipeline, tabtrail.project.status, tabtrail.project.run; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    heavy = ("polars", "duckdb", "pandas", "mlflow", "sklearn", "matplotlib", "optuna", "shap", "tabtrail.workflows")
+    assert not [name for name in heavy if f"'{name}'" in done.stdout]

@@ -1,4 +1,5 @@
-"""The modules that take a second or more to import, each imported when a command first uses it: help does without them.
+"""The modules that take long to import, each imported when a command first uses it: help, `status` and a run in which nothing
+changed do without them.
 
 In a command's module write `from tabtrail.cli import later`, and `later.tune.tune(…)` where the work is done.
 """
@@ -7,8 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tabtrail.data import profile as profile
+    from tabtrail.data import summaries as summaries
     from tabtrail.forecast import ranking as ranking
+    from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
+    from tabtrail.workflows import append as append
     from tabtrail.workflows import explain as explain
     from tabtrail.workflows import forecast as forecast
     from tabtrail.workflows import promote as promote
@@ -17,8 +22,12 @@ if TYPE_CHECKING:
     from tabtrail.workflows import tune as tune
 
 _MODULES = {
+    "profile": "tabtrail.data.profile",
+    "summaries": "tabtrail.data.summaries",
     "ranking": "tabtrail.forecast.ranking",
+    "doctor": "tabtrail.project.doctor",
     "names": "tabtrail.project.names",
+    "append": "tabtrail.workflows.append",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
     "promote": "tabtrail.workflows.promote",

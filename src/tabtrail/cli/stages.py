@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Annotated
 
-import polars as pl
 import typer
 
 from tabtrail import pipeline
@@ -14,12 +13,10 @@ from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOpt
 from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
 from tabtrail.cli.results import print_deployment, print_manifest, print_profile, print_summary
 from tabtrail.data.manifest import read_manifest
-from tabtrail.data.profile import profile_files
-from tabtrail.data.summaries import summary_files
+from tabtrail.data.result_files import profile_files, summary_files
 from tabtrail.project.deployment import read_deployment
 from tabtrail.project.paths import Artifacts
-from tabtrail.project.summary import read_leaderboard, read_profile
-from tabtrail.workflows.append import append_files
+from tabtrail.project.summary import read_leaderboard
 
 app = new_group()
 
@@ -58,7 +55,7 @@ def ingest(
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
         if append:
-            append_files(loaded, pipeline.INGEST, progress)
+            later.append.append_files(loaded, pipeline.INGEST, progress)
         else:
             pipeline.run_stage("ingest", loaded, force=force, progress=progress)
     manifest = read_manifest(loaded.dataset)
@@ -85,7 +82,7 @@ def eda(
         print_json({"files": [str(path) for path in files]})
         return
     for aggregation in loaded.aggregations:
-        frame = pl.read_parquet(loaded.paths.output_dir / "summary" / f"{aggregation.name}.parquet")
+        frame = later.summaries.read_summary(aggregation.name, loaded.paths.output_dir)
         print_table(aggregation.name, frame.columns, [[number(value) for value in row] for row in frame.iter_rows()])
     print_paths(*files)
 
@@ -102,7 +99,7 @@ def profile(
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("profile", loaded, force=force, progress=progress)
-    found = read_profile(Artifacts.of(loaded))
+    found = later.profile.read_profile(loaded.paths.output_dir)
     if as_json:
         print_json(asdict(found))
         return

@@ -2,11 +2,11 @@
 
 import typer
 
+from tabtrail.cli import later
 from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json
 from tabtrail.config.load import load_config
 from tabtrail.pipeline import STAGES
-from tabtrail.project.doctor import examine
 from tabtrail.project.status import status as look
 
 app = new_group()
@@ -36,7 +36,7 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
 def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what mends them (exit code 1)."""
     loaded = load_config(config, set_ or [])
-    checks = examine(loaded, STAGES)
+    checks = later.doctor.examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)
     if as_json:
         print_json({"healthy": healthy, "checks": [check.to_dict() for check in checks]})

@@ -18,11 +18,11 @@ from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
 from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
-from tabtrail.data.manifest import Manifest, verify_dataset
+from tabtrail.data.manifest import ColumnStatistics, Manifest, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter
-from tabtrail.data.statistics import ColumnStatistics, merge
+from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.find import find_sources

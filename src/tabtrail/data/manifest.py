@@ -7,10 +7,9 @@ from typing import Any
 
 from tabtrail import __version__
 from tabtrail.config.dataset import Dataset
-from tabtrail.data.statistics import ColumnStatistics
 from tabtrail.errors import DataError
 from tabtrail.system.files import read_json
-from tabtrail.system.hashes import sha256_file, sha256_folder
+from tabtrail.system.hashes import known_sha256, sha256_folder
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,19 @@ class SourceRecord:
     synthetic: bool
     rows_in: int
     rows_kept: int
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """What the kept rows hold in a column: nulls, the range and mean of numbers, the range of dates (YYYY-MM-DD), the bytes of
+    the longest text in UTF-8. None where there is no such value.
+    """
+
+    nulls: int
+    min: float | str | None = None
+    max: float | str | None = None
+    mean: float | None = None
+    longest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ def verify_files(dataset: Dataset) -> Manifest:
     if sha256_folder(dataset.folder, "*.parquet") != manifest.data_sha256:
         raise DataError(f"the files in {dataset.folder} are not those of the last ingest; run `tabtrail ingest --force`")
     rejects = dataset.rejects
-    if not rejects.is_file() or sha256_file(rejects) != manifest.rejects_sha256:
+    if not rejects.is_file() or known_sha256(rejects) != manifest.rejects_sha256:
         raise DataError(f"{rejects} is not that of the last ingest; run `tabtrail ingest --force`")
     return manifest
 

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from tabtrail.data.statistics import ColumnStatistics, combine, measure
+from tabtrail.data.manifest import ColumnStatistics
+from tabtrail.data.statistics import combine, measure
 from tabtrail.errors import DataError
 from tabtrail.system.hashes import sha256_file
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from tabtrail.system.files import atomic_file, write_json
-
-TABLES = ("numeric_descriptive_stats", "outliers", "grouped_stats")
+from tabtrail.data.result_files import PROFILE_TABLES, profile_files
+from tabtrail.errors import DataError
+from tabtrail.system.files import atomic_file, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,13 @@ def write_profile(profile: Profile, output_dir: Path) -> None:
             frame.write_parquet(temporary, compression="zstd")
 
 
-def profile_files(output_dir: Path) -> list[Path]:
-    """Return the paths that `write_profile` writes, the JSON file first."""
-    folder = output_dir / "summary"
-    return [folder / "profile.json", *(folder / f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet"))]
+def read_profile(output_dir: Path) -> Profile:
+    """Return the last description of the data. Raises `DataError` where there is none."""
+    path = profile_files(output_dir)[0]
+    value = read_json(path)
+    if value is None:
+        raise DataError(f"there is no profile {path}; run `tabtrail profile` first")
+    return Profile.from_dict(value)
 
 
 def _tables(profile: Profile) -> dict[str, pl.DataFrame]:
@@ -142,7 +145,7 @@ def _tables(profile: Profile) -> dict[str, pl.DataFrame]:
     ]
     outliers = [asdict(each) | {"factor": profile.outlier_factor} for each in profile.outliers]
     frames = (pl.DataFrame(rows, infer_schema_length=None) for rows in (numbers, outliers, groups))
-    return dict(zip(TABLES, frames, strict=True))
+    return dict(zip(PROFILE_TABLES, frames, strict=True))
 
 
 def _column_from(value: dict[str, Any]) -> ColumnProfile:

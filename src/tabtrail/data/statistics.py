@@ -2,23 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-
-@dataclass(frozen=True)
-class ColumnStatistics:
-    """What the kept rows hold in a column: nulls, the range and mean of numbers, the range of dates (YYYY-MM-DD), the bytes of
-    the longest text in UTF-8. None where there is no such value.
-    """
-
-    nulls: int
-    min: float | str | None = None
-    max: float | str | None = None
-    mean: float | None = None
-    longest: int | None = None
+from tabtrail.data.manifest import ColumnStatistics
 
 
 def measure(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """The configured SQL summaries as CSV and Parquet."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +8,7 @@ import polars.selectors as cs
 
 from tabtrail.config.dataset import Database
 from tabtrail.config.summaries import Aggregation, parse_measure
+from tabtrail.data.result_files import summary_tables
 from tabtrail.data.warehouse import parquet_view, quoted
 from tabtrail.system.files import atomic_file
 
@@ -32,26 +33,16 @@ def summary_frames(aggregations: Iterable[Aggregation], database: Database) -> d
 def write_summaries(frames: Mapping[str, pl.DataFrame], output_dir: Path) -> None:
     """Write each frame as `summary/<name>.{csv,parquet}`."""
     for name, frame in frames.items():
-        table, file = _table_paths(name, output_dir)
+        table, file = summary_tables(name, output_dir)
         with atomic_file(table) as temporary:
             frame.write_csv(temporary)
         with atomic_file(file) as temporary:
             frame.write_parquet(temporary, compression="zstd")
 
 
-def plot_path(name: str, output_dir: Path) -> Path:
-    """Path of the bar chart of a summary."""
-    return output_dir / "plots" / f"{name}.png"
-
-
-def summary_files(aggregations: Sequence[Aggregation], output_dir: Path) -> list[Path]:
-    """Return the paths of the tables and bar charts of the summaries."""
-    tables = [path for each in aggregations for path in _table_paths(each.name, output_dir)]
-    return tables + [plot_path(each.name, output_dir) for each in aggregations if each.plot]
-
-
-def _table_paths(name: str, output_dir: Path) -> tuple[Path, Path]:
-    return output_dir / "summary" / f"{name}.csv", output_dir / "summary" / f"{name}.parquet"
+def read_summary(name: str, output_dir: Path) -> pl.DataFrame:
+    """Return a summary as it was written."""
+    return pl.read_parquet(summary_tables(name, output_dir)[1])
 
 
 def aggregation_sql(aggregation: Aggregation, table: str) -> str:

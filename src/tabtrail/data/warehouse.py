@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from tabtrail.config.dataset import Database, Dataset
-from tabtrail.config.summaries import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE
+from tabtrail.data.result_files import result_tables
 from tabtrail.errors import DataError, TabtrailError, UsageError
 from tabtrail.system.files import TEMPORARY, atomic_file, make_folder
 
@@ -70,25 +70,8 @@ def refresh_result_tables(database: Database) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def benchmark_table_files(output_dir: Path) -> dict[str, Path]:
-    """Return the Parquet file of each table of the benchmark."""
-    return {name: output_dir / "metrics" / f"{name}.parquet" for name in BENCHMARK_TABLES}
-
-
-def promotions_file(output_dir: Path) -> Path:
-    """Path of the Parquet file of the table `promotions`."""
-    return output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
-
-
-def _risk_table_files(output_dir: Path) -> dict[str, Path]:
-    """Return the Parquet file of the ranked table of the last sweep, where there was one, as a table."""
-    found = sorted((output_dir / "timeseries").glob("*_ts_risk_ranking.parquet"))
-    return {RISK_TABLE: found[0]} if found else {}
-
-
 def _load_results(output_dir: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    tables = {**benchmark_table_files(output_dir), PROMOTIONS_TABLE: promotions_file(output_dir), **_risk_table_files(output_dir)}
-    for name, path in tables.items():
+    for name, path in result_tables(output_dir).items():
         if path.is_file():
             source = str(path).replace("'", "''")
             try:

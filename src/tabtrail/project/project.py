@@ -8,9 +8,7 @@ from typing import Any
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
-from tabtrail.data.profile import profile_files
-from tabtrail.data.summaries import summary_files
-from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.data.result_files import benchmark_table_files, profile_files, summary_files
 from tabtrail.errors import BundleError, ConfigError
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason

@@ -6,8 +6,7 @@ from typing import Any
 
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, read_manifest
-from tabtrail.data.profile import Profile, profile_files
-from tabtrail.errors import DataError, NotTrainedError
+from tabtrail.errors import NotTrainedError
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.project.deployment import Deployment, read_deployment
 from tabtrail.project.paths import Artifacts
@@ -58,15 +57,6 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
         repeated=ran.repeated,
         durations=ran.durations,
     )
-
-
-def read_profile(artifacts: Artifacts) -> Profile:
-    """Return the last description of the data. Raises `DataError` where there is none."""
-    path = profile_files(artifacts.paths.output_dir)[0]
-    value = read_json(path)
-    if value is None:
-        raise DataError(f"there is no profile {path}; run `tabtrail profile` first")
-    return Profile.from_dict(value)
 
 
 def read_leaderboard(artifacts: Artifacts) -> Leaderboard:

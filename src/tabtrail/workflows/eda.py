@@ -2,7 +2,8 @@
 
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import read_manifest
-from tabtrail.data.summaries import plot_path, summary_frames, write_summaries
+from tabtrail.data.result_files import plot_path
+from tabtrail.data.summaries import summary_frames, write_summaries
 from tabtrail.data.warehouse import build_database
 from tabtrail.progress import Progress
 from tabtrail.report.summary_plots import draw_bars

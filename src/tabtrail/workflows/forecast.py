@@ -15,7 +15,8 @@ from tabtrail.config.forecast import Risk
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_dataset
-from tabtrail.data.warehouse import benchmark_table_files, parquet_view
+from tabtrail.data.result_files import benchmark_table_files
+from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import NotTrainedError, UsageError, nearest
 from tabtrail.forecast.dataset import SeriesSource, find_segment, list_segments, read_series
 from tabtrail.forecast.error_over_time import ErrorOverTime, analyse_errors

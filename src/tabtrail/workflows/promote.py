@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tabtrail.bundle.load import Bundle
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
-from tabtrail.data.warehouse import promotions_file
+from tabtrail.data.result_files import promotions_file
 from tabtrail.errors import ConfigError, DataError, PromotionError, UsageError
 from tabtrail.modeling.gate import Verdict, judge
 from tabtrail.progress import SILENT, Progress

@@ -13,8 +13,8 @@ import polars as pl
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import Manifest, verify_files
-from tabtrail.data.profile import Profile, profile_files
-from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.data.profile import Profile
+from tabtrail.data.result_files import benchmark_table_files, profile_files
 from tabtrail.errors import UsageError
 from tabtrail.explain.effects import Effect, partial_dependence
 from tabtrail.explain.shapley import from_shap_table

@@ -13,7 +13,7 @@ from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import Manifest, read_manifest
-from tabtrail.data.warehouse import benchmark_table_files
+from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
 from tabtrail.modeling.benchmark import Benchmark, Result, fitting_libraries, run_benchmark

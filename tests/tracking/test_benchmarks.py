@@ -1,0 +1,58 @@
+"""Which benchmark a run belongs to, and whether it can be used as one."""
+
+import pytest
+
+from tabtrail.errors import UsageError
+from tabtrail.tracking.benchmarks import benchmark_of_winner, complete_benchmark, find_benchmark
+from tabtrail.tracking.runs import set_tags, start_run
+from tabtrail.tracking.store import Store, open_store
+
+KIND, NAME = "tabtrail.kind", "tabtrail.candidate"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db", "x")
+
+
+@pytest.fixture
+def benchmark(store: Store) -> str:
+    return start_run(store, "benchmark", {KIND: "benchmark"})
+
+
+def candidate(store: Store, benchmark: str, name: str) -> str:
+    return start_run(store, name, {KIND: "candidate", NAME: name}, parent=benchmark)
+
+
+def test_a_benchmark_and_its_candidates_are_of_one(store: Store, benchmark: str) -> None:
+    run = candidate(store, benchmark, "LightGBM")
+    own, found = find_benchmark(store, benchmark), find_benchmark(store, run)
+    assert (own.benchmark.run_id, own.candidate) == (benchmark, None)
+    assert found.benchmark.run_id == benchmark
+    assert found.candidate is not None
+    assert found.candidate.run_id == run
+
+
+def test_a_run_of_something_else_is_refused_as_the_person_named_it(store: Store) -> None:
+    other = start_run(store, "forecast", {KIND: "forecast"})
+    with pytest.raises(UsageError, match=f"run {other} is not one of a benchmark of tabtrail"):
+        find_benchmark(store, other)
+    with pytest.raises(UsageError, match="there is no run 7 in the MLflow store"):
+        find_benchmark(store, "0" * 32, asked="7")
+
+
+def test_only_a_complete_benchmark_can_be_reproduced(store: Store, benchmark: str) -> None:
+    with pytest.raises(UsageError, match="never became complete; `tabtrail train` continues it"):
+        complete_benchmark(store, benchmark)
+    set_tags(store, benchmark, {"tabtrail.complete": "true"})
+    assert complete_benchmark(store, benchmark).benchmark.run_id == benchmark
+
+
+def test_only_the_winner_stands_for_the_bundle(store: Store, benchmark: str) -> None:
+    winner, other = candidate(store, benchmark, "LightGBM"), candidate(store, benchmark, "CatBoost")
+    with pytest.raises(UsageError, match="never became complete"):
+        benchmark_of_winner(store, winner)
+    set_tags(store, benchmark, {"tabtrail.champion": "LightGBM"})
+    assert benchmark_of_winner(store, winner) == benchmark_of_winner(store, benchmark) == benchmark
+    with pytest.raises(UsageError, match=r"is of CatBoost; only the winner of a benchmark is bundled, here LightGBM"):
+        benchmark_of_winner(store, other)
