@@ -150,7 +150,7 @@ def forecast_files(output_dir: Path, model: str) -> ForecastFiles:
 def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]:
     """Take the lock, check what is needed, and open the store in a thread.
 
-    Importing MLflow takes seconds, in which the series can be read and forecast.
+    Opening an MLflow store takes a second (making one, several), in which the series can be read and forecast.
     """
     with project_lock(config, command, progress), ThreadPoolExecutor(1) as pool:
         manifest = verify_dataset(config.dataset, config.ingest_digest())
