@@ -1,7 +1,7 @@
 """Rows in, predictions out, from a verified bundle, with onnxruntime and numpy alone."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -12,7 +12,7 @@ import onnxruntime
 
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
-from tabtrail.contract.expressions import Value, days_of, row_function
+from tabtrail.contract.expressions import Value, columns_of, days_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import BundleError, UsageError, nearest
 
@@ -186,7 +186,8 @@ class Predictor:
             for name, feature in self._features.items()
             if name in row and (message := _value_problem(feature, row[name])) is not None
         ]
-        return extra + missing + wrong or [Problem(None, rule) for rule in self._broken_rules(row)]
+        bad = {problem.column for problem in missing + wrong}
+        return extra + missing + wrong + [Problem(None, rule) for rule in self._broken_rules(row, bad)]
 
     def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what the model has not seen in training: new categories, numbers outside the training range."""
@@ -200,11 +201,16 @@ class Predictor:
         )
 
     @cached_property
-    def _rules(self) -> list[tuple[RowRule, Any]]:
-        return [(rule, row_function(rule.tree)) for rule in self.schema.row_rules]
+    def _rules(self) -> list[tuple[RowRule, frozenset[str], Any]]:
+        return [(rule, frozenset(columns_of(rule.tree)), row_function(rule.tree)) for rule in self.schema.row_rules]
 
-    def _broken_rules(self, row: Mapping[str, Any]) -> list[str]:
-        return [f"breaks the rule {rule.name}: {rule.check}" for rule, holds in self._rules if holds(row) is False]
+    def _broken_rules(self, row: Mapping[str, Any], bad: Set[str | None]) -> list[str]:
+        """Return the rules that a row breaks, of those over columns that are good by themselves."""
+        return [
+            f"breaks the rule {rule.name}: {rule.check}"
+            for rule, columns, holds in self._rules
+            if (not bad or bad.isdisjoint(columns)) and holds(row) is False
+        ]
 
 
 def _plain(feature: Feature, value: Any) -> Value:

@@ -95,6 +95,13 @@ def look_up(output_dir: Path, segment: Mapping[str, str], steps: int | None = No
         ) from None
 
 
+def stored_segments(output_dir: Path, most: int) -> list[dict[str, str]]:
+    """Return the segments of the first stored forecasts, by name of the file; what is not of this version is left out."""
+    paths = sorted(forecast_folder(output_dir).glob("*_ts_risk_*.json"))[:most]
+    found = [(read_json(path) or {}).get("segment") for path in paths]
+    return [each for each in found if isinstance(each, dict)]
+
+
 def _excerpt(result: dict[str, Any], steps: int | None) -> dict[str, Any]:
     forecast = result.get("forecast")
     if not forecast:

@@ -6,19 +6,49 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tabtrail.serving.state import Service
+from tabtrail import __version__
+from tabtrail.serving.state import KEY, Service
 
+_LINKS = {
+    "documentation": "/docs",
+    "openapi": "/openapi.json",
+    "health": "/health",
+    "schema": "/schema",
+    "model": "/model",
+    "predict": "/predict",
+    "predict_batch": "/predict/batch",
+    "forecast": "/forecast",
+    "metrics": "/metrics",
+}
 _CARD = ("model", "family", "target", "currency", "run_id", "created", "synthetic", "metrics", "parity", "leakage", "versions")
+
+
+async def root(request: Request) -> Response:
+    """Tell what this service is, what it serves, and where to go on."""
+    service: Service = request.app.state.service
+    served = service.models.served
+    return JSONResponse(
+        {
+            "name": "tabtrail",
+            "version": __version__,
+            "model": {"name": service.name, "family": served.model, "mlflow_run_id": served.run_id} if served else None,
+            "links": _LINKS,
+        }
+    )
 
 
 async def health(request: Request) -> Response:
     """Describe for people whether there is a model, and which; always 200."""
     service: Service = request.app.state.service
     served, fault = service.models.served, service.models.fault
+    status = "ok" if served else fault.status if fault else "not_trained"
+    if not service.opens(request.scope[KEY]):
+        return JSONResponse({"status": status, "model_loaded": served is not None})
     if served is None:
-        return JSONResponse({"status": fault.status if fault else "not_trained", "detail": fault.detail if fault else ""})
+        return JSONResponse({"status": status, "model_loaded": False, "detail": fault.detail if fault else ""})
     body: dict[str, Any] = {
-        "status": "ok",
+        "status": status,
+        "model_loaded": True,
         "model_name": served.model,
         "mlflow_run_id": served.run_id,
         "features": served.schema.names,
@@ -36,8 +66,9 @@ async def live(_: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Answer 200 where a model is loaded, verified and warm, else 503."""
     service: Service = request.app.state.service
-    served = service.served()
-    return JSONResponse({"status": "ok", "ready": True, "mlflow_run_id": served.run_id})
+    run_id = service.served().run_id
+    ready = {"status": "ok", "ready": True}
+    return JSONResponse({**ready, "mlflow_run_id": run_id} if service.opens(request.scope[KEY]) else ready)
 
 
 async def schema(request: Request) -> Response:

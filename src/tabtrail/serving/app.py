@@ -24,6 +24,7 @@ from tabtrail.serving.state import Service, read_key
 
 logger = logging.getLogger("tabtrail.serve")
 ROUTES: tuple[tuple[str, str, Any, str], ...] = (
+    ("GET", "/", about.root, "What this service is, and where to go on"),
     ("GET", "/health", about.health, "Whether there is a model, and which"),
     ("GET", "/health/live", about.live, "Whether the process answers"),
     ("GET", "/health/ready", about.ready, "Whether a model is loaded, verified and warm"),
@@ -71,6 +72,7 @@ def create_app(config: Config | None = None) -> FastAPI:
                 read_key(loaded.serve),
                 public_key=loaded.bundle.public_key,
                 output_dir=loaded.paths.output_dir,
+                segments=tuple(loaded.risk.segments),
             )
             tasks = await app.state.service.start()
         except TabtrailError as error:

@@ -12,13 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabtrail.serving.access_log import Answered
 from tabtrail.serving.problems import Refused
-from tabtrail.serving.state import Service
+from tabtrail.serving.state import KEY, Service
 
 logger = logging.getLogger("tabtrail.serve")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
 COMPLETE = "tabtrail.complete"  # in the scope of a request whose body has come in
 CYCLE = "tabtrail.cycle"  # uvicorn's object of an answer, which knows whether all of it was written
-KEY = "tabtrail.key"  # the key that a request carries, as it came in
 Endpoint = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499

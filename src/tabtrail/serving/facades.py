@@ -1,5 +1,6 @@
 """The model for clients of other tools: the Open Inference Protocol v2 (KServe, Triton) and MLflow's scoring server."""
 
+import base64
 import csv
 import io
 from typing import Any
@@ -17,6 +18,7 @@ from tabtrail.serving.state import Service, score
 
 CSV = "text/csv"
 _BOUNDS = ("low", "high")
+_AS_IT_IS = (None, "str", "np", "pd")
 _FEW = 100  # rows that are scored in less time than a thread takes over
 _NUMBERS = frozenset({"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"})
 
@@ -60,7 +62,7 @@ async def infer(request: Request) -> Response:
     body = await read_json(request, service, service.settings.max_batch_bytes)
     if not isinstance(body, dict) or not isinstance(body.get("id", ""), str):
         raise Refused(422, "the body is not a JSON object with `inputs` (and a text as `id`, where it has one)")
-    rows = require_rows(_tensor_rows(body.get("inputs"), served), service.settings.max_batch_rows)
+    rows = require_rows(_tensor_rows(body.get("inputs"), served, body.get("parameters")), service.settings.max_batch_rows)
     wanted = _wanted(body.get("outputs", []), served)
     predictions = await _scored(service, served, rows)
     service.record("/v2/infer", request, served, predictions)
@@ -163,7 +165,7 @@ def _column_rows(columns: dict[str, Any]) -> list[Row]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _tensor_rows(tensors: Any, served: Served) -> list[Row]:
+def _tensor_rows(tensors: Any, served: Served, parameters: Any = None) -> list[Row]:
     if not isinstance(tensors, list) or not all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in tensors):
         raise Refused(422, "`inputs` is a list of tensors, each with name, datatype, shape and data")
     columns: dict[str, Any] = {}
@@ -179,8 +181,23 @@ def _tensor_rows(tensors: Any, served: Served) -> list[Row]:
         numeric = kinds.get(name, "numeric") == "numeric"
         if str(tensor.get("datatype")) not in (_NUMBERS if numeric else ("BYTES",)):
             raise Refused(422, "a number is of datatype FP64 (or any other of numbers), a text or date of BYTES")
-        columns[name] = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
+        values = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
+        columns[name] = _decoded(values, tensor.get("parameters"), parameters, numeric=numeric)
     return _column_rows(columns)
+
+
+def _decoded(values: list[Any], own: Any, of_request: Any, *, numeric: bool) -> list[Any]:
+    """Return the values of a tensor by its `content_type`, else the request's (MLServer's content types)."""
+    kinds = [each["content_type"] for each in (own, of_request) if isinstance(each, dict) and each.get("content_type")]
+    kind = kinds[0] if kinds else None
+    if kind in _AS_IT_IS:
+        return values
+    if kind != "base64" or numeric:
+        raise Refused(422, "content_type is str, np, pd, or for texts and dates base64")
+    try:
+        return [None if each is None else base64.b64decode(each, validate=True).decode() for each in values]
+    except (TypeError, ValueError):
+        raise Refused(422, "a value of a tensor is not base64 of text in UTF-8, as its content_type says") from None
 
 
 def _wanted(outputs: Any, served: Served) -> list[str]:

@@ -58,7 +58,7 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
         **{str(status): {"description": TITLES[status], "content": problem} for status in sorted(errors)},
     }
     if path == "/forecast":
-        names = {"product_line": _TEXT, "country": _TEXT, "steps": {"type": "integer", "minimum": 1, "maximum": 120}}
+        names = {**dict.fromkeys(service.segments, _TEXT), "steps": {"type": "integer", "minimum": 1, "maximum": 120}}
         operation["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in names.items()]
         return
     known = {"model": service.name, "version": served.run_id if served else ""}

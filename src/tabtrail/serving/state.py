@@ -5,7 +5,7 @@ import gc
 import hmac
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tabtrail.serving.prediction_log import PredictionLog
 
 PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/forecast")
+KEY = "tabtrail.key"  # in the scope of a request: the key that it carries, as it came in
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000  # bytes of unfinished bodies of all clients together
 T = TypeVar("T")
@@ -46,8 +47,10 @@ class Service:
         *,
         public_key: Path | None = None,
         output_dir: Path | None = None,
+        segments: Sequence[str] = (),
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
+        self.segments = tuple(segments)
         self.models = Watched(models_dir, name, public_key, lambda good: self.counters.reloaded(good))
         self.counters = Counters(lambda: self.models.served)
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None
