@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from tests.support.projects import Project, serving
+
+from tabtrail.serving.prometheus import Counters
 
 NAME = "sales_regressor"
 
@@ -108,3 +111,24 @@ def test_a_page_that_is_asked_for_too_often_waits_and_predictions_do_not(small: 
         for _ in range(20):
             assert client.post("/predict", json=row).status_code == 200
         assert time.monotonic() - start < 4  # 20 turns of a paced path
+
+
+def test_counters_are_not_written_out_again_for_every_request() -> None:
+    counters = Counters(lambda: None)
+    start = time.process_time()
+    for number in range(2000):
+        counters.answered("/predict", 200 + number % 20, 0.001)
+        counters.text()
+    assert (time.process_time() - start) / 2000 < 0.0003
+    time.sleep(0.2)
+    assert 'tabtrail_requests_total{route="/predict",status="200"} 100.0' in counters.text().decode()
+
+
+def test_the_document_is_made_once_for_a_model(small: Project) -> None:
+    with serving(small, "--set", "serve.pages_per_second=1000", door=False) as client:
+        first = client.get("/openapi.json").content
+        process = psutil.Process(client.process.pid)  # type: ignore[attr-defined]
+        before = sum(process.cpu_times()[:2])
+        for _ in range(200):
+            assert client.get("/openapi.json").content == first
+        assert (sum(process.cpu_times()[:2]) - before) / 200 < 0.002

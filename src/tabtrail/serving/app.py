@@ -18,7 +18,7 @@ from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, forecast_routes, scoring
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
-from tabtrail.serving.openapi import document
+from tabtrail.serving.openapi import document, openapi
 from tabtrail.serving.problems import Refused, answer_http, answer_refused
 from tabtrail.serving.state import Service, read_key
 
@@ -96,7 +96,8 @@ def create_app(config: Config | None = None) -> FastAPI:
     app.state.service = Service(Serve(), Path(), "model", None)
     for method, path, endpoint, summary in ROUTES:
         app.add_api_route(path, endpoint, methods=[method], summary=summary, response_model=None)
-    app.add_middleware(Edge, direct={(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path})
+    direct = {(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path}
+    app.add_middleware(Edge, direct={**direct, ("GET", "/openapi.json"): openapi})
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

@@ -1,9 +1,12 @@
 """The OpenAPI document, made from the model that is served at the time."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.requests import Request
+from starlette.responses import Response
 
 from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
 from tabtrail.serving.facades import CSV
@@ -27,6 +30,15 @@ _ROW_ANSWER: Document = {
 }
 _TRACE = {"currency": _TEXT, "model_name": _TEXT, "mlflow_run_id": _TEXT}
 _BODY_ERRORS = (408, 413, 415, 422)
+
+
+async def openapi(request: Request) -> Response:
+    """Return the document, which is made once for each model that is served."""
+    state = request.app.state
+    served = state.service.models.served
+    if getattr(state, "document", None) is None or state.document[0] is not served:
+        state.document = (served, json.dumps(request.app.openapi()).encode())
+    return Response(state.document[1], media_type=JSON)
 
 
 def document(app: FastAPI) -> Document:

@@ -1,6 +1,7 @@
 """The counters of the service, for Prometheus. No value of a row is ever a label."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -13,6 +14,7 @@ from prometheus_client.registry import Collector
 from tabtrail.serving.models import Served
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_TIMES_ITS_COST = 20  # for so many times as long as it took to make, the text of the counters is given again
 _DIFFERENCES = (1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 10)
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable in which prometheus_client finds the folder that workers share."""
@@ -22,6 +24,7 @@ class Counters:
     """Counters of one worker, or of all where PROMETHEUS_MULTIPROC_DIR names the folder that they share."""
 
     def __init__(self, served: Callable[[], Served | None]) -> None:
+        self._text, self._fresh_until = b"", 0.0
         self._shared = bool(os.environ.get(SHARED_FOLDER))
         self._registry = CollectorRegistry()
         self._info = _ModelInfo(served)
@@ -69,7 +72,15 @@ class Counters:
         self._reloads.labels("loaded" if good else "refused").inc()
 
     def text(self) -> bytes:
-        """Return the exposition format."""
+        """Return the exposition format; making it takes at most a twentieth of the worker's time, so it can be that old."""
+        start = time.monotonic()
+        if start >= self._fresh_until:
+            self._text = self._made()
+            end = time.monotonic()
+            self._fresh_until = end + _TIMES_ITS_COST * (end - start)
+        return self._text
+
+    def _made(self) -> bytes:
         if not self._shared:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
