@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tabtrail.bundle.predictor import Prediction, Row
@@ -12,7 +13,7 @@ from tabtrail.serving.body import PARQUET
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 
-_MOST_UNPACKED = 256_000_000  # bytes: a small Parquet body may unpack to any size
+_MOST_UNPACKED = 64_000_000  # bytes: a small Parquet body may unpack to any size
 
 
 def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[Row]:
@@ -60,7 +61,12 @@ def _parquet(body: bytes, most: int) -> Any:
     groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     if file.metadata.num_rows > most or sum(group.total_byte_size for group in groups) > _MOST_UNPACKED:
         raise Refused(413, f"there are more than {most:,} rows, or they unpack to more than {_MOST_UNPACKED:,} bytes")
-    return file.read(use_threads=False)
+    texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    source = io.BytesIO(body)
+    packed = pq.ParquetFile(
+        source, read_dictionary=texts, thrift_string_size_limit=1_000_000, thrift_container_size_limit=100_000
+    )
+    return packed.read(use_threads=False)
 
 
 def _stream(body: bytes, most: int) -> Any:
@@ -79,9 +85,20 @@ def _plain(column: Any) -> Any:
     """Return a column of numbers or texts: dates become YYYY-MM-DD."""
     kind = column.type
     if pa.types.is_dictionary(kind):
+        if sum(map(_unpacked_size, column.chunks)) > _MOST_UNPACKED:
+            raise Refused(413, f"the texts of a column unpack to more than {_MOST_UNPACKED:,} bytes")
         return _plain(column.cast(kind.value_type))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return column.cast(pa.date32()).cast(pa.string())
     if pa.types.is_floating(kind):
         return pa.chunked_array([chunk.cast(pa.float64()) for chunk in column.chunks], pa.float64())
     return column
+
+
+def _unpacked_size(chunk: Any) -> int:
+    """Return the bytes that the values of a dictionary take once each row has its own: one text can stand for all rows."""
+    values = chunk.dictionary
+    if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        return len(chunk) * (values.type.bit_width // 8 if pa.types.is_primitive(values.type) else _MOST_UNPACKED + 1)
+    total: int | None = pc.sum(pc.binary_length(values).take(chunk.indices)).as_py()
+    return total or 0
