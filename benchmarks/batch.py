@@ -18,7 +18,7 @@ from measure import ONE_THREAD, ROOT, comparison, report, spend
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.load import load_config
 from tabtrail.contract.schema import ModelSchema
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 
 ENGINE = """
 import json, sys, time
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    with reported(), tempfile.TemporaryDirectory() as name:
+    with report_errors(), tempfile.TemporaryDirectory() as name:
         config, folder = load_config(options.config), Path(name)
         metadata = read_metadata(config.paths.models_dir, config.model.name)
         columns = ModelSchema.from_dict(metadata["schema"]).names

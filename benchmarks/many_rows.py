@@ -21,7 +21,7 @@ from tabtrail import pipeline
 from tabtrail.config.load import load_config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.sample import write_sample
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 from tabtrail.modeling.table import load_table, needed_columns
 from tabtrail.progress import Progress
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with reported(), tempfile.TemporaryDirectory() as folder:
+    with report_errors(), tempfile.TemporaryDirectory() as folder:
         report = measure(Path(folder), options.rows, options.max_rows, options.workers)
     text = json.dumps(report, indent=2)
     if options.output:

@@ -27,7 +27,7 @@ from measure import ROOT, Spent, comparison, report, spend
 from tabtrail.bundle.load import read_metadata
 from tabtrail.cli.predict import locate_bundle
 from tabtrail.contract.schema import ModelSchema
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 
 JOBLIB = """
 import json, sys
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with reported():
+    with report_errors():
         place = locate_bundle(ROOT / "config_v2.yaml")
         payload = json.dumps(ModelSchema.from_dict(read_metadata(*place)["schema"]).example)
     report(measure(commands(place.folder / f"{place.name}.joblib", payload), options.rounds), options.output)

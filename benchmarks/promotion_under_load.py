@@ -30,7 +30,7 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.sample import write_sample
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 from tabtrail.workflows.promote import promote, rollback
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes of the service")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with reported(), tempfile.TemporaryDirectory() as folder:
+    with report_errors(), tempfile.TemporaryDirectory() as folder:
         report = measure(prepare(Path(folder), options.csv), options.changes, options.connections, options.workers)
     text = json.dumps(report, indent=2)
     if options.output:

@@ -29,7 +29,7 @@ import psutil
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.load import load_config
 from tabtrail.contract.schema import ModelSchema
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 JSON = {"Content-Type": "application/json"}
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="passed to `tabtrail serve`")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with reported():
+    with report_errors():
         config = load_config(options.config)
         schema = ModelSchema.from_dict(read_metadata(config.paths.models_dir, config.model.name)["schema"])
         rows = options.rows or config.serve.max_batch_rows

@@ -39,7 +39,7 @@ from tabtrail.bundle.load import read_metadata
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.contract.schema import ModelSchema
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUEST_MODEL = """
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with reported(), tempfile.TemporaryDirectory() as name:
+    with report_errors(), tempfile.TemporaryDirectory() as name:
         config = load_config(options.config)
         metadata = read_metadata(config.paths.models_dir, config.model.name)
         schema = ModelSchema.from_dict(metadata["schema"])

@@ -25,9 +25,9 @@ main()
 """
 BUSY = """
 import hashlib, subprocess, sys
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 from tabtrail.system.interrupt import end_in_time
-with reported():
+with report_errors():
     end_in_time(1.0)
     print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes, in which no signal handler runs

@@ -95,17 +95,17 @@ def test_missing_targets_were_imputed_with_the_median(project: Project) -> None:
 
 def test_preprocessing_was_fitted_on_an_object_array_without_names(trained: Trained) -> None:
     fitted = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
-    assert list(fitted.feature_names_in_) == [*trained.config.number_inputs, *trained.config.model.text_features]
+    assert list(fitted.feature_names_in_) == [*trained.config.model.number_inputs, *trained.config.model.text_features]
 
 
 def test_an_onnx_file_was_tested_for_existence_only(trained: Trained) -> None:
     predictor = Predictor(load_bundle(trained.config.paths.models_dir, "sales_regressor"))
-    data = scan_dataset(trained.config.dataset).select(trained.config.inputs).collect()
+    data = scan_dataset(trained.config.dataset).select(trained.config.model.inputs).collect()
     rows = data.with_columns(cs.date().cast(pl.String)).to_dicts()
     graph = np.array([answer.value for answer in predictor.predict(rows)])
     fitted = joblib.load(trained.config.paths.models_dir / "sales_regressor.joblib")
     assert graph == pytest.approx(
-        fitted.predict(feature_frame(data, trained.config.number_inputs, trained.config.model.text_features)), rel=1e-6
+        fitted.predict(feature_frame(data, trained.config.model.number_inputs, trained.config.model.text_features)), rel=1e-6
     )
 
 

@@ -30,7 +30,7 @@ class ConfigError(TabtrailError):
 
 
 class DataError(TabtrailError):
-    """The data does not keep its contract, or is not enough for what was asked."""
+    """The data does not keep its contract, or is not enough for the work."""
 
     exit_code = 3
 
@@ -64,7 +64,7 @@ class BundleError(TabtrailError):
 
 
 class NotTrainedError(BundleError):
-    """There is no deployed model yet."""
+    """No model is deployed yet."""
 
 
 class StoreError(TabtrailError):
@@ -118,11 +118,12 @@ def require_keys(rows: int, keys: int, folds: int) -> None:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """End the process with one message on stderr and the documented exit code where a `TabtrailError`, what the system says
-    of a file, or a signal passes.
+def report_errors() -> Iterator[None]:
+    """End the process with one message on stderr and the documented exit code for a `TabtrailError`, for what the system says
+    of a file, and for a signal.
 
-    SIGINT ends it with 130, SIGTERM with 143, both through the clean-up of whatever is under way.
+    For the edge of a program, in its main thread: while it lasts, SIGINT ends the process with 130 and SIGTERM with 143, both
+    through the clean-up of whatever is under way. Afterwards the signal handlers are again those that were there.
     """
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -133,7 +134,7 @@ def reported() -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}; `tabtrail doctor` tells more", file=sys.stderr)  # noqa: T201
+        print(f"error: {error.filename}: {error.strerror}; `tabtrail doctor` says more", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
     finally:
         for number, handler in before.items():

@@ -1,25 +1,25 @@
-"""Where a long job says what it does."""
+"""How a long job reports what it is doing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-_LEAST = 20
+_LEAST = 20  # parts; fewer would give a line for nearly every one
 
 
 class Advance(Protocol):
-    """Takes how many of what are done, and how many there are in all."""
+    """Takes how many of what (`fits`, …) are done, and how many there are in all."""
 
     def __call__(self, done: int, of: int, what: str = "fits") -> None: ...
 
 
 def _nothing(done: int, of: int, what: str = "fits") -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run says what it does: `say` takes a line, `advance` what is done of something that takes long."""
+    """What a job reports to: `say` takes a line, `advance` how far something that takes long has come."""
 
     say: Callable[[str], None] = lambda text: None
     advance: Advance = _nothing
@@ -29,7 +29,7 @@ SILENT = Progress()
 
 
 def quarters(say: Callable[[str], None]) -> Advance:
-    """Return an `advance` that says a line at each quarter of what has 20 parts or more: the bar of a log."""
+    """Return an `advance` that says a line at each quarter of work in 20 parts or more, where no bar can be drawn."""
 
     said = 0
 

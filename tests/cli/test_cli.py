@@ -67,7 +67,7 @@ def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
     board = json.loads(run_door("src.train_sales_regression_mlflow", *config, *FAST, "--json").stdout)
     assert board["champion"] == "LinearRegression"
     shown = call("src.predict_sales", *config, "--show-schema").stdout
-    assert list(json.loads(shown.splitlines()[-1])) == list(project.config().inputs)
+    assert list(json.loads(shown.splitlines()[-1])) == list(project.config().model.inputs)
 
 
 def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:

@@ -38,7 +38,7 @@ def call(project: Project, *words: str, capsys: pytest.CaptureFixture[str]) -> t
 def test_the_shown_example_works_when_pasted_back(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     code, shown, _ = call(trained.project, "--show-schema", capsys=capsys)
     assert code == 0
-    for column in trained.config.inputs:
+    for column in trained.config.model.inputs:
         assert column in shown
     payload = shown.strip().splitlines()[-1]
     code, out, err = call(trained.project, "--json", payload, capsys=capsys)

@@ -65,7 +65,7 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
         ),
         ("model.numeric_features=[prediction]", r"a feature cannot be called 'prediction'"),
         ("paths.processed_dir=.", r"this would replace the folder of the config file"),
-        ("paths.processed_dir=data/raw", r"this folder is replaced as a whole, and paths.raw_csv lies in it"),
+        ("paths.processed_dir=data/raw", r"this folder is replaced as a whole, and paths.raw_csv is in it"),
         ("nonsense", r"write it as section.key=value"),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_missing_required_key_and_a_repeated_key_are_named(project: Project) -
     with pytest.raises(ConfigError, match=r"model.target: this key is required"):
         project.config()
     write(project, "  currency: USD", "  target: SALES\n  target: MSRP")
-    with pytest.raises(ConfigError, match=r"model.target: this key stands twice"):
+    with pytest.raises(ConfigError, match=r"model.target: this key is given twice"):
         project.config()
 
 

@@ -120,7 +120,7 @@ def test_the_importance_of_the_run_names_its_model_rows_and_unit(trained: Traine
     assert stored["rows"] == 500
     assert stored["unit"] == "USD"
     assert stored["model"] == trained.report.leaderboard.champion
-    assert set(stored["mean_absolute_shap"]) == set(trained.config.inputs)
+    assert set(stored["mean_absolute_shap"]) == set(trained.config.model.inputs)
 
 
 def test_importance_is_the_mean_of_absolute_values() -> None:

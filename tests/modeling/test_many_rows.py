@@ -107,7 +107,7 @@ def test_models_get_the_very_values_of_the_dataset_from_the_small_table(project:
     config = project.config()
     table = table_of(config)
     data = scan_dataset(config.dataset).select(needed_columns(config)).collect()[table.row]
-    assert table.x.equals(feature_frame(data, config.number_inputs, config.model.text_features))
+    assert table.x.equals(feature_frame(data, config.model.number_inputs, config.model.text_features))
     assert table.numbers["PRICEEACH"].dtype == np.float64
     assert table.numbers["QUANTITYORDERED"].dtype == np.float32
     assert table.texts["COUNTRY"].codes.dtype == np.uint8

@@ -40,7 +40,7 @@ def test_health_names_the_model_its_run_and_its_features(client: httpx.Client, s
     body = client.get("/health").json()
     metadata = read_metadata(small.config().paths.models_dir, "sales_regressor")
     assert (body["status"], body["model_name"], body["mlflow_run_id"]) == ("ok", metadata["model"], metadata["run_id"])
-    assert body["features"] == list(small.config().inputs)
+    assert body["features"] == list(small.config().model.inputs)
 
 
 def test_api_cli_and_python_pipeline_give_the_same_number(client: httpx.Client, small: Project, example: dict[str, Any]) -> None:
@@ -68,7 +68,7 @@ def test_the_documented_request_works(client: httpx.Client, small: Project) -> N
     media = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
     row = document["components"]["schemas"]["Row"]
     assert media["schema"] == {"$ref": "#/components/schemas/Row"}
-    assert list(row["properties"]) == list(small.config().inputs)
+    assert list(row["properties"]) == list(small.config().model.inputs)
     assert row["properties"]["QUANTITYORDERED"]["minimum"] == 1
     assert client.post("/predict", json=media["example"]).status_code == 200
     assert "swagger" in client.get("/docs").text.lower()

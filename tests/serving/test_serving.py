@@ -220,7 +220,7 @@ def test_schema_model_and_metrics_tell_what_is_served(client: httpx.Client, smal
     card = client.get("/model").json()
     assert (card["run_id"], card["metrics"]) == (metadata["run_id"], metadata["metrics"])
     schema = client.get("/schema").json()
-    assert schema["json_schema"]["required"] == list(small.config().inputs)
+    assert schema["json_schema"]["required"] == list(small.config().model.inputs)
     client.post("/predict", json={**example, "PRODUCTLINE": "Spaceships"})
     client.get("/one/of/many/paths")
     text = client.get("/metrics").text

@@ -319,7 +319,7 @@ def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:
         ("model.derived_features={x: COUNTRY * 2}", r"arithmetic on numbers, and this takes text"),
         ("model.derived_features={a name: MSRP * 2}", r"a name has letters, digits, '_', '-' and '.', and begins with"),
         ("model.derived_features={x: month(MSRP)}", r"'month' takes a date column, not number"),
-        ("model.derived_features={x: MSRP > 1 and PRICEEACH > 1}", r"'and' gives no number; multiply comparisons instead"),
+        ("model.derived_features={x: MSRP > 1 and PRICEEACH > 1}", r"'and' does not give a number; multiply comparisons instead"),
         ("model.derived_features={x: 1 + 2}", r"is the same for every row"),
         ("model.derived_features={x: __import__('os')}", r"is not part of the expression language"),
         ("model.derived_features={x: y * 2, y: MSRP}", r"'y' is a derived feature that stands below this one; move it above"),

@@ -7,7 +7,7 @@ import typer
 
 from tabtrail import __version__
 from tabtrail.cli.commands import LazyGroup, load_command
-from tabtrail.errors import reported
+from tabtrail.errors import report_errors
 
 app = typer.Typer(
     name="tabtrail",
@@ -23,13 +23,13 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the `tabtrail` command."""
-    with reported():
+    with report_errors():
         app()
 
 
 def door(command: str, prog: str) -> None:
     """Run one sub-command as a program of its own."""
-    with reported():
+    with report_errors():
         load_command(command).main(sys.argv[1:], prog_name=prog)
 
 

@@ -40,7 +40,7 @@ def verify(
         f"verified: {bundle.metadata['model']} of run {bundle.metadata['run_id']}, {len(files) + 1} files, sha256 {bundle.sha256}"
     )
     typer.echo(
-        "signature: " + (f"of {place.public_key.name}" if place.public_key else "not looked at, there is no bundle.public_key")
+        "signature: " + (f"of {place.public_key.name}" if place.public_key else "not checked, since bundle.public_key is not set")
     )
     typer.echo(f"the example is predicted: {value:,.7g} {bundle.metadata['currency']}".rstrip())
 
@@ -53,7 +53,7 @@ def inspect(
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a bundle says of itself: model, run, metrics, proof, columns, files with their hashes."""
+    """Show what a bundle says about itself: model, run, metrics, proof, columns, files with their hashes."""
     place = _place(folder, public_key, config, set_)
     metadata = read_metadata(*place)
     if as_json:

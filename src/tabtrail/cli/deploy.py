@@ -13,7 +13,7 @@ from tabtrail.progress import Progress
 if TYPE_CHECKING:
     from tabtrail.workflows.deploy import Decision
 
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands in the history.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="The reason, for the history.")]
 app = new_group()
 _SAY = Progress(say=lambda text: typer.echo(text, err=True))
 

@@ -23,7 +23,7 @@ def explain(
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Tell why the deployed model predicts what it does for a row: base value + contributions = prediction."""
+    """Show why the deployed model predicts what it does for a row: base value + contributions = prediction."""
     if output not in ("text", "json"):
         raise UsageError(f"--output: write text or json, not {output[:20]}")
     try:

@@ -8,7 +8,7 @@ import typer
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import SYNTHETIC, cell, print_json, print_paths, print_table, progress_on_stderr
+from tabtrail.cli.output import SYNTHETIC, cell, print_json, print_paths, print_table, print_text, progress_on_stderr
 from tabtrail.config.tree import Config
 from tabtrail.errors import UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
@@ -43,7 +43,7 @@ def forecast(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Forecast a segment and its risk (all rows where none is named), each with what it was measured to be worth."""
+    """Forecast a segment and its risk (all rows where none is named), each with its measured accuracy."""
     if schema:
         print_json(result_schema())
         return
@@ -83,7 +83,7 @@ def _print_errors(errors: "ErrorOverTime", *, as_json: bool) -> None:
         print_json(errors.model_dump(mode="json"))
         return
     for line in errors.summary:
-        typer.echo(line)
+        print_text(line)
 
 
 def _print_forecast(written: "StoredForecast", *, as_json: bool) -> None:
@@ -92,9 +92,9 @@ def _print_forecast(written: "StoredForecast", *, as_json: bool) -> None:
         print_json(result.model_dump(mode="json"))
         return
     if result.synthetic:
-        typer.echo(SYNTHETIC)
+        print_text(SYNTHETIC)
     for line in result.summary:
-        typer.echo(line)
+        print_text(line)
     if result.forecast is not None:
         for flag in result.forecast.flags:
             typer.echo(f"note: {flag}", err=True)
@@ -106,14 +106,14 @@ def _print_sweep(config: Config, results: list[SegmentResult], sweep: "Sweep", *
         print_json({**sweep.model_dump(mode="json"), "results": [each.model_dump(mode="json") for each in results]})
         return
     if any(each.synthetic for each in results):
-        typer.echo(SYNTHETIC)
+        print_text(SYNTHETIC)
     columns = ["label", "status", "model", "forecast_total", "mase", "baseline_mase", "volatility", "trend", "sarima_verdict"]
     table = later.ranking.ranking(results, list(config.risk.segments)).head(20)
     rows = [[cell(value) for value in row] for row in table.select(columns).iter_rows()]
     print_table(f"the {table.height} largest forecasts of {len(results)} segments", columns, rows)
     for line in (*map(_reconciliation_line, sweep.reconciliation), *_trust_lines(sweep.outer)):
-        typer.echo(line)
-    typer.echo(f"statuses: {', '.join(f'{count} {status}' for status, count in sweep.statuses.items())}")
+        print_text(line)
+    print_text(f"statuses: {', '.join(f'{count} {status}' for status, count in sweep.statuses.items())}")
     files = later.forecast.forecast_files(config.paths.output_dir, config.model.name)
     print_paths(files.ranking, files.ranking.with_suffix(".csv"), files.ranking.with_suffix(".png"), files.sweep, err=True)
 

@@ -1,21 +1,19 @@
 """How a benchmark's leaderboard is printed for people."""
 
-import typer
-
-from tabtrail.cli.output import SYNTHETIC, number, print_table
+from tabtrail.cli.output import SYNTHETIC, number, print_table, print_text
 from tabtrail.modeling.leaderboard import Leaderboard, Row
 
 
 def print_leaderboard(board: Leaderboard) -> None:
     """Print what to know first, errors, proof and intervals of every candidate, and the champion."""
     for finding in board.findings:
-        typer.echo(f"LEAKAGE  {finding}")
+        print_text(f"LEAKAGE  {finding}")
     for note in board.notes:
-        typer.echo(f"NOTE  {note}")
+        print_text(f"NOTE  {note}")
     _print_errors(board)
     _print_proofs(board)
     if board.synthetic:
-        typer.echo(SYNTHETIC)
+        print_text(SYNTHETIC)
     if board.coverage:
         print_table(
             f"the champion's {_level(board)} intervals on the test part",
@@ -24,7 +22,7 @@ def print_leaderboard(board: Leaderboard) -> None:
         )
     parts = ", ".join(f"{weight:.0%} {name}" for name, weight in board.weights.items())
     made_of = f", made of {parts}" if parts else ""
-    typer.echo(f"champion: {board.champion}{made_of} ({board.chosen_by}; the test part decides nothing)")
+    print_text(f"champion: {board.champion}{made_of} ({board.chosen_by}; the test part decides nothing)")
 
 
 def _print_errors(board: Leaderboard) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -17,6 +18,7 @@ from rich.table import Table
 from tabtrail.progress import Progress, quarters
 
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
+_GAP = 3  # columns between two of a table
 _WIDE = 240  # columns of a table in a file or pipe, where nothing wraps
 
 
@@ -26,21 +28,41 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout, as wide as it needs to be where stdout is not a terminal."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
-    for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, markup=False)
+    """Print a table on stdout: on a terminal in blocks of columns that fit it, elsewhere as wide as the table needs to be."""
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_WIDE)
-    console.print(f"\n{title}", style="bold", soft_wrap=True)
-    console.print(table)
+        console = Console(highlight=False, markup=False, emoji=False, width=_WIDE)
+    console.print(f"\n{title}", style="bold", soft_wrap=not console.is_terminal)
+    for block in _blocks([header, *rows], console.width):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for index in block:
+            table.add_column(header[index], justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
+        for row in rows:
+            table.add_row(*(row[index] for index in block))
+        console.print(table)
+
+
+def _blocks(lines: list[list[str]], width: int) -> list[list[int]]:
+    """Return the columns of each block of a table, so that blocks one below the other fit a width. All begin with the first."""
+    sizes = [max(map(cell_len, column)) + _GAP for column in zip(*lines, strict=True)]
+    blocks, used = [[0]], sizes[0]
+    for index, size in enumerate(sizes[1:], 1):
+        if used + size > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = sizes[0]
+        blocks[-1].append(index)
+        used += size
+    return blocks
+
+
+def print_text(text: str) -> None:
+    """Print sentences on stdout: on a terminal with line breaks between words, elsewhere as one line."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 def print_paths(*paths: Path, err: bool = False) -> None:
-    """Print where files lie, a line each: on stdout, or on stderr where they are beside the point."""
+    """Print paths, one a line: on stdout, or on stderr where they are not the result."""
     for path in paths:
         typer.echo(relative(path), err=err)
 
@@ -70,7 +92,7 @@ def progress_on_stderr(quiet: bool) -> Iterator[Progress]:
 
 
 def relative(path: Path) -> str:
-    """Path as a person would type it: from the working folder where it lies below that."""
+    """Path as a person would type it: from the working folder where it is below that."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,14 +17,15 @@ from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.strict_json import object_without_repeats
 from tabtrail.config.file import config_path, read_raw, resolve_path
 from tabtrail.contract.schema import Feature, ModelSchema
-from tabtrail.errors import ConfigError, UsageError, reported, require_extra
+from tabtrail.errors import ConfigError, UsageError, report_errors, require_extra
 
 
 def run_program(prog: str) -> NoReturn:
     """Run `main` as a whole process that predicts and ends.
 
-    A quarter of a prediction's time would go to what it has no use for: a second BLAS thread (it spins), collecting garbage
-    while modules load, and taking the interpreter down piece by piece.
+    This saves a quarter of the time of a prediction: it needs no second BLAS thread (which spins), no garbage collection while
+    modules load, and no orderly end of the interpreter. It sets an environment variable and ends the process, so that only a
+    program may call it.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = 0
@@ -42,7 +44,7 @@ def run_program(prog: str) -> NoReturn:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Parse the command line, predict, print; exit code 0, 1 (bundle) or 2 (usage, payload)."""
     options = _parser(prog).parse_args(argv)
-    with reported():
+    with report_errors():
         place = locate_bundle(options.config, options.set)
         if options.input is not None:
             _predict_file(place, options)
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 
 
 class Place(NamedTuple):
-    """Where a bundle lies and what it is called, and the key that must have signed it."""
+    """Folder and name of a bundle, and the key that must have signed it."""
 
     folder: Path
     name: str
@@ -65,7 +67,7 @@ class Place(NamedTuple):
 
 
 def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> Place:
-    """Return where the bundle is as the config says, reading no more of it. Raises `ConfigError`."""
+    """Return the place of the bundle that the config names, reading no more of it. Raises `ConfigError`."""
     raw = read_raw(config_path(config), overrides)
     values = []
     for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model"), ("bundle", "public_key", "")):
@@ -137,12 +139,12 @@ def _predict_file(place: Place, options: argparse.Namespace) -> None:
     predictor = Predictor(load_bundle(*place))
     outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
-    said = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
+    parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
     if outcome.rejects is not None:
-        said.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
+        parts.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
     if outcome.warned:
-        said.append(f"{outcome.warned:,} with something that the model has not seen")
-    print("; ".join(said), file=sys.stderr)
+        parts.append(f"{outcome.warned:,} with something that the model has not seen")
+    print("; ".join(parts), file=sys.stderr)
     print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
 
 
@@ -193,11 +195,20 @@ def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
         return
     rows = [("column", "type", "allowed", "seen in training"), *(_schema_row(feature) for feature in schema.features)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        print("  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]).rstrip())
+    for *known, seen in rows:
+        start = "".join(f"{text:{width}}  " for text, width in zip(known, widths, strict=True))
+        print(_wrapped(start, seen))
     for rule in schema.row_rules:
         print(f"rule {rule.name}: {rule.check}")
     print(f"\npredicts {schema.target} {metadata['currency']} with {metadata['model']}; an example payload:\n{example}")
+
+
+def _wrapped(start: str, text: str) -> str:
+    """A line that begins with `start`, broken on a terminal between words, with the rest of the text below its first word."""
+    width = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    if len(start) + len(text) <= width or not width:
+        return (start + text).rstrip()
+    return textwrap.fill(text, max(width, len(start) + 20), initial_indent=start, subsequent_indent=" " * len(start))
 
 
 def _schema_row(feature: Feature) -> tuple[str, str, str, str]:

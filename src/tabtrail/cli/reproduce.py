@@ -21,7 +21,7 @@ def reproduce(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit a run again from what it recorded, and tell whether all is equal (exit code 4 where it is not)."""
+    """Fit a run again from what it recorded, and say whether all is equal (exit code 4 where it is not)."""
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
         result = later.reproduce.reproduce(loaded, run_id, progress)

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from tabtrail.cli.leaderboard import print_leaderboard
-from tabtrail.cli.output import SYNTHETIC, number, print_table, relative, short
+from tabtrail.cli.output import SYNTHETIC, number, print_table, print_text, relative, short
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
@@ -14,7 +14,7 @@ from tabtrail.project.summary import Summary
 
 
 def print_summary(config: Config, summary: Summary, config_file: Path | None) -> None:
-    """Print what a run found, where it lies, how long it took and what to do next; `config_file` as it was given."""
+    """Print what a run found, where it is, how long it took and what to do next; `config_file` as it was given."""
     print_manifest(summary.manifest, config.paths.rejects)
     print_leaderboard(summary.leaderboard)
     print_deployment(summary.deployment)
@@ -22,7 +22,7 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
     print_table(
         f"what moves a prediction: mean |SHAP|, {config.model.currency or config.model.target}", ["column", "mean |SHAP|"], rows
     )
-    typer.echo("\nwhere everything lies")
+    typer.echo("\nwhere everything is")
     for name, path in summary.artifacts.items():
         if path.exists():
             typer.echo(f"  {name:12} {relative(path)}")
@@ -53,17 +53,17 @@ def print_next_steps(config: Config, summary: Summary, config_file: Path | None)
 def print_manifest(manifest: Manifest, rejects: Path) -> None:
     """Print what became of the rows of the source."""
     if manifest.synthetic:
-        typer.echo(SYNTHETIC)
+        print_text(SYNTHETIC)
     parts = ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items() if name != ".")
-    typer.echo(
+    print_text(
         f"{manifest.source} ({manifest.encoding}): {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept,"
         f" {manifest.rows_rejected:,} rejected" + (f"; partitions {parts}" if parts else "")
     )
     for rule, count in manifest.rejects.items():
-        typer.echo(f"  rejected, {count:,} rows: {rule} (see {relative(rejects)})")
+        print_text(f"  rejected, {count:,} rows: {rule} (see {relative(rejects)})")
     for rule, count in manifest.warnings.items():
         if count:
-            typer.echo(f"  warning, {count:,} rows: {rule}")
+            print_text(f"  warning, {count:,} rows: {rule}")
 
 
 def print_deployment(deployed: Deployment) -> None:

@@ -14,7 +14,7 @@ app = new_group()
 
 @app.command(epilog="example: tabtrail status --json")
 def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
-    """Tell for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
+    """Say for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
     loaded = load_config(config, set_ or [])
     found = look(loaded, STAGES)
     if as_json:
@@ -29,12 +29,12 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
     if found.next_command:
         typer.echo(f"next: {found.next_command}")
     elif all(each.fresh for each in found.stages):
-        typer.echo("nothing is to be done")
+        typer.echo("there is nothing to do")
 
 
 @app.command(epilog="example: tabtrail doctor")
 def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
-    """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what mends them (exit code 1)."""
+    """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what to do (exit code 1)."""
     loaded = load_config(config, set_ or [])
     checks = later.doctor.examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)

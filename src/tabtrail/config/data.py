@@ -1,4 +1,4 @@
-"""The sections on the data: where it lies, how it is read and cleaned, what its columns must be."""
+"""The sections on the data: its paths, how it is read and cleaned, what its columns must be."""
 
 from pathlib import Path
 from typing import Annotated
@@ -59,13 +59,13 @@ class Parquet(Section):
 
 
 def check_paths(paths: Paths) -> Problems:
-    """Yield what is wrong with the paths, still as written: what lies in the processed folder is replaced along with it."""
+    """Yield what is wrong with the paths, as written: the processed folder is replaced as a whole, with all that is in it."""
     here, folder = Path(), paths.processed_dir
     inside = [name for name, path in paths if name != "processed_dir" and (here / path).is_relative_to(here / folder)]
     if folder == here or (folder.is_absolute() and not folder.name):
         yield ("paths", "processed_dir"), "this would replace the folder of the config file; name a folder in it"
     elif inside:
-        yield ("paths", "processed_dir"), f"this folder is replaced as a whole, and paths.{inside[0]} lies in it"
+        yield ("paths", "processed_dir"), f"this folder is replaced as a whole, and paths.{inside[0]} is in it"
 
 
 def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:
@@ -109,4 +109,4 @@ def check_parquet(parquet: Parquet, columns: Columns) -> Problems:
         if name not in columns.dataset:
             yield key, undeclared(name, columns.dataset)
         if set(name) & set("/=%") or parquet.partition_by.count(name) > 1:
-            yield key, f"'{name}' cannot name folders: it stands twice, or has one of / = %"
+            yield key, f"'{name}' cannot name folders: it is given twice, or has one of / = %"

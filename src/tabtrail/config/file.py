@@ -32,7 +32,7 @@ _Exponent.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Places:
-    """Where the keys of a config stand: `lines` of the `file`, and the `origins` of overrides.
+    """The places of the keys of a config: `lines` of the `file`, and the `origins` of overrides.
 
     All places are equal, so that configs compare by what they say.
     """
@@ -54,7 +54,7 @@ class Places:
 
 @dataclass(frozen=True)
 class RawConfig:
-    """The values of a YAML file with overrides applied, and where each key stands."""
+    """The values of a YAML file with overrides applied, and the place of each key."""
 
     path: Path
     values: dict[str, Any]
@@ -79,7 +79,7 @@ def config_path(given: Path | None) -> Path:
 def read_raw(path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None) -> RawConfig:
     """Read a YAML file and apply overrides, the command line's (`section.key=value`) over the environment's.
 
-    Raises `ConfigError` for a missing file, text that is not a YAML mapping, a key that stands twice, or an override that
+    Raises `ConfigError` for a missing file, text that is not a YAML mapping, a repeated key, or an override that
     cannot be applied.
     """
     path = Path(os.path.abspath(path))
@@ -124,7 +124,7 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
 
 def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
     if id(node) in seen:
-        return  # an alias: its lines are known where it is first, and aliases of aliases would grow without end
+        return  # an alias: its lines were collected at its anchor, and aliases of aliases would grow without end
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -135,7 +135,7 @@ def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPat
             child = (*key, str(name.value))
             if child in lines:
                 where = f"{path.name}:{name.start_mark.line + 1}: {dotted(child)}"
-                raise ConfigError(f"{where}: this key stands twice, first on line {lines[child]}; keep one")
+                raise ConfigError(f"{where}: this key is given twice, first on line {lines[child]}; keep one")
             lines[child] = name.start_mark.line + 1
             _collect_lines(path, value, child, lines, seen)
 

@@ -21,13 +21,11 @@ class SarimaOrder(Section):
 class Risk(Section):
     """The forecast of segments and its risk."""
 
-    segments: dict[SafeName, str] = Field(
-        {}, description="The columns that rows are told apart by, each under a name of its own."
-    )
+    segments: dict[SafeName, str] = Field({}, description="Columns whose values make the segments, each with a name of its own.")
     value: str | None = Field(None, description="The column that is summed; the target where none is named.")
     frequency: Literal["MS", "W", "D"] = Field("MS", description="Months, weeks from Monday on, or days.")
     drop_incomplete: bool = Field(True, description="Leave out the last period where the data ends before it does.")
-    lower_bound: float | None = Field(0, description="No forecast lies below; null for values that can be negative.")
+    lower_bound: float | None = Field(0, description="Forecasts are never below this; null for values that can be negative.")
     forecast_steps: Annotated[int, Field(ge=1, le=120)] = 6
     garch_horizon: Annotated[int, Field(ge=1, le=120)] = 6
     models: tuple[Literal["ets", "ets_damped"], ...] = ("ets",)
@@ -37,17 +35,23 @@ class Risk(Section):
         SarimaOrder(order=(1, 0, 0), seasonal=(1, 0, 0), trend="c"),
         SarimaOrder(order=(0, 1, 1), seasonal=(0, 1, 1)),
     )
+    # Two years of months. A limit on time: every candidate is fitted at each origin.
     max_origins: Annotated[int, Field(ge=8, le=500)] = Field(24, description="Origins of the evaluation, the latest ones.")
+    # About a test at 5 %: with few origins, the lowest error of many candidates is mostly luck. Set on the sales data.
     hurdle: Annotated[float, Field(ge=0)] = Field(
         2.0, description="Standard errors by which a candidate must beat the default to be chosen."
     )
+    # Where most periods are empty, smoothing and ARIMA forecast a level that no period has. Set on the sales data.
     intermittent_share: Share = Field(0.5, description="Share of periods without sales from which a series is intermittent.")
     interval_levels: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.8, 0.95)
     returns: Literal["log", "simple"] = "log"
-    ewma_decay: Annotated[float, Field(gt=0, lt=1)] = 0.94
-    min_returns: Annotated[int, Field(ge=10)] = Field(24, description="No GARCH model is fitted to fewer returns.")
+    ewma_decay: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.94, description="Of the EWMA variance; RiskMetrics (1996) has 0.94."
+    )
+    # Two years of months: six returns for each of the four parameters of a GARCH(1,1). A floor set by judgement.
+    min_returns: Annotated[int, Field(ge=10)] = Field(24, description="Least returns that a GARCH model is fitted to.")
     var_levels: Annotated[tuple[Annotated[float, Field(gt=0.5, lt=1)], ...], Field(min_length=1)] = (0.95, 0.99)
-    sweep_plots: Annotated[int, Field(ge=0)] = Field(12, description="Segments of a sweep that are drawn, the largest ones.")
+    sweep_plots: Annotated[int, Field(ge=0)] = Field(12, description="How many of the largest segments of a sweep are drawn.")
     experiment: str = "tabtrail_risk"
 
 
@@ -57,7 +61,7 @@ def check_risk(risk: Risk, columns: Columns) -> Problems:
         if column not in columns.dataset:
             yield ("risk", "segments", name), undeclared(column, columns.dataset)
         elif columns.kind(column) not in ("string", "int"):
-            yield ("risk", "segments", name), f"'{column}' is neither text nor int; rows cannot be told apart by it"
+            yield ("risk", "segments", name), f"'{column}' is neither text nor int, so it cannot make segments"
     if len(set(risk.segments.values())) < len(risk.segments):
         yield ("risk", "segments"), "a column is named twice"
     if risk.value is not None and risk.value not in columns.dataset:

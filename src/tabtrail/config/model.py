@@ -31,7 +31,7 @@ class Model(Section):
         (), description="Text columns that enter as the mean target of their text, smoothed and cross-fitted."
     )
     max_categories: Annotated[int, Field(ge=2)] = Field(
-        255, description="One-hot columns of a category at most; the rarest texts share the last."
+        255, description="Most one-hot columns of a text column; its rarest texts share the last."
     )
     strata: dict[str, str] = Field({}, description="Named conditions; every metric is also reported within each.")
     random_state: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
@@ -43,7 +43,7 @@ class Model(Section):
 
     @property
     def formulas(self) -> dict[str, Node]:
-        """The derived features as expressions of source columns alone, those that they are made of put in."""
+        """The derived features as expressions of source columns alone; derived features in them are replaced by their own."""
         trees: dict[str, Node] = {}
         for name, text in self.derived_features.items():
             trees[name] = replace_columns(parse_expression(text), trees)
@@ -76,12 +76,14 @@ class Split(Section):
     group_key: str | None = None
     test_size: Annotated[float, Field(gt=0, lt=1)] = 0.2
     folds: Annotated[int, Field(ge=2, le=100)] = 5
-    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How often the rows are cut into folds anew.")
+    repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How many times the rows are cut into folds.")
     max_rows: Annotated[int, Field(ge=100)] | None = Field(
-        None, description="The folds are cut from a sample of so many training rows at most; final fits take all of them."
+        None, description="Cut the folds from a sample of at most this many training rows; final fits take all of them."
     )
-    gap_days: Annotated[int, Field(ge=0)] = Field(0, description="Days between what a time split learns from and what it scores.")
-    allow_leaky: bool = Field(False, description="Let a random split stand although rows belong together or span dates.")
+    gap_days: Annotated[int, Field(ge=0)] = Field(
+        0, description="Days between the rows that a time split learns from and those it scores."
+    )
+    allow_leaky: bool = Field(False, description="Accept a random split although rows belong together or span dates.")
 
     @property
     def by_time(self) -> bool:
@@ -98,18 +100,23 @@ class Choice(Section):
 
 class Leakage(Section):
     policy: Literal["warn", "drop", "error"] = Field(
-        "warn", description="What happens to columns that give the target away: a warning, left out, or exit code 4."
+        "warn", description="What happens to columns that give the target away: a warning, they are left out, or exit code 4."
     )
 
 
 class Intervals(Section):
-    level: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="The share of truths that an interval is to hold.")
-    by: str | None = Field(None, description="Calibrated apart within each: `strata`, or a text column of the model.")
+    level: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.9, description="Share of the actual values that the intervals should hold."
+    )
+    by: str | None = Field(
+        None, description="Calibrate separately within each of `strata`, or each text of this column of the model."
+    )
     coverage_by: tuple[str, ...] = Field((), description="Text columns of the model by which the coverage is also reported.")
 
 
 class Slices(Section):
-    min_rows: Positive = Field(30, description="A slice of fewer rows is not reported: its error is noise.")
+    # The standard error of an RMSE of n rows is about RMSE / sqrt(2n) for normal errors: 13 % at 30.
+    min_rows: Positive = Field(30, description="Slices of fewer rows are left out: their error is noise.")
 
 
 class Explain(Section):
@@ -131,7 +138,7 @@ def parse_transform(text: object) -> tuple[str, str | None]:
 
 
 def check_formulas(model: Model, rules: Mapping[str, ColumnRule]) -> Problems:
-    """Yield what is wrong with derived features: arithmetic on declared columns, or on derived features that stand above them."""
+    """Yield what is wrong with derived features: arithmetic on declared columns, or on derived features defined above them."""
     kinds = {name: KIND[rule.dtype] for name, rule in rules.items() if name != model.target}
     for name, text in model.derived_features.items():
         key = ("model", "derived_features", name)
@@ -157,7 +164,7 @@ def _formula_problem(name: str, tree: Node, model: Model, kinds: Mapping[str, st
     if not unknown:
         return None
     if unknown[0] in model.derived_features:
-        return f"'{unknown[0]}' is a derived feature that stands below this one; move it above"
+        return f"'{unknown[0]}' is a derived feature that is defined below this one; move it above"
     if unknown[0] in model.text_features:
         return f"'{unknown[0]}' is text; a derived feature is arithmetic on numbers"
     return undeclared(unknown[0], kinds)
@@ -196,7 +203,7 @@ def check_split(split: Split, date_column: str | None) -> Problems:
 
 
 def check_intervals(intervals: Intervals, model: Model, columns: Columns) -> Problems:
-    """Yield what is wrong with the columns that intervals and their coverage are kept apart by."""
+    """Yield what is wrong with the columns by which intervals are calibrated and their coverage is reported."""
     if intervals.by is not None and intervals.by not in ("strata", *model.text_features):
         known = ["strata", *model.text_features]
         yield ("intervals", "by"), f"write strata or a text column of the model{nearest(intervals.by, known)}"
@@ -210,11 +217,11 @@ def check_intervals(intervals: Intervals, model: Model, columns: Columns) -> Pro
 
 def _check_strata_of_intervals(model: Model, columns: Columns) -> Problems:
     if not model.strata:
-        yield ("intervals", "by"), "there are no model.strata"
+        yield ("intervals", "by"), "model.strata is empty"
     for name, text in model.strata.items():
         unknown = sorted((_columns_read(text) - set(model.inputs)) & set(columns.dataset))
         if unknown:
-            yield ("model", "strata", name), f"intervals are apart by strata, and '{unknown[0]}' is not an input of the model"
+            yield ("model", "strata", name), f"intervals.by is strata, and '{unknown[0]}' is not an input of the model"
 
 
 def _columns_read(text: str) -> frozenset[str]:

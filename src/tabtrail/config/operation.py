@@ -34,13 +34,16 @@ class Promotion(Section):
         "gate", description="Whether a training replaces the deployed model: if the gate lets it, always, or never."
     )
     require: Literal["not_worse", "better"] = Field(
-        "not_worse", description="What the interval of the RMSE difference to the champion must not exclude, or must show."
+        "not_worse",
+        description="What the interval of the RMSE difference to the champion must allow (not_worse) or show (better).",
     )
     level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="The level of the gate's intervals.")
     max_worse: Annotated[float, Field(ge=0)] = Field(
-        0.05, description="RMSE above the champion's that is refused however wide the interval is, as a share."
+        0.05, description="Share by which an RMSE above the champion's is refused, however wide the interval is."
     )
-    coverage_slack: Share = Field(0.02, description="How far below its level the coverage of the intervals may surely be.")
+    coverage_slack: Share = Field(
+        0.02, description="How far the coverage of the intervals may fall below its level; what is surely further is refused."
+    )
 
 
 class Serve(Section):
@@ -49,30 +52,28 @@ class Serve(Section):
     workers: Positive = Field(1, description="Processes that share the port.")
     api_key_file: Path | None = Field(
         None,
-        description="A file with the key that requests must carry; the environment variable TABTRAIL_API_KEY goes before it.",
+        description="A file with the key that requests must carry; the environment variable TABTRAIL_API_KEY takes precedence.",
     )
-    max_body_bytes: Positive = Field(1_000_000, description="Of a body with one row.")
-    max_batch_bytes: Positive = Field(16_000_000, description="Of a body with many rows.")
+    max_body_bytes: Positive = Field(1_000_000, description="Largest body with one row.")
+    max_batch_bytes: Positive = Field(16_000_000, description="Largest body with many rows.")
     max_batch_rows: Positive = 10_000
-    max_in_flight: Positive = Field(1000, description="Requests that a worker works on; one more is answered 503.")
-    max_connections: Positive = Field(10_000, description="Of a worker of `tabtrail serve`.")
+    max_in_flight: Positive = Field(1000, description="Requests that a worker handles at once; a further one is answered 503.")
+    max_connections: Positive = Field(10_000, description="Connections that a worker of `tabtrail serve` keeps open.")
     body_timeout_seconds: Seconds = Field(10, description="How long a client may take to send headers, and as long for the body.")
-    drain_seconds: Seconds = Field(
-        10, description="How long requests that are under way may take when the service is told to stop."
-    )
+    drain_seconds: Seconds = Field(10, description="How long requests under way may still take once the service is stopping.")
     worker_timeout_seconds: Seconds = Field(
         120, description="After so long without a sign of life a worker is replaced; starting counts too."
     )
     pages_per_second: Positive = Field(
         50, description="Answers of a worker to each of the paths beside predictions and health, such as /metrics; more wait."
     )
-    reload_seconds: Seconds = Field(0.2, description="How often the folder of the bundle is looked at.")
+    reload_seconds: Seconds = Field(0.2, description="How often the service looks for another bundle in the folder.")
     access_log: bool = Field(True, description="Whether `tabtrail serve` writes a line of JSON for each request.")
     shadow_dir: Path | None = Field(None, description="A folder with another bundle that is scored beside the champion.")
     prediction_log_dir: Path | None = Field(None, description="Where predictions and their inputs are kept as Parquet.")
-    prediction_log_rows: Positive = Field(10_000, description="Rows of a file of the prediction log.")
-    prediction_log_seconds: Seconds = Field(60, description="After so long a file is written however few its rows are.")
-    prediction_log_files: Positive = Field(1000, description="Files that are kept; the oldest go first.")
+    prediction_log_rows: Positive = Field(10_000, description="Most rows of a file of the prediction log.")
+    prediction_log_seconds: Seconds = Field(60, description="A file is written after this time, however few rows it has.")
+    prediction_log_files: Positive = Field(1000, description="Files that are kept; the oldest are deleted first.")
 
 
 class Engine(Section):
@@ -81,13 +82,13 @@ class Engine(Section):
     )
     workers: Positive = Field(2, description="Processes of this machine; no more are started than it has cores.")
     address: str | None = Field(
-        None, description="Of the Dask scheduler, as tcp://127.0.0.1:8786; tls:// with Dask's own settings."
+        None, description="Address of the Dask scheduler, as tcp://127.0.0.1:8786; tls:// takes Dask's own settings."
     )
     memory_limit_gib: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="What training may take on this machine; by default what is free when it starts."
+        None, description="Memory that training may take on this machine; by default what is free when it starts."
     )
     lock_seconds: Annotated[float, Field(ge=0)] = Field(
-        600, description="How long to wait for another process at work in the project; 0 is not at all."
+        600, description="How long to wait for another process at work in the project; 0: do not wait."
     )
 
 

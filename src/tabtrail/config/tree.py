@@ -67,7 +67,7 @@ class Config(Section):
     profile: Profile = Profile()
     report: Page = Page()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(
-        {}, description="Candidates by name; what stands before the first underscore is the model family."
+        {}, description="Candidates by name; the part before the first underscore is the model family."
     )
     mlflow: Mlflow = Mlflow()
     explain: Explain = Explain()
@@ -163,14 +163,14 @@ class Config(Section):
 
     @property
     def dataset(self) -> Dataset:
-        """Where the dataset lies."""
+        """Paths of the dataset, and the columns that name its folders."""
         columns, paths = self.columns, self.paths
         keys = {name: columns.kind(name) for name in self.parquet.partition_by}
         return Dataset(paths.processed_dir, paths.manifest, paths.rejects, keys)
 
     @property
     def database(self) -> Database:
-        """Where the DuckDB file lies, and what it holds."""
+        """Path of the DuckDB file, and what it holds."""
         return Database(self.paths.duckdb_file, self.duckdb.table, self.dataset, self.paths.output_dir)
 
     @property
@@ -195,36 +195,6 @@ class Config(Section):
     def digest(self, section: str, *more: str) -> str:
         """Return the sha256 of the values of the named sections, those of defaults included."""
         return sha256_json(json.loads(self.model_dump_json(include={section, *more})))
-
-    # What follows is being replaced by `columns`, `model` and `cleaning`, which have it under the same names.
-
-    def column_rule(self, name: str) -> ColumnRule:
-        """Rule of a source column."""
-        return self.column_rules.get(name, ColumnRule("string"))
-
-    def column_kind(self, name: str) -> str:
-        """Dtype of a column of the dataset."""
-        return self.columns.kind(name)
-
-    @property
-    def required_columns(self) -> list[str]:
-        """The columns that the CSV must have."""
-        return list(self.columns.required)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The raw columns that the model takes."""
-        return self.model.inputs
-
-    @property
-    def number_inputs(self) -> tuple[str, ...]:
-        """The inputs that enter the model as numbers."""
-        return self.model.number_inputs
-
-    @property
-    def derived_columns(self) -> tuple[str, ...]:
-        """The columns that ingest adds."""
-        return self.cleaning.derived_columns
 
 
 def inconsistencies(config: Config) -> Problems:

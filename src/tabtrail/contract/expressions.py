@@ -84,7 +84,7 @@ def replace_columns(node: Node, trees: Mapping[str, Node]) -> Node:
 
 
 def is_condition(node: Node) -> bool:
-    """Tell whether an expression gives true or false rather than a number."""
+    """Whether an expression gives true or false rather than a number."""
     return isinstance(node, Operation) and (node.operator in COMPARISONS or node.operator in ("and", "or", "not"))
 
 
@@ -92,7 +92,7 @@ def check_formula(node: Node, kinds: Mapping[str, str]) -> None:
     """Raise `ExpressionError` unless an expression is arithmetic on numbers, where a comparison of numbers counts as 1 or 0."""
     if isinstance(node, Operation) and node.operator not in DATE_PARTS:
         if node.operator in ("and", "or", "not"):
-            raise ExpressionError(f"'{node.operator}' gives no number; multiply comparisons instead")
+            raise ExpressionError(f"'{node.operator}' does not give a number; multiply comparisons instead")
         for operand in node.operands:
             check_formula(operand, kinds)
     elif (found := check_kinds(node, kinds)) != "number":

@@ -57,7 +57,7 @@ def plan(config: Config, rows: int, distinct: Mapping[str, int], limit: int) -> 
     grouped = split.kind in ("group", "group_time")
     keys = _KEY if grouped else _ROW_KEY + _ROW_KEY_VALUE * read
     masks = 2 * (split.folds * split.repeats + 1) + len(model.strata)
-    driver = _START + rows * (_READ * read + keys + _TABLE * (len(config.inputs) + 3) + masks)
+    driver = _START + rows * (_READ * read + keys + _TABLE * (len(config.model.inputs) + 3) + masks)
     train = int(rows * (1 - split.test_size))
     sampled = min(train, split.max_rows or train)
     fold = _fit_bytes(config, sampled, columns)
@@ -78,7 +78,7 @@ def plan(config: Config, rows: int, distinct: Mapping[str, int], limit: int) -> 
 
 
 def _fit_bytes(config: Config, rows: int, columns: int) -> int:
-    return _WORKER + rows * (_FRAME * len(config.inputs) + _MATRIX * columns)
+    return _WORKER + rows * (_FRAME * len(config.model.inputs) + _MATRIX * columns)
 
 
 def memory_limit(config: Config) -> int:

@@ -25,7 +25,7 @@ def calibrated(config: Config, benchmark: Benchmark, result: Result) -> Interval
     """Return the intervals of a candidate, from its out-of-fold predictions; None for too few rows."""
     predicted = result.out_of_fold(benchmark.split)
     known = ~np.isnan(predicted)
-    rule = config.column_rule(config.model.target)
+    rule = config.columns.rule(config.model.target)
     groups = _groups(config, benchmark.table.take(known))
     return calibrate(benchmark.table.y[known], predicted[known], groups, level=config.intervals.level, floor=rule.min)
 

@@ -103,7 +103,7 @@ def needed_columns(config: Config) -> list[str]:
     """Return the columns that a benchmark reads: inputs, target, group key, date, and what the strata look at."""
     strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in config.model.strata.values())))
     placing = [name for name in (config.split.group_key, config.cleaning.date_column) if name is not None]
-    return list(dict.fromkeys([*config.inputs, config.model.target, *placing, *strata]))
+    return list(dict.fromkeys([*config.model.inputs, config.model.target, *placing, *strata]))
 
 
 def load_table(config: Config, data: pl.DataFrame) -> Table:
@@ -125,7 +125,7 @@ def load_table(config: Config, data: pl.DataFrame) -> Table:
         keys = [repr(row) for row in rows.select(names).iter_rows()]  # equal rows are one key: they fall together
     groups = None if split.group_key is None else rows.get_column(split.group_key).cast(pl.String)
     return Table(
-        numbers={name: _number(rows.get_column(name)) for name in config.number_inputs},
+        numbers={name: _number(rows.get_column(name)) for name in config.model.number_inputs},
         texts={name: Texts.of(rows.get_column(name).cast(pl.String).fill_null("")) for name in model.text_features},
         y=rows.get_column(model.target).cast(pl.Float64).to_numpy().copy(),
         keys=Keys(keys, days),

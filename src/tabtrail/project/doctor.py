@@ -23,7 +23,7 @@ from tabtrail.project.surroundings import (
     check_space,
     check_versions,
 )
-from tabtrail.system.files import move_aside
+from tabtrail.system.files import rename_command
 from tabtrail.tracking import sqlite_file
 
 
@@ -104,7 +104,7 @@ def _store(path: Path | None) -> Check:
         return Check("store", "note", "a server's; not looked at")
     if not path.is_file() or not path.stat().st_size:
         return Check("store", "note", f"there is no {path} yet", "tabtrail train")
-    away = f"{move_aside(path, '.damaged')}, then `tabtrail run` (or restore a backup)"
+    away = f"{rename_command(path, '.damaged')}, then `tabtrail run` (or restore a backup)"
     found = sqlite_file.inspect(path)
     match found.state:
         case "journal":
@@ -114,7 +114,7 @@ def _store(path: Path | None) -> Check:
         case "damaged":
             return Check("store", "broken", f"{path} is damaged: {found.reason}", away)
         case "foreign":
-            remedy = f"set mlflow.tracking_uri to another file; or {move_aside(path, '.other')}"
+            remedy = f"set mlflow.tracking_uri to another file; or {rename_command(path, '.other')}"
             return Check("store", "broken", f"{path} is not an MLflow store: {found.reason}", remedy)
     return Check("store", "ok", f"integrity_check ok, {found.runs:,} runs")
 

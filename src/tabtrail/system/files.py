@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there: atomic writes, atomic swaps, and what killed ones leave behind."""
+"""Files and folders that are whole or not there: atomic writes and swaps, and what killed processes leave behind."""
 
 import contextlib
 import ctypes
@@ -6,11 +6,11 @@ import errno
 import glob
 import json
 import os
+import secrets
 import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,14 @@ _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, 
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path`; on success it is synced and renamed over `path`, on failure removed."""
     make_folder(path.parent)
-    with _writing(path.parent):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{TEMPORARY}", suffix=path.suffix)
-        os.close(descriptor)
-        temporary = Path(name)
+    with _explain_refusals(path.parent):
+        temporary = _sibling(path, path.suffix)
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # as the umask has it; who writes the file may make another one
         try:
-            with _full_told(path.parent):
+            with _recognise_full_disk(path.parent):
                 yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(mode)
             sync(temporary)
             temporary.replace(path)
             sync(path.parent)
@@ -51,14 +51,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path = path.resolve()  # the folder itself, where the path is a link to it
     if path.exists() and not path.is_dir():
-        raise TabtrailError(f"{path} is a file, and a folder is to be written there; move it away or name another path")
+        raise TabtrailError(f"{path} is a file, where a folder is to be written; move it away, or name another path")
     make_folder(path.parent)
-    with _writing(path.parent):
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{TEMPORARY}"))
+    with _explain_refusals(path.parent):
+        temporary = _sibling(path)
+        temporary.mkdir()
+        mode = temporary.stat().st_mode
         try:
-            with _full_told(path.parent):
+            with _recognise_full_disk(path.parent):
                 yield temporary
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(mode)
             for file in (*temporary.rglob("*"), temporary):
                 sync(file)
             if path.exists():
@@ -72,7 +74,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def make_folder(path: Path) -> None:
     """Create a folder with its parents, or raise `TabtrailError` saying which one cannot be made."""
-    with _writing(path):
+    with _explain_refusals(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
@@ -80,7 +82,7 @@ def require_writable(*folders: Path) -> None:
     """Raise `TabtrailError` for the first folder that cannot be made or written in, before any work is spent."""
     for folder in folders:
         make_folder(folder)
-        with _writing(folder), tempfile.TemporaryFile(dir=folder):
+        with _explain_refusals(folder), tempfile.TemporaryFile(dir=folder):
             pass
 
 
@@ -116,8 +118,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def move_aside(database: Path, suffix: str) -> str:
-    """Return the shell command that renames a SQLite database with its journals, so that no other file is taken for theirs."""
+def rename_command(database: Path, suffix: str) -> str:
+    """Return the shell command that renames a SQLite database with its journals, for a person to type."""
     parts = [part for part in ("", "-journal", "-wal", "-shm") if not part or Path(f"{database}{part}").exists()]
     return " && ".join(f"mv {shlex.quote(f'{database}{part}')} {shlex.quote(f'{database}{suffix}{part}')}" for part in parts)
 
@@ -131,13 +133,13 @@ def temporary_siblings(folder: Path, name: str = "") -> list[Path]:
 def storage_errors(folder: Path) -> Iterator[None]:
     """Turn what a full, read-only or failing disk raises into a `TabtrailError` that says where and what to do."""
     try:
-        with _libraries_told():
+        with _recognise_system_errors():
             yield
     except OSError as error:
         if error.errno not in _STORAGE:
             raise
         where = error.filename if isinstance(error.filename, str | Path) else folder
-        raise TabtrailError(_no_write(Path(where), error)) from error
+        raise TabtrailError(_refusal(Path(where), error)) from error
 
 
 def sync(path: Path) -> None:
@@ -152,17 +154,18 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _explain_refusals(folder: Path) -> Iterator[None]:
+    """Raise a `TabtrailError` that says what to do where the system does not let a folder be written."""
     try:
-        with _libraries_told():
+        with _recognise_system_errors():
             yield
     except OSError as error:
-        raise TabtrailError(_no_write(folder, error)) from error
+        raise TabtrailError(_refusal(folder, error)) from error
 
 
 @contextlib.contextmanager
-def _libraries_told() -> Iterator[None]:
-    """Raise as `OSError` what libraries such as Polars tell of the system in the text of an error of their own."""
+def _recognise_system_errors() -> Iterator[None]:
+    """Raise an `OSError` where a library such as Polars reports one of the system only in the text of its own error."""
     try:
         yield
     except (OSError, TabtrailError):
@@ -175,8 +178,8 @@ def _libraries_told() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _full_told(folder: Path) -> Iterator[None]:
-    """Libraries that meet a full disk raise what they like ("transport error"): look, while what they wrote is still there."""
+def _recognise_full_disk(folder: Path) -> Iterator[None]:
+    """Raise an `OSError` for a full disk whatever a library raised ("transport error"), while what it wrote is still there."""
     try:
         yield
     except (OSError, TabtrailError):
@@ -187,11 +190,16 @@ def _full_told(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
-def _no_write(folder: Path, error: OSError) -> str:
+def _refusal(folder: Path, error: OSError) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "make room there" if full else "check its permissions"
-    return f"cannot write in {folder}: {reason}; {advice} (`tabtrail doctor` tells more), and run the command again"
+    return f"cannot write in {folder}: {reason}; {advice} (`tabtrail doctor` says more), and run the command again"
+
+
+def _sibling(path: Path, suffix: str = "") -> Path:
+    """A name beside `path` that nobody else uses."""
+    return path.with_name(f".{path.name}{TEMPORARY}{secrets.token_hex(4)}{suffix}")
 
 
 def _exchange(new: Path, old: Path) -> None:
@@ -206,10 +214,3 @@ def _exchange(new: Path, old: Path) -> None:
     old.rename(aside)
     new.rename(old)
     aside.rename(new)
-
-
-@cache
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,4 +1,4 @@
-"""An end in time for a job that was told to end: libraries in the middle of a long call do not look at signals."""
+"""A timely end for a job that gets a signal to end: libraries in the middle of a long call do not look at signals."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ def end_in_time(seconds: float = END_SECONDS) -> None:
     """After SIGINT or SIGTERM, end this process and its children with 130 or 143 where they have not ended in `seconds`.
 
     Python runs signal handlers between two of its own instructions; until then the system's wake-up bytes (see
-    `signal.set_wakeup_fd`) tell a thread. Every result is written atomically, so that this harms none. For the main thread
-    of a program that ends after its one job, not for a service that drains.
+    `signal.set_wakeup_fd`) wake a thread. Every result is written atomically, so that none is left half-written. For the main
+    thread of a program that ends after its one job, not for a service that drains: it replaces the wake-up descriptor.
     """
     if threading.current_thread() is not threading.main_thread() or os.name != "posix":
         return

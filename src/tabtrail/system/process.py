@@ -1,4 +1,4 @@
-"""Which process works on a run, so that the runs of a dead one are told from those of a living one."""
+"""Which process works on a run, so that runs of a dead process are known from those of a living one."""
 
 import os
 import socket
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def this_process() -> str:
-    """Return host, process id and, where the system tells it, the start of the process (ids are given out again)."""
+    """Return host, process id and, where the system gives it, the start of the process, since ids are reused."""
     return f"{socket.gethostname()}:{os.getpid()}:{_start(os.getpid())}"
 
 
 def is_alive(process: str) -> bool:
-    """Tell whether the process lives. One of another host is taken to live: nothing here can tell."""
+    """Whether the process is alive. One of another host is taken to be, since it cannot be seen from here."""
     host, _, rest = process.rpartition(":")[0].rpartition(":")
     if host != socket.gethostname():
         return bool(host)
@@ -25,7 +25,7 @@ def is_alive(process: str) -> bool:
 
 
 def _start(pid: int) -> str:
-    """Return the start time in clock ticks since boot (Linux: field 22 of /proc/<pid>/stat), "" where it is not told."""
+    """Return the start time in clock ticks since boot (Linux: field 22 of /proc/<pid>/stat), "" where there is none."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -48,7 +48,7 @@ def _text(finding: Finding) -> str:
 
 def _use(config: Config) -> str:
     unit = f" in {config.model.currency}" if config.model.currency else ""
-    inputs = ", ".join(_code(name) for name in config.inputs)
+    inputs = ", ".join(_code(name) for name in config.model.inputs)
     return (
         f"Predicts {_code(config.model.target)}{unit} of one row from {inputs}. For rows like those of the training; what it"
         " tells is no cause and effect."

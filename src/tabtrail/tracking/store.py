@@ -21,7 +21,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.exc import SQLAlchemyError
 
 from tabtrail.errors import StoreError
-from tabtrail.system.files import make_folder, move_aside, sync
+from tabtrail.system.files import make_folder, rename_command, sync
 from tabtrail.tracking import sqlite_file
 
 _SQLITE = "sqlite:///"
@@ -113,7 +113,7 @@ def _require_store(path: Path) -> None:
     if tables and "experiments" not in tables:
         raise StoreError(
             f"{path} is not an MLflow store but another database, and is left alone; set mlflow.tracking_uri, or begin a new"
-            f" store: {move_aside(path, '.other')}"
+            f" store: {rename_command(path, '.other')}"
         )
 
 
@@ -146,7 +146,7 @@ def _remedy(uri: str, reason: str) -> str:
         return "make room on its disk, and run the command again"
     if not uri.startswith(_SQLITE) or not any(word in reason for word in ("malformed", "not a database", "damaged")):
         return "`tabtrail doctor` says more"
-    aside = move_aside(Path(uri.removeprefix(_SQLITE)), ".damaged")
+    aside = rename_command(Path(uri.removeprefix(_SQLITE)), ".damaged")
     return f"if `tabtrail doctor` finds it damaged, restore a backup, or begin a new one: {aside}"
 
 

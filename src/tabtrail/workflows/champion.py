@@ -150,17 +150,17 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
 
     The example is the training row nearest to the medians, so that it keeps the row rules.
     """
-    model = config.model
+    model, columns = config.model, config.columns
     x = train.x
-    numbers = x[list(config.number_inputs)]
+    numbers = x[list(model.number_inputs)]
     if numbers.shape[1]:
         spread = numbers.std().replace(0, 1).fillna(1)
         typical = int(((numbers - numbers.median()) / spread).abs().sum(axis=1).to_numpy().argmin())
     else:
         typical = 0
     features: list[Feature] = []
-    for name in config.inputs:
-        rule, values = config.column_rule(name), x[name]
+    for name in model.inputs:
+        rule, values = columns.rule(name), x[name]
         example = values.iloc[typical]
         if name in model.text_features:
             features.append(Feature(name, "categorical", rule, str(example), categories=tuple(sorted(set(values)))))
@@ -169,7 +169,7 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
         kind: Literal["date", "numeric"] = "date" if rule.dtype == "date" else "numeric"
         shown = _example(rule.dtype, float(example))
         features.append(Feature(name, kind, rule, shown, seen_min=low, seen_max=high))
-    return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(config.inputs)))
+    return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(model.inputs)))
 
 
 def _example(dtype: str, value: float) -> float | str | None:

@@ -209,7 +209,7 @@ def _read(config: Config, board: Leaderboard, files: Mapping[str, Path]) -> Evid
         effects=() if effects is None else tuple(Effect.from_dict(each) for each in effects["effects"]),
         forecasts=tuple(read_results(stored, board.data_sha256)),
         tags={} if runs is None else json.loads(runs.get_column("tags")[0]),
-        inputs=config.inputs,
+        inputs=config.model.inputs,
         labels=dict(_labels(config)),
         points=config.profile.points,
         top=config.report.top_features,

@@ -186,7 +186,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
 
 def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
     x = table.x
-    columns = {name: x[name].to_numpy(dtype=np.float64) for name in config.number_inputs}
+    columns = {name: x[name].to_numpy(dtype=np.float64) for name in config.model.number_inputs}
     derived = {name: derive(formula, columns) for name, formula in config.model.formulas.items()}
     return audit(
         x.assign(**derived),

@@ -25,7 +25,7 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS
-from tabtrail.system.files import make_folder, move_aside, read_json, write_json
+from tabtrail.system.files import make_folder, read_json, rename_command, write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
@@ -126,7 +126,7 @@ def _search(
     except (SQLAlchemyError, StorageInternalError) as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__)
         raise StoreError(
-            f"the trials of earlier searches cannot be read ({reason}); begin anew: {move_aside(storage, '.damaged')}"
+            f"the trials of earlier searches cannot be read ({reason}); begin anew: {rename_command(storage, '.damaged')}"
         ) from error
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
