@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,15 @@ def test_the_document_is_made_once_for_a_model(small: Project) -> None:
         for _ in range(200):
             assert client.get("/openapi.json").content == first
         assert (sum(process.cpu_times()[:2]) - before) / 200 < 0.002
+
+
+def test_the_documentation_page_needs_no_other_server(small: Project) -> None:
+    with serving(small, door=False) as client:
+        page = client.get("/docs").text
+        assert "http://" not in page
+        assert "https://" not in page
+        assert '"validatorUrl": null' in page
+        for path in re.findall(r'(?:src|href)="([^"]+)"', page):
+            answer = client.get(path)
+            assert answer.status_code == 200
+            assert len(answer.content) > 1000

@@ -16,6 +16,7 @@ from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, forecast_routes, scoring
+from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document, openapi
@@ -91,11 +92,15 @@ def create_app(config: Config | None = None) -> FastAPI:
         lifespan=lifespan,
         description="Predictions of the deployed model, served from ONNX.",
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's own pages take their scripts from a public CDN
+        redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = Service(Serve(), Path(), "model", None)
     for method, path, endpoint, summary in ROUTES:
         app.add_api_route(path, endpoint, methods=[method], summary=summary, response_model=None)
+    for path, endpoint in [("/docs", docs), *((path, asset) for path in asset_paths())]:
+        app.add_api_route(path, endpoint, methods=["GET"], include_in_schema=False, response_model=None)
     direct = {(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path}
     app.add_middleware(Edge, direct={**direct, ("GET", "/openapi.json"): openapi})
     app.add_exception_handler(Refused, answer_refused)
