@@ -64,6 +64,7 @@ REPORT = Stage(
     inputs=Project.shown_inputs,
     outputs=Project.report_outputs,
     sections=("paths", "profile", "report", "mlflow"),
+    parts=Project.drawing_settings,
     for_people=True,
 )
 

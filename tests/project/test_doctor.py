@@ -221,7 +221,7 @@ def test_what_killed_processes_left_is_listed_and_a_lock_that_is_held_is_named(h
 
 def test_the_command_ends_with_one_where_something_is_broken(healthy: Project) -> None:
     done = tabtrail(healthy, "doctor")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "healthy")
+    assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "healthy", "")
     truncate(store(healthy))
     done = tabtrail(healthy, "doctor", "--json")
     assert done.returncode == 1

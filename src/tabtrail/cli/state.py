@@ -8,6 +8,7 @@ from tabtrail.cli.output import print_json
 from tabtrail.config.load import load_config
 from tabtrail.pipeline import STAGES
 from tabtrail.project.status import status as look
+from tabtrail.tracking.process import quiet_mlflow
 
 app = new_group()
 
@@ -35,6 +36,7 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
 @app.command(epilog="example: tabtrail doctor")
 def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what to do (exit code 1)."""
+    quiet_mlflow()  # the history is read through it
     loaded = load_config(config, set_ or [])
     checks = later.doctor.examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)

@@ -126,6 +126,10 @@ class Project:
         shown += [*benchmark_table_files(output_dir).values(), *sorted((output_dir / "timeseries").glob("*.json"))]
         return {"what it shows": sha256_json({str(path): known_sha256(path) for path in shown if path.is_file()})}
 
+    def drawing_settings(self) -> dict[str, Any]:
+        """Return what the page takes from the section of the forecasts: how it draws their volatility."""
+        return {"risk": {"ewma_decay": self.config.risk.ewma_decay}}
+
     def report_outputs(self) -> list[Path]:
         """Return the page and its pictures: those that no summary drew."""
         return [self.artifacts.page, *sorted(set(self.artifacts.plots.glob("*.png")) - set(self._summaries()))]
