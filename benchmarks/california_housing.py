@@ -22,6 +22,7 @@ from tabtrail.data.ingest import ingest
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.split import split_training_part
 from tabtrail.modeling.table import load_table
 from tabtrail.workflows.champion import Proofs
@@ -41,12 +42,12 @@ def main() -> None:
         data = scan_dataset(config.dataset).collect()
     if manifest.rows_rejected:
         raise SystemExit("rows were rejected: the split would not be that of the file")
-    table = load_table(config, data)
+    table = load_table(problem_of(config), data)
     _, test_rows = train_test_split(np.arange(data.height), test_size=0.2, random_state=42)
     test = np.isin(table.row, test_rows)
     start = time.perf_counter()
     split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
-    benchmark = run_benchmark(config, table, split=split)
+    benchmark = run_benchmark(problem_of(config), table, split)
     seconds = time.perf_counter() - start
     with Proofs(config, table, split) as proofs:
         exported = proofs.export(benchmark.champion)
@@ -56,10 +57,10 @@ def main() -> None:
         "champion": champion.candidate.name,
         "cv_rmse": champion.mean("rmse"),
         "test_rows": scores.rows,
-        "test_rmse": scores.rmse,
-        "test_mae": scores.mae,
+        "test_rmse": scores["rmse"],
+        "test_mae": scores["mae"],
         "seconds": round(seconds, 1),
-        "all_test_rmse": {each.candidate.name: each.final.scores.rmse for each in benchmark.results},
+        "all_test_rmse": {each.candidate.name: each.final.scores["rmse"] for each in benchmark.results},
     }
     json.dump(report, sys.stdout, indent=2)
     print()

@@ -56,14 +56,16 @@ def main() -> None:
 def fitted(config: Any) -> tuple[Any, Any, Any]:
     """Return the fitted model, the table and its split."""
     from tabtrail.data.dataset import scan_dataset
-    from tabtrail.modeling.benchmark import build_model
     from tabtrail.modeling.candidates import list_candidates
+    from tabtrail.modeling.fit import build_model
     from tabtrail.modeling.preprocess import Recipe
+    from tabtrail.modeling.problem import problem_of
     from tabtrail.modeling.table import load_table, split_table
 
     candidate = next(each for each in list_candidates({"GradientBoosting": {"n_estimators": 150, "max_depth": 4}}) if each.params)
-    table = load_table(config, scan_dataset(config.dataset).collect())
-    return build_model(candidate, Recipe.of(config.model)).fit(table.x, table.y), table, split_table(config, table)
+    problem = problem_of(config)
+    table = load_table(problem, scan_dataset(config.dataset).collect())
+    return build_model(candidate, Recipe.of(problem.model)).fit(table.x, table.y), table, split_table(problem, table)
 
 
 def ours(config: Any) -> dict[str, Any]:

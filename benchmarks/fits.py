@@ -58,24 +58,29 @@ def prepare(config: Any) -> str:
 def ours(config: Any) -> float:
     from tabtrail.data.dataset import scan_dataset
     from tabtrail.modeling.benchmark import run_benchmark
+    from tabtrail.modeling.problem import problem_of
     from tabtrail.modeling.table import load_table, needed_columns
 
-    start = time.process_time()
-    run_benchmark(config, load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect()))
+    start, problem = time.process_time(), problem_of(config)
+    run_benchmark(problem, load_table(problem, scan_dataset(config.dataset).select(needed_columns(problem)).collect()))
     return time.process_time() - start
 
 
 def engine(config: Any) -> float:
     from tabtrail.data.dataset import scan_dataset
-    from tabtrail.modeling.benchmark import FULL, build_model, rows_of
+    from tabtrail.modeling.benchmark import rows_of
+    from tabtrail.modeling.fit import build_model
     from tabtrail.modeling.preprocess import Recipe
+    from tabtrail.modeling.problem import problem_of
+    from tabtrail.modeling.results import FULL
     from tabtrail.modeling.table import load_table, split_table
 
-    table = load_table(config, scan_dataset(config.dataset).collect())
-    split, recipe, spent = split_table(config, table), Recipe.of(config.model), 0.0
+    problem = problem_of(config)
+    table = load_table(problem, scan_dataset(config.dataset).collect())
+    split, recipe, spent = split_table(problem, table), Recipe.of(problem.model), 0.0
     for candidate in regressors(config):
         for fold in range(FULL, len(split.folds)):
-            rows = rows_of(config, table, split, fold, early=False)
+            rows = rows_of(problem, table, split, fold, early=False)
             train, valid = table.take(rows.train), table.take(rows.valid)
             x, y, model, weights = train.x, train.y, build_model(candidate, recipe), None
             if hasattr(model, "learn_reference"):

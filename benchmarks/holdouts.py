@@ -23,11 +23,13 @@ from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.export.prove import graph_bytes
-from tabtrail.modeling.benchmark import build_model, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import Candidate
-from tabtrail.modeling.coverage import coverage_rows
+from tabtrail.modeling.fit import build_model
+from tabtrail.modeling.intervals import calibrate_all, coverage_rows
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, load_table, needed_columns
 
@@ -46,7 +48,7 @@ def main() -> None:
         paths = [f"paths.raw_csv={options.csv.resolve()}", f"paths.processed_dir={folder}/parquet"]
         config = load_config(options.config, [*paths, *options.set])
         ingest(config)
-        data = scan_dataset(config.dataset).select(needed_columns(config)).collect()
+        data = scan_dataset(config.dataset).select(needed_columns(problem_of(config))).collect()
     if options.without:
         config = config.without_columns(options.without)
     holdouts = [holdout(seeded(config, seed), data, seed) for seed in range(options.seeds)]
@@ -59,19 +61,22 @@ def seeded(config: Config, seed: int) -> Config:
 
 
 def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
-    table = load_table(config, data)
+    table = load_table(problem_of(config), data)
     start = time.perf_counter()
-    benchmark = run_benchmark(config, table, export=lambda model: (len(graph_bytes(config.model, model)), None))
+    benchmark = run_benchmark(problem_of(config), table, export=lambda model: (len(graph_bytes(config.model, model)), None))
     seconds = time.perf_counter() - start
     champion = benchmark.champion
+    intervals = calibrate_all(benchmark)[champion.candidate.name]
     found: dict[str, Any] = {
         "seed": seed,
         "champion": champion.candidate.name,
         "cv_rmse": champion.mean("rmse"),
-        "rmse": champion.final.scores.rmse,
-        "mae": champion.final.scores.mae,
+        "rmse": champion.final.scores["rmse"],
+        "mae": champion.final.scores["mae"],
         "benchmark_seconds": round(seconds, 1),
-        "coverage": {row.value: [row.rows, row.coverage, row.mean_width] for row in coverage_rows(config, benchmark, champion)},
+        "coverage": {
+            row.value: [row.rows, row.coverage, row.mean_width] for row in coverage_rows(benchmark, champion, intervals)
+        },
         "defaults": {name: default_scores(config, table, benchmark.split, name) for name in DEFAULTS},
     }
     print(f"seed {seed}: {champion.candidate.name} {found['rmse']:.1f} {found['mae']:.1f} in {seconds:.0f} s", file=sys.stderr)
@@ -86,7 +91,7 @@ def default_scores(config: Config, table: Table, split: Split, family: str) -> d
     columns = [*numbers, *model.categorical_features]
     fitted = build_model(Candidate(family, family, {}), plain).fit(train.x[columns], train.y)
     scores = score(test.y, np.asarray(fitted.predict(test.x[columns]), dtype=np.float64).ravel())
-    return {"rmse": scores.rmse, "mae": scores.mae}
+    return {name: value for name in ("rmse", "mae") if (value := scores[name]) is not None}
 
 
 def summary(holdouts: list[dict[str, Any]], without: list[str]) -> dict[str, Any]:

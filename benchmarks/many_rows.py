@@ -22,6 +22,7 @@ from tabtrail.config.load import load_config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.sample import write_sample
 from tabtrail.errors import report_errors
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table, needed_columns
 from tabtrail.progress import Progress
 
@@ -62,7 +63,8 @@ def measure(folder: Path, rows: int, max_rows: int, workers: int) -> dict[str, A
     report["plan"] = said[0]
     report["champion"] = board.champion
     report["fit_seconds"] = {row.candidate: [row.cv_fit_seconds, row.fit_seconds] for row in board.candidates}
-    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
+    problem = problem_of(config)
+    table = load_table(problem, scan_dataset(config.dataset).select(needed_columns(problem)).collect())
     report["table_bytes_a_row"] = round(table.examples().nbytes / len(table.y), 1)
     report["pandas_bytes_a_row"] = round(int(table.x.memory_usage(deep=True).sum()) / len(table.y), 1)
     return report

@@ -75,27 +75,36 @@ def prepare(config: Any) -> None:
 def fits(config: Any) -> Any:
     from tabtrail.data.dataset import scan_dataset
     from tabtrail.modeling.benchmark import run_benchmark
+    from tabtrail.modeling.problem import problem_of
     from tabtrail.modeling.table import load_table
 
-    return run_benchmark(config, load_table(config, scan_dataset(config.dataset).collect()))
+    problem = problem_of(config)
+    return run_benchmark(problem, load_table(problem, scan_dataset(config.dataset).collect()))
 
 
 def untracked(config: Any) -> None:
     from tabtrail.data.manifest import read_manifest
     from tabtrail.modeling.benchmark import run_benchmark
-    from tabtrail.modeling.leaderboard import build_leaderboard
+    from tabtrail.modeling.intervals import calibrate_all
+    from tabtrail.modeling.notes import notes
+    from tabtrail.modeling.ranking import Tracked, build_leaderboard
     from tabtrail.progress import SILENT
     from tabtrail.workflows.champion import Proofs, bundle_champion, explain_champion
     from tabtrail.workflows.train import prepare
 
     ready = prepare(config, SILENT)
     with Proofs(ready.config, ready.table, ready.split) as proofs:
-        benchmark = run_benchmark(ready.config, ready.table, export=proofs.prove, split=ready.split)
+        benchmark = run_benchmark(ready.problem, ready.table, ready.split, export=proofs.prove)
         exported = proofs.export(benchmark.champion)
     runs = {each.candidate.name: "-" for each in benchmark.results}
-    leaderboard = build_leaderboard(ready.config, benchmark, read_manifest(config.dataset), ready.findings, "-", runs)
+    intervals, manifest = calibrate_all(benchmark), read_manifest(config.dataset)
+    own = intervals[benchmark.champion.candidate.name]
+    said, tracked = notes(benchmark, own), Tracked("-", runs)
+    leaderboard = build_leaderboard(
+        benchmark, manifest, findings=ready.findings, notes=said, intervals=intervals, tracked=tracked
+    )
     explain_champion(ready.config, benchmark, "-", exported.onnx)
-    bundle_champion(ready.config, benchmark, leaderboard, exported)
+    bundle_champion(ready.config, benchmark, leaderboard, exported, own)
 
 
 def tracked(config: Any) -> None:
@@ -114,7 +123,7 @@ def usual(config: Any) -> None:
         with mlflow.start_run(run_name=result.candidate.name):
             mlflow.log_params(result.candidate.params)
             for step, fit in enumerate(result.folds):
-                mlflow.log_metrics({"rmse": fit.scores.rmse, "mae": fit.scores.mae, "r2": fit.scores.r2}, step=step)
+                mlflow.log_metrics({"rmse": fit.scores["rmse"], "mae": fit.scores["mae"], "r2": fit.scores["r2"]}, step=step)
             mlflow.sklearn.log_model(result.final.model, name="model", serialization_format="cloudpickle")
 
 

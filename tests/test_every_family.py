@@ -14,9 +14,10 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.explain.shapley import explain
-from tabtrail.modeling.benchmark import build_model
 from tabtrail.modeling.candidates import list_candidates
+from tabtrail.modeling.fit import build_model
 from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.project.names import check_names
 from tabtrail.workflows.champion import Proofs
@@ -45,10 +46,11 @@ CANDIDATES = """candidates={
 def require_every_candidate_proven_and_explained(config: Config) -> None:
     check_names(config)
     pipeline.run_stage("ingest", config)
-    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
+    problem = problem_of(config)
+    table = load_table(problem, scan_dataset(config.dataset).select(needed_columns(problem)).collect())
     recipe, rows = Recipe.of(config.model), table.x.iloc[:: len(table.x) // 15]
     found = {}
-    with Proofs(config, table, split_table(config, table)) as proofs:
+    with Proofs(config, table, split_table(problem, table)) as proofs:
         for candidate in list_candidates(config.candidates):
             model = build_model(candidate, recipe).fit(table.x, table.y)
             _, parity = proofs.prove(model)

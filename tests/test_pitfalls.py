@@ -25,6 +25,7 @@ from tabtrail.data.ingest import ingest
 from tabtrail.errors import BundleError, ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.preprocess import feature_frame
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table
 
 
@@ -68,15 +69,15 @@ def test_outliers_were_removed_by_the_target_before_the_split(trained: Trained) 
 
 def test_the_winner_was_chosen_on_the_test_set(trained: Trained) -> None:
     board = trained.report.leaderboard
-    by_cv = min(board.candidates, key=lambda row: row.cv_rmse)
+    by_cv = min(board.candidates, key=lambda row: row.cv["rmse"])
     assert board.champion == board.best == by_cv.candidate
 
 
 def test_lines_of_one_order_straddled_the_split(trained: Trained) -> None:
     config = trained.config
-    table = load_table(config, scan_dataset(config.dataset).collect())
+    table = load_table(problem_of(config), scan_dataset(config.dataset).collect())
     one = config.model_copy(update={"candidates": {}, "engine": config.engine.model_copy(update={"kind": "serial"})})
-    split = run_benchmark(one, table).split
+    split = run_benchmark(problem_of(one), table).split
     for rows in (split.test, *(fold.valid for fold in split.folds)):
         keys = np.array(table.keys.key)
         assert not set(keys[rows]) & set(keys[~rows])

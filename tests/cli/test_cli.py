@@ -76,7 +76,7 @@ def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trai
     assert "2,823 rows in, 2,823 kept, 0 rejected" in done.stdout
     for row in trained.report.leaderboard.candidates:
         line = next(line for line in done.stdout.splitlines() if f" {row.candidate} " in line)
-        for value in (row.cv_rmse, row.cv_rmse_std, row.cv_mae, row.test_rmse, row.test_mae):
+        for value in (row.cv["rmse"], row.cv_std["rmse"], row.cv["mae"], row.test["rmse"], row.test["mae"]):
             assert f" {value} " in line, "the terminal and the JSON must agree to the last digit"
     assert f"champion: {trained.report.leaderboard.champion}" in done.stdout
     assert "mlflow ui --backend-store-uri sqlite:///" in done.stdout

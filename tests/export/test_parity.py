@@ -27,9 +27,9 @@ from tests.support.fitting import (
 
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity, run_onnx
-from tabtrail.modeling.benchmark import regressor_of
 from tabtrail.modeling.estimators import Blend, FormulaRegressor
 from tabtrail.modeling.families import read_trees
+from tabtrail.modeling.fit import regressor_of
 from tabtrail.modeling.preprocess import build_preprocessor
 from tabtrail.modeling.proof import Parity
 

@@ -4,6 +4,7 @@ import pickle
 import socket
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from tabtrail.errors import ConfigError, DataError, EngineError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, worker_count
 from tabtrail.modeling.benchmark import run_benchmark
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import Table, load_table, needed_columns
 from tabtrail.progress import SILENT
 from tabtrail.workflows import tune as tuning
@@ -49,7 +51,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 def table_of(config: Config) -> Table:
     ingest(config)
-    return load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
+    return load_table(problem_of(config), scan_dataset(config.dataset).select(needed_columns(problem_of(config))).collect())
 
 
 def test_every_engine_gives_the_results_of_a_plain_loop(engine: Engine) -> None:
@@ -190,7 +192,7 @@ def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, das
     config = project.config(CANDIDATES, "split.folds=3")
     table = table_of(config)
     found = [
-        run_benchmark(config.model_copy(update={"engine": engine}), table)
+        run_benchmark(replace(problem_of(config), engine=engine), table)
         for engine in (SERIAL, PROCESSES, Engine(kind="dask", address=dask.address))
     ]
     hashes = [{each.candidate.name: each.predictions_sha256 for each in benchmark.results} for benchmark in found]

@@ -10,13 +10,14 @@ from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import score
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import Table, load_table, needed_columns
 
 
 def table_of(project: Project, *overrides: str) -> Table:
     config = project.config(*overrides)
     ingest(config)
-    return load_table(config, scan_dataset(config.dataset).collect())
+    return load_table(problem_of(config), scan_dataset(config.dataset).collect())
 
 
 def test_the_scores_are_scikit_learns() -> None:
@@ -24,23 +25,23 @@ def test_the_scores_are_scikit_learns() -> None:
     actual = random.normal(3500, 1800, 500)
     predicted = actual + random.normal(0, 400, 500)
     scores = score(actual, predicted)
-    assert scores.rmse == pytest.approx(root_mean_squared_error(actual, predicted), rel=1e-6)
-    assert scores.mae == pytest.approx(mean_absolute_error(actual, predicted), rel=1e-6)
-    assert scores.r2 == pytest.approx(r2_score(actual, predicted), rel=1e-6)
+    assert scores["rmse"] == pytest.approx(root_mean_squared_error(actual, predicted), rel=1e-6)
+    assert scores["mae"] == pytest.approx(mean_absolute_error(actual, predicted), rel=1e-6)
+    assert scores["r2"] == pytest.approx(r2_score(actual, predicted), rel=1e-6)
 
 
 def test_a_target_that_does_not_vary_has_no_r2_and_wild_predictions_no_score() -> None:
-    assert score(np.ones(3), np.zeros(3)).r2 is None
+    assert score(np.ones(3), np.zeros(3))["r2"] is None
     with pytest.raises(DataError, match="not finite"):
         score(np.ones(2), np.array([1.0, np.inf]))
 
 
 def test_the_order_of_the_file_changes_nothing(project: Project) -> None:
     config = project.config(*ONE_CANDIDATE)
-    first = run_benchmark(config, table_of(project, *ONE_CANDIDATE))
+    first = run_benchmark(problem_of(config), table_of(project, *ONE_CANDIDATE))
     lines = project.csv.read_bytes().splitlines()
     project.csv.write_bytes(b"\n".join([lines[0], *lines[:0:-1]]) + b"\n")
-    second = run_benchmark(config, table_of(project, *ONE_CANDIDATE))
+    second = run_benchmark(problem_of(config), table_of(project, *ONE_CANDIDATE))
     assert [r.mean("rmse") for r in first.results] == [r.mean("rmse") for r in second.results]
     assert [r.final.scores for r in first.results] == [r.final.scores for r in second.results]
 
@@ -51,7 +52,7 @@ def test_processes_and_one_process_give_the_same_scores(project: Project) -> Non
         "candidates={LightGBM: {n_estimators: 30}, CatBoost: {iterations: 30}, RandomForest_5: {n_estimators: 5}, Blend: {}}"
     )
     serial, parallel = (
-        run_benchmark(project.config(candidates, f"engine.kind={kind}"), table) for kind in ("serial", "processes")
+        run_benchmark(project.problem(candidates, f"engine.kind={kind}"), table) for kind in ("serial", "processes")
     )
     assert [(r.candidate.name, r.mean("rmse"), r.final.scores) for r in serial.results] == [
         (r.candidate.name, r.mean("rmse"), r.final.scores) for r in parallel.results
@@ -67,7 +68,7 @@ def test_early_stopping_chooses_fewer_rounds_inside_the_training_rows(project: P
         " GradientBoosting: {n_estimators: 400, learning_rate: 0.3, early_stopping_rounds: 10},"
         " HistGradientBoosting: {max_iter: 400, learning_rate: 0.3, early_stopping_rounds: 10}}"
     )
-    benchmark = run_benchmark(project.config(candidates), table)
+    benchmark = run_benchmark(project.problem(candidates), table)
     chosen = {r.candidate.family: r.final.iterations for r in benchmark.results if r.candidate.early_stopping_rounds}
     assert len(chosen) == 5
     assert all(rounds is not None and 1 <= rounds < 400 for rounds in chosen.values())
@@ -91,8 +92,8 @@ def test_strata_are_scored_apart(trained: Trained) -> None:
     champion = trained.report.leaderboard.champion_row
     rows = {name: scores.rows for name, scores in champion.test_by_stratum.items()}
     assert sum(rows.values()) == trained.report.leaderboard.test_rows
-    squared = sum(scores.rows * scores.rmse**2 for scores in champion.test_by_stratum.values())
-    assert squared / sum(rows.values()) == pytest.approx(champion.test_rmse**2, rel=1e-5)
+    squared = sum(scores.rows * scores["rmse"] ** 2 for scores in champion.test_by_stratum.values())
+    assert squared / sum(rows.values()) == pytest.approx(champion.test["rmse"] ** 2, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_a_candidate_that_cannot_be_built_is_a_config_error(project: Project, ca
 def test_a_parameter_value_that_no_model_takes_is_one_line(project: Project, candidates: str, message: str) -> None:
     overrides = (f"candidates={candidates}", "engine.kind=serial")
     with pytest.raises(ConfigError, match=message) as caught:
-        run_benchmark(project.config(*overrides), table_of(project, *overrides))
+        run_benchmark(project.problem(*overrides), table_of(project, *overrides))
     assert "\n" not in str(caught.value)
 
 
@@ -151,7 +152,7 @@ def test_strata_may_look_at_any_column_of_the_dataset(project: Project) -> None:
     overrides = (*ONE_CANDIDATE, "intervals.by=null", 'model.strata={shipped: STATUS == "Shipped", early: YEAR == 2003}')
     config = project.config(*overrides)
     ingest(config)
-    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
+    table = load_table(problem_of(config), scan_dataset(config.dataset).select(needed_columns(problem_of(config))).collect())
     assert set(table.strata) == {"shipped", "early"}
 
 
@@ -165,7 +166,7 @@ def test_a_single_group_too_few_rows_and_a_constant_target_are_refused(project: 
         (data.with_columns(SALES=pl.lit(5.0)), r"the target SALES has the same value in all 2,823 rows"),
     ):
         with pytest.raises(DataError, match=message):
-            run_benchmark(config, load_table(config, bad))
+            run_benchmark(problem_of(config), load_table(problem_of(config), bad))
 
 
 def test_missing_numbers_an_empty_column_and_one_category_are_fitted(project: Project) -> None:
@@ -182,5 +183,5 @@ def test_missing_numbers_an_empty_column_and_one_category_are_fitted(project: Pr
             COUNTRY=pl.lit("one"),
         )
     )
-    benchmark = run_benchmark(config, load_table(config, data))
+    benchmark = run_benchmark(problem_of(config), load_table(problem_of(config), data))
     assert benchmark.champion.mean("rmse") < benchmark.baseline.mean("rmse") / 2

@@ -6,14 +6,18 @@ from tests.support.bundles import metadata
 
 from tabtrail.config.operation import Promotion
 from tabtrail.errors import DataError
-from tabtrail.modeling.gate import Comparison, CoverageCheck, Verdict, check_coverage, compare, judge
+from tabtrail.modeling.bootstrap import Comparison, CoverageCheck, Resampling, check_coverage, compare
+from tabtrail.modeling.gate import Verdict, judge
+from tabtrail.modeling.metrics import METRICS
 
 RULES = Promotion()
+RMSE = METRICS["rmse"]
+ROWS = Resampling(None, None, level=0.95, seed=1)
 LEAK = {"column": "X", "kind": "binned", "evidence": "", "cv_rmse_with": 1.0, "cv_rmse_without": 2.0}
 
 
 def comparison(low: float, difference: float, high: float) -> Comparison:
-    return Comparison(100, 100, None, 10.0, 10.0 + difference, difference, low, high, 0.95)
+    return Comparison(100, 100, None, "rmse", 10.0, 10.0 + difference, difference, low, high, 0.95, 10.0, 10.0 + difference)
 
 
 def verdict(
@@ -47,9 +51,8 @@ def simulate(seed: int, *, worse: float, groups: int, rows: int) -> tuple[np.nda
 def test_a_model_that_is_clearly_worse_has_an_interval_above_zero_and_an_equal_one_holds_zero(grouped: bool) -> None:
     for worse, surely in ((0.3, True), (0.0, False)):
         actual, champion, challenger, names = simulate(1, worse=worse, groups=200, rows=4)
-        found = compare(
-            actual, champion, challenger, groups=names if grouped else None, by="ORDER" if grouped else None, level=0.95, seed=1
-        )
+        how = Resampling(names if grouped else None, "ORDER" if grouped else None, level=0.95, seed=1)
+        found = compare(actual, champion, challenger, RMSE, how)
         assert (found.low > 0) is surely
         assert found.low < found.difference < found.high
         assert (found.units, found.by) == ((200, "ORDER") if grouped else (800, None))
@@ -60,7 +63,7 @@ def test_the_interval_holds_the_true_difference_about_as_often_as_it_says() -> N
     held = 0
     for seed in range(60):
         actual, champion, challenger, names = simulate(seed, worse=0.0, groups=60, rows=4)
-        found = compare(actual, champion, challenger, groups=names, by="ORDER", level=0.95, seed=seed)
+        found = compare(actual, champion, challenger, RMSE, Resampling(names, "ORDER", 0.95, seed))
         held += found.low <= 0 <= found.high
     assert held >= 50
 
@@ -69,21 +72,21 @@ def test_whole_groups_give_a_wider_interval_where_their_rows_err_alike() -> None
     rng = np.random.default_rng(3)
     names = np.repeat(np.arange(50), 10).astype(str).astype(object)
     champion, challenger = (np.repeat(rng.normal(size=50), 10) for _ in range(2))
-    both = [compare(np.zeros(500), champion, challenger, groups=groups, by="G", level=0.95, seed=1) for groups in (names, None)]
+    both = [compare(np.zeros(500), champion, challenger, RMSE, Resampling(groups, "G", 0.95, 1)) for groups in (names, None)]
     widths = [each.high - each.low for each in both]
     assert widths[0] > 2 * widths[1]
 
 
 def test_the_same_model_differs_by_nothing() -> None:
     actual, champion, _, names = simulate(1, worse=0, groups=30, rows=2)
-    found = compare(actual, champion, champion, groups=names, by="G", level=0.95, seed=1)
+    found = compare(actual, champion, champion, RMSE, Resampling(names, "G", 0.95, 1))
     assert (found.difference, found.low, found.high) == (0, 0, 0)
     assert verdict(found).accepted
 
 
 def test_no_rows_cannot_be_compared() -> None:
     with pytest.raises(DataError, match="no test rows"):
-        compare(np.zeros(0), np.zeros(0), np.zeros(0), groups=None, by=None, level=0.95, seed=1)
+        compare(np.zeros(0), np.zeros(0), np.zeros(0), RMSE, ROWS)
 
 
 def test_a_difference_that_may_be_chance_is_accepted_and_a_sure_or_large_one_refused() -> None:
@@ -150,8 +153,8 @@ def test_what_is_allowed_is_only_noted() -> None:
 
 def test_coverage_of_few_rows_is_not_held_against_a_model() -> None:
     inside = np.array([True] * 8 + [False] * 2)
-    few = check_coverage(inside, nominal=0.9, groups=None, level=0.95, seed=1)
-    many = check_coverage(np.tile(inside, 100), nominal=0.9, groups=None, level=0.95, seed=1)
+    few = check_coverage(inside, 0.9, ROWS)
+    many = check_coverage(np.tile(inside, 100), 0.9, ROWS)
     assert few.high > 0.9
     assert many.high < 0.85
     assert few.coverage == many.coverage == 0.8

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,21 @@ from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.errors import CapacityError, DataError
-from tabtrail.modeling.benchmark import FULL, run_benchmark, run_tasks
+from tabtrail.modeling.benchmark import run_benchmark, run_tasks
 from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.capacity import GIB, _container, plan
 from tabtrail.modeling.preprocess import feature_frame
+from tabtrail.modeling.problem import problem_of
+from tabtrail.modeling.results import FULL
 from tabtrail.modeling.sampling import sample_rows
-from tabtrail.modeling.table import Table, Texts, load_table, needed_columns, split_table
+from tabtrail.modeling.table import CodedTexts, Table, load_table, needed_columns, split_table
 
 DISTINCT = {"PRODUCTLINE": 7, "COUNTRY": 19, "DEALSIZE": 3}
 
 
 def table_of(config: Config) -> Table:
     ingest(config)
-    return load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
+    return load_table(problem_of(config), scan_dataset(config.dataset).select(needed_columns(problem_of(config))).collect())
 
 
 @given(
@@ -71,13 +74,13 @@ def test_every_tenth_of_the_target_has_its_share_of_the_sample() -> None:
 def test_folds_are_cut_from_the_sample_and_final_fits_take_all_training_rows(project: Project) -> None:
     config = project.config(*ONE_CANDIDATE, "split.max_rows=500")
     table = table_of(config)
-    split = split_table(config, table)
-    plain = split_table(project.config(*ONE_CANDIDATE), table)
+    split = split_table(problem_of(config), table)
+    plain = split_table(project.problem(*ONE_CANDIDATE), table)
     assert 400 <= split.choosing.sum() <= 500
     assert not (split.choosing & ~split.train).any()
     np.testing.assert_array_equal(split.test, plain.test)
     np.testing.assert_array_equal(split.train, plain.train)
-    capped, whole = run_benchmark(config, table), run_benchmark(project.config(*ONE_CANDIDATE), table)
+    capped, whole = run_benchmark(problem_of(config), table), run_benchmark(project.problem(*ONE_CANDIDATE), table)
     for name in ("LinearRegression", "MeanBaseline"):
         np.testing.assert_array_equal(capped.result(name).final.predicted, whole.result(name).final.predicted)
         assert capped.result(name).values("rmse") != whole.result(name).values("rmse")
@@ -85,14 +88,14 @@ def test_folds_are_cut_from_the_sample_and_final_fits_take_all_training_rows(pro
 
 def test_a_cap_above_the_training_rows_changes_nothing(project: Project) -> None:
     table = table_of(project.config())
-    capped, plain = (split_table(project.config(*more), table) for more in (["split.max_rows=1000000"], []))
+    capped, plain = (split_table(project.problem(*more), table) for more in (["split.max_rows=1000000"], []))
     assert all((a.valid == b.valid).all() and (a.train == b.train).all() for a, b in zip(capped.folds, plain.folds, strict=True))
 
 
 def test_a_cap_that_leaves_too_few_groups_is_said(project: Project) -> None:
     config = project.config("split={kind: group, group_key: YEAR_ID, folds: 2, max_rows: 100}")
     with pytest.raises(DataError, match=r"split\.max_rows 100 leaves 0 whole groups of rows, too few for 2 folds; raise it"):
-        split_table(config, table_of(config))
+        split_table(problem_of(config), table_of(config))
 
 
 def test_a_run_with_a_cap_says_what_it_chose_on(project: Project) -> None:
@@ -106,7 +109,7 @@ def test_a_run_with_a_cap_says_what_it_chose_on(project: Project) -> None:
 def test_models_get_the_very_values_of_the_dataset_from_the_small_table(project: Project) -> None:
     config = project.config()
     table = table_of(config)
-    data = scan_dataset(config.dataset).select(needed_columns(config)).collect()[table.row]
+    data = scan_dataset(config.dataset).select(needed_columns(problem_of(config))).collect()[table.row]
     assert table.x.equals(feature_frame(data, config.model.number_inputs, config.model.text_features))
     assert table.numbers["PRICEEACH"].dtype == np.float64
     assert table.numbers["QUANTITYORDERED"].dtype == np.float32
@@ -120,37 +123,37 @@ def test_a_table_takes_at_most_half_of_what_its_columns_take_as_pandas_hands_the
 
 def test_texts_of_any_kind_come_back_as_they_were() -> None:
     values = ["b", "", "ß日🙂", "a", "b", "A", "a "]
-    assert Texts.of(pl.Series(values)).plain().tolist() == values
+    assert CodedTexts.of(pl.Series(values)).plain().tolist() == values
 
 
 def test_fits_on_all_rows_wait_for_the_others_where_memory_asks_for_it(project: Project) -> None:
     config = project.config("candidates={LightGBM: {n_estimators: 5}}", "split.folds=2", "engine.workers=2")
-    table = table_of(config)
+    problem, table = problem_of(config), table_of(config)
     done: list[int] = []
-    benchmark = run_benchmark(config, table, final_workers=1, progress=lambda count, of: done.append(count))
+    benchmark = run_benchmark(replace(problem, final_workers=1), table, progress=lambda count, of: done.append(count))
     assert done == list(range(1, 10))
     candidates = list_candidates(config.candidates, with_formulas=True)
-    fits = run_tasks(config, table, benchmark.split, [(each, FULL) for each in candidates])
+    fits = run_tasks(problem, table, benchmark.split, [(each, FULL) for each in candidates])
     assert {fit.candidate: fit.scores for fit in fits} == {each.candidate.name: each.final.scores for each in benchmark.results}
 
 
 def test_the_plan_takes_fewer_fits_at_once_before_it_refuses(project: Project) -> None:
-    config = project.config("engine={kind: processes, workers: 2}", "split.max_rows=100000")
-    roomy = plan(config, 10_000_000, DISTINCT, 64 * GIB)
+    problem = project.problem("engine={kind: processes, workers: 2}", "split.max_rows=100000")
+    roomy = plan(problem, 10_000_000, DISTINCT, 64 * GIB)
     assert (roomy.fold_workers, roomy.final_workers) == (2, 2)
-    tight = plan(config, 10_000_000, DISTINCT, roomy.driver + int(1.5 * roomy.final))
+    tight = plan(problem, 10_000_000, DISTINCT, roomy.driver + int(1.5 * roomy.final))
     assert (tight.fold_workers, tight.final_workers) == (2, 1)
     assert tight.need <= roomy.driver + int(1.5 * roomy.final)
     with pytest.raises(CapacityError, match=r"10,000,000 rows × 40 columns take about [\d.]+ GiB at most .* there are 4\.0 GiB"):
-        plan(config, 10_000_000, DISTINCT, 4 * GIB)
+        plan(problem, 10_000_000, DISTINCT, 4 * GIB)
 
 
 def test_the_columns_of_the_plan_are_those_that_models_fit(project: Project) -> None:
     config = project.config(*ONE_CANDIDATE)
     table = table_of(config)
     distinct = {name: len(texts.values) for name, texts in table.texts.items()}
-    model = run_benchmark(config, table).result("LinearRegression").model
-    assert plan(config, len(table.y), distinct, 64 * GIB).columns == model[:-1].transform(table.x).shape[1]
+    model = run_benchmark(problem_of(config), table).result("LinearRegression").model
+    assert plan(problem_of(config), len(table.y), distinct, 64 * GIB).columns == model[:-1].transform(table.x).shape[1]
 
 
 def test_a_container_has_what_files_in_its_cache_take_too(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tabtrail.contract.expressions import parse_expression
-from tabtrail.modeling.benchmark import build_model
 from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.fit import build_model
 from tabtrail.modeling.preprocess import Recipe
 
 NUMERIC, CATEGORICAL = ["a", "b"], ["c"]

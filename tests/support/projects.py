@@ -20,6 +20,7 @@ from filelock import FileLock
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
+from tabtrail.modeling.problem import Problem, problem_of
 from tabtrail.project.summary import Summary
 
 REPO = Path(__file__).resolve().parents[2]
@@ -42,6 +43,9 @@ class Project:
     @property
     def csv(self) -> Path:
         return self.root / "data" / "raw" / "sales_data_sample.csv"
+
+    def problem(self, *overrides: str) -> Problem:
+        return problem_of(self.config(*overrides))
 
     def config(self, *overrides: str) -> Config:
         return load_config(self.config_file, overrides)

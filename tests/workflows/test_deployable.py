@@ -13,6 +13,7 @@ from tabtrail.errors import ParityError
 from tabtrail.export import prove
 from tabtrail.export.graph import export_onnx
 from tabtrail.modeling.benchmark import run_benchmark
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.proof import Parity, Tried
 from tabtrail.modeling.table import load_table, needed_columns
 from tabtrail.progress import Progress
@@ -80,12 +81,12 @@ def test_a_benchmark_without_a_deployable_model_is_refused(project: Project) -> 
     pipeline.run_stage("ingest", config)
     from tabtrail.data.dataset import scan_dataset
 
-    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
+    table = load_table(problem_of(config), scan_dataset(config.dataset).select(needed_columns(problem_of(config))).collect())
     failed = Parity(1e-5, {"data": Tried(10, 0, 0.5, 0.5, "data row 3")})
     with pytest.raises(
         ParityError, match=r"no candidate is deployable; LightGBM: .* by 0.5 .* on data row 3; allowed is 1e-05"
     ) as caught:
-        run_benchmark(config, table, export=lambda model: (1, failed))
+        run_benchmark(problem_of(config), table, export=lambda model: (1, failed))
     assert caught.value.exit_code == 4
 
 

@@ -70,7 +70,7 @@ def test_every_candidate_has_its_difference_to_the_best_with_an_interval(trained
     board = trained.report.leaderboard
     for row in board.candidates:
         assert row.difference_low <= row.difference <= row.difference_high
-        assert row.difference == pytest.approx(row.cv_rmse - board.candidates[0].cv_rmse, abs=0.001)
+        assert row.difference == pytest.approx(row.cv["rmse"] - board.candidates[0].cv["rmse"], abs=0.001)
     assert board.best == board.candidates[0].candidate
 
 
@@ -95,7 +95,7 @@ def test_the_rule_best_takes_the_best_and_one_standard_error_the_smallest_near_i
 def test_both_baselines_are_in_the_table_and_no_model_hides_behind_them(trained: Trained) -> None:
     rows = {row.candidate: row for row in trained.report.leaderboard.candidates}
     champion = trained.report.leaderboard.champion_row
-    assert champion.cv_rmse < rows["FormulaBaseline"].cv_rmse < rows["MeanBaseline"].cv_rmse
+    assert champion.cv["rmse"] < rows["FormulaBaseline"].cv["rmse"] < rows["MeanBaseline"].cv["rmse"]
 
 
 def test_an_answer_has_the_interval_of_its_stratum(trained: Trained) -> None:
@@ -136,7 +136,7 @@ def test_slices_tell_where_the_champion_errs_and_leave_small_ones_out(trained: T
 def test_the_runs_can_be_asked_in_sql(trained: Trained) -> None:
     names, rows = query(trained.config.paths.duckdb_file, "SELECT candidate, cv_rmse FROM runs ORDER BY 2")
     assert names == ["candidate", "cv_rmse"]
-    assert rows == [(row.candidate, row.cv_rmse) for row in trained.report.leaderboard.candidates]
+    assert rows == [(row.candidate, row.cv["rmse"]) for row in trained.report.leaderboard.candidates]
     _, folds = query(trained.config.paths.duckdb_file, "SELECT candidate, avg(rmse) FROM folds GROUP BY 1 ORDER BY 2, 1")
     assert dict(folds) == pytest.approx(dict(rows), rel=1e-6)
     (parameters,) = query(trained.config.paths.duckdb_file, "SELECT params FROM runs WHERE candidate = 'CatBoost'")[1][0]

@@ -47,11 +47,13 @@ def history(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOp
     if as_json:
         print_json([entry.to_dict() for entry in entries])
         return
-    header = ["#", "when (UTC)", "who", "action", "from", "to", "run", "difference in RMSE", "why"]
+    header = ["#", "when (UTC)", "who", "action", "from", "to", "run", "difference", "why"]
     rows = []
     for entry in entries:
         figures = (entry.verdict or {}).get("comparison") or {}
-        change = "{difference:+.4g} ({low:+.4g} to {high:+.4g})".format(**figures) if figures else ""
+        change = (
+            "{metric} {difference:+.4g} ({low:+.4g} to {high:+.4g})".format(**{"metric": "rmse", **figures}) if figures else ""
+        )
         sides = [f"{each.version or '?'} {each.model}" if each else "–" for each in (entry.before, entry.after)]
         action = entry.action + (" (forced)" if entry.forced else "")
         rows.append([str(entry.number), entry.when[:19], entry.who, action, *sides, entry.after.run_id, change, entry.reason])

@@ -2,6 +2,7 @@
 
 from tabtrail.cli.output import SYNTHETIC, number, print_table, print_text
 from tabtrail.modeling.leaderboard import Leaderboard, Row
+from tabtrail.modeling.metrics import headline, others
 
 
 def print_leaderboard(board: Leaderboard) -> None:
@@ -11,6 +12,7 @@ def print_leaderboard(board: Leaderboard) -> None:
     for note in board.notes:
         print_text(f"NOTE  {note}")
     _print_errors(board)
+    _print_other_metrics(board)
     _print_proofs(board)
     if board.synthetic:
         print_text(SYNTHETIC)
@@ -26,17 +28,35 @@ def print_leaderboard(board: Leaderboard) -> None:
 
 
 def _print_errors(board: Leaderboard) -> None:
-    header = ["candidate", "cv RMSE", "± std", "to the best (95 %)", "cv MAE", "test RMSE", "test MAE", "fit s"]
+    metrics = headline(board.chosen_metric)
+    chosen, *rest = metrics
+    header = ["candidate", f"cv {chosen.label}", "± std", "to the best (95 %)"]
+    header += [*(f"cv {metric.label}" for metric in rest), *(f"test {metric.label}" for metric in metrics), "fit s"]
     rows = [
         [
-            ("★ " if row.candidate == board.champion else "  ") + row.candidate,
-            *map(number, (row.cv_rmse, row.cv_rmse_std)),
+            _mark(board, row) + row.candidate,
+            *map(number, (row.cv[chosen.name], row.cv_std[chosen.name])),
             _difference(board, row),
-            *map(number, (row.cv_mae, row.test_rmse, row.test_mae, row.fit_seconds)),
+            *(number(row.cv[metric.name]) for metric in rest),
+            *(number(row.test[metric.name]) for metric in metrics),
+            number(row.fit_seconds),
         ]
         for row in board.candidates
     ]
     print_table(_title(board), header, rows)
+    if any(row.indistinguishable for row in board.candidates):
+        print_text("≈: the folds cannot tell it from the champion (★)")
+
+
+def _mark(board: Leaderboard, row: Row) -> str:
+    return "★ " if row.candidate == board.champion else "≈ " if row.indistinguishable else "  "
+
+
+def _print_other_metrics(board: Leaderboard) -> None:
+    metrics = others(board.chosen_metric)
+    for part, title in (("cv", "other metrics, means over the folds"), ("test", "other metrics, on the test part")):
+        rows = [["  " + row.candidate, *(number(getattr(row, part)[each.name]) for each in metrics)] for row in board.candidates]
+        print_table(title, ["candidate", *(metric.label for metric in metrics)], rows)
 
 
 def _title(board: Leaderboard) -> str:
@@ -50,19 +70,20 @@ def _title(board: Leaderboard) -> str:
 
 def _print_proofs(board: Leaderboard) -> None:
     strata = list(board.candidates[0].cv_by_stratum)
-    title = f"R², {_level(board)} intervals on the test part, largest difference of the ONNX graph in target standard deviations"
-    header = ["candidate", "cv R²", "test R²", "coverage", "mean width", "parity", "kB", *(f"cv RMSE {name}" for name in strata)]
+    label = board.chosen_metric.label
+    title = f"{_level(board)} intervals on the test part, largest difference of the ONNX graph in target standard deviations"
+    header = ["candidate", "coverage", "mean width", "parity", "kB", *(f"cv {label} {name}" for name in strata)]
     rows = [
         [
             "  " + row.candidate,
-            *map(number, (row.cv_r2, row.test_r2, row.interval_coverage, row.interval_width)),
+            *map(number, (row.interval_coverage, row.interval_width)),
             _parity(row),
             f"{row.model_bytes / 1000:,.0f}",
-            *(number(row.cv_by_stratum[name]["rmse"]) for name in strata),
+            *(number(row.cv_by_stratum[name][board.metric]) for name in strata),
         ]
         for row in board.candidates
     ]
-    print_table(title + ", size" + (", RMSE by stratum" if strata else ""), header, rows)
+    print_table(title + ", size" + (f", {label} by stratum" if strata else ""), header, rows)
 
 
 def _level(board: Leaderboard) -> str:
@@ -70,7 +91,7 @@ def _level(board: Leaderboard) -> str:
 
 
 def _difference(board: Leaderboard, row: Row) -> str:
-    if row.candidate == board.best:
+    if row.candidate == board.best or row.difference is None:
         return ""
     return f"+{row.difference:.4g} ({row.difference_low:.4g} to {row.difference_high:.4g})"
 

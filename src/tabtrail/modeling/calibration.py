@@ -31,7 +31,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Coverage:
+class MeasuredCoverage:
     """How many rows were looked at, the share (0 to 1) inside their interval, and the mean width in units of the target."""
 
     rows: int
@@ -60,7 +60,7 @@ def calibrate(
     return Intervals(level, floor, bands)
 
 
-def measure_coverage(intervals: Intervals, actual: Array, predicted: Array, groups: Sequence[str] | None) -> Coverage:
+def measure_coverage(intervals: Intervals, actual: Array, predicted: Array, groups: Sequence[str] | None) -> MeasuredCoverage:
     """Return how often the intervals hold on rows that calibrated nothing. Raises `DataError` for no rows."""
     if not len(actual):
         raise DataError("there are no rows to measure the coverage on")
@@ -68,7 +68,7 @@ def measure_coverage(intervals: Intervals, actual: Array, predicted: Array, grou
     bounds = [intervals.bounds(value, group) for value, group in zip(predicted.tolist(), names, strict=True)]
     low, high = np.array(bounds).T
     inside = (low <= actual) & (actual <= high)
-    return Coverage(len(actual), float(inside.mean()), float((high - low).mean()))
+    return MeasuredCoverage(len(actual), float(inside.mean()), float((high - low).mean()))
 
 
 def _rank(rows: int, level: float) -> int:

@@ -5,23 +5,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabtrail.config.tree import Config
+from tabtrail.config.model import Model
+from tabtrail.config.operation import Engine
 from tabtrail.errors import CapacityError
 from tabtrail.jobs.run import worker_count
+from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.table import needed_columns
 
 GIB = 2**30
-# Bytes of a value, measured by benchmarks/many_rows.py: as read and once more sorted; in the table; in a fit, where the matrix
-# is there as blocks, joined, and as the library's own copy.
+# Bytes of a value, measured by benchmarks/many_rows.py: as read and once more sorted; in the table; in the frame of raw columns
+# that a fit takes; in the matrix that models fit, which is there as blocks, joined, and as the library's own copy.
 _READ, _TABLE, _FRAME, _MATRIX = 24, 8, 16, 24
+# Bytes of a row's key: of a group, a reference to a text that its rows share; else a text of all values of the row.
 _KEY, _ROW_KEY, _ROW_KEY_VALUE = 16, 60, 14
-_START = 700 * 2**20
-_WORKER = 300 * 2**20
+_START = 700 * 2**20  # the driver with all libraries imported and MLflow's store open
+_WORKER = 300 * 2**20  # a worker process with the libraries of the families imported
+_UNLIMITED = 2**62
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a benchmark takes [bytes]: the driver, one fit on a fold, one on all training rows; and how many run at once.
+    """What a benchmark takes [bytes]: the driver, one fit on a fold, one on all training rows; and how many run at once
+    (0: on a cluster, whose memory is not looked at).
 
     `rows` and `columns` are those of the whole matrix that models fit.
     """
@@ -43,31 +48,19 @@ class Plan:
         return f"{self.rows:,} rows × {self.columns:,} columns take about {self.need / GIB:.1f} GiB at most ({at_once})"
 
 
-def plan(config: Config, rows: int, distinct: Mapping[str, int], limit: int) -> Plan:
+def plan(problem: Problem, rows: int, distinct: Mapping[str, int], limit: int) -> Plan:
     """Return how the benchmark fits into `limit` bytes, with fewer fits at once where that is what it takes.
 
-    `distinct` are the different texts of each text column. On a cluster, fits are no matter of this machine. Raises
+    `distinct` are the different texts of each text column. On a cluster, fits take no memory of this machine. Raises
     `CapacityError`, with what can be done, where not even one fit at a time has room.
     """
-    model, split = config.model, config.split
-    one_hot = sum(min(distinct[name], model.max_categories) for name in model.categorical_features)
-    encoded = len(model.frequency_encoded) + len(model.target_encoded)
-    columns = len(model.numeric_features) + len(model.formulas) + one_hot + encoded
-    read = len(needed_columns(config))
-    grouped = split.kind in ("group", "group_time")
-    keys = _KEY if grouped else _ROW_KEY + _ROW_KEY_VALUE * read
-    masks = 2 * (split.folds * split.repeats + 1) + len(model.strata)
-    driver = _START + rows * (_READ * read + keys + _TABLE * (len(config.model.inputs) + 3) + masks)
-    train = int(rows * (1 - split.test_size))
-    sampled = min(train, split.max_rows or train)
-    fold = _fit_bytes(config, sampled, columns)
-    final = _fit_bytes(config, train, columns)
-    if config.engine.kind == "dask":
-        fold_workers = final_workers = 0
-    else:
-        at_once, room = worker_count(config.engine), limit - driver
-        fold_workers, final_workers = (max(1, min(at_once, room // each)) for each in (fold, final))
-    found = Plan(rows, columns, driver, fold, final, fold_workers, final_workers)
+    columns, driver = _matrix_columns(problem.model, distinct), _driver_bytes(problem, rows)
+    train = int(rows * (1 - problem.split.test_size))
+    fold = _fit_bytes(problem, min(train, problem.split.max_rows or train), columns)
+    final = _fit_bytes(problem, train, columns)
+    at_once, room = worker_count(problem.engine), limit - driver
+    workers = (0, 0) if problem.engine.kind == "dask" else tuple(max(1, min(at_once, room // each)) for each in (fold, final))
+    found = Plan(rows, columns, driver, fold, final, *workers)
     if found.need > limit:
         raise CapacityError(
             f"{found}, and there are {limit / GIB:.1f} GiB; take columns or categories out (model.max_categories,"
@@ -77,15 +70,29 @@ def plan(config: Config, rows: int, distinct: Mapping[str, int], limit: int) -> 
     return found
 
 
-def _fit_bytes(config: Config, rows: int, columns: int) -> int:
-    return _WORKER + rows * (_FRAME * len(config.model.inputs) + _MATRIX * columns)
+def _matrix_columns(model: Model, distinct: Mapping[str, int]) -> int:
+    one_hot = sum(min(distinct[name], model.max_categories) for name in model.categorical_features)
+    encoded = len(model.frequency_encoded) + len(model.target_encoded)
+    return len(model.numeric_features) + len(model.formulas) + one_hot + encoded
 
 
-def memory_limit(config: Config) -> int:
+def _driver_bytes(problem: Problem, rows: int) -> int:
+    split, read = problem.split, len(needed_columns(problem))
+    keys = _KEY if split.kind in ("group", "group_time") else _ROW_KEY + _ROW_KEY_VALUE * read
+    masks = 2 * (split.folds * split.repeats + 1) + len(problem.model.strata)
+    # Beside the inputs the table holds the target, the row's number and its date.
+    return _START + rows * (_READ * read + keys + _TABLE * (len(problem.model.inputs) + 3) + masks)
+
+
+def _fit_bytes(problem: Problem, rows: int, columns: int) -> int:
+    return _WORKER + rows * (_FRAME * len(problem.model.inputs) + _MATRIX * columns)
+
+
+def memory_limit(engine: Engine) -> int:
     """Return the bytes that a benchmark may take: as configured, else what is free, of the machine or of its container."""
-    if config.engine.memory_limit_gib is not None:
-        return int(config.engine.memory_limit_gib * GIB)
-    return min((each for each in (_machine(), _container(Path("/sys/fs/cgroup"))) if each is not None), default=2**62)
+    if engine.memory_limit_gib is not None:
+        return int(engine.memory_limit_gib * GIB)
+    return min((each for each in (_machine(), _container(Path("/sys/fs/cgroup"))) if each is not None), default=_UNLIMITED)
 
 
 def _machine() -> int | None:

@@ -20,7 +20,7 @@ Rule = Literal["best", "one_standard_error"]
 
 @dataclass(frozen=True)
 class Difference:
-    """Candidate minus reference, in units of the score: mean over the folds, its standard error and interval."""
+    """Candidate minus reference, in units of the loss: mean over the folds, its standard error and interval."""
 
     mean: float
     standard_error: float
@@ -29,14 +29,14 @@ class Difference:
 
 
 def corrected_difference(
-    scores: Sequence[float], reference: Sequence[float], *, valid_share: float, level: float = 0.95
+    losses: Sequence[float], reference: Sequence[float], *, valid_share: float, level: float = 0.95
 ) -> Difference:
     """Return the corrected resampled t interval of the mean paired difference over J folds.
 
     variance = (1 / J + n_valid / n_train) · s², s² with ddof 1, t with J - 1 degrees of freedom; `valid_share` is
     n_valid / n_train, 1 / (folds - 1) for K-fold, repeated or not. Raises `DataError` for fewer than two folds.
     """
-    differences = np.subtract(scores, reference)
+    differences = np.subtract(losses, reference)
     folds = len(differences)
     if folds < 2:
         raise DataError("a difference of scores has no standard error on fewer than two folds")
@@ -46,17 +46,34 @@ def corrected_difference(
     return Difference(mean, error, mean - reach, mean + reach)
 
 
-def choose(scores: Mapping[str, Sequence[float]], costs: Mapping[str, float], *, rule: Rule, valid_share: float) -> str:
-    """Return the name of the chosen candidate, given the error of each on every fold (the same folds for all).
+def indistinguishable(losses: Mapping[str, Sequence[float]], champion: str, *, valid_share: float) -> frozenset[str]:
+    """Return the other candidates that the folds cannot tell from the champion.
+
+    Those are the ones whose corrected 95 % interval of the difference holds zero. Each is compared by itself, so that of
+    twenty candidates that are just as good one is found different by chance.
+    """
+    return frozenset(
+        name
+        for name, each in losses.items()
+        if name != champion
+        and np.isfinite(each).all()
+        and (found := corrected_difference(each, losses[champion], valid_share=valid_share)).low <= 0 <= found.high
+    )
+
+
+def choose(losses: Mapping[str, Sequence[float]], costs: Mapping[str, float], *, rule: Rule, valid_share: float) -> str:
+    """Return the name of the chosen candidate, given the loss of each on every fold (the same folds for all).
 
     `best`: the smallest mean. `one_standard_error`: the cheapest of those whose mean is within one corrected standard error
     of their paired difference to the best (after Breiman et al., Classification and Regression Trees, 1984, section 3.4.3).
-    Equal costs are decided by the mean, equal means by the name.
+    One standard error is that rule's usual width: about the difference that another cut of the folds makes by chance, so that
+    what is given up for the smaller model is within the noise of the comparison. Equal costs are decided by the mean, equal
+    means by the name.
     """
-    means = {name: rounded(float(np.mean(each))) for name, each in scores.items()}
+    means = {name: rounded(float(np.mean(each))) for name, each in losses.items()}
     best = min(means, key=lambda name: (means[name], name))
     if rule == "best":
         return best
-    differences = {name: corrected_difference(each, scores[best], valid_share=valid_share) for name, each in scores.items()}
+    differences = {name: corrected_difference(each, losses[best], valid_share=valid_share) for name, each in losses.items()}
     near = [name for name, difference in differences.items() if difference.mean <= difference.standard_error]
     return min(near, key=lambda name: (costs[name], means[name], name))

@@ -4,53 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tabtrail.config.operation import Promotion
-from tabtrail.errors import DataError
+from tabtrail.modeling.bootstrap import Comparison, CoverageCheck
 from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY
-from tabtrail.modeling.metrics import Array, rounded
+from tabtrail.modeling.metrics import METRICS
 
-_DRAWS = 2000
+# A percentile interval from so few units is too narrow (Efron & Tibshirani 1993, chapter 14), and the verdict says so.
 _FEW_UNITS = 20
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Champion and challenger on the same `rows` test rows; RMSE, difference (challenger minus champion) in units of the target.
-
-    `low` and `high` are the interval of the difference at `level`, from a paired bootstrap of `units` whole groups (of `by`)
-    or, where `by` is None, of single rows.
-    """
-
-    rows: int
-    units: int
-    by: str | None
-    champion_rmse: float
-    challenger_rmse: float
-    difference: float
-    low: float
-    high: float
-    level: float
-
-    def __str__(self) -> str:
-        by = f"{self.units:,} whole {self.by}" if self.by else f"{self.units:,} rows"
-        return (
-            f"RMSE {self.challenger_rmse:,.7g} against {self.champion_rmse:,.7g} on the same {self.rows:,} test rows,"
-            f" difference {self.difference:+.4g} ({self.level:.0%} interval {self.low:+.4g} to {self.high:+.4g},"
-            f" paired bootstrap of {by})"
-        )
-
-
-@dataclass(frozen=True)
-class CoverageCheck:
-    """The share of the test rows inside the challenger's intervals of nominal `level`, with its bootstrap interval."""
-
-    level: float
-    coverage: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -68,56 +28,6 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         return {"accepted": self.accepted, **asdict(self)}
-
-
-def compare(
-    actual: Array,
-    champion: Array,
-    challenger: Array,
-    *,
-    groups: NDArray[np.object_] | None,
-    by: str | None,
-    level: float,
-    seed: int,
-) -> Comparison:
-    """Return the difference in RMSE of two models on the same rows, with its percentile interval.
-
-    The bootstrap is paired and draws whole groups where there are any, as rows of one group err alike (Efron & Tibshirani, An
-    Introduction to the Bootstrap, 1993, sections 8.3 and 13.3; Field & Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B
-    69, 2007). Raises `DataError` for no rows.
-    """
-    if not len(actual):
-        raise DataError("there are no test rows to compare the models on")
-    units = _units(groups, len(actual))
-    count = np.bincount(units).astype(np.float64)
-    first, second = (np.bincount(units, weights=(model - actual) ** 2) for model in (champion, challenger))
-    draws = [
-        float(np.sqrt(second @ weights / (count @ weights)) - np.sqrt(first @ weights / (count @ weights)))
-        for weights in _resamples(len(count), seed)
-    ]
-    champion_rmse, challenger_rmse = (float(np.sqrt(each.sum() / len(actual))) for each in (first, second))
-    low, high = _percentiles(draws, level)
-    return Comparison(
-        rows=len(actual),
-        units=len(count),
-        by=None if groups is None else by,
-        champion_rmse=rounded(champion_rmse),
-        challenger_rmse=rounded(challenger_rmse),
-        difference=rounded(challenger_rmse - champion_rmse),
-        low=low,
-        high=high,
-        level=level,
-    )
-
-
-def check_coverage(
-    inside: NDArray[np.bool_], *, nominal: float, groups: NDArray[np.object_] | None, level: float, seed: int
-) -> CoverageCheck:
-    """Return the share of rows inside their interval with its percentile interval, from the same bootstrap as `compare`."""
-    units = _units(groups, len(inside))
-    count, held = np.bincount(units).astype(np.float64), np.bincount(units, weights=inside.astype(np.float64))
-    low, high = _percentiles([float(held @ weights / (count @ weights)) for weights in _resamples(len(count), seed)], level)
-    return CoverageCheck(nominal, rounded(float(inside.mean())), low, high)
 
 
 def judge(
@@ -171,11 +81,12 @@ def _error_reasons(rules: Promotion, comparison: Comparison | None) -> Iterator[
     if comparison is None:
         yield "it cannot be compared with the champion on the same rows"
         return
-    allowed = rules.max_worse * comparison.champion_rmse
+    allowed = rules.max_worse * abs(comparison.champion_value)
     if comparison.low > 0:
         yield f"it is worse than the champion beyond chance: {comparison}"
     elif comparison.difference > allowed:
-        yield f"its RMSE is above the champion's by more than promotion.max_worse ({rules.max_worse:.0%}): {comparison}"
+        label = METRICS[comparison.metric].label
+        yield f"its {label} is worse than the champion's by more than promotion.max_worse ({rules.max_worse:.0%}): {comparison}"
     elif rules.require == "better" and comparison.high >= 0:
         yield f"promotion.require is better, and it is not better beyond chance: {comparison}"
 
@@ -204,6 +115,10 @@ def _notes(challenger: Mapping[str, Any], champion: Mapping[str, Any], compariso
         yield f"the champion's error is too good: {columns} gives the target away, and the challenger does without"
     if challenger.get("test_sha256") != champion.get("test_sha256"):
         yield "the champion was trained on another split or other data and may have learned from some of the rows, in its favour"
+    if comparison is not None and comparison.instead_of is not None:
+        asked, used = METRICS[comparison.instead_of], METRICS[comparison.metric]
+        why = "has no worse and better that a share of it could state" if asked.better == "nearer zero" else "is not defined here"
+        yield f"compared by {used.label}: {asked.label}, the metric of the choice, {why}"
     if comparison is not None and comparison.units < _FEW_UNITS:
         yield f"the interval rests on {comparison.units} units only"
 
@@ -215,23 +130,3 @@ def _both_ways(one: set[str], other: set[str]) -> Iterator[tuple[set[str], set[s
 
 def _inputs(metadata: Mapping[str, Any]) -> set[str]:
     return {feature["name"] for feature in metadata["schema"]["features"]}
-
-
-def _units(groups: NDArray[np.object_] | None, rows: int) -> NDArray[np.int64]:
-    """Return for each row the number of its group, or of itself."""
-    if groups is None:
-        return np.arange(rows)
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups.tolist()))}
-    return np.array([numbers[name] for name in groups.tolist()])
-
-
-def _resamples(units: int, seed: int) -> Iterator[Array]:
-    """Yield how often each unit is drawn, for every bootstrap sample."""
-    rng = np.random.default_rng(seed)
-    for _ in range(_DRAWS):
-        yield np.bincount(rng.integers(0, units, units), minlength=units).astype(np.float64)
-
-
-def _percentiles(draws: list[float], level: float) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return rounded(float(low)), rounded(float(high))

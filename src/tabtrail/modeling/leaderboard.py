@@ -1,20 +1,12 @@
 """The leaderboard: what people read, what the JSON holds and what is logged are the same rounded numbers."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from tabtrail.config.section import Parameter
-from tabtrail.config.tree import Config
-from tabtrail.contract.expressions import columns_of
-from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.leakage.findings import Finding
-from tabtrail.modeling.metrics import Scores, rounded
-
-if TYPE_CHECKING:
-    from tabtrail.modeling.benchmark import Benchmark, Result
+from tabtrail.modeling.metrics import METRICS, Metric, Scores
 
 
 @dataclass(frozen=True)
@@ -30,9 +22,12 @@ class CoverageRow:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate. RMSE and MAE in units of the target; `cv_` over the folds, `test_` on the test part, which chose nothing.
+    """One candidate.
 
-    `difference` is the mean RMSE over the folds minus that of the best candidate, with its corrected 95 % interval.
+    `cv` has the mean of each metric over the folds, `cv_std` its standard deviation, `test` the metric on the test part, which
+    chose nothing; None where one is not defined. `difference` says by how much the candidate is worse than the best one in the
+    metric of the choice (mean over the folds, above zero is worse), with its corrected 95 % interval; None where the metric is
+    not defined for it. The folds cannot tell an `indistinguishable` candidate from the champion.
     `interval_coverage` is the share (0 to 1) of test rows whose interval holds the actual value, `interval_width` its mean
     width in units of the target; None where there were too few rows to calibrate. `parity_max_difference` is the largest
     difference of the ONNX graph and the Python model, in standard deviations of the target; one that is not within the
@@ -43,16 +38,13 @@ class Row:
     family: str
     params: dict[str, Parameter]
     target_transform: str
-    cv_rmse: float
-    cv_rmse_std: float
-    cv_mae: float
-    cv_r2: float | None
-    difference: float
-    difference_low: float
-    difference_high: float
-    test_rmse: float
-    test_mae: float
-    test_r2: float | None
+    cv: Mapping[str, float | None]
+    cv_std: Mapping[str, float | None]
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
+    indistinguishable: bool
+    test: Mapping[str, float | None]
     cv_by_stratum: dict[str, dict[str, float | None]]
     test_by_stratum: dict[str, Scores]
     interval_coverage: float | None
@@ -65,12 +57,44 @@ class Row:
     cv_fit_seconds: float
     run_id: str
 
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Every metric as JSON, SQL tables and bundles name it: `cv_rmse`, `cv_rmse_std`, …, `test_rmse`, …"""
+        cv = {
+            key: value
+            for name in self.cv
+            for key, value in ((f"cv_{name}", self.cv[name]), (f"cv_{name}_std", self.cv_std[name]))
+        }
+        return cv | {f"test_{name}": value for name, value in self.test.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, in which every metric is a key of its own."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("cv", "cv_std", "test")}
+        head = ("candidate", "family", "params", "target_transform")
+        strata = {name: scores.to_dict() for name, scores in self.test_by_stratum.items()}
+        return {**{name: values[name] for name in head}, **self.metrics, **values, "test_by_stratum": strata}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Row":
+        """Rebuild a row from its JSON form; a metric that it does not have is None."""
+        keys = {f"{prefix}_{name}{suffix}" for name in METRICS for prefix, suffix in (("cv", ""), ("cv", "_std"), ("test", ""))}
+        rest = {name: each for name, each in value.items() if name not in keys}
+        return cls(
+            **{
+                **rest,
+                "cv": {name: value.get(f"cv_{name}") for name in METRICS},
+                "cv_std": {name: value.get(f"cv_{name}_std") for name in METRICS},
+                "test": {name: value.get(f"test_{name}") for name in METRICS},
+                "test_by_stratum": {name: Scores.from_dict(each) for name, each in value["test_by_stratum"].items()},
+            }
+        )
+
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All candidates, best cross-validated RMSE first; `champion` is the one that the rule `chosen_by` took.
+    """All candidates, the best by `metric` over the folds first; `champion` is the one that the rule `chosen_by` took.
 
-    `weights` are those of the champion where it is a blend, `findings` what the leakage audit says, `coverage` how often the
+    `weights` are those of the champion where it is a blend, `findings` what the leakage audit found, `coverage` how often the
     champion's intervals (of `interval_level`) hold on the test part.
     """
 
@@ -83,6 +107,7 @@ class Leaderboard:
     train_rows: int
     test_rows: int
     split: dict[str, Any]
+    metric: str
     chosen_by: str
     champion: str
     best: str
@@ -95,151 +120,27 @@ class Leaderboard:
     parent_run_id: str
     candidates: tuple[Row, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "Leaderboard":
-        """Rebuild a leaderboard from its JSON form."""
-        rows = (
-            Row(**{**row, "test_by_stratum": {name: Scores(**scores) for name, scores in row["test_by_stratum"].items()}})
-            for row in value["candidates"]
-        )
-        lists = {
-            "candidates": tuple(rows),
-            "notes": tuple(value["notes"]),
-            "findings": tuple(Finding(**each) for each in value["findings"]),
-            "coverage": tuple(CoverageRow(**each) for each in value["coverage"]),
-        }
-        return cls(**{**value, **lists})
-
     @property
     def champion_row(self) -> Row:
         """The row of the champion."""
         return next(row for row in self.candidates if row.candidate == self.champion)
 
+    @property
+    def chosen_metric(self) -> Metric:
+        """The metric that the candidates were compared by."""
+        return METRICS[self.metric]
 
-_FEW_ROWS = 30
-RULES = {
-    "best": "smallest mean RMSE over the folds",
-    "one_standard_error": "smallest model within one corrected standard error of the smallest mean RMSE over the folds",
-}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "candidates": [row.to_dict() for row in self.candidates]}
 
-
-def build_leaderboard(
-    config: Config,
-    benchmark: "Benchmark",
-    manifest: Manifest,
-    findings: tuple[Finding, ...],
-    parent: str,
-    run_ids: Mapping[str, str],
-) -> Leaderboard:
-    """Return the leaderboard of a benchmark; `run_ids` maps candidates to their MLflow runs."""
-    from tabtrail.modeling.coverage import coverage_rows
-    from tabtrail.modeling.estimators import Blend
-
-    champion = benchmark.champion
-    coverage = {result.candidate.name: coverage_rows(config, benchmark, result) for result in benchmark.results}
-    weights = dict(zip(champion.model.names, champion.model.weights, strict=True)) if isinstance(champion.model, Blend) else {}
-    return Leaderboard(
-        model=config.model.name,
-        target=config.model.target,
-        currency=config.model.currency,
-        synthetic=manifest.synthetic,
-        data_sha256=manifest.data_sha256,
-        rows=len(benchmark.table.y),
-        train_rows=int(benchmark.split.train.sum()),
-        test_rows=int(benchmark.split.test.sum()),
-        split=config.split.model_dump(),
-        chosen_by=RULES[config.choice.rule],
-        champion=champion.candidate.name,
-        best=benchmark.results[0].candidate.name,
-        weights={name: rounded(weight) for name, weight in weights.items()},
-        notes=tuple(notes(config, benchmark)),
-        findings=findings,
-        interval_level=config.intervals.level,
-        coverage=coverage[champion.candidate.name],
-        baseline=benchmark.baseline.candidate.name,
-        parent_run_id=parent,
-        candidates=tuple(
-            _row(benchmark, result, coverage[result.candidate.name], run_ids[result.candidate.name])
-            for result in benchmark.results
-        ),
-    )
-
-
-def notes(config: Config, benchmark: "Benchmark") -> Iterator[str]:
-    """Yield what a reader must know before believing the figures, and what was done less well than asked."""
-    if config.split.kind == "random" and config.split.allow_leaky:
-        yield "random split although rows may belong together or span dates (split.allow_leaky): the errors may be too small"
-    if config.profile.outliers.action == "drop":
-        own = config.model.target in config.outlier_columns
-        chosen = ", among them by the target, which no prediction knows: the errors are too small" if own else ""
-        yield f"outliers of {', '.join(config.outlier_columns)} are left out before anything is measured{chosen}"
-    from tabtrail.modeling.coverage import calibrated
-    from tabtrail.modeling.preprocess import derive
-
-    trained, chosen_on = int(benchmark.split.train.sum()), int(benchmark.split.choosing.sum())
-    if config.split.max_rows is not None and config.split.max_rows < trained:
-        yield f"chosen on a sample of {chosen_on:,} of {trained:,} training rows (split.max_rows); final fits took all of them"
-
-    if calibrated(config, benchmark, benchmark.champion) is None:
-        yield (
-            f"no intervals: {int(benchmark.split.train.sum()):,} training rows are too few for a level of"
-            f" {config.intervals.level:g}, which needs level / (1 - level) of them"
-        )
-    tested = int(benchmark.split.test.sum())
-    if tested < _FEW_ROWS:
-        yield f"the test part has {tested:,} {'row' if tested == 1 else 'rows'}: its figures are an anecdote"
-    train = benchmark.table.x[benchmark.split.train]
-    for name, formula in config.model.formulas.items():
-        values = derive(formula, {column: train[column].to_numpy(dtype=float) for column in columns_of(formula)})
-        if np.isnan(values).all():
-            yield f"the derived feature {name} is null in every training row and tells nothing"
-    for name in config.model.numeric_features:
-        if train[name].isna().all():
-            yield f"{name} is null in every training row and tells nothing"
-    for name in config.model.text_features:
-        distinct = train[name].nunique()
-        if distinct == 1:
-            yield f"{name} has one category only and tells nothing"
-        if name in config.model.categorical_features and distinct > config.model.max_categories:
-            rare = distinct - config.model.max_categories + 1
-            yield f"{name} has {distinct:,} categories: the {rare:,} rarest share one column (model.max_categories)"
-
-
-def _row(benchmark: "Benchmark", result: "Result", coverage: tuple[CoverageRow, ...], run_id: str) -> Row:
-    from tabtrail.modeling.choice import corrected_difference
-
-    test = result.final.scores
-    difference = corrected_difference(
-        result.values("rmse"), benchmark.results[0].values("rmse"), valid_share=benchmark.split.valid_share
-    )
-    has_r2 = all(fit.scores.r2 is not None for fit in result.folds)
-    return Row(
-        candidate=result.candidate.name,
-        family=result.candidate.family,
-        params=result.candidate.params,
-        target_transform=result.candidate.transform_text,
-        cv_rmse=result.mean("rmse"),
-        cv_rmse_std=result.std("rmse"),
-        cv_mae=result.mean("mae"),
-        cv_r2=result.mean("r2") if has_r2 else None,
-        difference=rounded(difference.mean),
-        difference_low=rounded(difference.low),
-        difference_high=rounded(difference.high),
-        test_rmse=test.rmse,
-        test_mae=test.mae,
-        test_r2=test.r2,
-        cv_by_stratum={name: {m: result.stratum_mean(name, m) for m in ("rmse", "mae", "r2")} for name in result.final.strata},
-        test_by_stratum=result.final.strata,
-        interval_coverage=coverage[0].coverage if coverage else None,
-        interval_width=coverage[0].mean_width if coverage else None,
-        model_bytes=result.model_bytes,
-        deployable=result.deployable,
-        parity_max_difference=None if result.parity is None else result.parity.max_difference,
-        iterations=result.final.iterations,
-        fit_seconds=result.final.fit_seconds,
-        cv_fit_seconds=round(sum(fit.fit_seconds for fit in result.folds), 4),
-        run_id=run_id,
-    )
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Leaderboard":
+        """Rebuild a leaderboard from its JSON form. Raises `KeyError` or `TypeError` for that of another version."""
+        lists = {
+            "candidates": tuple(Row.from_dict(row) for row in value["candidates"]),
+            "notes": tuple(value["notes"]),
+            "findings": tuple(Finding(**each) for each in value["findings"]),
+            "coverage": tuple(CoverageRow(**each) for each in value["coverage"]),
+        }
+        return cls(**{**value, **lists})

@@ -6,44 +6,51 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.config.tree import Config
-from tabtrail.modeling.benchmark import fit_and_score, rows_of
+from tabtrail.modeling.benchmark import rows_of
 from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.fit import fit_and_score
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.split import Fold, Mask, Split
 from tabtrail.modeling.table import Table
 
+# Of the training rows, beside all of them: close together where errors fall fast, further apart where they hardly change.
 SHARES = (0.1, 0.2, 0.4, 0.7)
+# With fewer rows the preprocessing has categories of a single row, and the point says nothing of the candidate.
 _LEAST_ROWS = 20
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Mean RMSE (units of the target) on the held-out rows of `folds` folds after learning from `rows` rows on average.
+    """The mean of a metric on the held-out rows of `folds` folds after learning from `rows` rows on average.
 
     `low` and `high` are the least and the greatest of the folds.
     """
 
     candidate: str
     folds: int
+    metric: str
     rows: tuple[int, ...]
-    rmse: tuple[float, ...]
+    mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the JSON form, in which the means stand under the name of the metric."""
+        value = asdict(self)
+        return {**{name: each for name, each in value.items() if name != "mean"}, self.metric: value["mean"]}
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "LearningCurve":
-        """Rebuild a learning curve from its JSON form."""
-        lists = {name: tuple(value[name]) for name in ("rows", "rmse", "low", "high")}
-        return cls(value["candidate"], value["folds"], **lists)
+        """Rebuild a learning curve from its JSON form. Raises `KeyError` for that of another version."""
+        metric = value["metric"]
+        rows, mean, low, high = (tuple(value[name]) for name in ("rows", metric, "low", "high"))
+        return cls(value["candidate"], value["folds"], metric, rows, mean, low, high)
 
 
 def learning_curve(
-    config: Config,
+    problem: Problem,
     candidate: Candidate,
     table: Table,
     split: Split,
@@ -51,37 +58,47 @@ def learning_curve(
     known: Sequence[float],
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> LearningCurve | None:
-    """Fit a candidate on 10, 20, 40, 70 and 100 % of the keys of each fold's training rows; None for too few rows.
+    """Fit a candidate on 10, 20, 40, 70 and 100 % of the keys of each fold's training rows.
 
-    `known` are the candidate's RMSE with all rows on the first folds; as many are looked at, and those are not fitted again.
-    Keys are drawn with the seed of the config, each part holding the ones before it; what a fold scores stays the same.
+    `known` are the candidate's values of the problem's metric with all rows on the first folds; as many folds are looked at, and
+    those are not fitted again. Keys are drawn with the seed of the problem, each part holding the ones before it; what a fold
+    scores stays the same. None for too few rows, or where the metric is not defined on a fold.
     """
-    recipe, chosen = Recipe.of(config.model), [fold for fold in split.folds if fold.repeat == 0][: len(known)]
+    chosen = [fold for fold in split.folds if fold.repeat == 0][: len(known)]
     if not chosen or min(int(fold.train.sum()) for fold in chosen) < 2 * _LEAST_ROWS:
         return None
     points: list[tuple[int, list[float]]] = []
-    total = len(SHARES) * len(chosen)
     for index, share in enumerate(SHARES):
-        parts = [Fold(_part(table, fold.train, share, config.model.random_state), fold.valid) for fold in chosen]
+        parts = [Fold(_part(table, fold.train, share, problem.seed), fold.valid) for fold in chosen]
         if min(int(part.train.sum()) for part in parts) < _LEAST_ROWS:
             continue
-        scores = []
+        values = []
         for place, part in enumerate(parts):
-            one = Split(split.train, split.test, (part,))
-            rows = rows_of(config, table, one, 0, early=candidate.early_stopping_rounds is not None)
-            fit = fit_and_score(candidate, 0, rows, table.examples(), recipe)
-            scores.append(fit.scores.rmse)
-            progress(index * len(chosen) + place + 1, total)
-        points.append((round(float(np.mean([part.train.sum() for part in parts]))), scores))
-    points.append((round(float(np.mean([fold.train.sum() for fold in chosen]))), list(known)))
+            values.append(_value(problem, candidate, table, split, part))
+            progress(index * len(chosen) + place + 1, len(SHARES) * len(chosen))
+        if None in values:
+            return None
+        points.append((_mean_rows(parts), [value for value in values if value is not None]))
+    points.append((_mean_rows(chosen), list(known)))
     return LearningCurve(
         candidate.name,
         len(chosen),
+        problem.metric.name,
         rows=tuple(rows for rows, _ in points),
-        rmse=tuple(rounded(float(np.mean(scores))) for _, scores in points),
-        low=tuple(min(scores) for _, scores in points),
-        high=tuple(max(scores) for _, scores in points),
+        mean=tuple(rounded(float(np.mean(values))) for _, values in points),
+        low=tuple(min(values) for _, values in points),
+        high=tuple(max(values) for _, values in points),
     )
+
+
+def _value(problem: Problem, candidate: Candidate, table: Table, split: Split, part: Fold) -> float | None:
+    one = Split(split.train, split.test, (part,))
+    rows = rows_of(problem, table, one, 0, early=candidate.early_stopping_rounds is not None)
+    return fit_and_score(candidate, 0, rows, table.examples(), Recipe.of(problem.model)).scores[problem.metric.name]
+
+
+def _mean_rows(folds: Sequence[Fold]) -> int:
+    return round(float(np.mean([fold.train.sum() for fold in folds])))
 
 
 def _part(table: Table, train: Mask, share: float, seed: int) -> Mask:

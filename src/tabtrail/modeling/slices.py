@@ -8,66 +8,61 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
-from tabtrail.modeling.benchmark import Benchmark, Result
-from tabtrail.modeling.metrics import Array, rounded
+from tabtrail.modeling.metrics import METRICS, Array, rounded, score
+from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.results import Benchmark, Result
+from tabtrail.modeling.split import Mask
 from tabtrail.modeling.table import Table
 
 _DECILES = 10
-SCHEMA = {
-    "column": pl.String,
-    "slice": pl.String,
-    "rows": pl.Int64,
-    "rmse": pl.Float64,
-    "mae": pl.Float64,
-    "bias": pl.Float64,
-    "share_of_rows": pl.Float64,
-    "share_of_squared_error": pl.Float64,
-}
 
 
-def error_slices(config: Config, benchmark: Benchmark, result: Result) -> pl.DataFrame:
+def error_slices(benchmark: Benchmark, result: Result) -> pl.DataFrame:
     """Return the errors of a candidate on rows that it did not learn from, worst share of the squared error first.
 
-    Columns: column, slice, rows, rmse, mae and bias (mean of predicted - actual) in units of the target, share_of_rows and
-    share_of_squared_error (0 to 1) of all out-of-fold rows. Slices of fewer than `slices.min_rows` rows are left out.
+    Columns: column, slice, rows, every metric of `METRICS` by name, share_of_rows and share_of_squared_error (0 to 1) of all
+    out-of-fold rows. Slices of fewer than `slices.min_rows` rows are left out.
     """
     predicted = result.out_of_fold(benchmark.split)
     known = ~np.isnan(predicted)
-    table, error = benchmark.table.take(known), predicted[known] - benchmark.table.y[known]
+    table, least = benchmark.table.take(known), benchmark.problem.slices.min_rows
     rows = [
-        {"column": column, "slice": name, **_errors(error, mask)}
-        for column, labels in _labels(config, table)
+        {"column": column, "slice": name, **_errors(table.y, predicted[known], mask)}
+        for column, labels in _labels(benchmark.problem, table)
         for name in sorted(set(labels.tolist()) - {None})
-        if (mask := labels == name).sum() >= config.slices.min_rows
+        if (mask := labels == name).sum() >= least
     ]
-    frame = pl.DataFrame(rows, schema=SCHEMA)
+    frame = pl.DataFrame(rows, schema=_schema())
+    # Slices with equal shares of the squared error stand in the order of their RMSE, which is the error per row.
     return frame.sort("share_of_squared_error", "rmse", "column", "slice", descending=[True, True, False, False])
 
 
-def _errors(error: Array, mask: NDArray[np.bool_]) -> dict[str, float | int]:
-    part = error[mask]
-    total = float(np.sum(error**2))
+def _schema() -> dict[str, type[pl.DataType]]:
+    numbers = dict.fromkeys((*METRICS, "share_of_rows", "share_of_squared_error"), pl.Float64)
+    return {"column": pl.String, "slice": pl.String, "rows": pl.Int64, **numbers}
+
+
+def _errors(actual: Array, predicted: Array, mask: Mask) -> dict[str, float | int | None]:
+    squared = (predicted - actual) ** 2
+    total = float(np.sum(squared))
     return {
-        "rows": len(part),
-        "rmse": rounded(float(np.sqrt(np.mean(part**2)))),
-        "mae": rounded(float(np.mean(np.abs(part)))),
-        "bias": rounded(float(np.mean(part))),
-        "share_of_rows": rounded(len(part) / len(error)),
-        "share_of_squared_error": rounded(float(np.sum(part**2)) / total) if total > 0 else 0.0,
+        **score(actual[mask], predicted[mask]).to_dict(),
+        "share_of_rows": rounded(float(mask.mean())),
+        "share_of_squared_error": rounded(float(np.sum(squared[mask])) / total) if total > 0 else 0.0,
     }
 
 
-def _labels(config: Config, table: Table) -> Iterator[tuple[str, NDArray[np.object_]]]:
-    for name in config.model.text_features:
+def _labels(problem: Problem, table: Table) -> Iterator[tuple[str, NDArray[np.object_]]]:
+    """Yield each column with the slice [rows] that every row falls into, None for rows in none."""
+    for name in problem.model.text_features:
         yield name, table.x[name].to_numpy(dtype=object)
-    for name in config.model.numeric_features:
+    for name in problem.model.numeric_features:
         yield name, _deciles(table.x[name].to_numpy(dtype=np.float64))
     for name, mask in table.strata.items():
         yield "stratum", np.array([name if held else None for held in mask], dtype=object)
-    if table.keys.date is not None and config.cleaning.date_column is not None:
-        yield config.cleaning.date_column, np.array([_quarter(days) for days in table.keys.date], dtype=object)
+    if table.keys.date is not None and problem.date_column is not None:
+        yield problem.date_column, np.array([_quarter(days) for days in table.keys.date], dtype=object)
 
 
 def _deciles(values: Array) -> NDArray[np.object_]:

@@ -9,31 +9,31 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
-from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import columns_of, parse_expression
 from tabtrail.data.polars_expressions import to_polars
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.sampling import sample_rows
 from tabtrail.modeling.split import Keys, Mask, Split, hold_out, split_training_part
 
 
 @dataclass(frozen=True)
-class Texts:
+class CodedTexts:
     """A column of text [rows] as codes into its different texts, sorted."""
 
     codes: NDArray[np.unsignedinteger[Any]]
     values: NDArray[np.object_]
 
     @classmethod
-    def of(cls, column: pl.Series) -> "Texts":
+    def of(cls, column: pl.Series) -> "CodedTexts":
         """Return the codes of a column without nulls, in the smallest integers that hold them."""
         values = column.unique().sort()
         codes = column.rank("dense").to_numpy() - 1
         return cls(codes.astype(np.min_scalar_type(max(len(values) - 1, 0))), values.to_numpy().astype(object))
 
-    def take(self, rows: Mask) -> "Texts":
-        return Texts(self.codes[rows], self.values)
+    def take(self, rows: Mask) -> "CodedTexts":
+        return CodedTexts(self.codes[rows], self.values)
 
     def plain(self) -> NDArray[np.object_]:
         """Return the texts [rows]."""
@@ -48,7 +48,7 @@ class Examples:
     """
 
     numbers: dict[str, NDArray[np.floating[Any]]]
-    texts: dict[str, Texts]
+    texts: dict[str, CodedTexts]
     y: Array
     strata: dict[str, Mask]
 
@@ -99,25 +99,25 @@ class Table(Examples):
         return Examples(self.numbers, self.texts, self.y, self.strata)
 
 
-def needed_columns(config: Config) -> list[str]:
+def needed_columns(problem: Problem) -> list[str]:
     """Return the columns that a benchmark reads: inputs, target, group key, date, and what the strata look at."""
-    strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in config.model.strata.values())))
-    placing = [name for name in (config.split.group_key, config.cleaning.date_column) if name is not None]
-    return list(dict.fromkeys([*config.model.inputs, config.model.target, *placing, *strata]))
+    strata = sorted(frozenset[str]().union(*(columns_of(parse_expression(text)) for text in problem.model.strata.values())))
+    placing = [name for name in (problem.split.group_key, problem.date_column) if name is not None]
+    return list(dict.fromkeys([*problem.model.inputs, problem.model.target, *placing, *strata]))
 
 
-def load_table(config: Config, data: pl.DataFrame) -> Table:
+def load_table(problem: Problem, data: pl.DataFrame) -> Table:
     """Return the benchmark's rows from the kept rows of the dataset. Raises `DataError` for a target of one value."""
-    model, split = config.model, config.split
+    model, split = problem.model, problem.split
     strata = {
         name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
     }
-    names = needed_columns(config)
+    names = needed_columns(problem)
     rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
     if rows.get_column(model.target).n_unique() == 1:
         raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
     grouped = split.kind in ("group", "group_time") and split.group_key is not None
-    date = config.cleaning.date_column
+    date = problem.date_column
     days = None if date is None else rows.get_column(date).to_physical().cast(pl.Float64).to_numpy()
     if grouped:
         keys = _interned(str(value) for value in rows.get_column(str(split.group_key)))
@@ -125,8 +125,8 @@ def load_table(config: Config, data: pl.DataFrame) -> Table:
         keys = [repr(row) for row in rows.select(names).iter_rows()]  # equal rows are one key: they fall together
     groups = None if split.group_key is None else rows.get_column(split.group_key).cast(pl.String)
     return Table(
-        numbers={name: _number(rows.get_column(name)) for name in config.model.number_inputs},
-        texts={name: Texts.of(rows.get_column(name).cast(pl.String).fill_null("")) for name in model.text_features},
+        numbers={name: _number(rows.get_column(name)) for name in problem.model.number_inputs},
+        texts={name: CodedTexts.of(rows.get_column(name).cast(pl.String).fill_null("")) for name in model.text_features},
         y=rows.get_column(model.target).cast(pl.Float64).to_numpy().copy(),
         keys=Keys(keys, days),
         groups=None if groups is None else np.array(_interned(groups), dtype=object),
@@ -150,31 +150,31 @@ def _interned(values: Iterable[Any]) -> list[Any]:
     return [seen.setdefault(value, value) for value in values]
 
 
-def hold_out_test(config: Config, table: Table) -> Mask:
+def hold_out_test(problem: Problem, table: Table) -> Mask:
     """Return the rows of the test part."""
-    split = config.split
-    return hold_out(table.keys, split, config.model.random_state, share=split.test_size, keep=split.folds)[1]
+    split = problem.split
+    return hold_out(table.keys, split, problem.seed, share=split.test_size, keep=split.folds)[1]
 
 
-def split_table(config: Config, table: Table) -> Split:
-    """Return the split of the rows into training part, test part, and the folds of the former, as the config says.
+def split_table(problem: Problem, table: Table) -> Split:
+    """Return the split of the rows into training part, test part, and the folds of the former, as the problem says.
 
     Raises `DataError` when there are too few keys or dates for a test part and every fold.
     """
-    split, seed = config.split, config.model.random_state
+    split, seed = problem.split, problem.seed
     train, test = hold_out(table.keys, split, seed, share=split.test_size, keep=split.folds)
-    return cut_folds(config, table, train, test, seed)
+    return cut_folds(problem, table, train, test, seed)
 
 
-def cut_folds(config: Config, table: Table, train: Mask, test: Mask, seed: int) -> Split:
+def cut_folds(problem: Problem, table: Table, train: Mask, test: Mask, seed: int) -> Split:
     """Return the split with a given test part, its folds made of all training rows, or of a sample of `split.max_rows`.
 
     Raises `DataError` when there are too few keys or dates for every fold.
     """
-    split = config.split
+    split = problem.split
     if split.max_rows is None or split.max_rows >= train.sum():
         return split_training_part(table.keys, split, seed, train, test)
-    among = sample_rows(table.keys.key, table.y, train, split.max_rows, config.model.random_state)
+    among = sample_rows(table.keys.key, table.y, train, split.max_rows, problem.seed)
     have = len({key for key, chosen in zip(table.keys.key, among, strict=True) if chosen})
     if have <= split.folds:
         raise DataError(
@@ -183,9 +183,9 @@ def cut_folds(config: Config, table: Table, train: Mask, test: Mask, seed: int) 
     return split_training_part(table.keys, split, seed, train, test, among=among)
 
 
-def require_sound_split(config: Config, data: pl.DataFrame) -> None:
+def require_sound_split(problem: Problem, data: pl.DataFrame) -> None:
     """Raise `ConfigError` for a random split of rows that belong together or span dates, unless `split.allow_leaky`."""
-    split, date = config.split, config.cleaning.date_column
+    split, date = problem.split, problem.date_column
     if split.kind != "random" or split.allow_leaky:
         return
     remedy = "or set split.allow_leaky: true, and the report will say so"

@@ -7,8 +7,7 @@ from tabtrail.config.file import KeyPath, dotted
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.modeling.candidates import candidate_problems, family_names
-
-METRIC_NAMES = ("rmse",)
+from tabtrail.modeling.metrics import METRICS
 
 
 def check_names(config: Config) -> None:
@@ -25,13 +24,13 @@ def check_names(config: Config) -> None:
 def add_names(schema: dict[str, Any]) -> None:
     """Put the known names into the JSON Schema of the config, so that an editor offers and checks them."""
     schema["properties"]["candidates"]["propertyNames"]["pattern"] = f"^({'|'.join(family_names())})(_|$)"
-    schema["$defs"]["Choice"]["properties"]["metric"]["enum"] = list(METRIC_NAMES)
+    schema["$defs"]["Choice"]["properties"]["metric"]["enum"] = list(METRICS)
 
 
 def _problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for name, params in config.candidates.items():
         for key, message in candidate_problems(name, params):
             yield ("candidates", name, *key), message
-    if (metric := config.choice.metric) not in METRIC_NAMES:
-        known = list(METRIC_NAMES)
+    if (metric := config.choice.metric) not in METRICS:
+        known = list(METRICS)
         yield ("choice", "metric"), f"unknown metric '{metric}'{nearest(metric, known)} (known: {', '.join(known)})"

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.metrics import METRICS, Metric
 from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values, days
 from tabtrail.report.evidence import Evidence
 
@@ -18,22 +19,35 @@ _NEAR = 3.0
 
 def fold_scores(evidence: Evidence) -> Picture | None:
     """The score of every candidate on every fold."""
-    board, folds, unit = evidence.model.board, evidence.model.folds, _unit(evidence)
+    board, folds = evidence.model.board, evidence.model.folds
     if folds is None or not folds.height:
         return None
-    best = board.champion_row.cv_rmse
-    near = [row for row in board.candidates if row.cv_rmse <= _NEAR * best]
-    left = [f"{row.candidate} ({row.cv_rmse:,.6g})" for row in board.candidates if row.cv_rmse > _NEAR * best]
-    places = {row.candidate: place for place, row in enumerate(near)}
-    shown = [(places[name], rmse) for name, rmse in folds.select("candidate", "rmse").iter_rows() if name in places]
-    each_fold = Points(tuple(rmse for _, rmse in shown), tuple(float(place) for place, _ in shown), "one fold")
-    texts = tuple(f"{row.candidate}: {row.cv_rmse:,.6g} ± {row.cv_rmse_std:,.4g}" for row in near)
-    means = Points(tuple(row.cv_rmse for row in near), tuple(map(float, range(len(near)))), "mean over folds", texts)
-    alt = "Mean RMSE over the folds: " + "; ".join(f"{row.candidate} {row.cv_rmse:,.6g}" for row in near) + "."
+    metric = board.chosen_metric
+    unit = _stored_unit(metric, board.currency)
+    scored = [
+        (row.candidate, mean, std)
+        for row in board.candidates
+        if (mean := row.cv[metric.name]) is not None and (std := row.cv_std[metric.name]) is not None
+    ]
+    # In units of the champion's value: three times its error is far, and so is an R² that is lower by three times its own.
+    best = next(metric.loss(mean) for name, mean, _ in scored if name == board.champion)
+    near = [each for each in scored if metric.loss(each[1]) - best <= (_NEAR - 1) * abs(best)]
+    left = [f"{name} ({mean:,.6g})" for name, mean, _ in scored if metric.loss(mean) - best > (_NEAR - 1) * abs(best)]
+    places = {name: place for place, (name, _, _) in enumerate(near)}
+    shown = [
+        (places[name], value)
+        for name, value in folds.select("candidate", metric.name).iter_rows()
+        if name in places and value is not None
+    ]
+    each_fold = Points(tuple(value for _, value in shown), tuple(float(place) for place, _ in shown), "one fold")
+    texts = tuple(f"{name}: {mean:,.6g} ± {std:,.4g}" for name, mean, std in near)
+    means = Points(tuple(mean for _, mean, _ in near), tuple(map(float, range(len(near)))), "mean over folds", texts)
+    alt = f"Mean {metric.label} over the folds: " + "; ".join(f"{name} {mean:,.6g}" for name, mean, _ in near) + "."
     note = "The spread of the dots is what one split can make of a score."
-    note += f" Far to the right and not drawn: {', '.join(left)}." if left else ""
-    names = Axis("", tuple(row.candidate for row in near))
-    chart = Chart("RMSE of every candidate on every fold", alt, Axis(f"RMSE{unit}"), names, (each_fold, means))
+    note += f" Far worse and not drawn: {', '.join(left)}." if left else ""
+    names = Axis("", tuple(name for name, _, _ in near))
+    value_axis = Axis(f"{metric.label}{unit}")
+    chart = Chart(f"{metric.label} of every candidate on every fold", alt, value_axis, names, (each_fold, means))
     return Picture("fold_scores", "Fold scores of all candidates", note, (chart,))
 
 
@@ -161,22 +175,29 @@ def interval_coverage(evidence: Evidence) -> Picture | None:
     )
 
 
+def _stored_unit(metric: Metric, currency: str) -> str:
+    """Unit of a metric's stored values as it stands after its label: a share is not drawn as percent."""
+    return "" if metric.is_percent else metric.unit_text(currency)
+
+
 def learning_curve(evidence: Evidence) -> Picture | None:
     """The error by the number of rows learned from."""
-    curve, unit = evidence.model.curve, _unit(evidence)
+    curve, currency = evidence.model.curve, evidence.model.board.currency
     if curve is None:
         return None
-    rows = tuple(map(float, curve.rows))
+    metric, rows = METRICS[curve.metric], tuple(map(float, curve.rows))
+    points = list(zip(curve.rows, curve.mean, strict=True))
     layers = (
         Line(rows, curve.low, faint=True),
         Line(rows, curve.high, faint=True),
-        Line(rows, curve.rmse, "mean of the folds"),
-        Points(rows, curve.rmse, "", tuple(f"{n:,} rows: RMSE {e:,.6g}" for n, e in zip(curve.rows, curve.rmse, strict=True))),
+        Line(rows, curve.mean, "mean of the folds"),
+        Points(rows, curve.mean, "", tuple(f"{n:,} rows: {metric.label} {value:,.6g}" for n, value in points)),
     )
-    alt = "RMSE by training rows: " + "; ".join(f"{n:,} rows {e:,.6g}" for n, e in zip(curve.rows, curve.rmse, strict=True)) + "."
-    chart = Chart(f"{curve.candidate}: error by rows learned from", alt, Axis("training rows"), Axis(f"RMSE{unit}"), layers)
+    alt = f"{metric.label} by training rows: " + "; ".join(f"{n:,} rows {value:,.6g}" for n, value in points) + "."
+    axis = Axis(f"{metric.label}{_stored_unit(metric, currency)}")
+    chart = Chart(f"{curve.candidate}: error by rows learned from", alt, Axis("training rows"), axis, layers)
     note = (
         f"{curve.candidate}, mean of its first {curve.folds} folds (the leaderboard has the mean of all); grey the best and"
-        " the worst of them. Still falling at the right: more rows would help."
+        f" the worst of them. Still {'rising' if metric.better == 'larger' else 'falling'} at the right: more rows would help."
     )
     return Picture("learning_curve", f"Learning curve of {curve.candidate}", note, (chart,))

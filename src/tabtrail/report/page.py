@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tabtrail.data.profile import Group, Profile
+from tabtrail.modeling.metrics import Metric, headline, others
 from tabtrail.report.evidence import Evidence
 from tabtrail.report.forecast_rows import detailed, listed
 from tabtrail.report.pictures import Placed
@@ -28,7 +29,8 @@ def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "svg": svg, "legend": legend}
+    environment.filters |= {"number": number, "figure": figure, "svg": svg, "legend": legend}
+    environment.globals["names_of"] = lambda prefix, metrics: [prefix + metric.label for metric in metrics]
     source = environment.loader.get_source  # type: ignore[union-attr]
     style, script = (source(environment, name)[0] for name in ("report.css", "report.js"))
     board = evidence.model.board
@@ -36,6 +38,8 @@ def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
         evidence=evidence,
         board=board,
         champion=board.champion_row,
+        first=headline(board.chosen_metric),
+        more=others(board.chosen_metric),
         verdict=[_sentence(each) for each in verdict(board, evidence.model.slices)],
         slices=[] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
         coverage=board.coverage[:_COVERAGE],
@@ -56,6 +60,11 @@ def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Ma
     if value is None:
         return Markup('<span class="none">–</span>')
     return Markup('<data value="{}">{}</data>').format(repr(value), shown(value, digits, percent=percent))
+
+
+def figure(value: float | None, metric: Metric) -> Markup:
+    """Return a value of a metric, with its digits and unit."""
+    return number(value, metric.digits, percent=metric.is_percent)
 
 
 def shown(value: float, digits: int = 4, *, percent: bool = False) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.leaderboard import Leaderboard, Row
+from tabtrail.modeling.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -30,37 +31,52 @@ def _unit(board: Leaderboard) -> str:
     return f" {board.currency}" if board.currency else ""
 
 
+def _metric_unit(board: Leaderboard, metric: Metric) -> str:
+    return _unit(board) if metric.unit == "target" else ""
+
+
+def _error(metric: Metric) -> str:
+    return metric.label if metric.better == "larger" else f"error ({metric.label})"
+
+
+def _figure(metric: Metric, value: float | None) -> str | Number:
+    return "–" if value is None else Number(value, metric.digits, percent=metric.is_percent)
+
+
 def _made(board: Leaderboard) -> Sentence:
-    row, by = board.champion_row, board.split["group_key"]
+    row, by, metric = board.champion_row, board.split["group_key"], board.chosen_metric
     kept = f", rows of one {by} kept together" if by and board.split["kind"].startswith("group") else ""
     return (
-        f"{board.champion} predicts {board.target} of a row with a cross-validated error (RMSE) of ",
-        Number(row.cv_rmse),
+        f"{board.champion} predicts {board.target} of a row with a cross-validated {_error(metric)} of ",
+        _figure(metric, row.cv[metric.name]),
         " ± ",
-        Number(row.cv_rmse_std),
-        f"{_unit(board)}, learned from ",
+        _figure(metric, row.cv_std[metric.name]),
+        f"{_metric_unit(board, metric)}, learned from ",
         Number(board.train_rows, 12),
         f" rows{kept}; on the ",
         Number(board.test_rows, 12),
         " rows of the test part, which chose nothing, it is ",
-        Number(row.test_rmse),
+        _figure(metric, row.test[metric.name]),
         ".",
     )
 
 
 def _worth(board: Leaderboard) -> Sentence:
     rows = {row.candidate: row for row in board.candidates}
-    mean, champion = rows[board.baseline], board.champion_row
-    if board.champion == board.baseline or mean.cv_rmse <= champion.cv_rmse:
+    metric = board.chosen_metric
+    mean, champion = rows[board.baseline].cv[metric.name], board.champion_row.cv[metric.name]
+    if mean is None or champion is None or metric.loss(mean) <= metric.loss(champion):
         return (f"It is no better than always predicting the mean of {board.target}: nothing was learned.",)
     formula = next((row for row in board.candidates if row.family == "FormulaBaseline"), None)
-    also = (
-        (", and the best formula alone by ", Number(formula.cv_rmse)) if formula and formula.candidate != board.champion else ()
-    )
-    saved: Any = Number(float(f"{100 * (1 - champion.cv_rmse / mean.cv_rmse):.3g}"), 3)
+    other = None if formula is None or formula.candidate == board.champion else formula.cv[metric.name]
+    if metric.better != "smaller":
+        also = () if other is None else (", with the best formula alone it is ", _figure(metric, other))
+        return (f"Always predicting the mean, {metric.label} is ", _figure(metric, mean), *also, ".")
+    also = () if other is None else (", and the best formula alone by ", _figure(metric, other))
+    saved: Any = Number(float(f"{100 * (1 - champion / mean):.3g}"), 3)
     return (
         "Always predicting the mean errs by ",
-        Number(mean.cv_rmse),
+        _figure(metric, mean),
         *also,
         ": the model takes away ",
         saved,
@@ -73,28 +89,27 @@ def _choice(board: Leaderboard) -> Sentence:
     if board.champion != board.best:
         row = board.champion_row
         return (
-            f"It is not the one with the least error, which is {board.best}, but the smallest that these folds cannot tell from"
-            " it: the difference is ",
-            Number(row.difference),
-            " (95 % interval ",
-            Number(row.difference_low),
-            " to ",
-            Number(row.difference_high),
+            f"It is not the best one, which is {board.best}, but the smallest that these folds cannot tell from it: the"
+            " difference is ",
+            *_difference(board.chosen_metric, row),
             ").",
         )
     if not learned:
         return ("It was the only candidate.",)
     second = learned[0]
-    sure = "the folds tell the two apart" if second.difference_low > 0 else "the folds cannot tell the two apart"
+    others = [row.candidate for row in learned if row.indistinguishable and row is not second]
+    sure = "the folds cannot tell the two apart" if second.indistinguishable else "the folds tell the two apart"
+    also = f", nor it from {len(others)} more" if others and second.indistinguishable else ""
     return (
         f"The next best, {second.candidate}, errs more by ",
-        Number(second.difference),
-        " (95 % interval ",
-        Number(second.difference_low),
-        " to ",
-        Number(second.difference_high),
-        f"): {sure}.",
+        *_difference(board.chosen_metric, second),
+        f"): {sure}{also}.",
     )
+
+
+def _difference(metric: Metric, row: Row) -> Sentence:
+    low, high = _figure(metric, row.difference_low), _figure(metric, row.difference_high)
+    return _figure(metric, row.difference), " (95 % interval ", low, " to ", high
 
 
 def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:

@@ -5,58 +5,51 @@ Its headings follow Mitchell et al., "Model Cards for Model Reporting" (FAT* 201
 
 from collections.abc import Iterator, Sequence
 
-from tabtrail.config.tree import Config
+from tabtrail.config.model import Model
 from tabtrail.data.manifest import Manifest
-from tabtrail.modeling.benchmark import Benchmark, Result
-from tabtrail.modeling.leaderboard import RULES
 from tabtrail.modeling.leakage.findings import Finding
+from tabtrail.modeling.metrics import Metric, headline
+from tabtrail.modeling.ranking import chosen_by
+from tabtrail.modeling.results import Benchmark, Result
 
 _MOST_ROWS = 12
 
 
-def model_card(
-    config: Config, benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]
-) -> str:
+def model_card(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]) -> str:
     """Return intended use, data, metrics, limits and leakage findings of the champion. Texts of the data are in code spans."""
+    model = benchmark.problem.model
     parts = (
-        f"# {config.model.name}",
+        f"# {model.name}",
         "**The data is synthetic** (written by `tabtrail sample`): the figures say nothing about a real business."
         if manifest.synthetic
         else "",
         "## Leakage findings\n\n" + _leakage(findings, notes),
-        "## Intended use\n\n" + _use(config),
-        "## Data\n\n" + _data(config, benchmark, manifest),
-        "## Metrics\n\n" + "\n".join(_metrics(config, benchmark)),
-        "## Limits\n\n" + "\n".join(f"- {each}" for each in _limits(config, benchmark)),
+        "## Intended use\n\n" + _use(model),
+        "## Data\n\n" + _data(benchmark, manifest),
+        "## Metrics\n\n" + "\n".join(_metrics(benchmark)),
+        "## Limits\n\n" + "\n".join(f"- {each}" for each in _limits(benchmark)),
         "The page `report.html` and the folder `pictures` among the artifacts show all of this.",
     )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _leakage(findings: Sequence[Finding], notes: Sequence[str]) -> str:
-    lines = [f"- **Leakage** {_code(each.column or 'split')} {_text(each)}" for each in findings]
+    lines = [f"- **Leakage** {_code(each.column or 'split')} {each.text}" for each in findings]
     lines += [f"- **Note** {each}" for each in notes]
     return "\n".join(lines) or "The audit found no column that gives the target away, and nothing wrong with the split."
 
 
-def _text(finding: Finding) -> str:
-    worth = ""
-    if finding.cv_rmse_with is not None and finding.cv_rmse_without is not None:
-        worth = f" (RMSE {finding.cv_rmse_with:,.7g} with it, {finding.cv_rmse_without:,.7g} without)"
-    return f"{finding.kind.replace('_', ' ')}: {finding.evidence.rstrip('.')}{worth}"
-
-
-def _use(config: Config) -> str:
-    unit = f" in {config.model.currency}" if config.model.currency else ""
-    inputs = ", ".join(_code(name) for name in config.model.inputs)
+def _use(model: Model) -> str:
+    unit = f" in {model.currency}" if model.currency else ""
+    inputs = ", ".join(_code(name) for name in model.inputs)
     return (
-        f"Predicts {_code(config.model.target)}{unit} of one row from {inputs}. For rows like those of the training; what it"
-        " tells is no cause and effect."
+        f"Predicts {_code(model.target)}{unit} of one row from {inputs}. It is meant for rows like those of the training; what"
+        " it learned is association, not cause and effect."
     )
 
 
-def _data(config: Config, benchmark: Benchmark, manifest: Manifest) -> str:
-    split = config.split
+def _data(benchmark: Benchmark, manifest: Manifest) -> str:
+    split = benchmark.problem.split
     by = f" by {_code(split.group_key)}" if split.group_key and split.kind in ("group", "group_time") else ""
     return (
         f"{_code(manifest.source)}: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,}"
@@ -66,34 +59,45 @@ def _data(config: Config, benchmark: Benchmark, manifest: Manifest) -> str:
     )
 
 
-def _metrics(config: Config, benchmark: Benchmark) -> Iterator[str]:
-    champion = benchmark.champion
-    yield f"Champion: **{champion.candidate.name}**, chosen as the {RULES[config.choice.rule]}; the test part chose nothing.\n"
-    yield f"| candidate | cv RMSE{_unit(config)} | ± std | cv MAE | test RMSE | test MAE |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+def _metrics(benchmark: Benchmark) -> Iterator[str]:
+    champion, chosen, unit = benchmark.champion, benchmark.problem.metric, benchmark.problem.model.currency
+    rule = chosen_by(benchmark.problem.choice.rule, chosen)
+    first, *rest = headline(chosen)
+    header = [f"cv {first.label}{_after(first, unit)}", "± std", *(f"cv {metric.label}" for metric in rest)]
+    header += [f"test {metric.label}" for metric in (first, *rest)]
+    yield f"Champion: **{champion.candidate.name}**, chosen as the {rule}; the test part chose nothing.\n"
+    yield f"| candidate | {' | '.join(header)} |"
+    yield f"| --- |{' ---: |' * len(header)}"
     shown = list(benchmark.results[:_MOST_ROWS])
     shown += [each for each in (champion, benchmark.baseline) if each not in shown]
     for result in shown:
-        yield _row(result, bold=result is champion)
+        yield _row(result, [first, *rest], bold=result is champion)
 
 
-def _row(result: Result, *, bold: bool) -> str:
-    test, name = result.final.scores, result.candidate.name
-    values = (result.mean("rmse"), result.std("rmse"), result.mean("mae"), test.rmse, test.mae)
-    return f"| {f'**{name}**' if bold else name} | " + " | ".join(f"{value:.7g}" for value in values) + " |"
+def _row(result: Result, metrics: Sequence[Metric], *, bold: bool) -> str:
+    name, first = result.candidate.name, metrics[0]
+    values = [(first, result.mean(first.name)), (first, result.std(first.name))]
+    values += [(metric, result.mean(metric.name)) for metric in metrics[1:]]
+    values += [(metric, result.final.scores[metric.name]) for metric in metrics]
+    return f"| {f'**{name}**' if bold else name} | " + " | ".join(_shown(metric, value) for metric, value in values) + " |"
 
 
-def _limits(config: Config, benchmark: Benchmark) -> Iterator[str]:
-    champion = benchmark.champion
+def _limits(benchmark: Benchmark) -> Iterator[str]:
+    champion, metric, model = benchmark.champion, benchmark.problem.metric, benchmark.problem.model
     for name in champion.final.strata:
-        if (rmse := champion.stratum_mean(name, "rmse")) is not None:
-            yield f"{_code(name)} ({_code(config.model.strata[name])}): cross-validated RMSE {rmse:.7g}{_unit(config)}"
+        if (value := champion.stratum_mean(name, metric.name)) is not None:
+            error = f"{_shown(metric, value)}{_after(metric, model.currency)}"
+            yield f"{_code(name)} ({_code(model.strata[name])}): cross-validated {metric.label} {error}"
     yield "Outside of what the training rows held the service answers with a warning; trees do not extrapolate."
     yield "One test part of this size is noise: read the ± before the order."
 
 
-def _unit(config: Config) -> str:
-    return f" {config.model.currency}" if config.model.currency else ""
+def _shown(metric: Metric, value: float | None) -> str:
+    return "–" if value is None else metric.text(value).replace(",", "")
+
+
+def _after(metric: Metric, currency: str) -> str:
+    return f" {currency}" if currency and metric.unit == "target" else ""
 
 
 def _code(text: str) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.config.tree import Config
 from tabtrail.errors import StoreError
-from tabtrail.modeling.benchmark import FULL, Fit, Result
-from tabtrail.modeling.candidates import list_candidates
+from tabtrail.modeling.benchmark import candidates_of
 from tabtrail.modeling.metrics import score, score_strata
+from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.results import FULL, Fit, Result
 from tabtrail.modeling.split import Fold, Split
 from tabtrail.modeling.table import Table
 from tabtrail.tracking.artifacts import read_artifact
@@ -24,7 +24,7 @@ _FACTS = ("fold", "fit_seconds", "predict_seconds", "iterations")
 
 
 def fits_to_bytes(result: Result) -> bytes:
-    """Return a candidate's fits as an npz file: the predictions of each, and the few facts that they do not tell."""
+    """Return a candidate's fits as an npz file: the predictions of each, and the few facts that do not follow from them."""
     fits = (*result.folds, result.final)
     facts = {
         "model_bytes": result.model_bytes,
@@ -38,13 +38,13 @@ def fits_to_bytes(result: Result) -> bytes:
 
 
 def result_from(
-    store: Store, run: Run, config: Config, table: Table, split: Split, artifact: str
+    store: Store, run: Run, problem: Problem, table: Table, split: Split, artifact: str
 ) -> tuple[Result, LoggedModel] | None:
-    """Return the result that a finished run holds, with its model; None where it is of no candidate of this config.
+    """Return the result that a finished run holds, with its model; None where the problem has no such candidate.
 
     Scores are computed again from the predictions. Raises `StoreError` where predictions or model are not those of the run.
     """
-    names = {each.name: each for each in list_candidates(config.candidates, with_formulas=bool(config.model.formulas))}
+    names = {each.name: each for each in candidates_of(problem)}
     candidate = names.get(run.tags[TAG + "candidate"])
     if candidate is None or MODEL not in run.tags:
         return None
@@ -69,5 +69,5 @@ def result_from(
     folds = tuple(fits[fold] for fold in range(len(split.folds)))
     result = Result(candidate, folds, fits[FULL], facts["model_bytes"], parity)
     if result.predictions_sha256 != run.tags[PREDICTIONS]:
-        raise StoreError(f"the predictions of run {run.run_id} in the MLflow store were altered; train anew with --force")
+        raise StoreError(f"the predictions of run {run.run_id} in the MLflow store were altered; run `tabtrail train --force`")
     return result, logged

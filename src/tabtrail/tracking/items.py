@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabtrail import __version__
-from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest
-from tabtrail.modeling.benchmark import Benchmark, Fit, Result
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.leaderboard import Row
 from tabtrail.modeling.leakage.findings import Finding
-from tabtrail.modeling.metrics import Scores
+from tabtrail.modeling.metrics import METRICS, Scores
+from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.system.hashes import code_version
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.card import model_card
@@ -32,7 +31,6 @@ VERSION = TAG + "registered_version"
 CONFIG = "config.json"
 BUNDLE_FOLDER = "bundle"
 _LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
-_METRICS = {"rmse": "root_mean_squared_error", "mae": "mean_absolute_error", "r2": "r2_score"}
 
 
 @dataclass(frozen=True)
@@ -85,33 +83,31 @@ def candidate_items(result: Result) -> RunItems:
 
 def comparison_items(row: Row) -> list[MetricItem]:
     """Return what is known of a candidate when all are fitted: its difference to the best, its intervals on the test part."""
-    items = [MetricItem("cv_difference_to_best", row.difference), MetricItem("cv_difference_to_best_low", row.difference_low)]
-    items.append(MetricItem("cv_difference_to_best_high", row.difference_high))
-    if row.interval_coverage is not None and row.interval_width is not None:
-        items += [
-            MetricItem("test_interval_coverage", row.interval_coverage),
-            MetricItem("test_interval_width", row.interval_width),
-        ]
-    return items
+    values = {
+        "cv_difference_to_best": row.difference,
+        "cv_difference_to_best_low": row.difference_low,
+        "cv_difference_to_best_high": row.difference_high,
+        "test_interval_coverage": row.interval_coverage,
+        "test_interval_width": row.interval_width,
+    }
+    return [MetricItem(name, value) for name, value in values.items() if value is not None]
 
 
-def benchmark_items(
-    config: Config, benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]
-) -> RunItems:
+def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]) -> RunItems:
     """Return what the parent run logs: the settings that all candidates share, the champion's metrics, provenance."""
-    champion = benchmark.champion
+    champion, problem, model = benchmark.champion, benchmark.problem, benchmark.problem.model
     params = {
-        "target": config.model.target,
-        "numeric_features": ", ".join(config.model.numeric_features),
-        "categorical_features": ", ".join(config.model.categorical_features),
-        **{f"derived.{name}": text for name, text in config.model.derived_features.items()},
-        "frequency_encoded": ", ".join(config.model.frequency_encoded),
-        "target_encoded": ", ".join(config.model.target_encoded),
-        "random_state": str(config.model.random_state),
-        **{f"split.{name}": str(value) for name, value in config.split},
+        "target": model.target,
+        "numeric_features": ", ".join(model.numeric_features),
+        "categorical_features": ", ".join(model.categorical_features),
+        **{f"derived.{name}": text for name, text in model.derived_features.items()},
+        "frequency_encoded": ", ".join(model.frequency_encoded),
+        "target_encoded": ", ".join(model.target_encoded),
+        "random_state": str(model.random_state),
+        **{f"split.{name}": str(value) for name, value in problem.split},
         "candidates": str(len(benchmark.results)),
         "champion": champion.candidate.name,
-        "choice.rule": config.choice.rule,
+        **{f"choice.{name}": str(value) for name, value in problem.choice},
     }
     metrics = [*_cv_metrics(champion), *_prefixed("test", champion.final)]
     tags = {
@@ -120,13 +116,13 @@ def benchmark_items(
         TAG + "synthetic": str(manifest.synthetic).lower(),
         TAG + "leakage": "; ".join(f"{each.column or 'split'}: {each.kind}" for each in findings) or "none found",
     }
-    card = model_card(config, benchmark, manifest, findings, notes)
-    return RunItems(benchmark_name(config), params, metrics, tags, card)
+    card = model_card(benchmark, manifest, findings, notes)
+    return RunItems(benchmark_name(model.name), params, metrics, tags, card)
 
 
-def benchmark_name(config: Config) -> str:
-    """Return the name of a benchmark's run."""
-    return f"benchmark {config.model.name}"
+def benchmark_name(model: str) -> str:
+    """Return the name of the run of a model's benchmark."""
+    return f"benchmark {model}"
 
 
 def provenance_tags(manifest: Manifest, *, config_sha256: str, root: Path) -> dict[str, str]:
@@ -148,15 +144,18 @@ def library_versions() -> dict[str, str]:
 
 
 def _cv_metrics(result: Result) -> Iterator[MetricItem]:
-    for short, name in _METRICS.items():
-        if all(getattr(fit.scores, short) is not None for fit in result.folds):
-            yield MetricItem(f"cv_{name}", result.mean(short))
-            yield MetricItem(f"cv_{name}_std", result.std(short))
-            yield from (MetricItem(f"fold_{name}", getattr(fit.scores, short), fit.fold) for fit in result.folds)
+    for metric in METRICS.values():
+        mean, std = result.mean(metric.name), result.std(metric.name)
+        if mean is not None and std is not None:
+            yield MetricItem(f"cv_{metric.mlflow_name}", mean)
+            yield MetricItem(f"cv_{metric.mlflow_name}_std", std)
+        for fit in result.folds:
+            if (value := fit.scores[metric.name]) is not None:
+                yield MetricItem(f"fold_{metric.mlflow_name}", value, fit.fold)
     for stratum in result.final.strata:
-        for short, name in _METRICS.items():
-            if (value := result.stratum_mean(stratum, short)) is not None:
-                yield MetricItem(f"cv_{name}.{stratum}", value)
+        for metric in METRICS.values():
+            if (value := result.stratum_mean(stratum, metric.name)) is not None:
+                yield MetricItem(f"cv_{metric.mlflow_name}.{stratum}", value)
 
 
 def _prefixed(prefix: str, fit: Fit) -> Iterator[MetricItem]:
@@ -166,9 +165,9 @@ def _prefixed(prefix: str, fit: Fit) -> Iterator[MetricItem]:
 
 
 def _score_metrics(prefix: str, suffix: str, scores: Scores) -> Iterator[MetricItem]:
-    for short, name in _METRICS.items():
-        if (value := getattr(scores, short)) is not None:
-            yield MetricItem(f"{prefix}_{name}{suffix}", value)
+    for metric in METRICS.values():
+        if (value := scores[metric.name]) is not None:
+            yield MetricItem(f"{prefix}_{metric.mlflow_name}{suffix}", value)
 
 
 def _seconds(result: Result) -> Iterator[MetricItem]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.bundle.build import build_bundle
+from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
@@ -18,11 +19,11 @@ from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_tabl
 from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, prove
-from tabtrail.modeling.benchmark import Benchmark, Result
-from tabtrail.modeling.coverage import calibrated, grouping
+from tabtrail.modeling.intervals import grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
 from tabtrail.project.training import BENCHMARK_SECTIONS
@@ -87,12 +88,13 @@ class Proofs:
         return Path(self._folder.name) / f"{index}.onnx"
 
 
-def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported) -> dict[str, bytes]:
+def bundle_champion(
+    config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, intervals: Intervals | None
+) -> dict[str, bytes]:
     """Return the files of the champion's bundle by name. Raises `ConfigError` for a signing key that is none."""
     champion = benchmark.champion
     schema = describe_model(config, benchmark.table.take(benchmark.split.train))
     row = leaderboard.champion_row
-    intervals = calibrated(config, benchmark, champion)
     metadata: dict[str, Any] = {
         "model": champion.candidate.name,
         "family": champion.candidate.family,
@@ -102,8 +104,8 @@ def bundle_champion(config: Config, benchmark: Benchmark, leaderboard: Leaderboa
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
-        "metrics": {key: value for key, value in asdict(row).items() if key.startswith(("cv_", "test_", "interval_"))},
-        "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(config).to_dict()},
+        "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
+        "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
         "parity": exported.parity.summary(),
         "versions": library_versions(),

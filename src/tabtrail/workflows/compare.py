@@ -11,9 +11,10 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import verify_files
 from tabtrail.errors import DataError
 from tabtrail.export.parity import run_onnx
-from tabtrail.modeling.gate import Comparison, CoverageCheck, check_coverage, compare
+from tabtrail.modeling.bootstrap import Comparison, CoverageCheck, Resampling, check_coverage, compare
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import feature_frame
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import hold_out_test, load_table, needed_columns
 
 
@@ -25,29 +26,28 @@ def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Compa
     """
     verify_files(config.dataset)
     dataset = scan_dataset(config.dataset)
-    have = set(dataset.collect_schema().names())
-    needed, own, other = set(needed_columns(config)), set(challenger.schema.names), set(champion.schema.names)
+    have, problem = set(dataset.collect_schema().names()), problem_of(config)
+    needed, own, other = set(needed_columns(problem)), set(challenger.schema.names), set(champion.schema.names)
     if not needed | own <= have or config.model.target != challenger.schema.target:
         return None, None
     comparable = other <= have and challenger.schema.target == champion.schema.target
     data = dataset.select(sorted(needed | own | (other if comparable else set()))).collect()
-    table = load_table(config, data)
-    test = table.take(hold_out_test(config, table))
+    table = load_table(problem, data)
+    test = table.take(hold_out_test(problem, table))
     rows = data[test.row]
-    seed, level = config.model.random_state, config.promotion.level
+    how = Resampling(test.groups, config.split.group_key, config.promotion.level, problem.seed)
     predicted = _predict(challenger, rows)
     coverage = None
     if (inside := _inside(challenger, rows, test.y, predicted)) is not None:
         nominal = float(challenger.metadata["intervals"]["level"])
-        coverage = check_coverage(inside, nominal=nominal, groups=test.groups, level=level, seed=seed)
+        coverage = check_coverage(inside, nominal, how)
     if not comparable:
         return None, coverage
     try:
         reference = _predict(champion, rows)
     except DataError:
         return None, coverage
-    by = config.split.group_key
-    return compare(test.y, reference, predicted, groups=test.groups, by=by, level=level, seed=seed), coverage
+    return compare(test.y, reference, predicted, problem.metric, how), coverage
 
 
 def _predict(bundle: Bundle, rows: pl.DataFrame) -> Array:

@@ -19,9 +19,10 @@ from tabtrail.errors import UsageError
 from tabtrail.explain.effects import Effect, partial_dependence
 from tabtrail.explain.shapley import from_shap_table
 from tabtrail.export.parity import open_graph
-from tabtrail.modeling.candidates import list_candidates
+from tabtrail.modeling.benchmark import candidates_of
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.learning_curve import LearningCurve, learning_curve
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
@@ -164,18 +165,19 @@ def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCu
         gone = {each.column for each in board.findings if each.column is not None}
         config = config.without_columns(gone) if gone else config
     name = max(board.weights, key=lambda each: board.weights[each]) if board.weights else board.champion
-    candidates = {each.name: each for each in list_candidates(config.candidates, with_formulas=bool(config.model.formulas))}
+    problem = problem_of(config)
+    candidates = {each.name: each for each in candidates_of(problem)}
     folds = benchmark_table_files(config.paths.output_dir)["folds"]
     if name not in candidates or not folds.is_file():
         return None
     if verify_files(config.dataset).data_sha256 != board.data_sha256:
         return None
-    scores = pl.read_parquet(folds).filter(pl.col("candidate") == name, pl.col("repeat") == 0).sort("fold").get_column("rmse")
-    table = load_table(config, scan_dataset(config.dataset).select(needed_columns(config)).collect())
-    split = split_table(config, table)
-    known = scores.to_list()[: config.report.learning_curve_folds]
+    scored = pl.read_parquet(folds).filter(pl.col("candidate") == name, pl.col("repeat") == 0).sort("fold")
+    table = load_table(problem, scan_dataset(config.dataset).select(needed_columns(problem)).collect())
+    split = split_table(problem, table)
+    known = scored.get_column(board.metric).to_list()[: config.report.learning_curve_folds]
     return learning_curve(
-        config,
+        problem,
         candidates[name],
         table,
         split,

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tabtrail import __version__
@@ -13,8 +13,10 @@ from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes
-from tabtrail.modeling.benchmark import Benchmark, Result, run_benchmark
+from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import BLEND
+from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.hashes import code_version
@@ -65,11 +67,10 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     wanted = sorted(children) if found.candidate is None else [found.candidate.tags[TAG + "candidate"]]
     prepared = prepare(recorded, progress)
     benchmark = run_benchmark(
-        _only(prepared.config, wanted),
+        _only(prepared.problem, wanted),
         prepared.table,
+        prepared.split,
         export=lambda model: (len(graph_bytes(prepared.config.model, model)), None),
-        split=prepared.split,
-        final_workers=prepared.plan.final_workers or None,
         progress=progress.advance,
     )
     compared = ["data", "config"]
@@ -80,13 +81,11 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     return Reproduction(run_id, tuple(wanted), tuple(compared), None)
 
 
-def _only(config: Config, wanted: list[str]) -> Config:
-    """Return the config with the wanted candidates alone; a blend needs all of them."""
+def _only(problem: Problem, wanted: list[str]) -> Problem:
+    """Return the problem with the wanted candidates alone; a blend needs all of them."""
     if any(name.partition("_")[0] == BLEND for name in wanted):
-        return config
-    return config.model_copy(
-        update={"candidates": {name: params for name, params in config.candidates.items() if name in wanted}}
-    )
+        return problem
+    return replace(problem, candidates={name: params for name, params in problem.candidates.items() if name in wanted})
 
 
 def _comparisons(config: Config, benchmark: Benchmark, parent: Run, runs: dict[str, Run]) -> Iterator[tuple[str, bool]]:

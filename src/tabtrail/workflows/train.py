@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
+from tabtrail.bundle.intervals import Intervals
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
@@ -16,15 +18,19 @@ from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
-from tabtrail.modeling.benchmark import Benchmark, Result, fitting_libraries, run_benchmark
-from tabtrail.modeling.capacity import Plan, memory_limit, plan
-from tabtrail.modeling.coverage import predictions_table
+from tabtrail.modeling.benchmark import fitting_libraries, run_benchmark
+from tabtrail.modeling.capacity import memory_limit, plan
 from tabtrail.modeling.families import model_libraries
-from tabtrail.modeling.leaderboard import Leaderboard, build_leaderboard, notes
+from tabtrail.modeling.intervals import calibrate_all
+from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.leakage.audit import audit
 from tabtrail.modeling.leakage.findings import Finding
+from tabtrail.modeling.notes import notes
 from tabtrail.modeling.preprocess import derive
-from tabtrail.modeling.result_tables import folds_table, runs_table
+from tabtrail.modeling.problem import Problem, problem_of
+from tabtrail.modeling.ranking import Tracked, build_leaderboard
+from tabtrail.modeling.result_tables import folds_table, predictions_table, runs_table
+from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.slices import error_slices
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
@@ -68,7 +74,7 @@ from tabtrail.tracking.runs import (
     set_tags,
 )
 from tabtrail.tracking.store import Store, open_store, store_errors
-from tabtrail.workflows.champion import Exported, Proofs, bundle_champion, describe_model, explain_champion
+from tabtrail.workflows.champion import Proofs, bundle_champion, describe_model, explain_champion
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
 from tabtrail.workflows.promote import settle, write_history
@@ -82,11 +88,11 @@ class Prepared:
     """What a benchmark starts from: the config (less the columns that the leakage policy drops), rows, split, findings."""
 
     config: Config
+    problem: Problem
     data: pl.DataFrame
     table: Table
     split: Split
     findings: tuple[Finding, ...]
-    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ def train_models(config: Config, manifest: Manifest, progress: Progress, *, forc
         progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
     provenance = provenance_tags(manifest, config_sha256=config.digest(*BENCHMARK_SECTIONS), root=config.root)
     tags = {**provenance, KEY: key}
-    with running(store, benchmark_name(config), tags, started=started, resumed=resumed) as parent:
+    with running(store, benchmark_name(config.model.name), tags, started=started, resumed=resumed) as parent:
         tracked = _Tracked(store, parent, {name: value for name, value in tags.items() if name != KEY})
         if resumed:
             _take_up(tracked, prepared)
@@ -153,18 +159,19 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
     check_engine(config.engine, fitting_libraries())
-    dataset = scan_dataset(config.dataset).select(needed_columns(config))
+    problem = problem_of(config)
+    dataset = scan_dataset(config.dataset).select(needed_columns(problem))
     texts = config.model.text_features
     sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
-    capacity = plan(config, sizes.pop("_rows"), sizes, memory_limit(config))
+    capacity = plan(problem, sizes.pop("_rows"), sizes, memory_limit(config.engine))
     progress.say(f"train: {capacity}")
     if capacity.fold_workers:
         engine = config.engine.model_copy(update={"workers": capacity.fold_workers})
         config = config.changed(engine=engine)
     data = dataset.collect()
-    require_sound_split(config, data)
-    table = load_table(config, data)
-    split = split_table(config, table)
+    require_sound_split(problem, data)
+    table = load_table(problem, data)
+    split = split_table(problem, table)
     findings = _audit(config, table, split)
     for finding in findings:
         progress.say(f"train: leakage: {finding}")
@@ -179,9 +186,11 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     if config.leakage.policy == "drop" and columns:
         config = config.without_columns(columns)
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
-        table = load_table(config, data)
-        split = split_table(config, table)
-    return Prepared(config, data, table, split, findings, capacity)
+        problem = problem_of(config)
+        table = load_table(problem, data)
+        split = split_table(problem, table)
+    problem = replace(problem_of(config), final_workers=capacity.final_workers or None)
+    return Prepared(config, problem, data, table, split, findings)
 
 
 def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
@@ -211,7 +220,7 @@ def benchmark_key(config: Config, manifest: Manifest) -> str:
 def _take_up(tracked: _Tracked, prepared: Prepared) -> None:
     """Take the finished candidates of an earlier process into this one's benchmark."""
     for name, run in complete_children(tracked.store, tracked.parent).items():
-        found = result_from(tracked.store, run, prepared.config, prepared.table, prepared.split, FITS)
+        found = result_from(tracked.store, run, prepared.problem, prepared.table, prepared.split, FITS)
         if found is not None:
             tracked.finished[name], tracked.models[name] = found
 
@@ -221,12 +230,11 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     artifacts = Artifacts.of(config)
     with Proofs(config, prepared.table, prepared.split) as proofs:
         benchmark = run_benchmark(
-            config,
+            prepared.problem,
             prepared.table,
+            prepared.split,
             export=proofs.prove,
-            split=prepared.split,
             finished=tracked.finished,
-            final_workers=prepared.plan.final_workers or None,
             on_result=lambda result: _log_candidate(prepared, tracked, result),
             progress=progress.advance,
         )
@@ -235,28 +243,31 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     for result in benchmark.results:
         if result.parity is not None and not result.deployable:
             progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
-    progress.say(
-        f"train: champion {champion.candidate.name}, cross-validated RMSE {champion.mean('rmse')} ± {champion.std('rmse')}"
-    )
-    said = tuple(notes(config, benchmark))
-    log_items(store, parent, benchmark_items(config, benchmark, manifest, prepared.findings, said))
+    metric, intervals = benchmark.problem.metric, calibrate_all(benchmark)
+    own = intervals[champion.candidate.name]
+    mean, std = champion.mean(metric.name), champion.std(metric.name)
+    progress.say(f"train: champion {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
+    said = notes(benchmark, own)
+    log_items(store, parent, benchmark_items(benchmark, manifest, prepared.findings, said))
     runs = {name: model.run_id for name, model in tracked.models.items()}
     source, target = str(config.paths.raw_csv), config.model.target
     log_dataset(store, [parent, *runs.values()], prepared.data, target, source, manifest.data_sha256)
-    leaderboard = build_leaderboard(config, benchmark, manifest, prepared.findings, parent, runs)
+    leaderboard = build_leaderboard(
+        benchmark, manifest, findings=prepared.findings, notes=said, intervals=intervals, tracked=Tracked(parent, runs)
+    )
     for row in leaderboard.candidates:
         log_metrics(store, row.run_id, comparison_items(row))
     log_metrics(store, parent, comparison_items(leaderboard.champion_row))
     # All that can be refused comes before the first file that is replaced.
     importance, shap_values = explain_champion(config, benchmark, runs[champion.candidate.name], exported.onnx)
-    trained = _store_bundle(config, benchmark, leaderboard, exported, tracked)
+    trained = _store_bundle(config, tracked, benchmark, lambda: bundle_champion(config, benchmark, leaderboard, exported, own))
     progress.say(
         f"train: ONNX equals Python on {exported.parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {exported.parity.max_difference:.2g} target standard deviations"
     )
     write_json(artifacts.importance, importance.to_dict())
     write_parquet(artifacts.shap, shap_values)
-    _write_tables(config, benchmark, leaderboard, tracked.tags)
+    _write_tables(config, benchmark, leaderboard, own, tracked.tags)
     write_json(artifacts.leaderboard, leaderboard.to_dict())
     tables = [*benchmark_table_files(config.paths.output_dir).values(), artifacts.shap, config.paths.manifest]
     log_files(store, parent, [artifacts.leaderboard, artifacts.importance, *tables])
@@ -269,7 +280,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
 
 
 def _store_bundle(
-    config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, tracked: _Tracked
+    config: Config, tracked: _Tracked, benchmark: Benchmark, build: Callable[[], dict[str, bytes]]
 ) -> Challenger | str:
     """Leave the winner's bundle in the benchmark's run, and register it: once, however often the run is written out.
 
@@ -282,7 +293,7 @@ def _store_bundle(
     signed = config.bundle.signing_key is None or signature in list_files(store, tracked.parent, BUNDLE_FOLDER)
     if BUNDLE in known and signed:
         return tracked.parent
-    files = bundle_champion(config, benchmark, leaderboard, exported)
+    files = build()
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
     winner = benchmark.champion.candidate.name
     version = known.get(VERSION) or register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
@@ -306,9 +317,11 @@ def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> Non
     tracked.models[items.name] = model
 
 
-def _write_tables(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, tags: dict[str, str]) -> None:
+def _write_tables(
+    config: Config, benchmark: Benchmark, leaderboard: Leaderboard, intervals: Intervals | None, tags: dict[str, str]
+) -> None:
     files = benchmark_table_files(config.paths.output_dir)
     write_parquet(files["runs"], runs_table(leaderboard, tags))
     write_parquet(files["folds"], folds_table(benchmark, leaderboard))
-    write_parquet(files["error_slices"], error_slices(config, benchmark, benchmark.champion))
-    write_parquet(files["predictions"], predictions_table(config, benchmark, benchmark.champion))
+    write_parquet(files["error_slices"], error_slices(benchmark, benchmark.champion))
+    write_parquet(files["predictions"], predictions_table(benchmark, benchmark.champion, intervals))

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,8 @@ from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
 from tabtrail.modeling.families import FAMILIES
-from tabtrail.modeling.metrics import rounded
+from tabtrail.modeling.metrics import Metric, mean_of
+from tabtrail.modeling.results import Fit
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import cut_folds
 from tabtrail.progress import SILENT, Progress
@@ -41,10 +43,10 @@ def tune(
 ) -> dict[str, dict[str, Any]]:
     """Search for better parameters of the named candidates (of all boosters where none is named) and keep the best.
 
-    Every candidate gets `trials` trials, those of an earlier, interrupted search of the same data and config included, and
-    no new one begins after `seconds`. The folds are other ones than the benchmark's, made of the training part alone; a trial
-    whose mean RMSE so far is above the median of the others' is given up. The best parameters are written where the benchmark
-    finds them: as one more candidate, `<name>_tuned`. Returns those, by name.
+    Every candidate gets `trials` trials, those of an earlier, interrupted search of the same data and config included, and no new
+    one begins after `seconds`. The folds are other ones than the benchmark's, made of the training part alone; a trial whose mean
+    error so far, by the metric of the choice, is above the median of the others' is given up. The best parameters are written
+    where the benchmark finds them: as one more candidate, `<name>_tuned`. Returns those, by name.
 
     Raises `UsageError` for an empty budget or a candidate that cannot be tuned.
     """
@@ -60,7 +62,7 @@ def _tune(
     manifest = verify_dataset(config.dataset, config.ingest_digest())
     prepared = prepare(config, progress)
     seed = config.model.random_state + 1
-    split = cut_folds(prepared.config, prepared.table, prepared.split.train, prepared.split.test, seed)
+    split = cut_folds(prepared.problem, prepared.table, prepared.split.train, prepared.split.test, seed)
     until = None if seconds is None else time.monotonic() + seconds
     best = {}
     for candidate in candidates:
@@ -71,7 +73,8 @@ def _tune(
             continue
         params = {**_written(config, candidate), **study.best_trial.user_attrs["params"]}
         best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = params
-        progress.say(f"tune: {candidate.name}: RMSE {rounded(study.best_value)} with {study.best_trial.user_attrs['params']}")
+        label, found = prepared.problem.metric.label, study.best_trial.user_attrs
+        progress.say(f"tune: {candidate.name}: {label} {found['value']} with {found['params']}")
     known = (read_json(Artifacts.of(config).tuned) or {}).get("candidates", {})
     write_json(Artifacts.of(config).tuned, {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
     return best
@@ -110,7 +113,8 @@ def _search(
 ) -> "optuna.Study":
     config = prepared.config
     sections = config.digest("source", "cleaning", "contract", "model", "split", "leakage")
-    key = sha256_json(["tune", manifest.data_sha256, sections, candidate.name, _written(config, candidate)])
+    metric = prepared.problem.metric
+    key = sha256_json(["tune", manifest.data_sha256, sections, metric.name, candidate.name, _written(config, candidate)])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = Artifacts.of(config).tuned.with_name("optuna.db")
     make_folder(storage.parent)
@@ -146,7 +150,7 @@ def _search(
                 log_items(store, run_id, items)
         progress.advance(trials, trials)
         finished = study.get_trials(states=(TrialState.COMPLETE,))
-        metrics = [MetricItem("cv_root_mean_squared_error", rounded(study.best_value))] if finished else []
+        metrics = [MetricItem(f"cv_{metric.mlflow_name}", study.best_trial.user_attrs["value"])] if finished else []
         params = (
             {f"model.{name}": str(value) for name, value in study.best_trial.user_attrs["params"].items()} if finished else {}
         )
@@ -156,21 +160,15 @@ def _search(
 
 def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
     """Fit one set of parameters fold by fold, given up where the median of the other trials is better."""
-    config = prepared.config
+    metric = prepared.problem.metric
     search = FAMILIES[candidate.family].search
     suggested = {} if search is None else search(trial)
     trial.set_user_attr("params", suggested)
     tried = replace(candidate, params={**candidate.params, **suggested})
-    scores: list[float] = []
-    state = TrialState.COMPLETE
-    fits = run_tasks(config, prepared.table, split, [(tried, fold) for fold in range(len(split.folds))], in_order=True)
+    tasks = [(tried, fold) for fold in range(len(split.folds))]
+    fits = run_tasks(prepared.problem, prepared.table, split, tasks, in_order=True)
     try:
-        for fit in fits:
-            scores.append(fit.scores.rmse)
-            trial.report(float(np.mean(scores)), len(scores))
-            if len(scores) < len(split.folds) and trial.should_prune():
-                state = TrialState.PRUNED
-                break
+        scores = _scored(fits, metric, trial, of=len(tasks))
     except ConfigError as error:
         study.tell(trial, state=TrialState.FAIL)
         raise ConfigError(f"tune: {error}") from None
@@ -178,10 +176,31 @@ def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "o
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*cancelled", UserWarning, "joblib")  # what was given up is the purpose
             fits.close()
-    study.tell(trial, float(np.mean(scores)) if state == TrialState.COMPLETE else None, state=state)
-    metrics = [MetricItem("fold_root_mean_squared_error", value, step) for step, value in enumerate(scores)]
-    if state == TrialState.COMPLETE:
-        metrics.append(MetricItem("cv_root_mean_squared_error", rounded(float(np.mean(scores)))))
+    mean = mean_of(scores) if len(scores) == len(tasks) else None
+    trial.set_user_attr("value", mean)
+    if mean is None:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, float(np.mean([metric.loss(value) for value in scores])))
+    metrics = [MetricItem(f"fold_{metric.mlflow_name}", value, step) for step, value in enumerate(scores)]
+    metrics += [] if mean is None else [MetricItem(f"cv_{metric.mlflow_name}", mean)]
     params = {f"model.{name}": str(value) for name, value in tried.params.items()}
-    tags = {TAG + "pruned": str(state == TrialState.PRUNED).lower(), TAG + "trial": str(trial.number)}
+    tags = {TAG + "pruned": str(mean is None).lower(), TAG + "trial": str(trial.number)}
     return RunItems(f"{candidate.name} trial {trial.number}", {"candidate": candidate.name, **params}, metrics, tags)
+
+
+def _scored(fits: Iterable[Fit], metric: Metric, trial: Trial, *, of: int) -> list[float]:
+    """Return the metric on each fold, reported to the trial; on fewer than all where the trial is given up.
+
+    That is where the median of the other trials is better, or the metric is not defined for the predictions.
+    """
+    scores: list[float] = []
+    for fit in fits:
+        value = fit.scores[metric.name]
+        if value is None:
+            break
+        scores.append(value)
+        trial.report(float(np.mean([metric.loss(each) for each in scores])), len(scores))
+        if len(scores) < of and trial.should_prune():
+            break
+    return scores

@@ -32,11 +32,16 @@ class Finding:
     cv_rmse_with: float | None
     cv_rmse_without: float | None
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """What was found and its worth, without the column."""
         worth = ""
         if self.cv_rmse_with is not None and self.cv_rmse_without is not None:
             worth = f" (RMSE {self.cv_rmse_with:,.7g} with it, {self.cv_rmse_without:,.7g} without)"
-        return f"{self.column or 'split'}: {self.kind.replace('_', ' ')}: {self.evidence.rstrip('.')}{worth}"
+        return f"{self.kind.replace('_', ' ')}: {self.evidence.rstrip('.')}{worth}"
+
+    def __str__(self) -> str:
+        return f"{self.column or 'split'}: {self.text}"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,87 @@
+"""The blend: a weighted average of the other candidates, with weights chosen on their out-of-fold predictions."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tabtrail.errors import ConfigError
+from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.estimators import Blend, average, choose_weights
+from tabtrail.modeling.metrics import Array, score, score_strata
+from tabtrail.modeling.results import FULL, Fit, Result, out_of_fold
+from tabtrail.modeling.split import Mask, Split
+from tabtrail.modeling.table import Table
+
+
+def blend(candidate: Candidate, members: Sequence[Result], table: Table, split: Split) -> tuple[tuple[Fit, ...], Fit]:
+    """Return the greedy blend of fitted candidates: its fits on the folds, and on the whole training part.
+
+    Its score on a fold uses weights chosen on the other folds of the repeat (the earlier ones, where folds follow one another
+    in time; all members alike on the first of those). The weights of the final blend are chosen on all out-of-fold predictions.
+    Raises `ConfigError` where there is nothing to blend.
+    """
+    if not members:
+        raise ConfigError(f"candidates.{candidate.name} blends the other candidates, and there are none but baselines")
+    blending = _Blending(candidate.name, int(candidate.params["rounds"] or 1), tuple(members), table, split, time.perf_counter())
+    return tuple(blending.on_fold(index) for index in range(len(split.folds))), blending.on_all()
+
+
+@dataclass(frozen=True)
+class _Blending:
+    name: str
+    rounds: int
+    members: tuple[Result, ...]
+    table: Table
+    split: Split
+    start: float
+
+    @cached_property
+    def predictions(self) -> dict[int, dict[str, Array]]:
+        """The out-of-fold predictions [rows] of every member, by repeat."""
+        return {
+            repeat: {
+                each.candidate.name: out_of_fold(self.split, [fit.predicted for fit in each.folds], repeat=repeat)
+                for each in self.members
+            }
+            for repeat in sorted({fold.repeat for fold in self.split.folds})
+        }
+
+    def on_fold(self, index: int) -> Fit:
+        fold = self.split.folds[index]
+        known = self.predictions[fold.repeat]
+        others = ~np.isnan(next(iter(known.values()))) & fold.train
+        chosen = _weights(known, self.table.y, others, self.rounds)
+        blended = average([known[name][fold.valid] for name in chosen], tuple(chosen.values()))
+        return self._fit(index, self.table.take(fold.valid), blended, [each.folds[index] for each in self.members])
+
+    def on_all(self) -> Fit:
+        pooled = {name: np.concatenate([each[name] for each in self.predictions.values()]) for name in self.predictions[0]}
+        target = np.tile(self.table.y, len(self.predictions))
+        weights = _weights(pooled, target, ~np.isnan(next(iter(pooled.values()))), self.rounds)
+        used = {each.candidate.name: each for each in self.members if each.candidate.name in weights}
+        model = Blend(tuple(weights), tuple(weights.values()), tuple(used[name].model for name in weights))
+        blended = average([used[name].final.predicted for name in weights], tuple(weights.values()))
+        return self._fit(FULL, self.table.take(self.split.test), blended, [each.final for each in self.members], model)
+
+    def _fit(self, fold: int, valid: Table, predicted: Array, members: list[Fit], model: Any = None) -> Fit:
+        """Return the fit of the blend; its seconds are those of all that it was chosen from, and of choosing."""
+        return Fit(
+            candidate=self.name,
+            fold=fold,
+            scores=score(valid.y, predicted),
+            strata=score_strata(valid.y, predicted, valid.strata),
+            predicted=predicted,
+            fit_seconds=round(sum(fit.fit_seconds for fit in members) + time.perf_counter() - self.start, 4),
+            predict_seconds=round(sum(fit.predict_seconds for fit in members), 4),
+            model=model,
+        )
+
+
+def _weights(predictions: Mapping[str, Array], y: Array, rows: Mask, rounds: int) -> dict[str, float]:
+    if not rows.any():
+        return dict.fromkeys(sorted(predictions), 1 / len(predictions))
+    return choose_weights({name: values[rows] for name, values in predictions.items()}, y[rows], rounds)

@@ -1,0 +1,126 @@
+"""One candidate fitted on the rows of one fold and scored on the others."""
+
+import pickle
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from tabtrail.contract.expressions import ColumnRef
+from tabtrail.errors import ConfigError, DataError
+from tabtrail.modeling.candidates import FORMULA, Candidate
+from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor
+from tabtrail.modeling.families import FAMILIES, Sample, family_of
+from tabtrail.modeling.metrics import score, score_strata
+from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, native_layout
+from tabtrail.modeling.results import FULL, Fit
+from tabtrail.modeling.split import Mask
+from tabtrail.modeling.table import Examples
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What one fit learns from and is scored on [rows of the table]; `watched` are those training rows [training rows] that
+    early stopping looks at, None where nothing stops early or they are too few.
+    """
+
+    train: Mask
+    valid: Mask
+    watched: Mask | None = None
+
+
+def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe) -> Fit:
+    """Fit a candidate on the training rows of a fold and score it on the others; the model, if kept, is a pickle of its own.
+
+    Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that the candidate cannot learn from.
+    """
+    train, valid = examples.take(rows.train), examples.take(rows.valid)
+    start = time.perf_counter()
+    model, iterations = _fitted(candidate, recipe, train, rows.watched)
+    fitted = time.perf_counter()
+    predicted = np.asarray(model.predict(valid.x), dtype=np.float64).ravel()
+    done = time.perf_counter()
+    return Fit(
+        candidate=candidate.name,
+        fold=fold,
+        scores=score(valid.y, predicted),
+        strata=score_strata(valid.y, predicted, valid.strata),
+        predicted=predicted,
+        fit_seconds=round(fitted - start, 4),
+        predict_seconds=round(done - fitted, 4),
+        iterations=iterations,
+        model=pickle.dumps(model) if fold == FULL else None,
+    )
+
+
+def _fitted(candidate: Candidate, recipe: Recipe, train: Examples, watched: Mask | None) -> tuple[Any, int | None]:
+    try:
+        iterations = choose_iterations(candidate, recipe, train, watched)
+        changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
+        model = build_model(candidate, recipe, **changed).fit(train.x, train.y)
+        _make_canonical(regressor_of(model))
+    except candidate.errors as error:
+        raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
+    except DataError as error:
+        raise DataError(f"candidates.{candidate.name}: {error}") from None
+    return model, iterations
+
+
+def _make_canonical(regressor: Any) -> None:
+    if (family := family_of(regressor)) is not None:
+        family.make_canonical(regressor)
+
+
+def unpickled(fit: Fit) -> Fit:
+    """Return a fit with its model instead of the pickle of it: such a model pickles to the same bytes wherever it was fitted."""
+    return fit if fit.model is None else replace(fit, model=pickle.loads(fit.model))  # noqa: S301 - our own
+
+
+def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
+    """Return the unfitted model of a candidate, from raw columns to the target."""
+    if candidate.family == FORMULA:
+        return FormulaRegressor(recipe.formulas)
+    preprocessor = build_preprocessor(recipe, scaled=FAMILIES[candidate.family].scaled, native=candidate.native)
+    layout = native_layout(recipe) if candidate.native else None
+    pipeline = build_pipeline(preprocessor, candidate.build(recipe.seed, layout, **changed))
+    if candidate.transform == "none":
+        return pipeline
+    name = candidate.reference
+    reference = None if name is None else recipe.formulas.get(name, ColumnRef(name))
+    return TransformedRegressor(pipeline, candidate.transform, reference)
+
+
+def regressor_of(model: Any) -> Any:
+    """Return the last step of a model's pipeline, None where it has none."""
+    pipeline = model.pipeline if isinstance(model, TransformedRegressor) else model
+    return pipeline.named_steps["model"] if isinstance(pipeline, Pipeline) else None
+
+
+def choose_iterations(candidate: Candidate, recipe: Recipe, train: Examples, watched_rows: Mask | None) -> int | None:
+    """Return how many boosting rounds do best on the watched ones of the training rows.
+
+    None, and so all configured rounds, without early stopping, or where the training rows are too few to hold some out.
+    """
+    if candidate.early_stopping_rounds is None or watched_rows is None:
+        return None
+    rounds = FAMILIES[candidate.family].best_iterations
+    if rounds is None:
+        return None
+    model, fitted, watched = build_model(candidate, recipe), train.take(~watched_rows), train.take(watched_rows)
+    pipeline = model.pipeline if isinstance(model, TransformedRegressor) else model
+    learned, held = _samples(model, pipeline.named_steps["preprocess"], fitted, watched)
+    return rounds(pipeline.named_steps["model"], learned, held, candidate.early_stopping_rounds)
+
+
+def _samples(model: Any, preprocessor: Any, fitted: Examples, watched: Examples) -> tuple[Sample, Sample]:
+    """Return what the regressor inside a model learns from and is watched on."""
+    fitted_x, watched_x, y, watched_y = fitted.x, watched.x, fitted.y, watched.y
+    weights = watched_weights = None
+    if isinstance(model, TransformedRegressor):
+        model.learn_reference(fitted_x)
+        weights, watched_weights = model.weights(fitted_x), model.weights(watched_x)
+        y, watched_y = model.transform(fitted_x, fitted.y), model.transform(watched_x, watched.y)
+    learned = Sample(preprocessor.fit_transform(fitted_x, y), y, weights)
+    return learned, Sample(preprocessor.transform(watched_x), watched_y, watched_weights)

@@ -1,0 +1,69 @@
+"""The prediction intervals of a benchmark's models, and how often they hold on the test part."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tabtrail.bundle.intervals import ALL, Grouping, Intervals
+from tabtrail.modeling.calibration import calibrate, measure_coverage
+from tabtrail.modeling.leaderboard import CoverageRow
+from tabtrail.modeling.metrics import rounded
+from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.results import Benchmark, Result
+from tabtrail.modeling.split import Mask
+from tabtrail.modeling.table import Table
+
+
+def grouping(problem: Problem) -> Grouping:
+    """Return how a row finds the group in which its interval was calibrated."""
+    by = problem.intervals.by
+    return Grouping(strata=dict(problem.model.strata)) if by == "strata" else Grouping(column=by)
+
+
+def calibrate_all(benchmark: Benchmark) -> dict[str, Intervals | None]:
+    """Return the intervals of each candidate, from its out-of-fold predictions; None for too few rows."""
+    return {result.candidate.name: _calibrated(benchmark, result) for result in benchmark.results}
+
+
+def _calibrated(benchmark: Benchmark, result: Result) -> Intervals | None:
+    problem, predicted = benchmark.problem, result.out_of_fold(benchmark.split)
+    known = ~np.isnan(predicted)
+    rows = benchmark.table.take(known)
+    groups = interval_groups(problem, rows)
+    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, floor=problem.least_target)
+
+
+def coverage_rows(benchmark: Benchmark, result: Result, intervals: Intervals | None) -> tuple[CoverageRow, ...]:
+    """Return how often a candidate's intervals hold on the test part: all rows first, then strata and categories."""
+    if intervals is None:
+        return ()
+    test = benchmark.table.take(benchmark.split.test)
+    groups = np.array(interval_groups(benchmark.problem, test), dtype=object)
+    rows = []
+    for by, value, mask in _slices(benchmark.problem, test):
+        found = measure_coverage(intervals, test.y[mask], result.final.predicted[mask], groups[mask].tolist())
+        rows.append(CoverageRow(by, value, found.rows, rounded(found.coverage), rounded(found.mean_width)))
+    return tuple(rows)
+
+
+def interval_groups(problem: Problem, table: Table) -> list[str]:
+    """Return for each row [rows] the group that its interval was calibrated in."""
+    by = problem.intervals.by
+    groups = np.full(len(table.y), ALL, dtype=object)
+    if by == "strata":
+        for name, mask in reversed(table.strata.items()):
+            groups[mask] = name
+    elif by is not None:
+        groups = table.x[by].to_numpy(dtype=object)
+    return [str(group) for group in groups]
+
+
+def _slices(problem: Problem, test: Table) -> Iterator[tuple[str, str, Mask]]:
+    yield "all", "all rows", np.ones(len(test.y), dtype=bool)
+    for name, mask in test.strata.items():
+        if mask.any():
+            yield "stratum", name, mask
+    for column in problem.intervals.coverage_by:
+        texts = test.x[column].to_numpy(dtype=object)
+        for text in sorted(set(texts)):
+            yield column, text, texts == text

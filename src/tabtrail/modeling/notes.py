@@ -1,0 +1,72 @@
+"""What a reader must know before believing the figures of a benchmark."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from tabtrail.bundle.intervals import Intervals
+from tabtrail.config.model import Model
+from tabtrail.contract.expressions import columns_of
+from tabtrail.modeling.preprocess import derive
+from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.results import Benchmark
+
+# Below about 30 rows the normal approximation of a mean, and with it any ± that a reader has in mind, is not to be trusted.
+_FEW_ROWS = 30
+
+
+def notes(benchmark: Benchmark, intervals: Intervals | None) -> tuple[str, ...]:
+    """Return what was done less well than asked, and what makes the figures less certain; `intervals` are the champion's."""
+    split = benchmark.split
+    train = benchmark.table.x[split.train]
+    return (
+        *_on_the_data(benchmark.problem),
+        *_on_rows(benchmark, intervals),
+        *_on_empty_columns(benchmark.problem.model, train),
+        *_on_categories(benchmark.problem.model, train),
+    )
+
+
+def _on_the_data(problem: Problem) -> Iterator[str]:
+    if problem.split.kind == "random" and problem.split.allow_leaky:
+        yield "random split although rows may belong together or span dates (split.allow_leaky): the errors may be too small"
+    if dropped := problem.outliers_dropped:
+        own = problem.model.target in dropped
+        chosen = ", among them by the target, which no prediction knows: the errors are too small" if own else ""
+        yield f"outliers of {', '.join(dropped)} are left out before anything is measured{chosen}"
+
+
+def _on_rows(benchmark: Benchmark, intervals: Intervals | None) -> Iterator[str]:
+    split, most, level = benchmark.split, benchmark.problem.split.max_rows, benchmark.problem.intervals.level
+    trained, tested = int(split.train.sum()), int(split.test.sum())
+    if most is not None and most < trained:
+        sample = int(split.choosing.sum())
+        yield f"chosen on a sample of {sample:,} of {trained:,} training rows (split.max_rows); final fits took all of them"
+    if intervals is None:
+        yield (
+            f"no intervals: {trained:,} training rows are too few for a level of {level:g}, which needs level / (1 - level) of"
+            " them"
+        )
+    if tested < _FEW_ROWS:
+        yield f"the test part has {tested:,} {'row' if tested == 1 else 'rows'}: its figures are an anecdote"
+
+
+def _on_empty_columns(model: Model, train: pd.DataFrame) -> Iterator[str]:
+    for name, formula in model.formulas.items():
+        values = derive(formula, {column: train[column].to_numpy(dtype=float) for column in columns_of(formula)})
+        if np.isnan(values).all():
+            yield f"the derived feature {name} is null in every training row and tells nothing"
+    for name in model.numeric_features:
+        if train[name].isna().all():
+            yield f"{name} is null in every training row and tells nothing"
+
+
+def _on_categories(model: Model, train: pd.DataFrame) -> Iterator[str]:
+    for name in model.text_features:
+        distinct = train[name].nunique()
+        if distinct == 1:
+            yield f"{name} has one category only and tells nothing"
+        if name in model.categorical_features and distinct > model.max_categories:
+            rare = distinct - model.max_categories + 1
+            yield f"{name} has {distinct:,} categories: the {rare:,} rarest share one column (model.max_categories)"
