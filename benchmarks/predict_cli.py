@@ -25,7 +25,7 @@ from typing import Any
 from measure import ROOT, Spent, comparison, report, spend
 
 from tabtrail.bundle.load import read_metadata
-from tabtrail.cli.predict import locate_bundle
+from tabtrail.cli.place import locate_bundle
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import report_errors
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import ClassVar, NoReturn
 
@@ -89,8 +90,6 @@ class MissingExtraError(TabtrailError):
 
 def nearest(name: str, known: list[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
-    from difflib import get_close_matches
-
     folded = {k.casefold().strip(): k for k in known}
     matches = get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.6)
     return f"; did you mean '{folded[matches[0]]}'?" if matches else ""

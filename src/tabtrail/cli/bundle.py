@@ -9,7 +9,7 @@ from tabtrail.bundle.load import bundle_names, load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json, printable
-from tabtrail.cli.predict import Place, locate_bundle
+from tabtrail.cli.place import Place, locate_bundle
 from tabtrail.errors import BundleError
 
 FolderArgument = Annotated[Path | None, typer.Argument(help="A bundle's folder.", show_default="the deployed one")]

@@ -8,16 +8,15 @@ import json
 import os
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.strict_json import object_without_repeats
-from tabtrail.config.file import config_path, read_raw, resolve_path
+from tabtrail.cli.place import Place, locate_bundle
 from tabtrail.contract.schema import Feature, ModelSchema
-from tabtrail.errors import ConfigError, UsageError, report_errors, require_extra
+from tabtrail.errors import UsageError, report_errors, require_extra
 
 
 def run_program(prog: str) -> NoReturn:
@@ -47,7 +46,10 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     with report_errors():
         place = locate_bundle(options.config, options.set)
         if options.input is not None:
-            _predict_file(place, options)
+            require_extra("arrow", "pyarrow")
+            from tabtrail.cli.predict_file import predict_file  # needs an extra
+
+            predict_file(place, options)
             return
         if options.output not in ("text", "json"):
             raise UsageError("--output is text or json, unless --input names a file")
@@ -56,27 +58,6 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
             return
         payload = _read_payload(options)
         _predict(place, payload, as_json=options.output == "json")
-
-
-class Place(NamedTuple):
-    """Folder and name of a bundle, and the key that must have signed it."""
-
-    folder: Path
-    name: str
-    public_key: Path | None
-
-
-def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> Place:
-    """Return the place of the bundle that the config names, reading no more of it. Raises `ConfigError`."""
-    raw = read_raw(config_path(config), overrides)
-    values = []
-    for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model"), ("bundle", "public_key", "")):
-        value = (raw.values.get(section) or {}).get(key, default) if isinstance(raw.values.get(section) or {}, dict) else None
-        value = default if value is None and key == "public_key" else value
-        if not isinstance(value, str):
-            raise ConfigError(f"{raw.places.locate((section, key))}: {section}.{key}: must be text")
-        values.append(value)
-    return Place(resolve_path(raw.root, values[0]), values[1], resolve_path(raw.root, values[2]) if values[2] else None)
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
@@ -127,42 +108,8 @@ def _read_payload(options: argparse.Namespace) -> Any:
     return payload
 
 
-def _predict_file(place: Place, options: argparse.Namespace) -> None:
-    require_extra("arrow", "pyarrow")
-    from tabtrail.bundle.input_blocks import InputFile
-    from tabtrail.bundle.predictor import Predictor
-    from tabtrail.bundle.score_file import score_file
-
-    values = read_raw(config_path(options.config), options.set).values.get("source")
-    dialect = {key: value for key, value in (values or {}).items() if key in ("delimiter", "encoding")}
-    file = InputFile(options.input, keep=tuple(options.id), **dialect)
-    predictor = Predictor(load_bundle(*place))
-    outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
-    encoding = f" ({outcome.encoding})" if outcome.encoding else ""
-    parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
-    if outcome.rejects is not None:
-        parts.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
-    if outcome.warned:
-        parts.append(f"{outcome.warned:,} with something that the model has not seen")
-    print("; ".join(parts), file=sys.stderr)
-    print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
-
-
-def _row_counter() -> Callable[[int], None]:
-    """Return what shows on a terminal, at most twice a second, how many rows are done."""
-    shown = time.monotonic()
-
-    def show(rows: int) -> None:
-        nonlocal shown
-        if sys.stderr.isatty() and time.monotonic() - shown > 0.5:
-            shown = time.monotonic()
-            print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
-
-    return show
-
-
 def _predict(place: Place, payload: Any, *, as_json: bool) -> None:
-    from tabtrail.bundle.predictor import Predictor
+    from tabtrail.bundle.predictor import Predictor  # onnxruntime is most of the start, and the schema needs none of it
 
     predictor = Predictor(load_bundle(*place))
     metadata = predictor.metadata
