@@ -131,9 +131,15 @@ def _draw_legend(axes: Any, *, alone: bool) -> None:
     labels = axes.get_legend_handles_labels()[1]
     if not labels:
         return
-    columns = max(1, min(4, len(labels), _LEGEND_LETTERS // (max(map(len, labels)) + 8)))
+    columns = next((each for each in (4, 3, 2) if _legend_letters(labels, each) <= _LEGEND_LETTERS), 1)
     above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": columns, "borderaxespad": 0.2}
     axes.legend(fontsize=8, frameon=False, **(above if alone else {}))
+
+
+def _legend_letters(labels: Sequence[str], columns: int) -> int:
+    """Width of a legend: that of the longest label in each column, and eight letters for the keys. matplotlib fills columns first."""
+    rows = -(-len(labels) // columns)
+    return sum(max(map(len, labels[start : start + rows])) + 8 for start in range(0, len(labels), rows))
 
 
 def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:

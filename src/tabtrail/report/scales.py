@@ -11,7 +11,9 @@ _MOST_TICKS = 5
 _MOST_DAYS = 3  # a label with year, month and day is long
 _MARGIN = 0.04
 _DAY_STEPS = (1, 2, 7, 14, 28)
-_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000, 12000)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 300, 600, 1200, 2400, 6000, 12000, 24000)
+_MONTH = 30.4  # days
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST_DAY = date.max.toordinal()
 
 
@@ -83,23 +85,31 @@ def ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
 def _date_ticks(low: float, high: float) -> list[tuple[float, str]]:
     """Return the firsts of years or months, or single days of less than three months, within two ordinals."""
     low, high = max(low, 1.0), min(high, float(_LAST_DAY))
-    width = high - low
-    if width <= _MOST_DAYS * _DAY_STEPS[-1]:
-        step = next((each for each in _DAY_STEPS if width / each <= _MOST_DAYS), _DAY_STEPS[-1])
-        # Ordinal 1 is a Monday: steps of weeks begin on Mondays.
-        first = math.ceil((low - 1) / step) * step + 1
-        return [(float(day), date.fromordinal(day).isoformat()) for day in range(first, math.floor(high) + 1, step)]
-    step = next((each for each in _MONTH_STEPS if width / (30.4 * each) < _MOST_TICKS + 0.5), _MONTH_STEPS[-1])
+    if high - low <= _MOST_DAYS * _DAY_STEPS[-1]:
+        return [(float(day), date.fromordinal(day).isoformat()) for day in _days_within(low, high)]
+    firsts = _months_within(low, high)
+    labels = [_month_label(each, named=place == 0) for place, each in enumerate(firsts)]
+    return [(float(each.toordinal()), label) for each, label in zip(firsts, labels, strict=True)]
+
+
+def _days_within(low: float, high: float) -> range:
+    step = next((each for each in _DAY_STEPS if (high - low) / each <= _MOST_DAYS), _DAY_STEPS[-1])
+    # Ordinal 1 is a Monday: steps of weeks begin on Mondays.
+    return range(math.ceil((low - 1) / step) * step + 1, math.floor(high) + 1, step)
+
+
+def _months_within(low: float, high: float) -> list[date]:
+    # Half a step more: how many ticks fit depends on where the first one is.
+    step = next((each for each in _MONTH_STEPS if (high - low) / (_MONTH * each) < _MOST_TICKS + 0.5), _MONTH_STEPS[-1])
     start, end = (date.fromordinal(int(each)) for each in (low, high))
     months = range((start.year * 12 + start.month - 1) // step * step, end.year * 12 + end.month, step)
     firsts = [date(month // 12, month % 12 + 1, 1) for month in months if month >= 12]
-    return [
-        (float(each.toordinal()), f"{each:%Y}" if step >= 12 else f"{each:%Y-%m}") for each in firsts if _within(each, low, high)
-    ]
+    return [each for each in firsts if low <= each.toordinal() <= high]
 
 
-def _within(day: date, low: float, high: float) -> bool:
-    return low <= day.toordinal() <= high
+def _month_label(day: date, *, named: bool) -> str:
+    """A year for its January, else the month; `named` with its year, where no other tick has said it."""
+    return f"{day.year}" if day.month == 1 else f"{day:%Y-%m}" if named else _MONTH_NAMES[day.month - 1]
 
 
 def short(value: float) -> str:

@@ -17,7 +17,7 @@ from tabtrail.report.charts import Axis, Band, Bars, Chart, Columns, Layer, Line
 Array = NDArray[np.float64]
 _TOP = 15
 _MOST_LETTERS = 60
-_DATES = Axis("", dates=True)
+_DATES = Axis("date", dates=True)
 _METHODS = {
     "ewma": "EWMA",
     "sample": "sample",

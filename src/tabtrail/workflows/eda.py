@@ -6,7 +6,8 @@ from tabtrail.data.result_files import plot_path
 from tabtrail.data.summaries import summary_frames, write_summaries
 from tabtrail.data.warehouse import build_database
 from tabtrail.progress import Progress
-from tabtrail.report.summary_plots import draw_bars
+from tabtrail.report.png import draw
+from tabtrail.report.summary_pictures import summary_picture
 from tabtrail.system.files import require_writable
 
 
@@ -20,5 +21,6 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     synthetic = read_manifest(config.dataset).synthetic
     for each in config.aggregations:
         if each.plot == "bar":
-            draw_bars(each, frames[each.name], plot_path(each.name, output_dir), units=units, synthetic=synthetic)
+            picture = summary_picture(each, frames[each.name], units)
+            draw(picture, plot_path(each.name, output_dir), synthetic=synthetic)
     progress.say(f"eda: {rows:,} rows in {config.paths.duckdb_file.name}, {len(config.aggregations)} summaries")
