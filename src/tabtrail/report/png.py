@@ -65,7 +65,7 @@ def _figure(picture: Picture, *, synthetic: bool) -> Figure:
     count = len(picture.charts)
     columns = count if picture.one_row else 3 if count > 4 else min(2, count)
     rows = -(-count // columns)
-    width = 7.6 if columns == 1 else 11.2 if columns == 2 else (3.2 if picture.one_row else 4.4) * columns
+    width = 1.6 + 3 * columns if picture.one_row else {1: 7.6, 2: 11.2, 3: 13.2}[columns]
     figure = Figure(figsize=(width, 0.9 + max(map(_height, picture.charts)) * rows), layout="constrained")
     FigureCanvasAgg(figure)
     for place, chart in enumerate(picture.charts, 1):
@@ -137,7 +137,7 @@ def _draw_legend(axes: Any, *, alone: bool) -> None:
 
 
 def _legend_letters(labels: Sequence[str], columns: int) -> int:
-    """Width of a legend: that of the longest label in each column, and eight letters for the keys. matplotlib fills columns first."""
+    """Width of a legend: the longest label in each column, and eight letters for its key. matplotlib fills columns first."""
     rows = -(-len(labels) // columns)
     return sum(max(map(len, labels[start : start + rows])) + 8 for start in range(0, len(labels), rows))
 

@@ -1,0 +1,157 @@
+"""Charts as data: ranges and ticks, and what both renderers make of every layer."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from tests.support.projects import Trained
+
+from tabtrail.project.paths import Artifacts
+from tabtrail.report import pictures
+from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points, days
+from tabtrail.report.png import draw
+from tabtrail.report.scales import colours_of, span, ticks
+from tabtrail.report.svg import legend, svg
+
+NUMBERS, NAMES = Axis("x"), Axis("", ("a", "b"))
+FIXED = Axis("x", low=-3, high=7)
+LAYERS: dict[str, tuple[Axis, Axis, Layer]] = {
+    "points": (NUMBERS, NUMBERS, Points((1.0, 2.0), (3.0, 5.0), "dots")),
+    "line": (NUMBERS, NUMBERS, Line((1.0, 2.0), (3.0, 5.0), "line", dots=True)),
+    "faint": (NUMBERS, NUMBERS, Line((1.0, 2.0), (3.0, 5.0), faint=True)),
+    "band": (NUMBERS, NUMBERS, Band((1.0, 2.0), (3.0, 4.0), (5.0, 6.0), "band")),
+    "columns": (NUMBERS, NUMBERS, Columns((0.0, 1.0, 2.0), (3.0, -1.0), "columns", texts=("up", "down"))),
+    "bars": (NUMBERS, NAMES, Bars((3.0, -1.0), (2.0, -2.0), (4.0, 0.0), ("first", "second"), ("3", "-1"), (False, True))),
+    "boxes": (NUMBERS, NAMES, Boxes(((1.0, 2.0, 3.0, 4.0, 5.0), (0.0, 1.0, 2.0, 3.0, 4.0)), ("first", "second"))),
+    "cells": (NAMES, NAMES, Cells(((1.0, -0.5), (None, 1.0)))),
+}
+MARKS = {
+    "points": 'class="dots k0"',
+    "line": 'class="line k0"',
+    "faint": 'class="faint"',
+    "band": 'class="area k0"',
+    "columns": 'class="bar"',
+    "bars": 'class="bar marked"',
+    "boxes": 'class="box"',
+    "cells": 'class="minus"',
+}
+
+
+def chart_of(*layers: Layer, x: Axis = NUMBERS, y: Axis = NUMBERS) -> Chart:
+    return Chart("title", "in words", x, y, layers)
+
+
+@pytest.fixture
+def _settings_of_ones_own() -> Iterator[None]:
+    with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "savefig.dpi": 17}):
+        yield
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_layer_is_drawn_on_the_page_and_in_a_file(kind: str, tmp_path: Path) -> None:
+    *axes, layer = LAYERS[kind]
+    x, y = (FIXED if each is NUMBERS else each for each in axes)
+    nothing = (Cells(((None, None), (None, None))),) if kind == "cells" else ()
+    drawn = str(svg(chart_of(layer, x=x, y=y), "id"))
+    assert MARKS[kind] in drawn
+    assert "nan" not in drawn
+    files = [tmp_path / f"{name}.png" for name in ("with", "without")]
+    draw(Picture("p", "t", "", (chart_of(layer, x=x, y=y),)), files[0])
+    draw(Picture("p", "t", "", (chart_of(*nothing, x=x, y=y),)), files[1])
+    assert imread(files[0]).shape == imread(files[1]).shape
+    assert np.abs(imread(files[0]) - imread(files[1])).max() > 0.1, "the layer left no mark"
+
+
+def test_a_column_below_zero_hangs_from_zero() -> None:
+    boxes = re.findall(
+        r'<rect class="bar" x="[^"]+" y="([^"]+)" width="[^"]+" height="([^"]+)"', str(svg(chart_of(LAYERS["columns"][2]), "id"))
+    )
+    (top, height), (below, _) = [(float(y), float(tall)) for y, tall in boxes]
+    assert top + height == pytest.approx(below)
+
+
+def test_bars_leave_room_for_the_texts_at_their_ends() -> None:
+    plain, written = (chart_of(Bars((0.0, 10.0), ends=ends), y=NAMES) for ends in ((), ("0", "10,000,000")))
+    assert span(plain, "x") == (0.0, 10.4)
+    assert span(written, "x") == (0.0, 12.5)
+    drawn = str(svg(written, "id"))
+    x = float(re.findall(r'<text class="tick" x="([^"]+)" y="[^"]+">10,000,000</text>', drawn)[0])
+    assert x + 6.8 * len("10,000,000") < 380
+
+
+def test_lines_have_colours_in_order_a_band_that_of_the_line_after_it_and_bars_the_first() -> None:
+    line, faint, band = Line((0.0,), (0.0,), "line"), Line((0.0,), (0.0,), faint=True), Band((0.0,), (0.0,), (1.0,), "band")
+    assert colours_of(chart_of(line, band, band, line, faint)) == [0, 1, 1, 1, None]
+    assert colours_of(chart_of(Columns((0.0, 1.0), (1.0,)), line)) == [0, 1]
+    assert colours_of(chart_of(Columns((0.0, 1.0), (1.0,), faint=True), line)) == [None, 0]
+    assert legend(chart_of(line, band, faint, Columns((0.0, 1.0), (1.0,), "rows", faint=True))) == [
+        ("line k0", "line"),
+        ("area k1", "band"),
+        ("bar grey", "rows"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "labels"),
+    [
+        (date(2003, 1, 1), date(2005, 6, 1), ["2003", "Jul", "2004", "Jul", "2005"]),
+        (date(2004, 3, 1), date(2004, 11, 20), ["2004-03", "May", "Jul", "Sep", "Nov"]),
+        (date(2004, 3, 1), date(2004, 3, 20), ["2004-03-01", "2004-03-08", "2004-03-15"]),
+        (date(1900, 1, 1), date(2020, 1, 1), ["1900", "1925", "1950", "1975", "2000"]),
+        (date(1, 1, 1), date(9999, 12, 31), ["2000", "4000", "6000", "8000"]),
+    ],
+)
+def test_ticks_of_dates_are_the_firsts_of_years_and_months_or_days(first: date, last: date, labels: list[str]) -> None:
+    found = ticks(Axis("date", dates=True), *days([first, last]))
+    assert [label for _, label in found] == labels
+    assert all(first <= date.fromordinal(int(place)) <= last for place, _ in found)
+
+
+@pytest.mark.usefixtures("_settings_of_ones_own")
+def test_a_picture_depends_on_nobodys_settings_and_leaves_them_alone(tmp_path: Path) -> None:
+    picture = Picture("p", "t", "", (chart_of(LAYERS["line"][2]),))
+    before, backend = mpl.rcParams.copy(), mpl.rcParams._get("backend")
+    draw(picture, tmp_path / "dark.png")
+    assert mpl.rcParams == before
+    assert mpl.rcParams._get("backend") is backend
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        draw(picture, tmp_path / "plain.png")
+    assert (tmp_path / "dark.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_charts_in_one_row_name_their_categories_once_and_long_titles_are_wrapped(tmp_path: Path) -> None:
+    bars = chart_of(Bars((1.0, 2.0)), y=Axis("", ("a long name of a category", "another long name")))
+    for name, one_row in (("row", True), ("apart", False)):
+        draw(Picture("p", "word " * 60, "", (bars, bars), one_row=one_row), tmp_path / f"{name}.png")
+    row, apart = (imread(tmp_path / f"{name}.png") for name in ("row", "apart"))
+    assert row.shape[1] < apart.shape[1]
+    for image in (row, apart):
+        assert image[:, :2].min() == image[:, -2:].min() == 1.0, "the title runs over the edge"
+
+
+def test_a_chart_of_ones_own_is_one_function_and_one_line(
+    reported: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tabtrail import pipeline
+
+    def own(evidence: pictures.Evidence) -> Picture:
+        chart = chart_of(Points((1.0, 2.0), (float(evidence.model.board.rows), 0.0), "rows"))
+        return Picture("of_ones_own", "A chart of one's own", "", (chart,))
+
+    monkeypatch.setattr(pictures, "CHARTS", (*pictures.CHARTS, ("data", own)))
+    config = reported.copy(tmp_path).config(*reported.overrides)
+    pipeline.run_stage("report", config, force=True)
+    html = Artifacts.of(config).page.read_text(encoding="utf-8")
+    figures = re.findall(r'<figure id="picture-([^"]+)">', html)
+    assert figures[figures.index("correlations") + 1] == "of_ones_own"
+    assert (Artifacts.of(config).plots / "of_ones_own.png").is_file()
+    # No picture has a place that the page does not have.
+    assert sorted(figures) == sorted(
+        path.stem for path in Artifacts.of(config).plots.glob("*.png") if path.stem != "by_productline"
+    )
