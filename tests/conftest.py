@@ -1,10 +1,13 @@
 """Real data where it is, temporary projects, one trained project a session."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.chromium import CHROMIUM
 from tests.support.projects import (
+    CALIFORNIA_CSV,
     REAL_CSV,
     REPO,
     SMALL_CANDIDATE,
@@ -20,10 +23,16 @@ from threadpoolctl import threadpool_limits
 from tabtrail.data.sample import write_sample
 
 
-def pytest_report_header() -> str:
-    if REAL_CSV.is_file():
-        return f"real data: {REAL_CSV.name}"
-    return f"REAL DATA IS MISSING: tests of {REAL_CSV.name} are SKIPPED, the synthetic sample stands in elsewhere"
+def pytest_report_header() -> list[str]:
+    """What is skipped on this machine, said first."""
+    csv = "the synthetic sample stands in elsewhere"
+    wanted = {
+        f"REAL DATA IS MISSING: tests of {REAL_CSV.name} are SKIPPED, {csv}": REAL_CSV.is_file(),
+        f"{CALIFORNIA_CSV.name} IS MISSING: its tests are SKIPPED": CALIFORNIA_CSV.is_file(),
+        "NO CHROMIUM: the page is not opened, its tests are SKIPPED": CHROMIUM is not None,
+        "NOT ROOT: tests of full and read-only disks are SKIPPED": os.name == "posix" and os.geteuid() == 0,
+    }
+    return [line for line, there in wanted.items() if not there] or ["nothing is skipped for want of data, browser or rights"]
 
 
 # They take longest. Begun first, they leave short files for the end, so that no worker ends alone with a long one.

@@ -1,7 +1,6 @@
 """The page and MLflow's pages in Chromium, as a person opens them. Skipped where no Chromium is installed."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,15 +10,15 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python import sync_playwright as axe
+from playwright import sync_api as playwright
+from tests.support.chromium import CHROMIUM
 from tests.support.projects import Trained
 
 from tabtrail.project.paths import Artifacts
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
     pytest.skip("no Chromium is installed (set CHROMIUM): the page is not opened", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not opened")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}

@@ -5,17 +5,23 @@ import logging
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
 import numpy as np
+import polars as pl
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
+from tabtrail.bundle.load import load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.data.dataset import scan_dataset
 from tabtrail.errors import StoreError
+from tabtrail.modeling.table import load_table
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.tracking import sqlite_file
@@ -74,7 +80,7 @@ def test_every_run_says_what_it_was_made_from(runs: list[Run], trained: Trained)
         tags = run.data.tags
         assert tags["tabtrail.data_sha256"] == trained.report.manifest.data_sha256
         assert tags["tabtrail.config_sha256"] == trained.config.digest(*BENCHMARK_SECTIONS)
-        assert tags["tabtrail.lib.scikit-learn"]
+        assert tags["tabtrail.lib.scikit-learn"] == version("scikit-learn")
         dataset = run.inputs.dataset_inputs[0].dataset
         assert trained.report.manifest.data_sha256.startswith(dataset.digest)
     parent = next(run for run in runs if run.data.tags["tabtrail.kind"] == "benchmark")
@@ -93,26 +99,33 @@ def test_artifacts_lie_beside_the_store_and_nothing_in_the_working_folder(client
 
 
 def test_the_registered_champion_loads_and_predicts_what_the_bundle_predicts(client: MlflowClient, trained: Trained) -> None:
-    version = client.get_model_version_by_alias("sales_regressor", "champion")
+    registered = client.get_model_version_by_alias("sales_regressor", "champion")
     champion = trained.report.leaderboard.champion_row
-    assert version.run_id == champion.run_id
-    model = mlflow.pyfunc.load_model(version.source)
+    assert registered.run_id == champion.run_id
+    model = mlflow.pyfunc.load_model(registered.source)
     types = {column.name: column.type.name for column in model.metadata.signature.inputs.inputs}
     assert types["QUANTITYORDERED"] == "double"
     assert types["COUNTRY"] == "string"
     assert len(model.input_example) == 3
-    assert np.isfinite(model.predict(model.input_example)).all()
+    rows = model.input_example.to_dict("records")
+    served = Predictor(load_bundle(trained.config.paths.models_dir, "sales_regressor")).predict(rows)
+    assert model.predict(model.input_example) == pytest.approx([answer.value for answer in served], rel=1e-6)
 
 
 def test_the_model_of_every_candidate_is_saved_small_and_loads(client: MlflowClient, trained: Trained, runs: list[Run]) -> None:
     models = client.search_logged_models([runs[0].info.experiment_id])
-    assert {model.name for model in models} == {row.candidate for row in trained.report.leaderboard.candidates}
+    rows = {row.candidate: row for row in trained.report.leaderboard.candidates}
+    assert {model.name for model in models} == set(rows)
+    table = load_table(trained.config, scan_dataset(trained.config.dataset).collect())
+    predictions = pl.read_parquet(trained.config.paths.output_dir / "metrics" / "predictions.parquet")
+    test = np.isin(table.row, predictions.filter(part="test")["row"])
     for model in models:
         folder = Path(model.artifact_location)
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 20e6
         requirements = (folder / "requirements.txt").read_text().splitlines()
         assert any(line.startswith("scikit-learn==") for line in requirements)
-        assert mlflow.sklearn.load_model(str(folder)) is not None
+        missed = mlflow.sklearn.load_model(str(folder)).predict(table.x[test]) - table.y[test]
+        assert np.sqrt(np.mean(missed**2)) == pytest.approx(rows[model.name].test_rmse, rel=1e-6)
 
 
 # Forked, once the libraries are loaded: four times their imports take eight seconds.
