@@ -9,7 +9,6 @@ from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import SYNTHETIC, cell, print_json, print_paths, print_table, print_text, progress_on_stderr
-from tabtrail.config.tree import Config
 from tabtrail.errors import UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
 
@@ -63,7 +62,10 @@ def forecast(
     if champion:
         _print_errors(errors, as_json=as_json)
     elif all_:
-        _print_sweep(loaded, results, sweep, as_json=as_json)
+        files = later.forecast.forecast_files(loaded.paths.output_dir, loaded.model.name)
+        paths = (files.ranking, files.ranking.with_suffix(".csv"), files.ranking.with_suffix(".png"), files.sweep)
+        _print_sweep(results, sweep, list(loaded.risk.segments), as_json=as_json)
+        print_paths(*([] if as_json else paths), err=True)
     else:
         _print_forecast(written, as_json=as_json)
 
@@ -101,21 +103,19 @@ def _print_forecast(written: "StoredForecast", *, as_json: bool) -> None:
     print_paths(path, *(path.with_name(name) for name in result.plots), err=True)
 
 
-def _print_sweep(config: Config, results: list[SegmentResult], sweep: "Sweep", *, as_json: bool) -> None:
+def _print_sweep(results: list[SegmentResult], sweep: "Sweep", segments: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json({**sweep.model_dump(mode="json"), "results": [each.model_dump(mode="json") for each in results]})
         return
     if any(each.synthetic for each in results):
         print_text(SYNTHETIC)
     columns = ["label", "status", "model", "forecast_total", "mase", "baseline_mase", "volatility", "trend", "sarima_verdict"]
-    table = later.ranking.ranking(results, list(config.risk.segments)).head(20)
+    table = later.ranking.ranking(results, segments).head(20)
     rows = [[cell(value) for value in row] for row in table.select(columns).iter_rows()]
     print_table(f"the {table.height} largest forecasts of {len(results)} segments", columns, rows)
     for line in (*map(_reconciliation_line, sweep.reconciliation), *_trust_lines(sweep.outer)):
         print_text(line)
     print_text(f"statuses: {', '.join(f'{count} {status}' for status, count in sweep.statuses.items())}")
-    files = later.forecast.forecast_files(config.paths.output_dir, config.model.name)
-    print_paths(files.ranking, files.ranking.with_suffix(".csv"), files.ranking.with_suffix(".png"), files.sweep, err=True)
 
 
 def _reconciliation_line(each: "Reconciliation") -> str:

@@ -6,6 +6,7 @@ import typer
 
 from tabtrail.cli.leaderboard import print_leaderboard
 from tabtrail.cli.output import SYNTHETIC, number, print_table, print_text, relative, short
+from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
@@ -27,7 +28,7 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
         if path.exists():
             typer.echo(f"  {name:12} {relative(path)}")
     print_durations(summary)
-    print_next_steps(config, summary, config_file)
+    print_next_steps(summary.artifacts["report"], config.mlflow, config_file)
 
 
 def print_durations(summary: Summary) -> None:
@@ -37,13 +38,13 @@ def print_durations(summary: Summary) -> None:
     typer.echo(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
 
 
-def print_next_steps(config: Config, summary: Summary, config_file: Path | None) -> None:
+def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None) -> None:
     """Print the commands that look at the results."""
     typer.echo("next:")
-    if (page := summary.artifacts["report"]).is_file():
+    if page.is_file():
         typer.echo(f"  open {relative(page)} in a browser")
-    if config.mlflow.sqlite_file is not None:
-        typer.echo(f"  mlflow ui --backend-store-uri sqlite:///{relative(config.mlflow.sqlite_file)}")
+    if mlflow.sqlite_file is not None:
+        typer.echo(f"  mlflow ui --backend-store-uri sqlite:///{relative(mlflow.sqlite_file)}")
     else:
         typer.echo("  open the MLflow server that mlflow.tracking_uri names")
     prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""

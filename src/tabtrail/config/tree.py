@@ -206,7 +206,7 @@ def inconsistencies(config: Config) -> Problems:
     model, date, columns = config.model, config.cleaning.date_column, config.columns
     yield from check_paths(config.paths)
     yield from check_model(model, columns)
-    yield from _check_dropped(config)
+    yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_cleaning(config.cleaning, model.target, columns)
     yield from check_contract(config.contract, date, columns)
     yield from check_candidates(config.candidates, model)
@@ -220,7 +220,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_aggregations(config.aggregations, columns)
 
 
-def _check_dropped(config: Config) -> Problems:
-    for name in config.used_columns:
-        if name in config.cleaning.drop_columns:
+def _check_dropped(cleaning: Cleaning, used: tuple[str, ...]) -> Problems:
+    for name in used:
+        if name in cleaning.drop_columns:
             yield ("cleaning", "drop_columns"), f"'{name}' is both dropped and used"
