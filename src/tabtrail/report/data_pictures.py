@@ -15,7 +15,7 @@ def histograms(evidence: Evidence) -> Picture | None:
     """How often each value of a number column occurs: the target first, then the model's inputs, then the others."""
     if evidence.profile is None:
         return None
-    wanted = [evidence.model.board.target, *evidence.inputs]
+    wanted = [evidence.model.board.target, *evidence.settings.inputs]
     columns = {each.column: each for each in evidence.profile.columns if each.histogram is not None}
     chosen = [columns[name] for name in dict.fromkeys([*wanted, *columns]) if name in columns][:_MOST_HISTOGRAMS]
     if not chosen:
@@ -23,7 +23,9 @@ def histograms(evidence: Evidence) -> Picture | None:
     left = len(columns) - len(chosen)
     note = "How often each value occurs, over all known values."
     note += f" {left:,} further number columns are not drawn." if left else ""
-    return Picture("histograms", "Distribution of the numbers", note, tuple(_histogram(each, evidence.label) for each in chosen))
+    return Picture(
+        "histograms", "Distribution of the numbers", note, tuple(_histogram(each, evidence.settings.label) for each in chosen)
+    )
 
 
 def scatter(evidence: Evidence) -> Picture | None:
@@ -33,7 +35,7 @@ def scatter(evidence: Evidence) -> Picture | None:
         return None
     shown = len(next(iter(profile.sample.values())))
     note = f"{shown:,} of {profile.rows:,} rows are drawn." if shown < profile.rows else f"All {shown:,} rows are drawn."
-    charts = tuple(_scatter(profile, pair, evidence.label) for pair in profile.scatter)
+    charts = tuple(_scatter(profile, pair, evidence.settings.label) for pair in profile.scatter)
     return Picture("scatter", "Numbers against one another", note, charts)
 
 
@@ -42,7 +44,7 @@ def boxes(evidence: Evidence) -> Picture | None:
     profile = evidence.profile
     if profile is None:
         return None
-    charts = tuple(chart for pair in profile.boxes if (chart := _box_plot(profile, pair, evidence.label)) is not None)
+    charts = tuple(chart for pair in profile.boxes if (chart := _box_plot(profile, pair, evidence.settings.label)) is not None)
     note = "Boxes hold the middle half of the rows with the median in it; whiskers reach from the 5th to the 95th percentile."
     return Picture("boxes", "Numbers by group", note, charts) if charts else None
 

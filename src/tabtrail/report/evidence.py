@@ -1,7 +1,7 @@
 """Everything that a page shows, as a run left it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 import polars as pl
@@ -27,12 +27,31 @@ class ModelEvidence:
 
 
 @dataclass(frozen=True)
+class PageSettings:
+    """What the config says about a page.
+
+    `inputs` are the model's columns, `labels` has name and unit of columns that have one. At most `points` rows are drawn one by
+    one, and the `top` columns have a dependence plot. `ewma_decay` is that of the forecasts' volatility. `store` is the address
+    of the MLflow store, empty where that is not a file.
+    """
+
+    inputs: tuple[str, ...]
+    labels: Mapping[str, str]
+    points: int
+    top: int
+    ewma_decay: float
+    store: str
+
+    def label(self, column: str) -> str:
+        """Name and unit of a column, its name where no more is known."""
+        return self.labels.get(column, column)
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that a page shows; None or empty where a run did not leave it.
 
-    `labels` has name and unit of columns, `inputs` the model's columns, `tags` what the run was made from, `forecasts` the
-    stored forecasts with their risk, the largest first. At most `points` rows are drawn one by one, and the `top` columns have a
-    dependence plot. `ewma_decay` is that of the forecasts' volatility. `store` is the address of the MLflow store, if a file.
+    `tags` say what the run was made from, `forecasts` are the stored forecasts with their risk, the largest first.
     """
 
     model: ModelEvidence
@@ -41,20 +60,11 @@ class Evidence:
     explanation: tuple[Explanation, pd.DataFrame] | None
     effects: tuple[Effect, ...]
     forecasts: tuple[SegmentResult, ...]
-    tags: dict[str, str]
-    inputs: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    points: int = 1500
-    top: int = 4
-    ewma_decay: float = 0.94
-    store: str = ""
+    tags: Mapping[str, str]
+    settings: PageSettings
 
     @property
     def unit(self) -> str:
         """The unit of the target."""
         board = self.model.board
         return board.currency or f"units of {board.target}"
-
-    def label(self, column: str) -> str:
-        """Name and unit of a column, its name where no more is known."""
-        return self.labels.get(column, column)

@@ -56,10 +56,10 @@ def beeswarm(evidence: Evidence) -> Picture | None:
 
 def dependence(evidence: Evidence) -> Picture | None:
     """What a column's values add to a prediction, for the columns that matter most."""
-    if evidence.explanation is None or not evidence.top:
+    if evidence.explanation is None or not evidence.settings.top:
         return None
     explanation, rows = evidence.explanation
-    names = _columns(explanation)[: evidence.top]
+    names = _columns(explanation)[: evidence.settings.top]
     note = f"Each dot is one of {len(rows):,} training rows: the column's value, and what it adds to that row's prediction."
     charts = tuple(_dependence(explanation, rows[name], evidence) for name in names)
     return Picture("shap_dependence", "How a column acts", note, charts) if charts else None
@@ -130,7 +130,7 @@ def _dependence(explanation: Explanation, own: "pd.Series[float]", evidence: Evi
         x = tuple(float(each) for each in own[known])
         y = tuple(value for value, there in zip(values, known, strict=True) if there)
         alt = f"SHAP of {name} by its value, from {min(y, default=0):,.4g} to {max(y, default=0):,.4g} {unit}."
-        return Chart(f"SHAP of {name}", alt, Axis(evidence.label(name)), Axis(f"SHAP, {unit}"), (Points(x, y),))
+        return Chart(f"SHAP of {name}", alt, Axis(evidence.settings.label(name)), Axis(f"SHAP, {unit}"), (Points(x, y),))
     return _dependence_on_text(name, own, values, unit)
 
 
@@ -168,4 +168,4 @@ def _effect(effect: Effect, evidence: Evidence) -> Chart:
     grid = tuple(float(each) for each in effect.grid)
     lines = tuple(Line(grid, line, faint=True) for line in effect.lines)
     mean = Line(grid, effect.mean, "mean")
-    return Chart(title, alt, Axis(evidence.label(effect.column)), Axis(f"prediction, {unit}"), (*lines, mean))
+    return Chart(title, alt, Axis(evidence.settings.label(effect.column)), Axis(f"prediction, {unit}"), (*lines, mean))

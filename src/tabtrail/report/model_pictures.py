@@ -61,7 +61,7 @@ def predicted_actual(evidence: Evidence) -> Picture | None:
     predictions = evidence.model.predictions
     if predictions is None or not predictions.height:
         return None
-    drawn, note = _drawn(predictions, evidence.points)
+    drawn, note = _drawn(predictions, evidence.settings.points)
     chart = _predicted_actual(evidence.model.board, drawn, predictions, _unit(evidence))
     return Picture("predicted_actual", "Predicted against actual", note, (chart,))
 
@@ -71,7 +71,7 @@ def residuals(evidence: Evidence) -> Picture | None:
     predictions = evidence.model.predictions
     if predictions is None or not predictions.height:
         return None
-    drawn, note = _drawn(predictions, evidence.points)
+    drawn, note = _drawn(predictions, evidence.settings.points)
     charts = tuple(_residuals(drawn, predictions, _unit(evidence)))
     return Picture("residuals", "Residuals: actual less predicted", note, charts)
 

@@ -44,7 +44,7 @@ def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
         slices=[] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
         coverage=board.coverage[:_COVERAGE],
         grouped=list(_grouped(evidence.profile)),
-        forecasts=detailed(evidence.forecasts, evidence.ewma_decay),
+        forecasts=detailed(evidence.forecasts, evidence.settings.ewma_decay),
         segments=listed(evidence.forecasts),
         placed=placed,
         pictures={each.picture.name for each in placed},

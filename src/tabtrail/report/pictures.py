@@ -48,5 +48,5 @@ class Placed:
 def place_pictures(evidence: Evidence) -> list[Placed]:
     """Return every picture that the evidence allows; the forecast of a segment has a place of its own, by its name."""
     made = [(place, make(evidence)) for place, make in CHARTS]
-    segments = [Placed(picture.name, picture) for picture, _ in detailed(evidence.forecasts, evidence.ewma_decay)]
+    segments = [Placed(picture.name, picture) for picture, _ in detailed(evidence.forecasts, evidence.settings.ewma_decay)]
     return [*(Placed(place, picture) for place, picture in made if picture is not None), *segments]
