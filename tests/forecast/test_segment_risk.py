@@ -154,6 +154,8 @@ def test_a_long_series_of_returns_has_every_part() -> None:
     assert (part.status, part.grade) == ("ok", "usable")
     assert part.method in ("garch_normal", "garch_t")
     assert {each.method for each in part.volatility} == {"sample", "ewma", "garch_normal", "garch_t"}
+    for each in part.volatility:
+        assert each.annualised == pytest.approx(each.next_period * math.sqrt(365), rel=1e-5)
     garch = part.garch[0]
     assert garch.persistence is not None
     assert garch.long_run_volatility == pytest.approx(math.sqrt(40), rel=0.25)

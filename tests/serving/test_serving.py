@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -31,7 +32,9 @@ from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
+from tabtrail.config.operation import Serve
 from tabtrail.contract.schema import ModelSchema
+from tabtrail.serving.state import Service
 
 NAME = "sales_regressor"
 INFER = f"/v2/models/{NAME}/infer"
@@ -350,6 +353,13 @@ def test_past_its_limit_in_flight_it_answers_503_with_retry_after(
         refused = next(answer for answer in answers if answer.status_code == 503)
         assert refused.headers["retry-after"] == "1"
         assert client.post("/predict", json=rows[0]).status_code == 200
+
+
+@pytest.mark.parametrize(("in_flight", "refused"), [(1, False), (3, False), (4, True)])
+def test_the_first_request_past_the_limit_is_refused(in_flight: int, refused: bool) -> None:
+    service = SimpleNamespace(in_flight=in_flight, settings=Serve(max_in_flight=3))
+    found = Service.overload(service)  # type: ignore[arg-type]
+    assert (found is not None and found.status == 503) is refused
 
 
 @pytest.mark.parametrize("how", ["environment", "file"])
