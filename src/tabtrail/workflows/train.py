@@ -172,7 +172,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     require_sound_split(problem, data)
     table = load_table(problem, data)
     split = split_table(problem, table)
-    findings = _audit(config, table, split)
+    findings = _audit(problem, table, split)
     for finding in findings:
         progress.say(f"train: leakage: {finding}")
     columns = sorted({finding.column for finding in findings if finding.column is not None})
@@ -193,22 +193,22 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     return Prepared(config, problem, data, table, split, findings)
 
 
-def _audit(config: Config, table: Table, split: Split) -> tuple[Finding, ...]:
+def _audit(problem: Problem, table: Table, split: Split) -> tuple[Finding, ...]:
     x = table.x
-    columns = {name: x[name].to_numpy(dtype=np.float64) for name in config.model.number_inputs}
-    derived = {name: derive(formula, columns) for name, formula in config.model.formulas.items()}
+    columns = {name: x[name].to_numpy(dtype=np.float64) for name in problem.model.number_inputs}
+    derived = {name: derive(formula, columns) for name, formula in problem.model.formulas.items()}
     return audit(
         x.assign(**derived),
         table.y,
-        numeric=[*config.model.numeric_features, *derived],
-        categorical=config.model.text_features,
+        numeric=[*problem.model.numeric_features, *derived],
+        categorical=problem.model.text_features,
         train=split.train,
         test=split.test,
         folds=[(fold.train, fold.valid) for fold in split.folds if fold.repeat == 0],
         groups=None if table.groups is None else [str(group) for group in table.groups],
         dates=table.keys.date,
-        random_split=config.split.kind == "random",
-        seed=config.model.random_state,
+        random_split=problem.split.kind == "random",
+        seed=problem.model.random_state,
     )
 
 

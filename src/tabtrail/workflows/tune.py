@@ -12,7 +12,6 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
@@ -71,7 +70,7 @@ def _tune(
         if not finished:
             progress.say(f"tune: {candidate.name}: no trial was finished")
             continue
-        params = {**_written(config, candidate), **study.best_trial.user_attrs["params"]}
+        params = {**config.candidates.get(candidate.name, {}), **study.best_trial.user_attrs["params"]}
         best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = params
         label, found = prepared.problem.metric.label, study.best_trial.user_attrs
         progress.say(f"tune: {candidate.name}: {label} {found['value']} with {found['params']}")
@@ -98,10 +97,6 @@ def _chosen(config: Config, names: list[str]) -> list[Candidate]:
     return [configured[name] for name in names]
 
 
-def _written(config: Config, candidate: Candidate) -> dict[str, Parameter]:
-    return dict(config.candidates.get(candidate.name, {}))
-
-
 def _search(
     prepared: Prepared,
     manifest: Manifest,
@@ -114,7 +109,9 @@ def _search(
     config = prepared.config
     sections = config.digest("source", "cleaning", "contract", "model", "split", "leakage")
     metric = prepared.problem.metric
-    key = sha256_json(["tune", manifest.data_sha256, sections, metric.name, candidate.name, _written(config, candidate)])
+    key = sha256_json(
+        ["tune", manifest.data_sha256, sections, metric.name, candidate.name, config.candidates.get(candidate.name, {})]
+    )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = Artifacts.of(config).tuned.with_name("optuna.db")
     make_folder(storage.parent)
