@@ -57,6 +57,7 @@ class Stage:
 
     @property
     def work(self) -> Work:
+        # Here, not at the top: the libraries of a stage take seconds to load, which a fresh one is spared.
         work: Work = import_module(self.module).work
         return work
 

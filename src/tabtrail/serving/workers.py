@@ -17,6 +17,7 @@ from typing import Any
 
 import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
+from uvicorn import Config as UvicornConfig
 from uvicorn.config import STARTUP_FAILURE
 
 from tabtrail.config.operation import Serve
@@ -86,7 +87,7 @@ class Workers:
     turn.
     """
 
-    def __init__(self, config: uvicorn.Config, listening: socket.socket, settings: Serve) -> None:
+    def __init__(self, config: UvicornConfig, listening: socket.socket, settings: Serve) -> None:
         self._config, self._listening = config, listening
         self._silent_seconds, self._drain_seconds = settings.worker_timeout_seconds, settings.drain_seconds
         self._workers: list[_Worker] = []
@@ -167,7 +168,7 @@ class Workers:
             mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
 
 
-def _work(config: uvicorn.Config, listening: socket.socket, beats: Connection) -> None:
+def _work(config: UvicornConfig, listening: socket.socket, beats: Connection) -> None:
     """Serve in this process, and say twice a second that it lives; end when the parent is gone."""
     config.configure_logging()
     server = DrainingServer(config)

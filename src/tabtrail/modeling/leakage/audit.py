@@ -8,25 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabtrail.modeling.leakage.findings import Finding
-from tabtrail.modeling.leakage.giveaways import (
-    Codes,
-    Evidence,
-    count_distinct,
-    find_key,
-    find_target_leak,
-    number_values,
-    read_numbers,
-    read_texts,
-    with_numbers,
-)
+from tabtrail.modeling.leakage.columns import Codes, count_distinct, number_values, read_numbers, read_texts, with_numbers
+from tabtrail.modeling.leakage.findings import Evidence, Finding
+from tabtrail.modeling.leakage.giveaways import find_target_leak
+from tabtrail.modeling.leakage.keys import find_key
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.split import Mask
 
 Folds = Sequence[tuple[Mask, Mask]]
-_MAX_ROWS = 20_000
-_ROUNDS = 100
-_MIN_COPIES = 0.005
+_MAX_ROWS = 20_000  # more rows make a finding no surer, and the audit slower than the first fit
+_ROUNDS = 100  # of the quick model that says what a column is worth: enough for the order of sizes
+_MIN_COPIES = 0.005  # share of test rows that also stand in training; fewer move no metric
 _SATURATED = 0.3  # with fewer different rows than this share, the columns are too coarse to tell
 
 

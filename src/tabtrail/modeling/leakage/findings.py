@@ -15,6 +15,7 @@ Kind = Literal[
     "groups_across_split",
     "dates_across_split",
 ]
+Evidence = tuple[Kind, str]  # what was found, and the figures that show it
 GIVES_TARGET_AWAY: frozenset[str] = frozenset(("copy", "rescaled", "monotone", "binned", "predicts_alone"))
 
 

@@ -1,94 +1,35 @@
-"""What one column gives away: relations to the target that no honest column has, and keys that can be learned by heart."""
+"""What one column gives away: relations to the target that no honest column has."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import bdtr
 
-from tabtrail.modeling.leakage.findings import Kind
+from tabtrail.modeling.leakage.columns import Codes, Column, count_distinct
+from tabtrail.modeling.leakage.findings import Evidence, Kind
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.split import Mask
 
-Codes = NDArray[np.int64]
-Evidence = tuple[Kind, str]
 _RELATIONS: tuple[Kind, ...] = ("copy", "rescaled", "monotone")
 _EXACT = 0.9  # share of rows on an exact relation: a leak survives a few typing errors
 _EXACT_FEW = 0.99  # the same where the target has few values, which also agree by chance
-_FEW_VALUES = 20
+_FEW_VALUES = 20  # fewer different targets are a scale of grades, which honest columns also match by chance
 _SUSPICIOUS = 0.98  # R² of one column alone; an honest strong one reaches 0.9 to 0.95
-_SUSPICIOUS_RANKS = 0.995
+_SUSPICIOUS_RANKS = 0.995  # the same on ranks, where noise counts for less
 _IN_ORDER = 0.9995  # |Spearman's ρ|: noise of 3 % of the target's spread
-_DETERMINED = 0.999
-_MIN_EXACT = 6
-_MIN_PART = 10
-_MIN_ROWS = 20
-_MIN_MODEL = 30
+_DETERMINED = 0.999  # R² of the target over a column that is a function of it: what float rounding leaves
+_MIN_EXACT = 6  # rows on an exact relation that do not agree by chance
+_MIN_PART = 10  # the same where a part of the rows was picked out first
+_MIN_ROWS = 20  # degrees of freedom below which a share of variance is noise
+_MIN_MODEL = 30  # rows below which neither a noise level nor a cut can be told from chance
 _COMMON = 0.05  # a value in this share of the rows may stand for "nothing here"
-_MAX_BINS = 200
+_MAX_BINS = 200  # ranges of a binned target that people make; more are values of their own
 _OVERLAP = 0.2  # the least share on the wrong side near the cut between two honest groups
-_UNIQUE, _NEARLY_UNIQUE = 0.99, 0.85
-_CHANCE = 0.05
-_MIN_COLLISIONS = 8.0
-_NAMED_AS_KEY = re.compile(
-    r"(?:^|[_\W\d])(?i:id|uuid|guid|key|pk|index|idx|row|no|nr)$|[a-z](?:Id|ID|Key|Index)$|(?i:number|rowid|identifier)$"
-)
-_ONE_NUMBER = r"^\D*?(-?\d+(?:\.\d+)?)\D*$"
-_THOUSANDS = r"(?<=\d)[,_ ](?=\d{3}(?:\D|$))"
-
-
-@dataclass(frozen=True)
-class Column:
-    """`codes` number the distinct values (missing is one of them); `numbers` are NaN for missing, None for words."""
-
-    codes: Codes
-    filled: Mask
-    numbers: Array | None
-    is_text: bool
-
-    def take(self, rows: NDArray[np.int64] | Mask) -> "Column":
-        return Column(self.codes[rows], self.filled[rows], None if self.numbers is None else self.numbers[rows], self.is_text)
-
-    @property
-    def inputs(self) -> Array:
-        """What the quick model sees."""
-        return self.codes.astype(np.float64) if self.numbers is None else self.numbers
-
-
-def read_numbers(values: Array) -> Column:
-    """Return a column of numbers [rows], NaN for missing."""
-    numbers = np.where(np.isfinite(values), values, np.nan)
-    return Column(number_values(numbers), np.isfinite(numbers), numbers, is_text=False)
-
-
-def read_texts(values: NDArray[np.object_]) -> Column:
-    """Return a column of texts [rows], "" for missing."""
-    codes, distinct = pd.factorize(values, use_na_sentinel=False)
-    return Column(codes.astype(np.int64), (pd.Series(distinct).fillna("") != "").to_numpy()[codes], None, is_text=True)
-
-
-def with_numbers(column: Column, values: NDArray[np.generic]) -> Column:
-    """Return a text column with the number that nearly each text contains ("2,871.00 USD", "bin_07"), if one alone."""
-    if not column.is_text or not column.filled.any():
-        return column
-    codes, distinct = pd.factorize(values, use_na_sentinel=False)
-    texts = pd.Series(distinct, dtype=object).fillna("").astype(str).str.strip().str.replace(_THOUSANDS, "", regex=True)
-    numbers = pd.to_numeric(texts, errors="coerce")
-    numbers = numbers.fillna(pd.to_numeric(texts.str.extract(_ONE_NUMBER, expand=False), errors="coerce"))
-    known = numbers.to_numpy(dtype=np.float64, copy=True)
-    known[~np.isfinite(known)] = np.nan
-    readable = float(np.isfinite(known[(texts != "").to_numpy()]).mean()) >= 0.95
-    return replace(column, numbers=known[codes]) if readable else column
-
-
-def number_values(values: NDArray[np.generic]) -> Codes:
-    """Return for each row [rows] the number of its value, counted from 0 in the order of first appearance."""
-    return pd.factorize(values, use_na_sentinel=False)[0].astype(np.int64)
+_CHANCE = 0.05  # level of the binomial test that the overlap near the cuts is below that of honest groups
 
 
 def find_target_leak(column: Column, y: Array, seed: int) -> Evidence | None:
@@ -215,6 +156,7 @@ def _sharp_edges(codes: Codes, y: Array) -> str | None:
     cuts = [_cut(low, high) for low, high in pairwise(parts)]
     wrong, of = sum(cut.wrong for cut in cuts), sum(cut.rows for cut in cuts)
     near_wrong, near = sum(cut.near_wrong for cut in cuts), sum(cut.near_rows for cut in cuts)
+    # Rows on the wrong side: typing errors of a real binning. Few values of the target leave next to no room for them.
     worst, worst_near = (0.01, 0.01) if _has_few_values(y) else (0.05, 0.12)
     if wrong > worst * of or near_wrong > worst_near * near or bdtr(near_wrong, near, _OVERLAP) > _CHANCE:
         return None
@@ -318,63 +260,6 @@ def _explained_by_levels(codes: Codes, z: Array) -> float:
         return 0.0
     within = z - (np.bincount(codes, z) / np.maximum(counts, 1))[codes]
     return 1 - float(np.sum(within[shared] ** 2)) / freedom / variance
-
-
-def find_key(name: str, column: Column, key: Codes | None, dates: Array | None) -> Evidence | None:
-    """Find columns that name rows or groups rather than describe them; the date is none of them."""
-    numbers = None if column.numbers is None else column.numbers[column.filled]
-    whole = numbers is not None and bool(np.all(numbers % 1 == 0))
-    if not (column.is_text or whole) or _equal(column.numbers, dates):
-        return None
-    if key is not None and _same_partition(column.codes, key):
-        return "identifier", f"names the groups: each of its {count_distinct(column.codes):,} values stands for one group"
-    return _unique_text(column.codes[column.filled]) if numbers is None else _unique_numbers(name, numbers)
-
-
-def _equal(a: Array | None, b: Array | None) -> bool:
-    return a is not None and b is not None and np.array_equal(a, b, equal_nan=True)
-
-
-def _same_partition(codes: Codes, key: Codes) -> bool:
-    """Whether two columns divide the rows in the same way, into many groups of more than one row."""
-    distinct = count_distinct(key)
-    if not _MIN_ROWS <= distinct <= len(key) / 2 or count_distinct(codes) != distinct:
-        return False
-    return count_distinct(codes * (int(key.max()) + 1) + key) == distinct
-
-
-def _unique_text(codes: Codes) -> Evidence | None:
-    rows, distinct = len(codes), count_distinct(codes)
-    if rows < _MIN_MODEL or distinct < _NEARLY_UNIQUE * rows:
-        return None
-    text = f"has {distinct:,} different texts in {rows:,} rows"
-    return ("identifier" if distinct >= _UNIQUE * rows else "nearly_unique"), text
-
-
-def _unique_numbers(name: str, numbers: Array) -> Evidence | None:
-    """Tell numbered rows from measured integers by the birthday problem.
-
-    n integers drawn at random from a range of m values give n(n-1)/2m equal pairs or more; an id gives none.
-    """
-    rows = len(numbers)
-    values, counts = np.unique(numbers, return_counts=True)
-    if rows < _MIN_ROWS or len(values) < 0.95 * rows:
-        return None
-    repeated = float(np.sum(counts * (counts - 1))) / 2
-    if np.abs(values).max() < 2**53:
-        step = int(np.gcd.reduce(np.diff(values).astype(np.int64)))
-        collisions = rows * (rows - 1) / 2 / (np.ptp(values) / step + 1)
-        if collisions >= _MIN_COLLISIONS and repeated <= 0.05 * collisions:
-            text = f"has {len(values):,} different integers in {rows:,} rows, where chance would repeat about {collisions:,.0f}"
-            return "identifier", text
-    if len(values) >= _UNIQUE * rows and _NAMED_AS_KEY.search(name):
-        return "identifier", f"is named as a key and has {len(values):,} different integers in {rows:,} rows"
-    return None
-
-
-def count_distinct(values: NDArray[np.generic]) -> int:
-    """Return how many different values there are."""
-    return len(np.unique(values))
 
 
 def _mode(values: Array) -> tuple[float, int]:
