@@ -44,6 +44,6 @@ def test_the_json_schema_accepts_the_shipped_file_and_refuses_an_unknown_family_
     schema = json.loads(call("tabtrail", "config", "schema").stdout)
     shipped = yaml.safe_load(project.config_file.read_text())
     jsonschema.validate(shipped, schema)
-    for wrong in ({"candidates": {"XGBost": {}}}, {"choice": {"metric": "rsme"}}):
+    for wrong in ({"candidates": {"XGBost": {}}}, {"choice": {"metric": "rsme"}}, {"risk": {"models": ["etz"]}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**shipped, **wrong}, schema)

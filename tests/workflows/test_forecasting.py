@@ -146,6 +146,13 @@ def test_a_segment_that_cannot_be_is_one_clear_message(ingested: Project, words:
     assert message in done.stderr
 
 
+def test_an_unknown_forecaster_is_refused_with_its_place_and_the_nearest_name(ingested: Project) -> None:
+    with pytest.raises(
+        ConfigError, match=r"--set risk.models: risk.models.1: unknown forecaster 'ets_dampd'; did you mean 'ets_damped'"
+    ):
+        forecast_segment(ingested.config("risk.models=[ets, ets_dampd]"), {})
+
+
 def test_without_a_dataset_the_command_says_what_to_run_first(project: Project) -> None:
     with pytest.raises(DataError, match="run `tabtrail ingest` first"):
         forecast_segment(project.config(), {})

@@ -28,7 +28,7 @@ class Risk(Section):
     lower_bound: float | None = Field(0, description="Forecasts are never below this; null for values that can be negative.")
     forecast_steps: Annotated[int, Field(ge=1, le=120)] = 6
     garch_horizon: Annotated[int, Field(ge=1, le=120)] = 6
-    models: tuple[Literal["ets", "ets_damped"], ...] = ("ets",)
+    models: tuple[SafeName, ...] = Field(("ets",), description="Fitted forecasters, beside the baselines and `sarima`.")
     sarima: tuple[SarimaOrder, ...] = (
         SarimaOrder(order=(1, 0, 0), trend="c"),
         SarimaOrder(order=(0, 1, 1)),

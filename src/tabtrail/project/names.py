@@ -1,4 +1,4 @@
-"""What the config says of model families and metrics: checked here, since `config` lies below what defines them."""
+"""The config's model families, metrics and forecasters: checked here, since `config` lies below what defines them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from tabtrail.config.file import KeyPath, dotted
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, nearest
+from tabtrail.forecast.local.forecasters import model_names
 from tabtrail.modeling.candidates import candidate_problems, family_names
 from tabtrail.modeling.metrics import METRICS
 
@@ -13,8 +14,8 @@ from tabtrail.modeling.metrics import METRICS
 def check_names(config: Config) -> None:
     """Raise `ConfigError` with one line for each problem: file and line, key path, what is wrong, the nearest valid name.
 
-    Problems are an unknown family, parameter or metric, a candidate that could not be exported, early stopping that a family does
-    not have.
+    Problems are an unknown family, parameter, metric or forecaster, a candidate that could not be exported, early stopping that a
+    family does not have.
     """
     problems = [f"{config.locate(key)}: {dotted(key)}: {message}" for key, message in _problems(config)]
     if problems:
@@ -25,6 +26,7 @@ def add_names(schema: dict[str, Any]) -> None:
     """Put the known names into the JSON Schema of the config, so that an editor offers and checks them."""
     schema["properties"]["candidates"]["propertyNames"]["pattern"] = f"^({'|'.join(family_names())})(_|$)"
     schema["$defs"]["Choice"]["properties"]["metric"]["enum"] = list(METRICS)
+    schema["$defs"]["Risk"]["properties"]["models"]["items"] = {"enum": list(model_names())}
 
 
 def _problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
@@ -34,3 +36,7 @@ def _problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     if (metric := config.choice.metric) not in METRICS:
         known = list(METRICS)
         yield ("choice", "metric"), f"unknown metric '{metric}'{nearest(metric, known)} (known: {', '.join(known)})"
+    for place, name in enumerate(config.risk.models):
+        if name not in model_names():
+            known = list(model_names())
+            yield ("risk", "models", place), f"unknown forecaster '{name}'{nearest(name, known)} (known: {', '.join(known)})"

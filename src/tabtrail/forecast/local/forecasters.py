@@ -20,6 +20,7 @@ class Forecaster:
     forecast: Forecast
 
 
+_ALWAYS = ("baseline", "combination")
 # In the order in which equally good ones are preferred: the simplest first.
 FORECASTERS: tuple[Forecaster, ...] = (
     Forecaster("naive", "baseline", each_origin(baselines.naive)),
@@ -32,11 +33,16 @@ FORECASTERS: tuple[Forecaster, ...] = (
 )
 
 
+def model_names() -> tuple[str, ...]:
+    """Return the names that `risk.models` may have: of the forecasters that do not take part anyway."""
+    return tuple(each.name for each in FORECASTERS if each.family not in _ALWAYS)
+
+
 def list_forecasters(risk: Risk) -> list[Forecaster]:
     """Return the forecasters that take part: those without parameters, `risk.models`, and a SARIMA for each of `risk.sarima`."""
     named = {each.name: each for each in FORECASTERS}
     return [
-        *(each for each in FORECASTERS if each.family in ("baseline", "combination")),
+        *(each for each in FORECASTERS if each.family in _ALWAYS),
         *(named[name] for name in risk.models),
         *(Forecaster(sarima_name(order), "sarima", sarima(order)) for order in risk.sarima),
     ]
