@@ -1,4 +1,4 @@
-"""The page for people: one self-contained HTML file, every text of the data escaped, every figure the very one of the JSON."""
+"""The page for people: one self-contained HTML file with every text of the data escaped and every figure as in the JSON."""
 
 import base64
 import hashlib
@@ -56,7 +56,7 @@ def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
 
 
 def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Markup:
-    """Return a figure: rounded for the eye, with its very value for machines; a dash for none."""
+    """Return a figure: rounded for the eye, with its exact value for machines; a dash for None."""
     if value is None:
         return Markup('<span class="none">–</span>')
     return Markup('<data value="{}">{}</data>').format(repr(value), shown(value, digits, percent=percent))

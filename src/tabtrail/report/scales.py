@@ -108,7 +108,7 @@ def _months_within(low: float, high: float) -> list[date]:
 
 
 def _month_label(day: date, *, named: bool) -> str:
-    """A year for its January, else the month; `named` with its year, where no other tick has said it."""
+    """A year for its January, else the month; `named` with its year, where no tick before it names the year."""
     return f"{day.year}" if day.month == 1 else f"{day:%Y-%m}" if named else _MONTH_NAMES[day.month - 1]
 
 

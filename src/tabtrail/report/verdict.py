@@ -12,10 +12,10 @@ from tabtrail.modeling.metrics import Metric
 
 @dataclass(frozen=True)
 class Number:
-    """A figure of the text: the very value of the JSON, and how many significant digits a person is shown of it."""
+    """A figure in a sentence: the exact value of the JSON, and how many significant digits of it are shown."""
 
     value: float
-    digits: int = 4
+    digits: int = 4  # more than the folds can tell apart, few enough to read
     percent: bool = False
 
 
@@ -85,6 +85,7 @@ def _worth(board: Leaderboard) -> Sentence:
 
 
 def _choice(board: Leaderboard) -> Sentence:
+    # `indistinguishable`: the 95 % interval of the difference over the folds holds 0.
     learned = [row for row in board.candidates if row.candidate != board.champion]
     if board.champion != board.best:
         row = board.champion_row
@@ -117,7 +118,7 @@ def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:
     if row.interval_coverage is None or row.interval_width is None:
         return ("There were too few rows for prediction intervals: treat each prediction as a rough guess.",)
     worst: Sentence = ()
-    if slices is not None and slices.height:
+    if slices is not None and slices.height:  # the one with the largest share of the squared error comes first
         first = slices.row(0, named=True)
         name = first["slice"].partition(": ")[2] or first["slice"]
         share = Number(first["share_of_squared_error"], 3, percent=True)
@@ -134,7 +135,7 @@ def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:
 
 
 def _warning(board: Leaderboard) -> Sentence:
-    synthetic = "The data is synthetic, so that nothing here says anything about a real business; t" if board.synthetic else "T"
+    synthetic = "The data is synthetic, and says nothing about a real business; t" if board.synthetic else "T"
     if not board.findings:
         return (f"{synthetic}he audit found no column or split that gives {board.target} away.",)
     names = ", ".join(dict.fromkeys(each.column or "the split" for each in board.findings))

@@ -80,7 +80,7 @@ def fit_garch(returns: Array, distribution: Distribution, horizon: int, min_retu
 
 
 def _doubtful(fitted: Any, ahead: Array, distribution: Distribution) -> NoGarch | None:
-    """Return why the estimates are no model to forecast by, None where they are one."""
+    """Return why these estimates must not be forecast with, None where they may."""
     if fitted.convergence_flag != 0:
         return NoGarch(distribution, "not_converged", f"the optimiser ended with code {fitted.convergence_flag}")
     persistence = float(fitted.params["alpha[1]"]) + float(fitted.params["beta[1]"])
