@@ -123,7 +123,7 @@ def test_a_finished_model_that_was_altered_is_not_loaded(killed: tuple[Project, 
     project, _ = killed
     for path in (project.root / "mlruns").rglob("model.pkl"):
         path.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
-    with pytest.raises(StoreError, match="was altered; train anew with --force"):
+    with pytest.raises(StoreError, match="was altered; train again with --force"):
         pipeline.run(project.config(*FAST), report=False)
     assert not Path("pwned").exists()
 

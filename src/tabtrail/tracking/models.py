@@ -83,7 +83,7 @@ def load_model(store: Store, model: LoggedModel) -> Any:
         path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=store.uri)
         data = Path(path).read_bytes()
     if hashlib.sha256(data).hexdigest() != model.sha256:
-        raise StoreError(f"the model of run {model.run_id} in the MLflow store was altered; train anew with --force")
+        raise StoreError(f"the model of run {model.run_id} in the MLflow store was altered; train again with --force")
     try:
         return unpickled(data)
     except ForeignPickleError as error:

@@ -45,7 +45,7 @@ def running(
         try:
             yield run_id
         except BaseException as error:
-            with suppress(Exception):  # the store itself may be what failed: the first error is the one to tell
+            with suppress(Exception):  # the store itself may be what failed: the first error is the one to report
                 finish_run(store, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             raise
         finish_run(store, run_id)

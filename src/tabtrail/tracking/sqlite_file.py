@@ -40,7 +40,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def complaint(path: Path) -> str:
-    """Return what is wrong with a store at a glance; empty where it seems sound, or cannot be told."""
+    """Return what is wrong with a store at a glance; empty where it seems sound, or that cannot be known."""
     if not path.is_file():
         return "the MLflow store is gone"
     try:

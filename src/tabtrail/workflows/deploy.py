@@ -89,7 +89,7 @@ class Decision:
 
 
 def place_of(config: Config) -> Place:
-    """Return where the history of a project's model lies."""
+    """Place of the history of a project's model."""
     return Place(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name)
 
 

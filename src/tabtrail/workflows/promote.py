@@ -101,7 +101,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
     """Decide after a training whether its bundle is deployed, as `promotion.automatic` says; deploy it if so.
 
     `trained` is the bundle as it was built, or the run of the benchmark that holds it. Where nothing is deployed yet, it is
-    deployed. Deployed files that are damaged are put back first, so that damage is no way round the gate. The verdict is an
+    deployed. Deployed files that are damaged are put back first, so that damage does not bypass the gate. The verdict is an
     artifact of the run, `gate.json`.
     """
     site = Site.of(config, store)
@@ -114,21 +114,22 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         before = record_found(site, entries, champion)
         if champion is None:
             return deploy(site, challenger, Change("first", before, new, "there was no model that can be read"))
-        if kept := _kept_back(config, entries, new):
+        automatic = config.promotion.automatic
+        if kept := _kept_back(automatic, entries, new):
             return Decision(False, "challenger", before, new, (kept,))
         verdict = _judge(config, challenger.bundle, champion)
         store.client.log_dict(challenger.benchmark, verdict.to_dict(), "gate.json")
-        if config.promotion.automatic == "gate" and not verdict.accepted:
+        if automatic == "gate" and not verdict.accepted:
             return Decision(False, "refused", before, new, verdict.reasons, verdict)
-        change = Change("automatic", before, new, f"promotion.automatic is {config.promotion.automatic}")
+        change = Change("automatic", before, new, f"promotion.automatic is {automatic}")
         return deploy(site, challenger, change, verdict)
 
 
-def _kept_back(config: Config, entries: Sequence[Entry], model: Deployed) -> str:
+def _kept_back(automatic: str, entries: Sequence[Entry], model: Deployed) -> str:
     """Return why a trained model is not even judged; empty where it is."""
     if _taken_back(entries, model):
         return "it was taken back by `tabtrail rollback`"
-    return "promotion.automatic is never" if config.promotion.automatic == "never" else ""
+    return "promotion.automatic is never" if automatic == "never" else ""
 
 
 def _taken_back(entries: Sequence[Entry], model: Deployed) -> bool:
