@@ -233,7 +233,7 @@ def test_a_folder_with_other_files_is_never_replaced(project: Project) -> None:
         ingest(project.config("paths.processed_dir=mine"))
     assert (folder / "notes.txt").read_text() == "keep me"
     (project.root / "file").touch()
-    with pytest.raises(TabtrailError, match=r"file is a file, and a folder is to be written there"):
+    with pytest.raises(TabtrailError, match=r"file is a file, where a folder is to be written"):
         ingest(project.config("paths.processed_dir=file"))
 
 

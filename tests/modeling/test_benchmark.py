@@ -81,11 +81,11 @@ def test_early_stopping_watches_native_categories_too(project: Project) -> None:
         f" CatBoost: {{n_estimators: 400, {common}}}, HistGradientBoosting: {{max_iter: 400, {common}}}}}"
     )
     overrides = (candidates, "split.folds=2")
-    results = run_benchmark(project.config(*overrides), table_of(project, *overrides)).results
+    results = run_benchmark(problem_of(project.config(*overrides)), table_of(project, *overrides)).results
     chosen = {r.candidate.family: r.final.iterations for r in results if r.candidate.native}
     assert len(chosen) == 4
     assert all(rounds is not None and 1 <= rounds < 400 for rounds in chosen.values())
-    assert all(r.final.scores.rmse < 1500 for r in results if r.candidate.native)
+    assert all(r.final.scores["rmse"] < 1500 for r in results if r.candidate.native)
 
 
 def test_strata_are_scored_apart(trained: Trained) -> None:

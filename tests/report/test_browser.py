@@ -156,6 +156,7 @@ def test_mlflow_compares_the_candidates_by_name_with_the_metrics_that_matter(bro
     rows = reported.report.leaderboard.candidates
     runs = "[" + ",".join(f'"{row.run_id}"' for row in rows) + "]"
     with Opened(browser, f'{mlflow_ui}/#/compare-runs?runs={runs}&experiments=["1"]') as opened:
+        opened.page.set_viewport_size({"width": 1440, "height": 2400})  # the list is drawn as far as it is seen
         opened.page.get_by_text("cv_root_mean_squared_error", exact=True).first.wait_for(timeout=60_000)
         text = opened.page.inner_text("body")
         for row in rows:

@@ -14,7 +14,6 @@ import joblib
 import pandas as pd
 import pytest
 from tests.support.projects import REPO, Project, serving
-from uvicorn.supervisors import Multiprocess
 
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.operation import Serve
@@ -22,6 +21,7 @@ from tabtrail.contract.schema import ModelSchema
 from tabtrail.serving.app import create_app
 from tabtrail.serving.prometheus import SHARED_FOLDER
 from tabtrail.serving.run import run
+from tabtrail.serving.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +165,12 @@ def test_an_address_that_cannot_be_listened_on_is_one_message(project: Project) 
 def test_workers_share_a_folder_of_counters_and_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     folders = list[Path]()
 
-    def start(supervisor: Multiprocess) -> None:
+    def start(supervisor: Workers) -> None:
         folders.append(Path(os.environ[SHARED_FOLDER]))
         assert folders[-1].is_dir()
-        for each in supervisor.sockets:
-            each.close()
+        supervisor._listening.close()
 
-    monkeypatch.setattr(Multiprocess, "run", start)
+    monkeypatch.setattr(Workers, "run", start)
     monkeypatch.setattr("tabtrail.serving.run.log_config", lambda *, access: None)
     settings = Serve(workers=2).model_copy(update={"port": 0})  # any free one
     for before in (None, "elsewhere"):

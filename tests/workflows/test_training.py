@@ -322,7 +322,7 @@ def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:
         ("model.derived_features={x: MSRP > 1 and PRICEEACH > 1}", r"'and' does not give a number; multiply comparisons instead"),
         ("model.derived_features={x: 1 + 2}", r"is the same for every row"),
         ("model.derived_features={x: __import__('os')}", r"is not part of the expression language"),
-        ("model.derived_features={x: y * 2, y: MSRP}", r"'y' is a derived feature that stands below this one; move it above"),
+        ("model.derived_features={x: y * 2, y: MSRP}", r"'y' is a derived feature that is defined below this one; move it above"),
         ("candidates={XGBoost: {target_transform: sqrt}}", r"write none, log1p, ratio\(COLUMN\) or log_ratio\(COLUMN\)"),
         ("candidates={XGBoost: {target_transform: ratio(LINE_TOTAL)}}", r"did you mean 'LINE_TOTAL_APPROX'\?"),
         ("candidates={Blend: {rnds: 3}}", r"Blend has no such parameter; did you mean 'rounds'\?"),
