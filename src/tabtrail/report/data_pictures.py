@@ -65,7 +65,7 @@ def single_charts(evidence: Evidence) -> list[Picture]:
     Those are every scatter plot (`scatter_msrp_vs_sales`), every box plot (`box_sales_by_productline`), and the histogram of each
     column that a box plot measures (`hist_sales`): names of columns in lower case.
     """
-    profile, label = evidence.profile, evidence.label
+    profile, label = evidence.profile, evidence.settings.label
     if profile is None:
         return []
     columns = {each.column: each for each in profile.columns if each.histogram is not None}
