@@ -1,7 +1,5 @@
-import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from tests.support.projects import ONE_CANDIDATE, Project, Trained
 
 from tabtrail.data.dataset import scan_dataset
@@ -9,7 +7,6 @@ from tabtrail.data.ingest import ingest
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import list_candidates
-from tabtrail.modeling.metrics import score
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import Table, load_table, needed_columns
 
@@ -18,22 +15,6 @@ def table_of(project: Project, *overrides: str) -> Table:
     config = project.config(*overrides)
     ingest(config)
     return load_table(problem_of(config), scan_dataset(config.dataset).collect())
-
-
-def test_the_scores_are_scikit_learns() -> None:
-    random = np.random.default_rng(0)
-    actual = random.normal(3500, 1800, 500)
-    predicted = actual + random.normal(0, 400, 500)
-    scores = score(actual, predicted)
-    assert scores["rmse"] == pytest.approx(root_mean_squared_error(actual, predicted), rel=1e-6)
-    assert scores["mae"] == pytest.approx(mean_absolute_error(actual, predicted), rel=1e-6)
-    assert scores["r2"] == pytest.approx(r2_score(actual, predicted), rel=1e-6)
-
-
-def test_a_target_that_does_not_vary_has_no_r2_and_wild_predictions_no_score() -> None:
-    assert score(np.ones(3), np.zeros(3))["r2"] is None
-    with pytest.raises(DataError, match="not finite"):
-        score(np.ones(2), np.array([1.0, np.inf]))
 
 
 def test_the_order_of_the_file_changes_nothing(project: Project) -> None:

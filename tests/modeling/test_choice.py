@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tabtrail.errors import DataError
-from tabtrail.modeling.choice import choose, corrected_difference
+from tabtrail.modeling.choice import choose, corrected_difference, indistinguishable
 from tabtrail.modeling.metrics import Array
 
 SCORES = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=2, max_size=30)
@@ -64,6 +64,14 @@ def test_one_standard_error_takes_the_cheapest_of_those_that_are_about_as_good()
     nearer = {**NEAR, "Linear": [10.4, 11.7, 11.5, 13.2]}
     assert choose(nearer, COSTS, rule="one_standard_error", valid_share=1 / 3) == "Linear"
     assert choose(nearer, {**COSTS, "Linear": 200.0}, rule="one_standard_error", valid_share=1 / 3) == "Forest"
+
+
+def test_candidates_whose_interval_of_the_difference_holds_zero_cannot_be_told_from_the_champion() -> None:
+    """Linear - Forest: mean 0.3, standard error 0.272, and t of 3 degrees of freedom 3.18: from -0.57 to 1.17."""
+    assert indistinguishable(NEAR, "Forest", valid_share=1 / 3) == {"Linear"}
+    assert indistinguishable(NEAR, "Mean", valid_share=1 / 3) == frozenset()
+    undefined = {**NEAR, "Broken": [float("inf")] * 4}
+    assert indistinguishable(undefined, "Forest", valid_share=1 / 3) == {"Linear"}
 
 
 @pytest.mark.parametrize("rule", ["best", "one_standard_error"])

@@ -1,5 +1,7 @@
 """The gate by itself: what it refuses, and that its interval is one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.support.bundles import metadata
@@ -94,6 +96,18 @@ def test_a_difference_that_may_be_chance_is_accepted_and_a_sure_or_large_one_ref
     assert "worse than the champion beyond chance" in verdict(comparison(0.01, 0.1, 0.4)).reasons[0]
     assert "more than promotion.max_worse (5%)" in verdict(comparison(-1, 0.6, 2)).reasons[0]
     assert verdict(comparison(-1, 0.6, 2), rules=Promotion(max_worse=0.1)).accepted
+
+
+def test_worse_is_a_share_of_the_champions_value_whichever_way_the_metric_points() -> None:
+    by_r2 = Comparison(100, 100, None, "r2", 0.8, 0.7, 0.1, -0.1, 0.3, 0.95, 10.0, 12.0)
+    assert "its R² is worse than the champion's by more than promotion.max_worse (5%)" in verdict(by_r2).reasons[0]
+    assert "R² 0.7 against 0.8 on the same 100 test rows, worse by +0.1" in verdict(by_r2).reasons[0]
+    assert verdict(replace(by_r2, difference=0.03)).accepted
+
+
+def test_a_comparison_by_another_metric_than_that_of_the_choice_is_noted() -> None:
+    fallback = replace(comparison(-0.1, 0.0, 0.1), instead_of="bias")
+    assert any(note.startswith("compared by RMSE: mean bias, the metric of the choice,") for note in verdict(fallback).notes)
 
 
 def test_better_can_be_asked_for() -> None:

@@ -167,6 +167,34 @@ def test_residuals_are_drawn_by_prediction_and_by_date(html: str) -> None:
     assert years == ["2003", "2004", "2005"]
 
 
+def test_charts_of_the_profile_have_files_of_their_own_named_after_their_columns(reported: Trained) -> None:
+    drawn = {file.name for file in Artifacts.of(reported.config).plots.glob("*_*.png")}
+    assert {
+        "hist_sales.png",
+        "hist_quantityordered.png",
+        "scatter_quantityordered_vs_sales.png",
+        "scatter_priceeach_vs_sales.png",
+        "box_sales_by_productline.png",
+        "box_quantityordered_by_dealsize.png",
+    } <= drawn
+    assert not {name for name in drawn if name.startswith("hist_")} - {"hist_sales.png", "hist_quantityordered.png"}
+
+
+def test_every_metric_stands_on_the_page_with_the_figures_of_the_json(page: Page, reported: Trained) -> None:
+    for row in reported.report.leaderboard.candidates:
+        for part, values in (("cv", row.cv), ("test", row.test)):
+            cells = page.row(f"metrics-{part}", row.candidate)
+            shown_values = [None if value is None else float(value) for _, value in cells[1:]]
+            assert shown_values == [values[name] for name in ("r2", "mape", "wape", "medae", "rmsle", "bias")]
+
+
+def test_candidates_that_the_folds_cannot_tell_from_the_champion_are_marked(page: Page, reported: Trained) -> None:
+    board = reported.report.leaderboard
+    marks = {row[0][0].lstrip("★≈ "): row[0][0][0] for row in page.tables["candidates"][1:]}
+    expected = {row.candidate: "≈" for row in board.candidates if row.indistinguishable} | {board.champion: "★"}
+    assert {name: mark for name, mark in marks.items() if mark in "★≈"} == expected
+
+
 def test_the_pictures_and_the_page_are_artifacts_of_the_run(reported: Trained) -> None:
     uri = reported.config.mlflow.tracking_uri
     client, run = MlflowClient(uri, uri), reported.report.leaderboard.parent_run_id

@@ -56,6 +56,20 @@ def test_the_best_parameters_stand_in_the_next_benchmark(ingested: Project) -> N
     assert {"LightGBM", "LightGBM_tuned"} <= {row.candidate for row in board.candidates}
 
 
+def test_a_search_minimises_what_the_choice_does(ingested: Project) -> None:
+    config = ingested.config(*FAST, "choice.metric=r2")
+    tune(config, ["LightGBM"], trials=2, seconds=None)
+    study = study_of(ingested)
+    values = [trial.user_attrs["value"] for trial in study.trials]
+    assert study.best_trial.user_attrs["value"] == max(values)
+    client = MlflowClient(config.mlflow.tracking_uri, config.mlflow.tracking_uri)
+    experiment = client.get_experiment_by_name(config.mlflow.experiment)
+    assert experiment is not None
+    logged = [run.data.metrics for run in client.search_runs([experiment.experiment_id])]
+    assert max(each["cv_r2_score"] for each in logged) == max(values)
+    assert not any("cv_root_mean_squared_error" in each for each in logged)
+
+
 def test_every_trial_is_a_child_run_with_parameters_and_scores(ingested: Project) -> None:
     search(ingested, "LightGBM", trials=3)
     uri = ingested.config().mlflow.tracking_uri

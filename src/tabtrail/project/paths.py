@@ -32,6 +32,21 @@ class Artifacts:
         return self.metrics / f"{self.name.removesuffix('_regressor')}_regression_metrics.json"
 
     @property
+    def leaderboard_csv(self) -> Path:
+        """The leaderboard as a table, a row for each candidate."""
+        return self.leaderboard.with_suffix(".csv")
+
+    @property
+    def input_examples(self) -> Path:
+        """Folder of the input example of every candidate, where the MLflow store is on this disk."""
+        return self.paths.output_dir / "mlflow_input_examples"
+
+    @property
+    def pipelines(self) -> Path:
+        """Folder of the fitted pipeline of every candidate, where the MLflow store is on this disk."""
+        return self.paths.output_dir / "mlflow_models"
+
+    @property
     def importance(self) -> Path:
         """JSON of the mean absolute Shapley value of each column."""
         return self._explanations / "shap_global_importance.json"

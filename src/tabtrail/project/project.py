@@ -101,7 +101,8 @@ class Project:
     def training_outputs(self) -> list[Path]:
         """Return the figures of the benchmark. What is deployed is not among them, so that a promotion or rollback stands."""
         tables = benchmark_table_files(self.config.paths.output_dir).values()
-        return [self.artifacts.leaderboard, self.artifacts.importance, self.artifacts.shap, *tables]
+        artifacts = self.artifacts
+        return [artifacts.leaderboard, artifacts.leaderboard_csv, artifacts.importance, artifacts.shap, *tables]
 
     def training_complaints(self) -> Iterator[Reason]:
         """Yield a store that is gone or damaged, and a deployed bundle that cannot be read: a training puts both back."""

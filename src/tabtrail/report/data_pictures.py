@@ -1,5 +1,6 @@
 """The pictures of the data: histograms, scatter plots, box plots, correlations."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -56,6 +57,31 @@ def correlations(evidence: Evidence) -> Picture | None:
         return None
     note = "Pearson's r, from -1 to 1, where both are known."
     return Picture("correlations", "Correlations", note, (_correlations(profile),))
+
+
+def single_charts(evidence: Evidence) -> list[Picture]:
+    """Return charts of the profile as pictures of their own, for people who look for one of them by its name.
+
+    Those are every scatter plot (`scatter_msrp_vs_sales`), every box plot (`box_sales_by_productline`), and the histogram of each
+    column that a box plot measures (`hist_sales`): names of columns in lower case.
+    """
+    profile, label = evidence.profile, evidence.settings.label
+    if profile is None:
+        return []
+    columns = {each.column: each for each in profile.columns if each.histogram is not None}
+    charts: dict[str, Chart | None] = {}
+    for measure, by in profile.boxes:
+        if measure in columns:
+            charts[_name("hist", measure)] = _histogram(columns[measure], label)
+        charts[_name("box", measure, "by", by)] = _box_plot(profile, (measure, by), label)
+    for x, y in profile.scatter if any(profile.sample.values()) else ():
+        charts[_name("scatter", x, "vs", y)] = _scatter(profile, (x, y), label)
+    return [Picture(name, chart.title, "", (chart,)) for name, chart in charts.items() if chart is not None]
+
+
+def _name(*words: str) -> str:
+    """Name of a file: in lower case, with an underscore for whatever could be awkward in a path."""
+    return re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower()).strip("_")
 
 
 def _histogram(column: ColumnProfile, label: Label) -> Chart:

@@ -65,7 +65,10 @@ def _worth(board: Leaderboard) -> Sentence:
     rows = {row.candidate: row for row in board.candidates}
     metric = board.chosen_metric
     mean, champion = rows[board.baseline].cv[metric.name], board.champion_row.cv[metric.name]
-    if mean is None or champion is None or metric.loss(mean) <= metric.loss(champion):
+    if mean is None or champion is None:
+        return (f"{metric.label} is not defined for always predicting the mean of {board.target}.",)
+    # A bias near zero is no merit: the mean has it by construction.
+    if metric.better != "nearer zero" and metric.loss(mean) <= metric.loss(champion):
         return (f"It is no better than always predicting the mean of {board.target}: nothing was learned.",)
     formula = next((row for row in board.candidates if row.family == "FormulaBaseline"), None)
     other = None if formula is None or formula.candidate == board.champion else formula.cv[metric.name]
@@ -88,24 +91,21 @@ def _choice(board: Leaderboard) -> Sentence:
     # `indistinguishable`: the 95 % interval of the difference over the folds holds 0.
     learned = [row for row in board.candidates if row.candidate != board.champion]
     if board.champion != board.best:
-        row = board.champion_row
+        best = next(row for row in board.candidates if row.candidate == board.best)
+        why = "the smallest that these folds cannot tell from it" if best.deployable else "the best whose ONNX graph was proven"
         return (
-            f"It is not the best one, which is {board.best}, but the smallest that these folds cannot tell from it: the"
-            " difference is ",
-            *_difference(board.chosen_metric, row),
+            f"It is not the one with the {board.chosen_metric.best_mean}, which is {board.best}, but {why}: the difference is ",
+            *_difference(board.chosen_metric, board.champion_row),
             ").",
         )
     if not learned:
         return ("It was the only candidate.",)
     second = learned[0]
-    others = [row.candidate for row in learned if row.indistinguishable and row is not second]
+    more = sum(row.indistinguishable for row in learned) - second.indistinguishable
     sure = "the folds cannot tell the two apart" if second.indistinguishable else "the folds tell the two apart"
-    also = f", nor it from {len(others)} more" if others and second.indistinguishable else ""
-    return (
-        f"The next best, {second.candidate}, errs more by ",
-        *_difference(board.chosen_metric, second),
-        f"): {sure}{also}.",
-    )
+    also = f", nor the champion from {more} more" if more and second.indistinguishable else ""
+    worse = "errs more by" if board.chosen_metric.better == "smaller" else "is worse by"
+    return (f"The next best, {second.candidate}, {worse} ", *_difference(board.chosen_metric, second), f"): {sure}{also}.")
 
 
 def _difference(metric: Metric, row: Row) -> Sentence:

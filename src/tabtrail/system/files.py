@@ -109,6 +109,24 @@ def write_parquet(path: Path, frame: Any) -> None:
         frame.write_parquet(temporary, compression="zstd")
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` another name of a file: a hard link, which takes no room and stays whole when the folder is copied.
+
+    A copy where there are no hard links, as between two file systems.
+    """
+    make_folder(target.parent)
+    with _explain_refusals(target.parent):
+        temporary = _sibling(target, target.suffix)
+        try:
+            try:
+                temporary.hardlink_to(source)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)  # a rename onto another name of the same file does nothing
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object of a file, or None where there is no such file or it holds no JSON object."""
     try:

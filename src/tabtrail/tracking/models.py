@@ -12,6 +12,8 @@ import pandas as pd
 from mlflow.entities import LoggedModelOutput
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import StoreError
@@ -21,6 +23,7 @@ from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store
 
 _PICKLE = "model.pkl"
+_EXAMPLE = "input_example.parquet"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
             input_example=model.example,
             pip_requirements=model.requirements,
         )
+        # MLflow keeps the example as JSON alone, in which a whole number may come back as another type.
+        model.example.to_parquet(path / _EXAMPLE)
         digest = sha256_file(path / _PICKLE)
         store.client.log_model_artifacts(logged.model_id, str(path))
     store.client.finalize_logged_model(logged.model_id, "READY")
@@ -88,6 +93,22 @@ def load_model(store: Store, model: LoggedModel) -> Any:
         return unpickled(data)
     except ForeignPickleError as error:
         raise StoreError(f"the model of run {model.run_id} in the MLflow store cannot be opened: {error}; use --force") from None
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """The files of a model in a store on this disk: the pickled pipeline, which joblib opens, and the input example."""
+
+    pipeline: Path
+    example: Path
+
+
+def local_files(model: LoggedModel) -> LocalFiles | None:
+    """Return the files of a model, None where the store is not on this disk."""
+    if not is_local_uri(model.location):
+        return None
+    folder = Path(local_file_uri_to_path(model.location))
+    return LocalFiles(folder / _PICKLE, folder / _EXAMPLE)
 
 
 def model_location(store: Store, run_id: str) -> str:

@@ -13,6 +13,7 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import tuned_candidates
+from tabtrail.report.data_pictures import single_charts
 from tabtrail.report.evidence import Evidence, PageSettings
 from tabtrail.report.gather import EvidenceFiles, read_board, read_evidence
 from tabtrail.report.page import render_report
@@ -112,7 +113,8 @@ def _settings(config: Config) -> PageSettings:
 def _write(evidence: Evidence, page: Path, folder: Path, progress: Progress) -> ReportFiles:
     placed, synthetic = place_pictures(evidence), evidence.model.board.synthetic
     write_text(page, render_report(evidence, placed))
-    files = draw_all([each.picture for each in placed], folder, synthetic=synthetic, progress=progress.advance)
+    pictures = [*(each.picture for each in placed), *single_charts(evidence)]
+    files = draw_all(pictures, folder, synthetic=synthetic, progress=progress.advance)
     progress.say(f"report: {page.name}, {page.stat().st_size / 1000:,.0f} kB, and {len(files)} pictures")
     return ReportFiles(page, tuple(files))
 

@@ -29,7 +29,7 @@ from tabtrail.modeling.notes import notes
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem, problem_of
 from tabtrail.modeling.ranking import Tracked, build_leaderboard
-from tabtrail.modeling.result_tables import folds_table, predictions_table, runs_table
+from tabtrail.modeling.result_tables import folds_table, predictions_table, ranked_table, runs_table
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.slices import error_slices
 from tabtrail.modeling.split import Split
@@ -38,7 +38,7 @@ from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS, tuned_candidates
 from tabtrail.system.code import code_files
-from tabtrail.system.files import require_writable, write_json, write_parquet
+from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.artifacts import list_files, log_artifact, log_files, log_folder, log_text
@@ -77,6 +77,7 @@ from tabtrail.tracking.store import Store, open_store, store_errors
 from tabtrail.workflows.champion import Proofs, bundle_champion, describe_model, explain_champion
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
+from tabtrail.workflows.model_links import link_models
 from tabtrail.workflows.promote import settle, write_history
 
 FITS = "fits.npz"
@@ -268,9 +269,12 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     write_json(artifacts.importance, importance.to_dict())
     write_parquet(artifacts.shap, shap_values)
     _write_tables(config, benchmark, leaderboard, own, tracked.tags)
+    link_models(artifacts, tracked.models)
+    with atomic_file(artifacts.leaderboard_csv) as temporary:
+        ranked_table(leaderboard).write_csv(temporary)
     write_json(artifacts.leaderboard, leaderboard.to_dict())
     tables = [*benchmark_table_files(config.paths.output_dir).values(), artifacts.shap, config.paths.manifest]
-    log_files(store, parent, [artifacts.leaderboard, artifacts.importance, *tables])
+    log_files(store, parent, [artifacts.leaderboard, artifacts.leaderboard_csv, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
     decision = settle(config, store, trained, progress)
