@@ -137,7 +137,7 @@ def test_the_service_answers_from_what_is_stored(project: Project) -> None:
         }
     statuses = {"none stored": 404, "damaged": 404, "too many steps": 422, "no number": 422, "twice": 422}
     assert {name: answer.status_code for name, answer in answers.items()} == statuses
-    for name, answer in answers.items():
+    for answer in answers.values():
         assert answer.headers["content-type"] == "application/problem+json"
         assert "S3cret" not in answer.text
         assert ("Classic Cars" in answer.text) == (answer.status_code == 404)  # which lists what is stored
