@@ -163,7 +163,9 @@ def test_mlflow_compares_the_candidates_by_name_with_the_metrics_that_matter(bro
             assert row.candidate in text
         # The list is drawn as far as it is seen: cross-validated figures stand first, the parameters that name a run on top.
         assert text.index("\ncandidate\t") < text.index("\nfamily\t") < text.index("\ncv_difference_to_best\n")
-        assert text.index("\ncv_mean_absolute_error\n") < text.rindex("\ncv_root_mean_squared_error\n")
+        # RMSE has a chart of its own above the list, which is alphabetical and longer than the window.
+        assert text.index("\ncv_root_mean_squared_error\n") < text.index("\ncv_mean_absolute_error\n")
+        assert text.index("\ncv_difference_to_best\n") < text.index("\ncv_mean_absolute_error\n")
         assert [each for each in opened.asked if not each.startswith((mlflow_ui, "data:", "blob:"))] == []
 
 
