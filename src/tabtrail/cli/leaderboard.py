@@ -54,9 +54,12 @@ def _mark(board: Leaderboard, row: Row) -> str:
 
 def _print_other_metrics(board: Leaderboard) -> None:
     metrics = others(board.chosen_metric)
+    shares = " and ".join(metric.label for metric in metrics if metric.is_percent)
     for part, title in (("cv", "other metrics, means over the folds"), ("test", "other metrics, on the test part")):
         rows = [["  " + row.candidate, *(number(getattr(row, part)[each.name]) for each in metrics)] for row in board.candidates]
-        print_table(title, ["candidate", *(metric.label for metric in metrics)], rows)
+        print_table(
+            title + (f" ({shares} as shares)" if shares else ""), ["candidate", *(metric.label for metric in metrics)], rows
+        )
 
 
 def _title(board: Leaderboard) -> str:

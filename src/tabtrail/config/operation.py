@@ -35,11 +35,12 @@ class Promotion(Section):
     )
     require: Literal["not_worse", "better"] = Field(
         "not_worse",
-        description="What the interval of the RMSE difference to the champion must allow (not_worse) or show (better).",
+        description="What the interval of the difference to the champion (by choice.metric) must allow, or show.",
     )
     level: Annotated[float, Field(gt=0, lt=1)] = Field(0.95, description="The level of the gate's intervals.")
     max_worse: Annotated[float, Field(ge=0)] = Field(
-        0.05, description="Share by which an RMSE above the champion's is refused, however wide the interval is."
+        0.05,
+        description="Share of the champion's value of choice.metric by which worse is refused, however wide the interval is.",
     )
     coverage_slack: Share = Field(
         0.02, description="How far the coverage of the intervals may fall below its level; what is surely further is refused."

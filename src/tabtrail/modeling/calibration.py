@@ -18,13 +18,13 @@ from tabtrail.bundle.intervals import ALL, Band, Intervals
 from tabtrail.errors import DataError
 from tabtrail.modeling.metrics import Array
 
-_ROWS_PER_BIN = 50
-_MOST_BINS = 10
+_ROWS_PER_BIN = 50  # a mean absolute error of so many rows has a standard error of about a tenth of itself
+_MOST_BINS = 10  # the scale is to follow the prediction, not the noise of the errors
 # Rows of a group that lie beyond its quantile. With five the coverage of one calibrated group, Beta-distributed over
 # calibrations (Vovk 2012, Conditional validity of inductive conformal predictors), has a standard deviation of 4 points at
 # 90 %; what the group would lose in the band of all rows is more.
 _LEAST_BEYOND = 5
-_LEAST_SCALE = 0.01
+_LEAST_SCALE = 0.01  # of the mean error: below it a scale is that of rows which are predicted exactly, and widths would vanish
 # Of the mean |actual|, added to every error: a row that lies on a bound, and one without an error, stays inside however the
 # served graph rounds.
 _ROUNDING = 1e-9

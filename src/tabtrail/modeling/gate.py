@@ -117,7 +117,8 @@ def _notes(challenger: Mapping[str, Any], champion: Mapping[str, Any], compariso
         yield "the champion was trained on another split or other data and may have learned from some of the rows, in its favour"
     if comparison is not None and comparison.instead_of is not None:
         asked, used = METRICS[comparison.instead_of], METRICS[comparison.metric]
-        why = "has no worse and better that a share of it could state" if asked.better == "nearer zero" else "is not defined here"
+        near_zero = "is best at zero, so that no share of it can be allowed"
+        why = near_zero if asked.better == "nearer zero" else "is not defined for all predictions on these rows"
         yield f"compared by {used.label}: {asked.label}, the metric of the choice, {why}"
     if comparison is not None and comparison.units < _FEW_UNITS:
         yield f"the interval rests on {comparison.units} units only"

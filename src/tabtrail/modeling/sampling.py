@@ -8,14 +8,14 @@ import numpy as np
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.split import Mask
 
-_STRATA = 10
+_STRATA = 10  # tenths of the target: the shape of its distribution is kept, and a tenth of a small sample still holds whole keys
 
 
 def sample_rows(keys: Sequence[str], y: Array, among: Mask, most: int, seed: int) -> Mask:
     """Return at most `most` of the rows `among`: whole keys, from every tenth of the target alike.
 
     Keys are put in ten strata of about as many rows by their mean target, and taken from each, in the order of the sha256 of
-    seed and key, as long as they fit into its share. The order of the rows is of no account.
+    seed and key, as long as they fit into its share. The order of the rows changes nothing.
     """
     if among.sum() <= most:
         return among.copy()

@@ -100,7 +100,7 @@ def _take_share(order: list[str], sizes: Counter[str], share: float, *, keep: in
 
 
 def _key_folds(keys: Keys, config: SplitConfig, seed: int, train: Mask) -> Iterator[Fold]:
-    """Give each key, largest first, to the fold with the fewest rows so far; every repeat shuffles the keys anew."""
+    """Give each key, largest first, to the fold with the fewest rows so far; every repeat shuffles the keys again."""
     sizes = Counter(key for key, kept in zip(keys.key, train, strict=True) if kept)
     for repeat in range(config.repeats):
         order = _shuffled(sizes, f"{seed}/{repeat}" if repeat else str(seed))

@@ -91,7 +91,7 @@ def _duplicates(features: Sequence[Codes], y: Array, train: Mask, test: Mask, se
     for each in hashes[:-1]:
         inputs += each
     rows = inputs + hashes[-1]
-    copies = int(np.isin(rows[test], rows[train]).sum())
+    copies = int(np.isin(rows[test], rows[train]).sum())  # three at least: one or two are an accident
     if not features or copies < max(3, _MIN_COPIES * test.sum()):
         return None
     once = np.unique(rows, return_index=True)[1]
@@ -99,9 +99,11 @@ def _duplicates(features: Sequence[Codes], y: Array, train: Mask, test: Mask, se
         return None
     equal, alike = _pairs(rows, train, test), _pairs(inputs, train, test)
     chance = max(_by_chance(_pairs(inputs - each, train, test) - alike, each[once]) for each in hashes[:-1])
-    # Coarse features, a fine target that they do not determine: then it is the target that hardly agrees by chance.
+    # Coarse features, a fine target that they do not determine (a quarter as many pairs agree in the features alone, and nearly
+    # every target is different): then it is the target that hardly agrees by chance.
     if alike - equal >= 0.25 * equal and count_distinct(hashes[-1]) >= 0.95 * len(once):
         chance = min(chance, _by_chance(alike - equal, hashes[-1][once]))
+    # Three times what chance makes, as that is an estimate, and three of its standard deviations (Poisson) on top.
     if equal < 3 * chance + 3 * np.sqrt(chance):
         return None
     text = f"{copies:,} of {int(test.sum()):,} test rows equal a training row in every column and the target"
@@ -118,7 +120,7 @@ def _pairs(values: NDArray[np.uint64], train: Mask, test: Mask) -> float:
 
 def _by_chance(near_pairs: float, values: NDArray[np.uint64]) -> float:
     counts = np.unique(values, return_counts=True)[1].astype(np.float64)
-    agree = min(float(np.sum(counts * (counts - 1)) / max(1, len(values) * (len(values) - 1))), 0.9)
+    agree = min(float(np.sum(counts * (counts - 1)) / max(1, len(values) * (len(values) - 1))), 0.9)  # 1 would divide by zero
     return near_pairs * agree / (1 - agree)
 
 

@@ -92,10 +92,12 @@ def _share_on_line(v: Array, y: Array, slope: float, intercept: float) -> float 
     if slope == 0 or not np.isfinite(slope):
         return None
     few = _has_few_values(y)
+    # Rounding: a hundredth of the target's spread, or half a percent of a value far from its middle, whichever is more.
     tolerance = abs(slope) * np.maximum(0.01 * _spread(y), 0.005 * np.abs(y - np.median(y)))
     on_line = np.abs(v - intercept - slope * y) <= tolerance
     off_mode = y != _mode(y)[0]
     counted = off_mode | (v != _mode(v)[0])
+    # Fewer rows than this off the target's most common value agree with a line by chance.
     if off_mode.sum() < (10 if few else 5) or count_distinct(v[counted]) < 2:
         return None
     share = min(float(on_line[counted].mean()), float(on_line[off_mode].mean()))
@@ -108,7 +110,7 @@ def _monotone(v: Array, y: Array) -> str | None:
     if len(y) < _MIN_ROWS or min(count_distinct(v), count_distinct(y)) < _FEW_VALUES:
         return None
     rho = _correlation(_ranks(v), _ranks(y))
-    if abs(rho) < 0.85:
+    if abs(rho) < 0.85:  # so far from any order that the search for one, which is slower, could find none
         return None
     ordered = _longest_ordered(np.sign(rho) * v, y) / len(y)
     if abs(rho) < _IN_ORDER and ordered < _EXACT:
@@ -147,6 +149,7 @@ def _binned(column: Column, y: Array) -> str | None:
 
 def _sharp_edges(codes: Codes, y: Array) -> str | None:
     levels, counts = np.unique(codes, return_counts=True)
+    # A level has five rows on average; those of fewer than three have no range, and must be few for the others to judge by.
     if len(y) < _MIN_MODEL or not 2 <= len(levels) <= len(y) // 5:
         return None
     kept = levels[counts >= 3]
@@ -186,6 +189,7 @@ def _cut(low: Array, high: Array) -> _Cut:
     best = int(np.argmin(wrong))
     cut, gap = (edges[best] + edges[best + 1]) / 2, edges[best + 1] - edges[best]
     spreads = [_iqr(part) for part in (low, high)]
+    # Near is half a standard deviation (an interquartile range is 1.349 of them), and at least the neighbours on a grid.
     grid = gap * 0.5001 if _is_grid_step(edges, best) else 0.0
     width, width_high = (max(0.5 * (spread or max(spreads)) / 1.349, grid) for spread in spreads)
     low_near = low[(low >= cut - width) & (low <= cut + width_high)]
@@ -202,7 +206,7 @@ def _is_grid_step(edges: Array, place: int) -> bool:
     """Whether the gap after `place` is like its neighbours' (or there are none): the target has steps, not two heaps."""
     steps = np.diff(edges)
     beside = [steps[index] for index in (place - 1, place + 1) if 0 <= index < len(steps)]
-    return not beside or bool(steps[place] <= 3 * min(beside))
+    return not beside or bool(steps[place] <= 3 * min(beside))  # two heaps lie further apart than a missing step or two
 
 
 def _alone(column: Column, parts: list[tuple[Mask, str]], y: Array, seed: int) -> str | None:
@@ -215,6 +219,7 @@ def _alone(column: Column, parts: list[tuple[Mask, str]], y: Array, seed: int) -
         share, where = max(explained, key=lambda each: each[0])
         if share >= suspicious:
             return f"explains {share:.2%} of the target's variance by itself{where}"
+    # The column as a function of the target: only numbers that hardly repeat, in rows enough for a curve, can show one.
     if column.numbers is None or len(y) < 100 or min(count_distinct(column.numbers), count_distinct(y)) < 0.5 * len(y):
         return None
     shape = _explained_in_order(_ranks(values), y, seed)
@@ -256,6 +261,7 @@ def _explained_by_levels(codes: Codes, z: Array) -> float:
     counts = np.bincount(codes)
     shared, variance = counts[codes] > 1, float(np.var(z))
     freedom = int(shared.sum() - (counts > 1).sum())
+    # Levels of a single row explain themselves: half of the rows must have company for the share to mean anything.
     if freedom < _MIN_ROWS or shared.mean() < 0.5 or variance == 0:
         return 0.0
     within = z - (np.bincount(codes, z) / np.maximum(counts, 1))[codes]
