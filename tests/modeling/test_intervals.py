@@ -5,7 +5,7 @@ from statistics import fmean, median
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tabtrail.bundle.intervals import Band, Intervals
@@ -53,6 +53,7 @@ def test_intervals_are_the_same_after_a_trip_through_json(intervals: Intervals, 
 @given(band=bands(), prediction=NUMBERS)
 def test_the_scale_is_that_of_numpys_interpolation(band: Band, prediction: float) -> None:
     scale = np.interp(prediction, band.predictions, band.scales)
+    assume(np.isfinite(scale))  # NumPy's slope between two predictions that are next to equal is infinite, ours is not needed
     assert band.half_width(prediction) == pytest.approx(band.quantile * scale, rel=1e-6)
 
 

@@ -216,6 +216,7 @@ def test_the_history_is_a_table_in_duckdb(story: Story, entries: list[Entry]) ->
     assert table[1]["forced"]
     assert table[1]["before_version"] == "1"
     assert table[1]["after_model"] == "RandomForest_2"
+    assert [row["metric"] for row in table[:2]] == [None, "rmse"]
     assert table[1]["low"] > 0
     assert "beyond chance" in table[1]["gate_reasons"]
     assert table[2]["reason"] == "it was worse"

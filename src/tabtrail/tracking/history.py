@@ -150,12 +150,15 @@ def history_table(entries: Sequence[Entry]) -> pl.DataFrame:
                 "reason": entry.reason,
                 "forced": entry.forced,
                 "gate_reasons": json.dumps((entry.verdict or {}).get("reasons", [])),
+                "metric": figures.get("metric", "rmse")
+                if figures
+                else None,  # the first entries were by RMSE, and do not name it
                 **{key: figures.get(key) for key in _METRICS},
                 **{f"after_{key}": entry.metrics.get(key) for key in OWN_METRICS},
                 "sha256": entry.sha256,
             }
         )
-    text = dict.fromkeys((*(f"before_{key}" for key in _IDENTITY), *(f"after_{key}" for key in _IDENTITY)), pl.String)
+    text = dict.fromkeys((*(f"before_{key}" for key in _IDENTITY), *(f"after_{key}" for key in _IDENTITY), "metric"), pl.String)
     return pl.DataFrame(
         rows,
         schema_overrides={**text, **dict.fromkeys((*_METRICS, *(f"after_{key}" for key in OWN_METRICS)), pl.Float64)},
