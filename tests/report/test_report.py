@@ -69,6 +69,13 @@ class Page(HTMLParser):
         return next(row for row in self.tables[table] if row[0][0].lstrip("★≈").strip() == name)
 
 
+def test_figures_are_rounded_to_significant_digits_and_whole_ones_are_written_whole() -> None:
+    figures = [(416.34, 4), (0.000123456, 4), (2003.0, 4), (2823.4, 4), (12345.6, 4), (0.9996, 3), (7.0, 3), (-0.05, 3)]
+    written = [shown(value, digits) for value, digits in figures]
+    assert written == ["416.3", "0.0001235", "2003", "2823", "12,346", "1.00", "7", "-0.0500"]
+    assert [shown(value, 3, percent=True) for value in (0.9996, 0.4567, 1.0)] == ["100 %", "45.7 %", "100 %"]
+
+
 def panels_of(html: str, picture: str) -> list[str]:
     """The charts of a figure, by the ids of their titles."""
     figure = re.search(rf'<figure id="picture-{picture}">.*?</figure>', html, re.S)

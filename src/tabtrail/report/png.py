@@ -28,8 +28,10 @@ _SHADES = ("#0072B2", "#5B9BC6", "#9A9A9A", "#E0A54A", "#C96A00")
 _SIGNS = ("#D55E00", "#ffffff", "#0072B2")
 _GREY = "#8a8a8a"
 _DPI = 100
-# Characters of the title in an inch of width, and of a legend over the axes of a single chart.
-_TITLE_LETTERS, _LEGEND_LETTERS = 10, 105
+# Characters of the title in an inch of width.
+_TITLE_LETTERS = 10
+# Of the picture's width; the labels of the y axis take the rest.
+_LEGEND_SHARE = 0.86
 
 
 def draw(picture: Picture, path: Path, *, synthetic: bool = False) -> None:
@@ -127,19 +129,18 @@ def _draw_axis(drawn: Any, axis: Axis, low: float, high: float) -> None:
 
 
 def _draw_legend(axes: Any, *, alone: bool) -> None:
-    """A single chart has room above it, several have it inside."""
-    labels = axes.get_legend_handles_labels()[1]
-    if not labels:
+    """Several charts have it inside; a single one has it above, in as many columns as there is room for."""
+    if not axes.get_legend_handles_labels()[1]:
         return
-    columns = next((each for each in (4, 3, 2) if _legend_letters(labels, each) <= _LEGEND_LETTERS), 1)
-    above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": columns, "borderaxespad": 0.2}
-    axes.legend(fontsize=8, frameon=False, **(above if alone else {}))
-
-
-def _legend_letters(labels: Sequence[str], columns: int) -> int:
-    """Width of a legend: the longest label in each column, and eight letters for its key. matplotlib fills columns first."""
-    rows = -(-len(labels) // columns)
-    return sum(max(map(len, labels[start : start + rows])) + 8 for start in range(0, len(labels), rows))
+    if not alone:
+        axes.legend(fontsize=8, frameon=False)
+        return
+    room = _LEGEND_SHARE * axes.figure.bbox.width
+    for columns in (4, 3, 2, 1):
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": columns, "borderaxespad": 0.2}
+        legend = axes.legend(fontsize=8, frameon=False, **above)
+        if legend.get_window_extent(axes.figure.canvas.get_renderer()).width <= room:
+            return
 
 
 def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:

@@ -83,8 +83,8 @@ def volatility(evidence: SegmentEvidence) -> Picture | None:
         y=Axis(f"percent a {period}", low=0),
         layers=(sizes, ewma, level, *_garch_lines(series, risk)),
     )
-    title = f"{_short(result.label)}: volatility in percent a {period}; {risk.grade}"
-    return Picture("volatility", title, f"Times √{year} it is the volatility of a year. {risk.reason}", (chart,))
+    title = f"{_short(result.label)}: volatility in percent a {period} (× √{year} for a year); {risk.grade}"
+    return Picture("volatility", title, risk.reason, (chart,))
 
 
 def returns(evidence: SegmentEvidence) -> Picture | None:
