@@ -43,6 +43,8 @@ def pytest_report_header() -> list[str]:
 LONGEST = (
     "test_readme.py",
     "test_training.py",
+    "test_every_family.py",
+    "test_california.py",
     "test_cli.py",
     "test_run.py",
     "test_serving.py",
