@@ -22,6 +22,10 @@ from threadpoolctl import threadpool_limits
 
 from tabtrail.data.sample import write_sample
 
+# shap compiles for five seconds, in every process, what the few rows of tests need less time for as it is. The README's
+# `tabtrail explain` runs it compiled.
+os.environ["NUMBA_DISABLE_JIT"] = "1"
+
 
 def pytest_report_header() -> list[str]:
     """What is skipped on this machine, said first."""
@@ -39,6 +43,8 @@ def pytest_report_header() -> list[str]:
 LONGEST = (
     "test_readme.py",
     "test_training.py",
+    "test_every_family.py",
+    "test_california.py",
     "test_cli.py",
     "test_run.py",
     "test_serving.py",

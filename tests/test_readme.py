@@ -47,6 +47,8 @@ def shell(checkout: Path, command: str) -> subprocess.Popen[str]:
         "TABTRAIL__CANDIDATES": "{LinearRegression: {}, LightGBM: {n_estimators: 60}}",
     }
     environment = {**os.environ, "PATH": binaries, "VENV": sys.prefix, **fast}
+    if command.startswith("tabtrail explain"):
+        environment.pop("NUMBA_DISABLE_JIT", None)  # once as users have it
     server = command.startswith(SERVERS)
     pipe = subprocess.DEVNULL if server else subprocess.PIPE
     words = ["bash", "-c", f"exec {command}" if server else command]

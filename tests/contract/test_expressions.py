@@ -27,6 +27,32 @@ def test_python_and_polars_compute_the_same(text: str, a: float | None, b: float
     assert evaluate(tree, {"a": a, "b": b, "c": c}) == frame.select(to_polars(tree).alias("x")).item()
 
 
+@pytest.mark.parametrize("a", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a < b",
+        "a <= b",
+        "a > b",
+        "a >= b",
+        "a == b",
+        "a != b",
+        "a < b <= c",
+        "a + b",
+        "a - b",
+        "a * b",
+        "a / b",
+        "-a",
+        "not a > b",
+        "a > 1 and b > 1",
+        "a > 2 or b > 2",
+    ],
+)
+def test_operators_mean_what_they_mean_in_python(text: str, a: float) -> None:
+    values = {"a": a, "b": 2.0, "c": 2.0}
+    assert evaluate(parse_expression(text), values) == eval(text, {}, values)
+
+
 @pytest.mark.parametrize(
     "text",
     [
