@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from tabtrail import pipeline
 from tabtrail.cli.options import new_group
 from tabtrail.cli.stages import add_plain_commands
+from tabtrail.errors import UsageError
 from tabtrail.progress import Progress
+from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
 from tabtrail.project.record import updated_output
 from tabtrail.project.run import run_one, run_stages
@@ -166,3 +168,14 @@ def test_every_stage_has_its_work_and_comes_after_stages_that_stand_before_it() 
         assert callable(stage.work)
         assert set(stage.after) <= set(names[:place])
         assert set(stage.sections) <= set(WeatherConfig.model_fields)
+
+
+def test_a_leaderboard_of_another_version_is_told_from_none(project: Project) -> None:
+    config = project.config()
+    with pytest.raises(UsageError, match=r"there is no run to report; `tabtrail run` makes one"):
+        pipeline.run_stage("report", config)
+    board = Artifacts.of(config).leaderboard
+    board.parent.mkdir(parents=True)
+    board.write_text('{"candidates": []}')
+    with pytest.raises(UsageError, match=r"metrics.json was written by another version; `tabtrail run` writes it again"):
+        pipeline.run_stage("report", config)
