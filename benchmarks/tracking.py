@@ -90,7 +90,7 @@ def untracked(config: Any) -> None:
     from tabtrail.modeling.ranking import Tracked, build_leaderboard
     from tabtrail.progress import SILENT
     from tabtrail.workflows.champion import Proofs, bundle_champion, explain_champion
-    from tabtrail.workflows.train import prepare
+    from tabtrail.workflows.prepare import prepare
 
     ready = prepare(config, SILENT)
     with Proofs(ready.config, ready.table, ready.split) as proofs:

@@ -55,6 +55,7 @@ TRAIN = Stage(
     inputs=Project.training_inputs,
     outputs=Project.training_outputs,
     sections=("paths", *BENCHMARK_SECTIONS, "mlflow"),
+    parts=Project.column_settings,
     complaints=Project.training_complaints,
 )
 REPORT = Stage(

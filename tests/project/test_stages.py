@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 from tests.support.projects import Project, Trained
 from tests.support.toy_stage import WEATHER, WeatherConfig, output
+from typer.testing import CliRunner
 
 from tabtrail import pipeline
+from tabtrail.cli.options import new_group
+from tabtrail.cli.stages import add_plain_commands
+from tabtrail.errors import UsageError
 from tabtrail.progress import Progress
+from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
 from tabtrail.project.record import updated_output
 from tabtrail.project.run import run_one, run_stages
@@ -45,6 +50,21 @@ def test_a_new_stage_and_a_new_section_take_part_and_make_nothing_else_stale(pro
     assert stale(config) == {}
     assert run_one(WEATHER, config, force=True, progress=Progress())
     assert repeated(config, force=True) == ["ingest", "eda", "weather"]
+
+
+def test_a_stage_without_a_command_of_its_own_has_a_plain_one(project: Project) -> None:
+    pipeline.run_stage("ingest", project.config())
+    group = new_group()
+    add_plain_commands(group, STAGES)
+    words = ["weather", "--config", str(project.config_file)]
+    done = CliRunner().invoke(group, words)
+    assert done.exit_code == 0
+    assert "weather: counted" in done.stderr
+    assert done.stdout.strip().endswith("weather.json")
+    assert "weather: unchanged" in CliRunner().invoke(group, words).stderr
+    forced = CliRunner().invoke(group, [*words, "--force", "--json"])
+    assert "weather: counted" in forced.stderr
+    assert json.loads(forced.stdout) == {"files": [str(output(project.config()))]}
 
 
 def test_a_stage_is_stale_for_the_sections_that_it_declares_alone(project: Project) -> None:
@@ -148,3 +168,14 @@ def test_every_stage_has_its_work_and_comes_after_stages_that_stand_before_it() 
         assert callable(stage.work)
         assert set(stage.after) <= set(names[:place])
         assert set(stage.sections) <= set(WeatherConfig.model_fields)
+
+
+def test_a_leaderboard_of_another_version_is_told_from_none(project: Project) -> None:
+    config = project.config()
+    with pytest.raises(UsageError, match=r"there is no run to report; `tabtrail run` makes one"):
+        pipeline.run_stage("report", config)
+    board = Artifacts.of(config).leaderboard
+    board.parent.mkdir(parents=True)
+    board.write_text('{"candidates": []}')
+    with pytest.raises(UsageError, match=r"metrics.json was written by another version; `tabtrail run` writes it again"):
+        pipeline.run_stage("report", config)

@@ -24,8 +24,8 @@ def output(config: Config) -> Path:
 
 
 def work(config: Config, progress: Progress, _force: bool) -> None:
-    assert isinstance(config, WeatherConfig)
-    write_json(output(config), {"rows": read_manifest(config.dataset).rows_kept * config.weather.wetness})
+    weather = config.weather if isinstance(config, WeatherConfig) else Weather()
+    write_json(output(config), {"rows": read_manifest(config.dataset).rows_kept * weather.wetness})
     progress.say("weather: counted")
 
 

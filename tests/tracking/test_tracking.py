@@ -21,6 +21,7 @@ from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.errors import StoreError
+from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS
@@ -116,7 +117,7 @@ def test_the_model_of_every_candidate_is_saved_small_and_loads(client: MlflowCli
     models = client.search_logged_models([runs[0].info.experiment_id])
     rows = {row.candidate: row for row in trained.report.leaderboard.candidates}
     assert {model.name for model in models} == set(rows)
-    table = load_table(trained.config, scan_dataset(trained.config.dataset).collect())
+    table = load_table(problem_of(trained.config), scan_dataset(trained.config.dataset).collect())
     predictions = pl.read_parquet(trained.config.paths.output_dir / "metrics" / "predictions.parquet")
     test = np.isin(table.row, predictions.filter(part="test")["row"])
     for model in models:
@@ -125,7 +126,7 @@ def test_the_model_of_every_candidate_is_saved_small_and_loads(client: MlflowCli
         requirements = (folder / "requirements.txt").read_text().splitlines()
         assert any(line.startswith("scikit-learn==") for line in requirements)
         missed = mlflow.sklearn.load_model(str(folder)).predict(table.x[test]) - table.y[test]
-        assert np.sqrt(np.mean(missed**2)) == pytest.approx(rows[model.name].test_rmse, rel=1e-6)
+        assert np.sqrt(np.mean(missed**2)) == pytest.approx(rows[model.name].test["rmse"], rel=1e-6)
 
 
 # Forked, once the libraries are loaded: four times their imports take eight seconds.

@@ -1,5 +1,9 @@
-"""The commands that run the stages: `tabtrail run` all of them, `ingest`, `eda`, `profile`, `train` and `report` one each."""
+"""The commands that run the stages: `tabtrail run` all of them, and one command for each.
 
+A stage without a function here has a plain command, which runs it and lists what it left.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,6 +20,9 @@ from tabtrail.data.manifest import read_manifest
 from tabtrail.data.result_files import profile_files, summary_files
 from tabtrail.project.deployment import read_deployment
 from tabtrail.project.paths import Artifacts
+from tabtrail.project.project import Project
+from tabtrail.project.run import run_one
+from tabtrail.project.stage import Stage
 from tabtrail.project.summary import read_leaderboard
 
 app = new_group()
@@ -149,3 +156,35 @@ def report(
         print_json({"report": str(Artifacts.of(loaded).page)})
     else:
         print_paths(Artifacts.of(loaded).page)
+
+
+def add_plain_commands(group: typer.Typer, stages: Sequence[Stage]) -> None:
+    """Add a command for each stage that has none in the group yet."""
+    own = {command.name or (command.callback and command.callback.__name__) for command in group.registered_commands}
+    for stage in stages:
+        if stage.name not in own:
+            group.command(stage.name, epilog=f"example: tabtrail {stage.name} --force")(_plain_command(stage))
+
+
+def _plain_command(stage: Stage) -> Callable[..., None]:
+    def run_plain(
+        config: ConfigOption = None,
+        set_: SetOption = None,
+        force: ForceOption = False,
+        as_json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        """Run this stage unless it is fresh, and list its files."""
+        loaded = begin_job(config, set_)
+        with progress_on_stderr(quiet) as progress:
+            run_one(stage, loaded, force=force, progress=progress)
+        files = stage.outputs(Project(loaded))
+        if as_json:
+            print_json({"files": [str(path) for path in files]})
+        else:
+            print_paths(*files)
+
+    return run_plain
+
+
+add_plain_commands(app, pipeline.STAGES)

@@ -46,6 +46,8 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     config, artifacts = config.with_candidates(tuned_candidates(Artifacts.of(config).tuned)), Artifacts.of(config)
     board = read_board(artifacts.leaderboard)
     if board is None:
+        if artifacts.leaderboard.is_file():
+            raise UsageError(f"{artifacts.leaderboard} was written by another version; `tabtrail run` writes it again")
         raise UsageError("there is no run to report; `tabtrail run` makes one")
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     complete(config, board, store, progress)

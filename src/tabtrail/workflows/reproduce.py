@@ -25,7 +25,7 @@ from tabtrail.tracking.benchmarks import complete_benchmark
 from tabtrail.tracking.items import CODE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
 from tabtrail.tracking.runs import Run, complete_children
 from tabtrail.tracking.store import open_store, store_errors
-from tabtrail.workflows.train import prepare
+from tabtrail.workflows.prepare import prepare
 
 
 @dataclass(frozen=True)

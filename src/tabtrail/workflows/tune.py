@@ -2,8 +2,10 @@
 
 import time
 import warnings
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
@@ -30,8 +33,8 @@ from tabtrail.system.files import make_folder, read_json, rename_command, write_
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
-from tabtrail.tracking.store import open_store, store_errors
-from tabtrail.workflows.train import Prepared, prepare
+from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.workflows.prepare import Prepared, prepare
 
 _SUFFIX = "_tuned"
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -51,36 +54,69 @@ def tune(
     """
     if trials < 1 or (seconds is not None and seconds <= 0):
         raise UsageError("the budget is empty: give --trials 1 or more, and --seconds above 0 where you give any")
-    with project_lock(config, "tune", progress):
-        return _tune(config, _chosen(config, names), trials, seconds, progress)
+    candidates, file = _chosen(config.candidates, names), Artifacts.of(config).tuned
+    with project_lock(config, "tune", progress), _quiet_optuna():
+        manifest = verify_dataset(config.dataset, config.ingest_digest())
+        prepared = prepare(config, progress)
+        problem, table, split = prepared.problem, prepared.table, prepared.split
+        folds = cut_folds(problem, table, split.train, split.test, problem.seed + 1)
+        store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+        until = None if seconds is None else time.monotonic() + seconds
+        search = _Search(prepared, manifest, folds, store, file.with_name("optuna.db"), trials, until)
+        best = {}
+        for candidate in candidates:
+            if (found := _best_of(search, candidate, progress)) is not None:
+                best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = found
+        known = (read_json(file) or {}).get("candidates", {})
+        write_json(file, {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
+        return best
 
 
-def _tune(
-    config: Config, candidates: list[Candidate], trials: int, seconds: float | None, progress: Progress
-) -> dict[str, dict[str, Any]]:
-    manifest = verify_dataset(config.dataset, config.ingest_digest())
-    prepared = prepare(config, progress)
-    seed = config.model.random_state + 1
-    split = cut_folds(prepared.problem, prepared.table, prepared.split.train, prepared.split.test, seed)
-    until = None if seconds is None else time.monotonic() + seconds
-    best = {}
-    for candidate in candidates:
-        study = _search(prepared, manifest, split, candidate, trials, until, progress)
-        finished = [trial for trial in study.trials if trial.state == TrialState.COMPLETE]
-        if not finished:
-            progress.say(f"tune: {candidate.name}: no trial was finished")
-            continue
-        params = {**config.candidates.get(candidate.name, {}), **study.best_trial.user_attrs["params"]}
-        best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = params
-        label, found = prepared.problem.metric.label, study.best_trial.user_attrs
-        progress.say(f"tune: {candidate.name}: {label} {found['value']} with {found['params']}")
-    known = (read_json(Artifacts.of(config).tuned) or {}).get("candidates", {})
-    write_json(Artifacts.of(config).tuned, {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
-    return best
+@dataclass(frozen=True)
+class _Search:
+    """What the searches for all candidates have in common: data, folds, where trials are kept, and the budget."""
+
+    prepared: Prepared
+    manifest: Manifest
+    split: Split
+    store: Store
+    storage: Path
+    trials: int
+    until: float | None
+
+    def is_over(self, done: int) -> bool:
+        """Tell whether the budget is used up."""
+        return done >= self.trials or (self.until is not None and time.monotonic() >= self.until)
+
+    def written(self, candidate: Candidate) -> dict[str, Parameter]:
+        """Return the parameters of a candidate as the config has them."""
+        return dict(self.prepared.config.candidates.get(candidate.name, {}))
 
 
-def _chosen(config: Config, names: list[str]) -> list[Candidate]:
-    configured = {each.name: each for each in list_candidates(config.candidates) if each.family not in (BASELINE, BLEND)}
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Silence what Optuna logs of every trial, for as long as a search runs."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _best_of(search: _Search, candidate: Candidate, progress: Progress) -> dict[str, Parameter] | None:
+    """Search for the parameters of a candidate; None where no trial was finished."""
+    study = _run_trials(search, candidate, progress)
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        progress.say(f"tune: {candidate.name}: no trial was finished")
+        return None
+    label, found = search.prepared.problem.metric.label, study.best_trial.user_attrs
+    progress.say(f"tune: {candidate.name}: {label} {found['value']} with {found['params']}")
+    return {**search.written(candidate), **found["params"]}
+
+
+def _chosen(candidates: Mapping[str, dict[str, Parameter]], names: list[str]) -> list[Candidate]:
+    configured = {each.name: each for each in list_candidates(candidates) if each.family not in (BASELINE, BLEND)}
     searched = [family.name for family in FAMILIES.values() if family.search is not None]
     if not names:
         boosters = [name for name in searched if FAMILIES[name].iterations is not None]
@@ -97,73 +133,69 @@ def _chosen(config: Config, names: list[str]) -> list[Candidate]:
     return [configured[name] for name in names]
 
 
-def _search(
-    prepared: Prepared,
-    manifest: Manifest,
-    split: Split,
-    candidate: Candidate,
-    trials: int,
-    until: float | None,
-    progress: Progress,
-) -> "optuna.Study":
-    config = prepared.config
+def _run_trials(search: _Search, candidate: Candidate, progress: Progress) -> "optuna.Study":
+    """Run trials until the budget is used up, those of an interrupted search included, each a run under that of the search."""
+    config, metric, store = search.prepared.config, search.prepared.problem.metric, search.store
     sections = config.digest("source", "cleaning", "contract", "model", "split", "leakage")
-    metric = prepared.problem.metric
-    key = sha256_json(
-        ["tune", manifest.data_sha256, sections, metric.name, candidate.name, config.candidates.get(candidate.name, {})]
-    )
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = Artifacts.of(config).tuned.with_name("optuna.db")
-    make_folder(storage.parent)
-    try:
-        study = optuna.create_study(
-            storage=f"sqlite:///{storage}",
-            study_name=f"{candidate.name} {key[:16]}",
-            load_if_exists=True,
-            direction="minimize",
-            sampler=optuna.samplers.TPESampler(seed=config.model.random_state),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
-        )
-    except (SQLAlchemyError, StorageInternalError) as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
-        raise StoreError(
-            f"the trials of earlier searches cannot be read ({reason}); begin anew: {rename_command(storage, '.damaged')}"
-        ) from error
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    parameters = search.written(candidate)
+    key = sha256_json(["tune", search.manifest.data_sha256, sections, metric.name, candidate.name, parameters])
+    study = _study(search, f"{candidate.name} {key[:16]}")
     with store_errors(store.uri):
         close_dead_runs(store)
         resumed = find_run(store, key)
     config_sha256 = config.digest(*BENCHMARK_SECTIONS)
-    provenance = provenance_tags(manifest, config_sha256=config_sha256, root=config.root)
+    provenance = provenance_tags(search.manifest, config_sha256=config_sha256, root=config.root)
     tags = {**provenance, TAG + "kind": "tuning", TAG + "candidate": candidate.name}
     with running(store, f"tune {candidate.name}", {**tags, KEY: key}, resumed=resumed) as parent:
-        while (done := len(study.get_trials(states=_FINISHED))) < trials and (until is None or time.monotonic() < until):
-            progress.advance(done, trials)
+        while not search.is_over(done := len(study.get_trials(states=_FINISHED))):
+            progress.advance(done, search.trials)
             trial = study.ask()
             with running(store, f"{candidate.name} trial {trial.number}", tags, parent=parent) as run_id:
-                items = _run_trial(prepared, split, candidate, study, trial)
-                log_items(store, run_id, items)
-        progress.advance(trials, trials)
-        finished = study.get_trials(states=(TrialState.COMPLETE,))
-        metrics = [MetricItem(f"cv_{metric.mlflow_name}", study.best_trial.user_attrs["value"])] if finished else []
-        params = (
-            {f"model.{name}": str(value) for name, value in study.best_trial.user_attrs["params"].items()} if finished else {}
-        )
-        log_items(store, parent, RunItems(f"tune {candidate.name}", {**params, "trials": str(trials)}, metrics, {}))
+                log_items(store, run_id, _run_trial(search, candidate, study, trial))
+        progress.advance(search.trials, search.trials)
+        log_items(store, parent, _items(study, candidate, metric, search.trials))
     return study
 
 
-def _run_trial(prepared: Prepared, split: Split, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
+def _study(search: _Search, name: str) -> "optuna.Study":
+    """Return a study, that of an interrupted search where there is one: what it left running is given up."""
+    make_folder(search.storage.parent)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{search.storage}",
+            study_name=name,
+            load_if_exists=True,
+            direction="minimize",
+            sampler=optuna.samplers.TPESampler(seed=search.prepared.problem.seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),  # Optuna's default: a median of fewer says little
+        )
+    except (SQLAlchemyError, StorageInternalError) as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__)
+        aside = rename_command(search.storage, ".damaged")
+        raise StoreError(f"the trials of earlier searches cannot be read ({reason}); begin again: {aside}") from error
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    return study
+
+
+def _items(study: "optuna.Study", candidate: Candidate, metric: Metric, trials: int) -> RunItems:
+    """Return what the run of a search logs: the budget, and the best trial where one was finished."""
+    params, metrics = {"trials": str(trials)}, []
+    if study.get_trials(states=(TrialState.COMPLETE,)):
+        best = study.best_trial.user_attrs
+        params = {**{f"model.{name}": str(value) for name, value in best["params"].items()}, **params}
+        metrics = [MetricItem(f"cv_{metric.mlflow_name}", best["value"])]
+    return RunItems(f"tune {candidate.name}", params, metrics, {})
+
+
+def _run_trial(search: _Search, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
     """Fit one set of parameters fold by fold, given up where the median of the other trials is better."""
-    metric = prepared.problem.metric
-    search = FAMILIES[candidate.family].search
-    suggested = {} if search is None else search(trial)
+    problem, split, suggest = search.prepared.problem, search.split, FAMILIES[candidate.family].search
+    metric, suggested = problem.metric, {} if suggest is None else suggest(trial)
     trial.set_user_attr("params", suggested)
     tried = replace(candidate, params={**candidate.params, **suggested})
     tasks = [(tried, fold) for fold in range(len(split.folds))]
-    fits = run_tasks(prepared.problem, prepared.table, split, tasks, in_order=True)
+    fits = run_tasks(problem, search.prepared.table, split, tasks, in_order=True)
     try:
         scores = _scored(fits, metric, trial, of=len(tasks))
     except ConfigError as error:

@@ -1,0 +1,108 @@
+"""What a benchmark starts from: the rows, split and audited for leakage, and a plan that fits into memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from tabtrail.config.tree import Config
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.errors import LeakageError
+from tabtrail.jobs.run import check_engine
+from tabtrail.modeling.benchmark import fitting_libraries
+from tabtrail.modeling.capacity import memory_limit, plan
+from tabtrail.modeling.leakage.audit import audit
+from tabtrail.modeling.leakage.findings import Finding
+from tabtrail.modeling.preprocess import derive
+from tabtrail.modeling.problem import Problem, problem_of
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
+from tabtrail.progress import Progress
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The config (less the columns that the leakage policy drops), the problem that it states, rows, split and findings."""
+
+    config: Config
+    problem: Problem
+    data: pl.DataFrame
+    table: Table
+    split: Split
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, config: Config, problem: Problem, data: pl.DataFrame) -> Self:
+        """Split the rows. Raises `DataError` for too few."""
+        table = load_table(problem, data)
+        return cls(config, problem, data, table, split_table(problem, table))
+
+
+def prepare(config: Config, progress: Progress) -> Prepared:
+    """Read the rows, split them, and audit columns and split for leakage, as the config's policy says.
+
+    Raises `LeakageError` where the policy is `error` and there are findings, `ConfigError` for a split that leaks by itself,
+    `CapacityError` where memory is short, `EngineError` where the cluster is not there.
+    """
+    check_engine(config.engine, fitting_libraries())
+    problem = problem_of(config)
+    dataset = scan_dataset(config.dataset).select(needed_columns(problem))
+    problem = _within_memory(problem, dataset, progress)
+    data = dataset.collect()
+    require_sound_split(problem, data)
+    prepared = Prepared.of(config, problem, data)
+    findings = _audit(problem, prepared.table, prepared.split)
+    for finding in findings:
+        progress.say(f"train: leakage: {finding}")
+    if config.leakage.policy == "error":
+        _refuse(findings)
+    columns = sorted({finding.column for finding in findings if finding.column is not None})
+    if config.leakage.policy == "drop" and columns:
+        config = config.without_columns(columns)
+        progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
+        problem = replace(problem_of(config), engine=problem.engine, final_workers=problem.final_workers)
+        prepared = Prepared.of(config, problem, data)
+    return replace(prepared, findings=findings)
+
+
+def _within_memory(problem: Problem, dataset: pl.LazyFrame, progress: Progress) -> Problem:
+    """Return the problem with as many workers as the fits of so many rows leave memory for."""
+    texts = problem.model.text_features
+    sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
+    capacity = plan(problem, sizes.pop("_rows"), sizes, memory_limit(problem.engine))
+    progress.say(f"train: {capacity}")
+    engine = problem.engine
+    if capacity.fold_workers:
+        engine = engine.model_copy(update={"workers": capacity.fold_workers})
+    return replace(problem, engine=engine, final_workers=capacity.final_workers or None)
+
+
+def _audit(problem: Problem, table: Table, split: Split) -> tuple[Finding, ...]:
+    x, model = table.x, problem.model
+    columns = {name: x[name].to_numpy(dtype=np.float64) for name in model.number_inputs}
+    derived = {name: derive(formula, columns) for name, formula in model.formulas.items()}
+    return audit(
+        x.assign(**derived),
+        table.y,
+        numeric=[*model.numeric_features, *derived],
+        categorical=model.text_features,
+        train=split.train,
+        test=split.test,
+        folds=[(fold.train, fold.valid) for fold in split.folds if fold.repeat == 0],
+        groups=None if table.groups is None else [str(group) for group in table.groups],
+        dates=table.keys.date,
+        random_split=problem.split.kind == "random",
+        seed=problem.seed,
+    )
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    if findings:
+        raise LeakageError(
+            f"leakage.policy is error, and {len(findings)} {'finding stands' if len(findings) == 1 else 'findings stand'}"
+            " against the benchmark: "
+            + "; ".join(map(str, findings))
+            + ". Drop the columns, change the split, or set leakage.policy: warn"
+        )
