@@ -108,9 +108,9 @@ def untracked(config: Any) -> None:
 
 
 def tracked(config: Any) -> None:
-    from tabtrail.pipeline import run_train
+    from tabtrail import pipeline
 
-    run_train(config, force=True)
+    pipeline.run_stage("train", config, force=True)
 
 
 def usual(config: Any) -> None:

@@ -1,6 +1,7 @@
 """The rules of the house (docs/architecture.md), read off the syntax trees of the sources and of the tests."""
 
 import ast
+import importlib
 import io
 import re
 import tokenize
@@ -224,3 +225,17 @@ def test_what_tests_share_is_in_support() -> None:
             named += [f"{node.module}.{each.name}" for each in node.names] if isinstance(node, ast.ImportFrom) else []
             for name in named:
                 assert not re.match(r"(tests\.(?!support\b))|test_|conftest", name), f"{path.name} imports {name}"
+
+
+# --- benchmarks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_benchmark_imports_of_the_package_is_there(path: Path) -> None:
+    """Benchmarks are not run by the tests, and import within functions, so that a moved name shows nowhere else."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in ("tabtrail", "tests"):
+            module = importlib.import_module(node.module or "")
+            for each in node.names:
+                if not hasattr(module, each.name):
+                    importlib.import_module(f"{node.module}.{each.name}")
