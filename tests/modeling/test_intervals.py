@@ -54,7 +54,9 @@ def test_intervals_are_the_same_after_a_trip_through_json(intervals: Intervals, 
 def test_the_scale_is_that_of_numpys_interpolation(band: Band, prediction: float) -> None:
     scale = np.interp(prediction, band.predictions, band.scales)
     assume(np.isfinite(scale))  # NumPy's slope between two predictions that are next to equal is infinite, ours is not needed
-    assert band.half_width(prediction) == pytest.approx(band.quantile * scale, rel=1e-6)
+    # NumPy adds a slope to a scale: where a large scale falls to a small one, it keeps the rounding error of the large one.
+    rounding = 4 * np.finfo(float).eps * band.quantile * max(band.scales)
+    assert band.half_width(prediction) == pytest.approx(band.quantile * scale, rel=1e-6, abs=rounding)
 
 
 def test_bounds_by_hand() -> None:

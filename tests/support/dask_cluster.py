@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.projects import REPO
+
 _LOCAL = ("--no-dashboard", "--host", "127.0.0.1")
 
 
@@ -58,6 +60,6 @@ def _start(*words: str, log: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "dask", *words]
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))),
+            "PYTHONPATH": os.pathsep.join((str(REPO), os.environ.get("PYTHONPATH", ""))),
         }
         return subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=log.parent)
