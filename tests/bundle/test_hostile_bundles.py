@@ -5,6 +5,7 @@ import os
 import pickle
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tabtrail.bundle.load import load_bundle, read_metadata, read_whole_bundle
 from tabtrail.bundle.metadata import metadata_path
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli import predict as predict_cli
+from tabtrail.contract.cells import CellReading
 from tabtrail.errors import BundleError, ConfigError
 from tabtrail.project.training import BENCHMARK_SECTIONS
 
@@ -233,6 +235,30 @@ def test_a_hostile_bundle_is_refused_by_a_typed_error(models: Path, case: str) -
     with pytest.raises(BundleError, match=message):
         load(models)
     assert not (models.parent / "canary").exists()
+
+
+READING = asdict(CellReading())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fill": 1},
+        {"nulls": [None]},
+        {"nulls": "N/A"},
+        {"aliases": {"a": 1}},
+        {"trim": 1},
+        {"unheard_of": ""},
+        {"number": {**READING["number"], "strip": [1]}},
+        {"date": {**READING["date"], "plausible_years": [1900]}},
+    ],
+)
+def test_a_way_to_read_cells_that_is_none_is_refused(models: Path, change: dict[str, Any]) -> None:
+    forge(models, lambda body: body["schema"]["features"][0].update(reading=READING))
+    load(models)
+    forge(models, lambda body: body["schema"]["features"][0].update(reading=READING | change))
+    with pytest.raises(BundleError, match="malformed"):
+        load(models)
 
 
 def test_a_pickle_that_is_the_joblib_file_is_never_opened(models: Path) -> None:

@@ -5,13 +5,18 @@ bytes that `canonical` writes are accepted, so that no bit of any file can chang
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from tabtrail.bundle.folder_view import REPAIR, FolderView
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.signing import verify
+from tabtrail.contract.cells import CellReading
+from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.expressions import parse_expression
+from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.system.hashes import sha256_json
@@ -20,6 +25,7 @@ FORMAT = 3
 OWN_HASH = "metadata_sha256"
 MOST_METADATA_BYTES = 16_000_000
 _METADATA, _SIGNATURE = "_metadata.json", "_signature.json"
+_HINTS: dict[type, list[Any]] = {kind: list(get_type_hints(kind).values()) for kind in (CellReading, NumberFormat, DateFormat)}
 _MOST_GRAPH_BYTES = 2**31 - 1  # what a protocol buffer, and so an ONNX file, can have
 
 
@@ -155,9 +161,24 @@ def _require_schema(schema: ModelSchema) -> None:
         _require(all(value is None or _is_number(value) for value in (rule.min, rule.max, feature.seen_min, feature.seen_max)))
         _require(all(isinstance(value, str) for value in (rule.description, *feature.categories)))
         _require(rule.allowed is None or all(isinstance(value, str) or _is_number(value) for value in rule.allowed))
+        for part in (feature.reading, feature.reading.number, feature.reading.date):
+            _require(all(_is_of(value, hint) for value, hint in zip(vars(part).values(), _HINTS[type(part)], strict=True)))
     for row_rule in schema.row_rules:
         _require(isinstance(row_rule.name, str) and isinstance(row_rule.check, str))
         parse_expression(row_rule.check)
+
+
+def _is_of(value: object, hint: Any) -> bool:
+    """Tell whether a value is of a type of those that a reading is made of: plain ones, unions, tuples and mappings of texts."""
+    kinds = get_args(hint)
+    if isinstance(hint, UnionType):
+        return any(_is_of(value, kind) for kind in kinds)
+    if get_origin(hint) is tuple:
+        wanted = [kinds[0]] * len(value) if isinstance(value, tuple) and kinds[-1] is ... else list(kinds)
+        return isinstance(value, tuple) and len(value) == len(wanted) and all(map(_is_of, value, wanted))
+    if get_origin(hint) is Mapping:
+        return isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
+    return type(value) is hint
 
 
 def _is_number(value: object) -> bool:

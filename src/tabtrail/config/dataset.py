@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import Cleaning, Contract, Source
+from tabtrail.contract.cells import CellReading
+from tabtrail.contract.dates import DateFormat
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,12 @@ class TableRules:
     contract: Contract
     columns: Columns
     target: str
+
+    def reading(self, name: str) -> CellReading:
+        """How the cells of a column of the source are read: here, and by the model that is trained on them."""
+        cleaning, dtype = self.cleaning, self.columns.rule(name).dtype
+        return CellReading(
+            nulls=tuple(text for text in self.source.null_values.get(name, ()) if text),
+            fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
+            date=DateFormat(cleaning.date_formats) if dtype == "date" else DateFormat(),
+        )

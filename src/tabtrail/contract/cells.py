@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.numbers import NumberFormat
@@ -21,5 +22,15 @@ class CellReading:
     fold_case: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
     fill: str | None = None
-    number: NumberFormat = NumberFormat()
-    date: DateFormat = DateFormat()
+    number: NumberFormat = field(default=NumberFormat())
+    date: DateFormat = field(default=DateFormat())
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "CellReading":
+        """Rebuild a reading from the JSON form that `dataclasses.asdict` gives."""
+        number, date = (_without_lists(value[name]) for name in ("number", "date"))
+        return cls(**{**_without_lists(value), "number": NumberFormat(**number), "date": DateFormat(**date)})
+
+
+def _without_lists(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(each) if isinstance(each, list) else each for name, each in value.items()}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
+from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import Node, columns_of, date_text, parse_expression
 
 Dtype = Literal["int", "float", "string", "date"]
@@ -44,7 +45,7 @@ class RowRule:
 
 @dataclass(frozen=True)
 class Feature:
-    """One input of the model: what it must be (`rule`) and what the model has seen of it in training.
+    """One input of the model: what it must be (`rule`), how its cells are read, what the model has seen of it in training.
 
     `seen_min` and `seen_max` are the range of the training rows (numbers; dates as days since 1970-01-01), `categories` their
     texts. A date is given as YYYY-MM-DD.
@@ -57,6 +58,7 @@ class Feature:
     seen_min: float | None = None
     seen_max: float | None = None
     categories: tuple[str, ...] = ()
+    reading: CellReading = field(default_factory=CellReading)
 
     @property
     def seen_range(self) -> str | None:
@@ -72,7 +74,8 @@ class Feature:
         """Rebuild a feature from the JSON form that `dataclasses.asdict` gives."""
         rule = dict(value["rule"])
         rule["allowed"] = None if rule["allowed"] is None else tuple(rule["allowed"])
-        return cls(**{**value, "rule": ColumnRule(**rule), "categories": tuple(value["categories"])})
+        reading = CellReading.from_dict(value["reading"]) if "reading" in value else CellReading()
+        return cls(**{**value, "rule": ColumnRule(**rule), "categories": tuple(value["categories"]), "reading": reading})
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
 
     The example is the training row nearest to the medians, so that it keeps the row rules.
     """
-    model, columns = config.model, config.columns
+    model, rules = config.model, config.table_rules
     x = train.x
     numbers = x[list(model.number_inputs)]
     if numbers.shape[1]:
@@ -162,15 +162,16 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
         typical = 0
     features: list[Feature] = []
     for name in model.inputs:
-        rule, values = columns.rule(name), x[name]
+        rule, reading, values = rules.columns.rule(name), rules.reading(name), x[name]
         example = values.iloc[typical]
         if name in model.text_features:
-            features.append(Feature(name, "categorical", rule, str(example), categories=tuple(sorted(set(values)))))
+            categories = tuple(sorted(set(values)))
+            features.append(Feature(name, "categorical", rule, str(example), categories=categories, reading=reading))
             continue
         low, high = (None, None) if values.isna().all() else (float(values.min()), float(values.max()))
         kind: Literal["date", "numeric"] = "date" if rule.dtype == "date" else "numeric"
         shown = _example(rule.dtype, float(example))
-        features.append(Feature(name, kind, rule, shown, seen_min=low, seen_max=high))
+        features.append(Feature(name, kind, rule, shown, seen_min=low, seen_max=high, reading=reading))
     return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(model.inputs)))
 
 

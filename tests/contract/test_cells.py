@@ -1,0 +1,43 @@
+"""How the cells of a column are read: said once by the config, carried by the bundle."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from tests.support.projects import Project
+
+from tabtrail.contract.cells import CellReading
+from tabtrail.contract.dates import DateFormat
+from tabtrail.contract.numbers import NumberFormat
+from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema
+
+READING = CellReading(
+    nulls=("N/A",),
+    trim=True,
+    aliases={"U.S.A.": "USA"},
+    fill="Unknown",
+    number=NumberFormat(decimal=",", strip=("€",)),
+    date=DateFormat(("%d/%m/%Y",), (1990, 2050)),
+)
+
+
+def feature(**changes: Any) -> Feature:
+    return replace(Feature("COUNTRY", "categorical", ColumnRule("string")), **changes)
+
+
+def test_a_reading_comes_back_from_the_json_of_a_schema() -> None:
+    schema = ModelSchema("Y", (feature(reading=READING),))
+    assert ModelSchema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+
+
+def test_a_schema_written_before_there_were_readings_reads_cells_as_they_stand() -> None:
+    known = ModelSchema("Y", (feature(),)).to_dict()
+    del known["features"][0]["reading"]
+    assert ModelSchema.from_dict(known).features[0].reading == CellReading()
+
+
+def test_the_config_says_how_the_cells_of_a_column_are_read(project: Project) -> None:
+    rules = project.config('source.null_values={STATE: ["", "N/A"]}').table_rules
+    assert rules.reading("STATE") == CellReading(nulls=("N/A",), fill="Unknown")
+    assert rules.reading("ORDERDATE").date.formats == ("%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y-%m-%d")
+    assert rules.reading("SALES") == CellReading()
