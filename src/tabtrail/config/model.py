@@ -12,6 +12,10 @@ from tabtrail.contract.expressions import ExpressionError, Node, check_formula, 
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.errors import nearest
 
+_TARGET_IS = {
+    "string": "; this target is text, and tabtrail does regression only: it predicts numbers, not classes",
+    "date": "; this target is a date, and tabtrail does regression only: name a number, such as the days until then",
+}
 _TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
 
 
@@ -19,6 +23,9 @@ class Model(Section):
     name: SafeName = "model"
     target: str
     currency: str = ""
+    allow_binary_target: bool = Field(
+        False, description="Predict a target of two values as a number; without it such a target is refused (regression only)."
+    )
     numeric_features: tuple[str, ...] = ()
     categorical_features: tuple[str, ...] = ()
     derived_features: dict[SafeName, str] = Field(
@@ -179,7 +186,8 @@ def check_model(model: Model, columns: Columns) -> Problems:
         yield ("model",), "a column is named twice among target and features"
     for name in (model.target, *model.numeric_features):
         if not columns.is_number(name):
-            yield ("contract", "columns", name), "a target or numeric feature must be int or float"
+            told = _TARGET_IS.get(columns.kind(name), "") if name == model.target else ""
+            yield ("contract", "columns", name), "a target or numeric feature must be int or float" + told
     for name in model.text_features:
         if columns.rule(name).dtype != "string":
             yield ("contract", "columns", name), "a categorical feature must be string"

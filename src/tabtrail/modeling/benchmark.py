@@ -8,13 +8,16 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from tabtrail.contract.expressions import columns_of
 from tabtrail.errors import ConfigError, DataError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run
 from tabtrail.modeling.blend import blend
 from tabtrail.modeling.candidates import BASELINE, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
+from tabtrail.modeling.estimators import FormulaRegressor
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.fit import Rows, fit_and_score, unpickled
 from tabtrail.modeling.metrics import Array, Metric, evaluate
@@ -31,7 +34,10 @@ _WATCHED_SHARE = 0.15
 
 
 def candidates_of(problem: Problem) -> list[Candidate]:
-    """Return the candidates of a problem, baselines included. Raises `ConfigError` for one that cannot be built."""
+    """Return the candidates of a problem, both baselines included, even where no formula predicts anything.
+
+    Raises `ConfigError` for one that cannot be built.
+    """
     return list_candidates(problem.candidates, with_formulas=bool(problem.model.formulas))
 
 
@@ -55,8 +61,8 @@ def run_benchmark(
     Raises `ConfigError` for candidates that cannot be built or fitted as configured, or a metric that is not defined for the
     target, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
     """
-    candidates = candidates_of(problem)
     split = split or split_table(problem, table)
+    candidates = [each for each in candidates_of(problem) if each.family != FORMULA or _a_formula_predicts(problem, table, split)]
     require_metric(problem.metric, table.y, split)
     results = dict(finished or {})
     export = export or _pickled_size
@@ -86,6 +92,23 @@ def require_metric(metric: Metric, y: Array, split: Split) -> None:
                 f"choice.metric: {metric.label} is not defined for the target in the {len(actual):,} rows that fold {number}"
                 " scores; choose another metric, or fewer folds"
             )
+
+
+def _a_formula_predicts(problem: Problem, table: Table, split: Split) -> bool:
+    """Whether the best derived feature errs less over the folds than the mean.
+
+    One in another unit than the target's, such as an age where the target is a price, does not.
+    """
+    y, formulas = table.y, problem.model.formulas
+    columns = frozenset[str]().union(*map(columns_of, formulas.values()))
+    x = pd.DataFrame({name: table.numbers[name].astype(np.float64) for name in sorted(columns)})
+    error = error_of_mean = 0.0
+    for fold in split.folds:
+        held, mean = y[fold.valid], float(np.mean(y[fold.train]))
+        predicted = FormulaRegressor(formulas).fit(x[fold.train], y[fold.train]).predict(x[fold.valid])
+        error += float(np.sum((predicted - held) ** 2))
+        error_of_mean += float(np.sum((mean - held) ** 2))
+    return error < error_of_mean
 
 
 def _ordered(results: Iterable[Result], metric: Metric) -> tuple[Result, ...]:

@@ -11,6 +11,7 @@ from tabtrail.contract.expressions import columns_of
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark
+from tabtrail.modeling.target import note_on_values
 
 # Below about 30 rows the normal approximation of a mean, and with it any ± that a reader has in mind, is not to be trusted.
 _FEW_ROWS = 30
@@ -22,6 +23,7 @@ def notes(benchmark: Benchmark, intervals: Intervals | None) -> tuple[str, ...]:
     train = benchmark.table.x[split.train]
     return (
         *_on_the_data(benchmark.problem),
+        *_on_the_target(benchmark),
         *_on_rows(benchmark, intervals),
         *_on_empty_columns(benchmark.problem.model, train),
         *_on_categories(benchmark.problem.model, train),
@@ -35,6 +37,11 @@ def _on_the_data(problem: Problem) -> Iterator[str]:
         own = problem.model.target in dropped
         chosen = ", among them by the target, which no prediction knows: the errors are too small" if own else ""
         yield f"outliers of {', '.join(dropped)} are left out before anything is measured{chosen}"
+
+
+def _on_the_target(benchmark: Benchmark) -> Iterator[str]:
+    if (few := note_on_values(benchmark.problem.model, benchmark.table.y)) is not None:
+        yield few
 
 
 def _on_rows(benchmark: Benchmark, intervals: Intervals | None) -> Iterator[str]:

@@ -16,6 +16,7 @@ from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.sampling import sample_rows
 from tabtrail.modeling.split import Keys, Mask, Split, hold_out, split_training_part
+from tabtrail.modeling.target import require_regression_target
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,14 @@ def needed_columns(problem: Problem) -> list[str]:
 
 
 def load_table(problem: Problem, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from the kept rows of the dataset. Raises `DataError` for a target of one value."""
+    """Return the benchmark's rows from the kept rows of the dataset. Raises `DataError` for a target that is not for regression."""
     model, split = problem.model, problem.split
     strata = {
         name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
     }
     names = needed_columns(problem)
     rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
-    if rows.get_column(model.target).n_unique() == 1:
-        raise DataError(f"the target {model.target} has the same value in all {rows.height:,} rows; there is nothing to learn")
+    require_regression_target(model, rows.get_column(model.target))
     grouped = split.kind in ("group", "group_time") and split.group_key is not None
     date = problem.date_column
     days = None if date is None else rows.get_column(date).to_physical().cast(pl.Float64).to_numpy()
