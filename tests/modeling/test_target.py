@@ -6,6 +6,7 @@ import pytest
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
+from tabtrail.data.ingest import ingest
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.notes import notes
@@ -85,3 +86,17 @@ def test_a_target_of_many_values_is_not_noted(tmp_path: Path) -> None:
 def test_a_target_that_is_declared_as_text_or_date_is_refused_as_regression_only(tmp_path: Path, dtype: str, what: str) -> None:
     with pytest.raises(ConfigError, match=rf"{what}, and tabtrail does regression only"):
         config_with(tmp_path, f"contract.columns={{price: {{dtype: {dtype}}}}}")
+
+
+def test_a_target_of_words_that_is_not_declared_is_refused_as_regression_only(tmp_path: Path) -> None:
+    kinds = "".join(f"{1990 + row},{row % 7 + 1},{'cheap' if row % 3 else 'dear'}\n" for row in range(60))
+    (tmp_path / "x.csv").write_text("year,pieces,price\n" + kinds)
+    with pytest.raises(DataError, match=r"the target price is text \('dear', 'cheap'\) in 60 of 60 rows: .*regression only"):
+        ingest(config_with(tmp_path))
+
+
+def test_a_target_of_numbers_in_another_form_is_not_taken_for_words(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("year,pieces,price\n" + "".join(f"{1990 + row},2,{row}EUR\n" for row in range(60)))
+    with pytest.raises(DataError) as caught:
+        ingest(config_with(tmp_path))
+    assert "regression only" not in str(caught.value)

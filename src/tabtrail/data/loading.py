@@ -105,9 +105,19 @@ class Loader:
             rows, rejected = rows + known.rows_in, rejected + known.rows_rejected
         outliers = sum(account.rejected[rule] for rule in self._fences.rules)  # an outlier breaks no rule of the contract
         counts = RejectCounts(rows, rejected - outliers, rules, self._outputs.rejects.first)
+        self._refuse_text_target(label, counts)
         break_circuit(label, counts, self._rules.contract.max_reject_share)
         if rejected == rows:
             raise DataError(f"{label}: every row was rejected")
+
+    def _refuse_text_target(self, label: str, counts: RejectCounts) -> None:
+        target, allowed = self._rules.target, self._rules.contract.max_reject_share
+        if counts.rejected > allowed * counts.rows and (words := self._outputs.rejects.words(target)):
+            raise DataError(
+                f"{label}: the target {target} is text ({', '.join(map(repr, words))}) in {counts.rejected:,} of"
+                f" {counts.rows:,} rows: tabtrail does regression only, it predicts numbers and not classes; name a column of"
+                " numbers as model.target. Nothing was replaced."
+            )
 
     def _read_file(self, file: SourceFile, meter: "_Meter") -> None:
         source = SourceText(file, self._rules.source.encoding, self._forced.get(file.path))

@@ -42,6 +42,12 @@ class RejectWriter:
             self._spilled.append(path)
             self._pending, self._rows = [], 0
 
+    def words(self, column: str) -> list[str]:
+        """Return up to three texts of a column where all its texts, in the last rejected rows, are words without a digit."""
+        texts = pl.concat([each.get_column(column) for each in self._pending if column in each.columns] or [pl.Series([""])])
+        distinct = texts.str.strip_chars().replace("", None).drop_nulls().unique(maintain_order=True)
+        return [] if distinct.str.contains(r"\d").any() else distinct.head(3).to_list()
+
     def write(self, path: Path, header: Sequence[str], previous: Path | None = None) -> None:
         """Write one Parquet file of all rejects, after those of a previous file."""
         rest = pl.concat([pl.DataFrame(schema=reject_schema(header)), *self._pending])

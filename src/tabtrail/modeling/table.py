@@ -108,7 +108,7 @@ def needed_columns(problem: Problem) -> list[str]:
 
 
 def load_table(problem: Problem, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from the kept rows of the dataset. Raises `DataError` for a target that is not for regression."""
+    """Return the benchmark's rows from those of the dataset. Raises `DataError` for a target that is none for regression."""
     model, split = problem.model, problem.split
     strata = {
         name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
