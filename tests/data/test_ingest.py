@@ -75,7 +75,7 @@ def test_a_rerun_gives_the_same_bytes(project: Project) -> None:
 
 def test_rejected_rows_stand_aside_with_line_and_rules(project: Project) -> None:
     lines = project.csv.read_bytes().splitlines()
-    lines[10] = lines[10].replace(b"/200", b"/30", 1)
+    lines[10] = lines[10].replace(b"/200", b"/201", 1)
     fields = lines[20].split(b",")
     fields[1], fields[4] = b"-5", b""
     lines[20] = b",".join(fields)

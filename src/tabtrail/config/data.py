@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.section import Problems, Section, Share, undeclared
+from tabtrail.contract.dates import check_format, has_offset, is_time_zone
 from tabtrail.contract.schema import ColumnRule, RowRule
 
 
@@ -33,12 +34,19 @@ class Source(Section):
     null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
 
 
+DateFormats = Annotated[tuple[str, ...], Field(min_length=1)]
+Year = Annotated[int, Field(ge=1, le=9999)]
+
+
 class Cleaning(Section):
     drop_columns: tuple[str, ...] = ()
     fill_unknown_columns: tuple[str, ...] = ()
     fill_value: str = "Unknown"
     date_column: str | None = None
-    date_formats: Annotated[tuple[str, ...], Field(min_length=1)] = ("%Y-%m-%d",)
+    date_formats: DateFormats = ("%Y-%m-%d",)
+    dates: dict[str, DateFormats] = Field({}, description="Further columns of dates, each with its own formats.")
+    time_zone: str | None = Field(None, description="The zone of the dates, as Europe/Berlin; offsets (%z) are turned into it.")
+    plausible_years: tuple[Year, Year] = Field((1900, 2100), description="First and last year; a date outside is rejected.")
     year_check_column: str | None = Field(None, description="A column that must hold the year of the date.")
     month_check_column: str | None = Field(None, description="A column that must hold the month of the date.")
 
@@ -46,6 +54,10 @@ class Cleaning(Section):
     def derived_columns(self) -> tuple[str, ...]:
         """The columns that ingest adds."""
         return ("YEAR", "MONTH") if self.date_column else ()
+
+    def formats_of(self, column: str) -> tuple[str, ...]:
+        """The formats of a column's dates: its own, else those of all."""
+        return self.dates.get(column, self.date_formats)
 
 
 class Contract(Section):
@@ -70,6 +82,7 @@ def check_paths(paths: Paths) -> Problems:
 
 def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:
     """Yield what does not go together among cleaning and the columns."""
+    yield from _check_dates(cleaning, columns)
     date = cleaning.date_column
     if date is not None and columns.rule(date).dtype != "date":
         yield ("contract", "columns", date), "the date column must be date"
@@ -78,10 +91,30 @@ def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problem
             yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
 
 
-def check_contract(contract: Contract, date_column: str | None, columns: Columns) -> Problems:
+def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:
+    """Yield what is wrong with formats of dates, the zone and the years."""
+    if cleaning.plausible_years[0] > cleaning.plausible_years[1]:
+        yield ("cleaning", "plausible_years"), "the first year comes after the last"
+    if cleaning.time_zone is not None and not is_time_zone(cleaning.time_zone):
+        yield ("cleaning", "time_zone"), f"'{cleaning.time_zone}' is not a time zone; write one as UTC or Europe/Berlin"
+    for key, formats in ((("date_formats",), cleaning.date_formats), *((("dates", name), each) for name, each in cleaning.dates.items())):
+        for form in formats:
+            if problem := check_format(form):
+                yield ("cleaning", *key), problem
+            elif has_offset(form) and cleaning.time_zone is None:
+                yield (
+                    ("cleaning", "time_zone"),
+                    f"'{form}' reads offsets from UTC: which day it is depends on the zone; set cleaning.time_zone, as UTC",
+                )
+    for name in cleaning.dates:
+        if columns.rule(name).dtype != "date":
+            yield ("contract", "columns", name), "cleaning.dates has this column, so it must be date"
+
+
+def check_contract(contract: Contract, columns: Columns) -> Problems:
     """Yield what is wrong with the rules of columns and rows."""
     for name, rule in contract.columns.items():
-        yield from _check_column(name, rule, date_column, columns)
+        yield from _check_column(name, rule, columns)
     names = [row.name for row in contract.rows]
     for index, row in enumerate(contract.rows):
         if names.index(row.name) < index:
@@ -89,7 +122,7 @@ def check_contract(contract: Contract, date_column: str | None, columns: Columns
         yield from check_condition(("contract", "rows", index, "check"), row.check, columns.required, columns)
 
 
-def _check_column(name: str, rule: ColumnRule, date_column: str | None, columns: Columns) -> Problems:
+def _check_column(name: str, rule: ColumnRule, columns: Columns) -> Problems:
     key = ("contract", "columns", name)
     if (rule.min is not None or rule.max is not None) and rule.dtype not in ("int", "float"):
         yield key, "min and max are for numbers (int or float)"
@@ -98,8 +131,6 @@ def _check_column(name: str, rule: ColumnRule, date_column: str | None, columns:
         yield (*key, "allowed"), f"these are not all values of a {rule.dtype} column"
     if name in columns.derived:
         yield key, "ingest adds this column from the date; the source cannot have it"
-    if rule.dtype == "date" and name != date_column:
-        yield key, "only cleaning.date_column can be a date; keep others as string"
 
 
 def check_parquet(parquet: Parquet, columns: Columns) -> Problems:

@@ -48,5 +48,10 @@ class TableRules:
         return CellReading(
             nulls=tuple(text for text in self.source.null_values.get(name, ()) if text),
             fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
-            date=DateFormat(cleaning.date_formats) if dtype == "date" else DateFormat(),
+            date=self.date_format(name) if dtype == "date" else DateFormat(),
         )
+
+    def date_format(self, name: str) -> DateFormat:
+        """How the dates of a column are written."""
+        cleaning = self.cleaning
+        return DateFormat(cleaning.formats_of(name), cleaning.plausible_years, cleaning.time_zone)

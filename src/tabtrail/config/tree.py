@@ -131,6 +131,7 @@ class Config(Section):
             *cleaning.drop_columns,
             *cleaning.fill_unknown_columns,
             cleaning.date_column,
+            *cleaning.dates,
             cleaning.year_check_column,
             cleaning.month_check_column,
             self.model.target,
@@ -157,6 +158,8 @@ class Config(Section):
             rules.setdefault(name, ColumnRule("float"))
         if date is not None:
             rules.setdefault(date, ColumnRule("date"))
+        for name in self.cleaning.dates:
+            rules.setdefault(name, ColumnRule("date"))
         for name in self.cleaning.derived_columns:
             rules.setdefault(name, ColumnRule("int"))
         return rules
@@ -208,7 +211,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_model(model, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_cleaning(config.cleaning, model.target, columns)
-    yield from check_contract(config.contract, date, columns)
+    yield from check_contract(config.contract, columns)
     yield from check_candidates(config.candidates, model)
     yield from check_parquet(config.parquet, columns)
     yield from check_split(config.split, date)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
+from tabtrail.data.dates import read_dates
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import RULES, reject_schema
 from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
@@ -176,14 +177,10 @@ class RowChecker:
         return texts
 
     def _typed(self, name: str, frame: pl.DataFrame) -> pl.Expr:
-        """Most dates have the first format and no spaces around: the other ways are tried where that leaves something."""
-        formats, rule = self._table.cleaning.date_formats, self._table.columns.rule(name)
+        rule = self._table.columns.rule(name)
         if rule.dtype == "date":
-            column = frame.get_column(name)
-            parsed = column.str.to_date(formats[0], strict=False)
-            if parsed.null_count() == column.null_count():
-                return pl.lit(parsed).alias(name)
-        return typed(name, rule, formats)
+            return pl.lit(read_dates(frame.get_column(name), self._table.date_format(name))).alias(name)
+        return typed(name, rule)
 
     def _kept(self, good: pl.DataFrame) -> pl.DataFrame:
         cleaning = self._table.cleaning

@@ -6,12 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
-import polars as pl
-
-from tabtrail.config.data import Cleaning
 from tabtrail.config.dataset import Dataset, TableRules
 from tabtrail.config.model import Split
 from tabtrail.config.tree import Config
@@ -66,7 +62,6 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         raise ConfigError(
             "--append: with profile.outliers.action: drop, new rows move the fences; ingest all files again without it"
         )
-    _check_formats(config.cleaning)
     known = verify_dataset(dataset, digest) if append else None
     plan = _Plan(
         rules=config.table_rules,
@@ -91,18 +86,6 @@ def _read_until_decoded(plan: _Plan, progress: Progress) -> Manifest:
             return _replace(plan, forced, progress)
         except WrongEncoding as error:
             forced[error.path] = error.encoding
-
-
-def _check_formats(cleaning: Cleaning) -> None:
-    """Raise `ConfigError` for a date format from which the date that was written with it does not come back."""
-    day = pl.Series([datetime(2003, 2, 24, 13, 30)])
-    for form in cleaning.date_formats:
-        try:
-            found = day.dt.to_string(form).str.to_date(form, strict=False).to_list()
-        except pl.exceptions.PolarsError:
-            found = []
-        if found != [day[0].date()]:
-            raise ConfigError(f"cleaning.date_formats: '{form}' gives no date; write day, month and year, as %d.%m.%Y")
 
 
 def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Manifest:

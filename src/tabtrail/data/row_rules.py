@@ -39,12 +39,9 @@ def build_rules(rules: TableRules) -> RowRules:
     return RowRules(*({name: broken.fill_null(False) for name, broken in each.items()} for each in (reject, warn)))
 
 
-def typed(name: str, rule: ColumnRule, date_formats: tuple[str, ...]) -> pl.Expr:
-    """Return the expression that turns a column of text into its declared type; what cannot be turned becomes null."""
+def typed(name: str, rule: ColumnRule) -> pl.Expr:
+    """Return the expression that turns a column of text (no dates) into its declared type; what cannot be turned becomes null."""
     column = pl.col(name)
-    if rule.dtype == "date":
-        parsed = [column.str.strip_chars().str.to_date(form, strict=False) for form in date_formats]
-        return pl.coalesce(parsed).alias(name)
     if rule.dtype == "string":
         return column
     return column.str.strip_chars().cast(POLARS_DTYPE[rule.dtype], strict=False)
@@ -56,6 +53,9 @@ def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]
     if rule.dtype != "string":
         what = "a date of the formats" if rule.dtype == "date" else rule.dtype
         yield f"{name}: not {what}", column.is_null() & raw.is_not_null()
+    if rule.dtype == "date":
+        low, high = rules.cleaning.plausible_years
+        yield f"{name}: year outside {low} to {high}", ~column.dt.year().is_between(low, high)
     if rule.dtype == "float":
         yield f"{name}: not finite", ~column.is_finite()
     if (not rule.nullable or name == rules.target) and name not in rules.cleaning.fill_unknown_columns:

@@ -1,0 +1,100 @@
+"""What the text of a date means."""
+
+from datetime import date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabtrail.contract.dates import DateFormat, ImplausibleYear, check_format, read_date, read_moment
+
+READ = [
+    ("2/24/2003 0:00", "%m/%d/%Y %H:%M", "2003-02-24"),
+    ("02/24/2003 00:00", "%m/%d/%Y %H:%M", "2003-02-24"),
+    ("2003-1-2", "%Y-%m-%d", "2003-01-02"),
+    (" 2003-01-02\u00a0", "%Y-%m-%d", "2003-01-02"),
+    ("2004-02-29", "%Y-%m-%d", "2004-02-29"),
+    ("31/12/69", "%d/%m/%y", "1969-12-31"),
+    ("31/12/68", "%d/%m/%y", "2068-12-31"),
+    ("31/12/00", "%d/%m/%y", "2000-12-31"),
+    ("12-aUg-2020", "%d-%b-%Y", "2020-08-12"),
+    ("3 JANUARY 2022", "%d %B %Y", "2022-01-03"),
+    ("20030102", "%Y%m%d", "2003-01-02"),
+    ("2024-03-31T23:30:00-05:00", "%Y-%m-%dT%H:%M:%S%z", "2024-04-01"),
+    ("2024-04-01T00:30:00.25+02", "%Y-%m-%dT%H:%M:%S%.f%z", "2024-03-31"),
+    ("44949", "excel", "2023-01-23"),
+    ("44949.75", "excel", "2023-01-23"),
+    ("59", "excel", "1900-02-28"),
+    ("61", "excel", "1900-03-01"),
+    ("43487", "excel-1904", "2023-01-23"),
+]
+NO_DATES = [
+    ("12-AUG-20", "%d-%b-%Y"),
+    ("01/02/03", "%m/%d/%Y"),
+    ("+2003-01-02", "%Y-%m-%d"),
+    (" 985- 2-04", "%Y-%m-%d"),
+    ("0000-01-01", "%Y-%m-%d"),
+    ("-001-01-01", "%Y-%m-%d"),
+    ("+10000-01-01", "%Y-%m-%d"),
+    ("10000-01-01", "%Y-%m-%d"),
+    ("٢٠٠٣-٠١-٠٢", "%Y-%m-%d"),
+    ("2003-02-30", "%Y-%m-%d"),
+    ("2003-02-29", "%Y-%m-%d"),
+    ("2003-01-02 00:00", "%Y-%m-%d"),
+    ("2003-01-02x", "%Y-%m-%d"),
+    ("", "%Y-%m-%d"),
+    ("2/24/2003 24:00", "%m/%d/%Y %H:%M"),
+    ("2003-01-02 23:59:60", "%Y-%m-%d %H:%M:%S"),
+    ("2003112", "%Y%m%d"),
+    ("Tuesday, 3 January 2022", "%A, %d %B %Y"),
+    ("60", "excel"),
+    ("0", "excel"),
+    ("2958466", "excel"),
+    ("4.4949e4", "excel"),
+    ("0001-01-01T00:00:00+05:00", "%Y-%m-%dT%H:%M:%S%z"),
+]
+
+
+@pytest.mark.parametrize(("text", "form", "expected"), READ)
+def test_a_text_of_the_format_is_its_date(text: str, form: str, expected: str) -> None:
+    assert read_date(text, DateFormat((form,), time_zone="UTC")).isoformat() == expected
+
+
+@pytest.mark.parametrize(("text", "form"), NO_DATES)
+def test_a_text_that_is_not_wholly_of_the_format_is_no_date(text: str, form: str) -> None:
+    with pytest.raises(ValueError, match="not a date of the formats"):
+        read_date(text, DateFormat((form,), (1, 9999), "UTC"))
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 12, 31)), st.sampled_from(["%Y-%m-%d", "%d %B %Y", "%A %b %d %Y", "%Y%m%d"]))
+def test_what_strftime_writes_is_read_back(moment: datetime, form: str) -> None:
+    assert read_date(moment.strftime(form), DateFormat((form,))) == moment.date()
+    whole = moment.replace(microsecond=0)
+    assert read_moment(whole.strftime(f"{form} %I:%M:%S %p"), DateFormat((f"{form} %I:%M:%S %p",))) == whole
+
+
+def test_a_year_that_is_not_plausible_is_told_from_a_text_that_is_no_date() -> None:
+    with pytest.raises(ImplausibleYear, match="the year 9999 is outside 1900 to 2100"):
+        read_date("9999-12-31", DateFormat())
+    assert read_date("1850-06-01", DateFormat(plausible_years=(1800, 1899))) == date(1850, 6, 1)
+
+
+def test_a_later_format_is_tried_where_an_earlier_one_gives_no_plausible_year() -> None:
+    assert read_date("200131", DateFormat(("excel", "%y%m%d"))) == date(2020, 1, 31)
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ("%H", "gives no date"),
+        ("%Y-%m", "gives no date"),
+        ("%Y-%m-%Q", "%Q is not read"),
+        ("%Y-%m-%d %I:%M", "%I and %p without the other"),
+        ("%Y %y-%m-%d", "says a part twice"),
+        ("%Y-%m-%d %d", "says a part twice"),
+        ("%Y-%m-%d%", "ends in a single %"),
+    ],
+)
+def test_a_format_that_gives_no_date_is_named(form: str, problem: str) -> None:
+    assert problem in str(check_format(form))
+    assert check_format("%d.%m.%Y") is None
