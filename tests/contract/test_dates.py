@@ -66,7 +66,9 @@ def test_a_text_that_is_not_wholly_of_the_format_is_no_date(text: str, form: str
         read_date(text, DateFormat((form,), (1, 9999), "UTC"))
 
 
-@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 12, 31)), st.sampled_from(["%Y-%m-%d", "%d %B %Y", "%A %b %d %Y", "%Y%m%d"]))
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2100, 12, 31)), st.sampled_from(["%Y-%m-%d", "%d %B %Y", "%A %b %d %Y", "%Y%m%d"])
+)
 def test_what_strftime_writes_is_read_back(moment: datetime, form: str) -> None:
     assert read_date(moment.strftime(form), DateFormat((form,))) == moment.date()
     whole = moment.replace(microsecond=0)

@@ -97,15 +97,14 @@ def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:
         yield ("cleaning", "plausible_years"), "the first year comes after the last"
     if cleaning.time_zone is not None and not is_time_zone(cleaning.time_zone):
         yield ("cleaning", "time_zone"), f"'{cleaning.time_zone}' is not a time zone; write one as UTC or Europe/Berlin"
-    for key, formats in ((("date_formats",), cleaning.date_formats), *((("dates", name), each) for name, each in cleaning.dates.items())):
-        for form in formats:
-            if problem := check_format(form):
-                yield ("cleaning", *key), problem
-            elif has_offset(form) and cleaning.time_zone is None:
-                yield (
-                    ("cleaning", "time_zone"),
-                    f"'{form}' reads offsets from UTC: which day it is depends on the zone; set cleaning.time_zone, as UTC",
-                )
+    for column, formats in ((None, cleaning.date_formats), *cleaning.dates.items()):
+        for problem in filter(None, map(check_format, formats)):
+            yield ("cleaning", *(("date_formats",) if column is None else ("dates", column))), problem
+    everything = [form for formats in (cleaning.date_formats, *cleaning.dates.values()) for form in formats]
+    offset = next((form for form in everything if check_format(form) is None and has_offset(form)), None)
+    if offset is not None and cleaning.time_zone is None:
+        message = f"'{offset}' reads offsets from UTC, and which day that is depends on the zone; set cleaning.time_zone, as UTC"
+        yield ("cleaning", "time_zone"), message
     for name in cleaning.dates:
         if columns.rule(name).dtype != "date":
             yield ("contract", "columns", name), "cleaning.dates has this column, so it must be date"

@@ -11,14 +11,27 @@ and the 29 February 1900, which Excel has and the calendar has not, is no date),
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 # What both Python and Rust (and so Polars) take for a blank.
 BLANKS = " \t\n\r\v\f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
-MONTHS = tuple("january february march april may june july august september october november december".split())
-WEEKDAYS = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 FIRST_OF_1900S = 69  # two digits of a year from here on are of the 1900s (POSIX)
 EXCEL_DAY_ZERO = {"excel": date(1899, 12, 30), "excel-1904": date(1904, 1, 1)}
 EXCEL_LEAP_DAY = 60  # the 29 February 1900; the days before it lie a day later than the ones after it say
@@ -187,7 +200,13 @@ def _moment(parts: Mapping[str, str | None], time_zone: str | None) -> datetime:
         year += 1900 if year >= FIRST_OF_1900S else 2000
     fraction = (parts.get("f") or "").ljust(6, "0")[:6]
     moment = datetime(
-        year, _month(parts), int(parts["d"] or ""), _hour(parts), int(parts.get("M") or 0), int(parts.get("S") or 0), int(fraction)
+        year,
+        _month(parts),
+        int(parts["d"] or ""),
+        _hour(parts),
+        int(parts.get("M") or 0),
+        int(parts.get("S") or 0),
+        int(fraction),
     )
     day = parts.get("a") or parts.get("A")
     if day is not None and not WEEKDAYS[moment.weekday()].startswith(day.lower()):
@@ -213,7 +232,7 @@ def _hour(parts: Mapping[str, str | None]) -> int:
 
 def _offset(text: str) -> timezone:
     if text in "zZ":
-        return timezone.utc
+        return UTC
     digits = text[1:].replace(":", "").ljust(4, "0")
     ahead = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return timezone(-ahead if text[0] == "-" else ahead)

@@ -80,6 +80,8 @@ def break_circuit(source: str, counts: RejectCounts, max_share: float) -> None:
         if any("date" in rule or "disagrees" in rule for rule in broken)
         else ""
     )
+    if any("year outside" in rule for rule in broken):
+        dates += " A year outside cleaning.plausible_years is no date."
     raise DataError(
         f"{source}: {counts.rejected:,} of {counts.rows:,} rows break the contract, more than contract.max_reject_share"
         f" {max_share:g} allows (first on {counts.first}): {worst}.{dates} Nothing was replaced."
