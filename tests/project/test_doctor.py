@@ -20,7 +20,7 @@ from tabtrail.project.check import Check
 from tabtrail.project.doctor import examine
 from tabtrail.project.lock import project_lock
 from tabtrail.project.status import status
-from tabtrail.system.files import TEMPORARY
+from tabtrail.system.temporary import TEMPORARY
 
 FAST = ["candidates={LinearRegression: {}}", "engine.kind=serial", "explain.max_rows=20", "report.learning_curve_folds=0"]
 

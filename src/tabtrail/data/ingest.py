@@ -1,10 +1,8 @@
 """CSV to contract-checked, hive-partitioned Parquet, every row accounted for, in bounded memory."""
 
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +20,9 @@ from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.find import find_sources
-from tabtrail.system.files import TEMPORARY, atomic_file, atomic_folder, make_folder, write_json
+from tabtrail.system.files import atomic_file, atomic_folder, make_folder, write_json
 from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
+from tabtrail.system.temporary import scratch_beside
 
 # Squared errors of larger values come near the largest double, 1.8e308, when they are added up.
 _LARGEST_TARGET = 1e100
@@ -93,7 +92,7 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
     # The rejects come last: the hash in the manifest of the dataset shows whether they are its own.
     with (
         atomic_file(dataset.rejects) as rejects,
-        _scratch(dataset.folder) as scratch,
+        scratch_beside(dataset.folder) as scratch,
         atomic_folder(dataset.folder) as folder,
     ):
         if known is not None:
@@ -109,13 +108,6 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
             require_keys(manifest.rows_kept, keys, plan.split.folds)
         write_json(folder / dataset.manifest.name, asdict(manifest))
     return manifest
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """Make a folder beside the dataset: on the disk that has room for it, where the lock's next holder finds what is left."""
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}{TEMPORARY}") as name:
-        yield Path(name)
 
 
 def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:

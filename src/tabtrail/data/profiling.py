@@ -5,7 +5,6 @@ from that table of distinct values, so that memory follows the distinct values o
 """
 
 import math
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from tabtrail.config.summaries import Profile as Wanted
 from tabtrail.data.outliers import tukey_bounds
 from tabtrail.data.profile import ColumnProfile, Group, Histogram, Numbers, OutlierReport, Profile
 from tabtrail.data.warehouse import parquet_view, quoted, unreadable
+from tabtrail.system.temporary import scratch_folder
 
 # What a person can still read in a chart or table.
 _BINS = 30
@@ -68,7 +68,7 @@ class _Table:
 @contextmanager
 def _bounded(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Past so much memory DuckDB spills to a folder that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tabtrail-profile-") as folder:
+    with scratch_folder() as folder:
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
         connection.execute("SET preserve_insertion_order = false")
         connection.execute(f"SET temp_directory = '{folder.replace(chr(39), chr(39) * 2)}'")

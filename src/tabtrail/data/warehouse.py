@@ -1,7 +1,6 @@
 """DuckDB over the Parquet layer: the rebuildable database file, and SQL straight from Parquet."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ import duckdb
 from tabtrail.config.dataset import Database, Dataset
 from tabtrail.data.result_files import result_tables
 from tabtrail.errors import DataError, TabtrailError, UsageError
-from tabtrail.system.files import TEMPORARY, atomic_file, make_folder
+from tabtrail.system.files import atomic_file, make_folder
+from tabtrail.system.temporary import scratch_beside
 
 _DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 _HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
@@ -36,38 +36,36 @@ def build_database(database: Database) -> int:
 
     The old file is never opened, so it may be locked, stale or damaged.
     """
-    scratch = _scratch(database.file)
+    make_folder(database.file.parent)
     try:
-        built = scratch / "built.duckdb"
-        with duckdb.connect(str(built)) as connection:
-            connection.execute(f"CREATE TABLE {quoted(database.table)} AS {_select(database.dataset)}")
-            _load_results(database.output_dir, connection)
-            rows = connection.execute(f"SELECT count(*) FROM {quoted(database.table)}").fetchone()
-        with atomic_file(database.file) as temporary:
-            shutil.copyfile(built, temporary)
+        with scratch_beside(database.file) as scratch:
+            built = scratch / "built.duckdb"
+            with duckdb.connect(str(built)) as connection:
+                connection.execute(f"CREATE TABLE {quoted(database.table)} AS {_select(database.dataset)}")
+                _load_results(database.output_dir, connection)
+                rows = connection.execute(f"SELECT count(*) FROM {quoted(database.table)}").fetchone()
+            with atomic_file(database.file) as temporary:
+                shutil.copyfile(built, temporary)
     except duckdb.Error as error:
         if "No space left" in str(error) or "File too large" in str(error):
             raise TabtrailError(f"cannot write in {database.file.parent}: the disk is full; make room there") from error
         raise unreadable(database.dataset, error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return int(rows[0]) if rows else 0
 
 
 def refresh_result_tables(database: Database) -> None:
     """Bring the tables of results into the database: into a copy of the present one, or a new one, swapped in."""
-    scratch = _scratch(database.file)
+    make_folder(database.file.parent)
     try:
-        copy = scratch / "copy.duckdb"
-        shutil.copyfile(database.file, copy)
-        with duckdb.connect(str(copy)) as connection:
-            _load_results(database.output_dir, connection)
-        with atomic_file(database.file) as temporary:
-            shutil.copyfile(copy, temporary)
+        with scratch_beside(database.file) as scratch:
+            copy = scratch / "copy.duckdb"
+            shutil.copyfile(database.file, copy)
+            with duckdb.connect(str(copy)) as connection:
+                _load_results(database.output_dir, connection)
+            with atomic_file(database.file) as temporary:
+                shutil.copyfile(copy, temporary)
     except (OSError, duckdb.Error):
         build_database(database)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _load_results(output_dir: Path, connection: duckdb.DuckDBPyConnection) -> None:
@@ -125,12 +123,6 @@ def query(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 def unreadable(dataset: Dataset, error: duckdb.Error) -> DataError:
     """Return the error for a dataset that DuckDB cannot read."""
     return DataError(f"DuckDB cannot read {dataset.folder}: {error}; run `tabtrail ingest --force`")
-
-
-def _scratch(file: Path) -> Path:
-    """Make a folder beside the database, where the lock's next holder finds what a killed process left."""
-    make_folder(file.parent)
-    return Path(tempfile.mkdtemp(dir=file.parent, prefix=f".{file.name}{TEMPORARY}"))
 
 
 def _select(dataset: Dataset) -> str:

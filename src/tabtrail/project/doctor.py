@@ -35,7 +35,7 @@ def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
         "folders": lambda: [check_folders(paths, config.mlflow.sqlite_file)],
         "space": lambda: [check_space(paths, _sources(project))],
         "lock": lambda: [check_lock(paths)],
-        "leftovers": lambda: check_leftovers(paths),
+        "leftovers": lambda: check_leftovers(config),
         "input": lambda: [check_input(paths.raw_csv, _sources(project))],
         "dataset": lambda: [_dataset(project)],
         "database": lambda: [_database(config.database, begun=_is_begun(project))],

@@ -1,7 +1,6 @@
 """One job at a time that writes in a project: who holds the lock, since when, and what a killed one left behind."""
 
 import errno
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,9 @@ from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
 from tabtrail.errors import LockedError
 from tabtrail.progress import SILENT, Progress
-from tabtrail.system.files import make_folder, read_json, storage_errors, temporary_siblings, write_json
+from tabtrail.system.files import make_folder, read_json, storage_errors, write_json
 from tabtrail.system.process import is_alive, this_process
+from tabtrail.system.temporary import abandoned_scratch, is_of, maker_has_ended, remove, temporary_siblings
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _POLL_SECONDS = 0.2
@@ -88,7 +88,7 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
             yield
             return
         try:
-            _take_over(paths, progress)
+            _take_over(config, progress)
             write_json(_owner_path(paths), asdict(Owner(this_process(), command, _now())))
             yield
         finally:
@@ -96,20 +96,14 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
             lock.release()
 
 
-def leftovers(paths: Paths) -> list[Path]:
-    """Return the temporary files and folders that killed processes left beside what they were to become."""
-    targets = [each.resolve() for each in (paths.processed_dir, paths.rejects, paths.duckdb_file, paths.models_dir)]
-    found = {sibling for target in targets for sibling in temporary_siblings(target.parent, target.name)}
-    folders = [paths.output_dir, *(each for each in paths.output_dir.glob("*") if each.is_dir())]
+def leftovers(config: Config) -> list[Path]:
+    """Return the temporary files and folders of a project: while nobody is at work in it, those of killed processes."""
+    paths, store = config.paths, config.mlflow.sqlite_file
+    targets = [paths.processed_dir, paths.manifest, paths.rejects, paths.duckdb_file, paths.models_dir, paths.raw_csv]
+    resolved = [each.resolve() for each in (*targets, *([store] if store else []))]
+    found = {sibling for target in resolved for sibling in temporary_siblings(target.parent, target.name)}
+    folders = [paths.output_dir, *(each for each in paths.output_dir.rglob("*") if each.is_dir())]
     return sorted(found.union(*(temporary_siblings(folder) for folder in folders)))
-
-
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _acquire(paths: Paths, lock: FileLock, seconds: float, progress: Progress) -> bool:
@@ -140,24 +134,15 @@ def _can_write(folder: Path) -> bool:
         return error.errno not in _READ_ONLY
 
 
-def _take_over(paths: Paths, progress: Progress) -> None:
-    """Tidy up after a holder that was killed: what it began after it took the lock."""
-    owner = read_owner(paths)
-    if owner is None:
-        return
-    since = datetime.fromisoformat(owner.since).timestamp()
-    stale = [path for path in leftovers(paths) if _changed(path) >= since]
-    for path in stale:
+def _take_over(config: Config, progress: Progress) -> None:
+    """Tidy up after processes that were killed: the last holder of the lock, and those that work without it."""
+    owner = read_owner(config.paths)
+    stale = [path for path in leftovers(config) if maker_has_ended(path) or (owner is not None and is_of(path, owner.process))]
+    for path in (*stale, *abandoned_scratch()):
         remove(path)
-    removed = f"; {len(stale)} temporary files of it are removed" if stale else ""
-    progress.say(f"the lock of {owner}, which was killed, is taken over{removed}")
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.lstat().st_mtime
-    except OSError:
-        return 0.0
+    if owner is not None:
+        removed = f"; {len(stale)} temporary files of it are removed" if stale else ""
+        progress.say(f"the lock of {owner}, which was killed, is taken over{removed}")
 
 
 def _holder(paths: Paths) -> str:

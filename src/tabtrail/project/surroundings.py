@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -13,14 +12,13 @@ from packaging.requirements import Requirement
 
 from tabtrail import __version__
 from tabtrail.config.data import Paths
+from tabtrail.config.tree import Config
 from tabtrail.project.check import Check, State
 from tabtrail.project.lock import is_held, leftovers, read_owner
+from tabtrail.system.temporary import abandoned_scratch
 
 # The results, models and MLflow runs of one benchmark take about a tenth of this; twice the source is added for the dataset.
 _LEAST_BYTES = 200_000_000
-# Scratch folders of living processes are younger: pictures and profiles take minutes.
-_SCRATCH_SECONDS = 3600.0
-_SCRATCH = ("report", "profile", "metrics")
 _SAME_MODULE = {"xgboost-cpu": "xgboost"}
 _EXTRAS = ("train", "arrow", "tune", "risk", "dask", "sign", "")
 
@@ -110,14 +108,11 @@ def check_lock(paths: Paths) -> Check:
     return Check("lock", "note", f"{owner} was killed", "the next `tabtrail run` takes over and tidies up")
 
 
-def check_leftovers(paths: Paths) -> Iterator[Check]:
+def check_leftovers(config: Config) -> Iterator[Check]:
     """List the temporary files of killed processes, unless a process that may own them is at work."""
-    found = leftovers(paths)
-    if is_held(paths):
+    found = [*leftovers(config), *abandoned_scratch()]
+    if is_held(config.paths):
         return
-    now, temporary = time.time(), Path(tempfile.gettempdir())
-    scratch = [each for kind in _SCRATCH for each in temporary.glob(f"tabtrail-{kind}-*")]
-    found += [each for each in scratch if now - each.lstat().st_mtime > _SCRATCH_SECONDS]
     if not found:
         yield Check("leftovers", "ok", "no temporary files of killed processes")
         return

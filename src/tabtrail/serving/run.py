@@ -5,7 +5,6 @@ import logging
 import math
 import os
 import socket
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from tabtrail.serving.protocol import BoundedProtocol
 from tabtrail.serving.state import read_key
 from tabtrail.serving.workers import DrainingServer, Workers
 from tabtrail.system.files import require_writable
+from tabtrail.system.temporary import scratch_folder
 
 
 def run(app: Callable[[], FastAPI], settings: Serve) -> None:
@@ -60,7 +60,7 @@ def run(app: Callable[[], FastAPI], settings: Serve) -> None:
 def _shared_counters() -> Iterator[None]:
     """Name a folder for the counters of all workers in the environment, where prometheus_client looks for it, for a while."""
     before = os.environ.get(SHARED_FOLDER)
-    with tempfile.TemporaryDirectory(prefix="tabtrail-metrics-") as folder:
+    with scratch_folder() as folder:
         os.environ[SHARED_FOLDER] = folder
         try:
             yield

@@ -3,10 +3,8 @@
 import contextlib
 import ctypes
 import errno
-import glob
 import json
 import os
-import secrets
 import shlex
 import shutil
 import tempfile
@@ -15,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail.errors import TabtrailError
+from tabtrail.system.temporary import remove_abandoned, temporary_sibling
 
-TEMPORARY = ".tabtrail-"  # in the name of every temporary sibling, so that nobody else's file is taken for one
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _LEAST_FREE_BYTES = 64 * 1024
@@ -25,10 +23,14 @@ _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; on success it is synced and renamed over `path`, on failure removed."""
+    """Yield a temporary sibling of `path`; on success it is synced and renamed over `path`, on failure removed.
+
+    So is what a killed process left of it.
+    """
     make_folder(path.parent)
     with _explain_refusals(path.parent):
-        temporary = _sibling(path, path.suffix)
+        remove_abandoned(path)
+        temporary = temporary_sibling(path, path.suffix)
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode  # as the umask has it; who writes the file may make another one
         try:
@@ -54,7 +56,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise TabtrailError(f"{path} is a file, where a folder is to be written; move it away, or name another path")
     make_folder(path.parent)
     with _explain_refusals(path.parent):
-        temporary = _sibling(path)
+        remove_abandoned(path)
+        temporary = temporary_sibling(path)
         temporary.mkdir()
         mode = temporary.stat().st_mode
         try:
@@ -116,7 +119,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     """
     make_folder(target.parent)
     with _explain_refusals(target.parent):
-        temporary = _sibling(target, target.suffix)
+        temporary = temporary_sibling(target, target.suffix)
         try:
             try:
                 temporary.hardlink_to(source)
@@ -140,11 +143,6 @@ def rename_command(database: Path, suffix: str) -> str:
     """Return the shell command that renames a SQLite database with its journals, for a person to type."""
     parts = [part for part in ("", "-journal", "-wal", "-shm") if not part or Path(f"{database}{part}").exists()]
     return " && ".join(f"mv {shlex.quote(f'{database}{part}')} {shlex.quote(f'{database}{suffix}{part}')}" for part in parts)
-
-
-def temporary_siblings(folder: Path, name: str = "") -> list[Path]:
-    """Return the temporary files and folders in a folder: those of the target `name`, or of any target."""
-    return sorted(folder.glob(f".{glob.escape(name) or '*'}{TEMPORARY}*"))
 
 
 @contextlib.contextmanager
@@ -213,11 +211,6 @@ def _refusal(folder: Path, error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "make room there" if full else "check its permissions"
     return f"cannot write in {folder}: {reason}; {advice} (`tabtrail doctor` says more), and run the command again"
-
-
-def _sibling(path: Path, suffix: str = "") -> Path:
-    """A name beside `path` that nobody else uses."""
-    return path.with_name(f".{path.name}{TEMPORARY}{secrets.token_hex(4)}{suffix}")
 
 
 def _exchange(new: Path, old: Path) -> None:

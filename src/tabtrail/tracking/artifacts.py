@@ -1,15 +1,15 @@
 """Files of a run: written, listed and read back."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.store import Store
 
 
 def log_artifact(store: Store, run_id: str, name: str, data: bytes) -> None:
     """Write an artifact of a run."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         path = Path(folder) / name
         path.write_bytes(data)
         store.client.log_artifact(run_id, str(path))
@@ -28,7 +28,7 @@ def log_files(store: Store, run_id: str, files: Sequence[Path], folder: str | No
 
 def log_folder(store: Store, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
     """Write files, by name, into a folder of a run's artifacts."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with scratch_folder() as temporary:
         for name, data in files.items():
             (Path(temporary) / name).write_bytes(data)
         store.client.log_artifacts(run_id, temporary, folder)
@@ -41,7 +41,7 @@ def list_files(store: Store, run_id: str, folder: str | None = None) -> list[str
 
 def read_artifact(store: Store, run_id: str, name: str) -> bytes:
     """Return the bytes of a run's artifact."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         return Path(store.client.download_artifacts(run_id, name, folder)).read_bytes()
 
 

@@ -3,7 +3,6 @@
 import getpass
 import json
 import socket
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ import polars as pl
 
 from tabtrail.errors import StoreError
 from tabtrail.system.hashes import sha256_json
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder, log_folder
 from tabtrail.tracking.items import TAG, MetricItem
 from tabtrail.tracking.runs import log_metrics, start_run
@@ -97,7 +97,7 @@ def read_history(place: Place) -> list[Entry]:
     store = find_store(place.uri, place.own_experiment)
     if store is None:
         return []
-    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
+    with store_errors(store.uri), scratch_folder() as folder:
         run_id = _find(store, place.model)
         files = [] if run_id is None else sorted(download_folder(store, run_id, _FOLDER, Path(folder)).glob("*.json"))
         entries = [_entry(file) for file in files]

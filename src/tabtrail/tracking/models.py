@@ -1,7 +1,6 @@
 """Fitted models in the store: saved as MLflow asks for it, and opened again only as the bytes that were saved."""
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import StoreError
 from tabtrail.export.pickles import ForeignPickleError, unpickled
 from tabtrail.system.hashes import sha256_file
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store
 
@@ -52,7 +52,7 @@ def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
     logged = store.client.create_logged_model(
         store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name}
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         path = Path(folder) / "model"
         mlflow.sklearn.save_model(
             model.fitted,
@@ -83,7 +83,7 @@ def _signature(schema: ModelSchema) -> ModelSignature:
 
 def load_model(store: Store, model: LoggedModel) -> Any:
     """Return a fitted model that was logged; one whose file is not the one that was logged is not opened (`StoreError`)."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         source = f"{model.location}/{_PICKLE}"
         path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=store.uri)
         data = Path(path).read_bytes()

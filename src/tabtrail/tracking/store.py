@@ -21,7 +21,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.exc import SQLAlchemyError
 
 from tabtrail.errors import StoreError
-from tabtrail.system.files import make_folder, rename_command, sync
+from tabtrail.system.files import atomic_file, make_folder, rename_command
 from tabtrail.tracking import sqlite_file
 
 _SQLITE = "sqlite:///"
@@ -93,12 +93,8 @@ def _make_store(path: Path) -> None:
     """Make a missing store beside its place and move it in: one whose migrations are cut short is one that nothing can open."""
     if path.exists() and path.stat().st_size:
         return
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    SqlAlchemyStore(_SQLITE + str(unfinished), str(path.parent)).engine.dispose()
-    sync(unfinished)
-    unfinished.replace(path)
-    sync(path.parent)
+    with atomic_file(path) as unfinished:
+        SqlAlchemyStore(_SQLITE + str(unfinished), str(path.parent)).engine.dispose()
 
 
 def _require_store(path: Path) -> None:

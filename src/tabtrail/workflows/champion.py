@@ -1,7 +1,6 @@
 """The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from tabtrail.modeling.table import Table
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_json
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.items import library_versions
 
 
@@ -59,7 +59,7 @@ class Proofs:
     def __init__(self, config: Config, table: Table, split: Split) -> None:
         self._model, self._tolerance, self._x = config.model, config.export.parity_tolerance, table.x
         self._scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
-        self._folder = tempfile.TemporaryDirectory(prefix="tabtrail_")
+        self._folder = scratch_folder()
         self._proven: list[Any] = []
 
     def __enter__(self) -> Self:

@@ -3,7 +3,6 @@
 Only this module writes the deployed folder. Each change stands in the history before it is made.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from tabtrail.errors import BundleError, NotTrainedError, TabtrailError, UsageEr
 from tabtrail.modeling.gate import Verdict
 from tabtrail.progress import Progress
 from tabtrail.system.files import make_folder
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder
 from tabtrail.tracking.benchmarks import benchmark_of_winner
 from tabtrail.tracking.history import OWN_METRICS, Change, Deployed, Entry, Place, append_entry, read_history
@@ -115,7 +115,7 @@ def fetch(site: Site, benchmark: str) -> Challenger:
     tags: Mapping[str, str] = {} if run is None else run.tags
     if BUNDLE not in tags:
         raise UsageError(f"the run {benchmark} holds no bundle: it was cut short, or made by an older version; train again")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         stored = download_folder(site.store, benchmark, BUNDLE_FOLDER, Path(folder))
         try:
             bundle, files = read_whole_bundle(stored, site.name, site.public_key)

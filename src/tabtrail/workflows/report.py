@@ -1,6 +1,5 @@
 """From what a run left to the page and the pictures: gathered, completed, drawn, written, and added to the run in MLflow."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from tabtrail.report.page import render_report
 from tabtrail.report.pictures import place_pictures
 from tabtrail.report.png import draw_all
 from tabtrail.system.files import require_writable, write_text
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download, list_files, log_files
 from tabtrail.tracking.benchmarks import find_benchmark
 from tabtrail.tracking.runs import read_run
@@ -76,7 +76,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
 
 @contextmanager
 def _downloaded(store: Store, run_id: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tabtrail-report-") as name:
+    with scratch_folder() as name:
         wanted = [path for path in list_files(store, run_id) if path.endswith((".json", ".parquet"))]
         download(store, run_id, wanted, Path(name))
         yield Path(name)

@@ -1,7 +1,6 @@
 """CatBoost: trees of equal splits at each level, float32 comparisons, right above a threshold."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
+from tabtrail.system.temporary import scratch_folder
 
 _IDENTITY = ("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh")
 _OBJECTIVES = Objectives(
@@ -134,7 +134,7 @@ def _members(model: CatBoostOnCodes, depths: list[int]) -> dict[tuple[int, int],
 
 def _dumped(model: Any) -> Any:
     """The model's JSON form, which CatBoost writes to files alone."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
         return json.loads(path.read_text(encoding="utf-8"))
