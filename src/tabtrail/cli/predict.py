@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tabtrail.bundle.load import load_bundle, read_metadata
-from tabtrail.bundle.strict_json import object_without_repeats
 from tabtrail.cli.place import Place, locate_bundle
 from tabtrail.contract.schema import Feature, ModelSchema
 from tabtrail.errors import UsageError, report_errors, require_extra
+from tabtrail.reading.strict_json import object_without_repeats
 
 
 def run_program(prog: str) -> NoReturn:

@@ -31,6 +31,7 @@ class Paths(Section):
 class Source(Section):
     encoding: str = Field("auto", description="A Python codec name, or auto: UTF-8 where it decodes, else detected.")
     delimiter: str = Field(",", min_length=1, max_length=1)
+    sheet: str | None = Field(None, description="The sheet of an Excel workbook; not needed where it shows a single one.")
     null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
 
 

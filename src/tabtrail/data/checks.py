@@ -11,6 +11,8 @@ from tabtrail.data.dates import read_dates
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import RULES, reject_schema
 from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
+from tabtrail.data.typed_cells import as_text, converted, with_cells
+from tabtrail.reading.cell_rows import Malformed
 
 _BAD = "_bad_"
 _WARN = "_warn_"
@@ -90,21 +92,34 @@ class RowChecker:
         size = sum(len(field) for record in whole.values() for field in record)
         if len(whole) == len(records):
             return replace(checked, size=size)
-        set_aside = self._ragged({line: record for line, record in records.items() if len(record) != width})
+        ragged = {
+            line: Malformed(f"ragged: {len(record)} fields, the header has {width}", self.delimiter.join(record))
+            for line, record in records.items()
+            if len(record) != width
+        }
+        return replace(self._with_malformed(checked, ragged), size=size)
+
+    def check_cells(self, cells: pl.DataFrame, lines: pl.Series, malformed: Mapping[int, Malformed], size: int) -> Checked:
+        """Check rows of typed cells (see `data.typed_cells`), each of which stands on one of the lines, in so many bytes."""
+        self.numbers = {}  # typed cells may be empty, which numbers that the CSV reader parsed are not
+        checked = replace(self._set_aside(self._apply(cells, quoted=True), lines), size=size)
+        return self._with_malformed(checked, malformed) if malformed else checked
+
+    def _with_malformed(self, checked: Checked, malformed: Mapping[int, Malformed]) -> Checked:
+        set_aside = self._malformed(malformed)
         return replace(
             checked,
             rejects=pl.concat([checked.rejects, set_aside]).sort("_line"),
-            rows=len(records),
+            rows=checked.rows + len(malformed),
             rejected={**checked.rejected, **Counter(set_aside.get_column(RULES))},
-            size=size,
         )
 
-    def _ragged(self, records: Mapping[int, Sequence[str]]) -> pl.DataFrame:
-        rules = [f"ragged: {len(record)} fields, the header has {len(self.header)}" for record in records.values()]
-        texts = [self.delimiter.join(record) for record in records.values()]
-        return pl.DataFrame({"_line": list(records), RULES: rules, "_text": texts}).select(
+    def _malformed(self, rows: Mapping[int, Malformed]) -> pl.DataFrame:
+        rules, texts = [each.reason for each in rows.values()], [each.text for each in rows.values()]
+        schema = {"_line": pl.Int64, RULES: pl.String, "_text": pl.String}
+        return pl.DataFrame({"_line": list(rows), RULES: rules, "_text": texts}, schema=schema).select(
             pl.lit(self._name).alias("_file"),
-            pl.col("_line").cast(pl.Int64),
+            "_line",
             RULES,
             *(pl.lit(None, dtype=pl.String).alias(name) for name in self.header),
             "_text",
@@ -123,21 +138,24 @@ class RowChecker:
         ).slice(1)
 
     def _check_texts(self, texts: pl.DataFrame, lines: Sequence[int]) -> Checked:
-        marked = self._apply(texts, quoted=True)
+        return self._set_aside(self._apply(texts, quoted=True), pl.Series(lines, dtype=pl.Int64))
+
+    def _set_aside(self, marked: pl.DataFrame, lines: pl.Series) -> Checked:
+        """Return the good rows of those that are marked, and the others with their lines, texts and rules."""
         bad = marked.get_column(_BAD)
         broken = [pl.when(expression).then(pl.lit(name)) for name, expression in self._reject.items()]
         outlier = [pl.when(expression).then(pl.lit(name)) for name, expression in self._outliers.items()]
         rules = pl.concat_str(broken, separator="; ", ignore_nulls=True) if broken else pl.lit("")
-        wrong = marked.with_columns(pl.Series("_line", lines, dtype=pl.Int64)).filter(bad)
+        wrong = marked.with_columns(lines.alias("_line")).filter(bad)
         rejects = wrong.select(
             pl.lit(self._name).alias("_file"),
             "_line",
             (pl.when(rules != "").then(rules).otherwise(pl.coalesce(outlier)) if outlier else rules).alias(RULES),
-            *(pl.col(RAW + name).alias(name) for name in self.header),
+            *(as_text(wrong.get_column(RAW + name)).alias(name) for name in self.header),
             pl.lit(None, dtype=pl.String).alias("_text"),
         )
         rejected = self._rejected(wrong, rejects)
-        return Checked(self._kept(marked.filter(~bad)), rejects, texts.height, rejected, self._warned(marked), 0)
+        return Checked(self._kept(marked.filter(~bad)), rejects, marked.height, rejected, self._warned(marked), 0)
 
     def _rejected(self, wrong: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
         """Return how many rows broke each rule; a row may break several, but is an outlier of one column at most."""
@@ -155,9 +173,9 @@ class RowChecker:
         dtypes = rows.schema
         frame = rows.with_columns(self._nulls_for_texts(dtypes, quoted=quoted))
         raw = [pl.col(name).alias(RAW + name) for name in self.header]
-        types = [self._typed(name, frame) for name in self.header if dtypes[name] == pl.String]
+        parsed = [name for name in self.header if name in self.numbers and dtypes[name] != pl.String]
+        types = [self._typed(name, frame) for name in self.header if name not in parsed]
         # Columns that were parsed as numbers hold no null (see `with_nulls`), so that these rules cannot be broken.
-        parsed = [name for name in self.header if dtypes[name] != pl.String]
         kept = {f"{name}: {what}" for name in parsed for what in ("missing", f"not {self._table.columns.rule(name).dtype}")}
         rules = [expression for name, expression in self._reject.items() if name not in kept]
         bad = pl.any_horizontal([pl.lit(False), *rules, *self._outliers.values()]).alias(_BAD)
@@ -178,9 +196,13 @@ class RowChecker:
 
     def _typed(self, name: str, frame: pl.DataFrame) -> pl.Expr:
         rule = self._table.columns.rule(name)
+        if (dtype := frame.schema[name]) != pl.String:
+            return converted(name, dtype, rule, self._table.cleaning.time_zone)
         if rule.dtype == "date":
-            return pl.lit(read_dates(frame.get_column(name), self._table.date_format(name))).alias(name)
-        return typed(name, rule)
+            read = pl.lit(read_dates(frame.get_column(name), self._table.date_format(name))).alias(name)
+        else:
+            read = typed(name, rule)
+        return with_cells(name, read, frame.columns, RAW + name)
 
     def _kept(self, good: pl.DataFrame) -> pl.DataFrame:
         cleaning = self._table.cleaning

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tabtrail.config.columns import Columns
 from tabtrail.errors import DataError, nearest
 
-RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_stratum_")
+RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_cell_", "_is_cell_", "_stratum_")
 
 
 def check_header(name: str, header: Sequence[str], columns: Columns, delimiter: str) -> None:

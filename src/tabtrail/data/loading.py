@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -19,14 +19,20 @@ from tabtrail.data.outliers import Fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectCounts, RejectWriter, break_circuit
 from tabtrail.data.sample import is_synthetic
+from tabtrail.data.typed_cells import from_frame, from_values
 from tabtrail.errors import DataError
 from tabtrail.progress import Progress
 from tabtrail.reading.compressed import SourceFile, readable
+from tabtrail.reading.excel import ExcelSheet, SheetChoice
+from tabtrail.reading.json_lines import JsonLines
+from tabtrail.reading.kinds import Kind, kind_of
+from tabtrail.reading.parquet import ParquetTable
 from tabtrail.reading.records import read_header, refuse_nul
 from tabtrail.reading.source import SourceText, UndecodableText
 
 _SAY_SECONDS = 0.5
 _MB = 10**6
+Source = SourceText | ExcelSheet | ParquetTable
 
 
 class WrongEncoding(Exception):  # noqa: N818 - not an error: the file is read again
@@ -120,24 +126,66 @@ class Loader:
             )
 
     def _read_file(self, file: SourceFile, meter: "_Meter") -> None:
-        source = SourceText(file, self._rules.source.encoding, self._forced.get(file.path))
+        kind, note = kind_of(file)
         account = self._account
         rows, kept = account.rows, account.kept
-        try:
-            self._read_rows(source, meter)
-        except UndecodableText as error:
-            if source.tried_utf8:
-                raise WrongEncoding(file.path, source.fallback()) from None
-            raise source.refuse(error.line) from None
+        source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
         if account.rows == rows:
             raise DataError(f"{file.name} has a header and no rows")
         self._require_new(source)
         self._outputs.rows.end_file()
         meter.end_file(source.size)
-        account.notes += source.notes
+        account.notes += [*([note] if note else []), *source.notes]
         account.sources.append(_record(source, account.rows - rows, account.kept - kept))
 
-    def _require_new(self, source: SourceText) -> None:
+    def _read_text(self, file: SourceFile, kind: Kind, meter: "_Meter") -> SourceText:
+        source = SourceText(file, self._rules.source.encoding, self._forced.get(file.path))
+        try:
+            if kind == "csv":
+                self._read_rows(source, meter)
+            else:
+                self._read_cells(JsonLines(source, self._dropped), source, meter)
+        except UndecodableText as error:
+            if source.tried_utf8:
+                raise WrongEncoding(file.path, source.fallback()) from None
+            raise source.refuse(error.line) from None
+        return source
+
+    def _read_table(self, file: SourceFile, kind: Kind, meter: "_Meter") -> ExcelSheet | ParquetTable:
+        if kind == "excel":
+            sheet = ExcelSheet(file, SheetChoice(self._rules.source.sheet))
+            self._read_cells(sheet, sheet, meter)
+            return sheet
+        table = ParquetTable(file, self._dropped)
+        checker = self._checker(table.name, table.columns)
+        for first, batch in table.batches():
+            frame = cast(pl.DataFrame, pl.from_arrow(batch))
+            missing = (pl.lit(None, dtype=pl.String).alias(name) for name in table.columns if name not in frame.columns)
+            cells = from_frame(frame.with_columns(missing).select(table.columns), self._rules)
+            lines = pl.int_range(first, first + cells.height, eager=True)
+            self._take(checker.check_cells(cells, lines, {}, batch.nbytes), table.columns)
+            meter.show(self._account.rows, table.done)
+        return table
+
+    def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: "_Meter") -> None:
+        checker = self._checker(table.name, table.columns)
+        for rows in table.rows():
+            cells, lines = from_values(table.columns, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
+            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), table.columns)
+            meter.show(self._account.rows, source.done)
+
+    @property
+    def _dropped(self) -> frozenset[str]:
+        return frozenset(self._rules.cleaning.drop_columns)
+
+    def _checker(self, name: str, columns: tuple[str, ...]) -> RowChecker:
+        check_header(name, columns, self._rules.columns, self._rules.source.delimiter)
+        account = self._account
+        account.header = account.header or columns
+        require_same_columns(name, columns, account.header)
+        return RowChecker(self._rules, name, columns, self._fences)
+
+    def _require_new(self, source: Source) -> None:
         known = (*(self._known.sources if self._known else ()), *self._account.sources)
         if twin := next((each.name for each in known if each.content_sha256 == source.content_sha256), None):
             raise DataError(f"{source.name} and {twin} hold the same (the same sha256); remove one of them")
@@ -147,11 +195,7 @@ class Loader:
         first = next(blocks, b"")
         refuse_nul(source.name, first, 1)
         header = read_header(source.name, first, self._rules.source.delimiter)
-        check_header(source.name, header.columns, self._rules.columns, self._rules.source.delimiter)
-        account = self._account
-        account.header = account.header or header.columns
-        require_same_columns(source.name, header.columns, account.header)
-        checker = RowChecker(self._rules, source.name, header.columns, self._fences)
+        checker, account = self._checker(source.name, header.columns), self._account
         reader = BlockReader(checker, source.name, header.lines + 1)
         for checked in reader.read(_starting(first[header.size :], blocks)):
             self._take(checked, header.columns)
@@ -171,7 +215,7 @@ class Loader:
         account.warned.update(checked.warned)
 
 
-def _record(source: SourceText, rows: int, kept: int) -> SourceRecord:
+def _record(source: Source, rows: int, kept: int) -> SourceRecord:
     return SourceRecord(
         name=source.name,
         sha256=source.sha256,

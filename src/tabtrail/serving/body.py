@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 from tabtrail.bundle.predictor import Row
-from tabtrail.bundle.strict_json import parse_json
+from tabtrail.reading.strict_json import parse_json
 from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import MOST_BUFFERED, Service
