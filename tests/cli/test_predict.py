@@ -77,7 +77,7 @@ def test_two_identical_rows_get_two_answers(
 BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "a missing column": ({"MSRP": ...}, r"MSRP: missing column"),
     "an extra column": ({"QUANTITYORDRED": 3}, r"QUANTITYORDRED: unknown column; did you mean 'QUANTITYORDERED'\?"),
-    "text for a number": ({"MSRP": "95"}, r"MSRP: must be a number, not text"),
+    "text for a number": ({"MSRP": "ninety"}, r"MSRP: must be a number, not text"),
     "a number for text": ({"COUNTRY": 1}, r"COUNTRY: must be text"),
     "true for a number": ({"MSRP": True}, r"MSRP: must be a number"),
     "a list": ({"MSRP": [95]}, r"MSRP: must be a number"),

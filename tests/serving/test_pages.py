@@ -66,7 +66,7 @@ def test_the_document_of_forecast_has_the_segments_of_the_config(small: Project,
 
 def test_column_errors_and_row_rules_stand_in_one_answer(small: Project) -> None:
     with serving(small, door=False) as client:
-        row = {**example(client), "MSRP": "95", "QTR_ID": 1, "MONTH_ID": 12}
+        row = {**example(client), "MSRP": "ninety", "QTR_ID": 1, "MONTH_ID": 12}
         errors = client.post("/predict", json=row).json()["errors"]
         assert [error["column"] for error in errors] == ["MSRP", ""]
         assert "quarter_matches_month" in errors[1]["message"]

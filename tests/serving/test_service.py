@@ -80,7 +80,7 @@ def test_the_documented_request_works(client: httpx.Client, small: Project) -> N
         ({"QUANTITYORDERED": -30}, "QUANTITYORDERED"),
         ({"MONTH_ID": 99}, "MONTH_ID"),
         ({"QTR_ID": 1, "MONTH_ID": 12}, ""),
-        ({"MSRP": "95"}, "MSRP"),
+        ({"MSRP": "ninety"}, "MSRP"),
         ({"MSRP": None}, "MSRP"),
         ({"COUNTRY": 7}, "COUNTRY"),
         ({"nonsense": 1}, "nonsense"),

@@ -12,28 +12,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
+from tabtrail.bundle.values import Read, Unread, reader_of
+from tabtrail.contract.cells import BLANKS
+from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
 
-_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+# Texts that Arrow reads as `read_number` does, where no marks are configured.
+_PLAIN_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+UnreadCells = dict[int, dict[str, Unread]]
 
 
-def from_arrow(features: Sequence[Feature], batch: Any) -> tuple[dict[str, Column], dict[int, dict[str, str]]]:
-    """Return the columns, and by row the texts in the place of a number (the column then has NaN)."""
-    columns: dict[str, Column] = {}
-    garbled: dict[int, dict[str, str]] = {}
-    for feature in features:
-        values = batch.column(feature.name)
-        if feature.kind != "numeric":
-            columns[feature.name] = _coded_texts(feature, values)
-        elif not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-            columns[feature.name] = _doubles(values)
-        else:
-            trimmed = pc.utf8_trim_whitespace(values)
-            numeric = pc.match_substring_regex(trimmed, _NUMBER)
-            columns[feature.name] = _doubles(pc.if_else(numeric, trimmed, None))
-            for index in np.flatnonzero(_array(pc.equal(numeric, False).cast(pa.int8()), 0)):
-                garbled.setdefault(int(index), {})[feature.name] = values[int(index)].as_py()
-    return columns, garbled
+class ColumnReader:
+    """Reads columns of Arrow as the cells of the features are read: each different text once, plain numbers all together."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._columns = [(feature, reader_of(feature)) for feature in features]
+
+    def __call__(self, batch: Any) -> tuple[dict[str, Column], UnreadCells]:
+        """Return the columns, and by row the values that could not be read (missing in the columns)."""
+        columns: dict[str, Column] = {}
+        unread: UnreadCells = {}
+        for feature, read in self._columns:
+            values = batch.column(feature.name)
+            if feature.kind == "numeric" and not is_text(values.type):
+                columns[feature.name] = _doubles(values)
+                continue
+            column, wrong = _numbers(feature, read, values) if feature.kind == "numeric" else _coded_texts(read, values)
+            columns[feature.name] = column
+            for index, what in wrong.items():
+                unread.setdefault(index, {})[feature.name] = what
+        return columns, unread
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a type of Arrow is one of texts, each on its own."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def reads_plain_numbers(feature: Feature) -> bool:
+    """Whether the numbers of a column are written so that Arrow reads them as `read_number` does."""
+    return feature.reading.number == NumberFormat() and not feature.reading.nulls
 
 
 def to_arrow(values: Array) -> Any:
@@ -52,12 +70,39 @@ def texts_to_arrow(texts: dict[int, str], rows: int) -> Any:
     return pa.Array.from_buffers(pa.string(), rows, [pa.py_buffer(buffer) for buffer in buffers])
 
 
-def _coded_texts(feature: Feature, values: Any) -> CodedTexts:
-    if feature.kind == "date" and not pa.types.is_dictionary(values.type) and not pa.types.is_string(values.type):
-        values = values.cast(pa.date32()).cast(pa.string())
+def _coded_texts(read: Read, values: Any) -> tuple[CodedTexts, dict[int, Unread]]:
+    if pa.types.is_temporal(values.type):
+        values = values.cast(pa.date32())
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    distinct = (*encoded.dictionary.to_pylist(), None)
-    return CodedTexts(distinct, _array(encoded.indices, len(distinct) - 1))
+    found = [read(value) for value in encoded.dictionary.to_pylist()]
+    codes = _array(encoded.indices, len(found))
+    known = (*(None if isinstance(value, Unread) else value for value in found), None)
+    return CodedTexts(known, codes), _unread_rows(found, codes)
+
+
+def _unread_rows(found: list[Any], codes: Array) -> dict[int, Unread]:
+    """Return by row the values that could not be read, of values by code and the rows' codes."""
+    wrong = [code for code, value in enumerate(found) if isinstance(value, Unread)]
+    if not wrong:
+        return {}
+    return {int(row): found[codes[row]] for row in np.flatnonzero(np.isin(codes, wrong))}
+
+
+def _numbers(feature: Feature, read: Read, values: Any) -> tuple[Array, dict[int, Unread]]:
+    """Return the numbers that texts mean: the plain ones in bulk, each other text once."""
+    trimmed = pc.utf8_trim(values, BLANKS)
+    plain = pc.match_substring_regex(trimmed, _PLAIN_NUMBER)
+    if not reads_plain_numbers(feature):
+        plain = pc.and_(plain, False)
+    numbers = _doubles(pc.if_else(plain, trimmed, None)).copy()
+    rows = np.flatnonzero(_array(pc.equal(plain, False).cast(pa.int8()), 0))
+    if not len(rows):
+        return numbers, {}
+    encoded = values.take(pa.array(rows)).dictionary_encode()
+    found = [read(value) for value in encoded.dictionary.to_pylist()]
+    codes = _array(encoded.indices, 0)
+    numbers[rows] = np.array([np.nan if value is None or isinstance(value, Unread) else value for value in found])[codes]
+    return numbers, {int(rows[index]): what for index, what in _unread_rows(found, codes).items()}
 
 
 def _doubles(values: Any) -> Array:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tabtrail.bundle.intervals import ALL, Band
-from tabtrail.bundle.predictor import MOST_EXACT, Predictor
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.values import MOST_EXACT, Unread, value_problem
 from tabtrail.contract.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, operate, parse_expression
 from tabtrail.contract.schema import Feature
 
@@ -29,6 +30,10 @@ class CodedTexts:
         """Return the function of each row's text, called once for each distinct text."""
         result: Array = np.array([function(value) for value in self.values], dtype=dtype)[self.codes]
         return result
+
+    def filled(self, fill: str | None) -> "CodedTexts":
+        """Return the column with a text for missing ones."""
+        return CodedTexts(tuple(fill if value is None else value for value in self.values), self.codes)
 
     def take(self, rows: Array) -> "CodedTexts":
         """Return some of the rows."""
@@ -49,25 +54,34 @@ class Scores:
 
 
 class ColumnScorer:
-    """A model that takes columns: numbers as doubles with NaN for a missing one, texts and dates as `CodedTexts`."""
+    """A model that takes columns whose values were read: numbers as doubles with NaN for a missing one, texts and dates as
+    `CodedTexts`.
+    """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._features = predictor.schema.features
         self._rules = [rule.tree for rule in predictor.schema.row_rules]
 
-    def refused(self, columns: Columns, garbled: Mapping[int, Mapping[str, str]]) -> dict[int, str]:
-        """Return why a row is refused, by its index. `garbled` are the texts in the place of a number, by row."""
+    def refused(self, columns: Columns, unread: Mapping[int, Mapping[str, Unread]]) -> dict[int, str]:
+        """Return why a row is refused, by its index. `unread` are the values that could not be read, by row."""
         features = self._features
         suspect = np.zeros(len(_codes(columns[features[0].name])), dtype=bool)
         for feature in features:
             suspect |= self._suspect(feature, columns[feature.name])
         for tree in self._rules:
             suspect |= evaluate_columns(tree, columns) == 0
-        suspect[list(garbled)] = True
+        suspect[list(unread)] = True
         rows = {int(index): self.row(columns, int(index)) for index in np.flatnonzero(suspect)}
-        found = {index: self._predictor.problems({**row, **garbled.get(index, {})}) for index, row in rows.items()}
+        found = {index: self._predictor.problems_of_read({**row, **unread.get(index, {})}) for index, row in rows.items()}
         return {index: "; ".join(map(str, problems)) for index, problems in found.items() if problems}
+
+    def filled(self, columns: Columns) -> Columns:
+        """Return the columns of good rows with the words for missing texts."""
+        fills = {feature.name: feature.reading.fill for feature in self._features}
+        return {
+            name: column.filled(fills[name]) if isinstance(column, CodedTexts) else column for name, column in columns.items()
+        }
 
     def warnings(self, columns: Columns) -> dict[int, str]:
         """Return what the model has not seen before, by index, for the rows that hold such a value."""
@@ -109,7 +123,7 @@ class ColumnScorer:
     def _suspect(self, feature: Feature, column: Column) -> Array:
         rule = feature.rule
         if isinstance(column, CodedTexts):
-            return column.map(lambda value: bool(self._predictor.value_problem(feature.name, value)), bool)
+            return column.map(lambda value: bool(value_problem(feature, value)), bool)
         with np.errstate(invalid="ignore"):
             wrong = np.isnan(column) if not rule.nullable else np.zeros(len(column), dtype=bool)
             wrong |= np.abs(column) > MOST_EXACT

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers
 from tabtrail.bundle.columnar import Array
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError, UsageError, nearest
@@ -71,6 +73,7 @@ class Blocks:
         done = 0
         try:
             for block in self._parsed(typed=True):
+                _refuse_words(block.batch)
                 yield block
                 done = int(block.numbers[-1]) if len(block.numbers) else done
         except pa.ArrowInvalid:
@@ -136,9 +139,16 @@ def _numbered(reader: Any, broken: list[tuple[int, str]]) -> Iterator[Block]:
         yield Block(np.arange(0), pa.RecordBatch.from_pylist([], schema=reader.schema), list(broken))
 
 
+def _refuse_words(batch: Any) -> None:
+    """Raise `ArrowInvalid` where Arrow took a word, such as `nan`, for a number."""
+    for column in batch.columns:
+        if pa.types.is_floating(column.type) and pc.any(pc.invert(pc.is_finite(column))).as_py():
+            raise pa.ArrowInvalid("a word in the place of a number")
+
+
 def _csv_type(feature: Feature, *, typed: bool) -> Any:
     if feature.kind == "numeric":
-        return pa.float64() if typed else pa.string()
+        return pa.float64() if typed and reads_plain_numbers(feature) else pa.string()
     return pa.dictionary(pa.int32(), pa.string())
 
 
@@ -147,7 +157,7 @@ def _require_types(path: Path, features: Sequence[Feature], schema: Any) -> None
     for feature in features:
         kind = schema.field(feature.name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        text = pa.types.is_string(inner) or pa.types.is_large_string(inner)
+        text = is_text(inner)
         taken = {
             "numeric": not pa.types.is_dictionary(kind) and (pa.types.is_integer(kind) or pa.types.is_floating(kind)),
             "categorical": text,

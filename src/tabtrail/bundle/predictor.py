@@ -1,7 +1,7 @@
 """Rows in, predictions out, from a verified bundle, with onnxruntime and numpy alone."""
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -12,15 +12,13 @@ import onnxruntime
 
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
+from tabtrail.bundle.values import reader_of, value_problem
 from tabtrail.contract.expressions import Value, columns_of, days_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import BundleError, UsageError, nearest
 
-MOST_EXACT = 2.0**53
-"""The largest whole number up to which doubles hold every one: larger ones would reach the model changed."""
-_MOST_CHARACTERS = 10_000
-_DATE_LENGTH = len("2005-05-31")
 _MOST_NAMED = 20  # unknown columns that an answer names: a hostile row may have thousands
+_NUMBERS = frozenset({int, float})  # types of values that need no reading
 Row = dict[str, Value]
 
 
@@ -54,8 +52,8 @@ class Interval:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs it was made
-    from, and what the model has not seen before: in words, and as the columns with a category that is new to it.
+    """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs as the model
+    takes them, and what the model has not seen before: in words, and as the columns with a category that is new to it.
     """
 
     value: float
@@ -75,6 +73,9 @@ class Predictor:
         self.metadata = bundle.metadata
         self.schema: ModelSchema = bundle.schema
         self._features = {feature.name: feature for feature in self.schema.features}
+        self._readers = [(feature.name, reader_of(feature)) for feature in self.schema.features]
+        self._fills = [(each.name, each.reading.fill) for each in self.schema.features if each.reading.fill is not None]
+        self._whole = [each.name for each in self.schema.features if each.rule.dtype == "int"]
         calibrated = self.metadata["intervals"]
         self.calibrated = None if calibrated is None else Intervals.from_dict(calibrated)
         self.grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
@@ -97,22 +98,52 @@ class Predictor:
             raise BundleError("the graph's inputs and outputs are not of the types of the schema")
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
-        """Check rows (raw column → value) against the contract and predict them.
+        """Read rows (raw column → value or text), check them against the contract and predict them.
 
         Raises `PayloadError` with every problem of the first row that has one.
         """
         return self.answer(self.check(rows))
 
+    def predict_inputs(self, inputs: Sequence[Row]) -> list[Prediction]:
+        """Predict rows that another model has read already: the `inputs` of its predictions. Errors as `predict`."""
+        fills = dict(self._fills)
+        rows = [{name: None if value == fills.get(name) else value for name, value in row.items()} for row in inputs]
+        return self.answer(self._checked(rows, rows))
+
     def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-        """Return rows that keep the contract, each value in the type of its column. Raises `PayloadError` for a bad row."""
+        """Return rows that keep the contract as the model takes them: read, each value in the type of its column, filled.
+
+        Raises `PayloadError` for a bad row.
+        """
+        return self._checked(rows, map(self._read, rows))
+
+    def _checked(self, rows: Sequence[Mapping[str, Any]], read_rows: Iterable[Row]) -> list[Row]:
         checked = []
-        for index, row in enumerate(rows):
-            problems = self.problems(row)
+        for index, (row, read) in enumerate(zip(rows, read_rows, strict=True)):
+            problems = self._problems(row, read)
             if problems:
                 where = f"row {index + 1} of {len(rows)}: " if len(rows) > 1 else ""
                 raise PayloadError([Problem(p.column, where + p.message) for p in problems])
-            checked.append({name: _plain(feature, row[name]) for name, feature in self._features.items()})
+            checked.append(self._completed(read))
         return checked
+
+    def _read(self, row: Mapping[str, Any]) -> Row:
+        """Return the row's columns of the model, in its order, each value read; empty for what is not a row."""
+        if not isinstance(row, Mapping):
+            return {}
+        return {
+            name: value if type(value := row[name]) in _NUMBERS else read(value) for name, read in self._readers if name in row
+        }
+
+    def _completed(self, read: Row) -> Row:
+        """Return a good row with the words for missing texts, and 30.0 of a whole-number column as 30."""
+        for name, fill in self._fills:
+            if read[name] is None:
+                read[name] = fill
+        for name in self._whole:
+            if (value := read[name]) is not None:
+                read[name] = int(value)
+        return read
 
     def answer(self, checked: Sequence[Row]) -> list[Prediction]:
         """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
@@ -163,10 +194,6 @@ class Predictor:
         predictions: np.ndarray[Any, Any] = self._session.run(None, feed)[0].ravel()
         return predictions
 
-    def value_problem(self, column: str, value: Any) -> str | None:
-        """Return what the contract does not allow in a value of a column; None for a good one."""
-        return _value_problem(self._features[column], value)
-
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""
         if self.calibrated is None:
@@ -175,19 +202,29 @@ class Predictor:
 
     def problems(self, row: Mapping[str, Any]) -> list[Problem]:
         """Return what the contract does not allow in a row; an empty list for a good one."""
+        return self._problems(row, self._read(row))
+
+    def problems_of_read(self, read: Row) -> list[Problem]:
+        """Return what `problems` does of a row whose values were read, with all columns and not filled yet."""
+        return self._problems(read, read)
+
+    def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
         if not isinstance(row, Mapping):
             return [Problem(None, "a row is a JSON object of columns and values")]
+        unfit = [] if row.keys() == self._features.keys() else self._unfit_columns(row)
+        wrong = [
+            Problem(name, message)
+            for name, value in read.items()
+            if (message := value_problem(self._features[name], value)) is not None
+        ]
+        bad = {problem.column for problem in unfit + wrong}
+        return unfit + wrong + [Problem(None, rule) for rule in self._broken_rules(read, bad)]
+
+    def _unfit_columns(self, row: Mapping[str, Any]) -> list[Problem]:
         names = list(self._features)
         unknown = islice((str(name)[:100] for name in row if name not in self._features), _MOST_NAMED)
         extra = [Problem(name, f"unknown column{nearest(name, names)}") for name in unknown]
-        missing = [Problem(name, "missing column") for name in names if name not in row]
-        wrong = [
-            Problem(name, message)
-            for name, feature in self._features.items()
-            if name in row and (message := _value_problem(feature, row[name])) is not None
-        ]
-        bad = {problem.column for problem in missing + wrong}
-        return extra + missing + wrong + [Problem(None, rule) for rule in self._broken_rules(row, bad)]
+        return extra + [Problem(name, "missing column") for name in names if name not in row]
 
     def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what the model has not seen in training: new categories, numbers outside the training range."""
@@ -211,54 +248,6 @@ class Predictor:
             for rule, columns, holds in self._rules
             if (not bad or bad.isdisjoint(columns)) and holds(row) is False
         ]
-
-
-def _plain(feature: Feature, value: Any) -> Value:
-    """Return a value that keeps its contract in the type of its column: 30.0 of a whole-number column is 30."""
-    return int(value) if feature.rule.dtype == "int" and value is not None else value
-
-
-def _value_problem(feature: Feature, value: Any) -> str | None:
-    rule = feature.rule
-    if value is None:
-        return None if rule.nullable else "must not be null"
-    if feature.kind == "categorical":
-        return _text_problem(rule.allowed, value)
-    if feature.kind == "date":
-        return _date_problem(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "must be a number, not text" if isinstance(value, str) else "must be a number"
-    if abs(value) > MOST_EXACT:
-        return "is too large (beyond 2**53)"
-    if math.isnan(value):
-        return "must be a number, not NaN"
-    if rule.dtype == "int" and value != math.floor(value):
-        return "must be a whole number"
-    if rule.min is not None and value < rule.min:
-        return f"must be at least {rule.min:g}"
-    if rule.max is not None and value > rule.max:
-        return f"must be at most {rule.max:g}"
-    return None
-
-
-def _date_problem(value: Any) -> str | None:
-    try:
-        days_of(value if isinstance(value, str) and len(value) == _DATE_LENGTH else "")
-    except ValueError:
-        return "must be a date, written YYYY-MM-DD"
-    return None
-
-
-def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:
-    if not isinstance(value, str):
-        return "must be text"
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        return "must be text that can be encoded"
-    if len(value) > _MOST_CHARACTERS or "\0" in value:
-        return f"must have at most {_MOST_CHARACTERS:,} characters and no NUL"
-    if allowed is not None and value not in allowed:
-        return f"must be one of {', '.join(map(str, allowed))}"
-    return None
 
 
 def _unseen(feature: Feature, value: Any) -> str | None:

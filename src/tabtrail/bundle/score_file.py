@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tabtrail.bundle.arrow_columns import from_arrow, texts_to_arrow, to_arrow
-from tabtrail.bundle.columnar import CodedTexts, ColumnScorer
+from tabtrail.bundle.arrow_columns import ColumnReader, texts_to_arrow, to_arrow
+from tabtrail.bundle.columnar import CodedTexts, Columns, ColumnScorer
 from tabtrail.bundle.input_blocks import Block, Blocks, InputFile
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import DataError, UsageError
@@ -115,13 +115,14 @@ class _BlockScorer:
     """Turns a block into the table of its predictions, and the number and reason of each refused row, in order."""
 
     def __init__(self, predictor: Predictor, keep: Sequence[str], *, intervals: bool) -> None:
-        self._scorer, self._features = ColumnScorer(predictor), predictor.schema.features
+        self._scorer, self._read = ColumnScorer(predictor), ColumnReader(predictor.schema.features)
         self._keep, self._intervals = keep, intervals
         self._names = ["row", *keep, "prediction", *(("low", "high") if intervals else ()), "warnings"]
 
     def __call__(self, block: Block) -> tuple[Any, list[tuple[int, str]]]:
-        columns, garbled = from_arrow(self._features, block.batch)
-        refused = self._scorer.refused(columns, garbled)
+        columns: Columns
+        columns, unread = self._read(block.batch)
+        refused = self._scorer.refused(columns, unread)
         batch, numbers = block.batch, block.numbers
         if refused:
             good = np.ones(len(numbers), dtype=bool)
@@ -131,6 +132,7 @@ class _BlockScorer:
                 name: column.take(rows) if isinstance(column, CodedTexts) else column[rows] for name, column in columns.items()
             }
             batch, numbers = batch.take(pa.array(rows)), numbers[rows]
+        columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
         warnings = texts_to_arrow(self._scorer.warnings(columns), len(numbers))
         bounds = (to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None)

@@ -7,14 +7,18 @@ from typing import Any
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.numbers import NumberFormat
 
+# What both Python and Rust (and so Polars) take for a blank.
+BLANKS = " \t\n\r\v\f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+
 
 @dataclass(frozen=True)
 class CellReading:
     """How the cells of one column are read, in this order.
 
-    Blanks around a text are cut off where `trim` says so (always around numbers and dates). The empty text and those of `nulls`
-    mean a missing value, for which `fill` stands in texts. `aliases` are other spellings of a text. `fold_case` compares texts
-    without regard to case. Numbers and dates are written as `number` and `date` say.
+    Texts: blanks around are cut off (`trim`), letters become small ones (`fold_case`), the empty text and those of `nulls` mean a
+    missing value, and each of `aliases` is another spelling of a text. With `fold_case` nulls, aliases and `fill` are in small
+    letters. A missing text becomes `fill` once the row has been checked. Numbers and dates: the empty text and `nulls` mean a
+    missing value, others are read as `number` and `date` say.
     """
 
     nulls: tuple[str, ...] = ()
@@ -25,11 +29,22 @@ class CellReading:
     number: NumberFormat = field(default=NumberFormat())
     date: DateFormat = field(default=DateFormat())
 
+    def is_null(self, text: str) -> bool:
+        """Whether a text means a missing value."""
+        return not text or text in self.nulls
+
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "CellReading":
         """Rebuild a reading from the JSON form that `dataclasses.asdict` gives."""
         number, date = (_without_lists(value[name]) for name in ("number", "date"))
         return cls(**{**_without_lists(value), "number": NumberFormat(**number), "date": DateFormat(**date)})
+
+
+def read_text(text: str, reading: CellReading) -> str | None:
+    """Return the text that a cell of a text column means, None for a missing one."""
+    trimmed = text.strip(BLANKS) if reading.trim else text
+    folded = trimmed.lower() if reading.fold_case else trimmed
+    return None if reading.is_null(folded) else reading.aliases.get(folded, folded)
 
 
 def _without_lists(value: Mapping[str, Any]) -> dict[str, Any]:

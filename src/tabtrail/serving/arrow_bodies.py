@@ -82,14 +82,14 @@ def _stream(body: bytes, most: int) -> Any:
 
 
 def _plain(column: Any) -> Any:
-    """Return a column of numbers or texts: dates become YYYY-MM-DD."""
+    """Return a column of numbers, texts or dates."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         if sum(map(_unpacked_size, column.chunks)) > _MOST_UNPACKED:
             raise Refused(413, f"the texts of a column unpack to more than {_MOST_UNPACKED:,} bytes")
         return _plain(column.cast(kind.value_type))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return column.cast(pa.date32()).cast(pa.string())
+        return column.cast(pa.date32())
     if pa.types.is_floating(kind):
         return pa.chunked_array([chunk.cast(pa.float64()) for chunk in column.chunks], pa.float64())
     return column

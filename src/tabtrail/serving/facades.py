@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 
 from tabtrail import __version__
 from tabtrail.bundle.predictor import Prediction, Row
-from tabtrail.contract.schema import Feature
 from tabtrail.serving.body import BIG, JSON, decode_json, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
@@ -55,7 +54,7 @@ async def model_ready(request: Request) -> Response:
 
 
 async def infer(request: Request) -> Response:
-    """Predict rows given as tensors, a column each, shape [N] or [N, 1]; texts and dates are BYTES."""
+    """Predict rows given as tensors, a column each, shape [N] or [N, 1]; texts and dates are BYTES, numbers may be."""
     service: Service = request.app.state.service
     served = _named(service, request)
     require_media_type(request, JSON)
@@ -92,7 +91,7 @@ async def invocations(request: Request) -> Response:
     most = service.settings.max_batch_rows
 
     def work() -> list[Prediction]:
-        rows = csv_rows(body, served, most) if media == CSV else frame_rows(decode_json(body))
+        rows = csv_rows(body, most) if media == CSV else frame_rows(decode_json(body))
         return score(served, require_rows(rows, most))
 
     predictions = work() if len(body) < BIG else await service.aside(work)
@@ -116,35 +115,23 @@ def frame_rows(body: Any) -> list[Any]:
     return value
 
 
-def csv_rows(body: bytes, served: Served, most: int) -> list[Row]:
-    """Return the rows of a CSV with a header; an empty field is null. Raises `Refused` (422, 413)."""
+def csv_rows(body: bytes, most: int) -> list[Row]:
+    """Return the rows of a CSV with a header, as texts. Raises `Refused` (422, 413)."""
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         header = next(reader, [])
         if len(set(header)) < len(header):
             raise Refused(422, "a column is there twice in the header")
-        kinds = {feature.name: feature for feature in served.schema.features}
         rows: list[Row] = []
         for line in reader:
             if len(line) != len(header):
                 raise Refused(422, f"line {reader.line_num} has {len(line)} fields instead of {len(header)}")
-            rows.append({name: _field(kinds.get(name), text) for name, text in zip(header, line, strict=True)})
+            rows.append(dict(zip(header, line, strict=True)))
             if len(rows) > most:
                 raise Refused(413, f"there are more than {most:,} rows")
     except (UnicodeDecodeError, csv.Error):
         raise Refused(422, "the body is not CSV in UTF-8") from None
     return rows
-
-
-def _field(feature: Feature | None, text: str) -> float | str | None:
-    if not text:
-        return None
-    if feature is None or feature.kind != "numeric":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def _split_rows(value: Any) -> list[Row]:
@@ -179,10 +166,12 @@ def _tensor_rows(tensors: Any, served: Served, parameters: Any = None) -> list[R
         if shape not in ([len(data)], [len(data), 1]):
             raise Refused(422, "the shape of a tensor is [N] or [N, 1], with its N values in data")
         numeric = kinds.get(name, "numeric") == "numeric"
-        if str(tensor.get("datatype")) not in (_NUMBERS if numeric else ("BYTES",)):
-            raise Refused(422, "a number is of datatype FP64 (or any other of numbers), a text or date of BYTES")
+        if (datatype := str(tensor.get("datatype"))) != "BYTES" and not (numeric and datatype in _NUMBERS):
+            raise Refused(422, "a number is of datatype FP64 (or any other of numbers, or BYTES as text), a text or date of BYTES")
         values = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
-        columns[name] = _decoded(values, tensor.get("parameters"), parameters, numeric=numeric)
+        if datatype == "BYTES" and numeric and not all(each is None or isinstance(each, str) for each in values):
+            raise Refused(422, "the data of a BYTES tensor are texts")
+        columns[name] = _decoded(values, tensor.get("parameters"), parameters, numeric=datatype != "BYTES")
     return _column_rows(columns)
 
 

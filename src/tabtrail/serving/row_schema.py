@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from tabtrail.bundle.predictor import MOST_EXACT
+from tabtrail.bundle.values import MOST_EXACT
 from tabtrail.contract.expressions import columns_of, evaluate
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, RowRule
 

@@ -55,7 +55,7 @@ class Shadow:
             self._counters.shadow_rows.labels("no_model").inc(len(predictions))
             return
         try:
-            others = served.predictor.predict([each.inputs for each in predictions])
+            others = served.predictor.predict_inputs([each.inputs for each in predictions])
         except TabtrailError:
             self._counters.shadow_rows.labels("refused").inc(len(predictions))
             return

@@ -1,0 +1,131 @@
+"""Values of rows to score: what each means by the reading of its column, and what the contract does not allow in it.
+
+A row of JSON, of a file or of Python holds plain values and texts. Numbers stay as they are; texts are read as the cells of the
+files of the training were.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
+
+from tabtrail.contract.cells import CellReading, read_text
+from tabtrail.contract.dates import DateFormat, read_date
+from tabtrail.contract.numbers import read_number
+from tabtrail.contract.schema import Feature
+
+MOST_EXACT = 2.0**53
+"""The largest whole number up to which doubles hold every one: larger ones would reach the model changed."""
+ISO = "%Y-%m-%d"
+_MOST_CHARACTERS = 10_000
+_MOST_REMEMBERED = 4096  # different dates of a column, whose reading takes longer than looking them up
+Read = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Stands for a text that means no value of its column, and says what it should be; the text itself is not in it."""
+
+    message: str
+
+
+def reader_of(feature: Feature) -> Read:
+    """Return what reads a value of a column: a number, a text, a date as YYYY-MM-DD, None for a missing one.
+
+    A text that cannot be read becomes `Unread`; a value of another type stays, for `value_problem` to refuse.
+    """
+    if feature.kind == "numeric":
+        return _number_reader(feature.reading)
+    if feature.kind == "date":
+        return _date_reader(feature.reading)
+    reading = feature.reading
+    return lambda value: read_text(value, reading) if isinstance(value, str) else value
+
+
+def iso_too(written: DateFormat) -> DateFormat:
+    """Return the way to read the dates of rows to score: the formats of the training files, then YYYY-MM-DD."""
+    return written if ISO in written.formats else replace(written, formats=(*written.formats, ISO))
+
+
+def value_problem(feature: Feature, value: Any) -> str | None:
+    """Return what the contract does not allow in a value that was read; None for a good one."""
+    rule = feature.rule
+    if value is None:
+        return None if rule.nullable or feature.reading.fill is not None else "must not be null"
+    if feature.kind == "categorical":
+        return _text_problem(rule.allowed, value)
+    if feature.kind == "date":
+        return None if isinstance(value, str) else _problem_of_type(value, _date_words(feature.reading.date))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _problem_of_type(value, "must be a number")
+    if abs(value) > MOST_EXACT:
+        return "is too large (beyond 2**53)"
+    if math.isnan(value):
+        return "must be a number, not NaN"
+    if rule.dtype == "int" and value != math.floor(value):
+        return "must be a whole number"
+    if rule.min is not None and value < rule.min:
+        return f"must be at least {rule.min:g}"
+    if rule.max is not None and value > rule.max:
+        return f"must be at most {rule.max:g}"
+    return None
+
+
+def _problem_of_type(value: Any, wanted: str) -> str:
+    return value.message if isinstance(value, Unread) else wanted
+
+
+def _number_reader(reading: CellReading) -> Read:
+    unread = Unread("must be a number, not text")
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return None if reading.is_null(value) else read_number(value, reading.number)
+        except ValueError:
+            return unread
+
+    return read
+
+
+def _date_reader(reading: CellReading) -> Read:
+    written = iso_too(reading.date)
+    first, last = written.plausible_years
+    unread, implausible = Unread(_date_words(reading.date)), Unread(f"must be a date of the years {first} to {last}")
+
+    @lru_cache(_MOST_REMEMBERED)
+    def read_known(text: str) -> Any:
+        try:
+            return None if reading.is_null(text) else read_date(text, written).isoformat()
+        except ValueError:
+            return unread
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            return read_known(value) if len(value) <= _MOST_CHARACTERS else unread
+        if isinstance(value, date):
+            day = value.date() if isinstance(value, datetime) else value
+            return day.isoformat() if first <= day.year <= last else implausible
+        return value
+
+    return read
+
+
+def _date_words(written: DateFormat) -> str:
+    forms = [form for form in written.formats if form != ISO]
+    return f"must be a date, written {' or '.join([*forms, 'YYYY-MM-DD'])}"
+
+
+def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return "must be text"
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "must be text that can be encoded"
+    if len(value) > _MOST_CHARACTERS or "\0" in value:
+        return f"must have at most {_MOST_CHARACTERS:,} characters and no NUL"
+    if allowed is not None and value not in allowed:
+        return f"must be one of {', '.join(map(str, allowed))}"
+    return None
