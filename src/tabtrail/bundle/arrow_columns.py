@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
 from tabtrail.bundle.values import Read, Unread, reader_of
-from tabtrail.contract.cells import BLANKS
+from tabtrail.contract.dates import BLANKS
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
 

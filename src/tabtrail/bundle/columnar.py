@@ -73,7 +73,9 @@ class ColumnScorer:
             suspect |= evaluate_columns(tree, columns) == 0
         suspect[list(unread)] = True
         rows = {int(index): self.row(columns, int(index)) for index in np.flatnonzero(suspect)}
-        found = {index: self._predictor.problems_of_read({**row, **unread.get(index, {})}) for index, row in rows.items()}
+        for index, wrong in unread.items():
+            rows[index].update(wrong)
+        found = {index: self._predictor.problems_of_read(row) for index, row in rows.items()}
         return {index: "; ".join(map(str, problems)) for index, problems in found.items() if problems}
 
     def filled(self, columns: Columns) -> Columns:

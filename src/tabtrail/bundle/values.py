@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from tabtrail.contract.cells import CellReading, read_text
-from tabtrail.contract.dates import DateFormat, read_date
+from tabtrail.contract.dates import DateFormat, ImplausibleYear, read_date
 from tabtrail.contract.numbers import read_number
 from tabtrail.contract.schema import Feature
 
@@ -100,6 +100,8 @@ def _date_reader(reading: CellReading) -> Read:
     def read_known(text: str) -> Any:
         try:
             return None if reading.is_null(text) else read_date(text, written).isoformat()
+        except ImplausibleYear:
+            return implausible
         except ValueError:
             return unread
 

@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tabtrail.contract.dates import DateFormat
+from tabtrail.contract.dates import BLANKS, DateFormat
 from tabtrail.contract.numbers import NumberFormat
-
-# What both Python and Rust (and so Polars) take for a blank.
-BLANKS = " \t\n\r\v\f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
 
 @dataclass(frozen=True)

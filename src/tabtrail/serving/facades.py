@@ -167,7 +167,9 @@ def _tensor_rows(tensors: Any, served: Served, parameters: Any = None) -> list[R
             raise Refused(422, "the shape of a tensor is [N] or [N, 1], with its N values in data")
         numeric = kinds.get(name, "numeric") == "numeric"
         if (datatype := str(tensor.get("datatype"))) != "BYTES" and not (numeric and datatype in _NUMBERS):
-            raise Refused(422, "a number is of datatype FP64 (or any other of numbers, or BYTES as text), a text or date of BYTES")
+            raise Refused(
+                422, "a number is of datatype FP64 (or any other of numbers, or BYTES as text), a text or date of BYTES"
+            )
         values = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
         if datatype == "BYTES" and numeric and not all(each is None or isinstance(each, str) for each in values):
             raise Refused(422, "the data of a BYTES tensor are texts")
