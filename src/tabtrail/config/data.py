@@ -8,6 +8,7 @@ from pydantic import Field
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.section import Problems, Section, Share, undeclared
 from tabtrail.contract.dates import check_format, has_offset, is_time_zone
+from tabtrail.contract.numbers import Decimal, NumberRule, Thousands, format_problem
 from tabtrail.contract.schema import ColumnRule, RowRule
 
 
@@ -32,6 +33,8 @@ class Source(Section):
     encoding: str = Field("auto", description="A Python codec name, or auto: UTF-8 where it decodes, else detected.")
     delimiter: str = Field(",", min_length=1, max_length=1)
     sheet: str | None = Field(None, description="The sheet of an Excel workbook; not needed where it shows a single one.")
+    decimal: Decimal = Field(".", description="The decimal mark of numbers: a point or a comma.")
+    thousands: Thousands | None = Field(None, description="The mark between groups of three digits: . , ' _ or a blank.")
     null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
 
 
@@ -109,6 +112,23 @@ def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:
     for name in cleaning.dates:
         if columns.rule(name).dtype != "date":
             yield ("contract", "columns", name), "cleaning.dates has this column, so it must be date"
+
+
+def check_numbers(source: Source, contract: Contract) -> Problems:
+    """Yield what is wrong with how numbers are written."""
+    if problem := format_problem(NumberRule().over(source.decimal, source.thousands)):
+        yield ("source", "thousands"), problem
+        return
+    for name, rule in contract.columns.items():
+        key = ("contract", "columns", name, "number")
+        if rule.number is None:
+            continue
+        if rule.dtype not in ("int", "float"):
+            yield key, f"this says how numbers are written, and the column is {rule.dtype}; set dtype: float"
+        elif rule.number.percent and rule.dtype == "int":
+            yield (*key, "percent"), "a percentage is a fraction; set dtype: float"
+        elif problem := format_problem(rule.number.over(source.decimal, source.thousands)):
+            yield key, problem
 
 
 def check_contract(contract: Contract, columns: Columns) -> Problems:

@@ -8,6 +8,7 @@ from tabtrail.config.columns import Columns
 from tabtrail.config.data import Cleaning, Contract, Source
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat
+from tabtrail.contract.numbers import NumberFormat, NumberRule
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,14 @@ class TableRules:
 
     def reading(self, name: str) -> CellReading:
         """How the cells of a column of the source are read: here, and by the model that is trained on them."""
-        cleaning, dtype = self.cleaning, self.columns.rule(name).dtype
+        cleaning, source, rule = self.cleaning, self.source, self.columns.rule(name)
+        dtype = rule.dtype
         return CellReading(
-            nulls=tuple(text for text in self.source.null_values.get(name, ()) if text),
+            nulls=tuple(text for text in source.null_values.get(name, ()) if text),
             fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
+            number=(rule.number or NumberRule()).over(source.decimal, source.thousands)
+            if dtype in ("int", "float")
+            else NumberFormat(),
             date=self.date_format(name) if dtype == "date" else DateFormat(),
         )
 

@@ -20,6 +20,7 @@ from tabtrail.config.data import (
     Source,
     check_cleaning,
     check_contract,
+    check_numbers,
     check_parquet,
     check_paths,
 )
@@ -212,6 +213,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_cleaning(config.cleaning, model.target, columns)
     yield from check_contract(config.contract, columns)
+    yield from check_numbers(config.source, config.contract)
     yield from check_candidates(config.candidates, model)
     yield from check_parquet(config.parquet, columns)
     yield from check_split(config.split, date)

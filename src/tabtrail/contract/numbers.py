@@ -1,15 +1,32 @@
 """How a number is written, and what such a text means: the authority for files, requests and frames."""
 
 import math
+import re
 from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Literal
+
+Decimal = Literal[".", ","]
+Thousands = Literal[".", ",", " ", "'", "_"]
+
+# The characters of Unicode's property White_Space, which Polars strips too; Python's own `strip` takes four more.
+BLANKS = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+MINUS = "\u2212"  # the minus of typesetters, which web pages and spreadsheets write
+LARGEST_EXACT = 2.0**53  # doubles hold every integer up to here
+_LONGEST_INTEGER = 38  # digits of an integer, as many as 128 bits hold whatever they are
+_SAME_MARK = {" ": " \xa0\u2009\u202f", "'": "'\u2019"}  # thin and no-break spaces; the typographic apostrophe
+_TAKEN = frozenset("+-.,()eE'_ " + MINUS)  # marks that mean something else
 
 
 @dataclass(frozen=True)
 class NumberFormat:
     """The marks of numbers in one column: `1.299,99` has the decimal mark `,` and the thousands mark `.`.
 
-    `strip` are texts that may stand before or after the digits, such as `€`. With `percent` 95.7% is 0.957; with
-    `parentheses_negative` (2871) is -2871.
+    `strip` are texts that may stand before or after the digits, such as `€`. With `percent` a percent sign has to follow:
+    95.7% is 0.957. With `parentheses_negative` (2871) is -2871.
     """
 
     decimal: str = "."
@@ -18,10 +35,132 @@ class NumberFormat:
     percent: bool = False
     parentheses_negative: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether numbers are written as programs write them."""
+        return self == NumberFormat()
+
+
+@dataclass(frozen=True)
+class NumberRule:
+    """What the contract of a column says about how its numbers are written.
+
+    `decimal` and `thousands` stand for the source's; the thousands mark `""` is none at all.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    decimal: Decimal | None = None
+    thousands: Thousands | Literal[""] | None = None
+    strip: tuple[str, ...] = ()
+    percent: bool = False
+    parentheses_negative: bool = False
+
+    def over(self, decimal: str, thousands: str | None) -> NumberFormat:
+        """Return the format of the column, given the marks of its source."""
+        own = thousands if self.thousands is None else (self.thousands or None)
+        return NumberFormat(self.decimal or decimal, own, self.strip, self.percent, self.parentheses_negative)
+
 
 def read_number(text: str, written: NumberFormat) -> float:
-    """Return the number that a text means. Raises `ValueError` for a text that is none."""
-    number = float(text.strip().replace(written.decimal, "."))
-    if not math.isfinite(number):
-        raise ValueError(text)
+    """Return the number that a text means, as the nearest double.
+
+    Digits are ASCII, groups of thousands are whole ones, and blanks around do not count. Raises `ValueError` for a text that is
+    no number of the format or not a finite one, and for an integer that no double equals.
+    """
+    plain = _plain_text(text, written)
+    number = float(plain)
+    if not math.isfinite(number) or (abs(number) >= LARGEST_EXACT and _is_integer(plain) and _as_integer(plain) != int(number)):
+        raise ValueError("not a number of the format")
     return number
+
+
+def read_integer(text: str, written: NumberFormat) -> int:
+    """Return the integer that a text means: digits, grouped or not. Raises `ValueError` for any other text, and past 64 bits."""
+    plain = _plain_text(text, written)
+    number = _as_integer(plain)
+    if number is None or not -(2**63) <= number < 2**63:
+        raise ValueError("not a number of the format")
+    return number
+
+
+def _plain_text(text: str, written: NumberFormat) -> str:
+    """Return a number as Python and Polars write it. Raises `ValueError` for a text that is no number of the format."""
+    for pattern, sign in patterns(written):
+        if found := _compiled(pattern).match(text):
+            return _plain_form(sign or found["sign"] or "", found["number"], written)
+    raise ValueError("not a number of the format")
+
+
+def _is_integer(plain: str) -> bool:
+    return plain.lstrip("+-").isdigit()
+
+
+def _as_integer(plain: str) -> int | None:
+    """Return the integer of a text of digits; None for others, and for one that is beyond 128 bits."""
+    digits = plain.lstrip("+-").lstrip("0") or "0"
+    return (
+        int(plain[: len(plain) - len(plain.lstrip("+-"))] + digits)
+        if _is_integer(plain) and len(digits) <= _LONGEST_INTEGER
+        else None
+    )
+
+
+def mark_variants(written: NumberFormat) -> str:
+    """Return the characters that stand between groups of thousands."""
+    mark = written.thousands or ""
+    return _SAME_MARK.get(mark, mark)
+
+
+def _plain_form(sign: str, number: str, written: NumberFormat) -> str:
+    for mark in mark_variants(written):
+        number = number.replace(mark, "")
+    return sign.replace(MINUS, "-") + number.replace(written.decimal, ".") + ("e-2" if written.percent else "")
+
+
+@cache
+def patterns(written: NumberFormat) -> tuple[tuple[str, str | None], ...]:
+    """Return regular expressions for Python and Rust alike, tried in this order, with the groups `sign` and `number`.
+
+    Beside each stands the sign that it stands for; None where the group says it.
+    """
+    marks = sorted({*written.strip} - ({"%"} if written.percent else set()), key=len, reverse=True)
+    blanks, either = f"[{BLANKS}]*", "|".join(map(re.escape, marks))
+    before = f"(?:(?:{either}){blanks})*" if marks else ""
+    percent = f"{blanks}%" if written.percent else ""
+    after = percent + (f"(?:{blanks}(?:{either}))*" if marks else "")
+    number = _number_pattern(written)
+    signed = f"^{blanks}{before}(?P<sign>[-+{MINUS}])?{before}(?P<number>{number}){after}{blanks}$"
+    if not written.parentheses_negative:
+        return ((signed, None),)
+    inside = rf"\({blanks}{before}(?P<sign>)(?P<number>{number}){after}{blanks}\)"
+    outside = f"(?:{blanks}(?:{either}))*" if marks else ""
+    return ((signed, None), (f"^{blanks}{before}{inside}{outside}{blanks}$", "-"))
+
+
+def _number_pattern(written: NumberFormat) -> str:
+    whole = "[0-9]+"
+    if written.thousands is not None:
+        mark = "[" + re.escape(mark_variants(written)) + "]"
+        whole = f"(?:[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[0-9]+)"  # a group 0 before others is a decimal after all: 0.950
+    decimal = re.escape(written.decimal)
+    exponent = "" if written.percent else "(?:[eE][-+]?[0-9]+)?"
+    return f"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    # `\Z`: before a line feed at the end `$` matches too in Python, and in Rust it does not.
+    return re.compile(pattern.removesuffix("$") + r"\Z")
+
+
+def format_problem(written: NumberFormat) -> str | None:
+    """Return why texts of this format could be read in two ways; None where each means one number."""
+    if written.decimal == written.thousands:
+        return f"'{written.decimal}' is the decimal mark and the thousands mark; give two different ones"
+    for mark in written.strip:
+        if mark != mark.strip(BLANKS) or not mark:
+            return f"strip: '{mark}' is empty or has blanks around, which are cut off anyway"
+        if mark in _TAKEN or any(character.isdigit() for character in mark):
+            return f"strip: '{mark}' is a part of numbers; strip takes texts such as € or kg"
+    return None

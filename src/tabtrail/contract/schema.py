@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import Node, columns_of, date_text, parse_expression
+from tabtrail.contract.numbers import NumberRule
 
 Dtype = Literal["int", "float", "string", "date"]
 _STRICT: dict[str, str] = {"extra": "forbid"}
@@ -15,7 +16,8 @@ _STRICT: dict[str, str] = {"extra": "forbid"}
 class ColumnRule:
     """What the values of one column must be.
 
-    `min` and `max` bound numbers, inclusive. `allowed` lists the only texts or numbers that may stand there.
+    `min` and `max` bound numbers, inclusive. `allowed` lists the only texts or numbers that may stand there. `number` says how
+    the numbers are written, where not as everywhere in the source.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
@@ -25,6 +27,7 @@ class ColumnRule:
     min: float | None = None
     max: float | None = None
     allowed: tuple[str | float, ...] | None = None
+    number: NumberRule | None = None
     description: str = ""
 
 
@@ -74,6 +77,7 @@ class Feature:
         """Rebuild a feature from the JSON form that `dataclasses.asdict` gives."""
         rule = dict(value["rule"])
         rule["allowed"] = None if rule["allowed"] is None else tuple(rule["allowed"])
+        rule["number"] = None  # what it says stands in the feature's reading
         reading = CellReading.from_dict(value["reading"]) if "reading" in value else CellReading()
         return cls(**{**value, "rule": ColumnRule(**rule), "categories": tuple(value["categories"]), "reading": reading})
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from tabtrail.config.dataset import TableRules
 from tabtrail.data.dates import read_dates
+from tabtrail.data.numbers import may_be_inexact
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import RULES, reject_schema
 from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
@@ -45,12 +46,12 @@ class RowChecker:
         self._table, self._name, self.header = rules, name, header
         built = build_rules(rules)
         self._reject, self._warn, self._outliers = built.reject, built.warn, fences.rules
-        nulls = rules.source.null_values
+        self._readings = {column: rules.reading(column) for column in header}
         dtypes = {column: POLARS_DTYPE.get(rules.columns.rule(column).dtype) for column in header}
         self.numbers: dict[str, pl.DataType] = {
             column: dtype()
             for column, dtype in dtypes.items()
-            if dtype in (pl.Int64, pl.Float64) and not any(nulls.get(column, ()))
+            if dtype in (pl.Int64, pl.Float64) and not self._readings[column].nulls and self._readings[column].number.is_plain
         }
 
     @property
@@ -176,9 +177,10 @@ class RowChecker:
         parsed = [name for name in self.header if name in self.numbers and dtypes[name] != pl.String]
         types = [self._typed(name, frame) for name in self.header if name not in parsed]
         # Columns that were parsed as numbers hold no null (see `with_nulls`), so that these rules cannot be broken.
+        doubtful = [may_be_inexact(pl.col(name)) for name in parsed if dtypes[name] == pl.Float64]
         kept = {f"{name}: {what}" for name in parsed for what in ("missing", f"not {self._table.columns.rule(name).dtype}")}
         rules = [expression for name, expression in self._reject.items() if name not in kept]
-        bad = pl.any_horizontal([pl.lit(False), *rules, *self._outliers.values()]).alias(_BAD)
+        bad = pl.any_horizontal([pl.lit(False), *rules, *doubtful, *self._outliers.values()]).alias(_BAD)
         warned = [(expression & ~pl.col(_BAD)).alias(_WARN + name) for name, expression in self._warn.items()]
         return frame.lazy().with_columns(raw).with_columns(types).with_columns(bad).with_columns(warned).collect()
 
@@ -188,7 +190,7 @@ class RowChecker:
         """
         texts = []
         for name in self.header:
-            nulls = [text for text in self._table.source.null_values.get(name, ()) if text]
+            nulls = self._readings[name].nulls
             if dtypes[name] == pl.String and (quoted or nulls):
                 is_null = pl.col(name).is_in(["", *nulls]) if nulls else pl.col(name) == ""
                 texts.append(pl.when(~is_null).then(pl.col(name)).alias(name))
@@ -201,7 +203,7 @@ class RowChecker:
         if rule.dtype == "date":
             read = pl.lit(read_dates(frame.get_column(name), self._table.date_format(name))).alias(name)
         else:
-            read = typed(name, rule)
+            read = typed(name, rule, self._readings[name].number)
         return with_cells(name, read, frame.columns, RAW + name)
 
     def _kept(self, good: pl.DataFrame) -> pl.DataFrame:
