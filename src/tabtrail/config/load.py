@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
@@ -85,6 +85,15 @@ def _fields_at(key: KeyPath) -> list[str]:
             annotation = get_args(annotation)[0]
         elif hasattr(annotation, "model_fields") and part in annotation.model_fields:
             annotation = annotation.model_fields[part].annotation
+        elif part in getattr(annotation, "__dataclass_fields__", {}):
+            annotation = get_type_hints(annotation)[str(part)]
         else:
             return []
+        annotation = _without_none(annotation)
     return list(getattr(annotation, "model_fields", None) or getattr(annotation, "__dataclass_fields__", None) or {})
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return what a key holds where it is not null."""
+    own = [each for each in get_args(annotation) if each is not type(None)]
+    return own[0] if type(None) in get_args(annotation) and len(own) == 1 else annotation

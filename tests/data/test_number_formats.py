@@ -1,0 +1,87 @@
+"""Files whose numbers are written as people write them: read as the config says, or refused with the edit that reads them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.ingest import ingest
+from tabtrail.errors import ConfigError
+
+
+def source(folder: Path, text: str, settings: str = "") -> Config:
+    """Return the config of a file with the columns a, b and y, of which y is predicted."""
+    (folder / "input.csv").write_text(text, encoding="utf-8")
+    (folder / "config.yaml").write_text(
+        "version: 2\npaths: {raw_csv: input.csv}\n"
+        "model: {name: m, target: y, numeric_features: [a], categorical_features: [b]}\n"
+        "split: {kind: random, folds: 2, allow_leaky: true}\ncandidates: {LinearRegression: {}}\n" + settings,
+        encoding="utf-8",
+    )
+    return load_config(folder / "config.yaml")
+
+
+def rows(config: Config) -> list[tuple[object, ...]]:
+    ingest(config)
+    return scan_dataset(config.dataset).select("a", "b", "y").collect().rows()
+
+
+DECIMAL_COMMA = "a;b;y\n0,5;x0;1.100\n1,5;x1;1.101\n7;x1;1.299,99\n-1,5;x1;1.000.000\n"
+
+
+def test_a_decimal_comma_is_read_where_the_source_says_so(tmp_path: Path) -> None:
+    config = source(tmp_path, DECIMAL_COMMA, 'source: {delimiter: ";", decimal: ",", thousands: "."}\n')
+    assert rows(config) == [(0.5, "x0", 1100.0), (1.5, "x1", 1101.0), (7.0, "x1", 1299.99), (-1.5, "x1", 1_000_000.0)]
+
+
+def test_a_column_may_write_its_numbers_in_its_own_way(tmp_path: Path) -> None:
+    text = 'a,b,y\n95.7%,x0,"$2,871.00"\n-3 %,x1,"($1,000)"\n,x2,"$-0.5"\n'
+    own = 'y: {dtype: float, number: {strip: ["$"], thousands: ",", parentheses_negative: true}}'
+    config = source(tmp_path, text, f"contract: {{columns: {{a: {{dtype: float, number: {{percent: true}}}}, {own}}}}}\n")
+    assert rows(config) == [(0.957, "x0", 2871.0), (-0.03, "x1", -1000.0), (None, "x2", -0.5)]
+
+
+def test_whole_numbers_may_have_thousands_marks_too(tmp_path: Path) -> None:
+    text = "a;b;y\n1\u00a0299;x0;1\n12 299 000;x1;2\n7;x2;3\n"
+    config = source(tmp_path, text, 'source: {delimiter: ";", thousands: " "}\ncontract: {columns: {a: {dtype: int}}}\n')
+    assert rows(config) == [(1299, "x0", 1.0), (12_299_000, "x1", 2.0), (7, "x2", 3.0)]
+    assert scan_dataset(config.dataset).collect_schema()["a"] == pl.Int64
+
+
+def test_a_wrongly_grouped_number_is_set_aside_and_not_read_otherwise(tmp_path: Path) -> None:
+    config = source(
+        tmp_path,
+        DECIMAL_COMMA + "12.99;x1;3\n",
+        'source: {delimiter: ";", decimal: ",", thousands: "."}\ncontract: {max_reject_share: 0.5}\n',
+    )
+    assert ingest(config).rejects == {"a: not float": 1}
+    assert pl.read_parquet(config.paths.rejects)["a"].to_list() == ["12.99"]
+
+
+def test_an_integer_that_no_double_equals_is_set_aside(tmp_path: Path) -> None:
+    text = "a,b,y\n" + "".join(f"{n},x{n},{n}\n" for n in range(8)) + "9007199254740993,x,1\n9007199254740992,x,2\n1e300,x,3\n"
+    config = source(tmp_path, text, "contract: {max_reject_share: 0.5}\n")
+    assert ingest(config).rejects == {"a: not float": 1}
+    assert scan_dataset(config.dataset).select("a").collect()["a"].to_list()[-2:] == [9007199254740992.0, 1e300]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("source: {decimal: ',', thousands: ','}", "source.thousands: ',' is the decimal mark and the thousands mark"),
+        ("source: {decimal: ';'}", "source.decimal"),
+        (
+            "contract: {columns: {b: {dtype: string, number: {percent: true}}}}",
+            "contract.columns.b.number: this says how numbers",
+        ),
+        ("contract: {columns: {a: {dtype: int, number: {percent: true}}}}", "contract.columns.a.number.percent: a percentage"),
+        ("contract: {columns: {a: {dtype: float, number: {strip: ['-']}}}}", "contract.columns.a.number: strip: '-' is a part"),
+        ("contract: {columns: {a: {dtype: float, number: {precent: true}}}}", "precent.*did you mean 'percent'"),
+    ],
+)
+def test_a_format_of_numbers_that_cannot_be_is_refused_at_load(tmp_path: Path, settings: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        source(tmp_path, "a,b,y\n1,x,2\n", settings + "\n")
