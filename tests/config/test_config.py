@@ -1,3 +1,5 @@
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -147,11 +149,28 @@ def test_the_config_accepts_any_family_and_metric_for_those_above_it_know_them(p
     assert (list(config.candidates), config.choice.metric) == (["Oracle"], "luck")
 
 
-def test_aliases_of_aliases_do_not_grow_without_end(project: Project) -> None:
-    levels = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))
-    project.config_file.write_text(f"version: 2\na0: &a0 [x]\n{levels}\n")
-    with pytest.raises(ConfigError, match="a0: unknown key"):
+@pytest.mark.parametrize("merge", ["<<: [{}]", "x: [{}]"])
+def test_a_small_file_that_stands_for_billions_of_values_is_refused_at_once(project: Project, merge: str) -> None:
+    levels = "\n".join(f"a{n}: &a{n}\n  {merge.format(', '.join([f'*a{n - 1}'] * 9))}" for n in range(1, 10))
+    project.config_file.write_text(f"a0: &a0 {{k: v}}\n{levels}\n")
+    started = time.process_time()
+    with pytest.raises(ConfigError, match="its aliases stand for more than 100,000 values"):
         project.config()
+    assert time.process_time() - started < 2  # seconds; it took 20
+
+
+def test_an_anchor_inside_itself_is_refused(project: Project) -> None:
+    project.config_file.write_text("version: 2\npaths: &p\n  more: [*p]\n")
+    with pytest.raises(ConfigError, match="aliases"):
+        project.config()
+
+
+def test_a_formula_that_doubles_with_each_derived_feature_is_refused(project: Project) -> None:
+    doubled = {f"D{n}": f"D{n - 1} + D{n - 1}" if n else "QUANTITYORDERED + 1" for n in range(40)}
+    with pytest.raises(ConfigError, match=r"model.derived_features.D1\d: with the derived features in it"):
+        project.config(f"model.derived_features={json.dumps(doubled)}")
+    with pytest.raises(ConfigError, match=r"model.derived_features.D: .* operations within one another"):
+        project.config("model.derived_features={D: '" + "-" * 150 + "MSRP'}")
 
 
 def test_names_that_become_files_cannot_leave_their_folder(project: Project) -> None:

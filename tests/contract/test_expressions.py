@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabtrail.contract.expressions import ExpressionError, columns_of, evaluate, is_condition, parse_expression
+from tabtrail.contract.expressions import ExpressionError, columns_of, evaluate, is_condition, parse_expression, replace_columns
 from tabtrail.data.polars_expressions import to_polars
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)))
@@ -91,3 +91,17 @@ def test_a_plus_sign_says_nothing_and_a_number_without_end_is_refused() -> None:
     assert parse_expression("-a + +2.5") == parse_expression("-a + 2.5")
     with pytest.raises(ExpressionError, match="a number in an expression is at most 1e300"):
         parse_expression("1e999 * a")
+
+
+def test_an_expression_too_deep_or_too_large_to_work_with_is_refused() -> None:
+    deep = "+".join("A" * 100)
+    row = {"A": 1.0}
+    assert evaluate(parse_expression(deep), row) == 100
+    assert pl.DataFrame(row).select(to_polars(parse_expression(deep))).item() == 100
+    for text in ("-" * 900 + "A", deep + "+A", "not " * 200 + "A > 1", "(" * 90 + "A" + ")" * 90 + "+1" * 150):
+        with pytest.raises(ExpressionError):
+            parse_expression(text)
+    trees = {"D0": parse_expression("A")}
+    with pytest.raises(ExpressionError, match="parts; at most 10,000"):
+        for level in range(1, 60):
+            trees[f"D{level}"] = replace_columns(parse_expression(f"D{level - 1} * D{level - 1} + 1"), trees)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import duckdb
 import polars as pl
 import pytest
@@ -105,3 +107,29 @@ def test_a_damaged_parquet_part_is_a_message_with_its_remedy(project: Project) -
 def test_summaries_before_any_ingest_say_what_to_run(project: Project) -> None:
     with pytest.raises(DataError, match=r"there is no dataset in .*; run `tabtrail ingest` first"):
         pipeline.run_stage("eda", project.config())
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CALL enable_logging(storage='file')",
+        "EXPLAIN ANALYZE CALL enable_logging(storage='file')",
+        "SET enable_external_access=true",
+        "PRAGMA enable_profiling='json'",
+        "CHECKPOINT",
+        "COPY sales TO 'elsewhere.csv'",
+        "ATTACH 'elsewhere.duckdb'",
+        "DROP TABLE sales",
+        "SELECT 1; SELECT 2",
+        "-- nothing",
+    ],
+)
+def test_sql_that_is_not_one_question_is_refused_and_ends_nothing(tmp_path: Path, sql: str) -> None:
+    database = tmp_path / "sales.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE sales AS SELECT 1 AS a")
+    with pytest.raises(UsageError):
+        query(database, sql)
+    assert [path.name for path in tmp_path.iterdir()] == ["sales.duckdb"]
+    for question in ("FROM sales;", "SHOW TABLES", "EXPLAIN FROM sales", "PIVOT sales ON a USING sum(a)", "SUMMARIZE sales"):
+        assert query(database, question)[1]

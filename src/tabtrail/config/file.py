@@ -17,6 +17,8 @@ from tabtrail.errors import ConfigError
 DEFAULT_CONFIG = Path("config_v2.yaml")
 _PREFIX = "TABTRAIL__"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MOST_VALUES = 100_000
+"""Values of a config with its aliases written out: 435 bytes of them can stand for billions. A real config has some hundred."""
 KeyPath = tuple[str | int, ...]
 Override = tuple[tuple[str, ...], Any, str]
 
@@ -109,10 +111,12 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         lines: dict[KeyPath, int] = {}
         if node is not None:
             _collect_lines(path, node, (), lines, set())
-        values = {} if node is None else loader.construct_document(node)
+        values = {} if node is None else _construct(loader, node)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path.name}{line}: this is not YAML: {error.problem}") from None
+    except _TooLargeError as error:
+        raise ConfigError(f"{path.name}: {error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{path.name}: this is not YAML: {type(error).__name__}") from None
     finally:
@@ -120,6 +124,30 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path.name}: the file must be a mapping of sections (version, paths, model, ...)")
     return values, lines
+
+
+class _TooLargeError(ValueError):
+    """The aliases of a YAML text stand for more than a config can hold."""
+
+
+def _construct(loader: Any, root: yaml.Node) -> Any:
+    """Return the values of a YAML document, once it is known how many they are with each alias written out."""
+    if _count(root, {}) > _MOST_VALUES:
+        raise _TooLargeError(f"its aliases stand for more than {_MOST_VALUES:,} values; write out what is needed")
+    return loader.construct_document(root)
+
+
+def _count(node: yaml.Node, counts: dict[int, int]) -> int:
+    """Return how many values a node stands for. One inside itself counts as too many."""
+    if id(node) not in counts:
+        counts[id(node)] = _MOST_VALUES + 1  # until it is known: an alias met meanwhile stands for a node around it
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        counts[id(node)] = 1 + sum(_count(part, counts) for part in parts)
+    return counts[id(node)]
 
 
 def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPath, int], seen: set[int]) -> None:
@@ -160,8 +188,9 @@ def _from_flags(overrides: Iterable[str]) -> Iterable[Override]:
 def _scalar(text: str, origin: str) -> Any:
     loader = _Exponent(text)
     try:
-        return loader.get_single_data()
-    except (yaml.YAMLError, ValueError):
+        node = loader.get_single_node()
+        return None if node is None else _construct(loader, node)
+    except (yaml.YAMLError, RecursionError, ValueError):
         raise ConfigError(f"{origin}: the value is not YAML; quote it") from None
     finally:
         loader.dispose()

@@ -147,10 +147,12 @@ def parse_transform(text: object) -> tuple[str, str | None]:
 def check_formulas(model: Model, rules: Mapping[str, ColumnRule]) -> Problems:
     """Yield what is wrong with derived features: arithmetic on declared columns, or on derived features defined above them."""
     kinds = {name: KIND[rule.dtype] for name, rule in rules.items() if name != model.target}
+    whole: dict[str, Node] = {}
     for name, text in model.derived_features.items():
         key = ("model", "derived_features", name)
         try:
             tree = parse_expression(text)
+            whole[name] = replace_columns(tree, whole)
             if problem := _formula_problem(name, tree, model, kinds):
                 yield key, problem
             elif not columns_of(tree):

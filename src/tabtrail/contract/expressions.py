@@ -46,6 +46,10 @@ Node = Literal | ColumnRef | Operation
 _BINARY: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARE: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 _LARGEST = 1e300
+_DEEPEST = 100
+"""Operations within operations: a function that walks a tree takes two or three calls a level, and Python allows about 1,000."""
+_MOST_PARTS = 10_000
+"""Parts of a formula with the derived features in it written out: each may name one twice, so that 30 lines make 2**30 parts."""
 COMPARISONS = frozenset(_COMPARE.values())
 
 
@@ -58,11 +62,12 @@ def parse_expression(text: str) -> Node:
     if len(text) > 1000:
         raise ExpressionError("an expression has at most 1,000 characters")
     try:
-        return _convert(ast.parse(text.strip(), mode="eval").body)
+        return _checked_size(_convert(ast.parse(text.strip(), mode="eval").body))
     except (SyntaxError, RecursionError, MemoryError, ValueError) as error:
         if isinstance(error, ExpressionError):
             raise
-        raise ExpressionError(f"'{text}' cannot be read as an expression") from None
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        raise ExpressionError(f"'{shown}' cannot be read as an expression") from None
 
 
 def columns_of(node: Node) -> frozenset[str]:
@@ -75,12 +80,36 @@ def columns_of(node: Node) -> frozenset[str]:
 
 
 def replace_columns(node: Node, trees: Mapping[str, Node]) -> Node:
-    """Return the expression with the named columns replaced by expressions."""
+    """Return the expression with the named columns replaced by expressions. Raises `ExpressionError` where it grows too large."""
+    return _checked_size(_replaced(node, trees))
+
+
+def _replaced(node: Node, trees: Mapping[str, Node]) -> Node:
     if isinstance(node, ColumnRef):
         return trees.get(node.name, node)
     if isinstance(node, Operation):
-        return Operation(node.operator, tuple(replace_columns(operand, trees) for operand in node.operands))
+        return Operation(node.operator, tuple(_replaced(operand, trees) for operand in node.operands))
     return node
+
+
+def _checked_size(node: Node) -> Node:
+    """Return the expression, or raise `ExpressionError` where it is too deep or too large to work with."""
+    depth, parts = _size(node, {})
+    if depth > _DEEPEST:
+        raise ExpressionError(f"{depth} operations within one another are more than {_DEEPEST}; write it with fewer")
+    if parts > _MOST_PARTS:
+        raise ExpressionError(f"with the derived features in it, it has {parts:,} parts; at most {_MOST_PARTS:,} can be computed")
+    return node
+
+
+def _size(node: Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return the levels and parts of an expression; what it contains several times is measured once."""
+    if not isinstance(node, Operation):
+        return 1, 1
+    if id(node) not in known:
+        depths, parts = zip(*(_size(operand, known) for operand in node.operands), strict=True)
+        known[id(node)] = 1 + max(depths), 1 + sum(parts)
+    return known[id(node)]
 
 
 def is_condition(node: Node) -> bool:

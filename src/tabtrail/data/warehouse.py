@@ -15,6 +15,8 @@ from tabtrail.system.files import atomic_file, make_folder
 from tabtrail.system.temporary import scratch_beside
 
 _DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+_QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)  # MULTI: a PIVOT
+_LOCKED = {"enable_external_access": "false", "lock_configuration": "true"}
 _HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
 
 
@@ -95,22 +97,20 @@ def check_database(database: Database) -> int:
 def query(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run one SQL statement on a database file, which nothing can change, and return column names and rows.
 
-    No file but the database can be read or written. Raises `UsageError` for SQL that fails, `DataError` for a database that
-    is missing or damaged.
+    No file but the database can be read or written. Raises `UsageError` for SQL that fails, that is more than one statement or
+    is not a question, `DataError` for a database that is missing or damaged.
     """
-    if not sql.strip(" \t\n;"):
-        raise UsageError("there is no SQL in that; write one statement, as 'SELECT candidate, cv_rmse FROM runs'")
     if not database.is_file():
         raise DataError(f"there is no database {database}; run `tabtrail run` (or `tabtrail eda`) first")
     try:
-        connection = duckdb.connect(str(database), read_only=True, config={"enable_external_access": "false"})
+        connection = duckdb.connect(str(database), read_only=True, config=_LOCKED)
     except duckdb.Error as error:
         raise DataError(
             f"{database} cannot be opened ({str(error).splitlines()[0]}); `tabtrail eda --force` rebuilds it"
         ) from None
     with connection:
         try:
-            cursor = connection.execute(sql)
+            cursor = connection.execute(_question(connection, sql))
             names = [column[0] for column in cursor.description or []]
             return names, cursor.fetchall() if names else []
         except _DAMAGED as error:
@@ -118,6 +118,21 @@ def query(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             raise DataError(f"{database} is damaged ({shown}); `tabtrail eda --force` rebuilds it") from None
         except duckdb.Error as error:
             raise UsageError(f"the SQL cannot be run: {error}") from None
+
+
+def _question(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """Return the one statement of a text. `CALL enable_logging(storage='file')` would end the whole process, settings could undo
+    what keeps other files out of reach, and of several statements only the last would be answered.
+    """
+    statements = connection.extract_statements(sql)
+    if not statements:
+        raise UsageError("there is no SQL in that; write one statement, as 'SELECT candidate, cv_rmse FROM runs'")
+    if len(statements) > 1:
+        raise UsageError(f"that is {len(statements)} statements; write one")
+    if statements[0].type not in _QUESTIONS:
+        name = str(statements[0].type).rpartition(".")[2]
+        raise UsageError(f"{name} is not a question; write SELECT, FROM, WITH, VALUES, SHOW, DESCRIBE, SUMMARIZE or EXPLAIN")
+    return statements[0]
 
 
 def unreadable(dataset: Dataset, error: duckdb.Error) -> DataError:
