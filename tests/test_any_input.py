@@ -127,6 +127,30 @@ def check_yaml(folder: Path, text: bytes) -> str:
     return "accepted"
 
 
+def repeated(body: bytes, answer: str) -> list[str]:
+    """Return the values of a body that an answer repeats: texts and numbers of six characters or more, no names of columns."""
+    try:
+        found = list(leaves(json.loads(body)))
+    except (ValueError, RecursionError):
+        return []
+    known = {*ROW, *map(str, ROW.values()), "true", "false"}
+    texts = {value if isinstance(value, str) else repr(value) for value in found if not isinstance(value, bool | None)}
+    return sorted(text for text in texts if len(text) >= 6 and text not in known and text in answer)
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """Yield the values of a body, without those that name columns or types in the protocols."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key not in ("name", "columns", "datatype"):
+                yield from leaves(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from leaves(value)
+    else:
+        yield tree
+
+
 def check_json(client: httpx.Client, path: str, body: bytes) -> str:
     """Post a body; return the status. It is 200 with finite predictions, or a refusal that repeats nothing of the row."""
     answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
@@ -139,6 +163,7 @@ def check_json(client: httpx.Client, path: str, body: bytes) -> str:
             assert math.isfinite(answer.json()["prediction"])
     else:
         assert answer.json()["status"] == answer.status_code
+        assert not repeated(body, text), (repeated(body, text), text)
     return str(answer.status_code)
 
 
@@ -172,7 +197,15 @@ def client(small: Project) -> Iterator[httpx.Client]:
 @settings(max_examples=120, deadline=None)
 @given(path=st.sampled_from(PATHS), body=ANY_JSON)
 @example(path="/predict", body=as_json(ROW))
+@example(path="/predict", body=as_json({**ROW, "COUNTRY": 123456.5, "QTR_ID": "ACCOUNT 4711", "MSRP": -98765.25}))
+@example(path="/predict/batch", body=as_json([{**ROW, "PRODUCTLINE": ["ACCOUNT 4711"]}, "ACCOUNT 4711"]))
 @example(path="/predict/batch", body=b"[" * 100_000)
 @example(path="/invocations", body=as_json({"dataframe_split": {"columns": [], "data": []}}))
 def test_any_body_is_answered_or_refused(client: httpx.Client, path: str, body: bytes) -> None:
     check_json(client, path, body)
+
+
+def test_the_check_sees_a_value_that_an_answer_repeats() -> None:
+    body = as_json([{**ROW, "COUNTRY": "ACCOUNT 4711", "MSRP": -98765.25}])
+    assert repeated(body, "COUNTRY: 'ACCOUNT 4711' is new; MSRP: -98765.25") == ["-98765.25", "ACCOUNT 4711"]
+    assert repeated(body, "COUNTRY must be text, as Motorcycles") == []
