@@ -78,7 +78,7 @@ BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "a missing column": ({"MSRP": ...}, r"MSRP: missing column"),
     "an extra column": ({"QUANTITYORDRED": 3}, r"QUANTITYORDRED: unknown column; did you mean 'QUANTITYORDERED'\?"),
     "text for a number": ({"MSRP": "ninety"}, r"MSRP: must be a number, not text"),
-    "a number for text": ({"COUNTRY": 1}, r"COUNTRY: must be text"),
+    "a list for text": ({"COUNTRY": ["USA"]}, r"COUNTRY: must be text"),
     "true for a number": ({"MSRP": True}, r"MSRP: must be a number"),
     "a list": ({"MSRP": [95]}, r"MSRP: must be a number"),
     "null": ({"MSRP": None}, r"MSRP: must not be null"),

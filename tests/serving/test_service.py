@@ -82,7 +82,7 @@ def test_the_documented_request_works(client: httpx.Client, small: Project) -> N
         ({"QTR_ID": 1, "MONTH_ID": 12}, ""),
         ({"MSRP": "ninety"}, "MSRP"),
         ({"MSRP": None}, "MSRP"),
-        ({"COUNTRY": 7}, "COUNTRY"),
+        ({"COUNTRY": [7]}, "COUNTRY"),
         ({"nonsense": 1}, "nonsense"),
         ({"DEALSIZE": "Huge"}, "DEALSIZE"),
         ({"QUANTITYORDERED": 2.5}, "QUANTITYORDERED"),
@@ -119,7 +119,7 @@ def test_other_refusals_are_problem_documents_too(client: httpx.Client) -> None:
 
 
 def test_an_error_echoes_no_value(client: httpx.Client, example: dict[str, Any]) -> None:
-    answer = client.post("/predict", json={**example, "COUNTRY": 31337, "DEALSIZE": "s3cret"})
+    answer = client.post("/predict", json={**example, "COUNTRY": [31337], "DEALSIZE": "s3cret"})
     assert answer.status_code == 422
     assert "s3cret" not in answer.text
     assert "31337" not in answer.text

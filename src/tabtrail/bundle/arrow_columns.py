@@ -34,10 +34,13 @@ class ColumnReader:
         unread: UnreadCells = {}
         for feature, read in self._columns:
             values = batch.column(feature.name)
+            if pa.types.is_dictionary(values.type) and feature.kind == "numeric":
+                values = values.cast(values.type.value_type)
             if feature.kind == "numeric" and not is_text(values.type):
                 columns[feature.name] = _doubles(values)
                 continue
-            column, wrong = _numbers(feature, read, values) if feature.kind == "numeric" else _coded_texts(read, values)
+            turn = _numbers if feature.kind == "numeric" else _coded_texts
+            column, wrong = turn(feature, read, values)
             columns[feature.name] = column
             for index, what in wrong.items():
                 unread.setdefault(index, {})[feature.name] = what
@@ -70,9 +73,11 @@ def texts_to_arrow(texts: dict[int, str], rows: int) -> Any:
     return pa.Array.from_buffers(pa.string(), rows, [pa.py_buffer(buffer) for buffer in buffers])
 
 
-def _coded_texts(read: Read, values: Any) -> tuple[CodedTexts, dict[int, Unread]]:
-    if pa.types.is_temporal(values.type):
-        values = values.cast(pa.date32())
+def _coded_texts(feature: Feature, read: Read, values: Any) -> tuple[CodedTexts, dict[int, Unread]]:
+    if pa.types.is_timestamp(values.type):
+        plain_day = feature.kind == "date" and values.type.tz is None
+        # Python has no nanoseconds.
+        values = values.cast(pa.date32() if plain_day else pa.timestamp("us", values.type.tz), safe=False)
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     found = [read(value) for value in encoded.dictionary.to_pylist()]
     codes = _array(encoded.indices, len(found))

@@ -153,16 +153,13 @@ def _csv_type(feature: Feature, *, typed: bool) -> Any:
 
 
 def _require_types(path: Path, features: Sequence[Feature], schema: Any) -> None:
-    """Raise `DataError` for a column that does not hold what its feature is: numbers (not as texts), texts or dates."""
+    """Raise `DataError` for a column that holds nothing that its feature could be: lists or bytes, truth values for numbers."""
     for feature in features:
         kind = schema.field(feature.name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-        text = is_text(inner)
-        taken = {
-            "numeric": not pa.types.is_dictionary(kind) and (pa.types.is_integer(kind) or pa.types.is_floating(kind)),
-            "categorical": text,
-            "date": text or pa.types.is_date(kind) or pa.types.is_timestamp(kind),
-        }
-        if not (taken[feature.kind] or pa.types.is_null(kind)):
+        number = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner)
+        day = pa.types.is_date(inner) or pa.types.is_timestamp(inner)
+        own = {"numeric": number, "categorical": number or day or pa.types.is_boolean(inner), "date": day}
+        if not (own[feature.kind] or is_text(inner) or pa.types.is_null(inner)):
             wanted = {"numeric": "numbers", "categorical": "texts", "date": "dates"}[feature.kind]
             raise DataError(f"{path}: the column '{feature.name}' is {kind}; it must be {wanted}")

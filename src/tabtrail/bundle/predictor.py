@@ -18,7 +18,8 @@ from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import BundleError, UsageError, nearest
 
 _MOST_NAMED = 20  # unknown columns that an answer names: a hostile row may have thousands
-_NUMBERS = frozenset({int, float})  # types of values that need no reading
+_KEPT = {"numeric": frozenset({int, float}), "categorical": frozenset[type](), "date": frozenset[type]()}
+"""The types of values that need no reading."""
 Row = dict[str, Value]
 
 
@@ -73,7 +74,7 @@ class Predictor:
         self.metadata = bundle.metadata
         self.schema: ModelSchema = bundle.schema
         self._features = {feature.name: feature for feature in self.schema.features}
-        self._readers = [(feature.name, reader_of(feature)) for feature in self.schema.features]
+        self._readers = [(each.name, _KEPT[each.kind], reader_of(each)) for each in self.schema.features]
         self._fills = [(each.name, each.reading.fill) for each in self.schema.features if each.reading.fill is not None]
         self._whole = [each.name for each in self.schema.features if each.rule.dtype == "int"]
         calibrated = self.metadata["intervals"]
@@ -132,7 +133,7 @@ class Predictor:
         if not isinstance(row, Mapping):
             return {}
         return {
-            name: value if type(value := row[name]) in _NUMBERS else read(value) for name, read in self._readers if name in row
+            name: value if type(value := row[name]) in kept else read(value) for name, kept, read in self._readers if name in row
         }
 
     def _completed(self, read: Row) -> Row:

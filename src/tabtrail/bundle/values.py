@@ -1,20 +1,23 @@
 """Values of rows to score: what each means by the reading of its column, and what the contract does not allow in it.
 
-A row of JSON, of a file or of Python holds plain values and texts. Numbers stay as they are; texts are read as the cells of the
-files of the training were.
+A row of JSON, of a file or of Python holds plain values and texts. Values of the type of their column stay as they are; texts
+are read as the cells of the files of the training were.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tabtrail.contract.cells import CellReading, read_text
 from tabtrail.contract.dates import DateFormat, ImplausibleYear, read_date
 from tabtrail.contract.numbers import read_number
 from tabtrail.contract.schema import Feature
+from tabtrail.contract.typed_cells import cell_text
 
 MOST_EXACT = 2.0**53
 """The largest whole number up to which doubles hold every one: larger ones would reach the model changed."""
@@ -34,14 +37,14 @@ class Unread:
 def reader_of(feature: Feature) -> Read:
     """Return what reads a value of a column: a number, a text, a date as YYYY-MM-DD, None for a missing one.
 
-    A text that cannot be read becomes `Unread`; a value of another type stays, for `value_problem` to refuse.
+    In a text column a number, a truth value and a date are their texts, as they are where a training file has typed cells. A text
+    that cannot be read becomes `Unread`; a value of another type stays, for `value_problem` to refuse.
     """
     if feature.kind == "numeric":
         return _number_reader(feature.reading)
     if feature.kind == "date":
         return _date_reader(feature.reading)
-    reading = feature.reading
-    return lambda value: read_text(value, reading) if isinstance(value, str) else value
+    return _text_reader(feature.reading)
 
 
 def iso_too(written: DateFormat) -> DateFormat:
@@ -73,6 +76,21 @@ def value_problem(feature: Feature, value: Any) -> str | None:
     return None
 
 
+def _text_reader(reading: CellReading) -> Read:
+    def read(value: Any) -> Any:
+        if isinstance(value, str):
+            return read_text(value, reading)
+        if not isinstance(value, int | float | Decimal | date):
+            return value
+        try:
+            text = cell_text(value)
+        except ValueError:  # more digits than Python writes
+            return value
+        return None if text is None else read_text(text, reading)
+
+    return read
+
+
 def _problem_of_type(value: Any, wanted: str) -> str:
     return value.message if isinstance(value, Unread) else wanted
 
@@ -82,7 +100,7 @@ def _number_reader(reading: CellReading) -> Read:
 
     def read(value: Any) -> Any:
         if not isinstance(value, str):
-            return value
+            return float(value) if isinstance(value, Decimal) else value
         try:
             return None if reading.is_null(value) else read_number(value, reading.number)
         except ValueError:
@@ -109,11 +127,17 @@ def _date_reader(reading: CellReading) -> Read:
         if isinstance(value, str):
             return read_known(value) if len(value) <= _MOST_CHARACTERS else unread
         if isinstance(value, date):
-            day = value.date() if isinstance(value, datetime) else value
+            day = _day(value, written.time_zone) if isinstance(value, datetime) else value
             return day.isoformat() if first <= day.year <= last else implausible
         return value
 
     return read
+
+
+def _day(moment: datetime, time_zone: str | None) -> date:
+    if moment.tzinfo is not None and time_zone is not None:
+        moment = moment.astimezone(ZoneInfo(time_zone))
+    return moment.date()
 
 
 def _date_words(written: DateFormat) -> str:

@@ -88,8 +88,8 @@ def _plain(column: Any) -> Any:
         if sum(map(_unpacked_size, column.chunks)) > _MOST_UNPACKED:
             raise Refused(413, f"the texts of a column unpack to more than {_MOST_UNPACKED:,} bytes")
         return _plain(column.cast(kind.value_type))
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return column.cast(pa.date32())
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)  # Python has no nanoseconds
     if pa.types.is_floating(kind):
         return pa.chunked_array([chunk.cast(pa.float64()) for chunk in column.chunks], pa.float64())
     return column
