@@ -4,6 +4,7 @@ Arrow's arrays are made from their buffers: `pa.array`, `pa.scalar` and `to_nump
 takes 0.2 s.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
-from tabtrail.bundle.values import Read, Unread, reader_of
+from tabtrail.bundle.values import MOST_EXACT, Read, Unread, reader_of
 from tabtrail.contract.dates import BLANKS
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
 
-# Texts that Arrow reads as `read_number` does, where no marks are configured.
-_PLAIN_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+# Texts that Arrow reads as the contract does, where no marks are configured: integers that a double holds, no infinities.
+_PLAIN = {"int": r"^[-+]?\d{1,15}$", "float": r"^[-+]?(\d{1,15}\.?\d*|\.\d+)([eE][-+]?\d{1,2})?$"}
 UnreadCells = dict[int, dict[str, Unread]]
 
 
@@ -96,7 +97,7 @@ def _unread_rows(found: list[Any], codes: Array) -> dict[int, Unread]:
 def _numbers(feature: Feature, read: Read, values: Any) -> tuple[Array, dict[int, Unread]]:
     """Return the numbers that texts mean: the plain ones in bulk, each other text once."""
     trimmed = pc.utf8_trim(values, BLANKS)
-    plain = pc.match_substring_regex(trimmed, _PLAIN_NUMBER)
+    plain = pc.match_substring_regex(trimmed, _PLAIN[feature.rule.dtype])
     if not reads_plain_numbers(feature):
         plain = pc.and_(plain, False)
     numbers = _doubles(pc.if_else(plain, trimmed, None)).copy()
@@ -106,12 +107,23 @@ def _numbers(feature: Feature, read: Read, values: Any) -> tuple[Array, dict[int
     encoded = values.take(pa.array(rows)).dictionary_encode()
     found = [read(value) for value in encoded.dictionary.to_pylist()]
     codes = _array(encoded.indices, 0)
-    numbers[rows] = np.array([np.nan if value is None or isinstance(value, Unread) else value for value in found])[codes]
+    numbers[rows] = np.array([_double(value) for value in found])[codes]
     return numbers, {int(rows[index]): what for index, what in _unread_rows(found, codes).items()}
 
 
+def _double(value: float | Unread | None) -> float:
+    if value is None or isinstance(value, Unread):
+        return math.nan
+    return value if abs(value) <= MOST_EXACT else math.inf
+
+
 def _doubles(values: Any) -> Array:
-    return _array(values.cast(pa.float64()), np.nan)
+    """Return numbers as doubles; a whole one that no double may hold becomes infinite, so that it is refused."""
+    doubles = _array(values.cast(pa.float64(), safe=False), np.nan)
+    if pa.types.is_integer(values.type) and values.type.bit_width == 64:  # the others hold none that is so large
+        whole = _array(values, 0)
+        doubles = np.where((whole > int(MOST_EXACT)) | (whole < -int(MOST_EXACT)), math.inf, doubles)
+    return doubles
 
 
 def _array(values: Any, missing: float) -> Array:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from tabtrail.contract.cells import CellReading, read_text
 from tabtrail.contract.dates import DateFormat, ImplausibleYear, read_date
-from tabtrail.contract.numbers import read_number
+from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.typed_cells import cell_text
 
@@ -34,6 +34,9 @@ class Unread:
     message: str
 
 
+_NO_NUMBER, _NOT_WHOLE = Unread("must be a number, not text"), Unread("must be a whole number")
+
+
 def reader_of(feature: Feature) -> Read:
     """Return what reads a value of a column: a number, a text, a date as YYYY-MM-DD, None for a missing one.
 
@@ -41,7 +44,7 @@ def reader_of(feature: Feature) -> Read:
     that cannot be read becomes `Unread`; a value of another type stays, for `value_problem` to refuse.
     """
     if feature.kind == "numeric":
-        return _number_reader(feature.reading)
+        return _number_reader(feature.reading, whole=feature.rule.dtype == "int")
     if feature.kind == "date":
         return _date_reader(feature.reading)
     return _text_reader(feature.reading)
@@ -95,18 +98,26 @@ def _problem_of_type(value: Any, wanted: str) -> str:
     return value.message if isinstance(value, Unread) else wanted
 
 
-def _number_reader(reading: CellReading) -> Read:
-    unread = Unread("must be a number, not text")
-
+def _number_reader(reading: CellReading, *, whole: bool) -> Read:
     def read(value: Any) -> Any:
         if not isinstance(value, str):
             return float(value) if isinstance(value, Decimal) else value
         try:
-            return None if reading.is_null(value) else read_number(value, reading.number)
+            if reading.is_null(value):
+                return None
+            number = read_number(value, reading.number)
         except ValueError:
-            return unread
+            return _NO_NUMBER
+        return _integer(value, reading.number) if whole else number
 
     return read
+
+
+def _integer(text: str, written: NumberFormat) -> int | Unread:
+    try:
+        return read_integer(text, written)
+    except ValueError:
+        return _NOT_WHOLE
 
 
 def _date_reader(reading: CellReading) -> Read:
