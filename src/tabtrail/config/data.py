@@ -26,7 +26,8 @@ class Paths(Section):
 
     @property
     def manifest(self) -> Path:
-        return self.processed_dir / "_manifest.json"
+        """The accounting of the dataset, beside the processed folder, in which whoever reads it plainly finds Parquet alone."""
+        return self.processed_dir.with_name(self.processed_dir.name.removesuffix("_parquet") + "_manifest.json")
 
 
 class Source(Section):
@@ -161,3 +162,5 @@ def check_parquet(parquet: Parquet, columns: Columns) -> Problems:
             yield key, undeclared(name, columns.dataset)
         if set(name) & set("/=%") or parquet.partition_by.count(name) > 1:
             yield key, f"'{name}' cannot name folders: it is given twice, or has one of / = %"
+        elif name[:1] in ("_", "."):
+            yield key, f"'{name}' cannot name folders: pandas and pyarrow take those that begin with {name[:1]} for hidden"

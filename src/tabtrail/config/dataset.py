@@ -13,8 +13,8 @@ from tabtrail.contract.numbers import NumberFormat, NumberRule
 
 @dataclass(frozen=True)
 class Dataset:
-    """Where the rows that ingest keeps lie: Parquet files in folders by the values of `keys` (column → dtype), with their
-    manifest, and the file of the rejected rows.
+    """Where the rows that ingest keeps lie: a folder with Parquet files, in folders by the values of `keys` (column → dtype),
+    and nothing else; beside it their manifest, and the file of the rejected rows.
     """
 
     folder: Path

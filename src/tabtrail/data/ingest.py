@@ -12,7 +12,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
 from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
-from tabtrail.data.manifest import ColumnStatistics, Manifest, verify_dataset
+from tabtrail.data.manifest import ColumnStatistics, Manifest, files_sha256, settle_dataset, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter
@@ -20,7 +20,7 @@ from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.find import find_sources
-from tabtrail.system.files import atomic_file, atomic_folder, make_folder, write_json
+from tabtrail.system.files import atomic_folder_and_files, json_bytes, make_folder
 from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
 from tabtrail.system.temporary import scratch_beside
 
@@ -55,6 +55,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     """
     dataset, outliers, digest = config.dataset, config.profile.outliers, config.ingest_digest()
     dropping = outliers.action == "drop"
+    settle_dataset(dataset)
     refuse_foreign_folder(dataset)
     sources = find_sources(config.paths.raw_csv, config.root)
     if append and dropping:
@@ -91,9 +92,8 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
     dataset, known = plan.dataset, plan.known
     # The rejects come last: the hash in the manifest of the dataset shows whether they are its own.
     with (
-        atomic_file(dataset.rejects) as rejects,
         scratch_beside(dataset.folder) as scratch,
-        atomic_folder(dataset.folder) as folder,
+        atomic_folder_and_files(dataset.folder, dataset.manifest, dataset.rejects) as (folder, described, rejects),
     ):
         if known is not None:
             link_files(dataset.folder, folder)
@@ -106,7 +106,7 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         if known is None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
             require_keys(manifest.rows_kept, keys, plan.split.folds)
-        write_json(folder / dataset.manifest.name, asdict(manifest))
+        described.write_bytes(json_bytes(asdict(manifest)))
     return manifest
 
 
@@ -166,6 +166,7 @@ def _describe(
         notes=notes,
         sources=sources,
         statistics={name: statistics[name] for name in schema.names()},
+        files_sha256=files_sha256(folder),
     )
 
 

@@ -9,7 +9,11 @@ from tabtrail import __version__
 from tabtrail.config.dataset import Dataset
 from tabtrail.errors import DataError
 from tabtrail.system.files import read_json
-from tabtrail.system.hashes import known_sha256, sha256_folder
+from tabtrail.system.hashes import known_sha256, sha256_file, sha256_folder, sha256_json
+from tabtrail.system.temporary import temporary_siblings
+
+OLD_MANIFEST = "_manifest.json"  # within the folder, where earlier versions had it and plain readers stumbled over it
+_LOOKS = 3  # an ingest may end while one looks, and another one begin
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Manifest:
 
     `data_sha256` is the fingerprint of the kept rows (names and contents of the Parquet files), `rejects` and `warnings`
     count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` nulls by column, `columns` are
-    those of the first file's header. Of several files `source` is the pattern that named them, `source_sha256` that of their
+    those of the first file's header, `files_sha256` says which Parquet files the manifest is of, by their names alone (they
+    are named after their contents). Of several files `source` is the pattern that named them, `source_sha256` that of their
     hashes, and `sources` tells them apart.
     """
 
@@ -71,6 +76,7 @@ class Manifest:
     notes: list[str]
     sources: list[SourceRecord] = field(default_factory=list)
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
+    files_sha256: str = ""
     tabtrail_version: str = __version__
 
     @classmethod
@@ -83,13 +89,67 @@ class Manifest:
 
 def read_manifest(dataset: Dataset) -> Manifest:
     """Return the accounting of the current dataset. Raises `DataError` where there is none."""
-    value = read_json(dataset.manifest)
+    value = _current(dataset)
     if value is None:
-        raise DataError(f"there is no dataset in {dataset.folder}; run `tabtrail ingest` first")
+        raise _missing(dataset)
     try:
         return Manifest.from_dict(value)
     except (TypeError, KeyError, AttributeError):
         raise DataError(f"{dataset.manifest} is not a manifest of this version; run `tabtrail ingest --force`") from None
+
+
+def settle_dataset(dataset: Dataset) -> None:
+    """Put in place what an ingest that was killed right after it exchanged the folder left beside it: manifest and rejects."""
+    files = files_sha256(dataset.folder)
+    beside = temporary_siblings(dataset.manifest.parent, dataset.manifest.name)
+    if files and (path := next((each for each in beside if _is_of(read_json(each), files)), None)):
+        path.replace(dataset.manifest)
+    value = read_json(dataset.manifest)
+    if value is None or not _is_of(value, files):
+        return
+    for path in temporary_siblings(dataset.rejects.parent, dataset.rejects.name):
+        if path.is_file() and sha256_file(path) == value.get("rejects_sha256"):
+            path.replace(dataset.rejects)
+
+
+def files_sha256(folder: Path) -> str:
+    """Return one hex sha256 over the names of the Parquet files of a dataset; "" where there are none."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
+    return sha256_json(names) if names else ""
+
+
+def _current(dataset: Dataset) -> dict[str, Any] | None:
+    """Return the manifest of the files in the folder, or the one in its place where none is.
+
+    The exchange of the folder is what makes a dataset the current one. Its manifest follows a moment later, and until then
+    lies beside its place.
+    """
+    value = None
+    for _ in range(_LOOKS):
+        files = files_sha256(dataset.folder)
+        value = read_json(dataset.manifest) if files else None
+        if not files or _is_of(value, files):
+            break
+        beside = map(read_json, temporary_siblings(dataset.manifest.parent, dataset.manifest.name))
+        if found := next((each for each in beside if _is_of(each, files)), None):
+            return found
+    return value
+
+
+def _is_of(manifest: Mapping[str, Any] | None, files: str) -> bool:
+    return manifest is not None and manifest.get("files_sha256") == files
+
+
+def _missing(dataset: Dataset) -> DataError:
+    folder, manifest = dataset.folder, dataset.manifest
+    if (folder / OLD_MANIFEST).is_file():
+        return DataError(
+            f"the dataset in {folder} was made by an older tabtrail (its manifest is the {OLD_MANIFEST} in it);"
+            " run `tabtrail ingest` to make it again"
+        )
+    if files_sha256(folder):
+        return DataError(f"the dataset in {folder} lacks {manifest}; put it back, or remove the folder and run `tabtrail ingest`")
+    return DataError(f"there is no dataset in {folder}; run `tabtrail ingest` first")
 
 
 def verify_dataset(dataset: Dataset, config_sha256: str) -> Manifest:

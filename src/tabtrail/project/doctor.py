@@ -73,7 +73,8 @@ def _is_begun(project: Project) -> bool:
 
 
 def _dataset(project: Project) -> Check:
-    if not project.config.dataset.manifest.exists():
+    dataset = project.config.dataset
+    if not dataset.manifest.exists() and not any(dataset.folder.rglob("*.parquet")):
         return Check("dataset", "note", "there is none yet", "tabtrail ingest")
     try:
         manifest = project.require_dataset()

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
+from tabtrail.data.manifest import settle_dataset
 from tabtrail.errors import LockedError
 from tabtrail.progress import SILENT, Progress
 from tabtrail.system.files import make_folder, read_json, storage_errors, write_json
@@ -137,6 +138,7 @@ def _can_write(folder: Path) -> bool:
 def _take_over(config: Config, progress: Progress) -> None:
     """Tidy up after processes that were killed: the last holder of the lock, and those that work without it."""
     owner = read_owner(config.paths)
+    settle_dataset(config.dataset)  # before what it would put in place is removed
     stale = [path for path in leftovers(config) if maker_has_ended(path) or (owner is not None and is_of(path, owner.process))]
     for path in (*stale, *abandoned_scratch()):
         remove(path)

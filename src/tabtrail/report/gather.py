@@ -41,7 +41,7 @@ class EvidenceFiles:
             shap=folder / self.shap.name,
             effects=folder / self.effects.name,
             curve=folder / self.curve.name,
-            manifest=folder / self.manifest.name,
+            manifest=next(each for each in (*folder.glob("*_manifest.json"), folder / self.manifest.name)),
             profile=folder / self.profile.name,
             tables={name: folder / path.name for name, path in self.tables.items()},
         )

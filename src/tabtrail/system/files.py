@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail.errors import TabtrailError
-from tabtrail.system.temporary import remove_abandoned, temporary_sibling
+from tabtrail.system.temporary import remove, remove_abandoned, temporary_sibling
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -51,28 +51,53 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     On Linux the two folders are exchanged in one system call, so that a reader always finds a complete one. Elsewhere the
     old folder is renamed away first, which leaves a moment without either.
     """
+    with atomic_folder_and_files(path) as (temporary,):
+        yield temporary
+
+
+@contextlib.contextmanager
+def atomic_folder_and_files(path: Path, *files: Path) -> Iterator[list[Path]]:
+    """Yield temporary siblings: of a folder, as `atomic_folder` does, and of files that belong to it and take their places next.
+
+    The exchange of the folder is the moment from which the new state counts: the files are whole on the disk by then. What
+    a killed process had no time to rename stays beside its place (`temporary_siblings`).
+    """
     path = path.resolve()  # the folder itself, where the path is a link to it
     if path.exists() and not path.is_dir():
         raise TabtrailError(f"{path} is a file, where a folder is to be written; move it away, or name another path")
     make_folder(path.parent)
     with _explain_refusals(path.parent):
         remove_abandoned(path)
-        temporary = temporary_sibling(path)
-        temporary.mkdir()
-        mode = temporary.stat().st_mode
+        folder = temporary_sibling(path)
+        beside = [temporary_sibling(file, file.suffix) for file in files]
+        folder.mkdir()
+        counts = False
         try:
+            for each in beside:
+                each.touch(exist_ok=False)
+            modes = {each: each.stat().st_mode for each in (folder, *beside)}  # whoever writes a file may make another one
             with _recognise_full_disk(path.parent):
-                yield temporary
-            temporary.chmod(mode)
-            for file in (*temporary.rglob("*"), temporary):
-                sync(file)
-            if path.exists():
-                _exchange(temporary, path)
-            else:
-                temporary.rename(path)
+                yield [folder, *beside]
+            for each, mode in modes.items():
+                each.chmod(mode)
+            for each in (*folder.rglob("*"), *modes):
+                sync(each)
+            sync(path.parent)
+            counts = True  # before the exchange: an interrupt right after it must not remove the files
+            _put_folder(folder, path)
+            for each, file in zip(beside, files, strict=True):
+                each.replace(file)
             sync(path.parent)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            for each in (folder, *(() if counts else beside)):
+                remove(each)
+
+
+def _put_folder(new: Path, place: Path) -> None:
+    if place.exists():
+        _exchange(new, place)
+    else:
+        new.rename(place)
 
 
 def make_folder(path: Path) -> None:
