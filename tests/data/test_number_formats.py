@@ -7,9 +7,12 @@ import pytest
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
+from tabtrail.contract.number_advice import advise
+from tabtrail.contract.numbers import NumberFormat
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
-from tabtrail.errors import ConfigError
+from tabtrail.data.manifest import dataset_files
+from tabtrail.errors import ConfigError, DataError
 
 
 def source(folder: Path, text: str, settings: str = "") -> Config:
@@ -85,3 +88,74 @@ def test_an_integer_that_no_double_equals_is_set_aside(tmp_path: Path) -> None:
 def test_a_format_of_numbers_that_cannot_be_is_refused_at_load(tmp_path: Path, settings: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         source(tmp_path, "a,b,y\n1,x,2\n", settings + "\n")
+
+
+def refusal(config: Config) -> str:
+    with pytest.raises(DataError) as caught:
+        ingest(config)
+    return str(caught.value)
+
+
+def test_a_refusal_shows_values_with_their_lines_and_the_key_that_reads_them(tmp_path: Path) -> None:
+    text = "a;b;y\n" + "".join(f"{n},5;x;1.1{n:02}\n" for n in range(30)) + "7;x1;1.299,99\n"
+    config = source(tmp_path, text, 'source: {delimiter: ";"}\n')
+    message = refusal(config)
+    assert "a: not float (30 rows), '0,5' on line 2, '1,5' on line 3, '2,5' on line 4: set source.decimal: ','; " in message
+    assert "y: not float (1 row), '1.299,99' on line 32: set source.decimal: ',' and source.thousands: '.'. " in message
+
+
+def test_the_rows_of_a_refused_ingest_are_written_and_the_previous_dataset_stays(tmp_path: Path) -> None:
+    config = source(tmp_path, "a,b,y\n" + "".join(f"{n},x,{n}\n" for n in range(9)))
+    ingest(config)
+    before = {path: path.read_bytes() for path in dataset_files(config.dataset)}
+    config = source(tmp_path, 'a,b,y\n1,x,2\n"1,5",x,2\n3,x,x3\n')
+    assert str(config.dataset.refused) in refusal(config)
+    refused = pl.read_parquet(config.dataset.refused)
+    assert refused.select("_line", "_rules", "a", "y").rows() == [(3, "a: not float", "1,5", "2"), (4, "y: not float", "3", "x3")]
+    assert {path: path.read_bytes() for path in dataset_files(config.dataset)} == before
+    ingest(source(tmp_path, "a,b,y\n1,x,2\n2,x,3\n3,x,4\n4,x,5\n5,x,7\n"))
+    assert not config.dataset.refused.exists()
+
+
+def test_a_refusal_shows_no_more_of_a_row_than_what_is_wrong(tmp_path: Path) -> None:
+    text = "a,b,y\n" + "".join(f"{n}th,private,{n}\n" for n in range(9)) + "1,private,2,extra\n"
+    message = refusal(source(tmp_path, text))
+    assert "'0th' on line 2" in message
+    assert "private" not in message
+    assert "extra" not in message
+
+
+def test_the_notes_say_how_numbers_that_were_set_aside_would_be_read(tmp_path: Path) -> None:
+    config = source(tmp_path, 'a,b,y\n1,x,2\n"1,234",x,2\n3,x,3\n4,x,5\n5,x,6\n', "contract: {max_reject_share: 0.5}\n")
+    assert any("a: not float: rejected, '1,234' on line 3; set source" in note for note in ingest(config).notes)
+
+
+def test_a_file_of_which_every_row_is_rejected_is_refused_by_its_rules(tmp_path: Path) -> None:
+    text = "a,b,y\n" + "".join(f"{n},x,{n},\n" for n in range(9))
+    config = source(tmp_path, text, "contract: {max_reject_share: 1}\n")
+    assert "every row was rejected: ragged: 4 fields, the header has 3 (9 rows), line 2, line 3, line 4. " in refusal(config)
+    assert pl.read_parquet(config.dataset.refused).height == 9
+
+
+@pytest.mark.parametrize(
+    ("texts", "advice"),
+    [
+        (["5,5"], "source.decimal: ','"),
+        (["1.299,99", "3,5"], "source.decimal: ',' and source.thousands: '.'"),
+        (["2,871.00", "95"], "source.thousands: ','"),
+        (["2,871"], "source.decimal: ',', or, if they mean other numbers, source.thousands: ','"),
+        (["1 299,5", "1\u00a0299"], "source.decimal: ',' and source.thousands: ' '"),
+        (["1'299.00"], 'source.thousands: "\'"'),
+        (["$2871", "-$5"], "contract.columns.C.number: {strip: ['$']}"),
+        (["5,5 €"], "source.decimal: ',' and contract.columns.C.number: {strip: ['€']}"),
+        (["95.7%"], "contract.columns.C.number: {strip: ['%']} (percent: true instead of the % reads hundredths)"),
+        (["(2871)", "5"], "contract.columns.C.number: {parentheses_negative: true}"),
+        (["(€2,871.5)"], "source.thousands: ',' and contract.columns.C.number: {strip: ['€'], parentheses_negative: true}"),
+        (["N/A", "-"], "source.null_values: {C: ['N/A', '-']} if they mean a missing value"),
+        (["1.5"], "contract.columns.C.dtype: float"),
+        (["12-AUG-20", "5"], None),
+        (["9007199254740993"], None),
+    ],
+)
+def test_the_advice_names_the_keys_that_read_the_texts(texts: list[str], advice: str | None) -> None:
+    assert advise("C", texts, NumberFormat()) == advice

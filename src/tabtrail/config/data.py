@@ -25,6 +25,11 @@ class Paths(Section):
         return self.processed_dir.with_name(self.processed_dir.name.removesuffix("_parquet") + "_rejects.parquet")
 
     @property
+    def refused(self) -> Path:
+        """The Parquet file of the rows for which the last ingest was refused, beside the rejects of the dataset that stayed."""
+        return self.rejects.with_stem(f"{self.rejects.stem}_refused")
+
+    @property
     def manifest(self) -> Path:
         """The accounting of the dataset, beside the processed folder, in which whoever reads it plainly finds Parquet alone."""
         return self.processed_dir.with_name(self.processed_dir.name.removesuffix("_parquet") + "_manifest.json")

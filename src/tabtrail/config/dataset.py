@@ -14,12 +14,14 @@ from tabtrail.contract.numbers import NumberFormat, NumberRule
 @dataclass(frozen=True)
 class Dataset:
     """Where the rows that ingest keeps lie: a folder with Parquet files, in folders by the values of `keys` (column → dtype),
-    and nothing else; beside it their manifest, and the file of the rejected rows.
+    and nothing else; beside it their manifest, the file of the rejected rows,
+    and that of the rows for which the last ingest was `refused`, if it was.
     """
 
     folder: Path
     manifest: Path
     rejects: Path
+    refused: Path
     keys: Mapping[str, str]
 
 

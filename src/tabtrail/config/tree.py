@@ -170,7 +170,7 @@ class Config(Section):
         """Paths of the dataset, and the columns that name its folders."""
         columns, paths = self.columns, self.paths
         keys = {name: columns.kind(name) for name in self.parquet.partition_by}
-        return Dataset(paths.processed_dir, paths.manifest, paths.rejects, keys)
+        return Dataset(paths.processed_dir, paths.manifest, paths.rejects, paths.refused, keys)
 
     @property
     def database(self) -> Database:

@@ -9,8 +9,9 @@ import polars as pl
 from tabtrail.config.dataset import TableRules
 from tabtrail.data.dates import read_dates
 from tabtrail.data.numbers import may_be_inexact
+from tabtrail.data.offenders import RULES
 from tabtrail.data.outliers import Fences
-from tabtrail.data.rejects import RULES, reject_schema
+from tabtrail.data.rejects import reject_schema
 from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
 from tabtrail.data.typed_cells import as_text, converted, with_cells
 from tabtrail.reading.cell_rows import Malformed

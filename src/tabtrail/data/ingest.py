@@ -15,12 +15,12 @@ from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEnco
 from tabtrail.data.manifest import ColumnStatistics, Manifest, files_sha256, settle_dataset, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
-from tabtrail.data.rejects import RejectWriter
+from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
 from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.find import find_sources
-from tabtrail.system.files import atomic_folder_and_files, json_bytes, make_folder
+from tabtrail.system.files import atomic_file, atomic_folder_and_files, json_bytes, make_folder
 from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
 from tabtrail.system.temporary import scratch_beside
 
@@ -99,7 +99,7 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
             link_files(dataset.folder, folder)
         outputs = _outputs(plan, folder, scratch)
         loader = Loader(plan.rules, outputs, known=known, fences=_fences(plan, scratch, forced), forced=forced)
-        account = loader.read(plan.sources, progress)
+        account = _read(plan, loader, outputs, progress)
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
         _require_learnable(plan.rules.target, manifest)
@@ -107,7 +107,19 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
             require_keys(manifest.rows_kept, keys, plan.split.folds)
         described.write_bytes(json_bytes(asdict(manifest)))
+    dataset.refused.unlink(missing_ok=True)
     return manifest
+
+
+def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress) -> Account:
+    """Read all files. Rows for which the whole is refused are written to a file of their own: the rejects of the dataset stay."""
+    try:
+        return loader.read(plan.sources, progress)
+    except TooManyRejectsError as error:
+        refused = plan.dataset.refused
+        with atomic_file(refused) as temporary:
+            outputs.rejects.write(temporary, loader.header)
+        raise TooManyRejectsError(f"{error} The rows are in {refused}") from None
 
 
 def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:
@@ -123,7 +135,8 @@ def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
     first, rejects = scratch / "first", scratch / "rejects"
     for folder in (first, rejects):
         folder.mkdir()
-    Loader(plan.rules, _outputs(plan, first, rejects), known=None, fences=none, forced=forced).read(plan.sources, SILENT)
+    outputs = _outputs(plan, first, rejects)
+    _read(plan, Loader(plan.rules, outputs, known=None, fences=none, forced=forced), outputs, SILENT)
     found = sequential_fences(scan_folder(first, plan.dataset.keys), plan.outlier_columns, plan.outlier_factor)
     shutil.rmtree(first)
     return found

@@ -15,9 +15,10 @@ from tabtrail.data.blocks import BlockReader
 from tabtrail.data.checks import Checked, RowChecker
 from tabtrail.data.header import check_header, require_same_columns
 from tabtrail.data.manifest import Manifest, SourceRecord
+from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
 from tabtrail.data.partitions import DatasetWriter
-from tabtrail.data.rejects import RejectCounts, RejectWriter, break_circuit
+from tabtrail.data.rejects import RejectCounts, RejectWriter, TooManyRejectsError, break_circuit
 from tabtrail.data.sample import is_synthetic
 from tabtrail.data.typed_cells import from_frame, from_values
 from tabtrail.errors import DataError
@@ -91,6 +92,11 @@ class Loader:
         self._fences, self._forced = fences, forced
         self._account = Account(header=() if known is None else tuple(known.columns))
 
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns that the files have, as far as they were read."""
+        return self._account.header
+
     def read(self, sources: Mapping[str, Path], progress: Progress) -> Account:
         """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
         files = [SourceFile(path, name) for name, path in sources.items()]
@@ -100,6 +106,7 @@ class Loader:
         account = self._account
         label = account.sources[0].name if len(files) == 1 else f"{len(files)} files"
         self._require_good_rows(label)
+        account.notes += self._outputs.rejects.offenders.all_advice(self._rules)
         meter.finish(account.rows)
         return account
 
@@ -112,14 +119,20 @@ class Loader:
         outliers = sum(account.rejected[rule] for rule in self._fences.rules)  # an outlier breaks no rule of the contract
         counts = RejectCounts(rows, rejected - outliers, rules, self._outputs.rejects.first)
         self._refuse_text_target(label, counts)
-        break_circuit(label, counts, self._rules.contract.max_reject_share)
-        if rejected == rows:
-            raise DataError(f"{label}: every row was rejected")
+        break_circuit(label, counts, self._rules.contract.max_reject_share, shown=self._explain)
+        if rejected == rows:  # outliers among them
+            raise TooManyRejectsError(f"{label}: every row was rejected: {worst_rules(rules, self._explain)}")
+
+    def _explain(self, rule: str) -> str:
+        """Return values that broke a rule with their lines, and the edit that would read them."""
+        offenders = self._outputs.rejects.offenders
+        advice = offenders.advice(rule, self._rules)
+        return offenders.examples(rule) + (f": set {advice}" if advice else "")
 
     def _refuse_text_target(self, label: str, counts: RejectCounts) -> None:
         target, allowed = self._rules.target, self._rules.contract.max_reject_share
         if counts.rejected > allowed * counts.rows and (words := self._outputs.rejects.words(target)):
-            raise DataError(
+            raise TooManyRejectsError(
                 f"{label}: the target {target} is text ({', '.join(map(repr, words))}) in {counts.rejected:,} of"
                 f" {counts.rows:,} rows: tabtrail does regression only, it predicts numbers and not classes; name a column of"
                 " numbers as model.target. Nothing was replaced."
@@ -207,7 +220,7 @@ class Loader:
             rejects = rejects.select("_file", "_line", "_rules", *account.header, "_text")
             kept = kept.select(name for name in dict.fromkeys((*account.header, *kept.columns)) if name in kept.columns)
         self._outputs.rows.add(kept, checked.size)
-        self._outputs.rejects.add(rejects)
+        self._outputs.rejects.add(rejects, checked.rejected)
         self._outputs.keys.add(kept)
         account.rows += checked.rows
         account.kept += kept.height

@@ -1,14 +1,14 @@
 """The rows that were set aside: their columns, their file, and when there are so many that everything stops."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from tabtrail.data.offenders import RULES, Offenders, worst_rules
 from tabtrail.errors import DataError
 
-RULES = "_rules"
 _SPILL_ROWS = 100_000  # rejected rows that are held in memory
 
 
@@ -27,13 +27,15 @@ class RejectWriter:
         self._spilled = list[Path]()
         self._rows = 0
         self.first: str | None = None
+        self.offenders = Offenders()
 
-    def add(self, rejects: pl.DataFrame) -> None:
-        """Take further rejected rows, in the order of the file."""
+    def add(self, rejects: pl.DataFrame, rules: Iterable[str]) -> None:
+        """Take further rejected rows, in the order of the file, and the rules that some of them broke."""
         if not rejects.height:
             return
         if self.first is None:
             self.first = f"line {rejects['_line'][0]:,}"
+        self.offenders.add(rejects, rules)
         self._pending.append(rejects)
         self._rows += rejects.height
         if self._rows >= _SPILL_ROWS:
@@ -59,6 +61,10 @@ class RejectWriter:
         pl.concat([*frames, rest.lazy()]).sink_parquet(path, compression="zstd")
 
 
+class TooManyRejectsError(DataError):
+    """The file breaks the contract in so many rows that nothing is replaced."""
+
+
 @dataclass(frozen=True)
 class RejectCounts:
     """How many of so many rows were set aside, how many broke each rule (a row may break several), and where the first stood."""
@@ -69,20 +75,27 @@ class RejectCounts:
     first: str | None
 
 
-def break_circuit(source: str, counts: RejectCounts, max_share: float) -> None:
-    """Raise `DataError` when more than `max_share` of the rows were set aside, naming the rules that most rows broke."""
-    if counts.rejected <= max_share * counts.rows:
+def break_circuit(source: str, counts: RejectCounts, max_share: float, *, shown: Callable[[str], str]) -> None:
+    """Raise `TooManyRejectsError` when all rows were set aside, or more than `max_share` of them.
+
+    The message names the rules that most rows broke; `shown` returns examples of what broke a rule.
+    """
+    if counts.rejected > max_share * counts.rows:
+        said = f"rows break the contract, more than contract.max_reject_share {max_share:g} allows (first on {counts.first})"
+        what = f"{counts.rejected:,} of {counts.rows:,} {said}"
+    elif counts.rejected == counts.rows:
+        what = "every row was rejected"
+    else:
         return
-    broken = {rule: count for rule, count in counts.by_rule.items() if count}
-    worst = "; ".join(f"{rule} ({count:,} rows)" for rule, count in sorted(broken.items(), key=lambda item: -item[1])[:3])
-    dates = (
-        " Do cleaning.date_formats have day, month and year in the file's order?"
-        if any("date" in rule or "disagrees" in rule for rule in broken)
-        else ""
-    )
+    worst, advice = worst_rules(counts.by_rule, shown), _on_dates(counts.by_rule)
+    raise TooManyRejectsError(f"{source}: {what}: {worst}.{advice} Nothing was replaced.")
+
+
+def _on_dates(by_rule: Mapping[str, int]) -> str:
+    broken = [rule for rule, count in by_rule.items() if count]
+    advice = ""
+    if any("date" in rule or "disagrees" in rule for rule in broken):
+        advice += " Do cleaning.date_formats have day, month and year in the file's order?"
     if any("year outside" in rule for rule in broken):
-        dates += " A year outside cleaning.plausible_years is no date."
-    raise DataError(
-        f"{source}: {counts.rejected:,} of {counts.rows:,} rows break the contract, more than contract.max_reject_share"
-        f" {max_share:g} allows (first on {counts.first}): {worst}.{dates} Nothing was replaced."
-    )
+        advice += " A year outside cleaning.plausible_years is no date."
+    return advice
