@@ -16,12 +16,12 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 
 
-def _spread(actual: Array, predicted: Array) -> float:
-    """How far predictions are from one another: least for those that are all the same."""
-    return float(np.ptp(predicted))
+def _worst(actual: Array, predicted: Array) -> float:
+    """Error of the row that is predicted worst."""
+    return float(np.max(np.abs(predicted - actual)))
 
 
-TOY = Metric("spread", "toy spread", "toy_spread", _spread)
+TOY = Metric("worst", "toy worst", "toy_worst", _worst)
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Trained:
 @pytest.fixture
 def toy(project: Project, monkeypatch: pytest.MonkeyPatch) -> Trained:
     monkeypatch.setitem(METRICS, TOY.name, TOY)
-    config = project.config(*ONE_CANDIDATE, "choice.metric=spread", "split.folds=3", "report.learning_curve_folds=0")
+    config = project.config(*ONE_CANDIDATE, "choice.metric=worst", "split.folds=3", "report.learning_curve_folds=0")
     pipeline.run(config)
     stored = read_json(Artifacts.of(config).leaderboard)
     assert stored is not None
@@ -48,19 +48,19 @@ def test_a_toy_metric_chooses_and_stands_in_leaderboard_page_terminal_and_mlflow
     toy: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     board = toy.board
-    assert board.champion == "MeanBaseline"
-    assert board.chosen_by == "smallest mean toy spread over the folds"
-    assert board.candidates[0].candidate == "MeanBaseline"
+    assert board.champion == "LinearRegression"
+    assert board.chosen_by == "smallest mean toy worst over the folds"
+    assert board.candidates[0].candidate == board.champion
     table = pl.read_csv(toy.artifacts.leaderboard_csv)
-    assert table["cv_spread"].to_list() == [row.cv["spread"] for row in board.candidates]
-    assert table["cv_spread"].is_sorted()
+    assert table["cv_worst"].to_list() == [row.cv["worst"] for row in board.candidates]
+    assert table["cv_worst"].is_sorted()
     page = toy.artifacts.page.read_text(encoding="utf-8")
-    assert '<th scope="col">cv toy spread</th>' in page
-    assert "toy spread of every candidate on every fold" in page
+    assert '<th scope="col">cv toy worst</th>' in page
+    assert "toy worst of every candidate on every fold" in page
     print_leaderboard(board)
-    assert "cv toy spread" in capsys.readouterr().out
+    assert "cv toy worst" in capsys.readouterr().out
     for row in board.candidates:
         metrics = toy.client.get_run(row.run_id).data.metrics
-        assert (metrics["cv_toy_spread"], metrics["cv_toy_spread_std"]) == (row.cv["spread"], row.cv_std["spread"])
-        assert metrics["test_toy_spread"] == row.test["spread"]
+        assert (metrics["cv_toy_worst"], metrics["cv_toy_worst_std"]) == (row.cv["worst"], row.cv_std["worst"])
+        assert metrics["test_toy_worst"] == row.test["worst"]
         assert metrics["cv_root_mean_squared_error"] == row.cv["rmse"]

@@ -48,6 +48,12 @@ class LeakageError(TabtrailError):
     exit_code = 4
 
 
+class NothingToDeployError(TabtrailError):
+    """No candidate is worth deploying: each fails its proof, or does not beat the baselines."""
+
+    exit_code = 4
+
+
 class PromotionError(TabtrailError):
     """The gate does not let a model be deployed."""
 

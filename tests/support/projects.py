@@ -139,7 +139,7 @@ def make_project(root: Path, csv: Path, repeats: int = 5, store: Path | None = N
     (root / "data" / "raw").mkdir(parents=True)
     shutil.copy(csv, root / "data" / "raw" / "sales_data_sample.csv")
     if store is not None:
-        _place_store(store, root / "mlruns" / "mlflow.db")
+        place_store(store, root / "mlruns" / "mlflow.db")
     return Project(root)
 
 
@@ -168,7 +168,7 @@ def close_stores() -> None:
             engine.dispose()
 
 
-def _place_store(template: Path, path: Path) -> None:
+def place_store(template: Path, path: Path) -> None:
     path.parent.mkdir()
     shutil.copy(template, path)
     with closing(sqlite3.connect(path)) as connection, connection:  # MLflow notes absolute paths

@@ -15,7 +15,7 @@ from tabtrail.errors import ConfigError, DataError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run
 from tabtrail.modeling.blend import blend
-from tabtrail.modeling.candidates import BASELINE, BLEND, FORMULA, Candidate, list_candidates
+from tabtrail.modeling.candidates import BASELINES, BLEND, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import FormulaRegressor
 from tabtrail.modeling.families import model_libraries
@@ -27,6 +27,7 @@ from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
 from tabtrail.modeling.split import Fold, Split, hold_out
 from tabtrail.modeling.table import Table, split_table
+from tabtrail.modeling.worth import worthy
 
 # Of the training rows, held back to see when more rounds stop helping: enough rows for that error not to be noise, and few
 # enough that the number of rounds found is still right for a fit on all of them.
@@ -55,8 +56,9 @@ def run_benchmark(
 
     The test part is scored once for each candidate and decides nothing. `split` is cut as the problem says where none is given.
     `export` returns the size in bytes of what would be deployed of a model (its pickle, where none is given) and its proof; a
-    candidate that fails the proof is not chosen. Candidates in `finished` are not fitted again; `on_result` is called with
-    every other one as soon as it is done, `progress` with fits done and fits in all.
+    candidate that fails the proof is not chosen, nor is one that a baseline beats; where that leaves none, the best baseline is.
+    Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done, `progress`
+    with fits done and fits in all.
 
     Raises `ConfigError` for candidates that cannot be built or fitted as configured, or a metric that is not defined for the
     target, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
@@ -70,7 +72,7 @@ def run_benchmark(
     for candidate, folds, final in _fit_all(problem, table, split, missing, progress):
         results[candidate.name] = Result(candidate, folds, final, *export(final.model))
         on_result(results[candidate.name])
-    members = [results[each.name] for each in candidates if each.family not in (BLEND, BASELINE, FORMULA)]
+    members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
             folds, final = blend(candidate, members, table, split)
@@ -121,9 +123,10 @@ def _chosen(problem: Problem, ordered: tuple[Result, ...], split: Split) -> str:
     if not deployable:
         best = ordered[0]
         raise ParityError(f"no candidate is deployable; {best.candidate.name}: {best.parity and best.parity.complaint}")
+    among = worthy(ordered, metric) or [each for each in deployable if each.is_baseline] or deployable
     return choose(
-        {each.candidate.name: each.losses(metric) for each in deployable},
-        {each.candidate.name: each.model_bytes for each in deployable},
+        {each.candidate.name: each.losses(metric) for each in among},
+        {each.candidate.name: each.model_bytes for each in among},
         rule=problem.choice.rule,
         valid_share=split.valid_share,
     )

@@ -12,6 +12,8 @@ from tabtrail.modeling.families import FAMILIES, Family, Layout, Params
 
 BASELINE = "MeanBaseline"
 FORMULA = "FormulaBaseline"
+BASELINES = (BASELINE, FORMULA)
+"""What every benchmark is held against; none of them is ever deployed."""
 BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
 _TRANSFORM = "target_transform"
@@ -75,7 +77,7 @@ def list_candidates(configured: Mapping[str, Params], *, with_formulas: bool = F
     Raises `ConfigError` for the first of `candidate_problems`.
     """
     baselines = [Candidate(BASELINE, BASELINE, {}), *([Candidate(FORMULA, FORMULA, {})] if with_formulas else [])]
-    named = {name: params for name, params in configured.items() if name not in (BASELINE, FORMULA)}
+    named = {name: params for name, params in configured.items() if name not in BASELINES}
     for name, params in named.items():
         for key, problem in candidate_problems(name, params):
             raise ConfigError(f"candidates.{'.'.join([name, *key])}: {problem}")

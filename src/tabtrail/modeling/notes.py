@@ -12,6 +12,7 @@ from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark
 from tabtrail.modeling.target import note_on_values
+from tabtrail.modeling.worth import objections
 
 # Below about 30 rows the normal approximation of a mean, and with it any ± that a reader has in mind, is not to be trusted.
 _FEW_ROWS = 30
@@ -22,12 +23,19 @@ def notes(benchmark: Benchmark, intervals: Intervals | None) -> tuple[str, ...]:
     split = benchmark.split
     train = benchmark.table.x[split.train]
     return (
+        *_on_deployment(benchmark),
         *_on_the_data(benchmark.problem),
         *_on_the_target(benchmark),
         *_on_rows(benchmark, intervals),
         *_on_empty_columns(benchmark.problem.model, train),
         *_on_categories(benchmark.problem.model, train),
     )
+
+
+def _on_deployment(benchmark: Benchmark) -> Iterator[str]:
+    if benchmark.champion.is_baseline:
+        name, reasons = benchmark.chosen, "; ".join(objections(benchmark)) or "there is none but the baselines"
+        yield f"no candidate is worth deploying, and {name} is shown as champion but never deployed: {reasons}"
 
 
 def _on_the_data(problem: Problem) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.modeling.candidates import BASELINE, Candidate
+from tabtrail.modeling.candidates import BASELINE, BASELINES, Candidate
 from tabtrail.modeling.metrics import Array, Metric, Scores, mean_of, rounded
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Parity
@@ -56,6 +56,11 @@ class Result:
         return self.parity is None or self.parity.passed
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether this is what others are held against, and is never deployed."""
+        return self.candidate.family in BASELINES
+
+    @property
     def model(self) -> Any:
         """The model fitted on the whole training part."""
         return self.final.model
@@ -100,7 +105,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """All results, the best by the chosen metric over the folds first, and the name of the one that was chosen."""
+    """All results, the best by the chosen metric over the folds first, and the name of the one that was chosen.
+
+    That is a baseline where no other candidate is worth deploying: then nothing is deployed.
+    """
 
     problem: Problem
     table: Table

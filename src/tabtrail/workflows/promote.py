@@ -5,6 +5,7 @@ Every training leaves its bundle in its MLflow run and registers it as challenge
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from tabtrail.bundle.load import Bundle
 from tabtrail.config.load import config_from_run
@@ -123,6 +124,25 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
             return Decision(False, "refused", before, new, verdict.reasons, verdict)
         change = Change("automatic", before, new, f"promotion.automatic is {automatic}")
         return deploy(site, challenger, change, verdict)
+
+
+def keep_deployed(config: Config, store: Store, progress: Progress = SILENT) -> Deployed | None:
+    """Return what is deployed, put back where it is damaged, after a training that has nothing to deploy; None for no model."""
+    site = Site.of(config, store)
+    with deploying(site):
+        return record_found(site, read_history(site.place), repair_deployed(site, progress))
+
+
+def nothing_to_deploy(benchmark: str, reasons: Sequence[str], deployed: Deployed | None, leaderboard: Path) -> str:
+    """Message for a benchmark without a candidate that is worth deploying: which failed, why, and what to do."""
+    stays = f"the deployed model stays {deployed.model} (run {deployed.run_id})" if deployed else "no model is deployed yet"
+    failed = "".join(f"\n  {reason}" for reason in reasons) or "\n  there is no candidate but the baselines"
+    return (
+        f"no candidate is worth deploying; {stays}:{failed}\n"
+        f"the leaderboard ({leaderboard}) and the runs (benchmark {benchmark} in MLflow) are kept to look at; add candidates or"
+        " features that tell more of the target, and train again"
+        + (f'; to deploy one all the same: tabtrail promote {benchmark} --candidate NAME --force --reason "…"' if reasons else "")
+    )
 
 
 def _kept_back(automatic: str, entries: Sequence[Entry], model: Deployed) -> str:

@@ -21,7 +21,7 @@ from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json, write_json
-from tabtrail.tracking.artifacts import read_artifact
+from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.items import BUNDLE_FOLDER
 from tabtrail.tracking.store import Store, store_errors
 
@@ -32,7 +32,7 @@ def complete(config: Config, board: Leaderboard, store: Store, progress: Progres
     made = _made(config.report, board)
     if artifacts.shap.is_file() and not _is_made(read_json(artifacts.effects), made):
         graph = _graph(store, board, config.model.name)
-        effects = _effects(graph, pl.read_parquet(artifacts.shap), config.report.top_features)
+        effects = [] if graph is None else _effects(graph, pl.read_parquet(artifacts.shap), config.report.top_features)
         write_json(artifacts.effects, {**made, "effects": [each.to_dict() for each in effects]})
     if config.report.learning_curve_folds and not _is_made(read_json(artifacts.curve), made):
         progress.say("report: the learning curve of the champion")
@@ -48,10 +48,12 @@ def _is_made(document: Mapping[str, Any] | None, made: Mapping[str, Any]) -> boo
     return document is not None and {name: document.get(name) for name in made} == made
 
 
-def _graph(store: Store, board: Leaderboard, model: str) -> bytes:
-    """Return the graph of the benchmark's winner, which need not be the deployed model."""
+def _graph(store: Store, board: Leaderboard, model: str) -> bytes | None:
+    """Return the graph of the benchmark's winner, which need not be the deployed model; None where it has no bundle."""
+    file = f"{BUNDLE_FOLDER}/{model}.onnx"
     with store_errors(store.uri):
-        return read_artifact(store, board.parent_run_id, f"{BUNDLE_FOLDER}/{model}.onnx")
+        known = list_files(store, board.parent_run_id, BUNDLE_FOLDER)
+        return read_artifact(store, board.parent_run_id, file) if file in known else None
 
 
 def _effects(graph: bytes, shap: pl.DataFrame, top: int) -> list[Effect]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.data.result_files import benchmark_table_files
+from tabtrail.errors import NothingToDeployError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.intervals import calibrate_all
@@ -25,6 +26,7 @@ from tabtrail.modeling.ranking import Tracked, build_leaderboard
 from tabtrail.modeling.result_tables import folds_table, predictions_table, ranked_table, runs_table
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.slices import error_slices
+from tabtrail.modeling.worth import objections
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS, tuned_candidates
@@ -70,7 +72,7 @@ from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
 from tabtrail.workflows.model_links import link_models
 from tabtrail.workflows.prepare import Prepared, prepare
-from tabtrail.workflows.promote import settle, write_history
+from tabtrail.workflows.promote import keep_deployed, nothing_to_deploy, settle, write_history
 
 FITS = "fits.npz"
 _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
@@ -115,7 +117,8 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     A benchmark of the same data, config and code that was cut short is continued: its finished candidates are not fitted
     again, unless `force`. One that is complete is only written out again. All that can be refused (the data for the folds, a
     candidate's parameters, leakage, the proof, the explanation) is refused before the first file is replaced. Raises the
-    `TabtrailError` of what failed; runs that were begun are then marked as failed.
+    `TabtrailError` of what failed; runs that were begun are then marked as failed. Raises `NothingToDeployError` where no
+    candidate is worth deploying: its evidence, leaderboard and runs, is written, and what is deployed stays.
     """
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
@@ -131,9 +134,11 @@ def work(config: Config, progress: Progress, force: bool) -> None:
         store = opening.result()
     with _tracked(config, store, manifest, started, progress, force=force) as tracked:
         _take_up(tracked, prepared, progress)
-        _benchmark(prepared, manifest, tracked, progress)
+        refusal = _benchmark(prepared, manifest, tracked, progress)
     write_history(config)
     take_in_results(config)
+    if refusal is not None:
+        raise NothingToDeployError(refusal)
 
 
 @contextmanager
@@ -171,14 +176,15 @@ def _take_up(tracked: _Tracked, prepared: Prepared, progress: Progress) -> None:
         progress.say(f"train: continuing benchmark {tracked.parent}, {len(tracked.finished)} candidates are finished")
 
 
-def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progress: Progress) -> None:
+def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progress: Progress) -> str | None:
+    """Fit, choose, explain, write out, deploy as the gate says. Returns why nothing is worth deploying, if so."""
     config, artifacts = prepared.config, Artifacts.of(prepared.config)
     ended = _fit(prepared, tracked, progress)
     leaderboard = _log_results(prepared, manifest, tracked, ended)
     # All that can be refused comes before the first file that is replaced.
     graph, run_id = ended.exported.onnx, tracked.runs[ended.winner.candidate.name]
     importance, shap_values = explain_champion(config, ended.benchmark, run_id, graph)
-    trained = _store_bundle(config, tracked, ended, leaderboard)
+    trained = None if ended.winner.is_baseline else _store_bundle(config, tracked, ended, leaderboard)
     parity = ended.exported.parity
     progress.say(
         f"train: ONNX equals Python on {parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
@@ -192,9 +198,22 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
         ranked_table(leaderboard).write_csv(temporary)
     write_json(artifacts.leaderboard, leaderboard.to_dict())
     _log_results_files(prepared, tracked, ended.exported)
+    if trained is None:
+        return _deploy_nothing(config, tracked, ended, progress)
     decision = settle(config, tracked.store, trained, progress)
     write_json(artifacts.verdict, decision.to_dict())
     progress.say(f"train: {decision}")
+    return None
+
+
+def _deploy_nothing(config: Config, tracked: _Tracked, ended: _Ended, progress: Progress) -> str:
+    """Leave what is deployed as it is, write the verdict, and return in words which candidates failed, why, and what to do."""
+    artifacts, reasons = Artifacts.of(config), objections(ended.benchmark)
+    deployed = keep_deployed(config, tracked.store, progress)
+    verdict = {"promoted": False, "action": "nothing", "champion": deployed and asdict(deployed), "challenger": None}
+    write_json(artifacts.verdict, {**verdict, "reasons": reasons, "verdict": None})
+    set_tags(tracked.store, tracked.parent, {TAG + "deployed": "false", TAG + "objections": "; ".join(reasons)})
+    return nothing_to_deploy(tracked.parent, reasons, deployed, artifacts.leaderboard_csv)
 
 
 def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
@@ -215,7 +234,8 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
             progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
     metric, champion = benchmark.problem.metric, benchmark.champion
     mean, std = champion.mean(metric.name), champion.std(metric.name)
-    progress.say(f"train: champion {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
+    title = "no champion, the best is the baseline" if champion.is_baseline else "champion"
+    progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
     return _Ended(benchmark, exported, calibrate_all(benchmark))
 
 

@@ -1,0 +1,54 @@
+"""What is worth deploying: proven, and better than every baseline by what the choice goes by."""
+
+import numpy as np
+import pytest
+
+from tabtrail.modeling.candidates import BASELINE, FORMULA, Candidate
+from tabtrail.modeling.metrics import METRICS, score
+from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.results import Fit, Result
+from tabtrail.modeling.worth import unbeaten_baseline, worthy
+
+ACTUAL = np.array([1.0, 2.0, 4.0, 9.0])
+UNPROVEN = Parity(1e-5, {}, error="TypeError: no converter")
+
+
+def result(name: str, error: float, parity: Parity | None = None) -> Result:
+    """A candidate that is wrong by as much everywhere, above and below in turn: its bias is 0 and its RMSE `error`."""
+    predicted = ACTUAL + error * np.array([1, -1, 1, -1])
+    fits = [Fit(name, fold, score(ACTUAL, predicted), {}, predicted, 0.0, 0.0) for fold in (0, 1, -1)]
+    return Result(Candidate(name, name.partition("_")[0], {}), tuple(fits[:2]), fits[2], 1, parity)
+
+
+RESULTS = [
+    result("LightGBM", 0.5, UNPROVEN),
+    result("XGBoost", 1.0),
+    result(FORMULA, 2.0),
+    result("Ridge", 2.5),
+    result(BASELINE, 3),
+]
+
+
+def test_only_what_is_proven_and_beats_every_baseline_is_worth_deploying() -> None:
+    assert [each.candidate.name for each in worthy(RESULTS, METRICS["rmse"])] == ["XGBoost"]
+
+
+def test_a_baseline_is_never_worth_deploying() -> None:
+    assert worthy(RESULTS[2:], METRICS["rmse"]) == []
+
+
+def test_as_good_as_a_baseline_is_not_better() -> None:
+    assert worthy([result("XGBoost", 2.0), result(FORMULA, 2.0)], METRICS["rmse"]) == []
+
+
+def test_the_baseline_that_is_not_beaten_is_the_best_of_them() -> None:
+    found = unbeaten_baseline(RESULTS[3], RESULTS, METRICS["mae"])
+    assert found is not None
+    assert found.candidate.name == FORMULA
+    assert unbeaten_baseline(RESULTS[1], RESULTS, METRICS["mae"]) is None
+
+
+@pytest.mark.parametrize("metric", ["r2", "bias"])
+def test_a_metric_that_is_larger_or_nearer_zero_when_better_tells_the_same(metric: str) -> None:
+    """The mean has no bias by construction, so that nothing would ever beat it in that."""
+    assert [each.candidate.name for each in worthy(RESULTS, METRICS[metric])] == ["XGBoost"]
