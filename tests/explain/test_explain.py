@@ -1,13 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from tests.support.fitting import CANDIDATES, CATEGORICAL, DERIVED, LINKED, NUMERIC, fit, make_rows
 from tests.support.projects import Trained
 from tests.support.tree_shap import shapley_values
 
+from tabtrail.contract.expressions import parse_expression
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, explain, sample_rows
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import Blend
 from tabtrail.modeling.families import family_of, read_trees
+from tabtrail.modeling.fit import build_model
+from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import source_columns
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
@@ -72,6 +79,32 @@ def test_a_column_of_a_linear_model_contributes_what_its_distance_from_the_mean_
     for column in NUMERIC:
         without = pipeline.predict(rows.assign(**{column: x[column].mean()}))
         assert explanation.values[:, explanation.columns.index(column)] == pytest.approx(pipeline.predict(rows) - without)
+
+
+def test_numbers_that_are_large_beside_their_differences_are_told_apart() -> None:
+    """Seconds since 1970 and their products: the shap package takes values that are alike to five digits for one."""
+    x, y = make_rows(600, seed=1)
+    x = x.assign(a=1_700_000_000 + x["a"], b=1e18 + 1e6 * x["b"])[[*DERIVED.numbers, *DERIVED.texts]]
+    formulas = {"difference": parse_expression("a - 1700000000"), "scaled": parse_expression("(b - 1e18) / 1e6")}
+    model = build_model(Candidate("LightGBM", "LightGBM", {"n_estimators": 40}), replace(DERIVED, formulas=formulas)).fit(x, y)
+    explanation = explain(model, x, x.head(20), seed=0)
+    total = explanation.base_value + explanation.values.sum(axis=1)
+    assert total == pytest.approx(np.ravel(model.predict(x.head(20))), rel=1e-9)
+    assert np.ptp(explanation.values[:, explanation.columns.index("a")]) > 100
+
+
+def test_a_model_that_predicts_nearly_the_same_for_all_is_explained() -> None:
+    x, _ = make_rows(60, seed=5)
+    x = x[INPUTS]
+    explanation = explain(Nearly(), x, x.head(20), seed=0)
+    assert set(explanation.importance) == set(INPUTS)
+
+
+class Nearly:
+    """Predicts 100 and the last digits of a double beside."""
+
+    def predict(self, x: pd.DataFrame) -> Array:
+        return np.asarray(100 + 1e-13 * (x["a"].to_numpy() % 2))
 
 
 @pytest.mark.parametrize("transform", ["none", "log1p", "log_ratio"])

@@ -7,7 +7,7 @@ from tabtrail.modeling.candidates import BASELINE, FORMULA, Candidate
 from tabtrail.modeling.metrics import METRICS, score
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.results import Fit, Result
-from tabtrail.modeling.worth import unbeaten_baseline, worthy
+from tabtrail.modeling.worth import _objections, worthy
 
 ACTUAL = np.array([1.0, 2.0, 4.0, 9.0])
 UNPROVEN = Parity(1e-5, {}, error="TypeError: no converter")
@@ -41,11 +41,10 @@ def test_as_good_as_a_baseline_is_not_better() -> None:
     assert worthy([result("XGBoost", 2.0), result(FORMULA, 2.0)], METRICS["rmse"]) == []
 
 
-def test_the_baseline_that_is_not_beaten_is_the_best_of_them() -> None:
-    found = unbeaten_baseline(RESULTS[3], RESULTS, METRICS["mae"])
-    assert found is not None
-    assert found.candidate.name == FORMULA
-    assert unbeaten_baseline(RESULTS[1], RESULTS, METRICS["mae"]) is None
+def test_each_objection_names_the_best_of_the_baselines_that_are_not_beaten() -> None:
+    unproven, weak = _objections(RESULTS, METRICS["mae"])
+    assert unproven == "LightGBM is not deployable: it has no ONNX graph: TypeError: no converter"
+    assert weak == "Ridge does not beat FormulaBaseline: MAE 2.5 over the folds against 2"
 
 
 @pytest.mark.parametrize("metric", ["r2", "bias"])

@@ -252,19 +252,14 @@ def test_a_target_beyond_all_sense_is_refused(tmp_path: Path) -> None:
         train(tmp_path, rows_of(60, y=lambda index: 1e308 if index == 7 else float(index)))
 
 
-def test_a_model_that_predicts_nearly_the_same_for_all_is_explained(tmp_path: Path) -> None:
-    rows = rows_of(80, y=lambda index: 100 + (index % 2) * 1e-13)
-    importance = train(tmp_path, rows, "{LightGBM: {target_transform: log_ratio(a)}}").importance
-    assert set(importance) == {"a", "b", "c"}
-
-
 def test_a_derived_column_that_is_null_everywhere_is_said(tmp_path: Path) -> None:
     board = train(tmp_path, rows_of(60, b=lambda index: 0)).leaderboard
     assert "the derived feature r is null in every training row and tells nothing" in board.notes
 
 
 def test_a_column_that_is_null_everywhere_and_one_category_are_said(tmp_path: Path) -> None:
-    board = train(tmp_path, rows_of(60, a=lambda index: None, c=lambda index: "same")).leaderboard
+    rows = rows_of(60, a=lambda index: None, b=float, c=lambda index: "same", y=lambda index: 3.0 * index)
+    board = train(tmp_path, rows).leaderboard
     assert "a is null in every training row and tells nothing" in board.notes
     assert "c has one category only and tells nothing" in board.notes
 
@@ -295,12 +290,12 @@ def test_a_reference_that_is_missing_everywhere_is_refused(tmp_path: Path) -> No
 
 
 def test_rows_without_a_reference_are_predicted_all_the_same(tmp_path: Path) -> None:
-    rows = rows_of(80, b=lambda index: 0 if index % 10 == 0 else 1 + index % 3)
+    rows = rows_of(80, b=lambda index: 0 if index % 10 == 0 else 1 + index % 3, y=lambda index: 20 / (1 + index % 3))
     train(tmp_path, rows, "{LinearRegression: {target_transform: log_ratio(r)}}", page=False)
     bundle = load_bundle(Project(tmp_path).config().paths.models_dir, Project(tmp_path).config().model.name)
     answers = Predictor(bundle).predict([{name: value for name, value in row.items() if name != "y"} for row in rows])
     for row, answer in zip(rows, answers, strict=True):
-        assert answer.value == pytest.approx(row["y"], abs=12), row  # targets are 9 to 25; a missing reference costs accuracy
+        assert answer.value == pytest.approx(row["y"], abs=12), row  # targets are 7 to 20; a missing reference costs accuracy
 
 
 def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:

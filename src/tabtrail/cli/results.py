@@ -19,10 +19,10 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
     print_manifest(summary.manifest, config.paths.rejects)
     print_leaderboard(summary.leaderboard)
     print_deployment(summary.deployment)
-    rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
-    print_table(
-        f"what moves a prediction: mean |SHAP|, {config.model.currency or config.model.target}", ["column", "mean |SHAP|"], rows
-    )
+    if summary.explanation_missing is None:
+        rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
+        unit = config.model.currency or config.model.target
+        print_table(f"what moves a prediction: mean |SHAP|, {unit}", ["column", "mean |SHAP|"], rows)
     typer.echo("\nwhere everything is")
     for name, path in summary.artifacts.items():
         if path.exists():

@@ -1,7 +1,7 @@
 """Why a model predicts what it does: Shapley values, by raw column, that add up to the prediction."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,12 @@ from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
 
-# In units of the spread of the predictions. XGBoost sums in float32: 1e-6 of the prediction is its own rounding.
+# Base value and contributions may miss a prediction by this share of what is shared out among the columns: far below what a
+# picture or a figure of four digits shows.
 _ADDITIVITY = 1e-4
+# Of the numbers that are added up: XGBoost sums hundreds of leaves in float32, whose rounding is 6e-8 of the sum each time, the
+# others in double. An explanation that misses by a hundredth of what it shares out explains nothing, however large the numbers.
+_FLOAT32_SUMS, _DOUBLE_SUMS, _MOST = 1e-6, 1e-10, 1e-2
 _REFERENCE_ROWS = 20
 
 
@@ -42,15 +46,16 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Importance:
-    """What `shap_global_importance.json` holds."""
+    """What `shap_global_importance.json` holds. `missing` says why there is no explanation, where there is none."""
 
     model: str
     run_id: str
     rows: int
     unit: str
-    base_value: float
-    additivity_error: float
-    mean_absolute_shap: dict[str, float]
+    base_value: float | None = None
+    additivity_error: float | None = None
+    mean_absolute_shap: dict[str, float] = field(default_factory=dict)
+    missing: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -87,39 +92,46 @@ def explain(
 
 
 def _require_additive(explanation: Explanation) -> None:
-    # Rounding is relative to the predictions themselves, which may all be nearly the same.
-    level = 1e-6 * float(np.abs(explanation.predictions).max(initial=0.0))
-    reach = max(float(np.std(explanation.predictions)), float(np.mean(np.abs(explanation.values).sum(axis=1))), level)
-    if not explanation.additivity_error <= _ADDITIVITY * reach:
-        raise TabtrailError(
-            f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}; the explanation is not written"
-        )
+    shared = np.abs(explanation.values).sum(axis=1)
+    reach = max(float(np.std(explanation.predictions)), float(np.mean(shared)))
+    sizes = abs(explanation.base_value) + shared + np.abs(explanation.predictions)
+    allowed = np.maximum(_ADDITIVITY * reach, np.minimum(_FLOAT32_SUMS * sizes, _MOST * reach))
+    misses = np.abs(explanation.base_value + explanation.values.sum(axis=1) - explanation.predictions)
+    if not (misses <= np.maximum(allowed, _DOUBLE_SUMS * sizes)).all():
+        raise TabtrailError(f"the Shapley values miss the predictions by up to {explanation.additivity_error:.3g}")
 
 
-def shap_table(explanation: Explanation, rows: pd.DataFrame) -> pl.DataFrame:
-    """Return a row for each explained one: structs `value` (raw columns) and `shap` (contributions), prediction, base_value."""
-    values = {name: rows[name].to_numpy() for name in explanation.columns}
-    shap = {name: explanation.values[:, index] for index, name in enumerate(explanation.columns)}
-    texts = {name: pl.String for name in values if rows[name].dtype != np.float64}
+def shap_table(explanation: Explanation | None, rows: pd.DataFrame) -> pl.DataFrame:
+    """Return a row for each explained one: structs `value` (raw columns) and `shap` (contributions), prediction, base_value.
+
+    Without an explanation all but `value` is null: the rows are still those that a single row is explained relative to.
+    """
+    names = [str(name) for name in rows.columns] if explanation is None else list(explanation.columns)
+    texts = {name: pl.String for name in names if rows[name].dtype != np.float64}
+    unknown = [None] * len(rows)
+    shap = {name: unknown if explanation is None else explanation.values[:, index] for index, name in enumerate(names)}
     return pl.DataFrame(
         {
-            "value": pl.DataFrame(values, schema_overrides=texts).to_struct("value"),
-            "shap": pl.DataFrame(shap).to_struct("shap"),
-            "prediction": explanation.predictions,
-            "base_value": np.full(len(rows), explanation.base_value),
-        }
+            "value": pl.DataFrame({name: rows[name].to_numpy() for name in names}, schema_overrides=texts).to_struct("value"),
+            "shap": pl.DataFrame(shap, schema=dict.fromkeys(names, pl.Float64)).to_struct("shap"),
+            "prediction": unknown if explanation is None else explanation.predictions,
+            "base_value": unknown if explanation is None else np.full(len(rows), explanation.base_value),
+        },
+        schema_overrides={"prediction": pl.Float64, "base_value": pl.Float64},
     )
 
 
-def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation, pd.DataFrame]:
-    """Return explanation and raw rows of a table. Raises `TabtrailError` where they do not add up."""
+def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFrame]:
+    """Return explanation (None where it is missing) and raw rows of a table. Raises `TabtrailError` where they do not add up."""
     rows, shap = frame.get_column("value").struct.unnest(), frame.get_column("shap").struct.unnest()
     columns = {
         name: each.to_numpy() if each.dtype == pl.Float64 else each.fill_null("").to_numpy().astype(object)
         for name, each in zip(rows.columns, rows.get_columns(), strict=True)
     }
-    base = float(frame.get_column("base_value")[0])
-    explanation = Explanation(tuple(shap.columns), base, shap.to_numpy(), frame.get_column("prediction").to_numpy())
+    base = frame.get_column("base_value")[0]
+    if base is None:
+        return None, pd.DataFrame(columns)
+    explanation = Explanation(tuple(shap.columns), float(base), shap.to_numpy(), frame.get_column("prediction").to_numpy())
     _require_additive(explanation)
     return explanation, pd.DataFrame(columns)
 
@@ -130,16 +142,17 @@ def _explain_any(
     import shap  # takes seconds, and only models without contributions of their own need it
 
     reference = sample_rows(background, _REFERENCE_ROWS, seed)
-    texts = [name for name in rows.columns if rows[name].dtype != np.float64]
-    known = {name: np.unique(np.concatenate([reference[name], rows[name]]).astype(str)) for name in texts}
+    # The package takes numbers that differ by less than a hundred-thousandth for the same, and leaves such a column as it is
+    # (numpy.isclose in shap.maskers.Independent.invariants): it is given the places of the values, which are far apart.
+    known = {name: np.unique(_values(pd.concat([reference[name], rows[name]]))) for name in rows.columns}
 
     def encoded(frame: pd.DataFrame) -> Array:
-        codes = {name: np.searchsorted(known[name], frame[name].to_numpy(dtype=str)) for name in texts}
-        return frame.assign(**codes).to_numpy(dtype=np.float64)
+        return np.stack([np.searchsorted(known[name], _values(frame[name])) for name in rows.columns], axis=1).astype(np.float64)
 
     def predict(matrix: Array) -> Array:
-        columns = {name: matrix[:, index] for index, name in enumerate(rows.columns)}
-        columns |= {name: known[name][columns[name].astype(int)].astype(object) for name in texts}
+        codes = {name: matrix[:, index].astype(np.int64) for index, name in enumerate(rows.columns)}
+        columns = {name: known[name][codes[name]] for name in rows.columns}
+        columns |= {name: values.astype(object) for name, values in columns.items() if values.dtype != np.float64}
         return np.asarray(model(pd.DataFrame(columns)), dtype=np.float64).ravel()
 
     masker = shap.maskers.Independent(encoded(reference), max_samples=_REFERENCE_ROWS)
@@ -147,6 +160,11 @@ def _explain_any(
     found = explainer(encoded(rows), max_evals=permutations * 2 * len(rows.columns) + 1, silent=True)
     base = float(np.ravel(found.base_values)[0])
     return Explanation(tuple(rows.columns), base, np.asarray(found.values, dtype=np.float64), predict(encoded(rows)))
+
+
+def _values(column: "pd.Series[Any]") -> Any:
+    """Return the numbers of a column, or its texts, as numpy sorts them; NaN comes last."""
+    return column.to_numpy(dtype=np.float64 if column.dtype == np.float64 else str)
 
 
 def _explain_pipeline(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) -> Explanation | None:

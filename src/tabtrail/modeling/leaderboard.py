@@ -123,7 +123,11 @@ class Leaderboard:
     @property
     def champion_row(self) -> Row:
         """The row of the champion."""
-        return next(row for row in self.candidates if row.candidate == self.champion)
+        return self.row(self.champion)
+
+    def row(self, candidate: str) -> Row:
+        """Return the row of a candidate."""
+        return next(row for row in self.candidates if row.candidate == candidate)
 
     @property
     def chosen_metric(self) -> Metric:

@@ -18,12 +18,16 @@ from tabtrail.modeling.worth import objections
 _FEW_ROWS = 30
 
 
-def notes(benchmark: Benchmark, intervals: Intervals | None) -> tuple[str, ...]:
-    """Return what was done less well than asked, and what makes the figures less certain; `intervals` are the champion's."""
+def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanation: str | None = None) -> tuple[str, ...]:
+    """Return what was done less well than asked, and what makes the figures less certain.
+
+    `intervals` are the champion's; `missing_explanation` says why it has none, where it has none.
+    """
     split = benchmark.split
     train = benchmark.table.x[split.train]
     return (
         *_on_deployment(benchmark),
+        *([f"there is no explanation of {benchmark.chosen}: {missing_explanation}"] if missing_explanation else ()),
         *_on_the_data(benchmark.problem),
         *_on_the_target(benchmark),
         *_on_rows(benchmark, intervals),

@@ -1,30 +1,27 @@
 """Which candidates are worth deploying: those that are proven and beat every baseline over the folds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tabtrail.modeling.candidates import BASELINES
+from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import METRICS, Metric
 from tabtrail.modeling.results import Benchmark, Result
 
 
 def worthy(results: Sequence[Result], metric: Metric) -> list[Result]:
     """Return the candidates that are deployable, have the metric on every fold, and beat every baseline; in their order."""
-    return [
-        each
-        for each in results
-        if not each.is_baseline
-        and each.deployable
-        and np.isfinite(each.loss(metric))
-        and unbeaten_baseline(each, results, metric) is None
-    ]
+    sound = [each for each in results if each.deployable and np.isfinite(each.loss(metric)) and not each.is_baseline]
+    return [each for each in sound if _unbeaten(each, results, metric) is None]
 
 
-def unbeaten_baseline(result: Result, results: Sequence[Result], metric: Metric) -> Result | None:
-    """Return the best baseline where a candidate is no better than that over the folds, None where it is better than all."""
-    measure = yardstick(metric)
-    best = min((each for each in results if each.is_baseline), key=lambda each: each.loss(measure), default=None)
-    return None if best is None or result.loss(measure) < best.loss(measure) else best
+def weaker_than(board: Leaderboard, candidate: str) -> str | None:
+    """Return the best baseline of a leaderboard where a candidate is no better than that, None where it is better than all."""
+    measure = yardstick(board.chosen_metric)
+    values = {row.candidate: row.cv[measure.name] for row in board.candidates}
+    baselines = {row.candidate: values[row.candidate] for row in board.candidates if row.family in BASELINES}
+    return _best_unbeaten(values[candidate], baselines, measure)
 
 
 def yardstick(metric: Metric) -> Metric:
@@ -41,16 +38,26 @@ def objections(benchmark: Benchmark) -> tuple[str, ...]:
 
 def _objections(results: Sequence[Result], metric: Metric) -> Iterator[str]:
     measure = yardstick(metric)
+    means = {each.candidate.name: each.mean(measure.name) for each in results}
     for each in results:
-        name, own = each.candidate.name, each.mean(measure.name)
+        name = each.candidate.name
         if each.is_baseline:
             continue
         if not each.deployable:
             yield f"{name} is not deployable: {each.parity and each.parity.complaint}"
-        elif not np.isfinite(each.loss(metric)) or own is None:
+        elif not np.isfinite(each.loss(metric)):
             yield f"{name}: {metric.label} is not defined for its predictions on every fold"
-        elif (best := unbeaten_baseline(each, results, metric)) is not None:
-            yield (
-                f"{name} does not beat {best.candidate.name}: {measure.label} {measure.text(own)} over the folds against"
-                f" {measure.text(best.mean(measure.name) or 0.0)}"
-            )
+        elif (best := _unbeaten(each, results, metric)) is not None:
+            own, other = (measure.text(value) if (value := means[one]) is not None else "undefined" for one in (name, best))
+            yield f"{name} does not beat {best}: {measure.label} {own} over the folds against {other}"
+
+
+def _unbeaten(result: Result, results: Sequence[Result], metric: Metric) -> str | None:
+    measure = yardstick(metric)
+    baselines = {each.candidate.name: each.mean(measure.name) for each in results if each.is_baseline}
+    return _best_unbeaten(result.mean(measure.name), baselines, measure)
+
+
+def _best_unbeaten(own: float | None, baselines: Mapping[str, float | None], measure: Metric) -> str | None:
+    best = min(baselines, key=lambda name: measure.loss(baselines[name]), default=None)
+    return None if best is None or measure.loss(own) < measure.loss(baselines[best]) else best

@@ -16,13 +16,15 @@ from tabtrail.system.files import read_json
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run found and where it lies. `repeated` says for each stage whether it did its work or was unchanged,
-    `durations` its wall time in seconds.
+    """What a run found and where it lies. `explanation_missing` says why there are no importances, None where there are.
+
+    `repeated` says for each stage whether it did its work or was unchanged, `durations` its wall time in seconds.
     """
 
     manifest: Manifest
     leaderboard: Leaderboard
     importance: dict[str, float]
+    explanation_missing: str | None
     artifacts: dict[str, Path]
     deployment: Deployment
     seconds: float
@@ -35,6 +37,7 @@ class Summary:
             "manifest": asdict(self.manifest),
             "leaderboard": self.leaderboard.to_dict(),
             "mean_absolute_shap": self.importance,
+            "explanation_missing": self.explanation_missing,
             "deployment": asdict(self.deployment),
             "artifacts": {name: str(path) for name, path in self.artifacts.items()},
             "repeated": self.repeated,
@@ -46,11 +49,12 @@ class Summary:
 def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     """Return the summary of a run that is done."""
     artifacts = Artifacts.of(config)
-    leaderboard = read_leaderboard(artifacts)
+    leaderboard, explained = read_leaderboard(artifacts), read_json(artifacts.importance) or {}
     return Summary(
         manifest=read_manifest(config.dataset),
         leaderboard=leaderboard,
-        importance=dict((read_json(artifacts.importance) or {}).get("mean_absolute_shap", {})),
+        importance=dict(explained.get("mean_absolute_shap", {})),
+        explanation_missing=explained.get("missing"),
         artifacts=artifacts.listed(),
         deployment=read_deployment(config, leaderboard.champion_row.run_id),
         seconds=round(seconds, 2),

@@ -51,13 +51,15 @@ class PageSettings:
 class Evidence:
     """All that a page shows; None or empty where a run did not leave it.
 
-    `tags` say what the run was made from, `forecasts` are the stored forecasts with their risk, the largest first.
+    `explanation_missing` says why there is no explanation, if it failed; `tags` say what the run was made from, `forecasts` are
+    the stored forecasts with their risk, the largest first.
     """
 
     model: ModelEvidence
     manifest: Manifest | None
     profile: Profile | None
     explanation: tuple[Explanation, pd.DataFrame] | None
+    explanation_missing: str
     effects: tuple[Effect, ...]
     forecasts: tuple[SegmentResult, ...]
     tags: Mapping[str, str]

@@ -67,7 +67,7 @@ def dependence(evidence: Evidence) -> Picture | None:
 
 def partial_dependence(evidence: Evidence) -> Picture | None:
     """The prediction with one column changed, on average and for single rows."""
-    if evidence.explanation is None or not evidence.effects:
+    if not evidence.effects:
         return None
     rows = evidence.effects[0].rows
     note = f"The prediction with one column changed, the others as they are: mean of {rows:,} rows, some in grey."

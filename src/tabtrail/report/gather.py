@@ -24,6 +24,7 @@ class EvidenceFiles:
     """The files that a page is made from. `tables` are those of the benchmark by name, `forecasts` is a folder."""
 
     leaderboard: Path
+    importance: Path
     shap: Path
     effects: Path
     curve: Path
@@ -38,6 +39,7 @@ class EvidenceFiles:
         return replace(
             self,
             leaderboard=leaderboards[0] if leaderboards else folder / self.leaderboard.name,
+            importance=folder / self.importance.name,
             shap=folder / self.shap.name,
             effects=folder / self.effects.name,
             curve=folder / self.curve.name,
@@ -64,11 +66,13 @@ def read_evidence(files: EvidenceFiles, board: Leaderboard, settings: PageSettin
     manifest = _manifest(files.manifest, board)
     profile = None if manifest is None else read_json(files.profile)
     shap, runs, effects = _frame(files.shap), _frame(files.tables["runs"]), _of_run(files.effects, board)
+    explanation, rows = (None, None) if shap is None else from_shap_table(shap)
     return Evidence(
         model=_model(files, board),
         manifest=manifest,
         profile=None if profile is None else Profile.from_dict(profile),
-        explanation=None if shap is None else from_shap_table(shap),
+        explanation=None if explanation is None or rows is None else (explanation, rows),
+        explanation_missing=(read_json(files.importance) or {}).get("missing") or "",
         effects=() if effects is None else tuple(Effect.from_dict(each) for each in effects["effects"]),
         forecasts=tuple(read_results(_documents(files.forecasts), board.data_sha256)),
         tags={} if runs is None else json.loads(runs.get_column("tags")[0]),

@@ -1,7 +1,7 @@
 """The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,6 +14,7 @@ from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
+from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
 from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import pickled
@@ -25,6 +26,7 @@ from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
+from tabtrail.modeling.worth import weaker_than
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_json
@@ -88,13 +90,20 @@ class Proofs:
         return Path(self._folder.name) / f"{index}.onnx"
 
 
-def bundle_champion(
-    config: Config, benchmark: Benchmark, leaderboard: Leaderboard, exported: Exported, intervals: Intervals | None
-) -> dict[str, bytes]:
-    """Return the files of the champion's bundle by name. Raises `ConfigError` for a signing key that is none."""
-    champion = benchmark.champion
+@dataclass(frozen=True)
+class Parts:
+    """What of a candidate is deployed beside its figures: exported model, intervals, and why there is no explanation, if so."""
+
+    exported: Exported
+    intervals: Intervals | None
+    missing_explanation: str | None = None
+
+
+def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, parts: Parts) -> dict[str, bytes]:
+    """Return the files of the chosen candidate's bundle by name. Raises `ConfigError` for a bad signing key."""
+    champion, exported, intervals = benchmark.champion, parts.exported, parts.intervals
     schema = describe_model(config, benchmark.table.take(benchmark.split.train))
-    row = leaderboard.champion_row
+    row = leaderboard.row(champion.candidate.name)
     metadata: dict[str, Any] = {
         "model": champion.candidate.name,
         "family": champion.candidate.family,
@@ -107,6 +116,8 @@ def bundle_champion(
         "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
+        "weaker_than": weaker_than(leaderboard, champion.candidate.name),
+        "explanation_missing": parts.missing_explanation,
         "parity": exported.parity.summary(),
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
@@ -125,26 +136,40 @@ def bundle_champion(
     )
 
 
-def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> tuple[Importance, pl.DataFrame]:
+@dataclass(frozen=True)
+class Explained:
+    """The champion's explanation: its importances, and the table of the rows with their Shapley values."""
+
+    importance: Importance
+    table: pl.DataFrame
+
+
+def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Explained:
     """Return the champion's mean absolute Shapley values by raw column on a sample of the training part, and all of them.
 
-    The sample is also what the values are relative to, so that one row can be explained later from the table alone.
+    The sample is also what the values are relative to, so that one row can be explained later from the table alone. An
+    explanation that fails is missing, and the importances say why: the model is as good without.
     """
     champion: Result = benchmark.champion
     train = benchmark.table.take(benchmark.split.train)
     seed = config.model.random_state
     rows = sample_rows(train.x, config.explain.max_rows, seed)
-    explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(graph))
-    importance = Importance(
-        model=champion.candidate.name,
-        run_id=run_id,
-        rows=len(rows),
-        unit=config.model.currency or f"units of {config.model.target}",
+    unit = config.model.currency or f"units of {config.model.target}"
+    none = Importance(champion.candidate.name, run_id, len(rows), unit)
+    try:
+        explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(graph))
+    except TabtrailError as error:
+        return Explained(replace(none, missing=str(error)), shap_table(None, rows))
+    except Exception as error:  # noqa: BLE001 - shap and the boosters raise classes of their own that have no common base
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        return Explained(replace(none, missing=reason), shap_table(None, rows))
+    importance = replace(
+        none,
         base_value=rounded(explanation.base_value),
         additivity_error=explanation.additivity_error,
         mean_absolute_shap=explanation.importance,
     )
-    return importance, shap_table(explanation, rows)
+    return Explained(importance, shap_table(explanation, rows))
 
 
 def describe_model(config: Config, train: Table) -> ModelSchema:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -27,7 +28,7 @@ from tabtrail.tracking.benchmarks import find_benchmark
 from tabtrail.tracking.store import open_store, store_errors
 
 _PERMUTATIONS = 20
-# Of the prediction: what the served graph and the explained model may differ by, far above what the proof of parity allows.
+# Of the largest number in the sum: what the served graph and the explained model may differ by, far above what a proof allows.
 _TOLERANCE = 1e-5
 
 
@@ -51,7 +52,7 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
     """Explain the prediction of a row (raw column → value) by the deployed model, relative to the rows of its global explanation.
 
     Raises `PayloadError` for a row that does not keep the contract, `TabtrailError` where the contributions do not add up to the
-    prediction that is served, or bundle and explanation are of different runs.
+    prediction that is served, or bundle and explanation are of different runs: there is then no explanation, and the reason why.
     """
     bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
     predictor = Predictor(bundle)
@@ -63,8 +64,8 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
     one = one.astype(background.dtypes.to_dict())
     model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(bundle.onnx)
     found = explain(model, background, one, seed=config.model.random_state, predict=graph, permutations=_PERMUTATIONS)
-    total = found.base_value + float(found.values[0].sum())
-    if not abs(total - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value)):
+    total, size = found.base_value + float(found.values[0].sum()), float(np.abs(found.values[0]).sum())
+    if not abs(total - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value), size):
         raise TabtrailError(
             f"base value and contributions make {total:.7g}, the served prediction is {served.value:.7g}; nothing is shown"
         )

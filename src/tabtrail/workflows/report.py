@@ -86,6 +86,7 @@ def _files(config: Config) -> EvidenceFiles:
     artifacts, output_dir = Artifacts.of(config), config.paths.output_dir
     return EvidenceFiles(
         leaderboard=artifacts.leaderboard,
+        importance=artifacts.importance,
         shap=artifacts.shap,
         effects=artifacts.effects,
         curve=artifacts.curve,

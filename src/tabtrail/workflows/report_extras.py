@@ -58,7 +58,8 @@ def _graph(store: Store, board: Leaderboard, model: str) -> bytes | None:
 
 def _effects(graph: bytes, shap: pl.DataFrame, top: int) -> list[Effect]:
     explanation, rows = from_shap_table(shap)
-    return partial_dependence(open_graph(graph), rows, list(explanation.importance)[:top])
+    columns = [str(name) for name in rows.columns] if explanation is None else list(explanation.importance)
+    return partial_dependence(open_graph(graph), rows, columns[:top])
 
 
 def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCurve | None:

@@ -67,7 +67,7 @@ from tabtrail.tracking.runs import (
     set_tags,
 )
 from tabtrail.tracking.store import Store, open_store, store_errors
-from tabtrail.workflows.champion import Exported, Proofs, bundle_champion, describe_model, explain_champion
+from tabtrail.workflows.champion import Explained, Exported, Parts, Proofs, bundle_model, describe_model, explain_champion
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
 from tabtrail.workflows.model_links import link_models
@@ -96,10 +96,11 @@ class _Tracked:
 
 @dataclass(frozen=True)
 class _Ended:
-    """A benchmark of which every candidate is fitted: the winner as it is deployed, the intervals of each candidate."""
+    """A benchmark of which every candidate is fitted: the winner, exported and explained, and the intervals of each candidate."""
 
     benchmark: Benchmark
     exported: Exported
+    explained: Explained
     intervals: Mapping[str, Intervals | None]
 
     @property
@@ -182,22 +183,20 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     ended = _fit(prepared, tracked, progress)
     leaderboard = _log_results(prepared, manifest, tracked, ended)
     # All that can be refused comes before the first file that is replaced.
-    graph, run_id = ended.exported.onnx, tracked.runs[ended.winner.candidate.name]
-    importance, shap_values = explain_champion(config, ended.benchmark, run_id, graph)
     trained = None if ended.winner.is_baseline else _store_bundle(config, tracked, ended, leaderboard)
     parity = ended.exported.parity
     progress.say(
         f"train: ONNX equals Python on {parity.rows:,} rows (data, thresholds, missing, unseen, extremes), within"
         f" {parity.max_difference:.2g} target standard deviations"
     )
-    write_json(artifacts.importance, importance.to_dict())
-    write_parquet(artifacts.shap, shap_values)
+    write_json(artifacts.importance, ended.explained.importance.to_dict())
+    write_parquet(artifacts.shap, ended.explained.table)
     _write_tables(benchmark_table_files(config.paths.output_dir), ended, leaderboard, tracked.tags)
     link_models(artifacts, tracked.models)
     with atomic_file(artifacts.leaderboard_csv) as temporary:
         ranked_table(leaderboard).write_csv(temporary)
     write_json(artifacts.leaderboard, leaderboard.to_dict())
-    _log_results_files(prepared, tracked, ended.exported)
+    _log_results_files(prepared, tracked, ended)
     if trained is None:
         return _deploy_nothing(config, tracked, ended, progress)
     decision = settle(config, tracked.store, trained, progress)
@@ -236,13 +235,16 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
     mean, std = champion.mean(metric.name), champion.std(metric.name)
     title = "no champion, the best is the baseline" if champion.is_baseline else "champion"
     progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
-    return _Ended(benchmark, exported, calibrate_all(benchmark))
+    explained = explain_champion(prepared.config, benchmark, tracked.runs[champion.candidate.name], exported.onnx)
+    if explained.importance.missing is not None:
+        progress.say(f"train: there is no explanation of {champion.candidate.name}: {explained.importance.missing}")
+    return _Ended(benchmark, exported, explained, calibrate_all(benchmark))
 
 
 def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ended: _Ended) -> Leaderboard:
     """Log what is known when all candidates are fitted, to their runs and the benchmark's; return the leaderboard."""
     config, store, parent = prepared.config, tracked.store, tracked.parent
-    said = notes(ended.benchmark, ended.own_intervals)
+    said = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
     log_items(store, parent, benchmark_items(ended.benchmark, manifest, prepared.findings, said))
     source, target = str(config.paths.raw_csv), config.model.target
     log_dataset(store, [parent, *tracked.runs.values()], prepared.data, target, source, manifest.data_sha256)
@@ -260,12 +262,14 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     return leaderboard
 
 
-def _log_results_files(prepared: Prepared, tracked: _Tracked, exported: Exported) -> None:
+def _log_results_files(prepared: Prepared, tracked: _Tracked, ended: _Ended) -> None:
     store, parent, artifacts = tracked.store, tracked.parent, Artifacts.of(prepared.config)
     tables = [*benchmark_table_files(artifacts.paths.output_dir).values(), artifacts.shap, artifacts.paths.manifest]
     log_files(store, parent, [artifacts.leaderboard, artifacts.leaderboard_csv, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
-    set_tags(store, parent, {GRAPH: exported.onnx_sha256, JOBLIB: exported.joblib_sha256})
+    missing = ended.explained.importance.missing
+    said = {} if missing is None else {TAG + "explanation_missing": missing}
+    set_tags(store, parent, {GRAPH: ended.exported.onnx_sha256, JOBLIB: ended.exported.joblib_sha256, **said})
 
 
 def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard: Leaderboard) -> Challenger | str:
@@ -280,7 +284,8 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
     signed = config.bundle.signing_key is None or signature in list_files(store, tracked.parent, BUNDLE_FOLDER)
     if BUNDLE in known and signed:
         return tracked.parent
-    files = bundle_champion(config, ended.benchmark, leaderboard, ended.exported, ended.own_intervals)
+    parts = Parts(ended.exported, ended.own_intervals, ended.explained.importance.missing)
+    files = bundle_model(config, ended.benchmark, leaderboard, parts)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
     winner = ended.winner.candidate.name
     version = known.get(VERSION) or register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
