@@ -89,7 +89,7 @@ def untracked(config: Any) -> None:
     from tabtrail.modeling.notes import notes
     from tabtrail.modeling.ranking import Tracked, build_leaderboard
     from tabtrail.progress import SILENT
-    from tabtrail.workflows.champion import Proofs, bundle_champion, explain_champion
+    from tabtrail.workflows.champion import Parts, Proofs, bundle_model, explain_champion
     from tabtrail.workflows.prepare import prepare
 
     ready = prepare(config, SILENT)
@@ -104,7 +104,7 @@ def untracked(config: Any) -> None:
         benchmark, manifest, findings=ready.findings, notes=said, intervals=intervals, tracked=tracked
     )
     explain_champion(ready.config, benchmark, "-", exported.onnx)
-    bundle_champion(ready.config, benchmark, leaderboard, exported, own)
+    bundle_model(ready.config, benchmark, leaderboard, Parts(exported, own))
 
 
 def tracked(config: Any) -> None:

@@ -15,7 +15,7 @@ from tabtrail.errors import ConfigError, DataError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run
 from tabtrail.modeling.blend import blend
-from tabtrail.modeling.candidates import BASELINES, BLEND, Candidate, list_candidates
+from tabtrail.modeling.candidates import BASELINES, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.estimators import FormulaRegressor
 from tabtrail.modeling.families import model_libraries
