@@ -22,6 +22,7 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.predict import main
 from tabtrail.contract.expressions import evaluate, parse_expression
+from tabtrail.contract.layout import Layout
 from tabtrail.errors import DataError, UsageError
 
 
@@ -45,9 +46,11 @@ def write_csv(path: Path, rows: list[dict[str, Any]], change: Callable[[str], st
     return path
 
 
-def score(predictor: Predictor, path: Path, **source: Any) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+def score(
+    predictor: Predictor, path: Path, keep: tuple[str, ...] = (), **layout: Any
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     output = path.with_name("out.parquet")
-    outcome = score_file(predictor, InputFile(path, **source), output, intervals=True)
+    outcome = score_file(predictor, InputFile(path, Layout(**layout), keep), output, intervals=True)
     return pl.read_parquet(output), None if outcome.rejects is None else pl.read_parquet(outcome.rejects)
 
 

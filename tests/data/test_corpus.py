@@ -138,9 +138,9 @@ CORPUS: dict[str, tuple[bytes, Kept | str, str]] = {
     "a column twice": (PLAIN.replace(b"a,b,n,y", b"a,b,b,y"), "is there 2 times", "auto"),
     "an unnamed column": (b"a,b,n,y,\n1,x,1,2,\n", "column 5 has no name", "auto"),
     "another delimiter": (PLAIN.replace(b",", b";"), "is source.delimiter right", "auto"),
-    "a page of HTML": (b"<!doctype html>\n<html><body>404</body></html>\n", "missing column", "auto"),
+    "a page of HTML": (b"<!doctype html>\n<html><body>404</body></html>\n", r"a web page \(HTML\)", "auto"),
     "a PNG": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "missing column", "auto"),
-    "a Parquet file": (b"PAR1\x15\x04\x15\x00PAR1", "NUL character|missing column|not utf-8", "auto"),
+    "a Parquet file": (b"PAR1\x15\x04\x15\x00PAR1", "a damaged Parquet file", "auto"),
 }
 
 

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabtrail.contract.layout import Layout
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.reading.compressed import SourceFile, chunks_of, readable
 from tabtrail.reading.encoding import code_page_of, first_line_not_utf8, is_utf8, sample_lines
 from tabtrail.reading.find import find_sources
-from tabtrail.reading.records import read_header, read_records
+from tabtrail.reading.header import read_header
+from tabtrail.reading.records import read_records
 from tabtrail.reading.source import SourceText, TextFile, open_text
 
 
@@ -121,8 +123,8 @@ def test_a_text_file_gives_whole_reads_until_its_end(blocks: list[bytes], size: 
 
 def test_a_header_may_take_several_lines_and_any_line_end() -> None:
     for end in ("\n", "\r\n"):
-        header = read_header("x.csv", f'"a\nb",c{end}1,2{end}'.encode(), ",")
-        assert (header.columns, header.size, header.lines) == (("a\nb", "c"), len(f'"a\nb",c{end}'), 2)
+        header = read_header("x.csv", f'"a\nb",c{end}1,2{end}'.encode(), Layout())
+        assert (header.written, header.size, header.lines) == (("a\nb", "c"), len(f'"a\nb",c{end}'), 2)
 
 
 def test_records_have_the_line_on_which_they_begin_and_an_open_one_is_left() -> None:
@@ -130,7 +132,7 @@ def test_records_have_the_line_on_which_they_begin_and_an_open_one_is_left() -> 
     assert found.fields == [["1", "2"], [], ["a\nb", "3"]]
     assert found.lines == [10, 11, 12]
     assert (found.lines_read, found.rest) == (4, b'4,"5\n6')
-    with pytest.raises(DataError, match=r"^x.csv, from line 14: .*a quote is opened and not closed properly$"):
+    with pytest.raises(DataError, match=r"^x.csv, from line 14: .*a quote is opened and not closed properly"):
         read_records("x.csv", '1,2\n\n"a\nb",3\n4,"5\n6', 10, delimiter=",", final=True)
 
 

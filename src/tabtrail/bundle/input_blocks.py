@@ -1,6 +1,7 @@
 """A file of rows to score, CSV or Parquet, in blocks of a bounded size and in their order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,10 +15,12 @@ import pyarrow.parquet as pq
 
 from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers
 from tabtrail.bundle.columnar import Array
+from tabtrail.contract.layout import Layout, name_columns
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.reading.compressed import SourceFile
-from tabtrail.reading.records import read_header
+from tabtrail.reading.header import advise, open_table
+from tabtrail.reading.quotes import plain_blocks, plain_delimiter
 from tabtrail.reading.source import TextFile, open_text
 
 _BLOCK_BYTES = 4 << 20  # of CSV; a record must be shorter
@@ -26,11 +29,10 @@ _BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to score; its dialect is used for CSV alone. `keep` are columns that the output repeats, such as an id."""
+    """A file to score. `keep` are columns that the output repeats, such as an id."""
 
     path: Path
-    delimiter: str = ","
-    encoding: str = "auto"
+    layout: Layout = field(default=Layout())
     keep: tuple[str, ...] = ()
 
 
@@ -61,10 +63,15 @@ class Blocks:
 
     def _parquet(self) -> Iterator[Block]:
         with pq.ParquetFile(self._file.path) as opened:
-            wanted = self._wanted(opened.schema_arrow.names)
-            _require_types(self._file.path, self._features, opened.schema_arrow)
+            written = opened.schema_arrow.names
+            names = name_columns(written, self._file.layout, self._names)
+            wanted = self._wanted(names, lambda: "")
+            found = dict(zip(names, written, strict=True))
+            _require_types(self._file.path, self._features, opened.schema_arrow, found)
             start = 1
-            for batch in opened.iter_batches(_BLOCK_ROWS, columns=wanted):
+            for batch in opened.iter_batches(_BLOCK_ROWS, columns=[found[name] for name in wanted]):
+                called = {old: name for name, old in found.items()}
+                batch = batch.rename_columns([called[name] for name in batch.schema.names])
                 yield Block(np.arange(start, start + batch.num_rows), batch)
                 start += batch.num_rows
 
@@ -84,45 +91,69 @@ class Blocks:
                     yield Block(block.numbers[later], block.batch.filter(pa.array(later)), broken)
 
     def _parsed(self, *, typed: bool) -> Iterator[Block]:
-        file = self._file
-        text = open_text(SourceFile(file.path, str(file.path), named_by="--input"), file.encoding)
-        blocks = text.blocks()
-        first = next(blocks, b"")
-        self.encoding = text.encoding.removesuffix("-sig")
-        wanted = self._wanted(read_header(str(file.path), first, file.delimiter).columns)
-        types = {feature.name: _csv_type(feature, typed=typed) for feature in self._features}
-        types.update({name: pa.string() for name in file.keep if name not in types})
-        broken: list[tuple[int, str]] = []
+        layout, name = self._file.layout, str(self._file.path)
+        text = open_text(SourceFile(self._file.path, name, named_by="--input"), layout.encoding)
+        with closing(text.blocks()) as blocks:
+            header, rest = open_table(name, blocks, layout)
+            self.encoding = text.encoding.removesuffix("-sig")
+            names = name_columns(header.written, layout, self._names)
+            wanted = self._wanted(names, lambda: advise(header, layout, self._names))
+            rows = plain_blocks(name, rest, header, layout.comment)
+            if (first := next(rows, None)) is not None:
+                found = _Text(TextFile(chain([first], rows)), plain_delimiter(header), names, wanted)
+                yield from _batches(found, {each: self._type(each, typed=typed) for each in wanted})
 
-        def skip(row: Any) -> str:
-            broken.append((row.number - 1, f"has {row.actual_columns} fields instead of {row.expected_columns}"))
-            return "skip"
+    def _type(self, name: str, *, typed: bool) -> Any:
+        feature = next((each for each in self._features if each.name == name), None)
+        return pa.string() if feature is None else _csv_type(feature, typed=typed)
 
-        reader = pcsv.open_csv(
-            TextFile(chain([first], blocks)),
-            read_options=pcsv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-            parse_options=pcsv.ParseOptions(delimiter=file.delimiter, newlines_in_values=True, invalid_row_handler=skip),
-            convert_options=pcsv.ConvertOptions(
-                column_types=types,
-                include_columns=wanted,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        )
-        with reader:
-            yield from _numbered(reader, broken)
+    @property
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys([*(feature.name for feature in self._features), *self._file.keep]))
 
-    def _wanted(self, found: Sequence[str]) -> list[str]:
-        wanted = list(dict.fromkeys([*(feature.name for feature in self._features), *self._file.keep]))
-        path = self._file.path
+    def _wanted(self, found: Sequence[str], advice: Callable[[], str]) -> list[str]:
+        wanted, path = self._names, self._file.path
         missing = [f"'{name}'{nearest(name, list(found))}" for name in wanted if name not in found]
         if missing:
             which = "the column" if len(missing) == 1 else "the columns"
-            raise DataError(f"{path} lacks {which} {', '.join(missing)}; is its delimiter that of the config?")
+            raise DataError(f"{path} lacks {which} {', '.join(missing)}{advice() or '; is its delimiter that of the config?'}")
         if len(set(found)) < len(found):
             raise DataError(f"{path} has two columns of one name")
         return wanted
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The rows of a CSV as text without a header, what its columns are called, and which of them are wanted."""
+
+    file: TextFile
+    delimiter: str
+    names: Sequence[str]
+    wanted: Sequence[str]
+
+
+def _batches(text: _Text, types: Mapping[str, Any]) -> Iterator[Block]:
+    """Yield the rows as pyarrow reads them. Raises `pa.ArrowInvalid` for a text in the place of a number."""
+    broken: list[tuple[int, str]] = []
+
+    def skip(row: Any) -> str:
+        broken.append((row.number, f"has {row.actual_columns} fields instead of {row.expected_columns}"))
+        return "skip"
+
+    reader = pcsv.open_csv(
+        text.file,
+        read_options=pcsv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False, column_names=text.names),
+        parse_options=pcsv.ParseOptions(delimiter=text.delimiter, newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=pcsv.ConvertOptions(
+            column_types=types,
+            include_columns=text.wanted,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    with reader:
+        yield from _numbered(reader, broken)
 
 
 def _numbered(reader: Any, broken: list[tuple[int, str]]) -> Iterator[Block]:
@@ -152,10 +183,13 @@ def _csv_type(feature: Feature, *, typed: bool) -> Any:
     return pa.dictionary(pa.int32(), pa.string())
 
 
-def _require_types(path: Path, features: Sequence[Feature], schema: Any) -> None:
-    """Raise `DataError` for a column that holds nothing that its feature could be: lists or bytes, truth values for numbers."""
+def _require_types(path: Path, features: Sequence[Feature], schema: Any, written: Mapping[str, str]) -> None:
+    """Raise `DataError` for a column that holds nothing that its feature could be: lists or bytes, truth values for numbers.
+
+    `written` are the names in the file by what they are called.
+    """
     for feature in features:
-        kind = schema.field(feature.name).type
+        kind = schema.field(written[feature.name]).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         number = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner)
         day = pa.types.is_date(inner) or pa.types.is_timestamp(inner)

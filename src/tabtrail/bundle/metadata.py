@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tabtrail.bundle.folder_view import REPAIR, FolderView
 from tabtrail.bundle.intervals import Grouping, Intervals
@@ -16,6 +16,7 @@ from tabtrail.bundle.signing import verify
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.expressions import parse_expression
+from tabtrail.contract.layout import Layout
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import BundleError, NotTrainedError
@@ -25,7 +26,9 @@ FORMAT = 3
 OWN_HASH = "metadata_sha256"
 MOST_METADATA_BYTES = 16_000_000
 _METADATA, _SIGNATURE = "_metadata.json", "_signature.json"
-_HINTS: dict[type, list[Any]] = {kind: list(get_type_hints(kind).values()) for kind in (CellReading, NumberFormat, DateFormat)}
+_HINTS: dict[type, list[Any]] = {
+    kind: list(get_type_hints(kind).values()) for kind in (CellReading, NumberFormat, DateFormat, Layout)
+}
 _MOST_GRAPH_BYTES = 2**31 - 1  # what a protocol buffer, and so an ONNX file, can have
 
 
@@ -78,6 +81,11 @@ def parse_metadata(view: FolderView, name: str, public_key: Path | None) -> tupl
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, IndexError):
         raise BundleError(f"{path} is malformed: it does not hold what a bundle holds; {REPAIR}") from None
     return metadata, str(digest)
+
+
+def layout_of(metadata: Mapping[str, Any]) -> Layout:
+    """Return how the table lay in the files that the model learned from, which is the default for files to score."""
+    return Layout(**metadata.get("layout", {}))
 
 
 def parse_signature(view: FolderView, name: str) -> dict[str, Any]:
@@ -138,6 +146,7 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
         _require("/" not in kind and "\\" not in kind and "\0" not in kind)
     _require({"onnx", "joblib"} <= set(metadata["files"]) and metadata["files"]["onnx"]["bytes"] <= _MOST_GRAPH_BYTES)
     _require_schema(ModelSchema.from_dict(metadata["schema"]))
+    _require_fields(layout_of(metadata))
     if metadata["intervals"] is not None:
         _require_intervals(metadata["intervals"])
 
@@ -162,10 +171,15 @@ def _require_schema(schema: ModelSchema) -> None:
         _require(all(isinstance(value, str) for value in (rule.description, *feature.categories)))
         _require(rule.allowed is None or all(isinstance(value, str) or _is_number(value) for value in rule.allowed))
         for part in (feature.reading, feature.reading.number, feature.reading.date):
-            _require(all(_is_of(value, hint) for value, hint in zip(vars(part).values(), _HINTS[type(part)], strict=True)))
+            _require_fields(part)
     for row_rule in schema.row_rules:
         _require(isinstance(row_rule.name, str) and isinstance(row_rule.check, str))
         parse_expression(row_rule.check)
+
+
+def _require_fields(part: object) -> None:
+    """Raise `ValueError` for a dataclass of `_HINTS` with a value of another type than it has."""
+    _require(all(_is_of(value, hint) for value, hint in zip(vars(part).values(), _HINTS[type(part)], strict=True)))
 
 
 def _is_of(value: object, hint: Any) -> bool:
@@ -176,6 +190,8 @@ def _is_of(value: object, hint: Any) -> bool:
     if get_origin(hint) is tuple:
         wanted = [kinds[0]] * len(value) if isinstance(value, tuple) and kinds[-1] is ... else list(kinds)
         return isinstance(value, tuple) and len(value) == len(wanted) and all(map(_is_of, value, wanted))
+    if get_origin(hint) is Literal:
+        return value in kinds
     if get_origin(hint) is Mapping:
         return isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
     return type(value) is hint

@@ -4,22 +4,27 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
+from tabtrail.bundle.metadata import layout_of
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.place import Place
-from tabtrail.config.file import config_path, read_raw
+from tabtrail.config.data import Source
+from tabtrail.config.file import KeyPath, config_path, dotted, read_overrides, read_raw
+from tabtrail.contract.layout import Layout
+from tabtrail.errors import ConfigError
 
 
 def predict_file(place: Place, options: Namespace) -> None:
     """Score the rows of the file `--input`, write them to `--output`, and say on stderr what became of them."""
-    values = read_raw(config_path(options.config), options.set).values.get("source")
-    dialect = {key: value for key, value in (values or {}).items() if key in ("delimiter", "encoding")}
-    file = InputFile(options.input, keep=tuple(options.id), **dialect)
     predictor = Predictor(load_bundle(*place))
+    file = InputFile(options.input, _layout(predictor, options), keep=tuple(options.id))
     outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
     parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
@@ -29,6 +34,24 @@ def predict_file(place: Place, options: Namespace) -> None:
         parts.append(f"{outcome.warned:,} with something that the model has not seen")
     print("; ".join(parts), file=sys.stderr)
     print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
+
+
+def _layout(predictor: Predictor, options: Namespace) -> Layout:
+    """Return how the file lies: as flags or the environment say, else as the files did that the model learned from.
+
+    A bundle of an earlier version does not say so: the config file does then. Raises `ConfigError` for a value that cannot be.
+    """
+    config = config_path(options.config)
+    raw = read_raw(config, options.set)
+    values = read_overrides("source", options.set) if "layout" in predictor.metadata else raw.values.get("source") or {}
+    try:
+        source = Source.model_validate(values)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        key: KeyPath = ("source", *detail["loc"])
+        raise ConfigError(f"{raw.places.locate(key)}: {dotted(key)}: {detail['msg']}") from None
+    given = {name: value for name, value in asdict(source.layout).items() if name in source.model_fields_set}
+    return replace(layout_of(predictor.metadata), **given)
 
 
 def _row_counter() -> Callable[[int], None]:

@@ -1,13 +1,15 @@
 """The sections on the data: its paths, how it is read and cleaned, what its columns must be."""
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.section import Problems, Section, Share, undeclared
 from tabtrail.contract.dates import check_format, has_offset, is_time_zone
+from tabtrail.contract.layout import Layout, fold_name
 from tabtrail.contract.numbers import Decimal, NumberRule, Thousands, format_problem
 from tabtrail.contract.schema import ColumnRule, RowRule
 
@@ -37,11 +39,22 @@ class Paths(Section):
 
 class Source(Section):
     encoding: str = Field("auto", description="A Python codec name, or auto: UTF-8 where it decodes, else detected.")
-    delimiter: str = Field(",", min_length=1, max_length=1)
     sheet: str | None = Field(None, description="The sheet of an Excel workbook; not needed where it shows a single one.")
+    delimiter: str = Field(",", min_length=1, max_length=1, description="What parts fields; `sep=;` on line 1 goes before it.")
+    skip_rows: int = Field(0, ge=0, le=1000, description="How many lines stand above the header, such as titles.")
+    skip_after_header: int = Field(0, ge=0, le=1000, description="How many lines below the header are no rows, such as units.")
+    comment: str | None = Field(None, min_length=1, description="Lines that begin with this text, such as #, are no rows.")
+    rename: dict[str, str] = Field({}, description="Names that columns of the file get, by the names written in it.")
+    fold_header: bool = Field(False, description="Find columns without regard to case, blanks and underscores in their names.")
+    unnamed: Literal["refuse", "drop"] = Field("refuse", description="What becomes of columns without a name.")
     decimal: Decimal = Field(".", description="The decimal mark of numbers: a point or a comma.")
     thousands: Thousands | None = Field(None, description="The mark between groups of three digits: . , ' _ or a blank.")
     null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
+
+    @property
+    def layout(self) -> Layout:
+        """How the table lies in the file."""
+        return Layout(**{each.name: getattr(self, each.name) for each in fields(Layout)})
 
 
 DateFormats = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -88,6 +101,19 @@ def check_paths(paths: Paths) -> Problems:
         yield ("paths", "processed_dir"), "this would replace the folder of the config file; name a folder in it"
     elif inside:
         yield ("paths", "processed_dir"), f"this folder is replaced as a whole, and paths.{inside[0]} is in it"
+
+
+def check_source(source: Source) -> Problems:
+    """Yield what is wrong with the layout: marks that a file cannot be read by, names that are one when folded."""
+    if source.delimiter in '"\r\n\0':
+        yield ("source", "delimiter"), "fields cannot be parted by a quote or a line end"
+    if source.comment is not None and source.comment[0] in f'"\r\n{source.delimiter}':
+        yield ("source", "comment"), "comments cannot begin with a quote, a line end or the delimiter"
+    fold = fold_name if source.fold_header else str
+    names = [fold(name) for name in source.rename]
+    for index, name in enumerate(source.rename):
+        if names.index(names[index]) < index:
+            yield ("source", "rename"), f"'{name}' is there twice, as source.fold_header reads it"
 
 
 def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:

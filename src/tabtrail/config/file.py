@@ -93,10 +93,23 @@ def read_raw(path: Path, overrides: Iterable[str] = (), environment: Mapping[str
         raise ConfigError(f"cannot read {path}: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}") from None
     values, lines = _load(path, text)
     origins: dict[KeyPath, str] = {}
-    for key, value, origin in (*_from_environment(os.environ if environment is None else environment), *_from_flags(overrides)):
+    for key, value, origin in _overrides(overrides, environment):
         _put(values, key, value, origin)
         origins[key] = origin
     return RawConfig(path, values, Places(path.name, lines, origins))
+
+
+def read_overrides(section: str, overrides: Iterable[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the keys of one section that the command line or the environment sets, without those of the file."""
+    values: dict[str, Any] = {}
+    for key, value, origin in _overrides(overrides, environment):
+        _put(values, key, value, origin)
+    found = values.get(section, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _overrides(flags: Iterable[str], environment: Mapping[str, str] | None) -> Iterable[Override]:
+    return (*_from_environment(os.environ if environment is None else environment), *_from_flags(flags))
 
 
 def resolve_path(root: Path, value: str | Path) -> Path:

@@ -23,6 +23,7 @@ from tabtrail.config.data import (
     check_numbers,
     check_parquet,
     check_paths,
+    check_source,
 )
 from tabtrail.config.dataset import Database, Dataset, TableRules
 from tabtrail.config.file import KeyPath, Places, dotted
@@ -209,6 +210,7 @@ def inconsistencies(config: Config) -> Problems:
         return  # without the formulas, the columns that the model needs are not known
     model, date, columns = config.model, config.cleaning.date_column, config.columns
     yield from check_paths(config.paths)
+    yield from check_source(config.source)
     yield from check_model(model, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_cleaning(config.cleaning, model.target, columns)

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.data.checks import Checked, RowChecker
+from tabtrail.reading.quotes import plain_quotes
 from tabtrail.reading.records import read_records, refuse_nul, width_of
 from tabtrail.reading.source import UndecodableText
 
@@ -20,12 +21,14 @@ class BlockReader:
     """Turns the blocks of one source into checked rows with the line numbers that an editor shows.
 
     A block that is not one record a line (line breaks in quotes, short or long rows, blank lines) is cut smaller, and only the
-    pieces that are not are read record by record. A record that a block does not end is carried over to the next.
+    pieces that are not are read record by record. A record that a block does not end is carried over to the next. Lines that
+    begin with `comment` are left out, and counted in `comments`.
     """
 
-    def __init__(self, checker: RowChecker, name: str, first_line: int) -> None:
+    def __init__(self, checker: RowChecker, name: str, first_line: int, *, comment: str | None = None) -> None:
         self._checker, self._name, self._line = checker, name, first_line
         self._header, self._delimiter = checker.header, checker.delimiter
+        self._comment, self.comments = comment, 0
         self._carry = b""
         self._misses = 0
 
@@ -58,8 +61,12 @@ class BlockReader:
         """
         lines = int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LF)) + (not block.endswith(b"\n"))
         lone_cr = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
-        if lone_cr or block.startswith(_MARK) or (b'"' in block and block.count(b'"') % 2):
+        if lone_cr or block.startswith(_MARK) or self._has_comments(block) or not self._delimiter.isascii():
             return None
+        plain = plain_quotes(block, self._delimiter)
+        if plain is None:
+            return None
+        block = plain
         rows = self._parse_numbers(block) if self._checker.numbers else None
         if rows is None:
             rows = self._parse(block, {})
@@ -83,8 +90,6 @@ class BlockReader:
         return rows
 
     def _parse(self, block: bytes, numbers: dict[str, pl.DataType]) -> pl.DataFrame | None:
-        if not self._delimiter.isascii():
-            return None
         schema: dict[str, pl.DataType] = {name: numbers.get(name, pl.String()) for name in self._header}
         try:
             return pl.read_csv(block, has_header=False, schema=schema, separator=self._delimiter)
@@ -102,13 +107,18 @@ class BlockReader:
         lines = block.split(b"\n")
         return all(width_of(lines[index], self._delimiter) == width for index in last.is_null().arg_true())
 
+    def _has_comments(self, block: bytes) -> bool:
+        prefix = self._comment.encode() if self._comment else None
+        return prefix is not None and (block.startswith(prefix) or b"\n" + prefix in block)
+
     def _by_record(self, text: bytes, *, final: bool = False) -> Checked:
         try:
             decoded = text.decode()
         except UnicodeDecodeError as error:
             raise UndecodableText(self._line + text.count(b"\n", 0, error.start)) from None
-        found = read_records(self._name, decoded, self._line, delimiter=self._delimiter, final=final)
-        self._carry = found.rest
+        delimiter, comment = self._delimiter, self._comment
+        found = read_records(self._name, decoded, self._line, delimiter=delimiter, final=final, comment=comment)
+        self._carry, self.comments = found.rest, self.comments + found.comments
         self._line += found.lines_read
         return self._checker.check_records({line: each for line, each in zip(found.lines, found.fields, strict=True) if each})
 

@@ -1,46 +1,99 @@
-"""What the header of a source must be, before a row is read."""
+"""What the header of a source must be, before a row is read, and what its columns are called from then on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from tabtrail.config.columns import Columns
+from tabtrail.config.dataset import TableRules
+from tabtrail.contract.layout import Layout, fold_name, look_alike, name_columns, unnamed_columns
 from tabtrail.errors import DataError, nearest
+from tabtrail.reading.header import Header, advise
 
 RESERVED = ("_file", "_line", "_rules", "_text", "_raw_", "_warn_", "_bad_", "_cell_", "_is_cell_", "_stratum_")
 
 
-def check_header(name: str, header: Sequence[str], columns: Columns, delimiter: str) -> None:
-    """Raise `DataError` for a missing, repeated, unnamed or reserved column."""
-    _require_once(name, header)
-    _require_declared(name, header, columns, delimiter)
-    if taken := [column for column in columns.derived if column in header]:
-        raise DataError(f"{name}, line 1: ingest adds '{taken[0]}' from the date, but the file has such a column; rename it")
-    if reserved := [column for column in header if column.startswith(RESERVED)]:
+def check_header(name: str, header: Header, rules: TableRules) -> tuple[str, ...]:
+    """Return what the columns of a source are called.
+
+    Raises `DataError` for a missing, repeated, unnamed or reserved column, and for names that DuckDB or a person takes for one.
+    """
+    layout, columns, where = rules.source.layout, rules.columns, f"{name}, line {header.line}" if header.line else name
+    found = name_columns(header.written, layout, columns.required)
+    _require_once(where, header.written, found)
+    _require_declared(where, header, found, rules)
+    _require_renamed(where, header.written, found, layout)
+    _refuse_look_alikes(where, [column for column in found if column not in rules.cleaning.drop_columns])
+    if taken := [column for column in found if look_alike(column) in map(look_alike, columns.derived)]:
         raise DataError(
-            f"{name}, line 1: column '{reserved[0]}' begins like a column of tabtrail's own ({', '.join(RESERVED)}); rename it"
+            f"{where}: ingest adds {_listed(columns.derived)} from the date, but the file has '{taken[0]}'; {_RENAME}"
         )
-    if pattern := next((each for each in header if each == "*" or (each.startswith("^") and each.endswith("$"))), None):
-        raise DataError(f"{name}, line 1: column '{pattern}' reads like a pattern of columns; rename it")
-    if unnamed := [number for number, column in enumerate(header, 1) if not column.strip()]:
-        raise DataError(f"{name}, line 1: column {unnamed[0]} has no name")
+    if reserved := [column for column in found if column.casefold().startswith(RESERVED)]:
+        raise DataError(
+            f"{where}: column '{reserved[0]}' begins like a column of tabtrail's own ({', '.join(RESERVED)}); {_RENAME}"
+        )
+    if pattern := next((each for each in found if each == "*" or (each.startswith("^") and each.endswith("$"))), None):
+        raise DataError(f"{where}: column '{pattern}' reads like a pattern of columns; {_RENAME}")
+    return found
 
 
-def require_same_columns(name: str, header: Sequence[str], expected: Sequence[str]) -> None:
+def rules_for(header: Header, rules: TableRules) -> TableRules:
+    """Return the rules for the rows below a header: its own delimiter, and its columns without a name dropped."""
+    source = rules.source.model_copy(update={"delimiter": header.delimiter})
+    unnamed = unnamed_columns(header.written, source.layout)
+    cleaning = rules.cleaning.model_copy(update={"drop_columns": (*rules.cleaning.drop_columns, *unnamed)})
+    return replace(rules, source=source, cleaning=cleaning)
+
+
+def require_same_columns(name: str, line: int, found: Sequence[str], expected: Sequence[str]) -> None:
     """Raise `DataError` for a file with other columns than the files before it; their order may differ."""
-    if odd := sorted(set(header) ^ set(expected)):
-        raise DataError(f"{name}, line 1: its columns are not those of the other files (column '{odd[0]}')")
+    if odd := sorted(set(found) ^ set(expected)):
+        raise DataError(f"{name}, line {line}: its columns are not those of the other files (column '{odd[0]}')")
 
 
-def _require_once(name: str, header: Sequence[str]) -> None:
-    for column, count in Counter(header).items():
+_RENAME = "rename it (source.rename)"
+
+
+def _require_once(where: str, written: Sequence[str], found: Sequence[str]) -> None:
+    for column, count in Counter(column for column in found if column.strip()).items():
         if count > 1:
-            raise DataError(f"{name}, line 1: column '{column}' is there {count} times; rename or remove one")
+            names = {old for old, new in zip(written, found, strict=True) if new == column}
+            told = f" ({_listed(sorted(names))} are read so)" if names != {column} else ""
+            raise DataError(f"{where}: column '{column}' is there {count} times{told}; rename or remove one")
 
 
-def _require_declared(name: str, header: Sequence[str], columns: Columns, delimiter: str) -> None:
-    missing = [column for column in columns.required if column not in header]
+def _require_declared(where: str, header: Header, found: Sequence[str], rules: TableRules) -> None:
+    missing = [column for column in rules.columns.required if column not in found]
     if not missing:
+        if unnamed := [place for place, column in enumerate(found, 1) if not column.strip()]:
+            raise DataError(f"{where}: column {unnamed[0]} has no name; name it, or set source.unnamed: drop to leave it out")
         return
-    hints = ", ".join(f"'{column}'{nearest(column, list(header))}" for column in missing)
-    only = f"; the header has a single column: is source.delimiter right ('{delimiter}')?" if len(header) == 1 else ""
-    raise DataError(f"{name}, line 1: missing column {hints}{only}")
+    hints = ", ".join(f"'{column}'{nearest(column, list(found))}" for column in missing)
+    advice = advise(header, rules.source.layout, rules.columns.required)
+    if len(found) == 1 and "skip_rows" not in advice:
+        advice = f"; the header has a single column: is source.delimiter right ('{header.delimiter}')?{advice}"
+    raise DataError(f"{where}: missing column {hints}{advice}")
+
+
+def _require_renamed(where: str, written: Sequence[str], found: Sequence[str], layout: Layout) -> None:
+    """Raise `DataError` for a name to replace that is not in the file, unless the new name is there already."""
+    fold = fold_name if layout.fold_header else str
+    names = {fold(name) for name in written}
+    for old, new in layout.rename.items():
+        if fold(old) not in names and new not in found:
+            raise DataError(f"{where}: source.rename: there is no column '{old}'{nearest(old, list(written))}")
+
+
+def _refuse_look_alikes(where: str, kept: Iterable[str]) -> None:
+    """Raise `DataError` for two names that are one to DuckDB, which knows no case, or to a person."""
+    seen: dict[str, str] = {}
+    for column in kept:
+        twin = seen.setdefault(look_alike(column), column)
+        if twin != column:
+            raise DataError(
+                f"{where}: the columns '{twin}' and '{column}' differ by case, blanks or invisible signs alone, and SQL takes"
+                f" such names for one; give one of them another name, as source.rename: {{{column}: {column.strip()}_2}}"
+            )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"'{name}'" for name in names)

@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import polars as pl
 from tabtrail.config.dataset import TableRules
 from tabtrail.data.blocks import BlockReader
 from tabtrail.data.checks import Checked, RowChecker
-from tabtrail.data.header import check_header, require_same_columns
+from tabtrail.data.header import check_header, require_same_columns, rules_for
 from tabtrail.data.manifest import Manifest, SourceRecord
 from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
@@ -25,10 +25,10 @@ from tabtrail.errors import DataError
 from tabtrail.progress import Progress
 from tabtrail.reading.compressed import SourceFile, readable
 from tabtrail.reading.excel import ExcelSheet, SheetChoice
+from tabtrail.reading.header import Header, header_of, open_table
 from tabtrail.reading.json_lines import JsonLines
 from tabtrail.reading.kinds import Kind, kind_of
 from tabtrail.reading.parquet import ParquetTable
-from tabtrail.reading.records import read_header, refuse_nul
 from tabtrail.reading.source import SourceText, UndecodableText
 
 _SAY_SECONDS = 0.5
@@ -166,37 +166,39 @@ class Loader:
 
     def _read_table(self, file: SourceFile, kind: Kind, meter: "_Meter") -> ExcelSheet | ParquetTable:
         if kind == "excel":
-            sheet = ExcelSheet(file, SheetChoice(self._rules.source.sheet))
+            sheet = ExcelSheet(file, SheetChoice(self._rules.source.sheet, self._rules.source.skip_rows))
             self._read_cells(sheet, sheet, meter)
             return sheet
         table = ParquetTable(file, self._dropped)
-        checker = self._checker(table.name, table.columns)
+        checker = self._checker(table.name, header_of(table.columns, 0))
         for first, batch in table.batches():
             frame = cast(pl.DataFrame, pl.from_arrow(batch))
             missing = (pl.lit(None, dtype=pl.String).alias(name) for name in table.columns if name not in frame.columns)
-            cells = from_frame(frame.with_columns(missing).select(table.columns), self._rules)
-            lines = pl.int_range(first, first + cells.height, eager=True)
-            self._take(checker.check_cells(cells, lines, {}, batch.nbytes), table.columns)
+            frame = (
+                frame.with_columns(missing).select(table.columns).rename(dict(zip(table.columns, checker.header, strict=True)))
+            )
+            lines = pl.int_range(first, first + frame.height, eager=True)
+            self._take(checker.check_cells(from_frame(frame, self._rules), lines, {}, batch.nbytes), checker.header)
             meter.show(self._account.rows, table.done)
         return table
 
     def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: "_Meter") -> None:
-        checker = self._checker(table.name, table.columns)
+        checker = self._checker(table.name, header_of(table.columns, table.header_line))
         for rows in table.rows():
-            cells, lines = from_values(table.columns, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
-            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), table.columns)
+            cells, lines = from_values(checker.header, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
+            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker.header)
             meter.show(self._account.rows, source.done)
 
     @property
     def _dropped(self) -> frozenset[str]:
-        return frozenset(self._rules.cleaning.drop_columns)
+        dropped = self._rules.cleaning.drop_columns
+        return frozenset((*dropped, *(old for old, new in self._rules.source.rename.items() if new in dropped)))
 
-    def _checker(self, name: str, columns: tuple[str, ...]) -> RowChecker:
-        check_header(name, columns, self._rules.columns, self._rules.source.delimiter)
-        account = self._account
+    def _checker(self, name: str, header: Header) -> RowChecker:
+        columns, account = check_header(name, header, self._rules), self._account
         account.header = account.header or columns
-        require_same_columns(name, columns, account.header)
-        return RowChecker(self._rules, name, columns, self._fences)
+        require_same_columns(name, header.line, columns, account.header)
+        return RowChecker(rules_for(header, self._rules), name, columns, self._fences)
 
     def _require_new(self, source: Source) -> None:
         known = (*(self._known.sources if self._known else ()), *self._account.sources)
@@ -204,15 +206,15 @@ class Loader:
             raise DataError(f"{source.name} and {twin} hold the same (the same sha256); remove one of them")
 
     def _read_rows(self, source: SourceText, meter: "_Meter") -> None:
-        blocks = source.blocks()
-        first = next(blocks, b"")
-        refuse_nul(source.name, first, 1)
-        header = read_header(source.name, first, self._rules.source.delimiter)
-        checker, account = self._checker(source.name, header.columns), self._account
-        reader = BlockReader(checker, source.name, header.lines + 1)
-        for checked in reader.read(_starting(first[header.size :], blocks)):
-            self._take(checked, header.columns)
-            meter.show(account.rows, source.done)
+        layout = self._rules.source.layout
+        with closing(source.blocks()) as text:
+            header, blocks = open_table(source.name, text, layout)
+            checker = self._checker(source.name, header)
+            reader = BlockReader(checker, source.name, header.lines + 1, comment=layout.comment)
+            for checked in reader.read(blocks):
+                self._take(checked, checker.header)
+                meter.show(self._account.rows, source.done)
+        self._account.notes += _layout_notes(source.name, header, layout.delimiter, reader.comments)
 
     def _take(self, checked: Checked, header: tuple[str, ...]) -> None:
         account, kept, rejects = self._account, checked.kept, checked.rejects
@@ -247,8 +249,10 @@ def _size(file: SourceFile) -> int:
         return file.path.stat().st_size
 
 
-def _starting(first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    return chain([first], blocks) if first else blocks
+def _layout_notes(name: str, header: Header, delimiter: str, comments: int) -> list[str]:
+    """Return what a reader of the accounting would not expect of a file."""
+    notes = [f"{name}: line 1 says that fields are parted by {header.delimiter!r}"] if header.delimiter != delimiter else []
+    return [*notes, f"{name}: {comments:,} lines below the header are comments and were left out"] if comments else notes
 
 
 class _Meter:

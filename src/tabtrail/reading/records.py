@@ -16,68 +16,66 @@ _limit_in_use = Lock()
 
 
 @dataclass(frozen=True)
-class Header:
-    """The columns of a CSV, and how many bytes and lines of its text they take."""
-
-    columns: tuple[str, ...]
-    size: int
-    lines: int
-
-
-@dataclass(frozen=True)
 class Records:
     """The whole records of a stretch of text, and the line on which each begins.
 
-    `lines_read` is the number of lines that they take, `rest` the beginning of a record that the text does not end.
+    `lines_read` is the number of lines that they take, `comments` of them no records; `rest` is the beginning of a record that
+    the text does not end.
     """
 
     fields: list[list[str]]
     lines: list[int]
     lines_read: int
     rest: bytes
+    comments: int = 0
 
 
-def read_header(name: str, block: bytes, delimiter: str) -> Header:
-    """Return the header of a CSV from its first block of UTF-8 text. Raises `DataError` where it cannot be read."""
-    reader = csv.reader(io.StringIO(block.decode(errors="replace"), newline=""), delimiter=delimiter)
-    try:
-        columns = tuple(next(reader, ()))
-    except csv.Error as error:
-        raise DataError(f"{name}, line 1: {error}; is it a CSV?") from None
-    size = 0
-    for _ in range(reader.line_num):
-        size = _line_end(block, size)
-    return Header(columns, size, reader.line_num)
-
-
-def read_records(name: str, text: str, first_line: int, *, delimiter: str, final: bool) -> Records:
+def read_records(name: str, text: str, first_line: int, *, delimiter: str, final: bool, comment: str | None = None) -> Records:
     """Return the records of a text that begins on a line of the file; a `final` text must end its last record.
 
-    Raises `DataError` for a quote that is opened and not closed properly.
+    Raises `DataError` for quotes that leave open what a field is: a text after a closing quote, a quote that is never closed.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    file, comments = io.StringIO(text, newline=""), _Comments(comment)
+    reader = csv.reader(comments.skip(file) if comment else file, delimiter=delimiter, strict=True)
     fields, lines = list[list[str]](), list[int]()
     begun, rest = 0, b""
     try:
-        with _fields_of_any_length():
+        with any_field_length():
             for record in reader:
                 fields.append(record)
-                lines.append(first_line + begun)
-                begun = reader.line_num
+                lines.append(first_line + begun + comments.count)
+                begun, comments.between = reader.line_num, True
     except csv.Error as error:
+        line = first_line + begun + comments.count
         if final or "unexpected end of data" not in str(error):
-            raise _open_quote(name, first_line + begun, str(error)) from None
-        rest = _after_lines(text, begun)
+            raise _bad_quote(name, line, str(error)) from None
+        rest = _after_lines(text, begun + comments.count)
         if len(rest) > LARGEST_RECORD:
-            raise _open_quote(name, first_line + begun, f"a record of more than {LARGEST_RECORD >> 20} MB") from None
-    return Records(fields, lines, begun, rest)
+            raise _bad_quote(name, line, f"a record of more than {LARGEST_RECORD >> 20} MB") from None
+    return Records(fields, lines, begun + comments.count, rest, comments.count)
+
+
+class _Comments:
+    """Leaves out the lines that begin with a text, and counts them: those `between` two records, never one within quotes."""
+
+    def __init__(self, prefix: str | None) -> None:
+        self._prefix = prefix or ""
+        self.between, self.count = True, 0
+
+    def skip(self, file: Iterator[str]) -> Iterator[str]:
+        for line in file:
+            if self.between and line.startswith(self._prefix):
+                self.count += 1
+            else:
+                self.between = False
+                yield line
 
 
 def width_of(line: bytes, delimiter: str) -> int:
     """Return the number of fields of a record of one line."""
     if b'"' not in line:
         return line.count(delimiter.encode()) + 1
-    with _fields_of_any_length():
+    with any_field_length():
         return len(next(csv.reader([line.decode()], delimiter=delimiter)))
 
 
@@ -85,14 +83,11 @@ def refuse_nul(name: str, block: bytes, line: int) -> None:
     """Raise `DataError` for a NUL character in a block that begins on some line."""
     if (at := block.find(b"\0")) >= 0:
         at_line = line + block.count(b"\n", 0, at)
-        order = "utf-16-be" if block[:4096:2].count(0) > block[1:4096:2].count(0) else "utf-16-le"
-        raise DataError(
-            f"{name}, line {at_line:,}: a NUL character; the file is damaged, or it is UTF-16 (then set source.encoding: {order})"
-        )
+        raise DataError(f"{name}, line {at_line:,}: a NUL character; the file is damaged")
 
 
 @contextmanager
-def _fields_of_any_length() -> Iterator[None]:
+def any_field_length() -> Iterator[None]:
     """Lift the limit of the `csv` module, which is one for the whole process, and put it back."""
     with _limit_in_use:
         before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
@@ -102,11 +97,15 @@ def _fields_of_any_length() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def _open_quote(name: str, line: int, reason: str) -> DataError:
-    return DataError(f"{name}, from line {line}: {reason}; a quote is opened and not closed properly")
+def _bad_quote(name: str, line: int, reason: str) -> DataError:
+    return DataError(
+        f"{name}, from line {line}: {reason}; a quote is opened and not closed properly: a quote within quotes is written twice"
+        ' ("5"" pipe"; a backslash before it is not read)'
+    )
 
 
-def _line_end(block: bytes, start: int) -> int:
+def line_end(block: bytes, start: int) -> int:
+    """Return where the line ends that begins at `start`, after its line end."""
     ends = [at for at in (block.find(b"\n", start), block.find(b"\r", start)) if at >= 0]
     if not ends:
         return len(block)

@@ -4,7 +4,7 @@ import codecs
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from tabtrail.errors import DataError
 from tabtrail.reading.compressed import HashedFile, SourceFile, chunks_of, readable
@@ -17,6 +17,7 @@ from tabtrail.reading.encoding import (
     first_line_not_utf8,
     mark_of,
     sample_lines,
+    wide_codec,
 )
 from tabtrail.reading.records import LARGEST_RECORD
 
@@ -79,7 +80,7 @@ class SourceText:
         advice = "auto" if likely == self.encoding else f"{likely} (what the bytes read most like), or auto"
         return DataError(f"{self.name}, line {line:,}: these bytes are not {self.encoding}; set source.encoding: {advice}")
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Generator[bytes]:
         """Yield the text without its mark, some megabytes at a time, each block but the last ending in a line feed.
 
         Raises `DataError` for bytes that the encoding does not know, lines that end in CR alone, lines of more than 16 MB,
@@ -115,9 +116,11 @@ class SourceText:
         undecided = self._forced is None and (self.auto or self.encoding in (*CODE_PAGES, "iso8859-1"))
         for index, chunk in enumerate(self._bytes.chunks()):
             if index == 0:
-                mark = mark_of(chunk[:4])
-                if mark is not None and (self.auto or (self.encoding, mark) == ("utf-8", "utf-8-sig")):
-                    self.encoding, undecided = mark, False
+                if (mark := mark_of(chunk[:4])) is not None:
+                    self._take_mark(mark)
+                    undecided = False
+                else:
+                    self._refuse_other_width(chunk)
                 plain = self.encoding in ("utf-8", "utf-8-sig") and self._forced is None
                 if not undecided:
                     self._note_detected()
@@ -137,6 +140,26 @@ class SourceText:
             yield self._transcode(decoder, b"", lines, final=True)
         if self.replaced:
             self.notes = (*self.notes, f"{self.replaced:,} characters are not {self.encoding} and were replaced by U+FFFD")
+
+    def _take_mark(self, mark: str) -> None:
+        """Read the file as its byte order mark says, whatever is configured."""
+        if not self.auto and not mark.startswith(self.encoding) and not self.encoding.startswith(mark):
+            told = mark.removesuffix("-sig")
+            self.notes = (*self.notes, f"{self.name} begins with the mark of {told} and is read so, not as {self.encoding}")
+        self.encoding = mark
+
+    def _refuse_other_width(self, start: bytes) -> None:
+        """Raise `DataError` for UTF-16 or UTF-32 without a mark that is to be read as something else.
+
+        `utf-16` and `utf-32` without a mark are little-endian to Python on most machines.
+        """
+        wide = wide_codec(start)
+        if wide is None or codecs.lookup(self.encoding).name in (wide, wide.removesuffix("-le")):
+            return
+        raise DataError(
+            f"{self.name}, line 1: a NUL character in every other byte or so: it is {wide} without a byte order mark;"
+            f" set source.encoding: {wide}"
+        )
 
     def _decide(self) -> None:
         if self.auto:
@@ -197,11 +220,14 @@ class TextFile(io.RawIOBase):
 
 
 def open_text(file: SourceFile, configured: str) -> SourceText:
-    """Return a text that is all valid UTF-8: read as such where the whole file is, else in the configured encoding.
+    """Return a text that is all valid UTF-8: read as such where the whole file is, else as its mark or the configuration says.
 
     This reads the file once before; `ingest`, which reads larger ones, starts again where it meets what is not UTF-8. Raises
     `DataError` where the file is not in the configured encoding, UTF-8.
     """
+    start = next(chunks_of(file), b"")
+    if mark_of(start[:4]) not in (None, "utf-8-sig") or wide_codec(start):
+        return SourceText(file, configured)
     line = first_line_not_utf8(chunks_of(file))
     if line is None:
         return SourceText(file, "utf-8")

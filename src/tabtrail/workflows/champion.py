@@ -1,7 +1,7 @@
 """The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -113,6 +113,7 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
+        "layout": asdict(config.source.layout),
         "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],

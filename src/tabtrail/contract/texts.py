@@ -1,0 +1,23 @@
+"""Spellings of one text: blanks, invisible characters, composed letters and case. Polars does the same in bulk."""
+
+import re
+import unicodedata
+
+BLANKS = r"[\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
+"""A run of blanks, no-break ones and line breaks included; Python and Rust read this pattern alike."""
+INVISIBLE = r"[\xad\u200b\u200e\u200f\u2060\ufeff]+"
+"""Characters that take no room and mean nothing within a name: soft hyphen, zero-width blank, direction and byte order marks.
+Joiners (U+200C, U+200D) stay: they belong to the spelling of some languages."""
+_BLANKS, _INVISIBLE = re.compile(BLANKS), re.compile(INVISIBLE)
+
+
+def trim(text: str) -> str:
+    """Return a text without invisible characters and blanks around it, one blank for each run of them, composed (NFC)."""
+    if text.isascii() and "  " not in text and text.isprintable():
+        return text.strip(" ")
+    return unicodedata.normalize("NFC", _BLANKS.sub(" ", _INVISIBLE.sub("", text)).strip(" "))
+
+
+def fold_case(text: str) -> str:
+    """Return a text in capitals (of Unicode, composed), so that all its spellings by case are one."""
+    return unicodedata.normalize("NFC", text.upper())
