@@ -41,6 +41,7 @@ cleaning:
   date_column: d
   date_formats: ["%d/%m/%Y", "%d.%m.%Y"]
   fill_unknown_columns: [city]
+  aliases: {seg: {n/a: Other, "A.": A}}
 contract:
   max_reject_share: 0.3
   columns:
@@ -67,7 +68,7 @@ FEATURES = ("a", "q", "seg", "city", "code", "d")
 CELLS: dict[str, Sequence[str]] = {
     "a": ("56", " 7 ", "81", "+12", "007", "0", "1000", "54"),
     "q": ("1.20", "", "NA", "1e1", ".5", "-999", " 4.74 ", "0.30000000000000004", "5."),
-    "seg": ("A", "N/A", "", "B", "?", " A", "n/a", 'C "quoted", and more'),
+    "seg": ("A", "N/A", "", "B", "?", " A", "n/a", "A.", 'C "quoted", and more'),
     "city": ("Oslo", "", "Rome", "Unknown", "Málaga", "NA"),
     "code": ("10022", "1", "", "007", "1.0"),
     "d": ("29/10/2023", " 03/04/2022 ", "17.08.2022", "1/2/2024", "never", ""),

@@ -257,3 +257,35 @@ def test_rows_keep_their_order_whatever_the_block(
     pl.DataFrame(shuffled).write_parquet(tmp_path / "rows.parquet")
     scored, _ = score(predictor, tmp_path / "rows.parquet")
     np.testing.assert_allclose(scored["prediction"], [each.value for each in predictor.predict(shuffled)], rtol=1e-12)
+
+
+def test_numbers_of_a_parquet_file_that_are_none_or_too_large_are_refused_by_row(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    changed = [{**rows[0], "MSRP": 95, "PRICEEACH": price} for price in (95.7, float("nan"), 50.0)]
+    changed[2]["MSRP"] = 2**53 + 1
+    pl.DataFrame(changed).write_parquet(tmp_path / "rows.parquet")
+    scored, rejects = score(predictor, tmp_path / "rows.parquet")
+    assert scored["row"].to_list() == [1]
+    assert rejects is not None
+    assert rejects["reason"].to_list() == ["PRICEEACH: must be a number, not NaN", "MSRP: is too large (beyond 2**53)"]
+
+
+@pytest.mark.parametrize("word", ["nan", "Infinity", "-inf", "1e999", "9007199254740993"])
+def test_a_word_that_arrow_takes_for_a_number_is_refused_as_ingest_refuses_it(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, word: str
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", [rows[0], {**rows[1], "PRICEEACH": word}, rows[2]])
+    scored, rejects = score(predictor, path)
+    assert scored["row"].to_list() == [1, 3]
+    assert rejects is not None
+    assert rejects["reason"].to_list() == [str(predictor.problems({**rows[1], "PRICEEACH": word})[0])]
+
+
+def test_texts_of_a_parquet_file_are_numbers_where_the_model_takes_numbers(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    texts = pl.DataFrame(rows[:50]).with_columns(pl.col("MSRP", "PRICEEACH").cast(pl.String))
+    texts.write_parquet(tmp_path / "rows.parquet")
+    scored, _ = score(predictor, tmp_path / "rows.parquet")
+    assert scored["prediction"].to_list() == [each.value for each in predictor.predict(rows[:50])]

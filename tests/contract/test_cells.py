@@ -4,12 +4,16 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.support.projects import Project
+from tests.support.stages import run_ingest
 
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.errors import ConfigError
 
 READING = CellReading(
     nulls=("N/A",),
@@ -41,3 +45,25 @@ def test_the_config_says_how_the_cells_of_a_column_are_read(project: Project) ->
     assert rules.reading("STATE") == CellReading(nulls=("N/A",), fill="Unknown")
     assert rules.reading("ORDERDATE").date.formats == ("%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y-%m-%d")
     assert rules.reading("SALES") == CellReading()
+
+
+@pytest.mark.parametrize(
+    ("aliases", "message"),
+    [
+        ("{SALES: {a: b}}", r"cleaning\.aliases\.SALES: 'SALES' is not a text column"),
+        ("{STATE: {CAL: CA, Cal.: CAL}}", r"'Cal\.' leads to 'CAL', which is a spelling of 'CA' itself; write that"),
+        ('{STATE: {"": CA}}', r"'' means a missing value, so it is no spelling of 'CA'"),
+        ('{STATE: {none: ""}}', r"'none' cannot stand for a missing value here; add it to source\.null_values"),
+    ],
+)
+def test_a_spelling_that_cannot_be_is_refused_with_the_key_that_mends_it(project: Project, aliases: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        project.config(f"cleaning.aliases={aliases}")
+
+
+def test_other_spellings_become_one_text_in_the_dataset(project: Project) -> None:
+    config = project.config("cleaning.aliases={COUNTRY: {USA: United States, UK: United Kingdom}}")
+    run_ingest(config)
+    found = set(scan_dataset(config.dataset).select("COUNTRY").collect()["COUNTRY"])
+    assert {"United States", "United Kingdom"} <= found
+    assert not {"USA", "UK"} & found

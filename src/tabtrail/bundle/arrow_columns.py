@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
-from tabtrail.bundle.values import MOST_EXACT, Read, Unread, reader_of
+from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, reader_of
 from tabtrail.contract.dates import BLANKS
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
 
 # Texts that Arrow reads as the contract does, where no marks are configured: integers that a double holds, no infinities.
-_PLAIN = {"int": r"^[-+]?\d{1,15}$", "float": r"^[-+]?(\d{1,15}\.?\d*|\.\d+)([eE][-+]?\d{1,2})?$"}
+_PLAIN = {"int": r"^[-+]?\d{1,15}$", "float": r"^[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?$"}
 UnreadCells = dict[int, dict[str, Unread]]
 
 
@@ -37,10 +37,7 @@ class ColumnReader:
             values = batch.column(feature.name)
             if pa.types.is_dictionary(values.type) and feature.kind == "numeric":
                 values = values.cast(values.type.value_type)
-            if feature.kind == "numeric" and not is_text(values.type):
-                columns[feature.name] = _doubles(values)
-                continue
-            turn = _numbers if feature.kind == "numeric" else _coded_texts
+            turn = _coded_texts if feature.kind != "numeric" else _numbers if is_text(values.type) else _typed_numbers
             column, wrong = turn(feature, read, values)
             columns[feature.name] = column
             for index, what in wrong.items():
@@ -92,6 +89,15 @@ def _unread_rows(found: list[Any], codes: Array) -> dict[int, Unread]:
     if not wrong:
         return {}
     return {int(row): found[codes[row]] for row in np.flatnonzero(np.isin(codes, wrong))}
+
+
+def _typed_numbers(_: Feature, __: Read, values: Any) -> tuple[Array, dict[int, Unread]]:
+    numbers = _doubles(values)
+    nan = np.isnan(numbers)
+    if nan.sum() == values.null_count:
+        return numbers, {}
+    there = _array(values.is_valid().cast(pa.int8()), 0) == 1
+    return numbers, dict.fromkeys(map(int, np.flatnonzero(nan & there)), NOT_NAN)
 
 
 def _numbers(feature: Feature, read: Read, values: Any) -> tuple[Array, dict[int, Unread]]:

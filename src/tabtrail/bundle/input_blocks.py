@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers
 from tabtrail.bundle.columnar import Array
+from tabtrail.bundle.values import MOST_EXACT
 from tabtrail.contract.layout import Layout, name_columns
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError, UsageError, nearest
@@ -171,10 +172,12 @@ def _numbered(reader: Any, broken: list[tuple[int, str]]) -> Iterator[Block]:
 
 
 def _refuse_words(batch: Any) -> None:
-    """Raise `ArrowInvalid` where Arrow took a word, such as `nan`, for a number."""
+    """Raise `ArrowInvalid` where Arrow took a word, such as `nan`, for a number, or may have rounded an integer."""
     for column in batch.columns:
-        if pa.types.is_floating(column.type) and pc.any(pc.invert(pc.is_finite(column))).as_py():
-            raise pa.ArrowInvalid("a word in the place of a number")
+        if pa.types.is_floating(column.type):
+            ends = [abs(each) for each in pc.min_max(column).as_py().values() if each is not None]
+            if not all(each < MOST_EXACT for each in ends) or pc.any(pc.is_nan(column)).as_py():
+                raise pa.ArrowInvalid("a word in the place of a number")
 
 
 def _csv_type(feature: Feature, *, typed: bool) -> Any:

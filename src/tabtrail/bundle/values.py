@@ -34,6 +34,7 @@ class Unread:
     message: str
 
 
+NOT_NAN = Unread("must be a number, not NaN")
 _NO_NUMBER, _NOT_WHOLE = Unread("must be a number, not text"), Unread("must be a whole number")
 
 
@@ -69,7 +70,7 @@ def value_problem(feature: Feature, value: Any) -> str | None:
     if abs(value) > MOST_EXACT:
         return "is too large (beyond 2**53)"
     if math.isnan(value):
-        return "must be a number, not NaN"
+        return NOT_NAN.message
     if rule.dtype == "int" and value != math.floor(value):
         return "must be a whole number"
     if rule.min is not None and value < rule.min:
@@ -139,16 +140,19 @@ def _date_reader(reading: CellReading) -> Read:
             return read_known(value) if len(value) <= _MOST_CHARACTERS else unread
         if isinstance(value, date):
             day = _day(value, written.time_zone) if isinstance(value, datetime) else value
+            if day is None:
+                return unread
             return day.isoformat() if first <= day.year <= last else implausible
         return value
 
     return read
 
 
-def _day(moment: datetime, time_zone: str | None) -> date:
-    if moment.tzinfo is not None and time_zone is not None:
-        moment = moment.astimezone(ZoneInfo(time_zone))
-    return moment.date()
+def _day(moment: datetime, time_zone: str | None) -> date | None:
+    """Return the day of a point in time; None for one with an offset where no zone says which day that is."""
+    if moment.tzinfo is None:
+        return moment.date()
+    return None if time_zone is None else moment.astimezone(ZoneInfo(time_zone)).date()
 
 
 def _date_words(written: DateFormat) -> str:

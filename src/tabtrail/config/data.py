@@ -1,5 +1,6 @@
 """The sections on the data: its paths, how it is read and cleaned, what its columns must be."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,6 +66,9 @@ class Cleaning(Section):
     drop_columns: tuple[str, ...] = ()
     fill_unknown_columns: tuple[str, ...] = ()
     fill_value: str = "Unknown"
+    aliases: dict[str, dict[str, str]] = Field(
+        {}, description="Other spellings of texts, by column: {COUNTRY: {U.S.A.: USA}}; each row then has the one on the right."
+    )
     date_column: str | None = None
     date_formats: DateFormats = ("%Y-%m-%d",)
     dates: dict[str, DateFormats] = Field({}, description="Further columns of dates, each with its own formats.")
@@ -125,6 +129,21 @@ def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problem
     for name in cleaning.fill_unknown_columns:
         if columns.rule(name).dtype != "string" or name == target:
             yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
+
+
+def check_aliases(cleaning: Cleaning, nulls: Mapping[str, tuple[str, ...]], columns: Columns) -> Problems:
+    """Yield what is wrong with other spellings of texts."""
+    for name, spellings in cleaning.aliases.items():
+        key = ("cleaning", "aliases", name)
+        if columns.rule(name).dtype != "string":
+            yield key, f"'{name}' is not a text column; how numbers and dates are written is said in contract.columns and dates"
+        for alias, text in spellings.items():
+            if alias in ("", *nulls.get(name, ())):
+                yield key, f"'{alias}' means a missing value, so it is no spelling of '{text}'; see source.null_values"
+            elif text in ("", *nulls.get(name, ())):
+                yield key, f"'{alias}' cannot stand for a missing value here; add it to source.null_values"
+            elif text in spellings and text != alias:
+                yield key, f"'{alias}' leads to '{text}', which is a spelling of '{spellings[text]}' itself; write that"
 
 
 def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:

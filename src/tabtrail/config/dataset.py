@@ -51,6 +51,7 @@ class TableRules:
         dtype = rule.dtype
         return CellReading(
             nulls=tuple(text for text in source.null_values.get(name, ()) if text),
+            aliases=cleaning.aliases.get(name, {}),
             fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
             number=(rule.number or NumberRule()).over(source.decimal, source.thousands)
             if dtype in ("int", "float")

@@ -18,6 +18,7 @@ from tabtrail.config.data import (
     Parquet,
     Paths,
     Source,
+    check_aliases,
     check_cleaning,
     check_contract,
     check_numbers,
@@ -132,6 +133,7 @@ class Config(Section):
             *self.source.null_values,
             *cleaning.drop_columns,
             *cleaning.fill_unknown_columns,
+            *cleaning.aliases,
             cleaning.date_column,
             *cleaning.dates,
             cleaning.year_check_column,
@@ -213,6 +215,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_source(config.source)
     yield from check_model(model, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)
+    yield from check_aliases(config.cleaning, config.source.null_values, columns)
     yield from check_cleaning(config.cleaning, model.target, columns)
     yield from check_contract(config.contract, columns)
     yield from check_numbers(config.source, config.contract)

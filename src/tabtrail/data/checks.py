@@ -204,13 +204,13 @@ class RowChecker:
         if rule.dtype == "date":
             read = pl.lit(read_dates(frame.get_column(name), self._table.date_format(name))).alias(name)
         else:
-            read = typed(name, rule, self._readings[name].number)
+            read = typed(name, rule, self._readings[name])
         return with_cells(name, read, frame.columns, RAW + name)
 
     def _kept(self, good: pl.DataFrame) -> pl.DataFrame:
         cleaning = self._table.cleaning
         names = [name for name in self.header if name not in cleaning.drop_columns]
-        fills = [pl.col(name).fill_null(cleaning.fill_value) for name in cleaning.fill_unknown_columns if name in names]
+        fills = [pl.col(name).fill_null(self._readings[name].fill) for name in cleaning.fill_unknown_columns if name in names]
         kept = good.select(names).with_columns(fills)
         if cleaning.date_column is None:
             return kept

@@ -7,8 +7,8 @@ import polars as pl
 
 from tabtrail.config.data import Cleaning
 from tabtrail.config.dataset import TableRules
+from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import parse_expression
-from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.data.numbers import to_number
 from tabtrail.data.polars_expressions import to_polars
@@ -41,12 +41,12 @@ def build_rules(rules: TableRules) -> RowRules:
     return RowRules(*({name: broken.fill_null(False) for name, broken in each.items()} for each in (reject, warn)))
 
 
-def typed(name: str, rule: ColumnRule, written: NumberFormat) -> pl.Expr:
+def typed(name: str, rule: ColumnRule, reading: CellReading) -> pl.Expr:
     """Return the expression that turns a column of text (no dates) into its declared type; what cannot be turned becomes null."""
     column = pl.col(name)
     if rule.dtype == "string":
-        return column
-    return to_number(column, written, POLARS_DTYPE[rule.dtype]())
+        return column.replace(reading.aliases) if reading.aliases else column
+    return to_number(column, reading.number, POLARS_DTYPE[rule.dtype]())
 
 
 def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]:
