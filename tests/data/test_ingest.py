@@ -45,6 +45,9 @@ def test_the_real_file_is_kept_row_for_row(real_project: Project) -> None:
     assert "ADDRESSLINE2" not in data.columns
     assert data.filter(pl.col("STATE") == "Unknown").height == 1486
     assert data.filter(pl.col("POSTALCODE") == "Unknown").height == 76
+    before = {name: manifest.nulls[name] for name in ("STATE", "POSTALCODE", "ADDRESSLINE2", "TERRITORY", "SALES")}
+    assert before == {"STATE": 1486, "POSTALCODE": 76, "ADDRESSLINE2": 2521, "TERRITORY": 0, "SALES": 0}
+    assert set(manifest.nulls_after_filling.values()) == {0}
     assert {"10022", "WX1 6LT", "S-958 22", "530-0003"} <= set(data["POSTALCODE"])
     assert data.schema["PHONE"] == pl.String
     assert data.filter(pl.col("YEAR") != pl.col("YEAR_ID")).is_empty()
@@ -382,6 +385,7 @@ def test_appending_gives_what_a_whole_ingest_gives_and_leaves_written_files_alon
     whole = ingest(both)
     assert (appended.data_sha256, appended.rows_kept) == (whole.data_sha256, whole.rows_kept)
     assert (appended.nulls, appended.rejects) == (whole.nulls, whole.rejects)
+    assert (appended.nulls["STATE"] > 0, appended.nulls_after_filling) == (True, whole.nulls_after_filling)
     for name, expected in whole.statistics.items():
         found = appended.statistics[name]
         assert (found.min, found.max, found.longest) == (expected.min, expected.max, expected.longest)
@@ -463,7 +467,7 @@ def test_statistics_are_those_of_the_kept_rows(project: Project) -> None:
     assert sales.mean == pytest.approx(data["SALES"].mean())
     assert manifest.statistics["ORDERDATE"].max == str(data["ORDERDATE"].max())
     assert manifest.statistics["CITY"].longest == data["CITY"].str.len_bytes().max()
-    assert {name: each.nulls for name, each in manifest.statistics.items()} == manifest.nulls
+    assert {name: each.nulls for name, each in manifest.statistics.items()} == manifest.nulls_after_filling
 
 
 def test_many_rejects_go_to_disk_and_come_back_in_order(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

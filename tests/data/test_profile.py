@@ -12,7 +12,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import read_manifest
-from tabtrail.data.profile import Profile, write_profile
+from tabtrail.data.profile import Profile, read_profile, write_profile
 from tabtrail.data.profiling import profile_data
 from tabtrail.data.result_files import profile_files
 from tabtrail.errors import DataError
@@ -23,6 +23,16 @@ DROP = "profile.outliers={factor: 1.5, columns: [QUANTITYORDERED, PRICEEACH, SAL
 
 def described(config: Config) -> Profile:
     return profile_data(config.database, config.profile, model=config.model, outlier_columns=config.outlier_columns)
+
+
+def test_missing_values_are_those_of_the_source_before_they_are_filled(real_project: Project) -> None:
+    config = real_project.config()
+    pipeline.run_stage("ingest", config)
+    pipeline.run_stage("profile", config)
+    profile = read_profile(config.paths.output_dir)
+    shown = {each.column: (each.missing, each.filled, each.rows) for each in profile.columns}
+    assert (shown["STATE"], shown["POSTALCODE"], shown["CITY"]) == ((1486, 1486, 2823), (76, 76, 2823), (0, 0, 2823))
+    assert profile.dropped["ADDRESSLINE2"] == 2521
 
 
 def test_the_statistics_are_those_of_polars(project: Project) -> None:

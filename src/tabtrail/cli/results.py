@@ -82,13 +82,17 @@ def print_deployment(deployed: Deployment) -> None:
 
 def print_profile(profile: Profile) -> None:
     """Print what is in each column, and how many rows lie far outside."""
-    header = ["column", "type", "missing", "distinct", "mean", "std", "min", "median", "max"]
+    for note in profile.notes:
+        print_text(f"  {note}")
+    header = ["column", "type", "missing", "filled", "distinct", "mean", "std", "min", "median", "max"]
     rows = []
     for each in profile.columns:
         own = each.numbers
         numbers = ["", "", "", "", ""] if own is None else [short(v) for v in (own.mean, own.std, own.min, own.median, own.max)]
-        rows.append([each.column, each.dtype.lower(), f"{each.missing:,}", f"{each.distinct:,}", *numbers])
+        rows.append([each.column, each.dtype.lower(), f"{each.missing:,}", f"{each.filled:,}", f"{each.distinct:,}", *numbers])
     print_table(f"{profile.rows:,} rows, {len(profile.columns)} columns", header, rows)
+    if profile.dropped:
+        print_text("dropped: " + ", ".join(f"{name} ({missing:,} missing)" for name, missing in profile.dropped.items()))
     outliers = [[o.column, short(o.low), short(o.high), f"{o.below + o.above:,}", f"{o.sequential:,}"] for o in profile.outliers]
     title = f"rows beyond {profile.outlier_factor:g} × the interquartile range ({profile.outlier_action})"
     print_table(title, ["column", "below", "or above", "rows", "one after the other"], outliers)

@@ -78,6 +78,11 @@ class Cleaning(Section):
     month_check_column: str | None = Field(None, description="A column that must hold the month of the date.")
 
     @property
+    def changed_columns(self) -> tuple[str, ...]:
+        """The columns of which the dataset does not show the missing values."""
+        return tuple(dict.fromkeys((*self.drop_columns, *self.fill_unknown_columns)))
+
+    @property
     def derived_columns(self) -> tuple[str, ...]:
         """The columns that ingest adds."""
         return ("YEAR", "MONTH") if self.date_column else ()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -24,7 +24,8 @@ _WARN = "_warn_"
 class Checked:
     """Rows of a stretch of text: `kept` as they go into the dataset, `rejects` as texts with line and rules, by line.
 
-    `rows` counts both, `rejected` rows by rule, `warned` kept rows by warning; `size` is the text's length in bytes.
+    `rows` counts both, `rejected` rows by rule, `warned` kept rows by warning; `size` is the text's length in bytes. `missing`
+    counts the kept rows without a value in columns of which the dataset does not show it: they are filled, or dropped.
     """
 
     kept: pl.DataFrame
@@ -33,6 +34,7 @@ class Checked:
     rejected: dict[str, int]
     warned: dict[str, int]
     size: int
+    missing: Counter[str] = field(default_factory=Counter)
 
 
 class RowChecker:
@@ -74,16 +76,17 @@ class RowChecker:
         warned = self._warned(marked)
         if not len(bad):
             no_rejects = pl.DataFrame(schema=reject_schema(self.header))
-            return Checked(self._kept(marked), no_rejects, rows.height, {}, warned, len(text))
+            return Checked(self._kept(marked), no_rejects, rows.height, {}, warned, len(text), self._missing(marked))
         texts = self._parse_again(text, bad)
         again = self._check_texts(texts, [first_line + index for index in bad])
-        kept = self._kept(marked.filter(~pl.col(_BAD)))
+        right = marked.filter(~pl.col(_BAD))
+        kept, missing = self._kept(right), self._missing(right) + again.missing
         if again.kept.height:
             good = self._apply(texts, quoted=True).get_column(_BAD).not_().arg_true()
             at = pl.concat([marked.get_column(_BAD).not_().arg_true(), pl.Series(bad).gather(good)])
             kept = pl.concat([kept, again.kept])[at.arg_sort().to_list()]
         warned = {name: count + again.warned[name] for name, count in warned.items()}
-        return Checked(kept, again.rejects, rows.height, again.rejected, warned, len(text))
+        return Checked(kept, again.rejects, rows.height, again.rejected, warned, len(text), missing)
 
     def check_records(self, records: Mapping[int, Sequence[str]]) -> Checked:
         """Check records as `csv` read them, by line; those that have not the header's number of fields are set aside."""
@@ -157,7 +160,8 @@ class RowChecker:
             pl.lit(None, dtype=pl.String).alias("_text"),
         )
         rejected = self._rejected(wrong, rejects)
-        return Checked(self._kept(marked.filter(~bad)), rejects, marked.height, rejected, self._warned(marked), 0)
+        right, warned = marked.filter(~bad), self._warned(marked)
+        return Checked(self._kept(right), rejects, marked.height, rejected, warned, 0, self._missing(right))
 
     def _rejected(self, wrong: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
         """Return how many rows broke each rule; a row may break several, but is an outlier of one column at most."""
@@ -206,6 +210,10 @@ class RowChecker:
         else:
             read = typed(name, rule, self._readings[name])
         return with_cells(name, read, frame.columns, RAW + name)
+
+    def _missing(self, good: pl.DataFrame) -> Counter[str]:
+        names = [name for name in self._table.cleaning.changed_columns if name in self.header]
+        return Counter({name: good.get_column(RAW + name).null_count() for name in names})
 
     def _kept(self, good: pl.DataFrame) -> pl.DataFrame:
         cleaning = self._table.cleaning

@@ -147,15 +147,17 @@ def _describe(
 ) -> Manifest:
     known, named_warnings = plan.known, [row.name for row in plan.rules.contract.rows if row.action == "warn"]
     sources, notes = account.sources, account.notes
-    rows_in, rows_kept = account.rows, account.kept
+    rows_in, rows_kept, missing = account.rows, account.kept, account.missing
     rejects, warnings = Counter(account.rejected), Counter({name: account.warned[name] for name in named_warnings})
     if known is not None:
         sources, notes = [*known.sources, *sources], [*known.notes, *notes]
         statistics = merge(known.statistics, known.rows_kept, statistics, rows_kept) if statistics else known.statistics
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)
+        missing.update({name: known.nulls[name] for name in missing})
         warnings.update(known.warnings)
     schema = scan_folder(folder, plan.dataset.keys).collect_schema()
+    after = {name: statistics[name].nulls for name in schema.names()}
     digests = [each.sha256 for each in sources]
     return Manifest(
         source=sources[0].name if len(sources) == 1 else plan.named,
@@ -175,7 +177,8 @@ def _describe(
         partitions=count_partitions(folder),
         columns=list(account.header),
         schema={name: str(dtype) for name, dtype in schema.items()},
-        nulls={name: statistics[name].nulls for name in schema.names()},
+        nulls={name: missing[name] if name in missing else after[name] for name in dict.fromkeys((*account.header, *after))},
+        nulls_after_filling=after,
         notes=notes,
         sources=sources,
         statistics={name: statistics[name] for name in schema.names()},

@@ -68,7 +68,9 @@ class Outputs:
 
 @dataclass
 class Account:
-    """What was read: the files, rows in and kept, and how many broke each rule or got each warning."""
+    """What was read: the files, rows in and kept, how many broke each rule or got each warning, and how many of the kept ones
+    were without a value in a column that is filled or dropped (`missing`).
+    """
 
     header: tuple[str, ...] = ()
     sources: list[SourceRecord] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Account:
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
+    missing: Counter[str] = field(default_factory=Counter)
 
 
 class Loader:
@@ -228,6 +231,7 @@ class Loader:
         account.kept += kept.height
         account.rejected.update(checked.rejected)
         account.warned.update(checked.warned)
+        account.missing.update(checked.missing)
 
 
 def _record(source: Source, rows: int, kept: int) -> SourceRecord:

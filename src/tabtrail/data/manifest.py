@@ -49,8 +49,9 @@ class Manifest:
     """What one ingest read, kept and set aside.
 
     `data_sha256` is the fingerprint of the kept rows (names and contents of the Parquet files), `rejects` and `warnings`
-    count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` nulls by column, `columns` are
-    those of the first file's header, `files_sha256` says which Parquet files the manifest is of, by their names alone (they
+    count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` missing values by column as
+    the source has them (dropped columns too), `nulls_after_filling` those of the dataset, `columns` are those of the first
+    file's header, `files_sha256` says which Parquet files the manifest is of, by their names alone (they
     are named after their contents). Of several files `source` is the pattern that named them, `source_sha256` that of their
     hashes, and `sources` tells them apart.
     """
@@ -73,6 +74,7 @@ class Manifest:
     columns: list[str]
     schema: dict[str, str]
     nulls: dict[str, int]
+    nulls_after_filling: dict[str, int]
     notes: list[str]
     sources: list[SourceRecord] = field(default_factory=list)
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)

@@ -1,11 +1,12 @@
 """What the data looks like, as values: every column, outliers, groups, correlations, and the rows that a picture needs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from tabtrail.data.manifest import Manifest
 from tabtrail.data.result_files import PROFILE_TABLES, profile_files
 from tabtrail.errors import DataError
 from tabtrail.system.files import atomic_file, read_json, write_json
@@ -36,7 +37,9 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column: rows, missing and distinct values; its most frequent values (text, rows) or its numbers."""
+    """One column: rows, missing values of the source and how many of them were filled, distinct values of the dataset; its most
+    frequent values (text, rows) or its numbers.
+    """
 
     column: str
     dtype: str
@@ -48,6 +51,7 @@ class ColumnProfile:
     top: tuple[tuple[str, int], ...] = ()
     numbers: Numbers | None = None
     histogram: Histogram | None = None
+    filled: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Profile:
-    """The data as a person wants to see it. `sample` holds up to `profile.points` rows of the scatter plots, by column."""
+    """The data as a person wants to see it. `sample` holds up to `profile.points` rows of the scatter plots, by column.
+
+    `dropped` are the columns of the source that the dataset does not have, with their missing values; `notes` what ingest found
+    strange.
+    """
 
     rows: int
     columns: tuple[ColumnProfile, ...]
@@ -91,6 +99,8 @@ class Profile:
     scatter: tuple[tuple[str, str], ...]
     boxes: tuple[tuple[str, str], ...]
     sample: dict[str, tuple[float, ...]]
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Profile":
@@ -105,11 +115,22 @@ class Profile:
                 "outliers": tuple(OutlierReport(**each) for each in value["outliers"]),
                 "scatter": tuple((x, y) for x, y in value["scatter"]),
                 "boxes": tuple((x, y) for x, y in value["boxes"]),
+                "notes": tuple(value.get("notes", ())),
                 "correlated": tuple(value["correlated"]),
                 "correlations": tuple(map(tuple, value["correlations"])),
                 "sample": {name: tuple(values) for name, values in value["sample"].items()},
             }
         )
+
+
+def with_account(profile: Profile, manifest: Manifest) -> Profile:
+    """Return the profile with what the dataset does not show of its source: missing values before filling, dropped columns."""
+    columns = tuple(
+        replace(each, missing=manifest.nulls[each.column], filled=manifest.nulls[each.column] - each.missing)
+        for each in profile.columns
+    )
+    dropped = {name: nulls for name, nulls in manifest.nulls.items() if name not in manifest.schema}
+    return replace(profile, columns=columns, dropped=dropped, notes=tuple(manifest.notes))
 
 
 def write_profile(profile: Profile, output_dir: Path) -> None:
