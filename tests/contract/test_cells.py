@@ -8,7 +8,7 @@ import pytest
 from tests.support.projects import Project
 from tests.support.stages import run_ingest
 
-from tabtrail.contract.cells import CellReading
+from tabtrail.contract.cells import CellReading, read_text
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema
@@ -45,6 +45,18 @@ def test_the_config_says_how_the_cells_of_a_column_are_read(project: Project) ->
     assert rules.reading("STATE") == CellReading(nulls=("N/A",), fill="Unknown")
     assert rules.reading("ORDERDATE").date.formats == ("%m/%d/%Y %H:%M", "%m/%d/%Y", "%Y-%m-%d")
     assert rules.reading("SALES") == CellReading()
+
+
+def test_null_words_spellings_and_the_word_for_a_gap_are_spelled_as_the_texts_of_their_column_are() -> None:
+    reading = CellReading(("n/a",), trim=True, fold_case=True, aliases={" U.S.A. ": "usa"}, fill="Unknown").spelled()
+    assert (reading.nulls, reading.aliases, reading.fill) == (("N/A",), {"U.S.A.": "USA"}, "UNKNOWN")
+    assert [read_text(text, reading) for text in ("u.s.a.", " Usa", "N/a ", "\u200b", "unknown")] == [
+        "USA",
+        "USA",
+        None,
+        None,
+        "UNKNOWN",
+    ]
 
 
 @pytest.mark.parametrize(

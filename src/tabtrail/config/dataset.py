@@ -50,14 +50,14 @@ class TableRules:
         cleaning, source, rule = self.cleaning, self.source, self.columns.rule(name)
         dtype = rule.dtype
         return CellReading(
-            nulls=tuple(text for text in source.null_values.get(name, ()) if text),
+            nulls=source.null_values.get(name, ()),
             aliases=cleaning.aliases.get(name, {}),
             fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
             number=(rule.number or NumberRule()).over(source.decimal, source.thousands)
             if dtype in ("int", "float")
             else NumberFormat(),
             date=self.date_format(name) if dtype == "date" else DateFormat(),
-        )
+        ).spelled()
 
     def date_format(self, name: str) -> DateFormat:
         """How the dates of a column are written."""

@@ -1,21 +1,22 @@
 """What the text of a cell means: null words, spellings, numbers and dates, the same in training and in prediction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tabtrail.contract.dates import BLANKS, DateFormat
+from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.numbers import NumberFormat
+from tabtrail.contract.texts import fold_case, trim
 
 
 @dataclass(frozen=True)
 class CellReading:
     """How the cells of one column are read, in this order.
 
-    Texts: blanks around are cut off (`trim`), letters become small ones (`fold_case`), the empty text and those of `nulls` mean a
-    missing value, and each of `aliases` is another spelling of a text. With `fold_case` nulls, aliases and `fill` are in small
-    letters. A missing text becomes `fill` once the row has been checked. Numbers and dates: the empty text and `nulls` mean a
-    missing value, others are read as `number` and `date` say.
+    Texts: blanks around are cut off (`trim`), letters become capitals (`fold_case`), the empty text and those of `nulls` mean a
+    missing value, and each of `aliases` is another spelling of a text. Nulls, aliases and `fill` are `spelled` so themselves.
+    A missing text becomes `fill` once the row has been checked. Numbers and dates: the empty text and `nulls` mean a missing
+    value, others are read as `number` and `date` say.
     """
 
     nulls: tuple[str, ...] = ()
@@ -30,6 +31,20 @@ class CellReading:
         """Whether a text means a missing value."""
         return not text or text in self.nulls
 
+    def spell(self, text: str) -> str:
+        """Return a text in the spelling that `trim` and `fold_case` ask for."""
+        trimmed = trim(text) if self.trim else text
+        return fold_case(trimmed) if self.fold_case else trimmed
+
+    def spelled(self) -> "CellReading":
+        """Return the reading with its own words in that spelling."""
+        return replace(
+            self,
+            nulls=tuple(filter(None, map(self.spell, self.nulls))),
+            aliases={self.spell(alias): self.spell(text) for alias, text in self.aliases.items()},
+            fill=None if self.fill is None else self.spell(self.fill),
+        )
+
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "CellReading":
         """Rebuild a reading from the JSON form that `dataclasses.asdict` gives."""
@@ -39,9 +54,8 @@ class CellReading:
 
 def read_text(text: str, reading: CellReading) -> str | None:
     """Return the text that a cell of a text column means, None for a missing one."""
-    trimmed = text.strip(BLANKS) if reading.trim else text
-    folded = trimmed.lower() if reading.fold_case else trimmed
-    return None if reading.is_null(folded) else reading.aliases.get(folded, folded)
+    found = reading.spell(text)
+    return None if reading.is_null(found) else reading.aliases.get(found, found)
 
 
 def _without_lists(value: Mapping[str, Any]) -> dict[str, Any]:
