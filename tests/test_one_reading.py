@@ -300,7 +300,7 @@ def typed(row: Texts) -> dict[str, Any]:
     day = {"29/10/2023": date(2023, 10, 29), "17.08.2022": date(2022, 8, 17), "1/2/2024": date(2024, 2, 1)}
     return {
         "a": int(row["a"]),
-        "q": None if row["q"] in ("", "NA", "-999") else float(row["q"]),
+        "q": None if row["q"] in ("", "NA") else float(row["q"]),
         "seg": None if row["seg"] in ("", "N/A", "?") else row["seg"],
         "city": row["city"] or None,
         "code": int(row["code"]) if row["code"] in ("10022", "1") else row["code"],

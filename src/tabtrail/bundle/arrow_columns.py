@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
-from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, reader_of
+from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, null_numbers, reader_of
 from tabtrail.contract.dates import BLANKS
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
@@ -91,13 +91,16 @@ def _unread_rows(found: list[Any], codes: Array) -> dict[int, Unread]:
     return {int(row): found[codes[row]] for row in np.flatnonzero(np.isin(codes, wrong))}
 
 
-def _typed_numbers(_: Feature, __: Read, values: Any) -> tuple[Array, dict[int, Unread]]:
+def _typed_numbers(feature: Feature, _: Read, values: Any) -> tuple[Array, dict[int, Unread]]:
     numbers = _doubles(values)
     nan = np.isnan(numbers)
-    if nan.sum() == values.null_count:
-        return numbers, {}
-    there = _array(values.is_valid().cast(pa.int8()), 0) == 1
-    return numbers, dict.fromkeys(map(int, np.flatnonzero(nan & there)), NOT_NAN)
+    wrong = {}
+    if nan.sum() != values.null_count:
+        there = _array(values.is_valid().cast(pa.int8()), 0) == 1
+        wrong = dict.fromkeys(map(int, np.flatnonzero(nan & there)), NOT_NAN)
+    if nulls := null_numbers(feature.reading):
+        numbers = np.where(np.isin(numbers, list(nulls)), np.nan, numbers)
+    return numbers, wrong
 
 
 def _numbers(feature: Feature, read: Read, values: Any) -> tuple[Array, dict[int, Unread]]:

@@ -18,8 +18,6 @@ from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import BundleError, UsageError, nearest
 
 _MOST_NAMED = 20  # unknown columns that an answer names: a hostile row may have thousands
-_KEPT = {"numeric": frozenset({int, float}), "categorical": frozenset[type](), "date": frozenset[type]()}
-"""The types of values that need no reading."""
 Row = dict[str, Value]
 
 
@@ -74,7 +72,7 @@ class Predictor:
         self.metadata = bundle.metadata
         self.schema: ModelSchema = bundle.schema
         self._features = {feature.name: feature for feature in self.schema.features}
-        self._readers = [(each.name, _KEPT[each.kind], reader_of(each)) for each in self.schema.features]
+        self._readers = [(each.name, _kept_types(each), reader_of(each)) for each in self.schema.features]
         self._fills = [(each.name, each.reading.fill) for each in self.schema.features if each.reading.fill is not None]
         self._whole = [each.name for each in self.schema.features if each.rule.dtype == "int"]
         calibrated = self.metadata["intervals"]
@@ -249,6 +247,11 @@ class Predictor:
             for rule, columns, holds in self._rules
             if (not bad or bad.isdisjoint(columns)) and holds(row) is False
         ]
+
+
+def _kept_types(feature: Feature) -> frozenset[type]:
+    """Return the types of values that need no reading."""
+    return frozenset({int, float}) if feature.kind == "numeric" and not feature.reading.nulls else frozenset()
 
 
 def _unseen(feature: Feature, value: Any) -> str | None:

@@ -99,10 +99,27 @@ def _problem_of_type(value: Any, wanted: str) -> str:
     return value.message if isinstance(value, Unread) else wanted
 
 
+def null_numbers(reading: CellReading) -> frozenset[float]:
+    """Return the numbers whose texts mean a missing value: -999, say."""
+    found = set[float]()
+    for text in reading.nulls:
+        try:
+            number = float(text)
+        except ValueError:
+            continue
+        if cell_text(number) == text:
+            found.add(number)
+    return frozenset(found)
+
+
 def _number_reader(reading: CellReading, *, whole: bool) -> Read:
+    nulls = null_numbers(reading)
+
     def read(value: Any) -> Any:
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            return None if value in nulls else float(value) if isinstance(value, Decimal) else value
         if not isinstance(value, str):
-            return float(value) if isinstance(value, Decimal) else value
+            return value
         try:
             if reading.is_null(value):
                 return None
@@ -143,7 +160,8 @@ def _date_reader(reading: CellReading) -> Read:
             if day is None:
                 return unread
             return day.isoformat() if first <= day.year <= last else implausible
-        return value
+        # A number may be the serial number of a date; of others, too, the text decides, as where a training file has one.
+        return read_known(str(cell_text(value))) if isinstance(value, int | float) and value < MOST_EXACT else value
 
     return read
 
