@@ -25,9 +25,9 @@ from tests.support.fitting import (
     make_rows,
 )
 
-from tabtrail.export.graph import export_onnx
+from tabtrail.export.graph import export_onnx, without_clip
 from tabtrail.export.parity import check_parity, run_onnx
-from tabtrail.modeling.estimators import Blend, FormulaRegressor
+from tabtrail.modeling.estimators import Blend, Bounds, FormulaRegressor, clip, clipped
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.fit import regressor_of
 from tabtrail.modeling.preprocess import build_preprocessor
@@ -53,6 +53,38 @@ def test_derived_columns_encoders_and_target_transforms_are_in_the_graph(name: s
     x.loc[3::7, "a"] = x.loc[3::7, "b"]
     x.loc[4::7, ["code", "c"]] = "never seen"
     assert prove(graph, model, x, float(np.std(y))).passed
+
+
+@pytest.mark.parametrize("bounds", [(1000.0, None), (None, 2500.0), (1000.0, 2500.0)])
+@pytest.mark.parametrize("name", ["LinearRegression", "XGBoost", "LightGBM_native"])
+def test_the_bounds_of_the_predictions_are_in_the_graph_and_can_be_taken_out(name: str, bounds: Bounds) -> None:
+    inner = fit(name, DERIVED)
+    graph = export_onnx(clipped(inner, bounds), DERIVED.numbers, DERIVED.texts, "model")
+    x, y = make_rows(600, seed=2)
+    x.loc[::7, "a"] = np.nan
+    assert prove(graph, clipped(inner, bounds), x, float(np.std(y))).passed
+    assert prove(without_clip(graph), inner, x, float(np.std(y))).passed
+    low, high = bounds
+    found, free = run_onnx(graph, x), run_onnx(without_clip(graph), x)
+    assert (found == clip(free, bounds)).all()
+    assert ((free < (low or free)) | (free > (high or free))).any(), "the bounds act on some of the rows"
+
+
+def test_a_prediction_that_is_not_a_number_stays_so_where_predictions_are_clipped() -> None:
+    """Neither Python nor the graph may make a bound of it: the service refuses what is not finite."""
+    model = clipped(fit("LinearRegression"), (0.0, 100.0))
+    pipeline = model.model
+    pipeline.named_steps["model"].coef_ = np.full_like(pipeline.named_steps["model"].coef_, np.nan)
+    x, _ = make_rows(20, seed=2)
+    assert np.isnan(model.predict(x)).all()
+    assert np.isnan(run_onnx(export_onnx(model, NUMERIC, CATEGORICAL, "model"), x)).all()
+
+
+def test_a_blend_is_bounded_as_its_members_are() -> None:
+    members = tuple(clipped(fit(name), (0.0, 2500.0)) for name in ("LinearRegression", "XGBoost", "MeanBaseline"))
+    model = clipped(Blend(("one", "two", "three"), (0.1, 0.2, 0.7), members), (0.0, 2500.0))
+    x, y = make_rows(300, seed=2)
+    assert prove(export_onnx(model, NUMERIC, CATEGORICAL, "model"), model, x, float(np.std(y))).passed
 
 
 @pytest.mark.parametrize("name", [*LINKED, *SHARES])

@@ -29,18 +29,19 @@ INTERVALS = st.builds(
     level=st.floats(0.5, 0.99),
     floor=st.none() | NUMBERS,
     bands=st.builds(lambda all_rows, others: {**others, "": all_rows}, bands(), st.dictionaries(st.text(), bands(), max_size=3)),
+    ceiling=st.none() | NUMBERS,
 )
 
 
 @given(intervals=INTERVALS, prediction=NUMBERS, group=st.text())
-def test_bounds_are_ordered_around_the_prediction_and_not_below_the_floor(
+def test_an_interval_holds_its_prediction_and_keeps_the_bounds_that_the_prediction_keeps(
     intervals: Intervals, prediction: float, group: str
 ) -> None:
+    assume(intervals.floor is None or intervals.ceiling is None or intervals.floor <= intervals.ceiling)
     low, high = intervals.bounds(prediction, group)
-    assert low <= high
-    assert prediction <= high
-    assert low <= prediction or low == intervals.floor
-    assert intervals.floor is None or low >= intervals.floor
+    assert low <= prediction <= high
+    assert intervals.floor is None or low >= min(intervals.floor, prediction)
+    assert intervals.ceiling is None or high <= max(intervals.ceiling, prediction)
 
 
 @given(intervals=INTERVALS, predictions=st.lists(NUMBERS, max_size=5), group=st.text())
@@ -67,7 +68,7 @@ def test_bounds_by_hand() -> None:
     assert intervals.bounds(6.0) == (5.0, 8.0)
     assert intervals.bounds(15.0, "tight") == (14.5, 15.5)
     assert intervals.bounds(15.0, "never seen") == intervals.bounds(15.0)
-    assert intervals.bounds(-100.0) == (5.0, 5.0)
+    assert intervals.bounds(-100.0) == (-100.0, 5.0), "of a model that does not clip"
 
 
 def test_a_lookup_takes_microseconds() -> None:
@@ -147,7 +148,7 @@ def test_an_exact_group_gets_tiny_intervals_that_cover() -> None:
     actual = random.uniform(1000, 9000, 1000)
     groups = ["exact"] * 500 + ["noisy"] * 500
     predicted = actual + np.where(np.arange(1000) < 500, 0.0, random.normal(0, 500, 1000))
-    intervals = calibrate(actual, predicted, groups, level=0.9, floor=0.0)
+    intervals = calibrate(actual, predicted, groups, level=0.9, clip=(0.0, None))
     assert intervals is not None
     exact = measure_coverage(intervals, actual[:500], actual[:500] * (1 + 1e-12), groups[:500])
     assert exact.coverage == 1

@@ -275,7 +275,7 @@ def test_hostile_names_and_ten_thousand_categories_are_escaped_text(tmp_path: Pa
 
 
 def test_thirty_rows_make_a_page(tmp_path: Path) -> None:
-    rows = ["y,x,c"] + [f"{i * 7 % 31},{i},{'ab'[i % 2]}" for i in range(30)]
+    rows = ["y,x,c"] + [f"{3 * i + i * 7 % 31},{i},{'ab'[i % 2]}" for i in range(30)]
     (tmp_path / "small.csv").write_text("\n".join(rows))
     (tmp_path / "config_v2.yaml").write_text(
         "version: 2\npaths: {raw_csv: small.csv}\nmodel: {target: y, numeric_features: [x], categorical_features: [c]}\n"

@@ -11,7 +11,10 @@ def odd(root: Path) -> Project:
     hostile = '<script>alert("x")</script>'
     long = "n" * 300
     header = ["y", "x", "constant", "empty", "many", hostile, long, "🙂 'quoted'"]
-    rows = [[str(3 * i % 97 + 1), str(i % 13), "7", "", f"c{i}", f"<b>{i % 3}</b>", str(i % 5), "&amp;"] for i in range(10_000)]
+    rows = [
+        [str(3 * i % 97 + 20 * (i % 13) + 1), str(i % 13), "7", "", f"c{i}", f"<b>{i % 3}</b>", str(i % 5), "&amp;"]
+        for i in range(10_000)
+    ]
     quoted = [['"' + text.replace('"', '""') + '"' for text in row] for row in [header, *rows]]
     root.joinpath("odd.csv").write_text("\n".join(map(",".join, quoted)), encoding="utf-8")
     config = {

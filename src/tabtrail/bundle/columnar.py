@@ -116,7 +116,9 @@ class ColumnScorer:
         low, high = values - half, values + half
         if calibrated.floor is not None:
             low, high = np.maximum(low, calibrated.floor), np.maximum(high, calibrated.floor)
-        return Scores(values, low, high)
+        if calibrated.ceiling is not None:
+            low, high = np.minimum(low, calibrated.ceiling), np.minimum(high, calibrated.ceiling)
+        return Scores(values, np.minimum(low, values), np.maximum(high, values))
 
     def row(self, columns: Columns, index: int) -> dict[str, Any]:
         """Return one row as `Predictor` takes it."""

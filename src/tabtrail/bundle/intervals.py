@@ -41,22 +41,24 @@ class Band:
 class Intervals:
     """What turns a prediction into an interval that holds the actual value in a share `level` of new rows.
 
-    `floor` is the least value that the target can have. `bands` go by group (Mondrian); the band of all rows, under the key
-    "", serves the groups that are not listed: those that are new or had too few rows.
+    Predictions lie between `floor` and `ceiling` (None: unbounded), and so do the bounds. `bands` go by group (Mondrian); the
+    band of all rows, under the key "", serves the groups that are not listed: those that are new or had too few rows.
     """
 
     level: float
     floor: float | None
     bands: dict[str, Band]
+    ceiling: float | None = None
 
     def bounds(self, prediction: float, group: str = ALL) -> tuple[float, float]:
-        """Return the lower and upper bound, in units of the target, low ≤ high.
-
-        Both are at least `floor`; so a prediction below it is itself outside of its interval.
-        """
+        """Return the lower and upper bound, in units of the target: low ≤ prediction ≤ high, whatever the prediction is."""
         half = self.bands.get(group, self.bands[ALL]).half_width(prediction)
-        low, high = prediction - half, prediction + half
-        return (low, high) if self.floor is None else (max(low, self.floor), max(high, self.floor))
+        low, high = self._inside(prediction - half), self._inside(prediction + half)
+        return min(low, prediction), max(high, prediction)
+
+    def _inside(self, value: float) -> float:
+        value = value if self.floor is None else max(value, self.floor)
+        return value if self.ceiling is None else min(value, self.ceiling)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,7 +70,7 @@ class Intervals:
             group: Band(band["rows"], band["quantile"], tuple(band["predictions"]), tuple(band["scales"]))
             for group, band in value["bands"].items()
         }
-        return cls(value["level"], value["floor"], bands)
+        return cls(value["level"], value["floor"], bands, value.get("ceiling"))
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
 
 def _require_intervals(stated: dict[str, Any]) -> None:
     intervals = Intervals.from_dict({**stated})
-    _require(all(isinstance(value, float) for value in (intervals.bounds(1.0)[0], intervals.level)))
+    _require(all(isinstance(value, float) for value in (*intervals.bounds(1.0), intervals.level)))
     for band in intervals.bands.values():
         _require(len(band.predictions) == len(band.scales) > 0 and all(map(_is_number, (*band.predictions, *band.scales))))
         _require(_is_number(band.quantile))

@@ -42,5 +42,7 @@ def explain(
     rows = [["base value", "", f"{found.base_value:,.2f}"]]
     rows += [[name, cell(found.values[name]), f"{value:+,.2f}"] for name, value in found.contributions.items()]
     print_table(f"why {found.model} predicts this, {found.unit}", ["column", "value", "adds"], rows)
+    if found.is_clipped:
+        typer.echo(f"the sum is {found.unclipped:,.2f}, and model.clip bounds it")
     typer.echo(f"prediction: {found.prediction:,.2f} {found.unit}")
     typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {relative(plot)}" if plot else ""), err=True)

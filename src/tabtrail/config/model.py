@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Set
+from math import isfinite
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tabtrail.config.columns import KIND, Columns, check_condition
 from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, undeclared
@@ -17,6 +18,19 @@ _TARGET_IS = {
     "date": "; this target is a date, and tabtrail does regression only: name a number, such as the days until then",
 }
 _TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
+
+
+def _read_clip(value: object) -> object:
+    if value is False or value in ("contract", "off"):  # YAML reads a bare off as false
+        return value or "off"
+    pair = tuple(value) if isinstance(value, list | tuple) and len(value) == 2 else ()
+    known = [each for each in pair if isinstance(each, int | float) and not isinstance(each, bool) and isfinite(each)]
+    if not known or len(known) + pair.count(None) != 2 or (len(known) == 2 and known[0] >= known[1]):
+        raise ValueError("write contract, off, or the least and the largest prediction, such as [0, null] or [0, 100]")
+    return pair
+
+
+Clip = Annotated[Literal["contract", "off"] | tuple[float | None, float | None], BeforeValidator(_read_clip)]
 
 
 class Model(Section):
@@ -41,6 +55,10 @@ class Model(Section):
         255, description="Most one-hot columns of a text column; its rarest texts share the last."
     )
     strata: dict[str, str] = Field({}, description="Named conditions; every metric is also reported within each.")
+    clip: Clip = Field(
+        "contract",
+        description="Bounds of every prediction: the contract's for the target, [least, largest] (null: open), or off.",
+    )
     random_state: Annotated[int, Field(ge=0, le=2**31 - 1)] = 42
 
     @property

@@ -10,6 +10,7 @@ import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import TabtrailError
+from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
@@ -46,7 +47,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Importance:
-    """What `shap_global_importance.json` holds. `missing` says why there is no explanation, where there is none."""
+    """What `shap_global_importance.json` holds. `missing` says why there is no explanation, where there is none.
+
+    What is explained are predictions before `model.clip` bounds them; `clipped_rows` counts the rows where it does.
+    """
 
     model: str
     run_id: str
@@ -55,6 +59,7 @@ class Importance:
     base_value: float | None = None
     additivity_error: float | None = None
     mean_absolute_shap: dict[str, float] = field(default_factory=dict)
+    clipped_rows: int = 0
     missing: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,8 +77,9 @@ def explain(
 ) -> Explanation:
     """Return Shapley values for `rows` by raw column, in units of the target.
 
-    `predict` stands in for the model's own where it is the faster one (the proven graph). More `permutations` make the values
-    of what is explained by them steadier.
+    What is explained of a clipped model is its prediction before it is clipped, which is a sum; `predict` stands in for that
+    where it is faster (the proven graph, without its clip). More `permutations` make the values of what is explained by them
+    steadier.
 
     Trees: path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020), relative to the training rows that
     the trees carry. Linear: coefficient × (value - mean over `background`). In both, one-hot columns are summed (signed) into
@@ -82,7 +88,7 @@ def explain(
     Systems 41, 2014), relative to rows drawn from `background`. Raises `TabtrailError` when base value and contributions do not
     add up to the prediction.
     """
-    explanation = None
+    explanation, model = None, unclipped(model)
     if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:

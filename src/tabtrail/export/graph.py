@@ -19,10 +19,11 @@ from tabtrail.export.converters import WriteTrees, own_converters
 from tabtrail.export.steps import ML
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
-from tabtrail.modeling.estimators import Blend, FormulaRegressor, TransformedRegressor, pipelines_of
+from tabtrail.modeling.estimators import Blend, ClippedRegressor, FormulaRegressor, TransformedRegressor, pipelines_of, unclipped
 from tabtrail.modeling.preprocess import splits_on_categories
 
 OUTPUT = "prediction"
+_UNCLIPPED = "tabtrail/unclipped"
 # onnx 1.23 writes IR 14 and opset 28 by default; onnxruntime 1.31 reads at most IR 13 and opset 26.
 _IR_VERSION = 10
 _OPSET = {"": 21, ML: 3}
@@ -33,7 +34,11 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
     """Return the ONNX model of a fitted model: one [N, 1] input a raw column, one [N, 1] double output `prediction`."""
     categories = any(splits_on_categories(pipeline.named_steps["preprocess"]) for pipeline in pipelines_of(model))
     builder = _Builder(tuple(numbers), tuple(texts), write_trees_with_categories if categories else write_trees)
-    result = _add(builder, model)
+    result = _add(builder, unclipped(model))
+    if isinstance(model, ClippedRegressor):
+        result = _bounded(
+            builder, Symbol(builder.emit("Identity", [result.name], _UNCLIPPED), builder.emit, builder.constant), model
+        )
     builder.emit("Identity", [result.name], OUTPUT)
     kinds = [*((column, onnx.TensorProto.DOUBLE) for column in numbers), *((column, onnx.TensorProto.STRING) for column in texts)]
     graph = onnx.helper.make_graph(
@@ -50,8 +55,31 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
     return bytes(proto.SerializeToString())
 
 
+def without_clip(graph: bytes) -> bytes:
+    """Return a graph that predicts what it did before the prediction is clipped, the graph itself where it is not."""
+    proto = onnx.load_from_string(graph)
+    places = [index for index, node in enumerate(proto.graph.node) if _UNCLIPPED in node.output]
+    if not places:
+        return graph
+    del proto.graph.node[places[0] + 1 :]
+    proto.graph.node[-1].output[0] = OUTPUT
+    used = {name for node in proto.graph.node for name in node.input}
+    kept = [each for each in proto.graph.initializer if each.name in used]
+    del proto.graph.initializer[:]
+    proto.graph.initializer.extend(kept)
+    return bytes(proto.SerializeToString())
+
+
+def _bounded(builder: "_Builder", values: Symbol, model: ClippedRegressor) -> Symbol:
+    """Values inside the model's bounds. The operator leaves NaN as it is in onnxruntime 1.31; the proof tries missing values."""
+    bounds = ["" if bound is None else builder.constant(np.array(bound, dtype=np.float64)) for bound in (model.low, model.high)]
+    return Symbol(builder.emit("Clip", [values.name, *bounds]), builder.emit, builder.constant)
+
+
 def _add(builder: "_Builder", model: Any) -> Symbol:
     """Add a model to the graph and return the symbol of its predictions."""
+    if isinstance(model, ClippedRegressor):
+        return _bounded(builder, _add(builder, model.model), model)
     if isinstance(model, Blend):
         parts = [_add(builder, each) * weight for each, weight in zip(model.models, model.weights, strict=True)]
         total = parts[0]

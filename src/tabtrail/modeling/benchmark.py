@@ -75,7 +75,7 @@ def run_benchmark(
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
-            folds, final = blend(candidate, members, table, split)
+            folds, final = blend(candidate, members, table, split, problem.clip)
             results[candidate.name] = Result(candidate, folds, final, *export(final.model))
             on_result(results[candidate.name])
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
@@ -169,7 +169,7 @@ def run_tasks(
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
     early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
     rows = {fold: Shared(rows_of(problem, table, split, fold, early=early)) for fold in sorted({fold for _, fold in tasks})}
-    examples, recipe = Shared(table.examples()), Recipe.of(problem.model)
+    examples, recipe = Shared(table.examples()), Recipe.of(problem.model, problem.clip)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
     yield from run(fit_and_score, jobs, problem.engine, in_order=in_order, libraries=fitting_libraries())
 

@@ -10,23 +10,26 @@ import numpy as np
 
 from tabtrail.errors import ConfigError
 from tabtrail.modeling.candidates import Candidate
-from tabtrail.modeling.estimators import Blend, average, choose_weights
+from tabtrail.modeling.estimators import UNBOUNDED, Blend, Bounds, average, choose_weights, clip, clipped
 from tabtrail.modeling.metrics import Array, score, score_strata
 from tabtrail.modeling.results import FULL, Fit, Result, out_of_fold
 from tabtrail.modeling.split import Mask, Split
 from tabtrail.modeling.table import Table
 
 
-def blend(candidate: Candidate, members: Sequence[Result], table: Table, split: Split) -> tuple[tuple[Fit, ...], Fit]:
+def blend(
+    candidate: Candidate, members: Sequence[Result], table: Table, split: Split, bounds: Bounds = UNBOUNDED
+) -> tuple[tuple[Fit, ...], Fit]:
     """Return the greedy blend of fitted candidates: its fits on the folds, and on the whole training part.
 
     Its score on a fold uses weights chosen on the other folds of the repeat (the earlier ones, where folds follow one another
     in time; all members alike on the first of those). The weights of the final blend are chosen on all out-of-fold predictions.
-    Raises `ConfigError` where there is nothing to blend.
+    Like its members it predicts inside the bounds. Raises `ConfigError` where there is nothing to blend.
     """
     if not members:
         raise ConfigError(f"candidates.{candidate.name} blends the other candidates, and there are none but baselines")
-    blending = _Blending(candidate.name, int(candidate.params["rounds"] or 1), tuple(members), table, split, time.perf_counter())
+    rounds = int(candidate.params["rounds"] or 1)
+    blending = _Blending(candidate.name, rounds, tuple(members), table, split, time.perf_counter(), bounds)
     return tuple(blending.on_fold(index) for index in range(len(split.folds))), blending.on_all()
 
 
@@ -38,6 +41,7 @@ class _Blending:
     table: Table
     split: Split
     start: float
+    bounds: Bounds
 
     @cached_property
     def predictions(self) -> dict[int, dict[str, Array]]:
@@ -68,7 +72,10 @@ class _Blending:
         return self._fit(FULL, self.table.take(self.split.test), blended, [each.final for each in self.members], model)
 
     def _fit(self, fold: int, valid: Table, predicted: Array, members: list[Fit], model: Any = None) -> Fit:
-        """Return the fit of the blend; its seconds are those of all that it was chosen from, and of choosing."""
+        """Return the fit of the blend, its predictions clipped; its seconds are those of all that it was chosen from, and of
+        choosing.
+        """
+        predicted = clip(predicted, self.bounds)
         return Fit(
             candidate=self.name,
             fold=fold,
@@ -77,7 +84,7 @@ class _Blending:
             predicted=predicted,
             fit_seconds=round(sum(fit.fit_seconds for fit in members) + time.perf_counter() - self.start, 4),
             predict_seconds=round(sum(fit.predict_seconds for fit in members), 4),
-            model=model,
+            model=None if model is None else clipped(model, self.bounds),
         )
 
 

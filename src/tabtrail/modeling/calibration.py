@@ -16,6 +16,7 @@ import numpy as np
 
 from tabtrail.bundle.intervals import ALL, Band, Intervals
 from tabtrail.errors import DataError
+from tabtrail.modeling.estimators import UNBOUNDED, Bounds
 from tabtrail.modeling.metrics import Array
 
 _ROWS_PER_BIN = 50  # a mean absolute error of so many rows has a standard error of about a tenth of itself
@@ -40,7 +41,7 @@ class MeasuredCoverage:
 
 
 def calibrate(
-    actual: Array, predicted: Array, groups: Sequence[str] | None, *, level: float, floor: float | None = None
+    actual: Array, predicted: Array, groups: Sequence[str] | None, *, level: float, clip: Bounds = UNBOUNDED
 ) -> Intervals | None:
     """Return the intervals that out-of-fold predictions of the training part justify; None for too few rows.
 
@@ -57,7 +58,7 @@ def calibrate(
     for name, rows in sorted(Counter(names.tolist()).items()):
         if name != ALL and round(rows * (1 - level), 9) >= _LEAST_BEYOND:
             bands[name] = _band(error[names == name], predicted[names == name], level)
-    return Intervals(level, floor, bands)
+    return Intervals(level, clip[0], bands, clip[1])
 
 
 def measure_coverage(intervals: Intervals, actual: Array, predicted: Array, groups: Sequence[str] | None) -> MeasuredCoverage:

@@ -13,6 +13,52 @@ from tabtrail.errors import DataError
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import derive
 
+Bounds = tuple[float | None, float | None]
+"""The least and the largest prediction, in units of the target; None: unbounded."""
+UNBOUNDED: Bounds = (None, None)
+
+
+class ClippedRegressor(RegressorMixin, BaseEstimator):
+    """A model whose predictions never leave [low, high]; NaN stays NaN."""
+
+    def __init__(self, model: Any, low: float | None, high: float | None) -> None:
+        self.model = model
+        self.low = low
+        self.high = high
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    @property
+    def feature_names_in_(self) -> Any:
+        """The raw columns [columns] in their order."""
+        return self.model.feature_names_in_
+
+    def fit(self, x: pd.DataFrame, y: Array) -> "ClippedRegressor":
+        """Fit the model."""
+        self.model.fit(x, y)
+        return self
+
+    def predict(self, x: pd.DataFrame) -> Array:
+        """Return predictions [rows] in units of the target."""
+        return clip(np.asarray(self.model.predict(x), dtype=np.float64).ravel(), (self.low, self.high))
+
+
+def clipped(model: Any, bounds: Bounds) -> Any:
+    """Return a model, fitted or not, that predicts inside the bounds: itself where there are none."""
+    return model if bounds == UNBOUNDED else ClippedRegressor(model, *bounds)
+
+
+def unclipped(model: Any) -> Any:
+    """Return the model inside of a clipped one, or the model itself."""
+    return model.model if isinstance(model, ClippedRegressor) else model
+
+
+def clip(values: Array, bounds: Bounds) -> Array:
+    """Return values inside the bounds; NaN stays NaN."""
+    low, high = bounds
+    return values if bounds == UNBOUNDED else np.asarray(np.clip(values, low, high))
+
 
 class TransformedRegressor(RegressorMixin, BaseEstimator):
     """A pipeline that learns a transform of the target and predicts the target.
@@ -146,6 +192,7 @@ class Blend(RegressorMixin, BaseEstimator):
 
 def pipelines_of(model: Any) -> Iterator[Pipeline]:
     """Yield the pipelines that a model is made of."""
+    model = unclipped(model)
     if isinstance(model, Blend):
         for each in model.models:
             yield from pipelines_of(each)

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from tabtrail.contract.expressions import ColumnRef
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.candidates import FORMULA, Candidate
-from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor
+from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor, clipped, unclipped
 from tabtrail.modeling.families import FAMILIES, Sample, family_of
 from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, native_layout
@@ -79,7 +79,11 @@ def unpickled(fit: Fit) -> Fit:
 
 
 def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
-    """Return the unfitted model of a candidate, from raw columns to the target."""
+    """Return the unfitted model of a candidate, from raw columns to the target inside its bounds."""
+    return clipped(_build_unclipped(candidate, recipe, **changed), recipe.clip)
+
+
+def _build_unclipped(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
     if candidate.family == FORMULA:
         return FormulaRegressor(recipe.formulas)
     preprocessor = build_preprocessor(recipe, scaled=FAMILIES[candidate.family].scaled, native=candidate.native)
@@ -94,6 +98,7 @@ def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
 
 def regressor_of(model: Any) -> Any:
     """Return the last step of a model's pipeline, None where it has none."""
+    model = unclipped(model)
     pipeline = model.pipeline if isinstance(model, TransformedRegressor) else model
     return pipeline.named_steps["model"] if isinstance(pipeline, Pipeline) else None
 
@@ -108,7 +113,7 @@ def choose_iterations(candidate: Candidate, recipe: Recipe, train: Examples, wat
     rounds = FAMILIES[candidate.family].best_iterations
     if rounds is None:
         return None
-    model, fitted, watched = build_model(candidate, recipe), train.take(~watched_rows), train.take(watched_rows)
+    model, fitted, watched = _build_unclipped(candidate, recipe), train.take(~watched_rows), train.take(watched_rows)
     pipeline = model.pipeline if isinstance(model, TransformedRegressor) else model
     learned, held = _samples(model, pipeline.named_steps["preprocess"], fitted, watched)
     return rounds(pipeline.named_steps["model"], learned, held, candidate.early_stopping_rounds)

@@ -30,7 +30,7 @@ def _calibrated(benchmark: Benchmark, result: Result) -> Intervals | None:
     known = ~np.isnan(predicted)
     rows = benchmark.table.take(known)
     groups = interval_groups(problem, rows)
-    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, floor=problem.least_target)
+    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, clip=problem.clip)
 
 
 def coverage_rows(benchmark: Benchmark, result: Result, intervals: Intervals | None) -> tuple[CoverageRow, ...]:

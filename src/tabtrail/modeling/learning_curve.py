@@ -94,7 +94,7 @@ def learning_curve(
 def _value(problem: Problem, candidate: Candidate, table: Table, split: Split, part: Fold) -> float | None:
     one = Split(split.train, split.test, (part,))
     rows = rows_of(problem, table, one, 0, early=candidate.early_stopping_rounds is not None)
-    return fit_and_score(candidate, 0, rows, table.examples(), Recipe.of(problem.model)).scores[problem.metric.name]
+    return fit_and_score(candidate, 0, rows, table.examples(), Recipe.of(problem.model, problem.clip)).scores[problem.metric.name]
 
 
 def _mean_rows(folds: Sequence[Fold]) -> int:

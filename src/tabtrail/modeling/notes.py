@@ -8,6 +8,7 @@ import pandas as pd
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.model import Model
 from tabtrail.contract.expressions import columns_of
+from tabtrail.modeling.estimators import clip
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark
@@ -30,6 +31,7 @@ def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanat
         *([f"there is no explanation of {benchmark.chosen}: {missing_explanation}"] if missing_explanation else ()),
         *_on_the_data(benchmark.problem),
         *_on_the_target(benchmark),
+        *_on_clip(benchmark),
         *_on_rows(benchmark, intervals),
         *_on_empty_columns(benchmark.problem.model, train),
         *_on_categories(benchmark.problem.model, train),
@@ -69,6 +71,14 @@ def _on_rows(benchmark: Benchmark, intervals: Intervals | None) -> Iterator[str]
         )
     if tested < _FEW_ROWS:
         yield f"the test part has {tested:,} {'row' if tested == 1 else 'rows'}: its figures are an anecdote"
+
+
+def _on_clip(benchmark: Benchmark) -> Iterator[str]:
+    own, (low, high) = benchmark.table.y, benchmark.problem.clip
+    outside = int(np.sum(clip(own, (low, high)) != own))
+    if outside:
+        between = f"{'-∞' if low is None else f'{low:g}'} to {'∞' if high is None else f'{high:g}'}"
+        yield f"{outside:,} rows have a target that can never be predicted: model.clip is {between}"
 
 
 def _on_empty_columns(model: Model, train: pd.DataFrame) -> Iterator[str]:

@@ -23,7 +23,10 @@ from tabtrail.modeling.metrics import Array
 
 @dataclass(frozen=True)
 class Recipe:
-    """What becomes of the raw columns: `numbers` and `texts` are the inputs; the others say how they enter the matrix."""
+    """What becomes of the raw columns: `numbers` and `texts` are the inputs; the others say how they enter the matrix.
+
+    Predictions stay inside `clip`, the least and the largest (None: unbounded).
+    """
 
     numbers: tuple[str, ...]
     texts: tuple[str, ...]
@@ -34,9 +37,10 @@ class Recipe:
     target: tuple[str, ...] = ()
     max_categories: int = 255
     seed: int = 42
+    clip: tuple[float | None, float | None] = (None, None)
 
     @classmethod
-    def of(cls, model: Model) -> Self:
+    def of(cls, model: Model, clip: tuple[float | None, float | None] = (None, None)) -> Self:
         """Return the recipe that the config's model section says."""
         return cls(
             numbers=model.number_inputs,
@@ -48,6 +52,7 @@ class Recipe:
             target=model.target_encoded,
             max_categories=model.max_categories,
             seed=model.random_state,
+            clip=clip,
         )
 
 

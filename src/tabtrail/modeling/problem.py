@@ -8,6 +8,8 @@ from tabtrail.config.model import Split as SplitRules
 from tabtrail.config.operation import Engine
 from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
+from tabtrail.contract.schema import ColumnRule
+from tabtrail.modeling.estimators import UNBOUNDED, Bounds
 from tabtrail.modeling.metrics import Metric, metric_of
 
 
@@ -15,7 +17,7 @@ from tabtrail.modeling.metrics import Metric, metric_of
 class Problem:
     """The sections of the config that modelling reads, and what it needs of the others.
 
-    `date_column` places rows in time. No interval reaches below `least_target`, the contract's least value of the target (None:
+    `date_column` places rows in time. Predictions and their intervals stay inside `clip`, the least and the largest value (None:
     unbounded). `outliers_dropped` are the columns whose outliers the ingest rejected. Fits on the whole training part run
     `final_workers` at once, where that is fewer than the engine has.
     """
@@ -28,7 +30,7 @@ class Problem:
     candidates: Mapping[str, dict[str, Parameter]]
     engine: Engine
     date_column: str | None = None
-    least_target: float | None = None
+    clip: Bounds = UNBOUNDED
     outliers_dropped: tuple[str, ...] = ()
     final_workers: int | None = None
 
@@ -53,6 +55,13 @@ def problem_of(config: Config) -> Problem:
         candidates=config.candidates,
         engine=config.engine,
         date_column=config.cleaning.date_column,
-        least_target=config.column_rules[config.model.target].min,
+        clip=_clip(config.model, config.column_rules[config.model.target]),
         outliers_dropped=config.outlier_columns if config.profile.outliers.action == "drop" else (),
     )
+
+
+def _clip(model: Model, target: ColumnRule) -> Bounds:
+    if model.clip == "off":
+        return UNBOUNDED
+    low, high = (target.min, target.max) if model.clip == "contract" else model.clip
+    return (None if low is None else float(low), None if high is None else float(high))

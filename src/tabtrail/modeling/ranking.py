@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.choice import corrected_difference, indistinguishable
-from tabtrail.modeling.estimators import Blend
+from tabtrail.modeling.estimators import Blend, unclipped
 from tabtrail.modeling.intervals import coverage_rows
 from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard, Row
 from tabtrail.modeling.leakage.findings import Finding
@@ -68,7 +68,7 @@ def build_leaderboard(
 
 
 def _weights(champion: Result) -> dict[str, float]:
-    model = champion.model
+    model = unclipped(champion.model)
     if not isinstance(model, Blend):
         return {}
     return {name: rounded(weight) for name, weight in zip(model.names, model.weights, strict=True)}

@@ -51,7 +51,8 @@ class PageSettings:
 class Evidence:
     """All that a page shows; None or empty where a run did not leave it.
 
-    `explanation_missing` says why there is no explanation, if it failed; `tags` say what the run was made from, `forecasts` are
+    `explanation_missing` says why there is no explanation, if it failed; `clipped_rows` counts the explained rows whose
+    prediction `model.clip` bounds. `tags` say what the run was made from, `forecasts` are
     the stored forecasts with their risk, the largest first.
     """
 
@@ -60,6 +61,7 @@ class Evidence:
     profile: Profile | None
     explanation: tuple[Explanation, pd.DataFrame] | None
     explanation_missing: str
+    clipped_rows: int
     effects: tuple[Effect, ...]
     forecasts: tuple[SegmentResult, ...]
     tags: Mapping[str, str]

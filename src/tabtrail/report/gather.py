@@ -67,12 +67,14 @@ def read_evidence(files: EvidenceFiles, board: Leaderboard, settings: PageSettin
     profile = None if manifest is None else read_json(files.profile)
     shap, runs, effects = _frame(files.shap), _frame(files.tables["runs"]), _of_run(files.effects, board)
     explanation, rows = (None, None) if shap is None else from_shap_table(shap)
+    explained = read_json(files.importance) or {}
     return Evidence(
         model=_model(files, board),
         manifest=manifest,
         profile=None if profile is None else Profile.from_dict(profile),
         explanation=None if explanation is None or rows is None else (explanation, rows),
-        explanation_missing=(read_json(files.importance) or {}).get("missing") or "",
+        explanation_missing=explained.get("missing") or "",
+        clipped_rows=explained.get("clipped_rows") or 0,
         effects=() if effects is None else tuple(Effect.from_dict(each) for each in effects["effects"]),
         forecasts=tuple(read_results(_documents(files.forecasts), board.data_sha256)),
         tags={} if runs is None else json.loads(runs.get_column("tags")[0]),

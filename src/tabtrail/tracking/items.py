@@ -104,6 +104,7 @@ def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence
         "frequency_encoded": ", ".join(model.frequency_encoded),
         "target_encoded": ", ".join(model.target_encoded),
         "random_state": str(model.random_state),
+        "clip": " to ".join("open" if bound is None else f"{bound:g}" for bound in problem.clip),
         **{f"split.{name}": str(value) for name, value in problem.split},
         "candidates": str(len(benchmark.results)),
         "champion": champion.candidate.name,

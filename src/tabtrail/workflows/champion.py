@@ -16,9 +16,11 @@ from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
+from tabtrail.export.graph import without_clip
 from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, prove
+from tabtrail.modeling.estimators import clip
 from tabtrail.modeling.intervals import grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
@@ -117,6 +119,7 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
+        "clip": list(benchmark.problem.clip),
         "weaker_than": weaker_than(leaderboard, champion.candidate.name),
         "explanation_missing": parts.missing_explanation,
         "parity": exported.parity.summary(),
@@ -158,7 +161,7 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
     unit = config.model.currency or f"units of {config.model.target}"
     none = Importance(champion.candidate.name, run_id, len(rows), unit)
     try:
-        explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(graph))
+        explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(without_clip(graph)))
     except TabtrailError as error:
         return Explained(replace(none, missing=str(error)), shap_table(None, rows))
     except Exception as error:  # noqa: BLE001 - shap and the boosters raise classes of their own that have no common base
@@ -169,6 +172,7 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
         base_value=rounded(explanation.base_value),
         additivity_error=explanation.additivity_error,
         mean_absolute_shap=explanation.importance,
+        clipped_rows=int(np.sum(clip(explanation.predictions, benchmark.problem.clip) != explanation.predictions)),
     )
     return Explained(importance, shap_table(explanation, rows))
 

@@ -17,8 +17,10 @@ from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.shapley import explain, from_shap_table
+from tabtrail.export.graph import without_clip
 from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import ForeignPickleError, unpickled
+from tabtrail.modeling.estimators import UNBOUNDED, clip
 from tabtrail.project.paths import Artifacts
 from tabtrail.report.explanation_pictures import waterfall
 from tabtrail.report.png import draw
@@ -34,7 +36,10 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class LocalExplanation:
-    """Base value + contributions (by raw column, largest first) = prediction, in units of the target; `values` as given."""
+    """Base value + contributions (by raw column, largest first) = `unclipped`, in units of the target; `values` as given.
+
+    The `prediction` that is served is that, inside the bounds of `model.clip`.
+    """
 
     model: str
     run_id: str
@@ -42,7 +47,12 @@ class LocalExplanation:
     base_value: float
     contributions: dict[str, float]
     values: dict[str, Any]
+    unclipped: float
     prediction: float
+
+    @property
+    def is_clipped(self) -> bool:
+        return self.unclipped != self.prediction
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,12 +72,13 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
     _, background = from_shap_table(_explained_rows(config, bundle.metadata["run_id"]))
     one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
     one = one.astype(background.dtypes.to_dict())
-    model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(bundle.onnx)
+    model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(without_clip(bundle.onnx))
     found = explain(model, background, one, seed=config.model.random_state, predict=graph, permutations=_PERMUTATIONS)
     total, size = found.base_value + float(found.values[0].sum()), float(np.abs(found.values[0]).sum())
-    if not abs(total - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value), size):
+    bounded = float(clip(np.array([total]), tuple(bundle.metadata.get("clip") or UNBOUNDED))[0])
+    if not abs(bounded - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value), size):
         raise TabtrailError(
-            f"base value and contributions make {total:.7g}, the served prediction is {served.value:.7g}; nothing is shown"
+            f"base value and contributions make {bounded:.7g}, the served prediction is {served.value:.7g}; nothing is shown"
         )
     parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
     return LocalExplanation(
@@ -77,6 +88,7 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
         base_value=found.base_value,
         contributions=dict(sorted(parts.items(), key=lambda item: (-abs(item[1]), item[0]))),
         values={name: served.inputs[name] for name in parts},
+        unclipped=served.value if bounded == total else total,
         prediction=served.value,
     )
 
