@@ -14,6 +14,7 @@ from tabtrail.config.dataset import TableRules
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.contract.typed_cells import MOST_EXACT, cell_text
 from tabtrail.data.dates import MOMENT
+from tabtrail.errors import DataError
 
 CELL, IS_CELL = "_cell_", "_is_cell_"
 _DTYPES: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "date": MOMENT}
@@ -30,7 +31,14 @@ def from_values(names: Sequence[str], columns: Sequence[list[Any]], rules: Table
 
 
 def from_frame(frame: pl.DataFrame, rules: TableRules) -> pl.DataFrame:
-    """Return the columns of a Parquet file."""
+    """Return the columns of a Parquet file.
+
+    Raises `DataError` for a column of dates that holds points in time of a zone where the zone of its days is not known.
+    """
+    for name, dtype in frame.schema.items():
+        zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+        if zoned and rules.columns.rule(name).dtype == "date" and rules.cleaning.time_zone is None:
+            raise DataError(f"the column '{name}' holds points in time of a time zone; set cleaning.time_zone, as Europe/Berlin")
     return pl.DataFrame([each for column in frame.get_columns() for each in _settled(column, rules)])
 
 
@@ -45,6 +53,9 @@ def converted(name: str, dtype: pl.DataType, rule: ColumnRule, time_zone: str | 
         whole = column == column.round(0)
         # A double from 2^53 on may stand for another number than the one that was written.
         column = pl.when(whole if dtype.is_decimal() else whole & (column.abs() < MOST_EXACT)).then(column)
+    elif rule.dtype == "float" and dtype.is_integer():
+        # An integer that no double equals would reach the model as another one.
+        column = pl.when(column.cast(pl.Float64).cast(pl.Int128, strict=False) == column.cast(pl.Int128)).then(column)
     return column.cast(_DTYPES[rule.dtype], strict=False)
 
 
@@ -133,7 +144,9 @@ def _cell(value: Any, dtype: str) -> Any:
 
 
 def _double(value: float) -> float | None:
+    """Return a number as a double; None for a whole one that no double equals."""
     try:
-        return float(value)
-    except OverflowError:  # a whole number beyond the largest double
+        number = float(value)
+    except OverflowError:
         return None
+    return number if isinstance(value, float) or number == value else None

@@ -190,7 +190,8 @@ class _SheetParser:
             raise DataError(f"{self._name}: damaged after row {self._row:,} ({error}); open it in Excel and save it") from None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        name = name.rpartition(":")[2]
+        if ":" in name:
+            name = name.rpartition(":")[2]
         if name == "v" or name == "t":
             self._listening = self._column >= 0 and not self._spoken
         elif name == "c" and self._in_row:
@@ -221,7 +222,8 @@ class _SheetParser:
             self._text.append(text)
 
     def _end(self, name: str) -> None:
-        name = name.rpartition(":")[2]
+        if ":" in name:
+            name = name.rpartition(":")[2]
         if name == "v" or name == "t":
             self._listening = False
         elif name == "c" and self._column >= 0:
@@ -281,12 +283,12 @@ def _point_in_time(serial: float, *, from_1904: bool) -> Any:
     """
     if 0 <= serial < 1:
         return _duration(serial)
+    if not 1 <= serial < _LAST_SERIAL:
+        return serial
     if not from_1904 and serial < 61:
         if int(serial) == 60:
             return "1900-02-29"
         serial += 1
-    if not 1 <= serial < _LAST_SERIAL:
-        return serial
     start = datetime(1904, 1, 1) if from_1904 else datetime(1899, 12, 30)
     return start + timedelta(milliseconds=round(serial * 86_400_000))
 

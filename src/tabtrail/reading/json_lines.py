@@ -10,11 +10,12 @@ from tabtrail.reading.cell_rows import CellRows, Malformed
 from tabtrail.reading.source import SourceText, UndecodableText
 from tabtrail.reading.strict_json import parse_json
 
+_HEAD = 1 << 20  # bytes at the start, at least, whose keys are the columns: enough for keys that a few lines lack
 _BLANKS = b" \t\r\n"
 
 
 class JsonLines:
-    """The objects of a file as a table, whose columns are the keys of its first block (8 MB), in their order.
+    """The objects of a file as a table, whose columns are the keys of its first block (1 MB at least, mostly 8), in their order.
 
     A key that a line lacks is an empty cell. Columns of `dropped` may hold lists and objects, which are not read.
     """
@@ -23,7 +24,10 @@ class JsonLines:
         self.text, self.name, self._dropped = text, text.name, dropped
         self.header_line = 1
         blocks = text.blocks()
-        self._first = self._objects(next(blocks, b""), 1)
+        start = next(blocks, b"")
+        while len(start) < _HEAD and (more := next(blocks, b"")):
+            start += more
+        self._first = self._objects(start, 1)
         self._blocks = blocks
         self.columns = tuple(dict.fromkeys(chain.from_iterable(row for row in self._first.rows)))
         if not self._first.rows:
