@@ -19,14 +19,15 @@ from tests.support.table_files import (
     write_workbook,
 )
 
+from tabtrail.contract.layout import Layout
 from tabtrail.errors import ConfigError, DataError, TabtrailError
-from tabtrail.reading import excel, workbook
+from tabtrail.reading import excel, sheet_xml, workbook
 from tabtrail.reading.compressed import SourceFile
-from tabtrail.reading.excel import ExcelSheet, SheetChoice
+from tabtrail.reading.excel import ExcelSheet
 
 
 def read(path: Path, **choice: Any) -> ExcelSheet:
-    return ExcelSheet(SourceFile(path, path.name), SheetChoice(**choice))
+    return ExcelSheet(SourceFile(path, path.name), Layout(**choice))
 
 
 def cells_of(sheet: ExcelSheet) -> dict[int, list[Any]]:
@@ -88,7 +89,7 @@ def test_rows_keep_their_numbers_and_empty_ones_are_left_out(tmp_path: Path) -> 
 def test_the_header_is_the_first_row_below_those_that_are_skipped(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "title.xlsx", {"S": [["Sales 2003"], [None], ["a", 2003], [1, 2]]})
     sheet = read(path, skip_rows=1)
-    assert (sheet.columns, sheet.header_line, cells_of(sheet)) == (("a", "2003"), 3, {4: [1.0, 2.0]})
+    assert (sheet.columns, sheet.header.line, cells_of(sheet)) == (("a", "2003"), 3, {4: [1.0, 2.0]})
 
 
 def test_a_formula_that_was_never_calculated_sets_its_row_aside(tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_a_sheet_in_blocks_is_the_sheet(tmp_path: Path, monkeypatch: pytest.Monk
     path = write_excel(tmp_path / "b.xlsx", ["a", "b"], [[index, f"text {index}"] for index in range(500)])
     whole = cells_of(read(path))
     monkeypatch.setattr(excel, "_BLOCK_ROWS", 7)
-    monkeypatch.setattr(excel, "_READ", 64)
+    monkeypatch.setattr(sheet_xml, "_READ", 64)
     assert cells_of(read(path)) == whole
     assert len(whole) == 500
 

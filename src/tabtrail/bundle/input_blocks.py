@@ -1,8 +1,9 @@
-"""A file of rows to score, CSV or Parquet, in blocks of a bounded size and in their order."""
+"""A file of rows to score, CSV, Parquet, Excel or JSON lines, in blocks of a bounded size and in their order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers
+from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers, to_arrow
 from tabtrail.bundle.columnar import Array
 from tabtrail.bundle.values import MOST_EXACT
 from tabtrail.contract.layout import Layout, name_columns
 from tabtrail.contract.schema import Feature
+from tabtrail.contract.typed_cells import cell_text
 from tabtrail.errors import DataError, UsageError, nearest
+from tabtrail.reading.cell_rows import CellRows
 from tabtrail.reading.compressed import SourceFile
-from tabtrail.reading.header import advise, open_table
+from tabtrail.reading.excel import ExcelSheet
+from tabtrail.reading.header import Header, advise, open_table
+from tabtrail.reading.json_lines import JsonLines
+from tabtrail.reading.kinds import kind_of
 from tabtrail.reading.quotes import plain_blocks, plain_delimiter
 from tabtrail.reading.source import TextFile, open_text
 
@@ -30,34 +36,47 @@ _BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to score. `keep` are columns that the output repeats, such as an id."""
+    """A file to score. `keep` are columns that the output repeats, such as an id. `sheet` is the one of a workbook that it must
+    have; that of the layout is taken where it is there.
+    """
 
     path: Path
     layout: Layout = field(default=Layout())
     keep: tuple[str, ...] = ()
+    sheet: str | None = None
 
 
 @dataclass
 class Block:
-    """Consecutive rows: their numbers from 1, the columns as they were read, and the malformed rows with the reason."""
+    """Consecutive rows: their numbers from 1, the columns as they were read, and the malformed rows with the reason.
+
+    `cells` are the features of a workbook or of JSON lines, by name; the batch holds the other columns then.
+    """
 
     numbers: Array
     batch: Any
     broken: list[tuple[int, str]] = field(default_factory=list)
+    cells: Mapping[str, Sequence[Any]] | None = None
 
 
 class Blocks:
-    """The blocks of a file. `encoding` is that of a CSV, known with its first block."""
+    """The blocks of a file. `encoding` says how it was read, known with its first block; `notes` are known at the end."""
 
     def __init__(self, file: InputFile, features: Sequence[Feature]) -> None:
         self._file, self._features = file, features
-        self.encoding = ""
+        self._source = SourceFile(file.path, str(file.path), named_by="--input")
+        self.encoding, self.notes = "", list[str]()
 
     def __iter__(self) -> Iterator[Block]:
-        """Yield the blocks. Raises `UsageError` for a file that cannot be read, `DataError` for one without the columns."""
-        parquet = self._file.path.suffix.lower() == ".parquet"
+        """Yield the blocks.
+
+        Raises `UsageError` for a file that cannot be read, `DataError` for one in another format or without the columns.
+        """
+        kind, note = kind_of(self._source)
+        self.notes += [note] if note else []
+        read = {"csv": self._csv, "parquet": self._parquet, "excel": self._excel, "json lines": self._json_lines}[kind]
         try:
-            yield from self._parquet() if parquet else self._csv()
+            yield from read()
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0][:200] if isinstance(error, pa.ArrowInvalid) else type(error).__name__
             raise UsageError(f"{self._file.path} cannot be read: {reason}") from None
@@ -76,6 +95,34 @@ class Blocks:
                 yield Block(np.arange(start, start + batch.num_rows), batch)
                 start += batch.num_rows
 
+    def _excel(self) -> Iterator[Block]:
+        layout = self._file.layout if self._file.sheet is None else replace(self._file.layout, sheet=self._file.sheet)
+        sheet = ExcelSheet(self._source, layout, named_by="--sheet", strict=self._file.sheet is not None)
+        self.encoding = sheet.encoding
+        yield from self._cells(sheet.header, sheet.rows)
+        self.notes += sheet.notes
+
+    def _json_lines(self) -> Iterator[Block]:
+        text = open_text(self._source, self._file.layout.encoding)
+        table = JsonLines(text)
+        self.encoding = text.encoding.removesuffix("-sig")
+        yield from self._cells(table.header, partial(table.rows, late_keys=True))
+
+    def _cells(self, header: Header, read: Callable[[list[str]], Iterator[CellRows]]) -> Iterator[Block]:
+        """Yield rows of typed cells; columns to keep are texts, so that all blocks have them in one type."""
+        names = name_columns(header.written, self._file.layout, self._names)
+        wanted = self._wanted(names, lambda: advise(header, self._file.layout, self._names))
+        start, features = 1, [feature.name for feature in self._features]
+        for rows in read([written for written, name in zip(header.written, names, strict=True) if name in wanted]):
+            columns = dict(zip(names, rows.columns, strict=True))
+            place = {line: start + index for index, line in enumerate(sorted([*rows.lines, *rows.malformed]))}
+            numbers = np.array([place[line] for line in rows.lines], dtype=np.int64)
+            kept = {name: pa.array([cell_text(cell) for cell in columns[name]], pa.string()) for name in self._file.keep}
+            batch = pa.RecordBatch.from_pydict({"": to_arrow(numbers), **kept})
+            broken = [(place[line], each.reason) for line, each in rows.malformed.items()]
+            yield Block(numbers, batch, broken, {name: columns[name] for name in features})
+            start += len(place)
+
     def _csv(self) -> Iterator[Block]:
         """Yield blocks with numbers read as such, and from the first block with a text in the place of a number, as texts."""
         done = 0
@@ -92,8 +139,8 @@ class Blocks:
                     yield Block(block.numbers[later], block.batch.filter(pa.array(later)), broken)
 
     def _parsed(self, *, typed: bool) -> Iterator[Block]:
-        layout, name = self._file.layout, str(self._file.path)
-        text = open_text(SourceFile(self._file.path, name, named_by="--input"), layout.encoding)
+        layout, name = self._file.layout, self._source.name
+        text = open_text(self._source, layout.encoding)
         with closing(text.blocks()) as blocks:
             header, rest = open_table(name, blocks, layout)
             self.encoding = text.encoding.removesuffix("-sig")

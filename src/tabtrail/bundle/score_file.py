@@ -1,4 +1,4 @@
-"""Files of any size: rows in from CSV or Parquet, predictions out as Parquet, in their order and in bounded memory."""
+"""Files of any size: rows in, predictions out as Parquet, in their order and in bounded memory."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabtrail.bundle.arrow_columns import ColumnReader, texts_to_arrow, to_arrow
+from tabtrail.bundle.cell_columns import CellReader
 from tabtrail.bundle.columnar import CodedTexts, Columns, ColumnScorer
 from tabtrail.bundle.input_blocks import Block, Blocks, InputFile
 from tabtrail.bundle.predictor import Predictor
@@ -31,6 +32,7 @@ class ScoredFile:
     encoding: str = ""
     rejects: Path | None = None
     first_reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def score_file(
@@ -64,7 +66,7 @@ def score_file(
                 found.first_reason = found.first_reason or f"row {refused[0][0]}: {refused[0][1]}"
                 rejected.write(_reject_table(refused))
             report(found.rows)
-        found.encoding = blocks.encoding
+        found.encoding, found.notes = blocks.encoding, tuple(blocks.notes)
         if not found.scored:
             reason = f"; {found.first_reason}" if found.first_reason else ": it has none"
             raise DataError(f"no row of {file.path.name} can be scored{reason}")
@@ -86,8 +88,6 @@ def _check_paths(file: InputFile, output: Path) -> None:
     for path in (output, rejects_path(output)):
         if path.is_dir():
             raise UsageError(f"--output: {path} is a folder; name a file that can be written there")
-    if file.path.suffix.lower() not in (".csv", ".parquet"):
-        raise UsageError(f"--input {file.path}: the name must end in .csv or .parquet")
     if output.suffix.lower() != ".parquet":
         raise UsageError(f"--output {output}: predictions of a file are Parquet; the name must end in .parquet")
     if output.exists() and output.samefile(file.path):
@@ -116,12 +116,13 @@ class _BlockScorer:
 
     def __init__(self, predictor: Predictor, keep: Sequence[str], *, intervals: bool) -> None:
         self._scorer, self._read = ColumnScorer(predictor), ColumnReader(predictor.schema.features)
+        self._read_cells = CellReader(predictor.schema.features)
         self._keep, self._intervals = keep, intervals
         self._names = ["row", *keep, "prediction", *(("low", "high") if intervals else ()), "warnings"]
 
     def __call__(self, block: Block) -> tuple[Any, list[tuple[int, str]]]:
         columns: Columns
-        columns, unread = self._read(block.batch)
+        columns, unread = self._read(block.batch) if block.cells is None else self._read_cells(block.cells)
         refused = self._scorer.refused(columns, unread)
         batch, numbers = block.batch, block.numbers
         if refused:

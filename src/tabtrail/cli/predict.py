@@ -72,7 +72,8 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     )
     source.add_argument("--json", metavar="JSON", help="one row as a JSON object, or a list of rows")
     source.add_argument("--json-file", metavar="FILE", type=Path, help="the same, from a file ('-' reads standard input)")
-    source.add_argument("--input", metavar="FILE", type=Path, help="rows of any number, from a .csv or .parquet")
+    source.add_argument("--input", metavar="FILE", type=Path, help="rows of any number: CSV, Parquet, Excel, JSON lines")
+    parser.add_argument("--sheet", metavar="NAME", help="with --input: the sheet of a workbook")
     parser.add_argument(
         "--output",
         default="text",

@@ -24,7 +24,7 @@ from tabtrail.errors import ConfigError
 def predict_file(place: Place, options: Namespace) -> None:
     """Score the rows of the file `--input`, write them to `--output`, and say on stderr what became of them."""
     predictor = Predictor(load_bundle(*place))
-    file = InputFile(options.input, _layout(predictor, options), keep=tuple(options.id))
+    file = InputFile(options.input, _layout(predictor, options), keep=tuple(options.id), sheet=options.sheet)
     outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
     parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
@@ -33,6 +33,8 @@ def predict_file(place: Place, options: Namespace) -> None:
     if outcome.warned:
         parts.append(f"{outcome.warned:,} with something that the model has not seen")
     print("; ".join(parts), file=sys.stderr)
+    for note in outcome.notes:
+        print(f"note: {note}", file=sys.stderr)
     print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
 
 

@@ -13,7 +13,8 @@ UNNAMED = "unnamed_"
 
 @dataclass(frozen=True)
 class Layout:
-    """The layout of a text file; the names of columns are those of any other table, too.
+    """The layout of a text file. What is said of rows goes for a workbook, too (`sheet` is its sheet), and what is said of names
+    for any table.
 
     `skip_rows` lines stand above the header and `skip_after_header` below it, before the first row. Lines that begin with
     `comment` are no rows. `rename` gives columns of the file other names; with `fold_header` names are found without regard to
@@ -25,6 +26,7 @@ class Layout:
     skip_rows: int = 0
     skip_after_header: int = 0
     comment: str | None = None
+    sheet: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
     fold_header: bool = False
     unnamed: Literal["refuse", "drop"] = "refuse"

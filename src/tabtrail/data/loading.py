@@ -24,7 +24,7 @@ from tabtrail.data.typed_cells import from_frame, from_values
 from tabtrail.errors import DataError
 from tabtrail.progress import Progress
 from tabtrail.reading.compressed import SourceFile, readable
-from tabtrail.reading.excel import ExcelSheet, SheetChoice
+from tabtrail.reading.excel import ExcelSheet
 from tabtrail.reading.header import Header, header_of, open_table
 from tabtrail.reading.json_lines import JsonLines
 from tabtrail.reading.kinds import Kind, kind_of
@@ -160,7 +160,7 @@ class Loader:
             if kind == "csv":
                 self._read_rows(source, meter)
             else:
-                self._read_cells(JsonLines(source, self._dropped), source, meter)
+                self._read_cells(JsonLines(source), source, meter)
         except UndecodableText as error:
             if source.tried_utf8:
                 raise WrongEncoding(file.path, source.fallback()) from None
@@ -169,7 +169,7 @@ class Loader:
 
     def _read_table(self, file: SourceFile, kind: Kind, meter: "_Meter") -> ExcelSheet | ParquetTable:
         if kind == "excel":
-            sheet = ExcelSheet(file, SheetChoice(self._rules.source.sheet, self._rules.source.skip_rows))
+            sheet = ExcelSheet(file, self._rules.source.layout)
             self._read_cells(sheet, sheet, meter)
             return sheet
         table = ParquetTable(file, self._dropped)
@@ -186,8 +186,8 @@ class Loader:
         return table
 
     def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: "_Meter") -> None:
-        checker = self._checker(table.name, header_of(table.columns, table.header_line))
-        for rows in table.rows():
+        checker = self._checker(table.name, table.header)
+        for rows in table.rows([name for name in table.columns if name not in self._dropped]):
             cells, lines = from_values(checker.header, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
             self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker.header)
             meter.show(self._account.rows, source.done)

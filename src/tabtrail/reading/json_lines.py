@@ -1,12 +1,13 @@
 """JSON lines: one object a line, its values by type, and where a line is none."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from typing import Any
 
 from tabtrail.errors import DataError
 from tabtrail.reading.cell_rows import CellRows, Malformed
+from tabtrail.reading.header import Header, header_of
 from tabtrail.reading.source import SourceText, UndecodableText
 from tabtrail.reading.strict_json import parse_json
 
@@ -17,12 +18,11 @@ _BLANKS = b" \t\r\n"
 class JsonLines:
     """The objects of a file as a table, whose columns are the keys of its first block (1 MB at least, mostly 8), in their order.
 
-    A key that a line lacks is an empty cell. Columns of `dropped` may hold lists and objects, which are not read.
+    A key that a line lacks is an empty cell.
     """
 
-    def __init__(self, text: SourceText, dropped: frozenset[str] = frozenset()) -> None:
-        self.text, self.name, self._dropped = text, text.name, dropped
-        self.header_line = 1
+    def __init__(self, text: SourceText) -> None:
+        self.text, self.name = text, text.name
         blocks = text.blocks()
         start = next(blocks, b"")
         while len(start) < _HEAD and (more := next(blocks, b"")):
@@ -34,14 +34,22 @@ class JsonLines:
             reason = next((each.reason for each in self._first.malformed.values()), "there is no line in it")
             raise DataError(f"{self.name}: no line of its first {len(self._first.lines) or 1:,} is a JSON object ({reason})")
 
-    def rows(self) -> Iterator[CellRows]:
-        """Yield the rows. Raises `DataError` for a list or an object in a column, `UndecodableText` for what is not UTF-8."""
+    @property
+    def header(self) -> Header:
+        return header_of(self.columns, 1)
+
+    def rows(self, wanted: Collection[str] | None = None, *, late_keys: bool = False) -> Iterator[CellRows]:
+        """Yield the rows. Of columns that are not `wanted` no cell is read; `late_keys` are no reason to set a line aside.
+
+        Raises `DataError` for a list or an object in a column, `UndecodableText` for what is not UTF-8.
+        """
+        read = frozenset(self.columns if wanted is None else wanted)
         line, block = 1, self._first
-        yield self._table(block)
+        yield self._table(block, read, late_keys=late_keys)
         for data in self._blocks:
             line += block.count
             block = self._objects(data, line)
-            yield self._table(block)
+            yield self._table(block, read, late_keys=late_keys)
 
     def _objects(self, block: bytes, first_line: int) -> "_Objects":
         found = _Objects(block.count(b"\n"), len(block))
@@ -67,19 +75,18 @@ class JsonLines:
                 found.set_aside(line, "not a JSON object", text)
         return found
 
-    def _table(self, block: "_Objects") -> CellRows:
+    def _table(self, block: "_Objects", read: frozenset[str], *, late_keys: bool) -> CellRows:
         known = frozenset(self.columns)
-        if any(row.keys() - known for row in block.rows):
+        if not late_keys and any(row.keys() - known for row in block.rows):
             block = block.without_unknown(known)
-        columns = [[row.get(name) for row in block.rows] for name in self.columns]
-        for index, values in enumerate(columns):
+        empty = [None] * len(block.rows)
+        columns = [[row.get(name) for row in block.rows] if name in read else empty for name in self.columns]
+        for name, values in zip(self.columns, columns, strict=True):
             if {list, dict} & set(map(type, values)):
-                columns[index] = self._plain(self.columns[index], values, block.lines)
+                self._refuse_nested(name, values, block.lines)
         return CellRows(columns, block.lines, block.malformed, block.size)
 
-    def _plain(self, name: str, values: list[Any], lines: list[int]) -> list[Any]:
-        if name in self._dropped:
-            return [None] * len(values)
+    def _refuse_nested(self, name: str, values: list[Any], lines: list[int]) -> None:
         line, value = next((line, value) for line, value in zip(lines, values, strict=True) if isinstance(value, list | dict))
         what = "a list" if isinstance(value, list) else "an object"
         raise DataError(f"{self.name}, line {line:,}: '{name}' holds {what}; write its parts as keys of their own, or drop it"

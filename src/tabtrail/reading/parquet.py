@@ -22,7 +22,7 @@ _TAKEN = (
 class ParquetTable:
     """The columns of a Parquet file, read row group by row group. Columns of `dropped` may hold what is no cell."""
 
-    encoding, header_line, replaced, notes = "parquet", 0, 0, ()
+    encoding, replaced, notes = "parquet", 0, ()
 
     def __init__(self, file: SourceFile, dropped: frozenset[str] = frozenset()) -> None:
         self.file, self.name = file, file.name
