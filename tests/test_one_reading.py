@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.support.projects import Project, once, serving
 from tests.support.stages import run_ingest, run_train
+from tests.support.table_files import write_excel, write_json_lines
 
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
@@ -250,6 +251,14 @@ def write_parquet(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
+def write_sheet(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    return write_excel(path.with_suffix(".xlsx"), list(rows[0]), [list(row.values()) for row in rows])
+
+
+def write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    return write_json_lines(path.with_suffix(".jsonl"), list(rows[0]), [list(row.values()) for row in rows])
+
+
 WAYS: dict[str, Callable[[Nasty, Sequence[Texts]], list[float]]] = {
     "Python": by_python,
     "--json-file": by_json_file,
@@ -266,6 +275,8 @@ WAYS: dict[str, Callable[[Nasty, Sequence[Texts]], list[float]]] = {
     "v2": by_v2,
     "--input CSV": by_file(write_csv),
     "--input Parquet": by_file(write_parquet),
+    "--input Excel": by_file(write_sheet),
+    "--input JSON lines": by_file(write_lines),
 }
 
 
@@ -317,6 +328,8 @@ def test_typed_values_mean_what_their_texts_mean(nasty: Nasty, trained: dict[int
     assert [each["prediction"] for each in _posted(nasty, "/predict/batch", json=plain)["predictions"]] == expected
     texts = [{**row, "code": str(row["code"])} for row in values]
     assert by_file(write_parquet)(nasty, texts) == expected
+    assert by_file(write_sheet)(nasty, values) == expected
+    assert by_file(write_lines)(nasty, values) == expected
     assert _arrow_predictions(nasty, pa.Table.from_pylist(texts)) == expected
 
 

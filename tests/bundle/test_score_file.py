@@ -159,8 +159,11 @@ def test_a_compressed_file_is_read_as_training_reads_one(
     [
         ("rows.csv", "a,b\n1,2\n", r"lacks the columns 'QUANTITYORDERED'"),
         ("rows.csv", "", r"is empty"),
-        ("rows.parquet", "nonsense", r"cannot be read"),
-        ("rows.txt", "a", r"must end in \.csv or \.parquet"),
+        ("rows.parquet", "nonsense", r"is not a Parquet file"),
+        ("rows.xlsx", "a,b\n1,2\n", r"is not an Excel workbook"),
+        ("rows.jsonl", '{"a": 1}\n', r"lacks the columns 'QUANTITYORDERED'"),
+        ("rows.pdf", "%PDF-1.7", r"is a PDF"),
+        ("rows.txt", "a", r"lacks the columns 'QUANTITYORDERED'"),
         ("none.csv", None, r"is not there"),
     ],
 )

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,7 +25,8 @@ from tabtrail.errors import ConfigError
 def predict_file(place: Place, options: Namespace) -> None:
     """Score the rows of the file `--input`, write them to `--output`, and say on stderr what became of them."""
     predictor = Predictor(load_bundle(*place))
-    file = InputFile(options.input, _layout(predictor, options), keep=tuple(options.id), sheet=options.sheet)
+    layout, given = _layout(predictor, options)
+    file = InputFile(options.input, layout, keep=tuple(options.id), sheet=options.sheet or given.get("sheet"))
     outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
     parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
@@ -38,9 +40,10 @@ def predict_file(place: Place, options: Namespace) -> None:
     print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
 
 
-def _layout(predictor: Predictor, options: Namespace) -> Layout:
-    """Return how the file lies: as flags or the environment say, else as the files did that the model learned from.
+def _layout(predictor: Predictor, options: Namespace) -> tuple[Layout, dict[str, Any]]:
+    """Return how the file lies, and what of that was given for it.
 
+    It lies as flags or the environment say, else as the files did that the model learned from.
     A bundle of an earlier version does not say so: the config file does then. Raises `ConfigError` for a value that cannot be.
     """
     config = config_path(options.config)
@@ -53,7 +56,7 @@ def _layout(predictor: Predictor, options: Namespace) -> Layout:
         key: KeyPath = ("source", *detail["loc"])
         raise ConfigError(f"{raw.places.locate(key)}: {dotted(key)}: {detail['msg']}") from None
     given = {name: value for name, value in asdict(source.layout).items() if name in source.model_fields_set}
-    return replace(layout_of(predictor.metadata), **given)
+    return replace(layout_of(predictor.metadata), **given), given
 
 
 def _row_counter() -> Callable[[int], None]:

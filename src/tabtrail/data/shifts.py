@@ -121,7 +121,9 @@ def _steps(values: Array) -> list[_Step]:
     places = [int(filled[place]) for place in scale] or _jumps(values, "level")
     local = max(_MIN_SIDE, int(_LOCAL_SHARE * len(values)))
     return [
-        _Step(low, start, high, _middle(values[max(low, start - local) : start]), _middle(values[start : min(high, start + local)]))
+        _Step(
+            low, start, high, _middle(values[max(low, start - local) : start]), _middle(values[start : min(high, start + local)])
+        )
         for low, start, high in _between(places, len(values))
     ]
 
