@@ -1,7 +1,7 @@
 """What functions on the dataset take instead of the whole config: where it lies, and the rules that its rows passed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabtrail.config.columns import Columns
@@ -37,13 +37,17 @@ class Database:
 
 @dataclass(frozen=True)
 class TableRules:
-    """How rows of the source become rows of the dataset, or are rejected. The `target` must never be missing."""
+    """How rows of the source become rows of the dataset, or are rejected. The `target` must never be missing.
+
+    `proven_formats` are the formats of dates that the data has, by column, where it has not all that the config names.
+    """
 
     source: Source
     cleaning: Cleaning
     contract: Contract
     columns: Columns
     target: str
+    proven_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def reading(self, name: str) -> CellReading:
         """How the cells of a column of the source are read: here, and by the model that is trained on them."""
@@ -62,4 +66,5 @@ class TableRules:
     def date_format(self, name: str) -> DateFormat:
         """How the dates of a column are written."""
         cleaning = self.cleaning
-        return DateFormat(cleaning.formats_of(name), cleaning.plausible_years, cleaning.time_zone)
+        formats = self.proven_formats.get(name, cleaning.formats_of(name))
+        return DateFormat(formats, cleaning.plausible_years, cleaning.time_zone)

@@ -35,7 +35,6 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 FIRST_OF_1900S = 69  # two digits of a year from here on are of the 1900s (POSIX)
 EXCEL_DAY_ZERO = {"excel": date(1899, 12, 30), "excel-1904": date(1904, 1, 1)}
 EXCEL_LEAP_DAY = 60  # the 29 February 1900; the days before it lie a day later than the ones after it say
-EXCEL_LAST_DAY = date(9999, 12, 31)
 EXCEL_PATTERN = r"([0-9]{1,7})(\.[0-9]{1,15})?"
 
 _WHOLE = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y"}
@@ -54,6 +53,10 @@ _PATTERNS = {
     "z": r"[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?|z",
 }
 _READ = ", ".join(f"%{letter}" for letter in (*_PATTERNS, *_DIGITS, *"he", *_WHOLE)) + ", %.f and %%, or excel, excel-1904"
+
+
+_EXCHANGEABLE = tuple(datetime(2000 + a, b, c) for a, b, c in ((1, 2, 3), (3, 1, 2), (2, 3, 1), (10, 11, 12), (12, 10, 11)))
+_PLAIN = re.compile(r"%\.[369]?f")
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,16 @@ def read_moment(text: str, written: DateFormat) -> datetime:
         found = moment_of(stripped, form, written.time_zone)
         if found is None:
             continue
-        if written.plausible_years[0] <= found.year <= written.plausible_years[1]:
+        if _is_plausible(found, written):
             return found
         outside = outside or found
     if outside is not None:
         raise ImplausibleYear(f"the year {outside.year} is outside {written.plausible_years[0]} to {written.plausible_years[1]}")
     raise ValueError(f"not a date of the formats {', '.join(written.formats)}")
+
+
+def _is_plausible(moment: datetime, written: DateFormat) -> bool:
+    return written.plausible_years[0] <= moment.year <= written.plausible_years[1]
 
 
 def moment_of(text: str, form: str, time_zone: str | None = None) -> datetime | None:
@@ -118,6 +125,20 @@ def check_format(form: str) -> str | None:
     if max(years, months, hours) > 1 or ("I" in parts) != ("p" in parts):
         return f"'{form}' says a part twice, or has one of %I and %p without the other"
     return None
+
+
+def contradict(first: str, second: str, written: DateFormat) -> bool:
+    """Whether two formats read a text as different dates, as `%m/%d/%Y` and `%d/%m/%Y` do.
+
+    Tried on dates whose year, month and day could each stand for another of them.
+    """
+    for one, other in ((first, second), (second, first)):
+        for day in _EXCHANGEABLE:
+            text = day.strftime(_PLAIN.sub("", one.replace("%z", "Z"))) if one not in EXCEL_DAY_ZERO else _excel_number(day, one)
+            here, there = (moment_of(text, form, "UTC") for form in (one, other))
+            if here and there and here.date() != there.date() and _is_plausible(here, written) and _is_plausible(there, written):
+                return True
+    return False
 
 
 def has_offset(form: str) -> bool:
@@ -241,6 +262,10 @@ def _offset(text: str) -> timezone:
 @lru_cache(maxsize=16)
 def _zone(name: str | None) -> ZoneInfo:
     return ZoneInfo(name or "UTC")
+
+
+def _excel_number(day: datetime, form: str) -> str:
+    return str((day.date() - EXCEL_DAY_ZERO[form]).days)
 
 
 def _excel_moment(text: str, form: str) -> datetime | None:

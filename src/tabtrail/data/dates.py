@@ -42,7 +42,7 @@ def _read_each(texts: pl.Series, written: DateFormat, dtype: pl.DataType) -> pl.
 
 def _read(texts: pl.Series, written: DateFormat) -> pl.Series:
     """Take the first format that gives a plausible year, else the first that gives any."""
-    found = [_read_as(texts, form, written.time_zone) for form in written.formats]
+    found = [read_as(texts, form, written.time_zone) for form in written.formats]
     low, high = written.plausible_years
     frame = pl.DataFrame({str(index): each for index, each in enumerate(found)})
     columns = [pl.col(name) for name in frame.columns]
@@ -50,7 +50,7 @@ def _read(texts: pl.Series, written: DateFormat) -> pl.Series:
     return frame.select(pl.coalesce(*plausible, *columns)).to_series()
 
 
-def _read_as(texts: pl.Series, form: str, time_zone: str | None) -> pl.Series:
+def read_as(texts: pl.Series, form: str, time_zone: str | None) -> pl.Series:
     """Read stripped texts in one format. Offsets go through Python: its zones are the authority, and Polars has its own."""
     if form in EXCEL_DAY_ZERO:
         return texts.to_frame("text").select(_excel_moments(form)).to_series()

@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tabtrail.config.dataset import Dataset, TableRules
@@ -11,6 +11,7 @@ from tabtrail.config.model import Split
 from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
+from tabtrail.data.date_proof import DateProof
 from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
 from tabtrail.data.manifest import ColumnStatistics, Manifest, files_sha256, settle_dataset, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
@@ -98,8 +99,10 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         if known is not None:
             link_files(dataset.folder, folder)
         outputs = _outputs(plan, folder, scratch)
+        plan, date_notes = _with_proven_dates(plan, outputs, forced)
         loader = Loader(plan.rules, outputs, known=known, fences=_fences(plan, scratch, forced), forced=forced)
         account = _read(plan, loader, outputs, progress)
+        account.notes += date_notes
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
         _require_learnable(plan.rules.target, manifest)
@@ -140,6 +143,22 @@ def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
     found = sequential_fences(scan_folder(first, plan.dataset.keys), plan.outlier_columns, plan.outlier_factor)
     shutil.rmtree(first)
     return found
+
+
+def _with_proven_dates(plan: _Plan, outputs: Outputs, forced: Mapping[Path, str]) -> tuple[_Plan, list[str]]:
+    """Return the plan with the formats of dates that the files prove, and notes on them. Only formats that contradict each
+    other make the files be read twice.
+    """
+    proof = DateProof(plan.rules, {} if plan.known is None else plan.known.date_formats)
+    if not proof.contradictions:
+        return plan, []
+    Loader(plan.rules, outputs, known=plan.known, fences=Fences(1), forced=forced).look(plan.sources, proof)
+    return replace(plan, rules=replace(plan.rules, proven_formats=proof.proven())), proof.notes()
+
+
+def _date_formats(rules: TableRules) -> dict[str, list[str]]:
+    dated = [name for name in rules.columns.required if rules.columns.rule(name).dtype == "date"]
+    return {name: list(rules.date_format(name).formats) for name in dated}
 
 
 def _describe(
@@ -183,6 +202,8 @@ def _describe(
         sources=sources,
         statistics={name: statistics[name] for name in schema.names()},
         files_sha256=files_sha256(folder),
+        date_formats=_date_formats(plan.rules),
+        plausible_years=list(plan.rules.cleaning.plausible_years),
     )
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from tabtrail.config.dataset import TableRules
 from tabtrail.data.blocks import BlockReader
 from tabtrail.data.checks import Checked, RowChecker
+from tabtrail.data.date_proof import DateLook, DateProof
 from tabtrail.data.header import check_header, require_same_columns, rules_for
 from tabtrail.data.manifest import Manifest, SourceRecord
 from tabtrail.data.offenders import worst_rules
@@ -22,7 +23,7 @@ from tabtrail.data.rejects import RejectCounts, RejectWriter, TooManyRejectsErro
 from tabtrail.data.sample import is_synthetic
 from tabtrail.data.typed_cells import from_frame, from_values
 from tabtrail.errors import DataError
-from tabtrail.progress import Progress
+from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.compressed import SourceFile, readable
 from tabtrail.reading.excel import ExcelSheet
 from tabtrail.reading.header import Header, header_of, open_table
@@ -93,6 +94,7 @@ class Loader:
     ) -> None:
         self._rules, self._outputs, self._known = rules, outputs, known
         self._fences, self._forced = fences, forced
+        self._proof: DateProof | None = None
         self._account = Account(header=() if known is None else tuple(known.columns))
 
     @property
@@ -112,6 +114,14 @@ class Loader:
         account.notes += self._outputs.rejects.offenders.all_advice(self._rules)
         meter.finish(account.rows)
         return account
+
+    def look(self, sources: Mapping[str, Path], proof: DateProof) -> None:
+        """Show the rows of all files to a proof of their dates; none of them goes anywhere."""
+        self._proof = proof
+        for name, path in sources.items():
+            file = SourceFile(path, name)
+            self._read_file(file, _Meter(SILENT, 1))
+        self._proof = None
 
     def _require_good_rows(self, label: str) -> None:
         account, known = self._account, self._known
@@ -201,6 +211,8 @@ class Loader:
         columns, account = check_header(name, header, self._rules), self._account
         account.header = account.header or columns
         require_same_columns(name, header.line, columns, account.header)
+        if self._proof is not None:
+            return DateLook(rules_for(header, self._rules), name, columns, self._proof)
         return RowChecker(rules_for(header, self._rules), name, columns, self._fences)
 
     def _require_new(self, source: Source) -> None:

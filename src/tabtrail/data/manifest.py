@@ -53,7 +53,8 @@ class Manifest:
     the source has them (dropped columns too), `nulls_after_filling` those of the dataset, `columns` are those of the first
     file's header, `files_sha256` says which Parquet files the manifest is of, by their names alone (they
     are named after their contents). Of several files `source` is the pattern that named them, `source_sha256` that of their
-    hashes, and `sources` tells them apart.
+    hashes, and `sources` tells them apart. `date_formats` has the formats by column that dates were read in, within
+    `plausible_years`.
     """
 
     source: str
@@ -79,6 +80,8 @@ class Manifest:
     sources: list[SourceRecord] = field(default_factory=list)
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
     files_sha256: str = ""
+    date_formats: dict[str, list[str]] = field(default_factory=dict)
+    plausible_years: list[int] = field(default_factory=list)
     tabtrail_version: str = __version__
 
     @classmethod

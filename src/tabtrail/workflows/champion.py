@@ -14,6 +14,7 @@ from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
+from tabtrail.data.manifest import read_manifest
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
 from tabtrail.export.graph import without_clip
@@ -182,7 +183,8 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
 
     The example is the training row nearest to the medians, so that it keeps the row rules.
     """
-    model, rules = config.model, config.table_rules
+    proven = {name: tuple(forms) for name, forms in read_manifest(config.dataset).date_formats.items()}
+    model, rules = config.model, replace(config.table_rules, proven_formats=proven)
     x = train.x
     numbers = x[list(model.number_inputs)]
     if numbers.shape[1]:
