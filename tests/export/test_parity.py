@@ -70,14 +70,17 @@ def test_the_bounds_of_the_predictions_are_in_the_graph_and_can_be_taken_out(nam
     assert ((free < (low or free)) | (free > (high or free))).any(), "the bounds act on some of the rows"
 
 
-def test_a_prediction_that_is_not_a_number_stays_so_where_predictions_are_clipped() -> None:
-    """Neither Python nor the graph may make a bound of it: the service refuses what is not finite."""
-    model = clipped(fit("LinearRegression"), (0.0, 100.0))
-    pipeline = model.model
-    pipeline.named_steps["model"].coef_ = np.full_like(pipeline.named_steps["model"].coef_, np.nan)
+@pytest.mark.parametrize("bounds", [(0.0, None), (None, 100.0), (0.0, 100.0)])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_finite_number_is_made_of_one_that_is_not_but_a_bound(value: float, bounds: Bounds) -> None:
+    """The graph does as Python does: the service refuses what is not finite."""
+    model = clipped(fit("LinearRegression"), bounds)
+    model.model.named_steps["model"].intercept_ = np.float64(value)
     x, _ = make_rows(20, seed=2)
-    assert np.isnan(model.predict(x)).all()
-    assert np.isnan(run_onnx(export_onnx(model, NUMERIC, CATEGORICAL, "model"), x)).all()
+    expected = model.predict(x)
+    assert (np.isnan(expected) | np.isinf(expected) | np.isin(expected, [each for each in bounds if each is not None])).all()
+    assert np.isnan(expected).all() == np.isnan(value)
+    np.testing.assert_array_equal(run_onnx(export_onnx(model, NUMERIC, CATEGORICAL, "model"), x), expected)
 
 
 def test_a_blend_is_bounded_as_its_members_are() -> None:

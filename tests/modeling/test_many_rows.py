@@ -152,7 +152,7 @@ def test_the_columns_of_the_plan_are_those_that_models_fit(project: Project) -> 
     config = project.config(*ONE_CANDIDATE)
     table = table_of(config)
     distinct = {name: len(texts.values) for name, texts in table.texts.items()}
-    model = run_benchmark(problem_of(config), table).result("LinearRegression").model
+    model = run_benchmark(problem_of(config), table).result("LinearRegression").model.model
     assert plan(problem_of(config), len(table.y), distinct, 64 * GIB).columns == model[:-1].transform(table.x).shape[1]
 
 

@@ -36,9 +36,7 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
     builder = _Builder(tuple(numbers), tuple(texts), write_trees_with_categories if categories else write_trees)
     result = _add(builder, unclipped(model))
     if isinstance(model, ClippedRegressor):
-        result = _bounded(
-            builder, Symbol(builder.emit("Identity", [result.name], _UNCLIPPED), builder.emit, builder.constant), model
-        )
+        result = _bounded(Symbol(builder.emit("Identity", [result.name], _UNCLIPPED), builder.emit, builder.constant), model)
     builder.emit("Identity", [result.name], OUTPUT)
     kinds = [*((column, onnx.TensorProto.DOUBLE) for column in numbers), *((column, onnx.TensorProto.STRING) for column in texts)]
     graph = onnx.helper.make_graph(
@@ -70,16 +68,19 @@ def without_clip(graph: bytes) -> bytes:
     return bytes(proto.SerializeToString())
 
 
-def _bounded(builder: "_Builder", values: Symbol, model: ClippedRegressor) -> Symbol:
-    """Values inside the model's bounds. The operator leaves NaN as it is in onnxruntime 1.31; the proof tries missing values."""
-    bounds = ["" if bound is None else builder.constant(np.array(bound, dtype=np.float64)) for bound in (model.low, model.high)]
-    return Symbol(builder.emit("Clip", [values.name, *bounds]), builder.emit, builder.constant)
+def _bounded(values: Symbol, model: ClippedRegressor) -> Symbol:
+    """Values inside the model's bounds. Max and Min leave NaN and infinity as they are; Clip would make 1.8e308 of an infinity
+    beyond a bound that is not there. Those are refused where a prediction is asked for.
+    """
+    for operator, bound in (("Max", model.low), ("Min", model.high)):
+        values = values if bound is None else values.apply(operator, bound)
+    return values
 
 
 def _add(builder: "_Builder", model: Any) -> Symbol:
     """Add a model to the graph and return the symbol of its predictions."""
     if isinstance(model, ClippedRegressor):
-        return _bounded(builder, _add(builder, model.model), model)
+        return _bounded(_add(builder, model.model), model)
     if isinstance(model, Blend):
         parts = [_add(builder, each) * weight for each, weight in zip(model.models, model.weights, strict=True)]
         total = parts[0]
