@@ -1,21 +1,39 @@
 """Sources in other formats than CSV: the same rows give the same dataset, and what is no cell, row or format is named."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support.table_files import (
     FORMATS,
+    ExcelError,
+    Formula,
     write_csv,
+    write_excel,
+    write_json_lines,
+    write_parquet,
+    write_workbook,
 )
 
+from tabtrail.config.columns import Columns
+from tabtrail.config.data import Cleaning, Contract, Source
+from tabtrail.config.dataset import TableRules
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
+from tabtrail.contract.schema import ColumnRule
+from tabtrail.contract.typed_cells import cell_text
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import Manifest
+from tabtrail.data.typed_cells import as_text, from_values
+from tabtrail.errors import DataError
 
 NAMES = ("id", "price", "count", "day", "kind", "note")
 YAML = """
@@ -37,7 +55,7 @@ split: {kind: random, folds: 2}
 
 
 def config_of(folder: Path, source: str, *settings: str) -> Config:
-    (folder / "config.yaml").write_text(YAML.replace("RAW", source))
+    (folder / "config.yaml").write_text(YAML.replace("RAW", f'"{source}"'))
     return load_config(folder / "config.yaml", list(settings))
 
 
@@ -85,3 +103,145 @@ def test_the_same_rows_give_the_same_dataset_in_every_format(ending: str, tmp_pa
     assert manifest.rejects == expected.rejects
     columns = ["_rules", *NAMES]
     assert rejects.select(columns).to_dicts() == wanted_rejects.select(columns).to_dicts()
+
+
+def test_rejected_rows_stand_on_the_lines_that_their_format_counts(tmp_path: Path) -> None:
+    rows = [*plain_rows(5), ["bad", "x", 1, date(2024, 1, 1), "a", None], *plain_rows(5)]
+    write_csv(tmp_path / "rows.csv", NAMES, rows)
+    write_workbook(tmp_path / "rows.xlsx", {"S": [["Title"], list(NAMES), *rows[:3], [None], *rows[3:]]})
+    write_parquet(tmp_path / "rows.parquet", NAMES, rows)
+    write_json_lines(tmp_path / "rows.jsonl", NAMES, rows)
+    for name, line, *settings in (
+        ("rows.csv", 7),
+        ("rows.xlsx", 9, "source.skip_rows=1"),
+        ("rows.parquet", 6),
+        ("rows.jsonl", 6),
+    ):
+        manifest, _, rejects = ingested(tmp_path, name, *map(str, settings))
+        assert rejects["_line"].to_list() == [line], name
+        assert (manifest.rows_in, manifest.rows_kept, manifest.source) == (11, 10, name)
+
+
+def test_lines_that_are_no_rows_are_rejected_with_their_text_and_counted(tmp_path: Path) -> None:
+    write_json_lines(tmp_path / "rows.jsonl", NAMES, plain_rows(8))
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"id": "x", "price": NaN}\n{"id": "y", "price": 1.5, "other": 2}\n')
+    (tmp_path / "rows.jsonl").write_bytes((tmp_path / "rows.jsonl").read_bytes() + b'{"id": "z", "id": "z"}\n')
+    manifest, rows, rejects = ingested(tmp_path, "rows.jsonl")
+    assert rows.height == 9  # a key that one of the first lines has is a column of all
+    assert rejects["_line"].to_list() == [9, 11]
+    assert rejects["_text"].to_list()[1] == '{"id": "z", "id": "z"}'
+    assert sum(manifest.rejects.values()) == 2
+
+
+def test_formulas_that_were_never_calculated_stop_an_ingest_by_their_name(tmp_path: Path) -> None:
+    rows = [[*row[:1], Formula("B2", None), *row[2:]] for row in plain_rows(10)]
+    write_excel(tmp_path / "rows.xlsx", NAMES, rows)
+    with pytest.raises(DataError, match="price: a formula without a stored result"):
+        ingested(tmp_path, "rows.xlsx")
+
+
+def test_files_of_several_formats_are_one_dataset_and_can_be_appended(tmp_path: Path) -> None:
+    rows = plain_rows(40)
+    write_csv(tmp_path / "in1.csv", NAMES, rows[:10])
+    write_excel(tmp_path / "in2.xlsx", NAMES, rows[10:20])
+    (tmp_path / "~$in2.xlsx").write_bytes(b"\x04open elsewhere")
+    write_json_lines(tmp_path / "in3.jsonl", [*NAMES[1:], NAMES[0]], [[*row[1:], row[0]] for row in rows[20:30]])
+    whole, _, _ = ingested(tmp_path, "*in?.*")
+    assert (whole.rows_kept, [each.encoding for each in whole.sources]) == (30, ["utf-8", "xlsx, sheet Sheet1", "utf-8"])
+    write_parquet(tmp_path / "in4.parquet", NAMES, rows[30:])
+    manifest = ingest(load_config(tmp_path / "config.yaml"), append=True)
+    assert (manifest.rows_kept, manifest.sources[-1].encoding) == (40, "parquet")
+    appended = scan_dataset(load_config(tmp_path / "config.yaml").dataset).collect()
+    write_csv(tmp_path / "all.csv", NAMES, rows)
+    _, expected, _ = ingested(tmp_path, "all.csv")
+    assert appended.sort("id").to_dicts() == expected.sort("id").to_dicts()
+
+
+def test_the_same_workbook_twice_is_refused(tmp_path: Path) -> None:
+    write_excel(tmp_path / "a.xlsx", NAMES, plain_rows(10))
+    (tmp_path / "b.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes())
+    with pytest.raises(DataError, match="hold the same"):
+        ingested(tmp_path, "*.xlsx")
+
+
+def test_a_name_that_says_another_format_and_errors_of_excel_are_noted(tmp_path: Path) -> None:
+    rows = [[*row[:5], ExcelError("#N/A")] for row in plain_rows(10)]
+    write_excel(tmp_path / "rows.csv", NAMES, rows)
+    manifest, data, _ = ingested(tmp_path, "rows.csv")
+    assert data["note"].to_list() == ["#N/A"] * 10
+    assert "rows.csv is an Excel workbook by its bytes" in manifest.notes[0]
+    assert "#N/A 10 times" in manifest.notes[1]
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.struct([("x", pa.int64())]), pa.binary(), pa.duration("s")])
+def test_a_parquet_column_that_is_no_cell_is_refused_by_its_name_unless_it_is_dropped(kind: Any, tmp_path: Path) -> None:
+    rows = [[*row, None] for row in plain_rows(10)]
+    write_parquet(tmp_path / "rows.parquet", [*NAMES, "extra"], rows, {"extra": kind})
+    with pytest.raises(DataError, match=r"the column 'extra' is .*, which is no number, text or date"):
+        ingested(tmp_path, "rows.parquet")
+    manifest, data, _ = ingested(tmp_path, "rows.parquet", "cleaning.drop_columns=[extra]")
+    assert (manifest.rows_kept, "extra" in data.columns) == (10, False)
+
+
+def test_points_in_time_of_a_zone_need_the_zone_of_their_days(tmp_path: Path) -> None:
+    rows = [[*row[:3], datetime(2024, 3, 31, 23, 30, tzinfo=UTC), *row[4:]] for row in plain_rows(10)]
+    write_parquet(tmp_path / "rows.parquet", NAMES, rows, {"day": pa.timestamp("ms", "UTC")})
+    with pytest.raises(DataError, match=r"'day' holds points in time of a time zone; set cleaning\.time_zone"):
+        ingested(tmp_path, "rows.parquet")
+    _, data, _ = ingested(tmp_path, "rows.parquet", "cleaning.time_zone=Europe/Berlin")
+    assert set(data["day"]) == {date(2024, 4, 1)}
+
+
+def test_parquet_types_are_the_numbers_and_texts_that_they_hold(tmp_path: Path) -> None:
+    names, count = (*NAMES, "code"), 7
+    columns = {
+        "id": pa.array([2**64 - 1, 0, 1, 2, 3, None, 4], pa.uint64()),
+        "price": pa.array(
+            [Decimal("1.50"), Decimal("-2.00"), Decimal("0.00"), None, Decimal("12345.67"), Decimal("1.00"), Decimal("2.25")]
+        ),
+        "count": pa.array([1.0, 2.5, float("nan"), 2.0**53, -3.0, 4.0, None]),
+        "day": pa.array([date(2024, 1, 1)] * count, pa.date32()).dictionary_encode(),
+        "kind": pa.array(["a", "none", None, "", "b", "a", "a"]).dictionary_encode(),
+        "note": pa.array([True, False, None, True, False, True, None]),
+        "code": pa.array(
+            [Decimal("10.50"), Decimal("7.00"), None, Decimal("0.00"), Decimal("1E+2"), Decimal("-0.10"), Decimal("-0.10")]
+        ),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    manifest, data, rejects = ingested(tmp_path, "rows.parquet")
+    assert data.select(names).rows() == [
+        ("18446744073709551615", 1.5, 1, date(2024, 1, 1), "a", "true", "10.5"),
+        ("3", 12345.67, -3, date(2024, 1, 1), "b", "false", "100"),
+        ("4", 2.25, None, date(2024, 1, 1), "a", None, "-0.1"),
+    ]
+    assert rejects.select("_line", "_rules", "count").rows() == [
+        (2, "count: not int", "2.5"),
+        (3, "count: not int", "nan"),
+        (4, "price: missing; count: not int", "9007199254740992.0"),
+        (6, "id: missing", "4"),
+    ]
+    assert manifest.rows_in == count
+
+
+CELLS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.text(st.characters(codec="utf-8"), max_size=5),
+    st.dates(),
+    st.datetimes(),
+)
+
+
+@given(st.lists(CELLS, max_size=8), st.sampled_from(["float", "int", "date", "string"]))
+def test_typed_cells_in_bulk_have_the_text_of_the_authority(cells: list[Any], dtype: str) -> None:
+    rules = TableRules(Source(), Cleaning(), Contract(), Columns(("x",), (), ("x",), {"x": ColumnRule(dtype)}), "x")
+    frame = from_values(["x"], [cells], rules)
+    assert as_text(frame["x"]).to_list() == [cell_text(cell) for cell in cells]
+
+
+@given(st.lists(st.floats() | st.none(), max_size=8))
+def test_doubles_in_bulk_have_the_text_of_the_authority(numbers: list[float | None]) -> None:
+    assert as_text(pl.Series(numbers, dtype=pl.Float64)).to_list() == [cell_text(number) for number in numbers]

@@ -19,6 +19,7 @@ from tabtrail.errors import DataError
 CELL, IS_CELL = "_cell_", "_is_cell_"
 _DTYPES: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "date": MOMENT}
 _MOST_INT = 2**63
+_NAN = "nan"
 
 
 def from_values(names: Sequence[str], columns: Sequence[list[Any]], rules: TableRules) -> pl.DataFrame:
@@ -101,7 +102,10 @@ def _settled(column: pl.Series, rules: TableRules) -> list[pl.Series]:
         return [column]
     # A text that means a missing value may be the text of a typed cell: -999, say.
     typed = column.to_frame().select(converted(name, dtype, rule, rules.cleaning.time_zone).alias(CELL + name))
-    return [as_text(column), typed.to_series(), column.is_not_null().alias(IS_CELL + name)]
+    texts = as_text(column)
+    if dtype.is_float():  # a number that is none is not a missing one
+        texts = texts.zip_with(column.is_not_nan().fill_null(True), pl.Series([_NAN]))
+    return [texts, typed.to_series(), column.is_not_null().alias(IS_CELL + name)]
 
 
 def _uniform(name: str, values: list[Any]) -> pl.Series | None:

@@ -8,6 +8,8 @@ from tabtrail.errors import ConfigError
 
 MARK_SUFFIX = ".synthetic"  # of the file that marks the source beside it as made up
 
+_OWNER = "~$"  # of the file that Excel keeps beside a workbook while somebody has it open
+
 
 def find_sources(named: Path, root: Path) -> dict[str, Path]:
     """Return the files that a path names, a single one or those of a pattern, by name. Raises `ConfigError` for none.
@@ -27,7 +29,7 @@ def find_sources(named: Path, root: Path) -> dict[str, Path]:
         )
     shared = root.joinpath(*takewhile(lambda part: not glob.has_magic(part), pattern.parts))
     names = glob.glob(str(pattern), root_dir=root, recursive=True)  # noqa: PTH207 - so that the root is not part of the pattern
-    found = [root / name for name in sorted(names) if not name.endswith(MARK_SUFFIX)]
+    found = [root / name for name in sorted(names) if not (name.endswith(MARK_SUFFIX) or Path(name).name.startswith(_OWNER))]
     if not (files := {each.relative_to(shared).as_posix(): each for each in found if each.is_file()}):
         raise ConfigError(f"paths.raw_csv: no file matches {named}")
     return files
