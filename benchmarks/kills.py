@@ -1,287 +1,323 @@
-"""SIGKILLs at random points of `tabtrail run`, each followed by a plain `run`: is the end that of an undisturbed run?
+"""SIGKILL at the events of the file system, stage by stage, each followed by the same command again: is the end the same?
 
-    python benchmarks/kills.py data/raw/sales_data_sample.csv [--kills 200] [--seed 0] [--small] [--output FILE]
+    python benchmarks/kills.py [--points 500] [--stages ingest,train] [--seed 0] [--output FILE]
 
-Two files take turns: all rows of the CSV (the old state), and all but the last hundred (the new one). Two rounds of three begin
-with the old state complete and the new file in place, the third in an empty folder. The whole process group is killed at a
-moment drawn from the time that a part of the run takes undisturbed: start and ingest, SQL (summaries and profile), benchmark,
-what follows the choice of the champion (evidence, bundle, deployment, tables), or the report; the parts take turns. Then,
-before anything is run again, a reader looks: the dataset must be the old or the new one to the last byte, the bundle must load
-and predict, the database must open and have the rows of either, leaderboard and manifest must parse, the page must be whole (in
-an empty folder each may be missing as well). Then `run` is typed once more, without --force; compared with the undisturbed run
-are the hashes of the Parquet files, rejects and summaries, the leaderboard without run ids and times, the ONNX and joblib files
-and the proof, SHAP importance, the number and state of MLflow runs, the store's integrity, and that no temporary file is left.
-`--small` takes two fast candidates and one repeat. JSON on stdout; exit code 1 where anything differs.
+A library that is preloaded (`file_events.c`, built with cc) counts what changes files in the project's folder (open for writing,
+write, rename, exchange, link, unlink, mkdir, rmdir, ftruncate, fsync), by Python, Polars, DuckDB, SQLite and MLflow alike, and
+kills the process group right before the N-th event. The project is the sales config with 300 synthetic rows and two fast
+candidates. Every stage begins with what an older file left, complete, and the stages before it done with a newer one; `first …`
+begins without any results. Points are spread over stages and kinds: of a kind with few events all, of others evenly.
+
+After the kill a reader looks: the dataset must be the old or the new one to the last byte, with its manifest and rejects, the
+bundle load and predict, the database open with the rows of either, the store be sound (a journal may wait to be played back),
+and JSON, Parquet, CSV, pictures and page be whole. Then the command is run once more. Compared with an undisturbed run are the
+names of all files, the hashes of those that two undisturbed runs write alike, the leaderboard without ids and times, what is
+stale, the store (integrity, complete runs, none running, versions), and that nothing temporary is left. JSON on stdout; exit
+code 1 where anything differs. Linux only.
 """
 
 import argparse
 import json
+import mmap
 import os
 import random
 import shutil
-import signal
-import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from resume import TIMED
-
-from tabtrail.bundle.load import load_bundle
-from tabtrail.bundle.metadata import metadata_path
-from tabtrail.bundle.predictor import Predictor
-from tabtrail.config.load import load_config
-from tabtrail.config.tree import Config
-from tabtrail.data.manifest import read_manifest
-from tabtrail.data.warehouse import query
-from tabtrail.errors import NotTrainedError
-from tabtrail.pipeline import STAGES
-from tabtrail.project.lock import leftovers
-from tabtrail.project.paths import Artifacts
-from tabtrail.project.status import status
-from tabtrail.system.hashes import sha256_file, sha256_folder
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = [
+FOLDERS = ("data", "duckdb", "models", "output", "mlruns")
+SETTINGS = [
+    "promotion.automatic=always",
     "split.repeats=1",
-    "explain.max_rows=20",
+    "split.folds=3",
+    "explain.max_rows=10",
     "report.learning_curve_folds=1",
     "engine.kind=serial",
-    "candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}}",
+    "candidates={LinearRegression: {}, GradientBoosting: {n_estimators: 5}}",
+    "risk.max_origins=8",
+    "risk.sarima=[{order: [0, 1, 1]}]",
 ]
-LEFT_OUT_ROWS = 100
-FOLDERS = ("data/processed", "duckdb", "models", "output", "mlruns")
-# Each part of a run with the line that ends it.
-PARTS = {"ingest": "ingest:", "sql": "profile:", "benchmark": "train: champion", "bundle": "report:", "report": ""}
+PROMOTE = ["promote", "1", "--force", "--reason", "a test of kills"]
+# The command of a stage, and what was done with the newer file before it; `first` begins without any results.
+STAGES: dict[str, tuple[list[str], list[list[str]]]] = {
+    "ingest": (["ingest"], []),
+    "summaries": (["eda"], [["ingest"]]),
+    "profile": (["profile"], [["ingest"]]),
+    "train": (["train"], [["ingest"], ["eda"], ["profile"]]),
+    "promote": (PROMOTE, [["run", "--no-report"]]),
+    "forecast": (["forecast"], [["run", "--no-report"]]),
+    "report": (["report"], [["run", "--no-report"]]),
+    "first ingest": (["ingest"], []),
+    "first summaries": (["eda"], [["ingest"]]),
+    "first train": (["train"], [["ingest"], ["eda"], ["profile"]]),
+}
+# Training takes seconds each time, the others less than one: shares of the points.
+SHARES = {"train": 3, "ingest": 3, "first train": 1, "first summaries": 1, "first ingest": 2}
 
 
-@dataclass(frozen=True)
-class Project:
-    """A folder with config and CSV, and the command that runs it. What the gate would say is no part of this."""
+@dataclass
+class Events:
+    """The shared counter: see `file_events.c`."""
 
-    root: Path
-    settings: tuple[str, ...]
+    memory: mmap.mmap
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        path.write_bytes(bytes(24))
+        with path.open("r+b") as file:
+            return cls(mmap.mmap(file.fileno(), 24))
+
+    def begin(self, kill_at: int = 0) -> None:
+        self.memory[:] = struct.pack("qqq", 0, kill_at, 0)
 
     @property
-    def config(self) -> Config:
-        return load_config(self.root / "config_v2.yaml", self.settings)
+    def count(self) -> int:
+        return int(struct.unpack("qqq", self.memory[:])[0])
 
-    @property
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tabtrail", "run", *(word for each in self.settings for word in ("--set", each))]
 
-    def run(self) -> dict[str, float]:
-        """Run to the end and return the seconds of each part."""
-        spent, lines, since = {}, [], time.perf_counter()
-        with self.start() as process:
-            for part, mark in PARTS.items():
-                lines += read_until(process, mark)
-                spent[part], since = time.perf_counter() - since, time.perf_counter()
-        if process.returncode:
-            raise SystemExit(f"a plain run failed with exit code {process.returncode}: {''.join(lines)}")
-        return spent
+class Server:
+    """The process that forks for each command, with the library preloaded."""
 
-    def start(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.command,
-            cwd=self.root,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+    def __init__(self, project: Path, scratch: Path) -> None:
+        self.project, self.scratch = project, scratch
+        self.log = scratch / "events.log"
+        library = build(scratch)
+        self.events = Events.create(scratch / "state")
+        (scratch / "tmp").mkdir()
+        environment = os.environ | {
+            "LD_PRELOAD": str(library),
+            "FILE_EVENTS_ROOT": str(project),
+            "FILE_EVENTS_STATE": str(scratch / "state"),
+            "FILE_EVENTS_LOG": str(self.log),
+            "TMPDIR": str(scratch / "tmp"),
+            "OMP_NUM_THREADS": "2",
+        }
+        words = [sys.executable, str(ROOT / "benchmarks" / "kills_server.py"), str(project / "config_v2.yaml"), *SETTINGS]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
-    def put(self, csv: Path) -> None:
-        shutil.copy(csv, self.config.paths.raw_csv)
+    def run(self, words: list[str], *, kill_at: int = 0, must_end: bool = True) -> int:
+        self.log.write_bytes(b"")
+        self.events.begin(kill_at)
+        answer = self.ask({"run": words, "said": str(self.scratch / "said"), "modules": must_end and not kill_at})
+        if must_end and answer["code"]:
+            said = (self.scratch / "said").read_text()[-3000:]
+            raise SystemExit(f"`tabtrail {' '.join(words)}` ended with {answer['code']}: {said}")
+        if answer["result"]:
+            self.ask({"import": answer["result"]})
+        return int(answer["code"])
 
-    def clear(self) -> None:
-        for folder in FOLDERS:
-            shutil.rmtree(self.root / folder, ignore_errors=True)
+    def torn(self, datasets: list[str], rows: list[int]) -> list[str]:
+        self.events.begin()
+        answer = self.ask({"look": "torn", "of": [datasets, rows]})
+        return list(answer["result"]) if answer["code"] == 0 else ["the reader itself failed"]
 
-    def restore(self, template: Path) -> None:
-        """Stage records and artifacts name absolute paths: the state comes back to the same place."""
-        self.clear()
-        for folder in FOLDERS:
-            shutil.copytree(template / folder, self.root / folder)
+    def outcome(self) -> dict[str, Any]:
+        self.events.begin()
+        answer = self.ask({"look": "outcome", "of": []})
+        if answer["code"]:
+            raise SystemExit("what a run left cannot be read")
+        return dict(answer["result"])
 
-    def save(self, template: Path) -> None:
-        for folder in FOLDERS:
-            shutil.copytree(self.root / folder, template / folder)
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("the server of forks ended")
+        return dict(json.loads(line))
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(60)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("csv", type=Path)
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--points", type=int, default=500)
+    parser.add_argument("--stages", default=",".join(STAGES))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--small", action="store_true")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = measure(Path(folder), options.csv, options.kills, options.seed, small=options.small)
+        report = measure(Path(folder).resolve(), options.stages.split(","), options.points, random.Random(options.seed))
     text = json.dumps(report, indent=2)
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")
     print(text)
-    sys.exit(0 if report["equal"] and not report["torn"] else 1)
+    sys.exit(0 if not report["torn"] and not report["differs"] else 1)
 
 
-def measure(folder: Path, csv: Path, kills: int, seed: int, *, small: bool) -> dict[str, Any]:
-    project, old, new = prepare(folder, csv, small=small)
-    template = folder / "template"
-    project.put(old)
-    project.run()
-    project.save(template)
-    before = outcome(project)
-    project.put(new)
-    seconds = {"warm": project.run()}
-    expected = {"warm": outcome(project)}
-    project.clear()
-    seconds["cold"] = project.run()
-    expected["cold"] = outcome(project)
-    datasets = {before["data"], expected["cold"]["data"]}
-    rows = {before["rows"], expected["cold"]["rows"]}
-    chance, rounds, tried = random.Random(seed), [], 0
-    while len(rounds) < kills:
-        start, part = ("cold" if tried % 3 == 2 else "warm"), list(PARTS)[tried % len(PARTS)]
-        tried += 1
-        project.clear() if start == "cold" else project.restore(template)
-        after = chance.uniform(0, seconds[start][part])
-        if not kill(project, part, after):
-            continue
-        torn = read(project, datasets, rows, may_be_missing=start == "cold")
-        project.run()
-        differs = difference(outcome(project), expected[start])
-        rounds.append({"start": start, "part": part, "killed_after": round(after, 2), "torn": torn, "differs": differs})
-        print(f"{len(rounds)}/{kills} {rounds[-1]}", file=sys.stderr, flush=True)
-    return {
-        "kills": len(rounds),
-        "ended_before_the_kill": tried - len(rounds),
-        "equal": not any(each["differs"] for each in rounds),
-        "torn": [each for each in rounds if each["torn"]],
-        "killed_in": dict(Counter(each["part"] for each in rounds)),
-        "undisturbed_seconds": {key: {part: round(each, 2) for part, each in value.items()} for key, value in seconds.items()},
-        "rounds": rounds,
-    }
-
-
-def prepare(folder: Path, csv: Path, *, small: bool) -> tuple[Project, Path, Path]:
-    """Return a project, and the CSVs of its old and its new state."""
-    root = folder / "project"
-    (root / "data" / "raw").mkdir(parents=True)
-    shutil.copy(ROOT / "config_v2.yaml", root)
-    lines = csv.read_bytes().splitlines(keepends=True)
-    old, new = folder / "old.csv", folder / "new.csv"
-    old.write_bytes(b"".join(lines))
-    new.write_bytes(b"".join(lines[:-LEFT_OUT_ROWS]))
-    shutil.copy(old, root / "data" / "raw" / "sales_data_sample.csv")
-    return Project(root, ("promotion.automatic=always", *(SMALL if small else ()))), old, new
-
-
-def kill(project: Project, part: str, seconds: float) -> bool:
-    """Run, and kill the whole group so long after a part began; False where it ended before."""
-    before = list(PARTS)[: list(PARTS).index(part)]
-    with project.start() as process:
-        said = [line for each in before for line in read_until(process, PARTS[each])]
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            return True
-        if process.returncode:
-            raise SystemExit(f"an undisturbed run failed with exit code {process.returncode}: {''.join(said)}")
-        return False
-
-
-def read_until(process: "subprocess.Popen[str]", mark: str) -> list[str]:
-    """Return the lines up to the first that begins with the mark; all where the mark is empty."""
-    lines: list[str] = []
-    assert process.stderr is not None
-    while line := process.stderr.readline():
-        lines.append(line)
-        if mark and line.startswith(mark):
-            break
-    return lines
-
-
-def read(project: Project, datasets: set[str], rows: set[int], *, may_be_missing: bool) -> list[str]:
-    """Return what a reader finds torn or missing between kill and rerun."""
-    config, found = project.config, []
-    paths = config.paths
-    if paths.manifest.is_file():
-        stated, real = read_manifest(config.dataset).data_sha256, sha256_folder(paths.processed_dir, "*.parquet")
-        if stated != real or real not in datasets:
-            found.append("the dataset is neither the old nor the new one")
-    elif not may_be_missing or paths.processed_dir.exists():
-        found.append("there is no dataset")
+def measure(folder: Path, stages: list[str], points: int, chance: random.Random) -> dict[str, Any]:
+    project = folder / "project"
+    old, new = prepare(folder, project)
+    server = Server(project, folder)
     try:
-        bundle = load_bundle(paths.models_dir, config.model.name)
-        Predictor(bundle).predict([bundle.schema.example])
-    except NotTrainedError:
-        found += [] if may_be_missing else ["there is no bundle"]
-    except Exception as error:  # noqa: BLE001 - whatever it is, a reader would have met it
-        found.append(f"the bundle: {error}")
-    if paths.duckdb_file.exists():
-        try:
-            count = query(config.paths.duckdb_file, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0]
-            found += [] if count in rows else [f"the database has {count} rows"]
-        except Exception as error:  # noqa: BLE001
-            found.append(f"the database: {error}")
-    elif not may_be_missing:
-        found.append("there is no database")
-    for path in (Artifacts.of(config).leaderboard, Artifacts.of(config).importance):
-        try:
-            json.loads(path.read_text())
-        except FileNotFoundError:
-            found += [] if may_be_missing else [f"there is no {path.name}"]
-        except ValueError:
-            found.append(f"{path.name} is torn")
-    page = Artifacts.of(config).page
-    if page.is_file() and not page.read_text().rstrip().endswith("</html>"):
-        found.append("the page is torn")
-    elif not (may_be_missing or page.is_file()):
-        found.append("there is no page")
-    return found
-
-
-def outcome(project: Project) -> dict[str, Any]:
-    """Return what a run leaves, without run ids and times."""
-    config = project.config
-    board = json.loads(Artifacts.of(config).leaderboard.read_text())
-    metadata = json.loads(metadata_path(config.paths.models_dir, config.model.name).read_text())
-    rows = [{key: value for key, value in row.items() if key not in TIMED} for row in board["candidates"]]
-    store = config.mlflow.tracking_uri.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(store)) as connection:
-        integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
-        running = connection.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()[0]
-        complete = connection.execute("SELECT count(*) FROM tags WHERE key = 'tabtrail.complete'").fetchone()[0]
+        datasets, rows = old_state(server, old, new, folder)
+        whole = sum(SHARES.get(stage, 1) for stage in stages)
+        rounds, found = list[dict[str, Any]](), dict[str, Any]()
+        for stage in stages:
+            share = -(-points * SHARES.get(stage, 1) // whole)
+            done, kinds = kill_in(server, stage, Chosen(share, chance, datasets, rows))
+            rounds += done
+            found[stage] = {"events": kinds, "killed": dict(Counter(each["kind"] for each in done if each["killed"]))}
+    finally:
+        server.close()
     return {
-        "data": sha256_folder(config.paths.processed_dir, "*.parquet"),
-        "rows": read_manifest(config.dataset).rows_kept,
-        "rejects": sha256_file(config.paths.rejects),
-        "summaries": sha256_folder(config.paths.output_dir / "summary", "*"),
-        "plots": sorted(path.name for path in (config.paths.output_dir / "plots").iterdir()),
-        "page": Artifacts.of(config).page.is_file(),
-        "stale": [each.stage for each in status(config, STAGES).stages if not each.fresh],
-        "database_rows": query(config.paths.duckdb_file, f'SELECT count(*) FROM "{config.duckdb.table}"')[1][0][0],
-        "leaderboard": {**{key: value for key, value in board.items() if key not in TIMED}, "candidates": rows},
-        "bundle": {kind: each["sha256"] for kind, each in metadata["files"].items()},
-        "importance": json.loads(Artifacts.of(config).importance.read_text())["mean_absolute_shap"],
-        "store": integrity,
-        "running": running,
-        "complete_runs": complete,
-        "leftovers": [path.name for path in leftovers(config.paths)],
+        "points": sum(each["killed"] for each in rounds),
+        "ended_before_the_kill": sum(not each["killed"] for each in rounds),
+        "kinds": dict(Counter(each["kind"] for each in rounds if each["killed"])),
+        "stages": found,
+        "torn": [each for each in rounds if each["torn"]],
+        "differs": [each for each in rounds if each["differs"]],
     }
+
+
+def prepare(folder: Path, project: Path) -> tuple[Path, Path]:
+    """Make the project, and return the CSVs of its old and its new state."""
+    (project / "data" / "raw").mkdir(parents=True)
+    shutil.copy(ROOT / "config_v2.yaml", project)
+    old, new = folder / "old.csv", folder / "new.csv"
+    words = [sys.executable, "-m", "tabtrail", "sample", "--rows", "300", "--output", str(old)]
+    subprocess.run(words, cwd=project, check=True, capture_output=True)
+    new.write_bytes(b"".join(old.read_bytes().splitlines(keepends=True)[:-20]))
+    return old, new
+
+
+def old_state(server: Server, old: Path, new: Path, folder: Path) -> tuple[list[str], list[int]]:
+    """Keep what an older file leaves in `warm`, nothing in `cold`, both with the newer file; return both datasets and rows."""
+    raw = server.project / "data" / "raw" / "sales_data_sample.csv"
+    shutil.copy(old, raw)
+    server.run(["run"])
+    server.run(["forecast"])
+    before = manifest(server.project)
+    shutil.copy(new, raw)
+    save(server.project, folder / "warm")
+    clear(server.project)
+    raw.parent.mkdir(parents=True)
+    shutil.copy(new, raw)
+    save(server.project, folder / "cold")
+    server.run(["ingest"])
+    after = manifest(server.project)
+    return [each["data_sha256"] for each in (before, after)], [each["rows_kept"] for each in (before, after)]
+
+
+def manifest(project: Path) -> dict[str, Any]:
+    return dict(json.loads((project / "data" / "processed" / "sales_manifest.json").read_text()))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """How many points a stage gets, and what a reader may find."""
+
+    share: int
+    chance: random.Random
+    datasets: list[str]
+    rows: list[int]
+
+
+def kill_in(server: Server, stage: str, chosen: Chosen) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Kill a stage at its points; return each round, and how many events of each kind the stage has."""
+    words, before = STAGES[stage]
+    start = server.scratch / "start"
+    restore(server.project, server.scratch / ("cold" if stage.startswith("first") else "warm"))
+    for each in before:
+        server.run(each)
+    save(server.project, start)
+    server.run(words)
+    first, events = server.outcome(), [line.split(" ", 1) for line in server.log.read_text().splitlines()]
+    restore(server.project, start)
+    server.run(words)
+    expected = comparable(first, server.outcome())
+    rounds = []
+    for number in points(events, chosen.share, chosen.chance):
+        begun = time.perf_counter()
+        restore(server.project, start)
+        code = server.run(words, kill_at=number, must_end=False)
+        said = server.log.read_text().splitlines()
+        kind, path = said[-1].split(" ", 1) if code < 0 and len(said) >= number else events[number - 1]
+        torn = server.torn(chosen.datasets, chosen.rows)
+        server.run(words)
+        differs = difference(server.outcome(), expected)
+        seconds = round(time.perf_counter() - begun, 1)
+        rounds.append(
+            {"stage": stage, "event": number, "kind": kind, "path": path, "killed": code == -9, "torn": torn, "differs": differs}
+        )
+        print(f"{stage} {len(rounds)}/{chosen.share} in {seconds} s: {rounds[-1]}", file=sys.stderr, flush=True)
+    return rounds, dict(Counter(kind for kind, _ in events))
+
+
+def points(events: list[list[str]], share: int, chance: random.Random) -> list[int]:
+    """Return which events to be killed at: turn by turn one of each kind, evenly over the events of that kind."""
+    by_kind: dict[str, list[int]] = {}
+    for number, (kind, _) in enumerate(events, 1):
+        by_kind.setdefault(kind, []).append(number)
+    taken, left, counts = list[int](), share, sorted(by_kind.values(), key=len)
+    for position, numbers in enumerate(counts):
+        wanted = min(len(numbers), left // (len(counts) - position))
+        step = len(numbers) / wanted if wanted else 0
+        offset = chance.random() * step
+        taken += sorted(
+            {numbers[int(offset + index * step)] for index in range(wanted) if int(offset + index * step) < len(numbers)}
+        )
+        left -= wanted
+    return taken
+
+
+def comparable(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return an outcome with the hashes of those files alone that two undisturbed runs write alike."""
+    files = {name: digest if other["files"].get(name) == digest else None for name, digest in one["files"].items()}
+    if files.keys() != other["files"].keys() or one | {"files": 0} != other | {"files": 0}:
+        raise SystemExit(f"two undisturbed runs differ: {difference(one, other)}")
+    return {**one, "files": files}
 
 
 def difference(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    return [key for key in expected if found[key] != expected[key]]
+    differs = [
+        f"{key}: {found[key]} instead of {expected[key]}"[:300]
+        for key in expected
+        if key != "files" and found[key] != expected[key]
+    ]
+    names, wanted = found["files"], expected["files"]
+    differs += [f"{name} is there" for name in names.keys() - wanted.keys()]
+    differs += [f"{name} is missing" for name in wanted.keys() - names.keys()]
+    return differs + [f"{name} differs" for name in names.keys() & wanted.keys() if wanted[name] not in (None, names[name])]
+
+
+def clear(project: Path) -> None:
+    for folder in FOLDERS:
+        shutil.rmtree(project / folder, ignore_errors=True)
+
+
+def save(project: Path, place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    for folder in FOLDERS:
+        if (project / folder).exists():
+            shutil.copytree(project / folder, place / folder, symlinks=True)
+
+
+def restore(project: Path, place: Path) -> None:
+    """Stage records and artifacts name absolute paths: a state comes back to the same place."""
+    clear(project)
+    shutil.copytree(place, project, symlinks=True, dirs_exist_ok=True)
+
+
+def build(folder: Path) -> Path:
+    """Compile the library that is preloaded."""
+    library = folder / "file_events.so"
+    words = ["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(ROOT / "benchmarks" / "file_events.c"), "-ldl"]
+    subprocess.run(words, check=True)
+    return library
 
 
 if __name__ == "__main__":

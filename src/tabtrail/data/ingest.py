@@ -169,7 +169,8 @@ def _describe(
     rows_in, rows_kept, missing = account.rows, account.kept, account.missing
     rejects, warnings = Counter(account.rejected), Counter({name: account.warned[name] for name in named_warnings})
     if known is not None:
-        sources, notes = [*known.sources, *sources], [*known.notes, *notes]
+        sources = sorted([*known.sources, *sources], key=lambda each: each.name)  # as a whole ingest reads them
+        notes = [*known.notes, *notes]
         statistics = merge(known.statistics, known.rows_kept, statistics, rows_kept) if statistics else known.statistics
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)

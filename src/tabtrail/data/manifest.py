@@ -35,6 +35,10 @@ class SourceRecord:
 class ColumnStatistics:
     """What the kept rows hold in a column: nulls, the range and mean of numbers, the range of dates (YYYY-MM-DD), the bytes of
     the longest text in UTF-8. None where there is no such value.
+
+    `sums` are doubles that add up exactly to the sum of the numbers of all chunks of rows, so that the mean is the same whether
+    files were ingested together or appended one by one: () where that is 0, None for other columns, and where a sum is beyond a
+    double.
     """
 
     nulls: int
@@ -42,6 +46,13 @@ class ColumnStatistics:
     max: float | str | None = None
     mean: float | None = None
     longest: int | None = None
+    sums: tuple[float, ...] | None = None
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "ColumnStatistics":
+        """Rebuild the statistics of a column from their JSON form."""
+        sums = value["sums"]
+        return cls(**{**value, "sums": None if sums is None else tuple(sums)})
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,7 @@ class Manifest:
     def from_dict(cls, value: Mapping[str, Any]) -> "Manifest":
         """Rebuild a manifest from its JSON form."""
         sources = [SourceRecord(**each) for each in value["sources"]]
-        statistics = {name: ColumnStatistics(**each) for name, each in value["statistics"].items()}
+        statistics = {name: ColumnStatistics.from_dict(each) for name, each in value["statistics"].items()}
         return cls(**{**value, "sources": sources, "statistics": statistics})
 
 
@@ -177,7 +188,11 @@ def verify_files(dataset: Dataset) -> Manifest:
     if sha256_folder(dataset.folder, "*.parquet") != manifest.data_sha256:
         raise DataError(f"the files in {dataset.folder} are not those of the last ingest; run `tabtrail ingest --force`")
     rejects = dataset.rejects
-    if not rejects.is_file() or known_sha256(rejects) != manifest.rejects_sha256:
+    candidates = (
+        rejects,
+        *temporary_siblings(rejects.parent, rejects.name),
+    )  # the rejects follow the folder, as the manifest does
+    if not any(each.is_file() and known_sha256(each) == manifest.rejects_sha256 for each in candidates):
         raise DataError(f"{rejects} is not that of the last ingest; run `tabtrail ingest --force`")
     return manifest
 

@@ -1,12 +1,16 @@
 """Statistics of the columns of the dataset, combined from those of its parts."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
 
 from tabtrail.data.manifest import ColumnStatistics
+
+_LARGEST = Fraction(sys.float_info.max)
 
 
 def measure(frame: pl.DataFrame) -> pl.DataFrame:
@@ -39,16 +43,15 @@ def merge(
     result = {}
     for name, before in old.items():
         after = new[name]
-        weights = [
-            (each.mean, rows - each.nulls) for each, rows in ((before, old_rows), (after, new_rows)) if each.mean is not None
-        ]
-        mean = sum(value * weight for value, weight in weights) / sum(w for _, w in weights) if weights else None
+        sums = None if before.sums is None or after.sums is None else _exact(before.sums + after.sums)
+        values = old_rows - before.nulls + new_rows - after.nulls
         result[name] = ColumnStatistics(
             before.nulls + after.nulls,
             _of_known(min, before.min, after.min),
             _of_known(max, before.max, after.max),
-            _finite(mean),
+            _mean(sums, values),
             _of_known(max, before.longest, after.longest),
+            sums,
         )
     return result
 
@@ -64,14 +67,27 @@ def _combined(parts: pl.DataFrame, name: str, dtype: pl.DataType) -> ColumnStati
         return ColumnStatistics(nulls, longest=_value(parts.get_column(f"longest {name}").max()))
     low, high = parts.get_column(f"min {name}").min(), parts.get_column(f"max {name}").max()
     values = int(parts.get_column("rows").sum()) - nulls
-    mean = float(parts.get_column(f"sum {name}").sum()) / values if dtype.is_numeric() and values else None
-    return ColumnStatistics(nulls, _value(low), _value(high), _finite(mean))
+    sums = _exact(parts.get_column(f"sum {name}").drop_nulls().to_list()) if dtype.is_numeric() else None
+    return ColumnStatistics(nulls, _value(low), _value(high), _mean(sums, values), sums=sums)
 
 
-def _finite(mean: float | None) -> float | None:
-    """Return 12 significant digits of a mean; None where the sum is beyond what a double holds."""
-    return None if mean is None or not math.isfinite(mean) else float(f"{mean:.12g}")
+def _exact(sums: Sequence[float]) -> tuple[float, ...] | None:
+    """Return the fewest doubles, the largest first, with exactly this sum, whatever the order; None where one is not finite."""
+    if not all(map(math.isfinite, sums)):
+        return None
+    rest, parts = sum(map(Fraction, sums), Fraction()), list[float]()
+    while rest:
+        parts.append(float(min(max(rest, -_LARGEST), _LARGEST)))
+        rest -= Fraction(parts[-1])
+    return tuple(parts)
+
+
+def _mean(sums: Sequence[float] | None, values: int) -> float | None:
+    """Return 12 significant digits of a mean; None where there are no numbers or no sums."""
+    return None if sums is None or not values else float(f"{float(sum(map(Fraction, sums), Fraction()) / values):.12g}")
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, float):
+        return value + 0.0  # never -0.0, which is equal to 0.0: which one comes first is chance
     return value.isoformat() if hasattr(value, "isoformat") else value

@@ -71,7 +71,7 @@ def atomic_folder_and_files(path: Path, *files: Path) -> Iterator[list[Path]]:
         folder = temporary_sibling(path)
         beside = [temporary_sibling(file, file.suffix) for file in files]
         folder.mkdir()
-        counts = False
+        new = folder.stat().st_ino
         try:
             for each in beside:
                 each.touch(exist_ok=False)
@@ -83,12 +83,12 @@ def atomic_folder_and_files(path: Path, *files: Path) -> Iterator[list[Path]]:
             for each in (*folder.rglob("*"), *modes):
                 sync(each)
             sync(path.parent)
-            counts = True  # before the exchange: an interrupt right after it must not remove the files
             _put_folder(folder, path)
             for each, file in zip(beside, files, strict=True):
                 each.replace(file)
             sync(path.parent)
         finally:
+            counts = path.exists() and path.stat().st_ino == new  # an interrupt right after the exchange keeps the files
             for each in (folder, *(() if counts else beside)):
                 remove(each)
 
