@@ -13,6 +13,7 @@ from tabtrail.data.date_proof import contradicting
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import DataError
 from tabtrail.workflows.append import append_files
+from tabtrail.workflows.forecast import forecast_segment
 
 BOTH = "date_formats: ['%m/%d/%Y', '%d/%m/%Y']"
 
@@ -107,6 +108,29 @@ def test_appended_rows_are_read_in_the_proven_format_and_may_not_contradict_it(t
     with pytest.raises(DataError, match=r"the dataset has %d/%m/%Y, and only %m/%d/%Y fits 3.csv, line 3: '5/16/2022'"):
         append_files(config, next(stage for stage in pipeline.STAGES if stage.name == "ingest"))
     assert read_manifest(config.dataset) == manifest
+
+
+def test_dates_in_the_future_by_a_year_of_two_digits_are_a_counted_warning(tmp_path: Path) -> None:
+    config = project(tmp_path, {"1.csv": ["31/12/24", "31/12/69", "31/12/68", "31/12/67"]}, "date_formats: ['%d/%m/%y']")
+    manifest, dates = ingested(config)
+    assert dates[1:3] == ["1969-12-31", "2068-12-31"]
+    assert manifest.warnings == {"d: in the future, by a year of two digits": 2}
+
+
+def test_appended_dates_later_than_a_year_after_the_last_are_a_counted_warning(tmp_path: Path) -> None:
+    ingested(project(tmp_path, {"1.csv": ["2021-03-04", "2021-03-05", "2021-03-06"]}, "date_formats: ['%Y-%m-%d']"))
+    config = project(tmp_path, {"2.csv": ["2022-03-06", "2022-03-07"]}, "date_formats: ['%Y-%m-%d']")
+    append_files(config, next(stage for stage in pipeline.STAGES if stage.name == "ingest"))
+    assert read_manifest(config.dataset).warnings == {"d: more than a year after 2021-03-06": 1}
+
+
+@pytest.mark.parametrize("lonely", ["1900-01-01", "2099-12-31"])
+def test_a_date_far_from_all_others_stretches_no_series(tmp_path: Path, lonely: str) -> None:
+    dates = [f"2021-{1 + index % 12:02}-15" for index in range(24)]
+    config = project(tmp_path, {"1.csv": [*dates, lonely]}, "date_formats: ['%Y-%m-%d']")
+    ingested(config)
+    with pytest.raises(DataError, match=rf"If {lonely} stands for an unknown date, set cleaning.plausible_years"):
+        forecast_segment(config, {})
 
 
 @pytest.mark.parametrize(

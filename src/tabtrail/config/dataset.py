@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from tabtrail.config.columns import Columns
@@ -39,7 +40,8 @@ class Database:
 class TableRules:
     """How rows of the source become rows of the dataset, or are rejected. The `target` must never be missing.
 
-    `proven_formats` are the formats of dates that the data has, by column, where it has not all that the config names.
+    `proven_formats` are the formats of dates that the data has, by column, where it has not all that the config names;
+    `last_dates` are the last ones of the dataset that rows are appended to.
     """
 
     source: Source
@@ -48,6 +50,7 @@ class TableRules:
     columns: Columns
     target: str
     proven_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    last_dates: Mapping[str, date] = field(default_factory=dict)
 
     def reading(self, name: str) -> CellReading:
         """How the cells of a column of the source are read: here, and by the model that is trained on them."""

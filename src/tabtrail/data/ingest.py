@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from tabtrail.config.dataset import Dataset, TableRules
@@ -65,7 +66,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         )
     known = verify_dataset(dataset, digest) if append else None
     plan = _Plan(
-        rules=config.table_rules,
+        rules=replace(config.table_rules, last_dates=_last_dates(config.table_rules, known)),
         dataset=dataset,
         sources=sources if known is None else new_sources(sources, known),
         named=config.paths.raw_csv.name,
@@ -161,13 +162,18 @@ def _date_formats(rules: TableRules) -> dict[str, list[str]]:
     return {name: list(rules.date_format(name).formats) for name in dated}
 
 
+def _last_dates(rules: TableRules, known: Manifest | None) -> dict[str, date]:
+    dated = [] if known is None else [name for name in known.statistics if rules.columns.rule(name).dtype == "date"]
+    return {name: date.fromisoformat(str(known.statistics[name].max)) for name in dated if known and known.statistics[name].max}
+
+
 def _describe(
     plan: _Plan, account: Account, statistics: Mapping[str, ColumnStatistics], folder: Path, rejects_sha256: str
 ) -> Manifest:
     known, named_warnings = plan.known, [row.name for row in plan.rules.contract.rows if row.action == "warn"]
     sources, notes = account.sources, account.notes
     rows_in, rows_kept, missing = account.rows, account.kept, account.missing
-    rejects, warnings = Counter(account.rejected), Counter({name: account.warned[name] for name in named_warnings})
+    rejects, warnings = Counter(account.rejected), Counter(account.warned)
     if known is not None:
         sources = sorted([*known.sources, *sources], key=lambda each: each.name)  # as a whole ingest reads them
         notes = [*known.notes, *notes]
@@ -193,7 +199,7 @@ def _describe(
         rows_rejected=rows_in - rows_kept,
         rejects=dict(sorted(rejects.items(), key=lambda item: (-item[1], item[0]))),
         rejects_sha256=rejects_sha256,
-        warnings={name: warnings[name] for name in named_warnings},
+        warnings={name: warnings[name] for name in named_warnings} | {name: count for name, count in warnings.items() if count},
         partitions=count_partitions(folder),
         columns=list(account.header),
         schema={name: str(dtype) for name, dtype in schema.items()},

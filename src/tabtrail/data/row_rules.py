@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -38,6 +39,7 @@ def build_rules(rules: TableRules) -> RowRules:
     warn: dict[str, pl.Expr] = {}
     for row in rules.contract.rows:
         (reject if row.action == "reject" else warn)[row.name] = ~to_polars(parse_expression(row.check))
+    warn.update(_late_dates(rules))
     return RowRules(*({name: broken.fill_null(False) for name, broken in each.items()} for each in (reject, warn)))
 
 
@@ -69,6 +71,19 @@ def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]
     if rule.allowed is not None:
         values = pl.Series(rule.allowed, dtype=pl.String if rule.dtype == "string" else pl.Float64)
         yield f"{name}: not an allowed value", ~column.is_in(values.cast(POLARS_DTYPE[rule.dtype]).implode())
+
+
+def _late_dates(rules: TableRules) -> Iterator[tuple[str, pl.Expr]]:
+    """Yield warnings of dates that may be of another century or wrong: years of two digits in the future, and appended dates
+    later than a year after the last one of the dataset.
+    """
+    for name in rules.columns.required:
+        if rules.columns.rule(name).dtype != "date" or name in rules.cleaning.drop_columns:
+            continue
+        if any("%y" in form or "%D" in form for form in rules.date_format(name).formats):
+            yield f"{name}: in the future, by a year of two digits", pl.col(name) > date.today()
+        if (last := rules.last_dates.get(name)) is not None:
+            yield f"{name}: more than a year after {last}", pl.col(name) > last + timedelta(days=365)
 
 
 def _date_rules(cleaning: Cleaning) -> Iterator[tuple[str, pl.Expr]]:

@@ -12,6 +12,7 @@ from tabtrail.forecast.series import Frequency, Segment, Series, regular
 
 _TRUNCATE = {"MS": "month", "W": "week", "D": "day"}
 _SHOWN_VALUES, _SHOWN_OTHERS = 10, 5
+_LONGEST_PAUSE = 366  # days
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def read_series(source: SeriesSource, segments: Iterable[Segment]) -> list[Serie
     Raises `UsageError` for a segment that has no rows, with the nearest that has, and `DataError` for data without dates.
     """
     last = _last_day(source)
+    _refuse_stretched(source)
     return [
         regular(_rows(source, each), each, source.frequency, last, drop_incomplete=source.drop_incomplete) for each in segments
     ]
@@ -78,6 +80,31 @@ def _last_day(source: SeriesSource) -> date:
     if found is None or found[0] is None:
         raise DataError(f"the column {column} has no dates")
     return _day(found[0])
+
+
+def _refuse_stretched(source: SeriesSource) -> None:
+    """Raise `DataError` for a date far from all others: the series would be filled with zeros between them."""
+    column, table = quoted(str(source.date_column)), quoted(source.table)
+    sql = (
+        "SELECT day, lag(day) OVER (ORDER BY day) AS before FROM"
+        f" (SELECT DISTINCT CAST({column} AS DATE) AS day FROM {table} WHERE {column} IS NOT NULL)"
+        " ORDER BY day - before DESC NULLS LAST"
+    )
+    gap = source.connection.execute(sql).fetchone()
+    if gap is None or gap[1] is None:
+        return
+    after, before = _day(gap[0]), _day(gap[1])
+    first, last = source.connection.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchone() or (after, after)
+    missing, span = (after - before).days, (_day(last) - _day(first)).days
+    # Seasonal data may pause for a year; a gap that is longer than all the time with dates is no pause.
+    if missing > _LONGEST_PAUSE and missing > span - missing:
+        early = (before - _day(first)).days < (_day(last) - after).days
+        far, years = (before, f"[{after.year}, 2100]") if early else (after, f"[1900, {before.year}]")
+        raise DataError(
+            f"{source.date_column}: no row is dated between {before} and {after}, longer than all other dates span, so that"
+            f" a series would be mostly invented zeros. If {far} stands for an unknown date, set cleaning.plausible_years:"
+            f" {years} and ingest again; rows outside are then set aside"
+        )
 
 
 def _rows(source: SeriesSource, segment: Segment) -> list[tuple[date, float]]:
