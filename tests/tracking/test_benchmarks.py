@@ -3,7 +3,7 @@
 import pytest
 
 from tabtrail.errors import UsageError
-from tabtrail.tracking.benchmarks import benchmark_of_winner, complete_benchmark, find_benchmark
+from tabtrail.tracking.benchmarks import complete_benchmark, find_benchmark, wanted_candidate
 from tabtrail.tracking.runs import set_tags, start_run
 from tabtrail.tracking.store import Store, open_store
 
@@ -48,11 +48,23 @@ def test_only_a_complete_benchmark_can_be_reproduced(store: Store, benchmark: st
     assert complete_benchmark(store, benchmark).benchmark.run_id == benchmark
 
 
-def test_only_the_winner_stands_for_the_bundle(store: Store, benchmark: str) -> None:
+def test_a_benchmark_stands_for_its_winner_and_a_run_for_its_candidate(store: Store, benchmark: str) -> None:
     winner, other = candidate(store, benchmark, "LightGBM"), candidate(store, benchmark, "CatBoost")
     with pytest.raises(UsageError, match="never became complete"):
-        benchmark_of_winner(store, winner)
+        wanted_candidate(store, winner)
+    set_tags(store, benchmark, {"tabtrail.champion": "LightGBM", "tabtrail.bundle_sha256": "1"})
+    for run, named in ((benchmark, None), (winner, None), (benchmark, "LightGBM")):
+        found = wanted_candidate(store, run, named)
+        assert (found.benchmark.run_id, found.candidate, found.holder) == (benchmark, "LightGBM", benchmark)
+    assert wanted_candidate(store, other).holder is None, "no bundle of it has been made"
+    set_tags(store, other, {"tabtrail.bundle_sha256": "2", "tabtrail.complete": "true"})
+    for run, named in ((other, None), (benchmark, "CatBoost")):
+        found = wanted_candidate(store, run, named)
+        assert (found.benchmark.run_id, found.candidate, found.holder) == (benchmark, "CatBoost", other)
+
+
+def test_a_run_and_another_candidate_contradict(store: Store, benchmark: str) -> None:
+    winner = candidate(store, benchmark, "LightGBM")
     set_tags(store, benchmark, {"tabtrail.champion": "LightGBM"})
-    assert benchmark_of_winner(store, winner) == benchmark_of_winner(store, benchmark) == benchmark
-    with pytest.raises(UsageError, match=r"is of CatBoost; only the winner of a benchmark is bundled, here LightGBM"):
-        benchmark_of_winner(store, other)
+    with pytest.raises(UsageError, match=f"run {winner} is of LightGBM, not of CatBoost"):
+        wanted_candidate(store, winner, "CatBoost")

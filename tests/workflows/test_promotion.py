@@ -279,12 +279,14 @@ def test_the_command_line_lists_the_history_and_refuses_with_code_4(story: Story
     assert "Traceback" not in refused.stderr
 
 
-def test_a_benchmark_that_is_written_out_again_does_not_undo_a_rollback(story: Story) -> None:
+def test_a_benchmark_that_is_written_out_again_undoes_neither_a_promotion_nor_a_rollback(story: Story) -> None:
     record = story.config().paths.output_dir / ".stages" / "train.json"
     story.promote("worse again", "2", force=True, reason="to go back to it")
     record.unlink()
     story.train("good again", GOOD)
-    assert story.deployments["good again"].is_winner
+    assert story.files["good again"] == story.files["worse again"]
+    assert story.deployments["good again"].reasons == ("it was replaced by `tabtrail promote`",)
+    story.promote("good by hand", "3")
     story.rollback("taken back")
     assert story.files["taken back"] == story.files["worse again"]
     record.unlink()

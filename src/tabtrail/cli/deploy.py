@@ -20,7 +20,10 @@ _SAY = Progress(say=lambda text: typer.echo(text, err=True))
 
 @app.command(epilog="example: tabtrail promote 3, or with a run id of `tabtrail sql 'FROM runs'`")
 def promote(
-    what: Annotated[str, typer.Argument(metavar="RUN_ID|VERSION", help="A benchmark's run, its winner's run, or a version.")],
+    what: Annotated[str, typer.Argument(metavar="RUN_ID|VERSION", help="A benchmark's run, a candidate's run, or a version.")],
+    candidate: Annotated[
+        str | None, typer.Option("--candidate", metavar="NAME", help="Another candidate of the benchmark than its winner.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Deploy it although the gate refuses; needs --reason.")] = False,
     reason: ReasonOption = "",
     config: ConfigOption = None,
@@ -29,7 +32,10 @@ def promote(
 ) -> None:
     """Deploy a trained model, if it holds its own against the deployed one on the same rows (exit code 4 where not)."""
     loaded = begin_job(config, set_)
-    _print_decision(later.promote.promote(loaded, what, force=force, reason=reason, progress=_SAY), as_json=as_json)
+    _print_decision(
+        later.promote.promote(loaded, later.promote.Asked(what, candidate), force=force, reason=reason, progress=_SAY),
+        as_json=as_json,
+    )
 
 
 @app.command(epilog='example: tabtrail rollback --reason "worse on the new catalogue"')

@@ -25,6 +25,8 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
         typer.echo(f"{each.stage:7} {'fresh' if each.fresh else 'stale'}")
         for reason in each.reasons:
             typer.echo(f"        {reason}")
+    if found.deployed is not None:
+        typer.echo(f"deployed: {found.deployed}")
     if found.at_work is not None:
         typer.echo(f"at work: {found.at_work}")
     if found.next_command:

@@ -46,12 +46,25 @@ def judge(
     """
     reasons = [
         *_kind_reasons(challenger, champion),
-        *_parity_reasons(challenger, parity_tolerance),
-        *_leakage_reasons(challenger, policy),
+        *own_reasons(challenger, policy=policy, parity_tolerance=parity_tolerance),
         *_error_reasons(rules, comparison),
         *_coverage_reasons(rules, challenger, champion, coverage),
     ]
     return Verdict(tuple(reasons), tuple(_notes(challenger, champion, comparison)), comparison, coverage)
+
+
+def own_reasons(challenger: Mapping[str, Any], *, policy: str, parity_tolerance: float) -> tuple[str, ...]:
+    """Return what speaks against a challenger whatever the champion is, and where there is none."""
+    return (
+        *_baseline_reasons(challenger),
+        *_parity_reasons(challenger, parity_tolerance),
+        *_leakage_reasons(challenger, policy),
+    )
+
+
+def _baseline_reasons(challenger: Mapping[str, Any]) -> Iterator[str]:
+    if weaker_than := challenger.get("weaker_than"):
+        yield f"it does not beat {weaker_than} over the folds"
 
 
 def _kind_reasons(challenger: Mapping[str, Any], champion: Mapping[str, Any]) -> Iterator[str]:

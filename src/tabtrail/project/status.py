@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
-from tabtrail.errors import ConfigError, DataError
+from tabtrail.errors import BundleError, ConfigError, DataError
 from tabtrail.project.lock import Owner, is_held, read_owner
 from tabtrail.project.project import Project
 from tabtrail.project.reason import Reason
@@ -30,11 +31,23 @@ class StageStatus:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A deployed model: the candidate's name and its run."""
+
+    model: str
+    run_id: str
+
+    def __str__(self) -> str:
+        return f"{self.model} (run {self.run_id})"
+
+
+@dataclass(frozen=True)
 class Status:
-    """The stages in the order of a run, and who is at work in the project (None where nobody is)."""
+    """The stages in the order of a run, who is at work in the project, and which model is deployed (None: nobody, none)."""
 
     stages: tuple[StageStatus, ...]
     at_work: Owner | None
+    deployed: Model | None = None
 
     @property
     def next_command(self) -> str:
@@ -49,6 +62,7 @@ class Status:
             "stages": [
                 {"stage": each.stage, "fresh": each.fresh, "reasons": list(map(asdict, each.reasons))} for each in self.stages
             ],
+            "deployed": None if self.deployed is None else asdict(self.deployed),
             "at_work": None if self.at_work is None else asdict(self.at_work),
             "next_command": self.next_command,
         }
@@ -58,9 +72,17 @@ def status(config: Config, stages: Sequence[Stage]) -> Status:
     """Return what a run of these stages would repeat, and why."""
     owner = read_owner(config.paths) if is_held(config.paths) else None
     try:
-        return Status(_look_at(Project(config), stages), owner)
+        return Status(_look_at(Project(config), stages), owner, _deployed(config))
     except FileNotFoundError:  # another process, which is at work, exchanged a folder meanwhile
-        return Status(_look_at(Project(config), stages), owner)
+        return Status(_look_at(Project(config), stages), owner, _deployed(config))
+
+
+def _deployed(config: Config) -> Model | None:
+    try:
+        metadata = read_metadata(config.paths.models_dir, config.model.name, config.bundle.public_key)
+    except BundleError:
+        return None
+    return Model(metadata["model"], metadata["run_id"])
 
 
 def _look_at(project: Project, stages: Sequence[Stage]) -> tuple[StageStatus, ...]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from tabtrail.errors import UsageError
-from tabtrail.tracking.items import COMPLETE, TAG
-from tabtrail.tracking.runs import Run, read_run
+from tabtrail.tracking.items import BUNDLE, COMPLETE, TAG
+from tabtrail.tracking.runs import Run, complete_children, read_run
 from tabtrail.tracking.store import Store
 
 _PARENT = "mlflow.parentRunId"
@@ -42,15 +42,29 @@ def complete_benchmark(store: Store, run_id: str) -> Found:
     return found
 
 
-def benchmark_of_winner(store: Store, run_id: str, *, asked: str = "") -> str:
-    """Return the id of the benchmark that a run stands for: its own run, or that of its winner, which is the one with a bundle.
+@dataclass(frozen=True)
+class Wanted:
+    """A candidate of a benchmark that is to be deployed, and the run that holds its bundle: None where none has been made yet."""
 
-    Raises `UsageError` as `find_benchmark` does, and for another candidate.
+    benchmark: Run
+    candidate: str
+    holder: str | None
+
+
+def wanted_candidate(store: Store, run_id: str, candidate: str | None = None, *, asked: str = "") -> Wanted:
+    """Return the candidate that is meant: the named one of the run's benchmark, that of the run, or the benchmark's winner.
+
+    Raises `UsageError` as `find_benchmark` does, for a benchmark that was cut short, and for a name or run that contradict.
     """
     found, shown = find_benchmark(store, run_id, asked=asked), asked or run_id
     winner = found.benchmark.tags.get(TAG + "champion")
     if winner is None:
         raise UsageError(f"the benchmark of run {shown} never became complete; `tabtrail train` continues it")
-    if found.candidate is not None and (name := found.candidate.tags.get(TAG + "candidate")) != winner:
-        raise UsageError(f"the run {shown} is of {name}; only the winner of a benchmark is bundled, here {winner}")
-    return found.benchmark.run_id
+    own = None if found.candidate is None else found.candidate.tags[TAG + "candidate"]
+    if candidate is not None and own not in (None, candidate):
+        raise UsageError(f"run {shown} is of {own}, not of {candidate}; leave --candidate out, or give the benchmark's run")
+    name = candidate or own or winner
+    if name == winner and BUNDLE in found.benchmark.tags:
+        return Wanted(found.benchmark, name, found.benchmark.run_id)
+    run = found.candidate or complete_children(store, found.benchmark.run_id).get(name)
+    return Wanted(found.benchmark, name, run.run_id if run is not None and BUNDLE in run.tags else None)

@@ -20,6 +20,7 @@ from tabtrail.tracking.models import LoggedModel, load_model, model_location
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
 
+FITS = "fits.npz"
 _FACTS = ("fold", "fit_seconds", "predict_seconds", "iterations")
 
 
@@ -37,18 +38,17 @@ def fits_to_bytes(result: Result) -> bytes:
     return buffer.getvalue()
 
 
-def result_from(
-    store: Store, run: Run, problem: Problem, table: Table, split: Split, artifact: str
-) -> tuple[Result, LoggedModel] | None:
+def result_from(store: Store, run: Run, problem: Problem, table: Table, split: Split) -> tuple[Result, LoggedModel] | None:
     """Return the result that a finished run holds, with its model; None where the problem has no such candidate.
 
-    Scores are computed again from the predictions. Raises `StoreError` where predictions or model are not those of the run.
+    Scores are computed again from the predictions. Raises `StoreError` where predictions or model are not those of the run,
+    `ModelGoneError` where the model is no longer there or cannot be opened.
     """
     names = {each.name: each for each in candidates_of(problem)}
     candidate = names.get(run.tags[TAG + "candidate"])
     if candidate is None or MODEL not in run.tags:
         return None
-    with np.load(io.BytesIO(read_artifact(store, run.run_id, artifact)), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(read_artifact(store, run.run_id, FITS)), allow_pickle=False) as arrays:
         facts = json.loads(str(arrays["facts"]))
         predicted = {each["fold"]: arrays[f"predicted_{each['fold']}"] for each in facts["fits"]}
     logged = LoggedModel(run.run_id, model_location(store, run.run_id), run.tags[MODEL])

@@ -9,6 +9,7 @@ import mlflow.artifacts
 import mlflow.sklearn
 import pandas as pd
 from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -24,6 +25,10 @@ from tabtrail.tracking.store import Store
 
 _PICKLE = "model.pkl"
 _EXAMPLE = "input_example.parquet"
+
+
+class ModelGoneError(StoreError):
+    """A model is no longer in the store, or cannot be opened any more."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,27 @@ def _signature(schema: ModelSchema) -> ModelSignature:
 
 
 def load_model(store: Store, model: LoggedModel) -> Any:
-    """Return a fitted model that was logged; one whose file is not the one that was logged is not opened (`StoreError`)."""
+    """Return a fitted model that was logged; one whose file is not the one that was logged is not opened (`StoreError`).
+
+    Raises `ModelGoneError` where it is no longer there, or was written by classes that have moved since.
+    """
     with scratch_folder() as folder:
         source = f"{model.location}/{_PICKLE}"
-        path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=store.uri)
+        try:
+            path = mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=store.uri)
+        except (MlflowException, OSError):
+            raise ModelGoneError(
+                f"the model of run {model.run_id} is no longer in the MLflow store; train with --force"
+            ) from None
         data = Path(path).read_bytes()
     if hashlib.sha256(data).hexdigest() != model.sha256:
         raise StoreError(f"the model of run {model.run_id} in the MLflow store was altered; train again with --force")
     try:
         return unpickled(data)
     except ForeignPickleError as error:
-        raise StoreError(f"the model of run {model.run_id} in the MLflow store cannot be opened: {error}; use --force") from None
+        raise ModelGoneError(
+            f"the model of run {model.run_id} in the MLflow store cannot be opened: {error}; use --force"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -112,6 +127,9 @@ def local_files(model: LoggedModel) -> LocalFiles | None:
 
 
 def model_location(store: Store, run_id: str) -> str:
-    """Address of the files of a run's model."""
+    """Address of the files of a run's model. Raises `ModelGoneError` where the store has none."""
     outputs = store.client.get_run(run_id).outputs.model_outputs
-    return str(store.client.get_logged_model(outputs[0].model_id).artifact_location)
+    try:
+        return str(store.client.get_logged_model(outputs[0].model_id).artifact_location)
+    except (MlflowException, IndexError):
+        raise ModelGoneError(f"the model of run {run_id} is no longer in the MLflow store; train with --force") from None

@@ -22,6 +22,7 @@ from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, prove
 from tabtrail.modeling.estimators import clip
+from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.intervals import grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
@@ -34,7 +35,11 @@ from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
+from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.models import FittedModel
+
+_LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,15 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
         clipped_rows=int(np.sum(clip(explanation.predictions, benchmark.problem.clip) != explanation.predictions)),
     )
     return Explained(importance, shap_table(explanation, rows))
+
+
+def fitted_model(config: Config, table: Table, split: Split, result: Result) -> FittedModel:
+    """Return a candidate's model as the store keeps it: with what it takes, three rows that show that, and what opens it."""
+    requirements = [f"{name}=={found}" for name, found in installed_versions((*model_libraries(), *_LOADING)).items()]
+    example = table.take(np.arange(len(table.y)) < 3).x
+    return FittedModel(
+        result.candidate.name, result.model, describe_model(config, table.take(split.train)), example, requirements
+    )
 
 
 def describe_model(config: Config, train: Table) -> ModelSchema:

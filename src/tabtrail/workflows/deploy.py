@@ -20,7 +20,7 @@ from tabtrail.progress import Progress
 from tabtrail.system.files import make_folder
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder
-from tabtrail.tracking.benchmarks import benchmark_of_winner
+from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import OWN_METRICS, Change, Deployed, Entry, Place, append_entry, read_history
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, VERSION
 from tabtrail.tracking.registry import set_champion
@@ -109,29 +109,34 @@ def deploying(site: Site) -> Iterator[None]:
         lock.release()
 
 
-def fetch(site: Site, benchmark: str) -> Challenger:
-    """Return the bundle of a benchmark from its run. Raises `BundleError` where it is not the one that was stored."""
-    run = read_run(site.store, benchmark)
+def fetch(site: Site, benchmark: str, holder: str | None = None) -> Challenger:
+    """Return the bundle of a benchmark's winner from its run, or of another candidate from the run that holds it.
+
+    Raises `BundleError` where it is not the one that was stored.
+    """
+    run_id = holder or benchmark
+    run = read_run(site.store, run_id)
     tags: Mapping[str, str] = {} if run is None else run.tags
     if BUNDLE not in tags:
-        raise UsageError(f"the run {benchmark} holds no bundle: it was cut short, or made by an older version; train again")
+        raise UsageError(f"the run {run_id} holds no bundle: it was cut short, or made by an older version; train again")
     with scratch_folder() as folder:
-        stored = download_folder(site.store, benchmark, BUNDLE_FOLDER, Path(folder))
+        stored = download_folder(site.store, run_id, BUNDLE_FOLDER, Path(folder))
         try:
             bundle, files = read_whole_bundle(stored, site.name, site.public_key)
         except NotTrainedError:
-            raise UsageError(f"the run {benchmark} holds a bundle, but none of {site.name}") from None
+            raise UsageError(f"the run {run_id} holds a bundle, but none of {site.name}") from None
         except BundleError as error:
-            where = f"the bundle of run {benchmark} in the MLflow store"
+            where = f"the bundle of run {run_id} in the MLflow store"
             raise BundleError(f"{where} cannot be deployed: {str(error).replace(str(stored) + '/', '')}") from None
     if bundle.sha256 != tags[BUNDLE]:
-        raise BundleError(f"the bundle of run {benchmark} in the MLflow store is not the one that was stored; train again")
+        raise BundleError(f"the bundle of run {run_id} in the MLflow store is not the one that was stored; train again")
     return Challenger(benchmark, _deployed(bundle, tags.get(VERSION)), bundle, files)
 
 
 def fetch_again(site: Site, wanted: Deployed) -> Challenger:
     """Return the bundle that was deployed once, from its run, the same to the last byte."""
-    challenger = fetch(site, benchmark_of_winner(site.store, wanted.run_id))
+    known = wanted_candidate(site.store, wanted.run_id)
+    challenger = fetch(site, known.benchmark.run_id, known.holder)
     if challenger.deployed.bundle_sha256 != wanted.bundle_sha256:
         raise BundleError(f"the MLflow store no longer has the bundle of run {wanted.run_id} as it was deployed")
     return challenger

@@ -5,6 +5,7 @@ Every training leaves its bundle in its MLflow run and registers it as challenge
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tabtrail.bundle.load import Bundle
@@ -12,16 +13,17 @@ from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.result_files import promotions_file
 from tabtrail.errors import ConfigError, DataError, PromotionError, UsageError
-from tabtrail.modeling.gate import Verdict, judge
+from tabtrail.modeling.gate import Verdict, judge, own_reasons
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import write_parquet
 from tabtrail.tracking.artifacts import read_artifact
-from tabtrail.tracking.benchmarks import benchmark_of_winner
+from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import Change, Deployed, Entry, history_table, read_history, stack
 from tabtrail.tracking.items import CONFIG
 from tabtrail.tracking.registry import run_of_version
-from tabtrail.tracking.store import Store, open_store
+from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.workflows.candidate import challenger_of
 from tabtrail.workflows.compare import measure
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import (
@@ -39,28 +41,43 @@ from tabtrail.workflows.deploy import (
 )
 
 
-def promote(config: Config, what: str, *, force: bool = False, reason: str = "", progress: Progress = SILENT) -> Decision:
-    """Deploy the bundle of a run or of a registered version, if the gate lets it, or `force` with a reason.
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks to deploy: a run or a version, and a candidate of it (None: the winner, or the run's own)."""
 
-    Raises `UsageError` for a run or version that is not there or has no bundle, `BundleError` for a bundle that was altered,
-    `PromotionError` with the reasons of the gate.
+    what: str
+    candidate: str | None = None
+
+    def __str__(self) -> str:
+        return self.what if self.candidate is None else f"{self.what} --candidate {self.candidate}"
+
+
+def promote(
+    config: Config, asked: Asked | str, *, force: bool = False, reason: str = "", progress: Progress = SILENT
+) -> Decision:
+    """Deploy the bundle of a run, of a registered version or of a candidate, if the gate lets it, or `force` with a reason.
+
+    Raises `UsageError` for a run, version or candidate that is not there, `BundleError` for a bundle that was altered,
+    `PromotionError` with the reasons of the gate, for a baseline, and for what cannot be proven on the data of its run.
     """
+    asked = Asked(asked) if isinstance(asked, str) else asked
     if force and not reason.strip():
         raise UsageError("--force needs --reason: the history keeps why the gate was overruled")
     with project_lock(config, "promote", progress):
         site = Site.of(config, open_store(config.mlflow.tracking_uri, config.mlflow.experiment))
+        with store_errors(site.store.uri):
+            wanted = wanted_candidate(site.store, _run_of(site, asked.what), asked.candidate, asked=asked.what)
+        challenger = challenger_of(config, site, wanted, progress)
         with deploying(site):
-            challenger = fetch(site, benchmark_of_winner(site.store, _run_of(site, what), asked=what))
             champion = repair_deployed(site, SILENT)
             before = record_found(site, read_history(site.place), champion)
             if champion is not None and champion.sha256 == challenger.deployed.bundle_sha256:
                 decision = Decision(False, "unchanged", challenger.deployed, challenger.deployed)
             else:
-                verdict = None if champion is None else _verdict(config, site.store, challenger, champion)
-                refused = verdict is not None and not verdict.accepted
-                if verdict is not None and refused and not force:
-                    raise PromotionError(_refusal(challenger, verdict, what))
-                change = Change("promote", before, challenger.deployed, reason, forced=refused)
+                verdict = _verdict(config, site.store, challenger, champion)
+                if not verdict.accepted and not force:
+                    raise PromotionError(_refusal(challenger, verdict, str(asked), before))
+                change = Change("promote", before, challenger.deployed, reason, forced=not verdict.accepted)
                 decision = deploy(site, challenger, change, verdict)
         write_history(config)
         take_in_results(config)
@@ -147,24 +164,24 @@ def nothing_to_deploy(benchmark: str, reasons: Sequence[str], deployed: Deployed
 
 def _kept_back(automatic: str, entries: Sequence[Entry], model: Deployed) -> str:
     """Return why a trained model is not even judged; empty where it is."""
-    if _taken_back(entries, model):
-        return "it was taken back by `tabtrail rollback`"
+    if by := _replaced_by(entries, model):
+        return f"it was {'taken back' if by == 'rollback' else 'replaced'} by `tabtrail {by}`"
     return "promotion.automatic is never" if automatic == "never" else ""
 
 
-def _taken_back(entries: Sequence[Entry], model: Deployed) -> bool:
-    """Tell whether the last decision, repairs aside, was to go back from this very model."""
+def _replaced_by(entries: Sequence[Entry], model: Deployed) -> str:
+    """Return the command by which a person put another model in the place of this very one, if that is the last decision."""
     decisions = [entry for entry in entries if entry.action not in ("restore", "found")]
     last = decisions[-1] if decisions else None
-    return (
-        last is not None
-        and last.action == "rollback"
-        and last.before is not None
-        and last.before.bundle_sha256 == model.bundle_sha256
-    )
+    if last is None or last.action not in ("rollback", "promote") or last.before is None:
+        return ""
+    return last.action if last.before.bundle_sha256 == model.bundle_sha256 else ""
 
 
-def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bundle) -> Verdict:
+def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bundle | None) -> Verdict:
+    if champion is None:
+        policy, tolerance = config.leakage.policy, config.export.parity_tolerance
+        return Verdict(own_reasons(challenger.bundle.metadata, policy=policy, parity_tolerance=tolerance), ())
     try:
         return _judge(_config_of(config, store, challenger), challenger.bundle, champion)
     except DataError as error:
@@ -184,9 +201,10 @@ def _judge(config: Config, challenger: Bundle, champion: Bundle) -> Verdict:
     )
 
 
-def _refusal(challenger: Challenger, verdict: Verdict, what: str) -> str:
+def _refusal(challenger: Challenger, verdict: Verdict, what: str, before: Deployed | None) -> str:
+    new, stays = challenger.deployed, "no model is deployed" if before is None else f"the deployed model stays {before.model}"
     return (
-        f"version {challenger.deployed.version} is not promoted, the deployed model stays:\n  "
+        f"version {new.version} is not promoted ({new.model}), {stays}:\n  "
         + "\n  ".join(verdict.reasons)
         + f'\nto deploy it all the same: tabtrail promote {what} --force --reason "…"'
     )

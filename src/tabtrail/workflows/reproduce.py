@@ -67,7 +67,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     wanted = sorted(children) if found.candidate is None else [found.candidate.tags[TAG + "candidate"]]
     prepared = prepare(recorded, progress)
     benchmark = run_benchmark(
-        _only(prepared.problem, wanted),
+        only(prepared.problem, wanted),
         prepared.table,
         prepared.split,
         export=lambda model: (len(graph_bytes(prepared.config.model, model)), None),
@@ -76,12 +76,12 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     compared = ["data", "config"]
     for what, equal in _comparisons(prepared.config, benchmark, parent, {name: children[name] for name in wanted}):
         if not equal:
-            return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({_cause(parent)})")
+            return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({known_cause(parent)})")
         compared.append(what)
     return Reproduction(run_id, tuple(wanted), tuple(compared), None)
 
 
-def _only(problem: Problem, wanted: list[str]) -> Problem:
+def only(problem: Problem, wanted: list[str]) -> Problem:
     """Return the problem with the wanted candidates alone; a blend needs all of them."""
     if any(name.partition("_")[0] == BLEND for name in wanted):
         return problem
@@ -111,7 +111,7 @@ def _metric_comparisons(name: str, result: Result, run: Run) -> Iterator[tuple[s
     yield f"metrics of {name}", True
 
 
-def _cause(parent: Run) -> str:
+def known_cause(parent: Run) -> str:
     """Name what is known to be different between then and now, the likeliest cause of a difference first."""
     for name, now in library_versions().items():
         if (then := parent.tags.get(f"{TAG}lib.{name}")) != now:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.bundle.signing import require_key_pair
@@ -18,7 +16,6 @@ from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import NothingToDeployError
 from tabtrail.modeling.benchmark import run_benchmark
-from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.intervals import calibrate_all
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.notes import notes
@@ -33,9 +30,8 @@ from tabtrail.project.training import BENCHMARK_SECTIONS, tuned_candidates
 from tabtrail.system.code import code_files
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.system.hashes import sha256_json
-from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.artifacts import list_files, log_artifact, log_files, log_folder, log_text
-from tabtrail.tracking.finished import fits_to_bytes, result_from
+from tabtrail.tracking.finished import FITS, fits_to_bytes, result_from
 from tabtrail.tracking.items import (
     BUNDLE,
     BUNDLE_FOLDER,
@@ -53,7 +49,7 @@ from tabtrail.tracking.items import (
     library_versions,
     provenance_tags,
 )
-from tabtrail.tracking.models import FittedModel, LoggedModel, log_model
+from tabtrail.tracking.models import LoggedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import (
     close_dead_runs,
@@ -67,15 +63,12 @@ from tabtrail.tracking.runs import (
     set_tags,
 )
 from tabtrail.tracking.store import Store, open_store, store_errors
-from tabtrail.workflows.champion import Explained, Exported, Parts, Proofs, bundle_model, describe_model, explain_champion
+from tabtrail.workflows.champion import Explained, Exported, Parts, Proofs, bundle_model, explain_champion, fitted_model
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
 from tabtrail.workflows.model_links import link_models
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.promote import keep_deployed, nothing_to_deploy, settle, write_history
-
-FITS = "fits.npz"
-_LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
 
 
 @dataclass(frozen=True)
@@ -170,7 +163,7 @@ def benchmark_key(config: Config, manifest: Manifest) -> str:
 def _take_up(tracked: _Tracked, prepared: Prepared, progress: Progress) -> None:
     """Take the finished candidates of an earlier process into this one's benchmark."""
     for name, run in complete_children(tracked.store, tracked.parent).items():
-        found = result_from(tracked.store, run, prepared.problem, prepared.table, prepared.split, FITS)
+        found = result_from(tracked.store, run, prepared.problem, prepared.table, prepared.split)
         if found is not None:
             tracked.finished[name], tracked.models[name] = found
     if tracked.finished:
@@ -297,14 +290,10 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
 def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:
     """Log a candidate as soon as it is done: complete, so that an interrupted benchmark never fits it again."""
     store, items = tracked.store, candidate_items(result)
-    requirements = [f"{name}=={found}" for name, found in installed_versions((*model_libraries(), *_LOADING)).items()]
-    schema = describe_model(prepared.config, prepared.table.take(prepared.split.train))
-    first = np.arange(len(prepared.table.y)) < 3
     with running(store, items.name, tracked.tags, parent=tracked.parent) as run_id:
         log_items(store, run_id, items)
         log_artifact(store, run_id, FITS, fits_to_bytes(result))
-        fitted = FittedModel(items.name, result.model, schema, prepared.table.take(first).x, requirements)
-        model = log_model(store, run_id, fitted)
+        model = log_model(store, run_id, fitted_model(prepared.config, prepared.table, prepared.split, result))
         set_tags(store, run_id, {MODEL: model.sha256})
     tracked.models[items.name] = model
 

@@ -1,0 +1,123 @@
+"""Any candidate of a finished benchmark as a bundle of its own: from the model that its run kept, or refitted; proven anew."""
+
+import json
+from dataclasses import replace
+
+from tabtrail.bundle.metadata import signature_name
+from tabtrail.config.load import config_from_run
+from tabtrail.config.tree import Config
+from tabtrail.data.manifest import verify_files
+from tabtrail.errors import PromotionError, UsageError, nearest
+from tabtrail.modeling.benchmark import run_benchmark
+from tabtrail.modeling.candidates import BASELINES
+from tabtrail.modeling.intervals import calibrate_all
+from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.results import Benchmark, Result
+from tabtrail.progress import SILENT, Progress
+from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.tracking.artifacts import list_files, log_folder, read_artifact
+from tabtrail.tracking.benchmarks import Wanted
+from tabtrail.tracking.finished import result_from
+from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
+from tabtrail.tracking.models import LoggedModel, ModelGoneError, log_model
+from tabtrail.tracking.registry import register_challenger
+from tabtrail.tracking.runs import Run, complete_children, set_tags
+from tabtrail.tracking.store import Store, store_errors
+from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model
+from tabtrail.workflows.deploy import Challenger, Site, fetch
+from tabtrail.workflows.prepare import Prepared, prepare
+from tabtrail.workflows.reproduce import known_cause, only
+
+
+def challenger_of(config: Config, site: Site, wanted: Wanted, progress: Progress = SILENT) -> Challenger:
+    """Return the bundle of a candidate: the stored one, or one that is made now, stored in the candidate's run and registered.
+
+    Raises `UsageError` for a candidate that the benchmark does not have, `PromotionError` for a baseline, for one whose proof
+    fails, and where data or config are no longer those of the run.
+    """
+    with store_errors(site.store.uri):
+        run = _run_of(site.store, wanted)
+        if wanted.holder is not None and _is_signed(config, site.store, wanted.holder):
+            return fetch(site, wanted.benchmark.run_id, wanted.holder)
+        progress.say(f"promote: making the bundle of {wanted.candidate}")
+        return _made(config, site.store, wanted.benchmark, run, progress)
+
+
+def _run_of(store: Store, wanted: Wanted) -> Run:
+    children, name = complete_children(store, wanted.benchmark.run_id), wanted.candidate
+    able = [each for each, run in children.items() if run.tags.get(TAG + "family") not in BASELINES]
+    if name not in children:
+        raise UsageError(f"this benchmark has no candidate '{name}'{nearest(name, able)}; it has {', '.join(sorted(able))}")
+    if name not in able:
+        others = f"; name another with --candidate: {', '.join(sorted(able))}" if able else ""
+        raise PromotionError(f"{name} is a baseline, and never deployed{others}")
+    return children[name]
+
+
+def _is_signed(config: Config, store: Store, holder: str) -> bool:
+    """Whether a stored bundle can be deployed as it is: it may have been made before there was a key to sign it with."""
+    signature = f"{BUNDLE_FOLDER}/{signature_name(config.model.name)}"
+    return config.bundle.signing_key is None or signature in list_files(store, holder, BUNDLE_FOLDER)
+
+
+def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Progress) -> Challenger:
+    prepared, name = _prepared(config, store, benchmark), run.tags[TAG + "candidate"]
+    result, model = _result(store, prepared, run, progress)
+    board = _leaderboard(store, benchmark)
+    alone = Benchmark(prepared.problem, prepared.table, prepared.split, (result,), name)
+    with Proofs(prepared.config, prepared.table, prepared.split) as proofs:
+        _, parity = proofs.prove(result.model)
+        if not parity.passed:
+            raise PromotionError(f"{name} is not deployable: {parity.complaint}")
+        exported = proofs.export(replace(result, parity=parity))
+    files = bundle_model(prepared.config, alone, board, Parts(exported, calibrate_all(alone)[name]))
+    log_folder(store, run.run_id, BUNDLE_FOLDER, files)
+    version = run.tags.get(VERSION) or register_challenger(store, config.model.name, model, {TAG + "candidate": name})
+    built = Challenger.built(benchmark.run_id, version, files, config.model.name)
+    set_tags(store, run.run_id, {BUNDLE: built.bundle.sha256, VERSION: version})
+    return built
+
+
+def _prepared(config: Config, store: Store, benchmark: Run) -> Prepared:
+    """Return rows and split of a benchmark. Raises `PromotionError` where data or config are no longer the run's."""
+    manifest, then = verify_files(config.dataset), benchmark.tags[TAG + "data_sha256"]
+    if manifest.data_sha256 != then:
+        raise PromotionError(
+            f"the candidate cannot be proven: its data was {then[:12]}, the dataset is {manifest.data_sha256[:12]} now; ingest"
+            " that data again, or train on this"
+        )
+    recorded = config_from_run(json.loads(read_artifact(store, benchmark.run_id, CONFIG)), config)
+    if recorded.digest(*BENCHMARK_SECTIONS) != benchmark.tags[TAG + "config_sha256"]:
+        raise PromotionError("the config of the run is not read as it was when the run was made; train again")
+    return prepare(recorded, SILENT)
+
+
+def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> tuple[Result, LoggedModel]:
+    """Return the result of a candidate with the model that its run kept; refitted, and kept again, where that is gone."""
+    problem, table, split = prepared.problem, prepared.table, prepared.split
+    try:
+        found = result_from(store, run, problem, table, split)
+    except ModelGoneError:
+        found = None
+    if found is not None:
+        return found
+    name = run.tags[TAG + "candidate"]
+    progress.say(f"promote: the model of {name} was not kept, and is refitted")
+    result = run_benchmark(only(problem, [name]), table, split, progress=progress.advance).result(name)
+    if result.predictions_sha256 != run.tags[PREDICTIONS]:
+        raise PromotionError(
+            f"{name}, refitted, does not predict what the run's model predicted ({known_cause(run)}); train again"
+        )
+    model = log_model(store, run.run_id, fitted_model(prepared.config, table, split, result))
+    set_tags(store, run.run_id, {MODEL: model.sha256})
+    return result, model
+
+
+def _leaderboard(store: Store, benchmark: Run) -> Leaderboard:
+    files = [path for path in list_files(store, benchmark.run_id) if path.endswith("_metrics.json")]
+    try:
+        return Leaderboard.from_dict(json.loads(read_artifact(store, benchmark.run_id, files[0])))
+    except (IndexError, KeyError, TypeError):
+        raise UsageError(
+            f"run {benchmark.run_id} has no leaderboard of this version; `tabtrail train --force` makes one"
+        ) from None
