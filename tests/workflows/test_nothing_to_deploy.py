@@ -87,3 +87,15 @@ def test_a_baseline_never_takes_the_place_of_a_model_that_fails_its_proof(
     assert f"{LINEAR} is not deployable: it has no ONNX graph: TypeError: no converter" in done.stderr
     with pytest.raises(NotTrainedError, match="there is no model"):
         read_metadata(project.config().paths.models_dir, "m")
+
+
+def test_a_search_that_finds_nothing_better_than_the_mean_keeps_nothing_and_ends_with_4(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    useless = small(tmp_path, empty_store, **NOISE, candidates={"HistGradientBoosting": {"max_iter": 20}})
+    assert run_in(useless, "ingest").returncode == 0
+    done = run_in(useless, "tune", "HistGradientBoosting", "--trials", "1")
+    assert done.returncode == 4, done.stderr
+    assert "HistGradientBoosting is not kept: always predicting the mean has RMSE" in done.stderr
+    assert "nothing was found for HistGradientBoosting that is worth a training" in done.stderr
+    assert not Artifacts.of(useless.config()).tuned.exists()

@@ -17,14 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, verify_dataset
-from tabtrail.errors import ConfigError, StoreError, UsageError, nearest
+from tabtrail.errors import ConfigError, NothingToDeployError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
 from tabtrail.modeling.families import FAMILIES
-from tabtrail.modeling.metrics import Metric, mean_of
+from tabtrail.modeling.metrics import Metric, evaluate, mean_of
 from tabtrail.modeling.results import Fit
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import cut_folds
+from tabtrail.modeling.worth import yardstick
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
@@ -50,7 +51,8 @@ def tune(
     error so far, by the metric of the choice, is above the median of the others' is given up. The best parameters are written
     where the benchmark finds them: as one more candidate, `<name>_tuned`. Returns those, by name.
 
-    Raises `UsageError` for an empty budget or a candidate that cannot be tuned.
+    Raises `UsageError` for an empty budget or a candidate that cannot be tuned, `NothingToDeployError` where the search found
+    nothing that beats always predicting the mean: earlier findings stay.
     """
     if trials < 1 or (seconds is not None and seconds <= 0):
         raise UsageError("the budget is empty: give --trials 1 or more, and --seconds above 0 where you give any")
@@ -67,6 +69,11 @@ def tune(
         for candidate in candidates:
             if (found := _best_of(search, candidate, progress)) is not None:
                 best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = found
+        if not best:
+            raise NothingToDeployError(
+                f"nothing was found for {', '.join(each.name for each in candidates)} that is worth a training, and what was"
+                " found before stays; give --trials more, or features that tell more of the target. Every trial is a run in MLflow"
+            )
         known = (read_json(file) or {}).get("candidates", {})
         write_json(file, {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
         return best
@@ -88,6 +95,13 @@ class _Search:
         """Tell whether the budget is used up."""
         return done >= self.trials or (self.until is not None and time.monotonic() >= self.until)
 
+    @property
+    def value_of_mean(self) -> float | None:
+        """The metric, mean over the folds, of predicting the mean of the training rows for all; None where it is not defined."""
+        y, metric = self.prepared.table.y, self.prepared.problem.metric
+        means = ((y[fold.valid], float(y[fold.train].mean())) for fold in self.split.folds)
+        return mean_of([evaluate(metric, actual, np.full(len(actual), mean)) for actual, mean in means])
+
     def written(self, candidate: Candidate) -> dict[str, Parameter]:
         """Return the parameters of a candidate as the config has them."""
         return dict(self.prepared.config.candidates.get(candidate.name, {}))
@@ -105,13 +119,16 @@ def _quiet_optuna() -> Iterator[None]:
 
 
 def _best_of(search: _Search, candidate: Candidate, progress: Progress) -> dict[str, Parameter] | None:
-    """Search for the parameters of a candidate; None where no trial was finished."""
+    """Search for the parameters of a candidate; None where no trial was finished, or none beats the mean of the training rows."""
     study = _run_trials(search, candidate, progress)
     if not study.get_trials(states=(TrialState.COMPLETE,)):
         progress.say(f"tune: {candidate.name}: no trial was finished")
         return None
-    label, found = search.prepared.problem.metric.label, study.best_trial.user_attrs
-    progress.say(f"tune: {candidate.name}: {label} {found['value']} with {found['params']}")
+    metric, found, mean = search.prepared.problem.metric, study.best_trial.user_attrs, search.value_of_mean
+    progress.say(f"tune: {candidate.name}: {metric.label} {found['value']} with {found['params']}")
+    if yardstick(metric) is metric and metric.loss(found["value"]) >= metric.loss(mean):
+        progress.say(f"tune: {candidate.name} is not kept: always predicting the mean has {metric.label} {mean}")
+        return None
     return {**search.written(candidate), **found["params"]}
 
 
