@@ -1,13 +1,15 @@
 """Names of model families and metrics: unknown ones are refused before any work, with file, line and the nearest name."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 from tests.support.commands import call, run_in
-from tests.support.projects import Project
+from tests.support.projects import REPO, Project
 
+from tabtrail.config.load import load_config
 from tabtrail.errors import ConfigError
 from tabtrail.project.names import check_names
 
@@ -47,3 +49,19 @@ def test_the_json_schema_accepts_the_shipped_file_and_refuses_an_unknown_family_
     for wrong in ({"candidates": {"XGBost": {}}}, {"choice": {"metric": "rsme"}}, {"risk": {"models": ["etz"]}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**shipped, **wrong}, schema)
+
+
+REFUSED = ("LightGBM_dart", "LightGBM_rf", "LightGBM_lintree", "XGBoost_dart", "XGBoost_linear")
+CASES = sorted((REPO.parent / "shared" / "cases" / "link-objectives").glob("config_*.yaml"))
+
+
+@pytest.mark.skipif(not CASES, reason="the shared cases are missing")
+@pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
+def test_what_cannot_be_exported_is_refused_before_the_first_fit_and_the_rest_is_not(file: Path) -> None:
+    config = load_config(file, [])
+    (name,) = config.candidates
+    if name in REFUSED:
+        with pytest.raises(ConfigError, match=f"candidates.{name}"):
+            check_names(config)
+    else:
+        check_names(config)

@@ -72,7 +72,7 @@ def tune(
         if not best:
             raise NothingToDeployError(
                 f"nothing was found for {', '.join(each.name for each in candidates)} that is worth a training, and what was"
-                " found before stays; give --trials more, or features that tell more of the target. Every trial is a run in MLflow"
+                " found before stays; give more --trials, or features that tell more of the target. Every trial is in MLflow"
             )
         known = (read_json(file) or {}).get("candidates", {})
         write_json(file, {"data_sha256": manifest.data_sha256, "candidates": {**known, **best}})
