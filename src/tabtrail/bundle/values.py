@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tabtrail.contract.cells import CellReading, read_text
-from tabtrail.contract.dates import DateFormat, ImplausibleYear, read_date
+from tabtrail.contract.dates import DateFormat, ImplausibleYear, contradict, read_date
 from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.typed_cells import cell_text
@@ -52,8 +52,12 @@ def reader_of(feature: Feature) -> Read:
 
 
 def iso_too(written: DateFormat) -> DateFormat:
-    """Return the way to read the dates of rows to score: the formats of the training files, then YYYY-MM-DD."""
-    return written if ISO in written.formats else replace(written, formats=(*written.formats, ISO))
+    """Return the way to read the dates of rows to score: the formats of the training files, then YYYY-MM-DD, unless that
+    contradicts one of them, as `%Y-%d-%m`.
+    """
+    if ISO in written.formats or any(contradict(form, ISO, written) for form in written.formats):
+        return written
+    return replace(written, formats=(*written.formats, ISO))
 
 
 def value_problem(feature: Feature, value: Any) -> str | None:
