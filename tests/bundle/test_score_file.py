@@ -4,6 +4,7 @@ import csv
 import gzip
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.projects import Project
+from tests.support.table_files import write_workbook
 
 from tabtrail.bundle.columnar import CodedTexts, evaluate_columns
 from tabtrail.bundle.input_blocks import InputFile
@@ -23,7 +25,7 @@ from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.predict import main
 from tabtrail.contract.expressions import evaluate, parse_expression
 from tabtrail.contract.layout import Layout
-from tabtrail.errors import DataError, UsageError
+from tabtrail.errors import ConfigError, DataError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -292,3 +294,22 @@ def test_texts_of_a_parquet_file_are_numbers_where_the_model_takes_numbers(
     texts.write_parquet(tmp_path / "rows.parquet")
     scored, _ = score(predictor, tmp_path / "rows.parquet")
     assert scored["prediction"].to_list() == [each.value for each in predictor.predict(rows[:50])]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_sheet_of_a_workbook_is_the_named_one_or_the_only_one(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, shared: bool
+) -> None:
+    expected, _ = score(predictor, write_csv(tmp_path / "rows.csv", rows))
+    table = [list(rows[0]), *[list(row.values()) for row in rows]]
+    path = write_workbook(tmp_path / "rows.xlsx", {"Notes": [["x"], [1]], "Rows": table}, shared=shared)
+    layout = replace(Layout(), sheet="Rows")
+    for file in (InputFile(path, sheet="Rows"), InputFile(path, layout)):
+        score_file(predictor, file, tmp_path / "out.parquet", intervals=False)
+        assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == expected["prediction"].to_list()
+    with pytest.raises(ConfigError, match=r"has the sheets 'Notes', 'Rows'; set --sheet"):
+        score_file(predictor, InputFile(path), tmp_path / "out.parquet", intervals=False)
+    only = write_workbook(tmp_path / "only.xlsx", {"January": table})
+    score_file(predictor, InputFile(only, layout), tmp_path / "out.parquet", intervals=False)
+    with pytest.raises(ConfigError, match=r"--sheet: .* has no sheet 'Rows'.*; it has 'January'"):
+        score_file(predictor, InputFile(only, sheet="Rows"), tmp_path / "out.parquet", intervals=False)

@@ -245,3 +245,20 @@ def test_typed_cells_in_bulk_have_the_text_of_the_authority(cells: list[Any], dt
 @given(st.lists(st.floats() | st.none(), max_size=8))
 def test_doubles_in_bulk_have_the_text_of_the_authority(numbers: list[float | None]) -> None:
     assert as_text(pl.Series(numbers, dtype=pl.Float64)).to_list() == [cell_text(number) for number in numbers]
+
+
+def test_title_rows_of_a_sheet_get_the_advice_that_skips_them(tmp_path: Path) -> None:
+    rows = [["Sales of the year"], [None], list(NAMES), ["", "EUR", "pieces"], *plain_rows(10)]
+    write_workbook(tmp_path / "rows.xlsx", {"S": rows})
+    with pytest.raises(DataError, match=r"line 1: missing column .*line 3 has the columns: set source\.skip_rows: 2"):
+        ingested(tmp_path, "rows.xlsx")
+    manifest, _, _ = ingested(tmp_path, "rows.xlsx", "source.skip_rows=2", "source.skip_after_header=1")
+    assert (manifest.rows_in, manifest.rows_rejected) == (10, 0)
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".parquet", ".jsonl"])
+def test_columns_of_every_format_are_renamed_and_folded_alike(ending: str, tmp_path: Path) -> None:
+    written = ["Order Id", " PRICE", "Count", "DAY", "kind", "note"]
+    FORMATS[ending](tmp_path / f"rows{ending}", written, plain_rows(10))
+    manifest, data, _ = ingested(tmp_path, f"rows{ending}", "source.fold_header=true", "source.rename={order_id: id}")
+    assert (manifest.rows_kept, set(NAMES) <= set(data.columns)) == (10, True)
