@@ -21,6 +21,7 @@ from tests.support.table_files import write_excel, write_json_lines
 
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
+from tabtrail.bundle.outputs import output_at
 from tabtrail.bundle.predictor import PayloadError, Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.predict import main
@@ -236,7 +237,7 @@ def by_file(write: Callable[[Path, Any], Path]) -> Callable[[Nasty, Any], list[f
         path = write(nasty.folder / "rows.csv", rows)
         output = nasty.folder / "scored.parquet"
         try:
-            outcome = score_file(nasty.predictor, InputFile(path), output, intervals=False)
+            outcome = score_file(nasty.predictor, InputFile(path), output_at(output, None), intervals=False)
         except DataError as error:
             raise Refused(str(error)) from None
         assert outcome.rejected == 0
@@ -348,3 +349,60 @@ def test_a_fault_is_refused_in_the_same_words(nasty: Nasty, fault: str, way: str
         WAYS[way](nasty, [{"id": "1", **GOOD, **change}])
     assert words in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def command(nasty: Nasty, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """Score the good rows by the command line; return what it says."""
+    path = write_csv(nasty.folder / "good.csv", good_rows())
+    main(["--config", str(nasty.config.root / "config_v2.yaml"), "--input", str(path), "--id", "id", *words], prog="predict")
+    return capsys.readouterr().err
+
+
+def test_predictions_are_written_as_csv_and_json_lines_with_the_bits_of_the_parquet_file(
+    nasty: Nasty, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for ending in ("parquet", "csv", "jsonl"):
+        command(nasty, capsys, "--intervals", "--output", str(tmp_path / f"out.{ending}"))
+    expected = pl.read_parquet(tmp_path / "out.parquet").to_dicts()
+    with (tmp_path / "out.csv").open(newline="") as file:
+        found = [{name: text or None for name, text in row.items()} for row in csv.DictReader(file)]
+    assert [{**row, **{name: float(row[name] or "") for name in ("prediction", "low", "high")}} for row in found] == [
+        {**row, "row": str(row["row"])} for row in expected
+    ]
+    assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()] == expected
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        ("year", ["2022", "2023", "2024", "without_date"]),
+        ("quarter", ["2022-Q2", "2022-Q3", "2023-Q4", "2024-Q1", "without_date"]),
+        ("month", ["2022-04", "2022-08", "2023-10", "2024-02", "without_date"]),
+        ("day", ["2022-04-03", "2022-08-17", "2023-10-29", "2024-02-01", "without_date"]),
+    ],
+)
+def test_predictions_by_period_are_all_rows_each_in_the_file_of_its_date(
+    nasty: Nasty, capsys: pytest.CaptureFixture[str], tmp_path: Path, by: str, names: list[str]
+) -> None:
+    command(nasty, capsys, "--output", str(tmp_path / "whole.jsonl"))
+    command(nasty, capsys, "--output", str(tmp_path / "parts.jsonl"), "--by", by)
+    files = sorted((tmp_path / "parts").iterdir())
+    assert [file.stem for file in files] == names
+    parts = [line for file in files for line in file.read_text().splitlines()]
+    assert sorted(parts) == sorted((tmp_path / "whole.jsonl").read_text().splitlines())
+    day = {row["id"]: row["d"] for row in good_rows()}
+    assert {day[json.loads(line)["id"]] for line in files[-1].read_text().splitlines()} == {"never", ""}
+
+
+def test_a_date_that_only_parts_the_output_is_read_by_the_config_too(
+    nasty: Nasty, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nasty.predictor.metadata["date_column"]["name"] == "d"
+    rows = [{"id": "1", **GOOD}, {"id": "2", **GOOD, "d": "30/02/2023"}]
+    path = write_csv(tmp_path / "rows.csv", rows)
+    words = ["--config", str(nasty.config.root / "config_v2.yaml"), "--input", str(path), "--by", "month"]
+    main([*words, "--output", str(tmp_path / "months")], prog="predict")
+    assert [file.name for file in (tmp_path / "months").iterdir()] == ["2023-10.parquet"]
+    rejects = pl.read_parquet(tmp_path / "months_rejects.parquet")
+    assert rejects["row"].to_list() == [2]
+    assert "d: must be a date" in rejects["reason"][0]

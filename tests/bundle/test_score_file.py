@@ -20,6 +20,7 @@ from tests.support.table_files import write_workbook
 from tabtrail.bundle.columnar import CodedTexts, evaluate_columns
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
+from tabtrail.bundle.outputs import output_at
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.predict import main
@@ -52,7 +53,7 @@ def score(
     predictor: Predictor, path: Path, keep: tuple[str, ...] = (), **layout: Any
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     output = path.with_name("out.parquet")
-    outcome = score_file(predictor, InputFile(path, Layout(**layout), keep), output, intervals=True)
+    outcome = score_file(predictor, InputFile(path, Layout(**layout), keep), output_at(output, None), intervals=True)
     return pl.read_parquet(output), None if outcome.rejects is None else pl.read_parquet(outcome.rejects)
 
 
@@ -127,7 +128,8 @@ def test_the_encoding_of_a_file_is_detected_where_the_config_leaves_it_open(
 ) -> None:
     path = write_csv(tmp_path / "rows.csv", [{**row, "COUNTRY": "Österreich, Málaga und Köln"} for row in rows])
     path.write_bytes(path.read_text(encoding="utf-8").encode("cp850"))
-    found = score_file(predictor, InputFile(path, keep=("COUNTRY",)), tmp_path / "out.parquet", intervals=False)
+    output = output_at(tmp_path / "out.parquet", None)
+    found = score_file(predictor, InputFile(path, keep=("COUNTRY",)), output, intervals=False)
     assert (found.encoding, found.scored) == ("cp850", 500)
     assert set(pl.read_parquet(tmp_path / "out.parquet")["COUNTRY"]) == {"Österreich, Málaga und Köln"}
 
@@ -305,11 +307,11 @@ def test_the_sheet_of_a_workbook_is_the_named_one_or_the_only_one(
     path = write_workbook(tmp_path / "rows.xlsx", {"Notes": [["x"], [1]], "Rows": table}, shared=shared)
     layout = replace(Layout(), sheet="Rows")
     for file in (InputFile(path, sheet="Rows"), InputFile(path, layout)):
-        score_file(predictor, file, tmp_path / "out.parquet", intervals=False)
+        score_file(predictor, file, output_at(tmp_path / "out.parquet", None), intervals=False)
         assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == expected["prediction"].to_list()
     with pytest.raises(ConfigError, match=r"has the sheets 'Notes', 'Rows'; set --sheet"):
-        score_file(predictor, InputFile(path), tmp_path / "out.parquet", intervals=False)
+        score_file(predictor, InputFile(path), output_at(tmp_path / "out.parquet", None), intervals=False)
     only = write_workbook(tmp_path / "only.xlsx", {"January": table})
-    score_file(predictor, InputFile(only, layout), tmp_path / "out.parquet", intervals=False)
+    score_file(predictor, InputFile(only, layout), output_at(tmp_path / "out.parquet", None), intervals=False)
     with pytest.raises(ConfigError, match=r"--sheet: .* has no sheet 'Rows'.*; it has 'January'"):
-        score_file(predictor, InputFile(only, sheet="Rows"), tmp_path / "out.parquet", intervals=False)
+        score_file(predictor, InputFile(only, sheet="Rows"), output_at(tmp_path / "out.parquet", None), intervals=False)

@@ -30,6 +30,7 @@ from tests.support.projects import REPO, Project, serving
 from tabtrail.bundle.build import build_bundle, deploy_bundle
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle, read_metadata
+from tabtrail.bundle.outputs import output_at
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.config.operation import Serve
@@ -102,9 +103,8 @@ def test_all_ways_to_ask_give_the_number_of_the_python_pipeline(
     pipeline = joblib.load(models / f"{NAME}.joblib")
     expected = pipeline.predict(pd.DataFrame(rows))
     pl.DataFrame(rows).write_parquet(tmp_path / "rows.parquet")
-    score_file(
-        Predictor(load_bundle(models, NAME)), InputFile(tmp_path / "rows.parquet"), tmp_path / "out.parquet", intervals=False
-    )
+    output = output_at(tmp_path / "out.parquet", None)
+    score_file(Predictor(load_bundle(models, NAME)), InputFile(tmp_path / "rows.parquet"), output, intervals=False)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()

@@ -18,7 +18,7 @@ from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.expressions import parse_expression
 from tabtrail.contract.layout import Layout
 from tabtrail.contract.numbers import NumberFormat
-from tabtrail.contract.schema import ModelSchema
+from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.system.hashes import sha256_json
 
@@ -88,6 +88,17 @@ def layout_of(metadata: Mapping[str, Any]) -> Layout:
     return Layout(**metadata.get("layout", {}))
 
 
+def date_column_of(metadata: Mapping[str, Any]) -> Feature | None:
+    """Return the column that says of which day a row is: the config's date column, else the only date that the model takes.
+
+    None where there is none; a bundle of an earlier version does not name the first.
+    """
+    if (stated := metadata.get("date_column")) is not None:
+        return Feature(stated["name"], "date", ColumnRule("date"), reading=CellReading.from_dict(stated["reading"]))
+    dates = [each for each in ModelSchema.from_dict(metadata["schema"]).features if each.kind == "date"]
+    return dates[0] if len(dates) == 1 else None
+
+
 def parse_signature(view: FolderView, name: str) -> dict[str, Any]:
     """Read the signature file of a bundle and check its form. Raises `BundleError` where it is missing or malformed."""
     file = signature_name(name)
@@ -147,6 +158,9 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
     _require({"onnx", "joblib"} <= set(metadata["files"]) and metadata["files"]["onnx"]["bytes"] <= _MOST_GRAPH_BYTES)
     _require_schema(ModelSchema.from_dict(metadata["schema"]))
     _require_fields(layout_of(metadata))
+    if (dated := date_column_of(metadata)) is not None:
+        _require(isinstance(dated.name, str))
+        _require_reading(dated.reading)
     if metadata["intervals"] is not None:
         _require_intervals(metadata["intervals"])
 
@@ -170,11 +184,15 @@ def _require_schema(schema: ModelSchema) -> None:
         _require(all(value is None or _is_number(value) for value in (rule.min, rule.max, feature.seen_min, feature.seen_max)))
         _require(all(isinstance(value, str) for value in (rule.description, *feature.categories)))
         _require(rule.allowed is None or all(isinstance(value, str) or _is_number(value) for value in rule.allowed))
-        for part in (feature.reading, feature.reading.number, feature.reading.date):
-            _require_fields(part)
+        _require_reading(feature.reading)
     for row_rule in schema.row_rules:
         _require(isinstance(row_rule.name, str) and isinstance(row_rule.check, str))
         parse_expression(row_rule.check)
+
+
+def _require_reading(reading: CellReading) -> None:
+    for part in (reading, reading.number, reading.date):
+        _require_fields(part)
 
 
 def _require_fields(part: object) -> None:

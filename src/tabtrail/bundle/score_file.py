@@ -1,4 +1,4 @@
-"""Files of any size: rows in, predictions out as Parquet, in their order and in bounded memory."""
+"""Files of any size: rows in, predictions out, in their order and in bounded memory."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tabtrail.bundle.arrow_columns import ColumnReader, texts_to_arrow, to_arrow
 from tabtrail.bundle.cell_columns import CellReader
-from tabtrail.bundle.columnar import CodedTexts, Columns, ColumnScorer
+from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
 from tabtrail.bundle.input_blocks import Block, Blocks, InputFile
+from tabtrail.bundle.metadata import date_column_of
+from tabtrail.bundle.outputs import Output, OutputFile, OutputFiles
 from tabtrail.bundle.predictor import Predictor
+from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError, UsageError
-from tabtrail.system.files import atomic_file
 
 _REJECTS = pa.schema([("row", pa.int64()), ("reason", pa.string())])
 
@@ -38,26 +39,28 @@ class ScoredFile:
 def score_file(
     predictor: Predictor,
     file: InputFile,
-    output: Path,
+    output: Output,
     *,
     intervals: bool,
     report: Callable[[int], None] = lambda rows: None,
 ) -> ScoredFile:
-    """Predict every row of a file; refused rows go to `<output>_rejects.parquet` with their number and the reason.
+    """Predict every row of a file; refused rows go to `<output>_rejects` with their number and the reason.
 
     Output: `row` (from 1), the kept columns, `prediction`, `low` and `high` (with `intervals`), `warnings` (null where there
-    are none). `report` takes the rows done after each block. Raises `UsageError` for files that cannot be used, `DataError`
-    when no row at all can be scored.
+    are none); by period, a row whose date is missing goes to `without_date`. `report` takes the rows done after each block.
+    Raises `UsageError` for files that cannot be used, `DataError` when no row at all can be scored.
     """
     _check_paths(file, output)
-    found, rejects = ScoredFile(), rejects_path(output)
-    blocks = Blocks(file, predictor.schema.features)
-    score = _BlockScorer(predictor, file.keep, intervals=intervals and predictor.calibrated is not None)
+    found = ScoredFile()
+    score = _BlockScorer(
+        predictor, file.keep, _dates(predictor, output), intervals=intervals and predictor.calibrated is not None
+    )
+    blocks = Blocks(file, score.features)
     with ExitStack() as files:
-        rejected, scored = _Writer(files, rejects), _Writer(files, output)
+        rejected, scored = OutputFile(files, output.rejects), OutputFiles(files, output)
         for block in blocks:
-            table, refused = score(block)
-            scored.write(table)
+            table, days, refused = score(block)
+            scored.write(table, days)
             found.rows += len(block.numbers) + len(block.broken)
             found.scored += table.num_rows
             found.rejected += len(refused)
@@ -70,60 +73,56 @@ def score_file(
         if not found.scored:
             reason = f"; {found.first_reason}" if found.first_reason else ": it has none"
             raise DataError(f"no row of {file.path.name} can be scored{reason}")
-        found.rejects = rejects if found.rejected else None
+        found.rejects = output.rejects if found.rejected else None
     if not found.rejected:
-        rejects.unlink(missing_ok=True)
+        output.rejects.unlink(missing_ok=True)
     return found
 
 
-def rejects_path(output: Path) -> Path:
-    """Path of the file for the refused rows."""
-    return output.with_name(f"{output.stem}_rejects.parquet")
+def _dates(predictor: Predictor, output: Output) -> Feature | None:
+    """Return the column by which the output is parted, None for one file. Raises `UsageError` where there is no such column."""
+    if output.by is None:
+        return None
+    found = date_column_of(predictor.metadata)
+    if found is None:
+        raise UsageError(f"--by {output.by}: the model knows no date column; set cleaning.date_column and train again")
+    return found
 
 
-def _check_paths(file: InputFile, output: Path) -> None:
+def _check_paths(file: InputFile, output: Output) -> None:
     if not file.path.is_file():
         what = "is not a file" if file.path.exists() else "is not there"
         raise UsageError(f"--input {file.path} {what}")
-    for path in (output, rejects_path(output)):
+    for path in (*((output.path,) if output.by is None else ()), output.rejects):
         if path.is_dir():
             raise UsageError(f"--output: {path} is a folder; name a file that can be written there")
-    if output.suffix.lower() != ".parquet":
-        raise UsageError(f"--output {output}: predictions of a file are Parquet; the name must end in .parquet")
-    if output.exists() and output.samefile(file.path):
+    if output.by is not None and output.path.exists() and not output.path.is_dir():
+        raise UsageError(f"--output: {output.path} is not a folder, which --by needs")
+    if output.path.exists() and output.path.samefile(file.path):
         raise UsageError("--output is --input; name another file")
     taken = {"row", "prediction", "low", "high", "warnings"} & set(file.keep)
     if taken:
         raise UsageError(f"--id {taken.pop()}: the output has a column of its own by this name")
 
 
-class _Writer:
-    """A Parquet file that is created with its first rows, and is whole or absent."""
-
-    def __init__(self, files: ExitStack, path: Path) -> None:
-        self._files, self._path = files, path
-        self._writer: Any = None
-
-    def write(self, table: Any) -> None:
-        if self._writer is None:
-            temporary = self._files.enter_context(atomic_file(self._path))
-            self._writer = self._files.enter_context(pq.ParquetWriter(temporary, table.schema, compression="zstd"))
-        self._writer.write_table(table)
-
-
 class _BlockScorer:
-    """Turns a block into the table of its predictions, and the number and reason of each refused row, in order."""
+    """Turns a block into the table of its predictions, the day of each row (with a column of `dates`), and the number and
+    reason of each refused row, in order. `features` are the columns that it reads.
+    """
 
-    def __init__(self, predictor: Predictor, keep: Sequence[str], *, intervals: bool) -> None:
-        self._scorer, self._read = ColumnScorer(predictor), ColumnReader(predictor.schema.features)
-        self._read_cells = CellReader(predictor.schema.features)
+    def __init__(self, predictor: Predictor, keep: Sequence[str], dates: Feature | None, *, intervals: bool) -> None:
+        own = predictor.schema.features
+        self.features = own if dates is None or dates.name in predictor.schema.names else (*own, dates)
+        self._scorer, self._read, self._read_cells = ColumnScorer(predictor), ColumnReader(own), CellReader(own)
+        self._dates = dates
         self._keep, self._intervals = keep, intervals
         self._names = ["row", *keep, "prediction", *(("low", "high") if intervals else ()), "warnings"]
 
-    def __call__(self, block: Block) -> tuple[Any, list[tuple[int, str]]]:
+    def __call__(self, block: Block) -> tuple[Any, Array, list[tuple[int, str]]]:
         columns: Columns
         columns, unread = self._read(block.batch) if block.cells is None else self._read_cells(block.cells)
         refused = self._scorer.refused(columns, unread)
+        days = self._days(block, refused)
         batch, numbers = block.batch, block.numbers
         if refused:
             good = np.ones(len(numbers), dtype=bool)
@@ -132,7 +131,7 @@ class _BlockScorer:
             columns = {
                 name: column.take(rows) if isinstance(column, CodedTexts) else column[rows] for name, column in columns.items()
             }
-            batch, numbers = batch.take(pa.array(rows)), numbers[rows]
+            batch, numbers, days = batch.take(pa.array(rows)), numbers[rows], days[rows]
         columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
         warnings = texts_to_arrow(self._scorer.warnings(columns), len(numbers))
@@ -144,7 +143,20 @@ class _BlockScorer:
         if not finite.all():
             reasons += [(int(number), "the prediction is not finite; the values are too large") for number in numbers[~finite]]
             table = table.filter(pa.array(finite))
-        return table, sorted(reasons + block.broken)
+            days = days[finite]
+        return table, days, sorted(reasons + block.broken)
+
+    def _days(self, block: Block, refused: dict[int, str]) -> Array:
+        """Return the day of each row (None for none), and add the rows whose date cannot be read to those that are refused."""
+        if self._dates is None:
+            return np.full(len(block.numbers), None)
+        dates = [self._dates]
+        columns, unread = ColumnReader(dates)(block.batch) if block.cells is None else CellReader(dates)(block.cells)
+        for index, wrong in unread.items():
+            refused.setdefault(index, f"{self._dates.name}: {wrong[self._dates.name].message}")
+        column = columns[self._dates.name]
+        assert isinstance(column, CodedTexts)  # noqa: S101 - so dates are read
+        return column.map(lambda day: day, object)
 
 
 def _reject_table(refused: list[tuple[int, str]]) -> Any:

@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
 
             predict_file(place, options)
             return
-        if options.output not in ("text", "json"):
-            raise UsageError("--output is text or json, unless --input names a file")
+        if options.output not in ("text", "json") or options.by is not None:
+            raise UsageError("--output is text or json, without --by, unless --input names a file")
         if options.show_schema:
             _show_schema(read_metadata(*place), as_json=options.output == "json")
             return
@@ -78,7 +78,10 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
         "--output",
         default="text",
         metavar="text|json|FILE",
-        help="text for people (default), json for programs; .parquet of --input",
+        help="text for people (default), json for programs; with --input a .parquet, .csv or .jsonl, with --by a folder",
+    )
+    parser.add_argument(
+        "--by", choices=("day", "month", "quarter", "year"), help="with --input: a file a period, by the date column"
     )
     parser.add_argument("--intervals", action="store_true", help="with --input: also the bounds of the intervals")
     parser.add_argument("--id", metavar="COLUMN", action="append", default=[], help="with --input: a column to repeat")

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.metadata import layout_of
+from tabtrail.bundle.outputs import output_at
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.place import Place
@@ -27,7 +28,8 @@ def predict_file(place: Place, options: Namespace) -> None:
     predictor = Predictor(load_bundle(*place))
     layout, given = _layout(predictor, options)
     file = InputFile(options.input, layout, keep=tuple(options.id), sheet=options.sheet or given.get("sheet"))
-    outcome = score_file(predictor, file, Path(options.output), intervals=options.intervals, report=_row_counter())
+    output = output_at(Path(options.output), options.by)
+    outcome = score_file(predictor, file, output, intervals=options.intervals, report=_row_counter())
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
     parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
     if outcome.rejects is not None:

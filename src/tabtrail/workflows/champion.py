@@ -11,6 +11,7 @@ import polars as pl
 
 from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.intervals import Intervals
+from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
@@ -122,6 +123,7 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
         "layout": asdict(config.source.layout),
+        "date_column": _date_column(config.table_rules),
         "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
@@ -190,6 +192,12 @@ def fitted_model(config: Config, table: Table, split: Split, result: Result) -> 
     return FittedModel(
         result.candidate.name, result.model, describe_model(config, table.take(split.train)), example, requirements
     )
+
+
+def _date_column(rules: TableRules) -> dict[str, Any] | None:
+    """Return the name of the date column, which the model need not take, and how it is read."""
+    name = rules.cleaning.date_column
+    return None if name is None else {"name": name, "reading": asdict(rules.reading(name))}
 
 
 def describe_model(config: Config, train: Table) -> ModelSchema:
