@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -61,6 +63,27 @@ def test_an_unwritable_place_is_a_message_not_a_traceback(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(TabtrailError, match=r"cannot write in .*file"), atomic_file(tmp_path / "file" / "a.txt"):
         pass
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from tabtrail.system.files import atomic_file
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+target = Path(sys.argv[1])
+with atomic_file(target) as temporary:
+    with temporary.open("wb", buffering=0) as file:
+        file.write(bytes(20_000))
+    raise RuntimeError("Invalid thrift")
+"""
+
+
+@pytest.mark.parametrize(("limit", "error"), [(20_000, "File too large; raise the limit"), (10**6, "Invalid thrift")])
+def test_a_limit_is_named_whatever_a_library_made_of_it(tmp_path: Path, limit: int, error: str) -> None:
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path / "a"), str(limit)], capture_output=True, text=True)
+    assert error in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_json_refuses_what_is_not_json(tmp_path: Path) -> None:

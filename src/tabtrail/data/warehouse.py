@@ -49,7 +49,7 @@ def build_database(database: Database) -> int:
             with atomic_file(database.file) as temporary:
                 shutil.copyfile(built, temporary)
     except duckdb.Error as error:
-        if "No space left" in str(error) or "File too large" in str(error):
+        if any(text in str(error) for text in ("No space left", "File too large", "quota exceeded")):
             raise TabtrailError(f"cannot write in {database.file.parent}: the disk is full; make room there") from error
         raise unreadable(database.dataset, error) from error
     return int(rows[0]) if rows else 0

@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from tabtrail.system.temporary import remove, remove_abandoned, temporary_siblin
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _LEAST_FREE_BYTES = 64 * 1024
+_SYSTEM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
+_BLOCK = 4096  # of most file systems: a limit may leave room for less than what is written at once
 _STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -34,7 +36,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode  # as the umask has it; who writes the file may make another one
         try:
-            with _recognise_full_disk(path.parent):
+            with _recognise_full_disk(temporary):
                 yield temporary
             temporary.chmod(mode)
             sync(temporary)
@@ -76,7 +78,7 @@ def atomic_folder_and_files(path: Path, *files: Path) -> Iterator[list[Path]]:
             for each in beside:
                 each.touch(exist_ok=False)
             modes = {each: each.stat().st_mode for each in (folder, *beside)}  # whoever writes a file may make another one
-            with _recognise_full_disk(path.parent):
+            with _recognise_full_disk(folder, *beside):
                 yield [folder, *beside]
             for each, mode in modes.items():
                 each.chmod(mode)
@@ -212,29 +214,48 @@ def _recognise_system_errors() -> Iterator[None]:
     except (OSError, TabtrailError):
         raise
     except Exception as error:
-        number = next((each for each in (errno.ENOSPC, errno.EFBIG, errno.EROFS) if os.strerror(each) in str(error)), None)
+        number = next((each for each in _SYSTEM if os.strerror(each) in str(error)), None)
         if number is None:
             raise
         raise OSError(number, os.strerror(number)) from error
 
 
 @contextlib.contextmanager
-def _recognise_full_disk(folder: Path) -> Iterator[None]:
-    """Raise an `OSError` for a full disk whatever a library raised ("transport error"), while what it wrote is still there."""
+def _recognise_full_disk(*places: Path) -> Iterator[None]:
+    """Raise an `OSError` for a full disk, a quota or a limit of the size of files, whatever a library made of it ("transport
+    error", "Invalid thrift"): while what it wrote into these files and folders is still there, a little more is written.
+    """
     try:
         yield
     except (OSError, TabtrailError):
         raise
     except Exception as error:
-        if shutil.disk_usage(folder).free >= _LEAST_FREE_BYTES:
-            raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        try:
+            _write_more(places)
+        except OSError as reason:
+            if reason.errno in _STORAGE:
+                raise OSError(reason.errno, os.strerror(reason.errno)) from error
+        raise
+
+
+def _write_more(places: Sequence[Path]) -> None:
+    """Append to the largest file; what is written goes with it."""
+    inner = [each for place in places for each in (place, *place.rglob("*")) if each.is_file()]
+    largest = max(inner, key=lambda each: each.stat().st_size, default=places[0] / "more")
+    with largest.open("ab", buffering=0) as file:
+        for _ in range(_LEAST_FREE_BYTES // _BLOCK):
+            file.write(bytes(_BLOCK))
+        os.fsync(file.fileno())
 
 
 def _refusal(folder: Path, error: OSError) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "make room there" if full else "check its permissions"
+    if error.errno == errno.EFBIG:
+        advice = "raise the limit of the size of files (ulimit -f)"
+    elif error.errno == errno.EDQUOT:
+        advice = "make room within your quota"
     return f"cannot write in {folder}: {reason}; {advice} (`tabtrail doctor` says more), and run the command again"
 
 

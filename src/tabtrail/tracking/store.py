@@ -140,6 +140,8 @@ def _begin_experiment(client: MlflowClient, experiment_id: str) -> str:
 def _remedy(uri: str, reason: str) -> str:
     if "full" in reason:
         return "make room on its disk, and run the command again"
+    if "disk I/O error" in reason:
+        return "look whether its disk fails, or a limit of the size of files (ulimit -f) or a quota is reached"
     if not uri.startswith(_SQLITE) or not any(word in reason for word in ("malformed", "not a database", "damaged")):
         return "`tabtrail doctor` says more"
     aside = rename_command(Path(uri.removeprefix(_SQLITE)), ".damaged")

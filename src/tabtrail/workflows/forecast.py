@@ -34,8 +34,8 @@ from tabtrail.system.files import atomic_file, require_writable, write_json, wri
 from tabtrail.tracking.artifacts import log_files
 from tabtrail.tracking.items import TAG, provenance_tags
 from tabtrail.tracking.risk_items import segment_items, sweep_items
-from tabtrail.tracking.runs import log_items, running
-from tabtrail.tracking.store import Store, open_store
+from tabtrail.tracking.runs import close_dead_runs, log_items, running
+from tabtrail.tracking.store import Store, open_store, store_errors
 from tabtrail.workflows.database import take_in_results
 
 
@@ -169,10 +169,18 @@ def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]
                 config_sha256=digest,
             ),
             tags={**provenance_tags(manifest, config_sha256=digest, root=config.root), **libraries},
-            opening=pool.submit(open_store, config.mlflow.tracking_uri, config.risk.experiment),
+            opening=pool.submit(_open_store, config.mlflow.tracking_uri, config.risk.experiment),
             output_dir=config.paths.output_dir,
             prefix=_prefix(config.model.name),
         )
+
+
+def _open_store(uri: str, experiment: str) -> Store:
+    """Open the store, and end in it the runs of forecasts that were killed."""
+    store = open_store(uri, experiment)
+    with store_errors(uri):
+        close_dead_runs(store)
+    return store
 
 
 @contextmanager
