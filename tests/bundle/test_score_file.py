@@ -315,3 +315,68 @@ def test_the_sheet_of_a_workbook_is_the_named_one_or_the_only_one(
     score_file(predictor, InputFile(only, layout), output_at(tmp_path / "out.parquet", None), intervals=False)
     with pytest.raises(ConfigError, match=r"--sheet: .* has no sheet 'Rows'.*; it has 'January'"):
         score_file(predictor, InputFile(only, sheet="Rows"), output_at(tmp_path / "out.parquet", None), intervals=False)
+
+
+def lines_of(path: Path, above: str = "", change: Callable[[str], str] = lambda text: text) -> Path:
+    path.write_text(above + change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("above", "header", "layout"),
+    [
+        ("Orders of May\nby region\n\n", {}, {"skip_rows": 2}),
+        ("# made by hand\n", {}, {"comment": "#"}),
+        ("", {"PRODUCTLINE": " product_line"}, {"fold_header": True}),
+        ("", {"PRODUCTLINE": "Line"}, {"rename": {"Line": "PRODUCTLINE"}}),
+        ("", {"QUANTITYORDERED": ",QUANTITYORDERED"}, {"unnamed": "drop"}),
+    ],
+)
+def test_a_file_with_another_layout_is_scored_as_the_plain_one(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, above: str, header: dict[str, str], layout: dict[str, Any]
+) -> None:
+    ordered = [{"QUANTITYORDERED": row["QUANTITYORDERED"], **row} for row in rows[:40]]
+    plain, _ = score(predictor, write_csv(tmp_path / "plain.csv", ordered))
+
+    def renamed(text: str) -> str:
+        first, _, rest = text.partition("\n")
+        for old, new in header.items():
+            first = first.replace(old, new)
+        shift = first.startswith(",")
+        return first + "\n" + "".join(f"{n},{line}\n" if shift else f"{line}\n" for n, line in enumerate(rest.splitlines()))
+
+    path = lines_of(write_csv(tmp_path / "rows.csv", ordered), above, renamed)
+    with pytest.raises(DataError, match="lacks the column"):
+        score(predictor, path, **({"rename": {}} if layout.get("unnamed") is None else {"delimiter": ";"}))
+    scored, rejects = score(predictor, path, **layout)
+    assert rejects is None
+    assert scored.equals(plain)
+
+
+def test_a_file_without_the_columns_is_refused_with_what_to_set_and_never_read_shifted(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    path = lines_of(write_csv(tmp_path / "rows.csv", rows[:9]), "Orders of May\n\n")
+    with pytest.raises(DataError, match=r"lacks the columns .*; line 3 has the columns: set source.skip_rows: 2"):
+        score(predictor, path)
+    with pytest.raises(DataError, match="lacks the columns"):
+        score(predictor, path, skip_rows=4)
+    named = pl.read_csv(write_csv(tmp_path / "x.csv", rows[:9])).rename(str.lower)
+    named.write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="lacks the columns"):
+        score(predictor, tmp_path / "rows.parquet")
+    assert score(predictor, tmp_path / "rows.parquet", fold_header=True)[0].height == 9
+
+
+def test_quotes_in_a_file_to_score_are_kept_or_refused_as_in_training(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    def with_country(text: str) -> Path:
+        path = write_csv(tmp_path / "rows.csv", [{**row, "COUNTRY": "@@"} for row in rows[:3]])
+        return lines_of(path, change=lambda found: found.replace("@@", text))
+
+    for written, meant in (('5" pipe', '5" pipe'), ('"5"" pipe"', '5" pipe'), ("'a'", "'a'"), ('a"', 'a"'), ("\\N", "\\N")):
+        assert set(score(predictor, with_country(written), ("COUNTRY",))[0]["COUNTRY"]) == {meant}
+    for written in ('"a"b', '"say \\"hi\\", now"', '"a" ', '"a'):
+        with pytest.raises(DataError, match=r"rows.csv, from line 2: .*a quote is opened and not closed properly"):
+            score(predictor, with_country(written))

@@ -1,4 +1,4 @@
-"""Files whose table lies somewhere else than on line 1, or whose columns have other names: read as configured, or refused with what to set."""
+"""Tables that begin below line 1, or whose columns have other names: read as configured, or refused with what to set."""
 
 import re
 from pathlib import Path
@@ -46,8 +46,8 @@ EXPECTED = [(float(n), f"t{n % 3}", n * 2.0) for n in range(8)]
     ("text", "keys"),
     [
         ("Sales report\n\n" + HEADER + ROWS, ["source.skip_rows=1"]),
-        ("# made by hand\n#\n" + HEADER + ROWS, ["source.comment=#"]),
-        (HEADER + ROWS[:20] + "# checked,,\n" + ROWS[20:], ["source.comment=#"]),
+        ("# made by hand\n#\n" + HEADER + ROWS, ["source.comment='#'"]),
+        (HEADER + ROWS[:7] + "# checked,,\n" + ROWS[7:], ["source.comment='#'"]),
         ("sep=;\n" + (HEADER + ROWS).replace(",", ";"), []),
         (HEADER + "(pcs),,(EUR)\n" + ROWS, ["source.skip_after_header=1"]),
         ("a,b,y,\n" + ROWS.replace("\n", ",\n"), ["source.unnamed=drop"]),
@@ -68,7 +68,7 @@ def test_a_layout_that_is_configured_gives_the_rows_of_the_plain_file(tmp_path: 
 
 def test_lines_of_rejects_are_those_of_an_editor_below_titles_comments_and_units(tmp_path: Path) -> None:
     text = 'title\n# one\na,b,y\nunits\n1,"x\ny",2\n# two\nbad,x,1\n\n3,z\n4,w,8\n5,v,10\n'
-    keys = ["source.skip_rows=1", "source.comment=#", "source.skip_after_header=1"]
+    keys = ["source.skip_rows=1", "source.comment='#'", "source.skip_after_header=1"]
     config = project(tmp_path, text, *keys)
     manifest = ingest(config)
     lines = text.split("\n")
@@ -98,19 +98,19 @@ def test_a_name_to_replace_that_is_nowhere_is_told_with_the_nearest(tmp_path: Pa
 
 
 def test_files_with_old_and_new_names_make_one_dataset(tmp_path: Path) -> None:
-    config = project(tmp_path, HEADER + ROWS[:40], "source.rename={Old: a}")
+    config = project(tmp_path, HEADER + ROWS[:35], "source.rename={Old: a}")
     (tmp_path / "x2.csv").write_text("b,Old,y\nt,40,80\n")
-    assert ingest(config).rows_kept == ROWS[:40].count("\n") + 1
+    assert ingest(config).rows_kept == ROWS[:35].count("\n") + 1
     assert (40.0, "t", 80.0) in rows(config)
 
 
 @pytest.mark.parametrize(
     "names",
-    ["Price,price", "Price,price ", "Price,PRICE\u200b", "é,e\u0301", "\u00a0Price,Price", "a,A"],
+    ["Price,price", "Price,price ", "Price,PRICE\u200b", "é,e\u0301", "\u00a0Price,Price", "A,z"],
 )
 def test_two_names_that_sql_or_a_person_takes_for_one_are_refused(tmp_path: Path, names: str) -> None:
     text = f"a,b,y,{names}\n" + "".join(f"{line},1,2\n" for line in ROWS.split())
-    with pytest.raises(DataError, match="differ by case, blanks or invisible signs alone.*source.rename"):
+    with pytest.raises(DataError, match=r"differ by case, blanks or invisible signs alone.*source.rename"):
         ingest(project(tmp_path, text))
 
 
@@ -131,7 +131,9 @@ def test_a_dropped_column_may_be_called_like_a_kept_one(tmp_path: Path) -> None:
 
 def test_a_column_called_like_one_that_ingest_adds_is_refused(tmp_path: Path) -> None:
     text = "a,b,y,d,Year\n" + "".join(f"{line},2024-01-0{n + 1},7\n" for n, line in enumerate(ROWS.split()))
-    with pytest.raises(DataError, match="ingest adds 'YEAR' and 'MONTH' from the date, but the file has 'Year'; .*source.rename"):
+    with pytest.raises(
+        DataError, match=r"ingest adds 'YEAR' and 'MONTH' from the date, but the file has 'Year'; .*source.rename"
+    ):
         ingest(project(tmp_path, text, "cleaning.date_column=d"))
 
 
@@ -162,7 +164,7 @@ def test_texts_are_those_of_the_strict_reader_or_refused(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, bool]]
 ) -> None:
     lines = (f'{n},"{cell}",1\n' if quoted else f"{n},{cell},1\n" for n, (cell, quoted) in enumerate(cells))
-    text = "a,b,y\n" + "".join(lines) + "7,end,2\n8,end,3\n"
+    text = "a,b,y\n" + "".join(lines) + "".join(f"{n},end,{n}\n" for n in range(50, 56))
     expected = strict_records(text)
     config = project(tmp_path_factory.mktemp("quotes"), text)
     try:

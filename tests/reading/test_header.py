@@ -1,4 +1,6 @@
-"""The header of a CSV: below titles and comments, with the delimiter that the file names, and what is told where it does not fit."""
+"""The header of a CSV: below titles and comments, with the delimiter that the file names; what is told where it does not fit."""
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -42,7 +44,7 @@ def test_the_header_stands_below_what_is_skipped_and_keeps_its_line(text: str, l
 def test_where_blocks_end_does_not_move_the_header(cuts: list[int]) -> None:
     text = b'title\n# note\n"a\nb",b,y\nunits\n1,x,2\n2,y,3\n'
     ends = [0, *sorted(at for at in cuts if text[at - 1 : at] == b"\n"), len(text)]
-    blocks = (text[start:end] for start, end in zip(ends, ends[1:], strict=False) if start < end)
+    blocks = (text[start:end] for start, end in pairwise(ends) if start < end)
     header, rest = open_table("x.csv", blocks, Layout(skip_rows=1, comment="#", skip_after_header=1))
     assert (header.written, header.line, header.lines, b"".join(rest)) == (("a\nb", "b", "y"), 3, 5, ROWS.encode())
 
@@ -61,9 +63,9 @@ def test_the_delimiter_that_a_first_line_names_goes_before_the_configured_one(sa
         ("# one\n# two\na,b,y\n" + ROWS, 'line 3 has the columns: set source.comment: "#"'),
         ("title\na,b,c,y,z\n" + ROWS.replace("y", "w"), "line 2 has the columns: set source.skip_rows: 1"),
         ("title\nA1,B1,C1\n" + ROWS, "line 1 has 1 field, line 2 has 3: title lines? set source.skip_rows: 1"),
-        ("a;b;y\n" + ROWS.replace(",", ";"), 'with the delimiter \';\' they are there: set source.delimiter: ";"'),
+        ("a;b;y\n" + ROWS.replace(",", ";"), "with the delimiter ';' they are there: set source.delimiter: \";\""),
         ("a\tb\ty\n1\t2\t3\n", 'set source.delimiter: "\\t"'),
-        ("title\na|b|y\n1|2|3\n", 'source.skip_rows: 1; with the delimiter \'|\' they are there: set source.delimiter: "|"'),
+        ("title\na|b|y\n1|2|3\n", "source.skip_rows: 1; with the delimiter '|' they are there: set source.delimiter: \"|\""),
         ("A ,B_,Y\n" + ROWS, "set source.fold_header: true, or source.rename"),
     ],
 )
@@ -87,7 +89,7 @@ def test_a_header_that_is_not_utf_8_is_not_read_with_other_letters() -> None:
 
 
 def test_a_quote_that_leaves_a_name_open_is_refused() -> None:
-    with pytest.raises(DataError, match="x.csv, line 1: .*is it a CSV"):
+    with pytest.raises(DataError, match=r"x.csv, line 1: .*is it a CSV"):
         read_header("x.csv", b'"a"b,c\n1,2\n', Layout())
 
 

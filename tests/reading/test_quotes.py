@@ -2,6 +2,7 @@
 
 import csv
 import io
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
@@ -52,7 +53,7 @@ def test_a_block_with_plain_quotes_says_what_the_strict_reader_finds(text: str) 
 def test_blocks_for_another_reader_hold_what_the_strict_reader_finds(text: str, cuts: list[int]) -> None:
     expected = strict_records(text)
     ends = [0, *sorted(at for at in cuts if text[at - 1 : at] == "\n"), len(text)]
-    blocks = [text[start:end].encode() for start, end in zip(ends, ends[1:], strict=False)]
+    blocks = [text[start:end].encode() for start, end in pairwise(ends)]
     header = Header(("a",), 1, ",", 0, 0, b"")
     if expected is None:
         with pytest.raises(DataError, match="a quote is opened and not closed properly"):

@@ -143,3 +143,37 @@ def test_a_field_of_any_length_is_read_and_the_limit_of_the_csv_module_is_left_a
     with pytest.raises(DataError, match="from line 2"):
         read_records("x.csv", '"x" y,1\n', 2, delimiter=",", final=True)
     assert csv.field_size_limit() == limit
+
+
+MARKED = {"utf-8-sig": "utf-8-sig", "utf-16": "utf-16", "utf-16-be": "utf-16", "utf-32": "utf-32", "utf-32-be": "utf-32"}
+CONFIGURED = ("auto", "utf-8", "cp1252", "cp850", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp500")
+
+
+@pytest.mark.parametrize("words", ["a,b\n1,x\n", "a,b\n1,Málaga\n2,Москва\n"])
+@pytest.mark.parametrize("written", MARKED)
+def test_a_file_with_a_byte_order_mark_is_read_as_it_says_whatever_is_configured(
+    tmp_path: Path, written: str, words: str
+) -> None:
+    mark = "\ufeff" if written.endswith("-be") else ""
+    file = source(tmp_path, (mark + words).encode(written))
+    for configured in CONFIGURED:
+        first, second = SourceText(file, configured), open_text(file, configured)
+        for text in (first, second):
+            assert (b"".join(text.blocks()).decode(), text.encoding) == (words, MARKED[written]), configured
+            agrees = configured == "auto" or text.encoding.startswith(configured[:6])
+            valid_utf8 = text is not first and written == "utf-8-sig"  # a file to score is UTF-8 wherever it can be
+            assert agrees or valid_utf8 or any("begins with the mark of" in note for note in text.notes), (configured, text.notes)
+
+
+@pytest.mark.parametrize("words", ["a,b\n1,x\n2,y\n", "код,город\n1,Москва\n2,Тула\n"])
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_the_advice_for_wide_text_without_a_mark_is_its_encoding(tmp_path: Path, written: str, words: str) -> None:
+    file = source(tmp_path, words.encode(written))
+    for configured in CONFIGURED:
+        for opened in (SourceText, open_text):
+            if configured in (written, written.removesuffix("-le")):
+                continue
+            with pytest.raises(DataError, match=rf"x.csv, line 1: .*set source.encoding: {written}$"):
+                b"".join(opened(file, configured).blocks())
+    for text in (SourceText(file, written), open_text(file, written)):
+        assert b"".join(text.blocks()).decode() == words
