@@ -55,6 +55,8 @@ def print_manifest(manifest: Manifest, rejects: Path) -> None:
     """Print what became of the rows of the source."""
     if manifest.synthetic:
         print_text(SYNTHETIC)
+    for finding in manifest.findings:
+        print_text(f"LOOK AT THIS: {finding}")
     parts = ", ".join(f"{name} {rows:,}" for name, rows in manifest.partitions.items() if name != ".")
     print_text(
         f"{manifest.source} ({manifest.encoding}): {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept,"
@@ -82,8 +84,8 @@ def print_deployment(deployed: Deployment) -> None:
 
 def print_profile(profile: Profile) -> None:
     """Print what is in each column, and how many rows lie far outside."""
-    for note in profile.notes:
-        print_text(f"  {note}")
+    for finding in profile.findings:
+        print_text(f"LOOK AT THIS: {finding}")
     header = ["column", "type", "missing", "filled", "distinct", "mean", "std", "min", "median", "max"]
     rows = []
     for each in profile.columns:

@@ -13,6 +13,7 @@ from tabtrail.data.offenders import RULES
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import reject_schema
 from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
+from tabtrail.data.thousands import Rows, ThousandsWatch
 from tabtrail.data.typed_cells import as_text, converted, with_cells
 from tabtrail.reading.cell_rows import Malformed
 
@@ -45,8 +46,10 @@ class RowChecker:
     set aside by the first of them alone.
     """
 
-    def __init__(self, rules: TableRules, name: str, header: tuple[str, ...], fences: Fences) -> None:
-        self._table, self._name, self.header = rules, name, header
+    def __init__(
+        self, rules: TableRules, name: str, *, header: tuple[str, ...], fences: Fences, thousands: ThousandsWatch
+    ) -> None:
+        self._table, self._name, self.header, self._thousands = rules, name, header, thousands
         built = build_rules(rules)
         self._reject, self._warn, self._outliers = built.reject, built.warn, fences.rules
         self._readings = {column: rules.reading(column) for column in header}
@@ -72,6 +75,7 @@ class RowChecker:
     def check(self, rows: pl.DataFrame, first_line: int, text: bytes) -> Checked:
         """Check parsed rows, each of which is one line of the text."""
         marked = self._apply(rows, quoted=b'"' in text)
+        self._thousands.see(Rows(marked, ~marked.get_column(_BAD), lambda places: self._texts_of(text, first_line, places)))
         bad = marked.get_column(_BAD).arg_true()
         warned = self._warned(marked)
         if not len(bad):
@@ -87,6 +91,10 @@ class RowChecker:
             kept = pl.concat([kept, again.kept])[at.arg_sort().to_list()]
         warned = {name: count + again.warned[name] for name, count in warned.items()}
         return Checked(kept, again.rejects, rows.height, again.rejected, warned, len(text), missing)
+
+    def _texts_of(self, text: bytes, first_line: int, places: Sequence[int]) -> pl.DataFrame:
+        lines = pl.Series("_line", [first_line + place for place in places], dtype=pl.Int64)
+        return self._parse_again(text, pl.Series(places)).with_columns(lines)
 
     def check_records(self, records: Mapping[int, Sequence[str]]) -> Checked:
         """Check records as `csv` read them, by line; those that have not the header's number of fields are set aside."""
@@ -143,7 +151,9 @@ class RowChecker:
         ).slice(1)
 
     def _check_texts(self, texts: pl.DataFrame, lines: Sequence[int]) -> Checked:
-        return self._set_aside(self._apply(texts, quoted=True), pl.Series(lines, dtype=pl.Int64))
+        marked, places = self._apply(texts, quoted=True), pl.Series("_line", lines, dtype=pl.Int64)
+        self._thousands.see(Rows(marked, ~marked.get_column(_BAD), lambda at: texts.with_columns(places)[list(at)]))
+        return self._set_aside(marked, places)
 
     def _set_aside(self, marked: pl.DataFrame, lines: pl.Series) -> Checked:
         """Return the good rows of those that are marked, and the others with their lines, texts and rules."""

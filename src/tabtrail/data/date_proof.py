@@ -13,6 +13,7 @@ from tabtrail.data.checks import Checked, RowChecker
 from tabtrail.data.dates import read_as
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import reject_schema
+from tabtrail.data.thousands import ThousandsWatch
 from tabtrail.data.typed_cells import IS_CELL
 from tabtrail.errors import DataError
 from tabtrail.reading.cell_rows import Malformed
@@ -118,7 +119,7 @@ class DateLook(RowChecker):
     """Shows the rows of one file to a `DateProof`, and keeps none."""
 
     def __init__(self, rules: TableRules, name: str, header: tuple[str, ...], proof: DateProof) -> None:
-        super().__init__(rules, name, header, Fences(1))
+        super().__init__(rules, name, header=header, fences=Fences(1), thousands=ThousandsWatch({}))
         self.numbers = {}
         self._file, self._proof = name, proof
 

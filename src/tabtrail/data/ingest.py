@@ -18,6 +18,7 @@ from tabtrail.data.manifest import ColumnStatistics, Manifest, files_sha256, set
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
+from tabtrail.data.repeats import is_repeated, repeated, times_repeated
 from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
@@ -171,12 +172,13 @@ def _describe(
     plan: _Plan, account: Account, statistics: Mapping[str, ColumnStatistics], folder: Path, rejects_sha256: str
 ) -> Manifest:
     known, named_warnings = plan.known, [row.name for row in plan.rules.contract.rows if row.action == "warn"]
-    sources, notes = account.sources, account.notes
+    sources, notes, findings = account.sources, account.notes, account.findings
     rows_in, rows_kept, missing = account.rows, account.kept, account.missing
     rejects, warnings = Counter(account.rejected), Counter(account.warned)
     if known is not None:
         sources = sorted([*known.sources, *sources], key=lambda each: each.name)  # as a whole ingest reads them
         notes = [*known.notes, *notes]
+        findings = [*(each for each in known.findings if not is_repeated(each)), *findings]
         statistics = merge(known.statistics, known.rows_kept, statistics, rows_kept) if statistics else known.statistics
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)
@@ -205,13 +207,22 @@ def _describe(
         schema={name: str(dtype) for name, dtype in schema.items()},
         nulls={name: missing[name] if name in missing else after[name] for name in dict.fromkeys((*account.header, *after))},
         nulls_after_filling=after,
+        findings=[*_repeats(account, folder, rows_kept), *findings],
         notes=notes,
         sources=sources,
         statistics={name: statistics[name] for name in schema.names()},
         files_sha256=files_sha256(folder),
         date_formats=_date_formats(plan.rules),
         plausible_years=list(plan.rules.cleaning.plausible_years),
+        target_sums=account.repeats.sums,
     )
+
+
+def _repeats(account: Account, folder: Path, rows: int) -> list[str]:
+    """Return the finding that all rows occur several times over; they are read for it only where the target's hashes say so."""
+    suspected = account.repeats.suspected(rows)
+    times = times_repeated(folder, suspected) if suspected else None
+    return [] if times is None else [repeated(rows, times)]
 
 
 def _require_learnable(target: str, manifest: Manifest) -> None:

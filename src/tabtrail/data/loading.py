@@ -20,7 +20,10 @@ from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectCounts, RejectWriter, TooManyRejectsError, break_circuit
+from tabtrail.data.repeats import RepeatWatch
 from tabtrail.data.sample import is_synthetic
+from tabtrail.data.thousands import ThousandsWatch
+from tabtrail.data.totals import TotalWatch
 from tabtrail.data.typed_cells import from_frame, from_values
 from tabtrail.errors import DataError
 from tabtrail.progress import SILENT, Progress
@@ -70,7 +73,7 @@ class Outputs:
 @dataclass
 class Account:
     """What was read: the files, rows in and kept, how many broke each rule or got each warning, and how many of the kept ones
-    were without a value in a column that is filled or dropped (`missing`).
+    were without a value in a column that is filled or dropped (`missing`). `findings` say what a person should look at.
     """
 
     header: tuple[str, ...] = ()
@@ -81,6 +84,8 @@ class Account:
     rejected: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+    repeats: RepeatWatch = field(default_factory=RepeatWatch)
 
 
 class Loader:
@@ -96,6 +101,11 @@ class Loader:
         self._fences, self._forced = fences, forced
         self._proof: DateProof | None = None
         self._account = Account(header=() if known is None else tuple(known.columns))
+        self._account.repeats = RepeatWatch(() if known is None else known.target_sums)
+        columns = rules.columns
+        floats = [name for name in columns.required if columns.kind(name) == "float"]
+        self._thousands = ThousandsWatch({name: rules.reading(name).number for name in floats})
+        self._total = TotalWatch("", "")
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -112,6 +122,7 @@ class Loader:
         label = account.sources[0].name if len(files) == 1 else f"{len(files)} files"
         self._require_good_rows(label)
         account.notes += self._outputs.rejects.offenders.all_advice(self._rules)
+        account.findings += self._thousands.findings()
         meter.finish(account.rows)
         return account
 
@@ -155,10 +166,13 @@ class Loader:
         kind, note = kind_of(file)
         account = self._account
         rows, kept = account.rows, account.kept
+        self._total = TotalWatch(file.name, self._rules.cleaning.fill_value)
         source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
         if account.rows == rows:
             raise DataError(f"{file.name} has a header and no rows")
         self._require_new(source)
+        if total := self._total.finding(self._rules.cleaning.derived_columns):
+            account.findings.append(total)
         self._outputs.rows.end_file()
         meter.end_file(source.size)
         account.notes += [*([note] if note else []), *source.notes]
@@ -213,7 +227,8 @@ class Loader:
         require_same_columns(name, header.line, columns, account.header)
         if self._proof is not None:
             return DateLook(rules_for(header, self._rules), name, columns, self._proof)
-        return RowChecker(rules_for(header, self._rules), name, columns, self._fences)
+        rules = rules_for(header, self._rules)
+        return RowChecker(rules, name, header=columns, fences=self._fences, thousands=self._thousands)
 
     def _require_new(self, source: Source) -> None:
         known = (*(self._known.sources if self._known else ()), *self._account.sources)
@@ -244,6 +259,8 @@ class Loader:
         account.rejected.update(checked.rejected)
         account.warned.update(checked.warned)
         account.missing.update(checked.missing)
+        account.repeats.see(kept.get_column(self._rules.target))
+        self._total.see(kept)
 
 
 def _record(source: Source, rows: int, kept: int) -> SourceRecord:

@@ -66,6 +66,8 @@ class Manifest:
     are named after their contents). Of several files `source` is the pattern that named them, `source_sha256` that of their
     hashes, and `sources` tells them apart. `date_formats` has the formats by column that dates were read in, within
     `plausible_years`.
+    `findings` say what a person should look at before the figures are trusted;
+    `target_sums` are those of `data.repeats`.
     """
 
     source: str
@@ -87,9 +89,11 @@ class Manifest:
     schema: dict[str, str]
     nulls: dict[str, int]
     nulls_after_filling: dict[str, int]
+    findings: list[str]
     notes: list[str]
     sources: list[SourceRecord] = field(default_factory=list)
     statistics: dict[str, ColumnStatistics] = field(default_factory=dict)
+    target_sums: list[int] = field(default_factory=list)
     files_sha256: str = ""
     date_formats: dict[str, list[str]] = field(default_factory=dict)
     plausible_years: list[int] = field(default_factory=list)

@@ -83,8 +83,8 @@ class Group:
 class Profile:
     """The data as a person wants to see it. `sample` holds up to `profile.points` rows of the scatter plots, by column.
 
-    `dropped` are the columns of the source that the dataset does not have, with their missing values; `notes` what ingest found
-    strange.
+    `dropped` are the columns of the source that the dataset does not have, with their missing values; `findings` what
+    ingest found that a person should look at.
     """
 
     rows: int
@@ -100,7 +100,7 @@ class Profile:
     boxes: tuple[tuple[str, str], ...]
     sample: dict[str, tuple[float, ...]]
     dropped: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Profile":
@@ -115,7 +115,7 @@ class Profile:
                 "outliers": tuple(OutlierReport(**each) for each in value["outliers"]),
                 "scatter": tuple((x, y) for x, y in value["scatter"]),
                 "boxes": tuple((x, y) for x, y in value["boxes"]),
-                "notes": tuple(value.get("notes", ())),
+                "findings": tuple(value.get("findings", ())),
                 "correlated": tuple(value["correlated"]),
                 "correlations": tuple(map(tuple, value["correlations"])),
                 "sample": {name: tuple(values) for name, values in value["sample"].items()},
@@ -130,7 +130,7 @@ def with_account(profile: Profile, manifest: Manifest) -> Profile:
         for each in profile.columns
     )
     dropped = {name: nulls for name, nulls in manifest.nulls.items() if name not in manifest.schema}
-    return replace(profile, columns=columns, dropped=dropped, notes=tuple(manifest.notes))
+    return replace(profile, columns=columns, dropped=dropped, findings=tuple(manifest.findings))
 
 
 def write_profile(profile: Profile, output_dir: Path) -> None:

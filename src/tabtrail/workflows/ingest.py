@@ -17,6 +17,8 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
     manifest = ingest(config, append=append, progress=progress)
     progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
+    for finding in manifest.findings:
+        progress.say(f"ingest: LOOK AT THIS: {finding}")
     for note in manifest.notes:
         progress.say(f"ingest: {note}")
     return manifest

@@ -237,7 +237,8 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
 def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ended: _Ended) -> Leaderboard:
     """Log what is known when all candidates are fitted, to their runs and the benchmark's; return the leaderboard."""
     config, store, parent = prepared.config, tracked.store, tracked.parent
-    said = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
+    own = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
+    said = (*manifest.findings, *own)
     log_items(store, parent, benchmark_items(ended.benchmark, manifest, prepared.findings, said))
     source, target = str(config.paths.raw_csv), config.model.target
     log_dataset(store, [parent, *tracked.runs.values()], prepared.data, target, source, manifest.data_sha256)
