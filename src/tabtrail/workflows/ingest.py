@@ -19,4 +19,6 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
     for note in manifest.notes:
         progress.say(f"ingest: {note}")
+    for shift in manifest.shifts:
+        progress.say(f"ingest: the unit may change: {shift}")
     return manifest
