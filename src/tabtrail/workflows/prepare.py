@@ -102,8 +102,8 @@ def _audit(problem: Problem, table: Table, split: Split) -> tuple[Finding, ...]:
 
 def _unit_changes(problem: Problem, shifts: Sequence[Shift]) -> tuple[Finding, ...]:
     """Return where ingest saw the unit of the target or of an input change."""
-    named = {problem.model.target, *problem.model.inputs}
-    return tuple(Finding(each.column, UNIT_CHANGE, each.text, None, None) for each in shifts if each.column in named)
+    named = (problem.model.target, *problem.model.inputs)
+    return tuple(Finding(name, UNIT_CHANGE, each.text, None, None) for name in named for each in shifts if each.column == name)
 
 
 def _refuse(findings: Sequence[Finding]) -> None:
