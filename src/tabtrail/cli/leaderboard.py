@@ -8,7 +8,7 @@ from tabtrail.modeling.metrics import headline, others
 def print_leaderboard(board: Leaderboard) -> None:
     """Print what to know first, errors, proof and intervals of every candidate, and the champion."""
     for finding in board.findings:
-        print_text(f"LEAKAGE  {finding}")
+        print_text(f"{finding.label}  {finding}")
     for note in board.notes:
         print_text(f"NOTE  {note}")
     _print_errors(board)

@@ -67,6 +67,8 @@ def print_manifest(manifest: Manifest, rejects: Path) -> None:
     for rule, count in manifest.warnings.items():
         if count:
             print_text(f"  warning, {count:,} rows: {rule}")
+    for shift in manifest.shifts:
+        print_text(f"  warning, the unit may change: {shift}")
 
 
 def print_deployment(deployed: Deployment) -> None:

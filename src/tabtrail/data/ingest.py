@@ -7,18 +7,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import polars as pl
+
 from tabtrail.config.dataset import Dataset, TableRules
 from tabtrail.config.model import Split
 from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
 from tabtrail.data.date_proof import DateProof
+from tabtrail.data.file_sample import FileSample, sample_dataset
 from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
 from tabtrail.data.manifest import ColumnStatistics, Manifest, files_sha256, settle_dataset, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
 from tabtrail.data.repeats import is_repeated, repeated, times_repeated
+from tabtrail.data.shifts import Shift, find_shifts
 from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
@@ -107,6 +111,7 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         account.notes += date_notes
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
+        manifest = replace(manifest, shifts=_shifts(plan, outputs.sample.rows()))
         _require_learnable(plan.rules.target, manifest)
         if known is None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
@@ -129,7 +134,8 @@ def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress) -> 
 
 def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:
     keys = SplitKeys(plan.split.group_key, plan.split.folds + 1)
-    return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys)
+    before = None if plan.known is None else sample_dataset(plan.dataset.folder, plan.dataset.keys, plan.known.rows_kept)
+    return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys, FileSample(before))
 
 
 def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
@@ -223,6 +229,16 @@ def _repeats(account: Account, folder: Path, rows: int) -> list[str]:
     suspected = account.repeats.suspected(rows)
     times = times_repeated(folder, suspected) if suspected else None
     return [] if times is None else [repeated(rows, times)]
+
+
+def _shifts(plan: _Plan, rows: pl.DataFrame) -> list[Shift]:
+    """Return where the unit of a number changes, in the files of before and in the new ones."""
+    columns, earlier = plan.rules.columns, [] if plan.known is None else plan.known.shifts
+    numbers = [
+        name for name in columns.dataset if name in rows.columns and columns.is_number(name) and name not in columns.derived
+    ]
+    found = find_shifts(rows, numbers, plan.rules.cleaning.date_column)
+    return [*earlier, *(shift for shift in found if shift.file is not None)]
 
 
 def _require_learnable(target: str, manifest: Manifest) -> None:

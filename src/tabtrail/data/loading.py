@@ -14,6 +14,7 @@ from tabtrail.config.dataset import TableRules
 from tabtrail.data.blocks import BlockReader
 from tabtrail.data.checks import Checked, RowChecker
 from tabtrail.data.date_proof import DateLook, DateProof
+from tabtrail.data.file_sample import FileSample
 from tabtrail.data.header import check_header, require_same_columns, rules_for
 from tabtrail.data.manifest import Manifest, SourceRecord
 from tabtrail.data.offenders import worst_rules
@@ -63,23 +64,27 @@ class SplitKeys:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where rows go: those that are kept, those that are set aside, and the split keys of the kept ones."""
+    """Where rows go: those that are kept, those that are set aside, the split keys of the kept ones and a sample of them."""
 
     rows: DatasetWriter
     rejects: RejectWriter
     keys: SplitKeys
+    sample: FileSample
 
 
 @dataclass
 class Account:
-    """What was read: the files, rows in and kept, how many broke each rule or got each warning, and how many of the kept ones
-    were without a value in a column that is filled or dropped (`missing`). `findings` say what a person should look at.
+    """What was read: files, rows in (`rows_before` of them before the `file` at hand) and kept, how many broke each rule or got
+    each warning, and how many of the kept ones were without a value in a filled or dropped column (`missing`). `findings` say
+    what a person should look at.
     """
 
     header: tuple[str, ...] = ()
     sources: list[SourceRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     rows: int = 0
+    file: str = ""
+    rows_before: int = 0
     kept: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
@@ -167,6 +172,7 @@ class Loader:
         account = self._account
         rows, kept = account.rows, account.kept
         self._total = TotalWatch(file.name, self._rules.cleaning.fill_value)
+        account.file, account.rows_before = file.name, rows
         source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
         if account.rows == rows:
             raise DataError(f"{file.name} has a header and no rows")
@@ -254,6 +260,7 @@ class Loader:
         self._outputs.rows.add(kept, checked.size)
         self._outputs.rejects.add(rejects, checked.rejected)
         self._outputs.keys.add(kept)
+        self._outputs.sample.add(kept, account.file, row=account.rows - account.rows_before + 1, rows=checked.rows)
         account.rows += checked.rows
         account.kept += kept.height
         account.rejected.update(checked.rejected)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tabtrail import __version__
 from tabtrail.config.dataset import Dataset
+from tabtrail.data.shifts import Shift
 from tabtrail.errors import DataError
 from tabtrail.system.files import read_json
 from tabtrail.system.hashes import known_sha256, sha256_file, sha256_folder, sha256_json
@@ -59,6 +60,8 @@ class ColumnStatistics:
 class Manifest:
     """What one ingest read, kept and set aside.
 
+    `shifts` are the places where the unit of a number seems to change.
+
     `data_sha256` is the fingerprint of the kept rows (names and contents of the Parquet files), `rejects` and `warnings`
     count rows by rule (a row may break several), `partitions` rows by partition folder, `nulls` missing values by column as
     the source has them (dropped columns too), `nulls_after_filling` those of the dataset, `columns` are those of the first
@@ -97,6 +100,7 @@ class Manifest:
     files_sha256: str = ""
     date_formats: dict[str, list[str]] = field(default_factory=dict)
     plausible_years: list[int] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)
     tabtrail_version: str = __version__
 
     @classmethod
@@ -104,7 +108,8 @@ class Manifest:
         """Rebuild a manifest from its JSON form."""
         sources = [SourceRecord(**each) for each in value["sources"]]
         statistics = {name: ColumnStatistics.from_dict(each) for name, each in value["statistics"].items()}
-        return cls(**{**value, "sources": sources, "statistics": statistics})
+        shifts = [Shift(**each) for each in value["shifts"]]
+        return cls(**{**value, "sources": sources, "statistics": statistics, "shifts": shifts})
 
 
 def read_manifest(dataset: Dataset) -> Manifest:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 _MIN_ROWS = 60  # fewer rows have no two sides of `_MIN_SIDE` with something to compare
 _MIN_SIDE = 20  # rows of a side whose shape can be told
+_LEVEL_SHARE = 0.05  # of the rows on each side of a change of level, the weaker evidence: a walk may end in a leap
 _MIN_VALUES = 5  # different values of a side: fewer are codes, flags, years or a price list, which step by nature
 _BLOCKS = 64  # stretches whose medians are compared: a change that lasts a thirtieth of the rows is seen
 _MIN_BLOCK = 8  # rows of a stretch, for its median to be steady
@@ -43,33 +44,36 @@ _MOST_LEVELS = 50  # of such a column; more are names of rows, which differ betw
 
 @dataclass(frozen=True)
 class Shift:
-    """A jump of a column: the medians of the rows just before and after; `file` and `row` (from 1, in that file) of the first row after, `date`
-    (YYYY-MM-DD) where it is one of time; `by_time` where only the order by date shows it.
+    """A jump of a column: the medians of the rows just before and after, and how many times larger the values are then (a power
+    of ten where it is near one; None where their signs differ). `file` and `row` (from 1, in that file; None: in the dataset
+    before) are those of the first row after, `date` is its date (YYYY-MM-DD); `by_time` where only the order by date shows it.
     """
 
     column: str
+    factor: float | None
     before: float
     after: float
-    file: str
-    row: int
+    file: str | None
+    row: int | None
     date: str | None
     by_time: bool
-
-    @property
-    def factor(self) -> float | None:
-        """How many times larger the values are afterwards, a power of ten where it is near one; None without a common sign."""
-        if self.before * self.after <= 0:
-            return None
-        power = np.log10(self.after / self.before)
-        nearest = float(np.round(power))
-        return float(10.0**nearest) if nearest and abs(power - nearest) <= _POWER else self.after / self.before
 
     @property
     def text(self) -> str:
         """What was found, without the column."""
         since = f"{self.date}" if self.by_time else f"row {self.row:,} of {self.file}" + (f" ({self.date})" if self.date else "")
-        times = f"about {self.factor:.3g} times those before" if self.factor else f"about {self.after - self.before:+.4g} higher"
-        return f"from {since} on its values are {times} (median {self.before:.6g} before, {self.after:.6g} after)"
+        return f"from {since} on its values are {self._change} (median {self.before:.6g} before, {self.after:.6g} after)"
+
+    @property
+    def _change(self) -> str:
+        if not self.factor:
+            return f"about {abs(self.after - self.before):.4g} {'higher' if self.after > self.before else 'lower'}"
+        power = float(np.log10(self.factor))
+        guess = f", as if {10.0 ** round(power):g} times" if round(power) and 0 < abs(power - round(power)) <= _POWER else ""
+        return f"about {self.factor:.3g} times those before{guess}"
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.text}"
 
 
 def find_shifts(rows: pl.DataFrame, numbers: Sequence[str], date: str | None) -> list[Shift]:
@@ -97,18 +101,19 @@ def _in_order(rows: pl.DataFrame, numbers: Sequence[str], date: str | None, *, b
                 continue
             first = rows.row(start, named=True)
             day = None if date is None or first[date] is None else str(first[date])[:10]
-            yield Shift(name, step.before, step.after, first["_file"], first["_row"], day, by_time)
+            yield Shift(name, step.factor, step.before, step.after, first["_file"], first["_row"], day, by_time)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A jump at row `start` of the rows from `low` up to `high`; medians on both sides."""
+    """A jump at row `start` of the rows from `low` up to `high`: medians of the rows on both sides, and the factor if any."""
 
     low: int
     start: int
     high: int
     before: float
     after: float
+    factor: float | None
 
 
 def _steps(values: Array) -> list[_Step]:
@@ -119,17 +124,23 @@ def _steps(values: Array) -> list[_Step]:
     with np.errstate(over="ignore"):
         scale = _jumps(np.log10(np.abs(values[filled])), "scale") if len(filled) >= _MIN_ROWS else []
     places = [int(filled[place]) for place in scale] or _jumps(values, "level")
+    return [_step(values, *place) for place in _between(places, len(values))]
+
+
+def _step(values: Array, low: int, start: int, high: int) -> _Step:
+    """Measure a jump: near to it a trend adds little, but the rows are few; a factor in doubt is taken for a power of ten."""
+    before, after = (each[each != 0] if each.any() else each for each in (values[low:start], values[start:high]))
     local = max(_MIN_SIDE, int(_LOCAL_SHARE * len(values)))
-    return [
-        _Step(
-            low, start, high, _middle(values[max(low, start - local) : start]), _middle(values[start : min(high, start + local)])
-        )
-        for low, start, high in _between(places, len(values))
-    ]
-
-
-def _middle(values: Array) -> float:
-    return float(np.median(values[values != 0] if values.any() else values))
+    middles = float(np.median(before[-local:])), float(np.median(after[:local]))
+    if middles[0] * middles[1] <= 0 or (np.sign(before) != np.sign(middles[0])).any():
+        return _Step(low, start, high, *middles, middles[1] / middles[0] if middles[0] * middles[1] > 0 else None)
+    near, whole = (float(np.log10(np.median(b) / np.median(a))) for a, b in ((before[-local:], after[:local]), (before, after)))
+    count = 1 / min(local, len(before)) + 1 / min(local, len(after))
+    error = 1.25 * _spread(np.log10(np.abs(before))) * float(np.sqrt(count))  # of the difference of two medians
+    power, doubt = (near + whole) / 2, abs(near - whole) / 2 + 2 * error
+    nearest = round(power)
+    factor = 10.0**nearest if nearest and abs(power - nearest) <= min(doubt, _POWER) else float(f"{10**power:.3g}")
+    return _Step(low, start, high, *middles, factor)
 
 
 def _jumps(z: Array, kind: str) -> list[int]:
@@ -205,7 +216,8 @@ def _best_cut(z: Array) -> int:
 
 def _strength(before: Array, after: Array, kind: str) -> float:
     """Return how many standard deviations a jump is, 0 where it is none."""
-    if min(len(before), len(after)) < _MIN_SIDE or not _is_measured(before, after):
+    least = max(_MIN_SIDE, int(_LEVEL_SHARE * (len(before) + len(after)))) if kind == "level" else _MIN_SIDE
+    if min(len(before), len(after)) < least or not _is_measured(before, after):
         return 0.0
     middles, spreads = [float(np.median(each)) for each in (before, after)], [_spread(each) for each in (before, after)]
     jump, scatter = middles[1] - middles[0], max(spreads)
@@ -213,6 +225,7 @@ def _strength(before: Array, after: Array, kind: str) -> float:
         return 0.0
     # So many nearest rows that the error of the difference of two medians (1.25 σ √(2/n)) is a fifth of the jump.
     near = max(3, int(np.ceil(2 * (6.25 * scatter / jump) ** 2)), int(_NEAR_SHARE * (len(before) + len(after))))
+    near = min(near, len(before) // 3, len(after) // 3)
     step = float(np.median(after[:near]) - np.median(before[-near:]))
     shown = min(step / jump, jump / step) if step else 0.0
     slope = sum(float(np.median(each[-near:]) - np.median(each[-3 * near : -near])) for each in (before, -after[::-1]))
@@ -265,7 +278,6 @@ def _is_told_by_another(rows: pl.DataFrame, low: int, start: int, high: int, own
 
 def _is_calendar(column: pl.Series, rows: pl.DataFrame, name: str, date: str | None) -> bool:
     """Whether a column is computed from the date, or numbers years: it differs between any two times and tells nothing."""
-    if date is not None and name != date:
-        days = rows.get_column(date)
-        return rows.select(date, name).n_unique() == days.n_unique()
-    return column.dtype.is_integer() and bool(column.drop_nulls().is_between(1900, 2100).all())
+    if date is not None and (days := rows.get_column(date).n_unique()) < rows.height:
+        return rows.select(date, name).n_unique() == days
+    return column.dtype.is_integer() and (bool(column.drop_nulls().is_between(1900, 2100).all()) or date is not None)

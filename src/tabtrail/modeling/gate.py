@@ -6,7 +6,7 @@ from typing import Any
 
 from tabtrail.config.operation import Promotion
 from tabtrail.modeling.bootstrap import Comparison, CoverageCheck
-from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY
+from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY, columns_to_drop
 from tabtrail.modeling.metrics import METRICS
 
 # A percentile interval from so few units is too narrow (Efron & Tibshirani 1993, chapter 14), and the verdict says so.
@@ -85,7 +85,8 @@ def _parity_reasons(challenger: Mapping[str, Any], tolerance: float) -> Iterator
 
 
 def _leakage_reasons(challenger: Mapping[str, Any], policy: str) -> Iterator[str]:
-    found = [each for each in challenger["leakage"] if policy == "error" or each["column"] in _inputs(challenger)]
+    dropped = columns_to_drop((each["column"], each["kind"]) for each in challenger["leakage"]) & _inputs(challenger)
+    found = [each for each in challenger["leakage"] if policy == "error" or each["column"] in dropped]
     for each in found if policy in ("error", "drop") else []:
         yield f"leakage.policy is {policy}, and {each['column'] or 'the split'}: {each['kind'].replace('_', ' ')}"
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from tabtrail.modeling.leaderboard import Leaderboard, Row
+from tabtrail.modeling.leakage.findings import UNIT_CHANGE
 from tabtrail.modeling.metrics import Metric
 
 
@@ -138,5 +139,10 @@ def _warning(board: Leaderboard) -> Sentence:
     synthetic = "The data is synthetic, and says nothing about a real business; t" if board.synthetic else "T"
     if not board.findings:
         return (f"{synthetic}he audit found no column or split that gives {board.target} away.",)
-    names = ", ".join(dict.fromkeys(each.column or "the split" for each in board.findings))
-    return (f"{synthetic}he audit has findings that may make these figures too good to expect in use: {names}; read them next.",)
+    names, units = (
+        ", ".join(dict.fromkeys(each.column or "the split" for each in board.findings if (each.kind == UNIT_CHANGE) is of_units))
+        for of_units in (False, True)
+    )
+    good = f"findings that may make these figures too good to expect in use: {names}" if names else ""
+    mixed = f"columns whose unit seems to change within the data: {units}" if units else ""
+    return (f"{synthetic}he audit has {', and '.join(filter(None, (good, mixed)))}; read them next.",)

@@ -34,7 +34,7 @@ def model_card(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Find
 
 
 def _leakage(findings: Sequence[Finding], notes: Sequence[str]) -> str:
-    lines = [f"- **Leakage** {_code(each.column or 'split')} {each.text}" for each in findings]
+    lines = [f"- **{each.label.capitalize()}** {_code(each.column or 'split')} {each.text}" for each in findings]
     lines += [f"- **Note** {each}" for each in notes]
     return "\n".join(lines) or "The audit found no column that gives the target away, and nothing wrong with the split."
 

@@ -21,4 +21,6 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
         progress.say(f"ingest: LOOK AT THIS: {finding}")
     for note in manifest.notes:
         progress.say(f"ingest: {note}")
+    for shift in manifest.shifts:
+        progress.say(f"ingest: the unit may change: {shift}")
     return manifest

@@ -9,12 +9,14 @@ import polars as pl
 
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.manifest import read_manifest
+from tabtrail.data.shifts import Shift
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
 from tabtrail.modeling.benchmark import fitting_libraries
 from tabtrail.modeling.capacity import memory_limit, plan
 from tabtrail.modeling.leakage.audit import audit
-from tabtrail.modeling.leakage.findings import Finding
+from tabtrail.modeling.leakage.findings import UNIT_CHANGE, Finding, columns_to_drop
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem, problem_of
 from tabtrail.modeling.split import Split
@@ -53,12 +55,12 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     data = dataset.collect()
     require_sound_split(problem, data)
     prepared = Prepared.of(config, problem, data)
-    findings = _audit(problem, prepared.table, prepared.split)
+    findings = (*_audit(problem, prepared.table, prepared.split), *_unit_changes(problem, read_manifest(config.dataset).shifts))
     for finding in findings:
-        progress.say(f"train: leakage: {finding}")
+        progress.say(f"train: {finding.label.lower()}: {finding}")
     if config.leakage.policy == "error":
         _refuse(findings)
-    columns = sorted({finding.column for finding in findings if finding.column is not None})
+    columns = sorted(columns_to_drop((finding.column, finding.kind) for finding in findings))
     if config.leakage.policy == "drop" and columns:
         config = config.without_columns(columns)
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
@@ -98,11 +100,17 @@ def _audit(problem: Problem, table: Table, split: Split) -> tuple[Finding, ...]:
     )
 
 
+def _unit_changes(problem: Problem, shifts: Sequence[Shift]) -> tuple[Finding, ...]:
+    """Return where ingest saw the unit of the target or of an input change."""
+    named = (problem.model.target, *problem.model.inputs)
+    return tuple(Finding(name, UNIT_CHANGE, each.text, None, None) for name in named for each in shifts if each.column == name)
+
+
 def _refuse(findings: Sequence[Finding]) -> None:
     if findings:
         raise LeakageError(
             f"leakage.policy is error, and {len(findings)} {'finding stands' if len(findings) == 1 else 'findings stand'}"
             " against the benchmark: "
             + "; ".join(map(str, findings))
-            + ". Drop the columns, change the split, or set leakage.policy: warn"
+            + ". Drop the columns, change the split, mend the units, or set leakage.policy: warn"
         )

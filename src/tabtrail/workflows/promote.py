@@ -14,6 +14,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.result_files import promotions_file
 from tabtrail.errors import ConfigError, DataError, PromotionError, UsageError
 from tabtrail.modeling.gate import Verdict, judge, own_reasons
+from tabtrail.modeling.leakage.findings import columns_to_drop
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import write_parquet
@@ -224,7 +225,7 @@ def _config_of(config: Config, store: Store, challenger: Challenger) -> Config:
     """Return the config that the challenger was trained with, as far as it places rows, with the gate's rules of today."""
     try:
         recorded = config_from_run(json.loads(read_artifact(store, challenger.benchmark, CONFIG)), config)
-        columns = {each["column"] for each in challenger.bundle.metadata["leakage"]} - {None}
+        columns = columns_to_drop((each["column"], each["kind"]) for each in challenger.bundle.metadata["leakage"])
         if recorded.leakage.policy == "drop" and columns:
             recorded = recorded.without_columns(columns)
     except ConfigError:

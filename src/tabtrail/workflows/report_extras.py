@@ -15,6 +15,7 @@ from tabtrail.explain.shapley import from_shap_table
 from tabtrail.export.parity import open_graph
 from tabtrail.modeling.benchmark import candidates_of
 from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.leakage.findings import columns_to_drop
 from tabtrail.modeling.learning_curve import LearningCurve, learning_curve
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table, needed_columns, split_table
@@ -65,7 +66,7 @@ def _effects(graph: bytes, shap: pl.DataFrame, top: int) -> list[Effect]:
 def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCurve | None:
     """Return the learning curve of the champion, or of a blend's heaviest member; None where the data is not the run's."""
     if config.leakage.policy == "drop":
-        gone = {each.column for each in board.findings if each.column is not None}
+        gone = columns_to_drop((each.column, each.kind) for each in board.findings)
         config = config.without_columns(gone) if gone else config
     name = max(board.weights, key=lambda each: board.weights[each]) if board.weights else board.champion
     problem = problem_of(config)

@@ -1,5 +1,6 @@
 """What the leakage audit finds."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,14 +15,18 @@ Kind = Literal[
     "duplicates_across_split",
     "groups_across_split",
     "dates_across_split",
+    "unit_change",
 ]
 Evidence = tuple[Kind, str]  # what was found, and the figures that show it
 GIVES_TARGET_AWAY: frozenset[str] = frozenset(("copy", "rescaled", "monotone", "binned", "predicts_alone"))
+UNIT_CHANGE: Kind = "unit_change"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that makes the benchmark's figures too good: `column` (None: the split as a whole), what, and the evidence.
+    """Something that makes the benchmark's figures too good, or a unit that changes within the data.
+
+    `column` is None for the split as a whole, `evidence` has the figures.
 
     `cv_rmse_with` and `cv_rmse_without` are the cross-validated RMSE of a quick model with all columns and without this one,
     in units of the target; None where that makes no sense.
@@ -32,6 +37,11 @@ class Finding:
     evidence: str
     cv_rmse_with: float | None
     cv_rmse_without: float | None
+
+    @property
+    def label(self) -> str:
+        """What sort of finding it is, as a word before it."""
+        return "UNIT" if self.kind == UNIT_CHANGE else "LEAKAGE"
 
     @property
     def text(self) -> str:
@@ -46,3 +56,8 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def columns_to_drop(findings: Iterable[tuple[str | None, str]]) -> set[str]:
+    """Return the columns that `leakage.policy: drop` leaves out, of (column, kind): not those whose unit changes."""
+    return {column for column, kind in findings if column is not None and kind != UNIT_CHANGE}

@@ -1,0 +1,54 @@
+"""Rows of the source files in the order of the files, few enough to be held while the rest goes to the disk."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from tabtrail.data.dataset import scan_folder
+
+ENOUGH = 10_000  # rows that show where a unit changes; twice as many are held at most
+_BEFORE = 2_000  # rows of the dataset that an append adds to: enough for a side, few beside a small file
+_TEXT = 32  # characters by which texts are told apart here
+FILE, ROW = "_file", "_row"
+
+
+class FileSample:
+    """Every n-th kept row with its `_file` and `_row` (from 1, rejected rows counted); n doubles as rows come."""
+
+    def __init__(self, before: pl.DataFrame | None = None) -> None:
+        self._before, self._frames = before, list[pl.DataFrame]()
+        self._step, self._seen, self._held = 1, 0, 0
+
+    def add(self, kept: pl.DataFrame, file: str, *, row: int, rows: int) -> None:
+        """Take the kept ones of so many rows of a file, the first of which is its `row`."""
+        if not kept.height:
+            return
+        offset = -self._seen % self._step
+        # Which rows of a stretch were rejected is not asked again: the numbers are exact where none was.
+        place = (pl.int_range(pl.len()) * self._step + offset) * rows // kept.height + row
+        frame = kept.gather_every(self._step, offset).with_columns(
+            pl.col(pl.String).str.head(_TEXT), pl.lit(file).alias(FILE), place.alias(ROW)
+        )
+        self._frames.append(frame)
+        self._seen, self._held = self._seen + kept.height, self._held + frame.height
+        while self._held > 2 * ENOUGH:
+            self._frames = [pl.concat(self._frames).gather_every(2)]
+            self._step, self._held = 2 * self._step, self._frames[0].height
+
+    def rows(self) -> pl.DataFrame:
+        """Return the rows in order, those of the dataset before (with the `_file` null) first."""
+        if not self._frames:
+            return pl.DataFrame()
+        found = pl.concat(self._frames)
+        if self._before is None:
+            return found
+        names = [name for name in found.columns if name in self._before.columns and name not in (FILE, ROW)]
+        earlier = self._before.select(names).cast({name: found.schema[name] for name in names})
+        return pl.concat([earlier, found], how="diagonal")
+
+
+def sample_dataset(folder: Path, keys: Mapping[str, str], rows: int) -> pl.DataFrame:
+    """Return a few of so many rows of a dataset, in its order."""
+    texts = pl.col(pl.String).str.head(_TEXT)
+    return scan_folder(folder, keys).gather_every(max(1, rows // _BEFORE)).with_columns(texts).collect(engine="streaming")
