@@ -289,6 +289,17 @@ def test_a_word_that_arrow_takes_for_a_number_is_refused_as_ingest_refuses_it(
     assert rejects["reason"].to_list() == [str(predictor.problems({**rows[1], "PRICEEACH": word})[0])]
 
 
+@pytest.mark.parametrize("text", ["7.0", "0x1A", "1e1"])
+def test_a_whole_number_is_digits_in_every_file_whatever_its_other_cells_are(
+    predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path, text: str
+) -> None:
+    path = write_csv(tmp_path / "in.csv", [rows[0], {**rows[1], "QUANTITYORDERED": text}])
+    scored, rejects = score(predictor, path)
+    assert scored["row"].to_list() == [1]
+    assert rejects is not None
+    assert rejects["row"].to_list() == [2]
+
+
 def test_texts_of_a_parquet_file_are_numbers_where_the_model_takes_numbers(
     predictor: Predictor, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:

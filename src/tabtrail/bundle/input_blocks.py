@@ -229,7 +229,9 @@ def _refuse_words(batch: Any) -> None:
 
 def _csv_type(feature: Feature, *, typed: bool) -> Any:
     if feature.kind == "numeric":
-        return pa.float64() if typed and reads_plain_numbers(feature) else pa.string()
+        # Arrow takes 7.0 for a whole number and 0x1A for 26, so that whole numbers are read as texts.
+        plain = feature.rule.dtype == "float" and reads_plain_numbers(feature)
+        return pa.float64() if typed and plain else pa.string()
     return pa.dictionary(pa.int32(), pa.string())
 
 
