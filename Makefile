@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-lowest audit sbom lock
+.PHONY: run test test-lowest mutants audit sbom lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -24,6 +24,10 @@ test-lowest:
 	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[all,dev]'
 	$(LOWEST)/bin/python -m pytest
+
+# Small faults in the modules that compute numbers, and whether their tests see them. Takes long; on request.
+mutants: $(INSTALLED)
+	$(BIN)/python benchmarks/mutants.py
 
 # Known vulnerabilities of what is pinned. A report: it fails nothing, and least of all without a network.
 audit: $(INSTALLED)

@@ -82,10 +82,12 @@ def test_a_champion_with_native_categories_and_a_link_is_deployed_and_knows_unse
     predictor = Predictor(bundle)
     model = load_pipeline(config.paths.models_dir, bundle.metadata)
     objects = {feature.name: object for feature in bundle.schema.features if feature.kind == "categorical"}
-    for country in ("USA", "Atlantis", ""):
+    for country in ("USA", "Atlantis", " "):
         row = {**bundle.schema.example, "COUNTRY": country}
         (answer,) = predictor.predict([row])
         assert answer.inputs["COUNTRY"] == country
         inputs = {name: [value if isinstance(value, str) else float(value)] for name, value in answer.inputs.items()}
         assert answer.value == pytest.approx(model.predict(pd.DataFrame(inputs).astype(objects))[0], rel=1e-6)
+    (problem,) = predictor.problems({**bundle.schema.example, "COUNTRY": ""})  # as in training, no text is a missing one
+    assert str(problem) == "COUNTRY: must not be null"
     assert explain_row(config, row).prediction == pytest.approx(answer.value)

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from tests.support.projects import CALIFORNIA_CSV, REAL_CSV
 
-from tabtrail.data.shifts import Shift, find_shifts
+from tabtrail.data.manifest import Shift
+from tabtrail.data.shifts import find_shifts
 
 Array = NDArray[np.float64]
 NUMBERS = (pl.Int64, pl.Float64)

@@ -60,11 +60,16 @@ def iso_too(written: DateFormat) -> DateFormat:
     return replace(written, formats=(*written.formats, ISO))
 
 
+def may_be_missing(feature: Feature) -> bool:
+    """Whether a row may leave a column without a value: the contract allows it, or a word is filled in."""
+    return feature.rule.nullable or feature.reading.fill is not None
+
+
 def value_problem(feature: Feature, value: Any) -> str | None:
     """Return what the contract does not allow in a value that was read; None for a good one."""
     rule = feature.rule
     if value is None:
-        return None if rule.nullable or feature.reading.fill is not None else "must not be null"
+        return None if may_be_missing(feature) else "must not be null"
     if feature.kind == "categorical":
         return _text_problem(rule.allowed, value)
     if feature.kind == "date":

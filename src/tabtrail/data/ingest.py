@@ -17,12 +17,12 @@ from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_f
 from tabtrail.data.date_proof import DateProof
 from tabtrail.data.file_sample import FileSample, sample_dataset
 from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
-from tabtrail.data.manifest import ColumnStatistics, Manifest, files_sha256, settle_dataset, verify_dataset
+from tabtrail.data.manifest import ColumnStatistics, Manifest, Shift, files_sha256, settle_dataset, verify_dataset
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
 from tabtrail.data.repeats import is_repeated, repeated, times_repeated
-from tabtrail.data.shifts import Shift, find_shifts
+from tabtrail.data.shifts import find_shifts
 from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress

@@ -1,5 +1,6 @@
 """The accounting of a dataset: what was read, kept and set aside, and whether its files are still those."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,13 +8,13 @@ from typing import Any
 
 from tabtrail import __version__
 from tabtrail.config.dataset import Dataset
-from tabtrail.data.shifts import Shift
 from tabtrail.errors import DataError
 from tabtrail.system.files import read_json
 from tabtrail.system.hashes import known_sha256, sha256_file, sha256_folder, sha256_json
 from tabtrail.system.temporary import temporary_siblings
 
 OLD_MANIFEST = "_manifest.json"  # within the folder, where earlier versions had it and plain readers stumbled over it
+NEAR_POWER = 0.2  # so near to a power of ten, in decades (a factor of 1.6), a jump is taken for that
 _LOOKS = 3  # an ingest may end while one looks, and another one begin
 
 
@@ -54,6 +55,40 @@ class ColumnStatistics:
         """Rebuild the statistics of a column from their JSON form."""
         sums = value["sums"]
         return cls(**{**value, "sums": None if sums is None else tuple(sums)})
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A jump of a column: the medians of the rows just before and after, and how many times larger the values are then (a power
+    of ten where it is near one; None where their signs differ). `file` and `row` (from 1, in that file; None: in the dataset
+    before) are those of the first row after, `date` is its date (YYYY-MM-DD); `by_time` where only the order by date shows it.
+    """
+
+    column: str
+    factor: float | None
+    before: float
+    after: float
+    file: str | None
+    row: int | None
+    date: str | None
+    by_time: bool
+
+    @property
+    def text(self) -> str:
+        """What was found, without the column."""
+        since = f"{self.date}" if self.by_time else f"row {self.row:,} of {self.file}" + (f" ({self.date})" if self.date else "")
+        return f"from {since} on its values are {self._change} (median {self.before:.6g} before, {self.after:.6g} after)"
+
+    @property
+    def _change(self) -> str:
+        if not self.factor:
+            return f"about {abs(self.after - self.before):.4g} {'higher' if self.after > self.before else 'lower'}"
+        power = float(math.log10(self.factor))
+        guess = f", as if {10.0 ** round(power):g} times" if round(power) and 0 < abs(power - round(power)) <= NEAR_POWER else ""
+        return f"about {self.factor:.3g} times those before{guess}"
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.text}"
 
 
 @dataclass(frozen=True)

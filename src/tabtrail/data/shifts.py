@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tabtrail.data.manifest import NEAR_POWER, Shift
+
 Array = NDArray[np.float64]
 _MIN_ROWS = 60  # fewer rows have no two sides of `_MIN_SIDE` with something to compare
 _MIN_SIDE = 20  # rows of a side whose shape can be told
@@ -37,43 +39,8 @@ _RIVAL_BLOCKS, _RIVAL_BLOCK = 32, 20  # longer stretches than `_BLOCKS`, whose m
 _AND_BACK = np.log10(8)  # the least jump that goes back again; campaigns and Decembers multiply by two to five
 _NEAR_SHARE = 0.01  # of the rows are near at least, so that one turn of a short cycle (a day of hours) is within
 _LOCAL_SHARE = 0.05  # of the rows on each side say how large the jump is: enough for a median, too few for a trend to add to it
-_POWER = 0.2  # so near to a power of ten, in decades (a factor of 1.6), a jump is taken for that
 _OVERLAP = 0.1  # of the values of another column on both sides: less, and it tells the sides apart
 _MOST_LEVELS = 50  # of such a column; more are names of rows, which differ between any two sides
-
-
-@dataclass(frozen=True)
-class Shift:
-    """A jump of a column: the medians of the rows just before and after, and how many times larger the values are then (a power
-    of ten where it is near one; None where their signs differ). `file` and `row` (from 1, in that file; None: in the dataset
-    before) are those of the first row after, `date` is its date (YYYY-MM-DD); `by_time` where only the order by date shows it.
-    """
-
-    column: str
-    factor: float | None
-    before: float
-    after: float
-    file: str | None
-    row: int | None
-    date: str | None
-    by_time: bool
-
-    @property
-    def text(self) -> str:
-        """What was found, without the column."""
-        since = f"{self.date}" if self.by_time else f"row {self.row:,} of {self.file}" + (f" ({self.date})" if self.date else "")
-        return f"from {since} on its values are {self._change} (median {self.before:.6g} before, {self.after:.6g} after)"
-
-    @property
-    def _change(self) -> str:
-        if not self.factor:
-            return f"about {abs(self.after - self.before):.4g} {'higher' if self.after > self.before else 'lower'}"
-        power = float(np.log10(self.factor))
-        guess = f", as if {10.0 ** round(power):g} times" if round(power) and 0 < abs(power - round(power)) <= _POWER else ""
-        return f"about {self.factor:.3g} times those before{guess}"
-
-    def __str__(self) -> str:
-        return f"{self.column}: {self.text}"
 
 
 def find_shifts(rows: pl.DataFrame, numbers: Sequence[str], date: str | None) -> list[Shift]:
@@ -139,7 +106,7 @@ def _step(values: Array, low: int, start: int, high: int) -> _Step:
     error = 1.25 * _spread(np.log10(np.abs(before))) * float(np.sqrt(count))  # of the difference of two medians
     power, doubt = (near + whole) / 2, abs(near - whole) / 2 + 2 * error
     nearest = round(power)
-    factor = 10.0**nearest if nearest and abs(power - nearest) <= min(doubt, _POWER) else float(f"{10**power:.3g}")
+    factor = 10.0**nearest if nearest and abs(power - nearest) <= min(doubt, NEAR_POWER) else float(f"{10**power:.3g}")
     return _Step(low, start, high, *middles, factor)
 
 
@@ -180,8 +147,8 @@ def _goes_together(jumps: Sequence[float], kind: str) -> bool:
         return True
     if kind == "level" or len(jumps) > _MOST_STEPS or min(map(abs, jumps)) < _AND_BACK:
         return False
-    back = all(abs(one + other) <= _POWER * abs(one) for one, other in pairwise(jumps))
-    return back or all(abs(jump - round(jump)) <= _POWER for jump in jumps)
+    back = all(abs(one + other) <= NEAR_POWER * abs(one) for one, other in pairwise(jumps))
+    return back or all(abs(jump - round(jump)) <= NEAR_POWER for jump in jumps)
 
 
 def _candidates(z: Array, least: float) -> list[int]:

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from tabtrail.bundle.values import MOST_EXACT
+from tabtrail.bundle.values import MOST_EXACT, may_be_missing
 from tabtrail.contract.expressions import columns_of, evaluate
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, RowRule
 
@@ -37,13 +37,21 @@ def _column(feature: Feature) -> dict[str, Any]:
     elif feature.kind == "date":
         body = {"type": "string", "format": "date"}
     else:
-        body = {"type": "string", "maxLength": 10_000, "pattern": "^[^\\u0000]*$"}
-    if rule.allowed is not None and feature.kind == "categorical":
-        body = {"type": "string", "enum": list(rule.allowed)}
-    if rule.nullable:
+        body = _text(feature)
+    if may_be_missing(feature):
         body = {"anyOf": [body, {"type": "null"}]}
     description = "; ".join(text for text in (rule.description, seen) if text)
     return {"title": feature.name, **body, "description": description, "examples": [feature.example]}
+
+
+def _text(feature: Feature) -> dict[str, Any]:
+    """Return the schema of a text column, where a number or a truth value stands for its text."""
+    if feature.rule.allowed is not None:
+        return {"type": "string", "enum": list(feature.rule.allowed)}
+    body = {"type": ["string", "number", "boolean"], "maxLength": 10_000, "pattern": "^[^\\u0000]*$"}
+    if may_be_missing(feature):
+        return body
+    return {**body, "minLength": 1, **({"not": {"enum": list(feature.reading.nulls)}} if any(feature.reading.nulls) else {})}
 
 
 def _number(rule: ColumnRule) -> dict[str, Any]:

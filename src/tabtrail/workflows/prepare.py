@@ -9,8 +9,7 @@ import polars as pl
 
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
-from tabtrail.data.manifest import read_manifest
-from tabtrail.data.shifts import Shift
+from tabtrail.data.manifest import Shift, read_manifest
 from tabtrail.errors import LeakageError
 from tabtrail.jobs.run import check_engine
 from tabtrail.modeling.benchmark import fitting_libraries
