@@ -248,8 +248,8 @@ def test_a_request_id_goes_out_as_it_came_in_where_it_is_one(client: httpx.Clien
 def test_the_log_is_json_and_has_no_value_of_a_row(client: httpx.Client, small: Project, example: dict[str, Any]) -> None:
     client.post("/predict", json={**example, "COUNTRY": "Atlantis"}, headers={"X-Request-ID": "look-here"})
     client.post("/predict", json={**example, "MSRP": "s3cret"})
-    wait_until(lambda: "look-here" in (small.root / "serve.log").read_text())
-    log = (small.root / "serve.log").read_text()
+    wait_until(lambda: "look-here" in (small.serve_log).read_text())
+    log = (small.serve_log).read_text()
     line = next(json.loads(line) for line in log.splitlines() if "look-here" in line)
     assert (line["route"], line["status"]) == ("/predict", 200)
     assert "Atlantis" not in log
@@ -377,7 +377,7 @@ def test_with_a_key_only_health_is_open(small: Project, tmp_path: Path, example:
             assert client.post("/predict", json=example, headers=key).status_code == 200
         for path in ("/health", "/health/live", "/health/ready", "/ping", "/v2/health/ready"):
             assert client.get(path).status_code == 200
-    assert "s3cret-key" not in (project.root / "serve.log").read_text()
+    assert "s3cret-key" not in (project.serve_log).read_text()
 
 
 @pytest.mark.parametrize("text", [None, " \n"])
@@ -437,7 +437,7 @@ def test_a_broken_bundle_leaves_the_one_before_it_serving(small: Project, tmp_pa
         shutil.rmtree(project.root / "models")
         time.sleep(0.5)
         assert client.post("/predict", json=example).json() == before
-    assert "bundle refused" in (project.root / "serve.log").read_text()
+    assert "bundle refused" in (project.serve_log).read_text()
 
 
 def test_without_a_model_it_waits_for_one(small: Project, tmp_path: Path, example: dict[str, Any]) -> None:
@@ -477,7 +477,7 @@ def test_a_shadow_is_compared_off_the_answers_path(small: Project, tmp_path: Pat
         measured = client.get("/metrics").text
         assert 'tabtrail_shadow_rows_total{result="scored"} 2000.0' in measured
         assert 'tabtrail_shadow_difference_bucket{le="1e-09"} 2000.0' in measured
-    log = [json.loads(line) for line in (project.root / "serve.log").read_text().splitlines() if line.startswith("{")]
+    log = [json.loads(line) for line in (project.serve_log).read_text().splitlines() if line.startswith("{")]
     compared = [line for line in log if line["message"] == "shadow compared"]
     assert sum(line["rows"] for line in compared) == 2000
     assert compared[0]["shadow_run_id"] == "f" * 32

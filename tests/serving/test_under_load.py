@@ -27,7 +27,7 @@ def rows(small: Project) -> list[dict[str, Any]]:
 
 
 def log_lines(project: Project) -> list[dict[str, Any]]:
-    text = (project.root / "serve.log").read_text()
+    text = (project.serve_log).read_text()
     return [json.loads(line) for line in text.splitlines() if '"message": "request"' in line]
 
 

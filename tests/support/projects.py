@@ -44,6 +44,11 @@ class Project:
     def csv(self) -> Path:
         return self.root / "data" / "raw" / "sales_data_sample.csv"
 
+    @property
+    def serve_log(self) -> Path:
+        """The log of a service that these tests start: several test processes share some projects, and serve them at once."""
+        return self.root / f"serve-{os.getpid()}.log"
+
     def problem(self, *overrides: str) -> Problem:
         return problem_of(self.config(*overrides))
 
@@ -104,7 +109,7 @@ def share(
 def serving(project: Project, *words: str, door: bool = True, **environment: str) -> Iterator[httpx.Client]:
     """Start `uvicorn src.api_sales_v2:app` (or `tabtrail serve`) as a user does, on a free port, and stop it.
 
-    The client's `process` is what was started; its log is in `serve.log` of the project.
+    The client's `process` is what was started; its log is `serve_log` of the project.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -112,7 +117,7 @@ def serving(project: Project, *words: str, door: bool = True, **environment: str
     module = ["uvicorn", "src.api_sales_v2:app", "--log-level", "warning"] if door else ["tabtrail", "serve"]
     command = [sys.executable, "-m", *module, "--port", str(port), *words]
     variables = {**os.environ, "TABTRAIL_CONFIG": str(project.config_file), **environment}
-    with (project.root / "serve.log").open("wb") as log:
+    with (project.serve_log).open("wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=variables, stderr=log)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
