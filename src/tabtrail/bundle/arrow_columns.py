@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
 from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, null_numbers, reader_of
-from tabtrail.contract.dates import BLANKS
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
+from tabtrail.contract.texts import BLANKS
 
 # Texts that Arrow reads as the contract does, where no marks are configured: integers that a double holds, no infinities.
 _PLAIN = {"int": r"^[-+]?\d{1,15}$", "float": r"^[-+]?(\d{1,15}(\.\d*)?|\.\d+)([eE][-+]?\d{1,2})?$"}

@@ -73,7 +73,7 @@ def value_problem(feature: Feature, value: Any) -> str | None:
     if feature.kind == "categorical":
         return _text_problem(rule.allowed, value)
     if feature.kind == "date":
-        return None if isinstance(value, str) else _problem_of_type(value, _date_words(feature.reading.date))
+        return None if isinstance(value, str) else _problem_of_type(value, _date_words(iso_too(feature.reading.date)))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _problem_of_type(value, "must be a number")
     if abs(value) > MOST_EXACT:
@@ -150,7 +150,7 @@ def _integer(text: str, written: NumberFormat) -> int | Unread:
 def _date_reader(reading: CellReading) -> Read:
     written = iso_too(reading.date)
     first, last = written.plausible_years
-    unread, implausible = Unread(_date_words(reading.date)), Unread(f"must be a date of the years {first} to {last}")
+    unread, implausible = Unread(_date_words(written)), Unread(f"must be a date of the years {first} to {last}")
 
     @lru_cache(_MOST_REMEMBERED)
     def read_known(text: str) -> Any:
@@ -183,8 +183,8 @@ def _day(moment: datetime, time_zone: str | None) -> date | None:
 
 
 def _date_words(written: DateFormat) -> str:
-    forms = [form for form in written.formats if form != ISO]
-    return f"must be a date, written {' or '.join([*forms, 'YYYY-MM-DD'])}"
+    forms = ["YYYY-MM-DD" if form == ISO else form for form in written.formats]
+    return f"must be a date, written {' or '.join(forms)}"
 
 
 def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:

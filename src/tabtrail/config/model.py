@@ -206,8 +206,8 @@ def check_model(model: Model, columns: Columns) -> Problems:
         yield ("model",), "a column is named twice among target and features"
     for name in (model.target, *model.numeric_features):
         if not columns.is_number(name):
-            told = _TARGET_IS.get(columns.kind(name), "") if name == model.target else ""
-            yield ("contract", "columns", name), "a target or numeric feature must be int or float" + told
+            reason = _TARGET_IS.get(columns.kind(name), "") if name == model.target else ""
+            yield ("contract", "columns", name), "a target or numeric feature must be int or float" + reason
     for name in model.text_features:
         if columns.rule(name).dtype != "string":
             yield ("contract", "columns", name), "a categorical feature must be string"

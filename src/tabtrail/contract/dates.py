@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-# What both Python and Rust (and so Polars) take for a blank.
-BLANKS = " \t\n\r\v\f\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+from tabtrail.contract.texts import BLANKS
+
 MONTHS = (
     "january",
     "february",
@@ -68,7 +68,7 @@ class DateFormat:
     time_zone: str | None = None
 
 
-class ImplausibleYear(ValueError):  # noqa: N818 - told apart from texts that are no date
+class ImplausibleYear(ValueError):  # noqa: N818 - a caller treats it otherwise than a text that is not a date
     """A text is a date, but none of the plausible years."""
 
 

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Literal
 
+from tabtrail.contract.texts import BLANKS
+
 Decimal = Literal[".", ","]
 Thousands = Literal[".", ",", " ", "'", "_"]
 
-# The characters of Unicode's property White_Space, which Polars strips too; Python's own `strip` takes four more.
-BLANKS = (
-    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
 MINUS = "\u2212"  # the minus of typesetters, which web pages and spreadsheets write
 LARGEST_EXACT = 2.0**53  # doubles hold every integer up to here
 _LONGEST_INTEGER = 38  # digits of an integer, as many as 128 bits hold whatever they are

@@ -8,7 +8,8 @@ import polars as pl
 
 from tabtrail.config.data import Cleaning
 from tabtrail.config.dataset import TableRules
-from tabtrail.contract.dates import BLANKS, DateFormat, contradict
+from tabtrail.contract.dates import DateFormat, contradict
+from tabtrail.contract.texts import BLANKS
 from tabtrail.data.checks import Checked, RowChecker
 from tabtrail.data.dates import read_as
 from tabtrail.data.outliers import Fences

@@ -3,7 +3,6 @@
 import polars as pl
 
 from tabtrail.contract.dates import (
-    BLANKS,
     EXCEL_DAY_ZERO,
     EXCEL_LEAP_DAY,
     EXCEL_PATTERN,
@@ -15,6 +14,7 @@ from tabtrail.contract.dates import (
     has_offset,
     moment_of,
 )
+from tabtrail.contract.texts import BLANKS
 
 MOMENT = pl.Datetime("us")
 _NAMES = {name: number for names in (MONTHS, WEEKDAYS) for number, full in enumerate(names, 1) for name in (full, full[:3])}

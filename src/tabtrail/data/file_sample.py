@@ -9,7 +9,7 @@ from tabtrail.data.dataset import scan_folder
 
 ENOUGH = 10_000  # rows that show where a unit changes; twice as many are held at most
 _BEFORE = 2_000  # rows of the dataset that an append adds to: enough for a side, few beside a small file
-_TEXT = 32  # characters by which texts are told apart here
+_TEXT = 32  # the first characters of a text, by which two texts count as the same here
 FILE, ROW = "_file", "_row"
 
 
