@@ -10,12 +10,13 @@ run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
 	$(BIN)/python -m tabtrail run
 
+# The profile ci draws the same examples each time: one commit passes or fails always. Plain pytest draws new ones.
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=ci
 
 # The suite at the lowest versions that pyproject.toml declares, in an environment of its own. Takes long; on request.
 LOWEST := .venv-lowest
