@@ -38,12 +38,14 @@ CONFIG = """
 version: 2
 paths: {raw_csv: nasty.csv, processed_dir: data/nasty_parquet, duckdb_file: nasty.duckdb}
 source:
-  null_values: {seg: ["N/A", "?"], q: ["NA", "-999"], d: ["never"]}
+  null_values: {seg: ["N/A", "?"], q: ["NA", "-999"], d: ["never"], land: [" n/A"]}
 cleaning:
   date_column: d
   date_formats: ["%d/%m/%Y", "%d.%m.%Y"]
   fill_unknown_columns: [city]
-  aliases: {seg: {n/a: Other, "A.": A}}
+  aliases: {seg: {n/a: Other, "A.": A}, land: {Frankreich: France}}
+  trim: [land]
+  fold_case: [land]
 contract:
   max_reject_share: 0.3
   columns:
@@ -53,12 +55,13 @@ contract:
     city: {dtype: string, nullable: false}
   rows:
     - {name: a_and_q, check: a + q < 2000}
+    - {name: no_total, check: "land != 'TOTAL'"}
 model:
   name: nasty
   target: y
   currency: EUR
   numeric_features: [a, q]
-  categorical_features: [seg, city, code]
+  categorical_features: [seg, city, code, land]
   derived_features: {MON: month(d), A_ROOM: a * 2}
 split: {kind: random, folds: 2, repeats: 1, allow_leaky: true}
 candidates: {HistGradientBoosting: {max_iter: 30, min_samples_leaf: 5}}
@@ -66,7 +69,7 @@ explain: {max_rows: 20}
 engine: {kind: serial}
 mlflow: {tracking_uri: "sqlite:///mlruns/mlflow.db", experiment: nasty}
 """
-FEATURES = ("a", "q", "seg", "city", "code", "d")
+FEATURES = ("a", "q", "seg", "city", "code", "d", "land")
 CELLS: dict[str, Sequence[str]] = {
     "a": ("56", " 7 ", "81", "+12", "007", "0", "1000", "54"),
     "q": ("1.20", "", "NA", "1e1", ".5", "-999", " 4.74 ", "0.30000000000000004", "5."),
@@ -74,6 +77,19 @@ CELLS: dict[str, Sequence[str]] = {
     "city": ("Oslo", "", "Rome", "Unknown", "Málaga", "NA"),
     "code": ("10022", "1", "", "007", "1.0"),
     "d": ("29/10/2023", " 03/04/2022 ", "17.08.2022", "1/2/2024", "never", ""),
+    "land": (
+        "France",
+        " FRANCE",
+        "Fran\u200bce\xa0",
+        "frankreich",
+        "España",
+        "espan\u0303a ",
+        "N/A",
+        " ",
+        "",
+        "Straße",
+        "STRASSE",
+    ),
 }
 FAULTS: dict[str, tuple[Texts, str, str]] = {
     "digits with an underscore": ({"a": "1_0"}, "a: not int", "a: must be a number, not text"),
@@ -91,12 +107,13 @@ FAULTS: dict[str, tuple[Texts, str, str]] = {
     "a date with a time": ({"d": "29/10/2023 00:00:00"}, "d: not a date", "d: must be a date, written"),
     "a year of long ago": ({"d": "29/10/0985"}, "d: ", "d: must be a date of the years 1900 to 2100"),
     "a broken row rule": ({"a": "1000", "q": "1500"}, "a_and_q", "breaks the rule a_and_q"),
+    "a broken rule on a text in another spelling": ({"land": " Total"}, "no_total", "breaks the rule no_total"),
 }
 
 
 def good_rows() -> list[Texts]:
     """The cells of each column in turn, in steps that differ, so that most pairs meet."""
-    steps = {"a": 1, "q": 1, "seg": 3, "city": 5, "code": 7, "d": 11}
+    steps = {"a": 1, "q": 1, "seg": 3, "city": 5, "code": 7, "d": 11, "land": 13}
     return [
         {"id": str(index)} | {name: cells[index * steps[name] // 3 % len(cells)] for name, cells in CELLS.items()}
         for index in range(150)
@@ -107,13 +124,14 @@ def bad_rows() -> list[Texts]:
     return [{"id": str(900 + index), **GOOD, **change} for index, (change, _, _) in enumerate(FAULTS.values())]
 
 
-GOOD: Texts = {"a": "56", "q": "1.20", "seg": "A", "city": "Oslo", "code": "1", "d": "29/10/2023"}
+GOOD: Texts = {"a": "56", "q": "1.20", "seg": "A", "city": "Oslo", "code": "1", "d": "29/10/2023", "land": "France"}
 
 
 def target(row: Texts, index: int) -> str:
     place = {"Oslo": 40, "Rome": 90, "": 10, "Unknown": 10}.get(row["city"], 60)
     kind = {"A": 5, " A": 50, "N/A": 100, "?": 100, "": 100}.get(row["seg"], 30)
-    return str(place + kind + 2 * index % 37 + (200 if row["code"] == "10022" else 0))
+    land = {"F": 0, "E": 1000, "S": 2000}.get(row["land"].strip().upper()[:1], 3000)
+    return str(place + kind + land + 2 * index % 37 + (200 if row["code"] == "10022" else 0))
 
 
 def write_csv(path: Path, rows: Sequence[Texts]) -> Path:
@@ -317,6 +335,7 @@ def typed(row: Texts) -> dict[str, Any]:
         "city": row["city"] or None,
         "code": int(row["code"]) if row["code"] in ("10022", "1") else row["code"],
         "d": date(2022, 4, 3) if "03/04" in row["d"] else day.get(row["d"]),
+        "land": row["land"],
     }
 
 
@@ -335,9 +354,10 @@ def test_typed_values_mean_what_their_texts_mean(nasty: Nasty, trained: dict[int
 
 
 def test_an_answer_shows_the_inputs_as_the_model_takes_them_and_warns_of_those_alone(nasty: Nasty) -> None:
-    row = {**GOOD, "a": " 7 ", "q": "NA", "city": "", "seg": "N/A", "code": 10022, "d": "1/2/2024"}
+    row = {**GOOD, "a": " 7 ", "q": "NA", "city": "", "seg": "N/A", "code": 10022, "d": "1/2/2024", "land": "frankreich"}
     answer = _posted(nasty, "/predict", json=row)
-    assert answer["inputs"] == {"a": 7, "q": None, "seg": None, "city": "Unknown", "code": "10022", "d": "2024-02-01"}
+    expected = {"a": 7, "q": None, "seg": None, "city": "Unknown", "code": "10022", "d": "2024-02-01", "land": "FRANCE"}
+    assert answer["inputs"] == expected
     assert answer["warnings"] == ["q: missing; the training median is used"]
 
 

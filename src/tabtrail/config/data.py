@@ -1,6 +1,5 @@
 """The sections on the data: its paths, how it is read and cleaned, what its columns must be."""
 
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -60,6 +59,8 @@ class Source(Section):
 
 DateFormats = Annotated[tuple[str, ...], Field(min_length=1)]
 Year = Annotated[int, Field(ge=1, le=9999)]
+Chosen = bool | tuple[str, ...]
+"""Columns by name, all of them, or none."""
 
 
 class Cleaning(Section):
@@ -69,6 +70,11 @@ class Cleaning(Section):
     aliases: dict[str, dict[str, str]] = Field(
         {}, description="Other spellings of texts, by column: {COUNTRY: {U.S.A.: USA}}; each row then has the one on the right."
     )
+    trim: Chosen = Field(
+        False,
+        description="Text columns, or true for all: blanks around and doubled, invisible signs and composition are no matter.",
+    )
+    fold_case: Chosen = Field(False, description="Text columns, or true for all, whose texts are written in capitals.")
     date_column: str | None = None
     date_formats: DateFormats = ("%Y-%m-%d",)
     dates: dict[str, DateFormats] = Field({}, description="Further columns of dates, each with its own formats.")
@@ -81,6 +87,12 @@ class Cleaning(Section):
     def changed_columns(self) -> tuple[str, ...]:
         """The columns of which the dataset does not show the missing values."""
         return tuple(dict.fromkeys((*self.drop_columns, *self.fill_unknown_columns)))
+
+    @property
+    def spelled_columns(self) -> tuple[str, ...]:
+        """The columns that `trim` and `fold_case` name."""
+        named = [each for each in (self.trim, self.fold_case) if not isinstance(each, bool)]
+        return tuple(dict.fromkeys(name for each in named for name in each))
 
     @property
     def derived_columns(self) -> tuple[str, ...]:
@@ -134,21 +146,6 @@ def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problem
     for name in cleaning.fill_unknown_columns:
         if columns.rule(name).dtype != "string" or name == target:
             yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
-
-
-def check_aliases(cleaning: Cleaning, nulls: Mapping[str, tuple[str, ...]], columns: Columns) -> Problems:
-    """Yield what is wrong with other spellings of texts."""
-    for name, spellings in cleaning.aliases.items():
-        key = ("cleaning", "aliases", name)
-        if columns.rule(name).dtype != "string":
-            yield key, f"'{name}' is not a text column; how numbers and dates are written is said in contract.columns and dates"
-        for alias, text in spellings.items():
-            if alias in ("", *nulls.get(name, ())):
-                yield key, f"'{alias}' means a missing value, so it is no spelling of '{text}'; see source.null_values"
-            elif text in ("", *nulls.get(name, ())):
-                yield key, f"'{alias}' cannot stand for a missing value here; add it to source.null_values"
-            elif text in spellings and text != alias:
-                yield key, f"'{alias}' leads to '{text}', which is a spelling of '{spellings[text]}' itself; write that"
 
 
 def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:

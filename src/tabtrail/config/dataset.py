@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from tabtrail.config.columns import Columns
-from tabtrail.config.data import Cleaning, Contract, Source
+from tabtrail.config.data import Chosen, Cleaning, Contract, Source
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.numbers import NumberFormat, NumberRule
@@ -58,6 +58,8 @@ class TableRules:
         dtype = rule.dtype
         return CellReading(
             nulls=source.null_values.get(name, ()),
+            trim=dtype == "string" and _is_chosen(cleaning.trim, name),
+            fold_case=dtype == "string" and _is_chosen(cleaning.fold_case, name),
             aliases=cleaning.aliases.get(name, {}),
             fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
             number=(rule.number or NumberRule()).over(source.decimal, source.thousands)
@@ -71,3 +73,7 @@ class TableRules:
         cleaning = self.cleaning
         formats = self.proven_formats.get(name, cleaning.formats_of(name))
         return DateFormat(formats, cleaning.plausible_years, cleaning.time_zone)
+
+
+def _is_chosen(columns: Chosen, name: str) -> bool:
+    return columns if isinstance(columns, bool) else name in columns

@@ -4,7 +4,7 @@ Functions below `workflows` take the sections that they need, not the whole `Con
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,7 +18,6 @@ from tabtrail.config.data import (
     Parquet,
     Paths,
     Source,
-    check_aliases,
     check_cleaning,
     check_contract,
     check_numbers,
@@ -47,6 +46,7 @@ from tabtrail.config.model import (
 from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
+from tabtrail.config.texts import check_literals, check_texts
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.errors import ConfigError
 from tabtrail.system.hashes import sha256_json
@@ -134,6 +134,7 @@ class Config(Section):
             *cleaning.drop_columns,
             *cleaning.fill_unknown_columns,
             *cleaning.aliases,
+            *cleaning.spelled_columns,
             cleaning.date_column,
             *cleaning.dates,
             cleaning.year_check_column,
@@ -215,7 +216,8 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_source(config.source)
     yield from check_model(model, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)
-    yield from check_aliases(config.cleaning, config.source.null_values, columns)
+    yield from check_texts(config.table_rules)
+    yield from check_literals(_conditions(config), config.table_rules)
     yield from check_cleaning(config.cleaning, model.target, columns)
     yield from check_contract(config.contract, columns)
     yield from check_numbers(config.source, config.contract)
@@ -228,6 +230,16 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_risk(config.risk, columns)
     yield from check_table(config.duckdb)
     yield from check_aggregations(config.aggregations, columns)
+
+
+def _conditions(config: Config) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the expressions that may compare texts, by their keys."""
+    for index, row in enumerate(config.contract.rows):
+        yield ("contract", "rows", index, "check"), row.check
+    for name, text in config.model.strata.items():
+        yield ("model", "strata", name), text
+    for name, text in config.model.derived_features.items():
+        yield ("model", "derived_features", name), text
 
 
 def _check_dropped(cleaning: Cleaning, used: tuple[str, ...]) -> Problems:

@@ -13,6 +13,7 @@ from tabtrail.data.offenders import RULES
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import reject_schema
 from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
+from tabtrail.data.spellings import spelled
 from tabtrail.data.thousands import Rows, ThousandsWatch
 from tabtrail.data.typed_cells import as_text, converted, with_cells
 from tabtrail.reading.cell_rows import Malformed
@@ -187,8 +188,11 @@ class RowChecker:
     def _apply(self, rows: pl.DataFrame, *, quoted: bool) -> pl.DataFrame:
         """Return typed columns, their raw values `_raw_X`, whether the row is `_bad_`, and where it is not, its warnings."""
         dtypes = rows.schema
-        frame = rows.with_columns(self._nulls_for_texts(dtypes, quoted=quoted))
+        spelled = [each for each in map(self._spelled, rows.get_columns()) if each is not None]
+        frame = rows.with_columns(spelled).with_columns(self._nulls_for_texts(dtypes, quoted=quoted))
         raw = [pl.col(name).alias(RAW + name) for name in self.header]
+        # What is set aside stands as in the file, and is missing where the text that is read is.
+        as_written = [pl.when(pl.col(each.name).is_not_null()).then(rows[each.name]).alias(RAW + each.name) for each in spelled]
         parsed = [name for name in self.header if name in self.numbers and dtypes[name] != pl.String]
         types = [self._typed(name, frame) for name in self.header if name not in parsed]
         # Columns that were parsed as numbers hold no null (see `with_nulls`), so that these rules cannot be broken.
@@ -197,7 +201,21 @@ class RowChecker:
         rules = [expression for name, expression in self._reject.items() if name not in kept]
         bad = pl.any_horizontal([pl.lit(False), *rules, *doubtful, *self._outliers.values()]).alias(_BAD)
         warned = [(expression & ~pl.col(_BAD)).alias(_WARN + name) for name, expression in self._warn.items()]
-        return frame.lazy().with_columns(raw).with_columns(types).with_columns(bad).with_columns(warned).collect()
+        return (
+            frame.lazy()
+            .with_columns(raw)
+            .with_columns(as_written)
+            .with_columns(types)
+            .with_columns(bad)
+            .with_columns(warned)
+            .collect()
+        )
+
+    def _spelled(self, column: pl.Series) -> pl.Series | None:
+        """Return a column of texts in its spelling; None where texts stay as they stand."""
+        reading = self._readings[column.name]
+        changes = (reading.trim or reading.fold_case) and column.dtype == pl.String
+        return spelled(column, reading).alias(column.name) if changes else None
 
     def _nulls_for_texts(self, dtypes: pl.Schema, *, quoted: bool) -> list[pl.Expr]:
         """Return the text columns with null for the empty text (which Polars makes null where nothing is quoted) and for the
@@ -205,8 +223,9 @@ class RowChecker:
         """
         texts = []
         for name in self.header:
-            nulls = self._readings[name].nulls
-            if dtypes[name] == pl.String and (quoted or nulls):
+            reading = self._readings[name]
+            nulls = reading.nulls
+            if dtypes[name] == pl.String and (quoted or nulls or reading.trim):
                 is_null = pl.col(name).is_in(["", *nulls]) if nulls else pl.col(name) == ""
                 texts.append(pl.when(~is_null).then(pl.col(name)).alias(name))
         return texts

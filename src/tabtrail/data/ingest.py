@@ -23,6 +23,7 @@ from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
 from tabtrail.data.repeats import is_repeated, repeated, times_repeated
 from tabtrail.data.shifts import find_shifts
+from tabtrail.data.spellings import find_spellings, is_spelling
 from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
@@ -111,7 +112,9 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         account.notes += date_notes
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
-        manifest = replace(manifest, shifts=_shifts(plan, outputs.sample.rows()))
+        sample = outputs.sample.rows()
+        spellings = find_spellings(folder, dataset.keys, sample)
+        manifest = replace(manifest, shifts=_shifts(plan, sample), findings=[*manifest.findings, *spellings])
         _require_learnable(plan.rules.target, manifest)
         if known is None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
@@ -184,7 +187,7 @@ def _describe(
     if known is not None:
         sources = sorted([*known.sources, *sources], key=lambda each: each.name)  # as a whole ingest reads them
         notes = [*known.notes, *notes]
-        findings = [*(each for each in known.findings if not is_repeated(each)), *findings]
+        findings = [*(each for each in known.findings if not (is_repeated(each) or is_spelling(each))), *findings]
         statistics = merge(known.statistics, known.rows_kept, statistics, rows_kept) if statistics else known.statistics
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)

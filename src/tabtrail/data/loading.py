@@ -110,7 +110,9 @@ class Loader:
         columns = rules.columns
         floats = [name for name in columns.required if columns.kind(name) == "float"]
         self._thousands = ThousandsWatch({name: rules.reading(name).number for name in floats})
-        self._total = TotalWatch("", "")
+        readings = map(rules.reading, rules.cleaning.fill_unknown_columns)
+        self._fills = frozenset(each.fill for each in readings if each.fill is not None)
+        self._total = TotalWatch("", self._fills)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -171,7 +173,7 @@ class Loader:
         kind, note = kind_of(file)
         account = self._account
         rows, kept = account.rows, account.kept
-        self._total = TotalWatch(file.name, self._rules.cleaning.fill_value)
+        self._total = TotalWatch(file.name, self._fills)
         account.file, account.rows_before = file.name, rows
         source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
         if account.rows == rows:

@@ -44,7 +44,10 @@ def build_rules(rules: TableRules) -> RowRules:
 
 
 def typed(name: str, rule: ColumnRule, reading: CellReading) -> pl.Expr:
-    """Return the expression that turns a column of text (no dates) into its declared type; what cannot be turned becomes null."""
+    """Return the expression that turns a column of text (no dates) into its declared type; what cannot be turned becomes null.
+
+    Texts are in the spelling of the column already.
+    """
     column = pl.col(name)
     if rule.dtype == "string":
         return column.replace(reading.aliases) if reading.aliases else column

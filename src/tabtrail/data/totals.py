@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import polars as pl
@@ -18,8 +18,8 @@ _WORDS = re.compile(
 class TotalWatch:
     """Adds up the number columns of one file, and keeps its last row."""
 
-    def __init__(self, name: str, fill: str) -> None:
-        self._name, self._fill = name, fill
+    def __init__(self, name: str, fills: Set[str]) -> None:
+        self._name, self._fills = name, fills
         self._sums = dict[str, float]()
         self._last: dict[str, Any] = {}
         self._rows = 0
@@ -57,7 +57,7 @@ class TotalWatch:
         return f"{self._name}: the last row {held}{shown}, so it is a total and no row of the data; set it aside {aside}"
 
     def _is_empty(self, value: Any) -> bool:
-        return value is None or value == "" or value == self._fill
+        return value is None or value == "" or value in self._fills
 
     def _is_sum(self, name: str, value: float) -> bool:
         """Whether a number is the sum of the others, as rounded as it is itself, and to what sums of doubles keep."""

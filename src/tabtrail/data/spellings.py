@@ -1,0 +1,81 @@
+"""Texts that differ by blanks, invisible signs, composition or case alone: found in the dataset, and mended as rows come in."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from tabtrail.contract.cells import CellReading
+from tabtrail.contract.texts import fold_case, trim
+from tabtrail.data.dataset import scan_folder
+from tabtrail.data.file_sample import FILE
+
+_MOST_DISTINCT = 2_000  # of the 10,000 to 20,000 rows of a sample; with more, texts name single things, not categories
+_SHOWN = 3
+_SIGN = "is also written"
+
+
+def spelled(column: pl.Series, reading: CellReading) -> pl.Series:
+    """Return texts in the spelling of a column, as `CellReading.spell` has it: plain ASCII in bulk, each other text once."""
+    plain = column.str.strip_chars(" ") if reading.trim else column
+    plain = plain.str.to_uppercase() if reading.fold_case else plain
+    odd = column.str.contains(r"[^ -~]|  " if reading.trim else r"[^\x00-\x7f]")
+    if not odd.any():
+        return plain
+    distinct = column.filter(odd).unique()
+    texts = pl.Series([reading.spell(text) for text in distinct], dtype=pl.String)
+    return plain.zip_with(~odd.fill_null(False), column.replace_strict(distinct, texts, default=None, return_dtype=pl.String))
+
+
+def find_spellings(folder: Path, keys: Mapping[str, str], sample: pl.DataFrame) -> list[str]:
+    """Return, for every column of categories in a dataset, the texts that differ by their spelling alone, with their rows.
+
+    The columns are counted in one look at them; those in which the sample shows that few texts are equal are left out.
+    """
+    texts = sample.select((pl.selectors.string() - pl.selectors.by_name(FILE, require_all=False)).n_unique())
+    names = [name for name, distinct in zip(texts.columns, texts.row(0), strict=True) if distinct <= _MOST_DISTINCT]
+    rows = scan_folder(folder, keys)
+    counted = pl.collect_all(
+        [rows.select(pl.col(name).alias("text")).group_by("text").len().drop_nulls() for name in names], engine="streaming"
+    )
+    found = (_finding(name, dict(counts.iter_rows())) for name, counts in zip(names, counted, strict=True))
+    return [finding for finding in found if finding is not None]
+
+
+def is_spelling(finding: str) -> bool:
+    """Whether this is a finding on spellings, which further rows may change."""
+    return _SIGN in finding
+
+
+def _finding(name: str, rows: Mapping[str, int]) -> str | None:
+    groups: dict[str, list[str]] = {}
+    for text in sorted(rows, key=lambda text: (-rows[text], not _is_composed(text), text)):
+        groups.setdefault(fold_case(trim(text)), []).append(text)
+    several = sorted((each for each in groups.values() if len(each) > 1), key=lambda texts: -sum(map(rows.__getitem__, texts)))
+    if not several:
+        return None
+    shown = "; ".join(_described(texts, rows) for texts in several[:_SHOWN])
+    more = f"; and {len(several) - _SHOWN:,} more" if len(several) > _SHOWN else ""
+    return f"{name}: {shown}{more}: to take them for one, set {_advice(name, several)}"
+
+
+def _described(texts: list[str], rows: Mapping[str, int]) -> str:
+    most, *others = texts
+    first = f"{_shown(most)} ({rows[most]:,} {'row' if rows[most] == 1 else 'rows'})"
+    others = [f"{_shown(text)} ({rows[text]:,})" for text in others]
+    return f"{first} {_SIGN} {', '.join(others[:_SHOWN])}" + (" …" if len(others) > _SHOWN else "")
+
+
+def _is_composed(text: str) -> bool:
+    return unicodedata.is_normalized("NFC", text)
+
+
+def _shown(text: str) -> str:
+    return repr(text) if _is_composed(text) else ascii(text)
+
+
+def _advice(name: str, several: Iterable[list[str]]) -> str:
+    trims = any(len({*map(str.upper, texts)}) > 1 for texts in several)
+    folds = any(len({*map(trim, texts)}) > 1 for texts in several)
+    return " and ".join(f"cleaning.{key}: [{name}]" for key, needed in (("trim", trims), ("fold_case", folds)) if needed)
