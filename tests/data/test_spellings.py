@@ -101,6 +101,13 @@ def test_an_appended_file_is_compared_with_the_rows_before_and_read_as_they_were
         "b: 'France' (9 rows) is also written 'FRANCE' (3): to take them for one, set cleaning.fold_case: [b]"
     ]
     assert ingest(config).findings == appended.findings
+    (tmp_path / "input3.csv").write_text("b,a,y\nx,1,none\n")
+    loose = source(tmp_path, ["FRANCE"] * 3, "contract: {max_reject_share: 0.1}\n", name="input2.csv")
+    (tmp_path / "input3.csv").rename(tmp_path / "later.csv")
+    assert ingest(loose).findings == appended.findings
+    (tmp_path / "later.csv").rename(tmp_path / "input3.csv")
+    assert ingest(loose, append=True).findings == appended.findings
+    (tmp_path / "input3.csv").unlink()
     mended = source(tmp_path, ["FRANCE"] * 3, MEND % "", name="input2.csv")
     (tmp_path / "input2.csv").rename(tmp_path / "later.csv")
     ingest(mended)

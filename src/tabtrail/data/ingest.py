@@ -113,8 +113,10 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
         sample = outputs.sample.rows()
-        spellings = find_spellings(folder, dataset.keys, sample)
-        manifest = replace(manifest, shifts=_shifts(plan, sample), findings=[*manifest.findings, *spellings])
+        manifest = replace(manifest, shifts=_shifts(plan, sample))
+        if sample.height:  # else no row is new, and what was found stays
+            before = [each for each in manifest.findings if not is_spelling(each)]
+            manifest = replace(manifest, findings=[*before, *find_spellings(folder, dataset.keys, sample)])
         _require_learnable(plan.rules.target, manifest)
         if known is None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
@@ -187,7 +189,7 @@ def _describe(
     if known is not None:
         sources = sorted([*known.sources, *sources], key=lambda each: each.name)  # as a whole ingest reads them
         notes = [*known.notes, *notes]
-        findings = [*(each for each in known.findings if not (is_repeated(each) or is_spelling(each))), *findings]
+        findings = [*(each for each in known.findings if not is_repeated(each)), *findings]
         statistics = merge(known.statistics, known.rows_kept, statistics, rows_kept) if statistics else known.statistics
         rows_in, rows_kept = rows_in + known.rows_in, rows_kept + known.rows_kept
         rejects.update(known.rejects)
