@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import mlflow.pyfunc
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow.exceptions import MlflowException
 from tests.support.projects import Project, once, serving
 from tests.support.stages import run_ingest, run_train
 from tests.support.table_files import write_excel, write_json_lines
@@ -22,7 +25,8 @@ from tests.support.table_files import write_excel, write_json_lines
 from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.outputs import output_at
-from tabtrail.bundle.predictor import PayloadError, Predictor
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.rows import PayloadError
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.predict import main
 from tabtrail.config.load import load_config
@@ -31,6 +35,8 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.errors import DataError
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table
+from tabtrail.tracking.models import model_location
+from tabtrail.tracking.store import open_store
 from tabtrail.workflows.explain import load_pipeline
 
 Texts = dict[str, str]
@@ -148,6 +154,7 @@ class Nasty:
 
     config: Config
     predictor: Predictor
+    logged: mlflow.pyfunc.PyFuncModel
     client: httpx.Client
     folder: Path
 
@@ -162,10 +169,12 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nasty]:
             write_csv(root / "nasty.csv", rows)
         config = load_config(root / "config_v2.yaml")
         run_ingest(config)
-        run_train(config)
+        board, _ = run_train(config)
     predictor = Predictor(load_bundle(config.paths.models_dir, "nasty"))
+    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    logged = mlflow.pyfunc.load_model(model_location(store, board.champion_row.run_id))
     with serving(Project(root), door=False) as client:
-        yield Nasty(config, predictor, client, tmp_path_factory.mktemp("nasty_files"))
+        yield Nasty(config, predictor, logged, client, tmp_path_factory.mktemp("nasty_files"))
 
 
 def features_of(rows: Sequence[Texts]) -> list[dict[str, Any]]:
@@ -250,6 +259,17 @@ def by_v2(nasty: Nasty, rows: Sequence[Texts]) -> list[float]:
     return list(_posted(nasty, "/v2/models/nasty/infer", json={"inputs": tensors})["outputs"][0]["data"])
 
 
+def by_mlflow(nasty: Nasty, rows: Any) -> list[float]:
+    return _logged_predictions(nasty, pd.DataFrame(features_of(rows)))
+
+
+def _logged_predictions(nasty: Nasty, frame: pd.DataFrame) -> list[float]:
+    try:
+        return list(map(float, nasty.logged.predict(frame)))
+    except MlflowException as error:
+        raise Refused(str(error)) from None
+
+
 def by_file(write: Callable[[Path, Any], Path]) -> Callable[[Nasty, Any], list[float]]:
     def score(nasty: Nasty, rows: Any) -> list[float]:
         path = write(nasty.folder / "rows.csv", rows)
@@ -292,6 +312,7 @@ WAYS: dict[str, Callable[[Nasty, Sequence[Texts]], list[float]]] = {
     ),
     "/invocations CSV": by_invocations_csv,
     "v2": by_v2,
+    "MLflow's pyfunc": by_mlflow,
     "--input CSV": by_file(write_csv),
     "--input Parquet": by_file(write_parquet),
     "--input Excel": by_file(write_sheet),
@@ -321,8 +342,9 @@ def test_a_row_is_predicted_as_in_training(nasty: Nasty, trained: dict[int, floa
     rows = good_rows()
     found = WAYS[way](nasty, rows)
     # The graph adds the trees up in single precision; another category, date or number would change whole units.
-    np.testing.assert_allclose(found, [trained[int(row["id"])] for row in rows], rtol=1e-6)
-    assert found == by_python(nasty, rows)
+    fitted = [trained[int(row["id"])] for row in rows]
+    np.testing.assert_allclose(found, fitted, rtol=1e-6)
+    assert found == (fitted if way == "MLflow's pyfunc" else by_python(nasty, rows))
 
 
 def typed(row: Texts) -> dict[str, Any]:
@@ -351,6 +373,10 @@ def test_typed_values_mean_what_their_texts_mean(nasty: Nasty, trained: dict[int
     assert by_file(write_sheet)(nasty, values) == expected
     assert by_file(write_lines)(nasty, values) == expected
     assert _arrow_predictions(nasty, pa.Table.from_pylist(texts)) == expected
+    logged = by_mlflow(nasty, rows)
+    assert _logged_predictions(nasty, pd.DataFrame(values)) == logged
+    days = pd.DataFrame(values).assign(d=lambda frame: pd.to_datetime(frame["d"]), q=lambda frame: frame["q"].astype("Float64"))
+    assert _logged_predictions(nasty, days) == logged
 
 
 def test_an_answer_shows_the_inputs_as_the_model_takes_them_and_warns_of_those_alone(nasty: Nasty) -> None:

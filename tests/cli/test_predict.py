@@ -11,7 +11,8 @@ import pytest
 from tests.support.projects import REPO, Project, Trained
 
 from tabtrail.bundle.load import load_bundle
-from tabtrail.bundle.predictor import PayloadError, Predictor
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.rows import PayloadError
 from tabtrail.cli.predict import main
 
 

@@ -104,8 +104,9 @@ def test_the_registered_champion_loads_and_predicts_what_the_bundle_predicts(cli
     champion = trained.report.leaderboard.champion_row
     assert registered.run_id == champion.run_id
     model = mlflow.pyfunc.load_model(registered.source)
-    types = {column.name: column.type.name for column in model.metadata.signature.inputs.inputs}
-    assert types["QUANTITYORDERED"] == "double"
+    assert model.metadata.signature.inputs.input_names() == [*trained.config.model.inputs]
+    types = model.metadata.metadata["columns"]
+    assert types["QUANTITYORDERED"] == "int"
     assert types["COUNTRY"] == "string"
     assert len(model.input_example) == 3
     rows = model.input_example.to_dict("records")
@@ -125,6 +126,7 @@ def test_the_model_of_every_candidate_is_saved_small_and_loads(client: MlflowCli
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 20e6
         requirements = (folder / "requirements.txt").read_text().splitlines()
         assert any(line.startswith("scikit-learn==") for line in requirements)
+        assert any(line.startswith("tabtrail[train]==") for line in requirements)
         missed = mlflow.sklearn.load_model(str(folder)).predict(table.x[test]) - table.y[test]
         assert np.sqrt(np.mean(missed**2)) == pytest.approx(rows[model.name].test["rmse"], rel=1e-6)
 

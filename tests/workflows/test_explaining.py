@@ -12,7 +12,8 @@ from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows, pickle_o
 from tests.support.projects import Trained
 
 from tabtrail.bundle.load import load_bundle
-from tabtrail.bundle.predictor import PayloadError, Predictor
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.rows import PayloadError
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.effects import partial_dependence
 from tabtrail.explain.shapley import explain, from_shap_table, shap_table

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tabtrail.bundle.predictor import Prediction, Row
+from tabtrail.bundle.predictor import Prediction
+from tabtrail.bundle.rows import Row
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.serving.body import PARQUET
 from tabtrail.serving.models import Served

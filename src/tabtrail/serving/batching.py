@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tabtrail.bundle.predictor import PayloadError, Prediction, Row
+from tabtrail.bundle.predictor import Prediction
+from tabtrail.bundle.rows import PayloadError, Row
 from tabtrail.errors import TabtrailError
 from tabtrail.serving.models import Served
 

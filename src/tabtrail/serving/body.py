@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from tabtrail.bundle.predictor import Row
+from tabtrail.bundle.rows import Row
 from tabtrail.reading.strict_json import parse_json
 from tabtrail.serving.edge import COMPLETE
 from tabtrail.serving.problems import Refused

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail import __version__
-from tabtrail.bundle.predictor import Prediction, Row
+from tabtrail.bundle.predictor import Prediction
+from tabtrail.bundle.rows import Row
 from tabtrail.serving.body import BIG, JSON, decode_json, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused

@@ -7,7 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tabtrail.bundle.predictor import PayloadError, Prediction
+from tabtrail.bundle.predictor import Prediction
+from tabtrail.bundle.rows import PayloadError
 from tabtrail.errors import MissingExtraError, require_extra
 from tabtrail.serving.body import (
     COLUMNAR,

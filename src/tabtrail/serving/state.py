@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
-from tabtrail.bundle.predictor import PayloadError, Prediction, Row
+from tabtrail.bundle.predictor import Prediction
+from tabtrail.bundle.rows import PayloadError, Row
 from tabtrail.config.operation import Serve
 from tabtrail.errors import ConfigError, require_extra
 from tabtrail.serving.access_log import AccessLog

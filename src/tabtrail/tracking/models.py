@@ -6,20 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.artifacts
+import mlflow.pyfunc
 import mlflow.sklearn
 import pandas as pd
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.models import Model
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import StoreError
 from tabtrail.export.pickles import ForeignPickleError, unpickled
+from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_file
 from tabtrail.system.temporary import scratch_folder
+from tabtrail.tracking import row_model
 from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store
 
@@ -59,16 +61,7 @@ def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
     )
     with scratch_folder() as folder:
         path = Path(folder) / "model"
-        mlflow.sklearn.save_model(
-            model.fitted,
-            path,
-            mlflow_model=Model(run_id=run_id, model_id=logged.model_id),
-            # skops refuses all of these models unless their types are trusted first; nothing loads this copy when serving.
-            serialization_format="cloudpickle",
-            signature=_signature(model.schema),
-            input_example=model.example,
-            pip_requirements=model.requirements,
-        )
+        _save(path, model, Model(run_id=run_id, model_id=logged.model_id))
         # MLflow keeps the example as JSON alone, in which a whole number may come back as another type.
         model.example.to_parquet(path / _EXAMPLE)
         digest = sha256_file(path / _PICKLE)
@@ -78,12 +71,29 @@ def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
     return LoggedModel(run_id, str(logged.artifact_location), digest)
 
 
-def _signature(schema: ModelSchema) -> ModelSignature:
-    inputs = [
-        ColSpec("string" if each.kind == "categorical" else "double", each.name, required=not each.rule.nullable)
-        for each in schema.features
-    ]
-    return ModelSignature(Schema(inputs), Schema([ColSpec("double", schema.target)]))
+def _save(path: Path, model: FittedModel, head: Model) -> None:
+    """Write the pipeline as scikit-learn's, which MLflow opens as such, and as rows read and held to the contract (pyfunc)."""
+    schema = model.schema
+    mlflow.sklearn.save_model(
+        model.fitted,
+        path,
+        mlflow_model=head,
+        # skops refuses all of these models unless their types are trusted first; nothing loads this copy when serving.
+        serialization_format="cloudpickle",
+        signature=row_model.signature_of(schema),
+        input_example=row_model.raw_rows(schema, model.example),
+        pip_requirements=model.requirements,
+        metadata={"columns": {each.name: each.rule.dtype for each in schema.features}},
+    )
+    (path / row_model.SCHEMA).write_bytes(json_bytes(schema.to_dict()))
+    environment = head.flavors[mlflow.pyfunc.FLAVOR_NAME][mlflow.pyfunc.ENV]
+    mlflow.pyfunc.add_to_model(
+        head,
+        loader_module=row_model.__name__,
+        conda_env=environment[mlflow.pyfunc.EnvType.CONDA],
+        python_env=environment[mlflow.pyfunc.EnvType.VIRTUALENV],
+    )
+    head.save(path / "MLmodel")
 
 
 def load_model(store: Store, model: LoggedModel) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import polars as pl
 
+from tabtrail import __version__
 from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.dataset import TableRules
@@ -40,7 +41,7 @@ from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.models import FittedModel
 
-_LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside the library of its family
+_LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside tabtrail and the library of its family
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
 
 def fitted_model(config: Config, table: Table, split: Split, result: Result) -> FittedModel:
     """Return a candidate's model as the store keeps it: with what it takes, three rows that show that, and what opens it."""
-    requirements = [f"{name}=={found}" for name, found in installed_versions((*model_libraries(), *_LOADING)).items()]
+    libraries = installed_versions((*model_libraries(), *_LOADING))
+    # The pickle names classes of tabtrail.modeling, and the rows are read by tabtrail.bundle.
+    requirements = [f"tabtrail[train]=={__version__}", *(f"{name}=={found}" for name, found in libraries.items())]
     example = table.take(np.arange(len(table.y)) < 3).x
     return FittedModel(
         result.candidate.name, result.model, describe_model(config, table.take(split.train)), example, requirements
