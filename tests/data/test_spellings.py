@@ -166,4 +166,4 @@ def test_clean_tables_raise_no_alarm(tmp_path: Path) -> None:
         texts = pl.read_csv(file, infer_schema=False, encoding="cp850")
         (tmp_path / file.stem).mkdir()
         texts.write_parquet(tmp_path / file.stem / "part.parquet")
-        assert find_spellings(tmp_path / file.stem, {}, texts.head(20_000)) == []
+        assert find_spellings(tmp_path / file.stem, {}, texts.columns) == []

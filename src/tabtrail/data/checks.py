@@ -27,7 +27,8 @@ class Checked:
     """Rows of a stretch of text: `kept` as they go into the dataset, `rejects` as texts with line and rules, by line.
 
     `rows` counts both, `rejected` rows by rule, `warned` kept rows by warning; `size` is the text's length in bytes. `missing`
-    counts the kept rows without a value in columns of which the dataset does not show it: they are filled, or dropped.
+    counts the kept rows without a value in columns of which the dataset does not show it: they are filled, or dropped. `lines`
+    are those of the kept rows.
     """
 
     kept: pl.DataFrame
@@ -37,6 +38,7 @@ class Checked:
     warned: dict[str, int]
     size: int
     missing: Counter[str] = field(default_factory=Counter)
+    lines: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Int64))
 
 
 class RowChecker:
@@ -81,17 +83,19 @@ class RowChecker:
         warned = self._warned(marked)
         if not len(bad):
             no_rejects = pl.DataFrame(schema=reject_schema(self.header))
-            return Checked(self._kept(marked), no_rejects, rows.height, {}, warned, len(text), self._missing(marked))
+            kept, lines = self._kept(marked), pl.int_range(first_line, first_line + rows.height, eager=True)
+            return Checked(kept, no_rejects, rows.height, {}, warned, len(text), self._missing(marked), lines)
         texts = self._parse_again(text, bad)
         again = self._check_texts(texts, [first_line + index for index in bad])
         right = marked.filter(~pl.col(_BAD))
         kept, missing = self._kept(right), self._missing(right) + again.missing
+        lines = marked.get_column(_BAD).not_().arg_true().cast(pl.Int64) + first_line
         if again.kept.height:
-            good = self._apply(texts, quoted=True).get_column(_BAD).not_().arg_true()
-            at = pl.concat([marked.get_column(_BAD).not_().arg_true(), pl.Series(bad).gather(good)])
-            kept = pl.concat([kept, again.kept])[at.arg_sort().to_list()]
+            at = pl.concat([lines, again.lines])
+            order = at.arg_sort()
+            kept, lines = pl.concat([kept, again.kept])[order.to_list()], at.gather(order)
         warned = {name: count + again.warned[name] for name, count in warned.items()}
-        return Checked(kept, again.rejects, rows.height, again.rejected, warned, len(text), missing)
+        return Checked(kept, again.rejects, rows.height, again.rejected, warned, len(text), missing, lines)
 
     def _texts_of(self, text: bytes, first_line: int, places: Sequence[int]) -> pl.DataFrame:
         lines = pl.Series("_line", [first_line + place for place in places], dtype=pl.Int64)
@@ -172,7 +176,8 @@ class RowChecker:
         )
         rejected = self._rejected(wrong, rejects)
         right, warned = marked.filter(~bad), self._warned(marked)
-        return Checked(self._kept(right), rejects, marked.height, rejected, warned, 0, self._missing(right))
+        kept, missing = self._kept(right), self._missing(right)
+        return Checked(kept, rejects, marked.height, rejected, warned, 0, missing, lines.filter(~bad))
 
     def _rejected(self, wrong: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
         """Return how many rows broke each rule; a row may break several, but is an outlier of one column at most."""

@@ -112,11 +112,9 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         account.notes += date_notes
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
-        sample = outputs.sample.rows()
-        manifest = replace(manifest, shifts=_shifts(plan, sample))
-        if sample.height:  # else no row is new, and what was found stays
-            before = [each for each in manifest.findings if not is_spelling(each)]
-            manifest = replace(manifest, findings=[*before, *find_spellings(folder, dataset.keys, sample)])
+        manifest = replace(
+            manifest, shifts=_shifts(plan, outputs.sample.rows()), findings=_with_spellings(plan, manifest, account, folder)
+        )
         _require_learnable(plan.rules.target, manifest)
         if known is None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
@@ -234,6 +232,13 @@ def _repeats(account: Account, folder: Path, rows: int) -> list[str]:
     suspected = account.repeats.suspected(rows)
     times = times_repeated(folder, suspected) if suspected else None
     return [] if times is None else [repeated(rows, times)]
+
+
+def _with_spellings(plan: _Plan, manifest: Manifest, account: Account, folder: Path) -> list[str]:
+    """Return the findings with those on spellings. Columns are counted only where texts may be one, or rows were added."""
+    names = account.categories.columns if plan.known else account.categories.doubtful()
+    before = [each for each in manifest.findings if not is_spelling(each, names)]
+    return [*before, *find_spellings(folder, plan.dataset.keys, names)]
 
 
 def _shifts(plan: _Plan, rows: pl.DataFrame) -> list[Shift]:

@@ -12,6 +12,7 @@ import polars as pl
 
 from tabtrail.config.dataset import TableRules
 from tabtrail.data.blocks import BlockReader
+from tabtrail.data.categories import CategoryWatch
 from tabtrail.data.checks import Checked, RowChecker
 from tabtrail.data.date_proof import DateLook, DateProof
 from tabtrail.data.file_sample import FileSample
@@ -23,6 +24,7 @@ from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectCounts, RejectWriter, TooManyRejectsError, break_circuit
 from tabtrail.data.repeats import RepeatWatch
 from tabtrail.data.sample import is_synthetic
+from tabtrail.data.subtotals import SubtotalWatch
 from tabtrail.data.thousands import ThousandsWatch
 from tabtrail.data.totals import TotalWatch
 from tabtrail.data.typed_cells import from_frame, from_values
@@ -91,6 +93,7 @@ class Account:
     missing: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     repeats: RepeatWatch = field(default_factory=RepeatWatch)
+    categories: CategoryWatch = field(default_factory=CategoryWatch)
 
 
 class Loader:
@@ -112,7 +115,7 @@ class Loader:
         self._thousands = ThousandsWatch({name: rules.reading(name).number for name in floats})
         readings = map(rules.reading, rules.cleaning.fill_unknown_columns)
         self._fills = frozenset(each.fill for each in readings if each.fill is not None)
-        self._total = TotalWatch("", self._fills)
+        self._total, self._subtotals = TotalWatch("", self._fills), SubtotalWatch("", self._fills, ())
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -173,14 +176,16 @@ class Loader:
         kind, note = kind_of(file)
         account = self._account
         rows, kept = account.rows, account.kept
-        self._total = TotalWatch(file.name, self._fills)
+        derived = self._rules.cleaning.derived_columns
+        self._total, self._subtotals = TotalWatch(file.name, self._fills), SubtotalWatch(file.name, self._fills, derived)
         account.file, account.rows_before = file.name, rows
         source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
         if account.rows == rows:
             raise DataError(f"{file.name} has a header and no rows")
         self._require_new(source)
-        if total := self._total.finding(self._rules.cleaning.derived_columns):
-            account.findings.append(total)
+        total = self._total.finding(derived)
+        subtotals = self._subtotals.finding(except_line=self._total.line if total else None)
+        account.findings += [each for each in (total, subtotals) if each is not None]
         self._outputs.rows.end_file()
         meter.end_file(source.size)
         account.notes += [*([note] if note else []), *source.notes]
@@ -269,7 +274,9 @@ class Loader:
         account.warned.update(checked.warned)
         account.missing.update(checked.missing)
         account.repeats.see(kept.get_column(self._rules.target))
-        self._total.see(kept)
+        self._total.see(kept, checked.lines)
+        account.categories.see(kept)
+        self._subtotals.see(kept, checked.lines, account.categories.labels)
 
 
 def _record(source: Source, rows: int, kept: int) -> SourceRecord:

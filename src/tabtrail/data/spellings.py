@@ -1,7 +1,7 @@
 """Texts that differ by blanks, invisible signs, composition or case alone: found in the dataset, and mended as rows come in."""
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -9,9 +9,7 @@ import polars as pl
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.texts import fold_case, trim
 from tabtrail.data.dataset import scan_folder
-from tabtrail.data.file_sample import FILE
 
-_MOST_DISTINCT = 2_000  # of the 10,000 to 20,000 rows of a sample; with more, texts name single things, not categories
 _SHOWN = 3
 _SIGN = "is also written"
 
@@ -28,13 +26,8 @@ def spelled(column: pl.Series, reading: CellReading) -> pl.Series:
     return plain.zip_with(~odd.fill_null(False), column.replace_strict(distinct, texts, default=None, return_dtype=pl.String))
 
 
-def find_spellings(folder: Path, keys: Mapping[str, str], sample: pl.DataFrame) -> list[str]:
-    """Return, for every column of categories in a dataset, the texts that differ by their spelling alone, with their rows.
-
-    The columns are counted in one look at them; those in which the sample shows that few texts are equal are left out.
-    """
-    texts = sample.select((pl.selectors.string() - pl.selectors.by_name(FILE, require_all=False)).n_unique())
-    names = [name for name, distinct in zip(texts.columns, texts.row(0), strict=True) if distinct <= _MOST_DISTINCT]
+def find_spellings(folder: Path, keys: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Return, for columns of a dataset, the texts that differ by their spelling alone, with their rows."""
     rows = scan_folder(folder, keys)
     counted = pl.collect_all(
         [rows.select(pl.col(name).alias("text")).group_by("text").len().drop_nulls() for name in names], engine="streaming"
@@ -43,9 +36,9 @@ def find_spellings(folder: Path, keys: Mapping[str, str], sample: pl.DataFrame) 
     return [finding for finding in found if finding is not None]
 
 
-def is_spelling(finding: str) -> bool:
-    """Whether this is a finding on spellings, which further rows may change."""
-    return _SIGN in finding
+def is_spelling(finding: str, names: Iterable[str]) -> bool:
+    """Whether this is a finding on the spellings of one of these columns, which further rows may change."""
+    return _SIGN in finding and any(finding.startswith(f"{name}: ") for name in names)
 
 
 def _finding(name: str, rows: Mapping[str, int]) -> str | None:
