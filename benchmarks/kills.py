@@ -1,6 +1,6 @@
 """SIGKILL at the events of the file system, stage by stage, each followed by the same command again: is the end the same?
 
-    python benchmarks/kills.py [--points 500] [--stages ingest,train] [--seed 0] [--output FILE]
+    python benchmarks/kills.py [--points 500] [--stages ingest,train] [--seed 0] [--rounds FILE] [--output FILE]
 
 A library that is preloaded (`file_events.c`, built with cc) counts what changes files in the project's folder (open for writing,
 write, rename, exchange, link, unlink, mkdir, rmdir, ftruncate, fsync), by Python, Polars, DuckDB, SQLite and MLflow alike, and
@@ -12,8 +12,11 @@ After the kill a reader looks: the dataset must be the old or the new one to the
 bundle load and predict, the database open with the rows of either, the store be sound (a journal may wait to be played back),
 and JSON, Parquet, CSV, pictures and page be whole. Then the command is run once more. Compared with an undisturbed run are the
 names of all files, the hashes of those that two undisturbed runs write alike, the leaderboard without ids and times, what is
-stale, the store (integrity, complete runs, none running, versions), and that nothing temporary is left. JSON on stdout; exit
-code 1 where anything differs. Linux only.
+stale, the store (integrity, complete runs, none running, versions, aliases), and that nothing temporary is left. A forecast is
+made anew each time, so that one more may be complete. JSON on stdout; exit code 1 where anything differs. Linux only.
+
+With `--rounds`, a line for each point is appended to a file. What is in it is not repeated, and the report is over all of it:
+a measurement can be cut short and go on, or be divided by stages among processes; `--points 0` only reports.
 """
 
 import argparse
@@ -108,11 +111,13 @@ class Server:
         self.events.begin(kill_at)
         answer = self.ask({"run": words, "said": str(self.scratch / "said"), "modules": must_end and not kill_at})
         if must_end and answer["code"]:
-            said = (self.scratch / "said").read_text()[-3000:]
-            raise SystemExit(f"`tabtrail {' '.join(words)}` ended with {answer['code']}: {said}")
+            raise SystemExit(f"`tabtrail {' '.join(words)}` ended with {answer['code']}: {self.said()}")
         if answer["result"]:
             self.ask({"import": answer["result"]})
         return int(answer["code"])
+
+    def said(self) -> str:
+        return (self.scratch / "said").read_text()[-1000:]
 
     def torn(self, datasets: list[str], rows: list[int]) -> list[str]:
         self.events.begin()
@@ -147,10 +152,14 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=500)
     parser.add_argument("--stages", default=",".join(STAGES))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rounds", type=Path, metavar="FILE", help="keep each point there, and go on after those that are in it")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = measure(Path(folder).resolve(), options.stages.split(","), options.points, random.Random(options.seed))
+        rounds = Rounds(options.rounds or Path(folder) / "rounds.jsonl")
+        if options.points:
+            measure(Path(folder).resolve(), Wanted(options.stages.split(","), options.points, options.seed), rounds)
+        report = summary(rounds.read())
     text = json.dumps(report, indent=2)
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")
@@ -158,26 +167,55 @@ def main() -> None:
     sys.exit(0 if not report["torn"] and not report["differs"] else 1)
 
 
-def measure(folder: Path, stages: list[str], points: int, chance: random.Random) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Wanted:
+    """Which stages are killed, and at how many points together."""
+
+    stages: list[str]
+    points: int
+    seed: int
+
+    def share(self, stage: str) -> int:
+        whole = sum(SHARES.get(each, 1) for each in self.stages)
+        return -(-self.points * SHARES.get(stage, 1) // whole)
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """What came of each point, a line of JSON each."""
+
+    file: Path
+
+    def read(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+
+    def add(self, found: dict[str, Any]) -> None:
+        with self.file.open("a") as file:
+            file.write(json.dumps(found) + "\n")
+
+
+def measure(folder: Path, wanted: Wanted, rounds: Rounds) -> None:
     project = folder / "project"
     old, new = prepare(folder, project)
     server = Server(project, folder)
     try:
         datasets, rows = old_state(server, old, new, folder)
-        whole = sum(SHARES.get(stage, 1) for stage in stages)
-        rounds, found = list[dict[str, Any]](), dict[str, Any]()
-        for stage in stages:
-            share = -(-points * SHARES.get(stage, 1) // whole)
-            done, kinds = kill_in(server, stage, Chosen(share, chance, datasets, rows))
-            rounds += done
-            found[stage] = {"events": kinds, "killed": dict(Counter(each["kind"] for each in done if each["killed"]))}
+        for stage in wanted.stages:
+            known = [each for each in rounds.read() if each["stage"] == stage]
+            chance = random.Random(f"{wanted.seed} {stage} {len(known)}")
+            kill_in(server, stage, Chosen(wanted.share(stage), chance, datasets, rows), known, rounds)
     finally:
         server.close()
+
+
+def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    killed = [each for each in rounds if each["killed"]]
+    stages = {stage: dict(Counter(each["kind"] for each in killed if each["stage"] == stage)) for stage in STAGES}
     return {
-        "points": sum(each["killed"] for each in rounds),
-        "ended_before_the_kill": sum(not each["killed"] for each in rounds),
-        "kinds": dict(Counter(each["kind"] for each in rounds if each["killed"])),
-        "stages": found,
+        "points": len(killed),
+        "ended_before_the_kill": len(rounds) - len(killed),
+        "kinds": dict(Counter(each["kind"] for each in killed)),
+        "stages": {stage: {"points": sum(kinds.values()), **kinds} for stage, kinds in stages.items() if kinds},
         "torn": [each for each in rounds if each["torn"]],
         "differs": [each for each in rounds if each["differs"]],
     }
@@ -226,35 +264,48 @@ class Chosen:
     rows: list[int]
 
 
-def kill_in(server: Server, stage: str, chosen: Chosen) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Kill a stage at its points; return each round, and how many events of each kind the stage has."""
+def kill_in(server: Server, stage: str, chosen: Chosen, known: list[dict[str, Any]], rounds: Rounds) -> None:
+    """Kill a stage at its points, but for those that are known."""
     words, before = STAGES[stage]
     start = server.scratch / "start"
     restore(server.project, server.scratch / ("cold" if stage.startswith("first") else "warm"))
     for each in before:
         server.run(each)
     save(server.project, start)
+    begin = server.outcome()
     server.run(words)
     first, events = server.outcome(), [line.split(" ", 1) for line in server.log.read_text().splitlines()]
     restore(server.project, start)
     server.run(words)
     expected = comparable(first, server.outcome())
-    rounds = []
-    for number in points(events, chosen.share, chosen.chance):
+    repeats = made(expected) - made(begin) if stage == "forecast" else 0
+    done = {each["event"] for each in known}
+    for number in [each for each in points(events, chosen.share, chosen.chance) if each not in done][: chosen.share - len(known)]:
         begun = time.perf_counter()
         restore(server.project, start)
         code = server.run(words, kill_at=number, must_end=False)
         said = server.log.read_text().splitlines()
         kind, path = said[-1].split(" ", 1) if code < 0 and len(said) >= number else events[number - 1]
         torn = server.torn(chosen.datasets, chosen.rows)
-        server.run(words)
-        differs = difference(server.outcome(), expected)
-        seconds = round(time.perf_counter() - begun, 1)
-        rounds.append(
-            {"stage": stage, "event": number, "kind": kind, "path": path, "killed": code == -9, "torn": torn, "differs": differs}
-        )
-        print(f"{stage} {len(rounds)}/{chosen.share} in {seconds} s: {rounds[-1]}", file=sys.stderr, flush=True)
-    return rounds, dict(Counter(kind for kind, _ in events))
+        code_again = server.run(words, must_end=False)
+        differs = [f"the rerun ended with {code_again}: {server.said()}"] if code_again else []
+        differs += difference(server.outcome(), expected, repeats)
+        found = {
+            "stage": stage,
+            "event": number,
+            "kind": kind,
+            "path": path,
+            "killed": code == -9,
+            "torn": torn,
+            "differs": differs,
+        }
+        rounds.add(found)
+        print(f"{time.perf_counter() - begun:.1f} s: {found}", file=sys.stderr, flush=True)
+
+
+def made(state: dict[str, Any]) -> int:
+    """Return how many complete runs are in the store."""
+    return int(state["store"]["complete"]) if state["store"] else 0
 
 
 def points(events: list[list[str]], share: int, chance: random.Random) -> list[int]:
@@ -282,7 +333,9 @@ def comparable(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return {**one, "files": files}
 
 
-def difference(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+def difference(found: dict[str, Any], expected: dict[str, Any], repeats: int = 0) -> list[str]:
+    if repeats and made(expected) < made(found) <= made(expected) + repeats:
+        found["store"]["complete"] = made(expected)
     differs = [
         f"{key}: {found[key]} instead of {expected[key]}"[:300]
         for key in expected

@@ -187,6 +187,8 @@ def store_state(store: Path | None) -> Any:
             "running": connection.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()[0],
             "complete": connection.execute("SELECT count(*) FROM tags WHERE key = 'tabtrail.complete'").fetchone()[0],
             "versions": connection.execute("SELECT count(*) FROM model_versions").fetchone()[0],
+            "aliases": connection.execute("SELECT alias, version FROM registered_model_aliases ORDER BY alias").fetchall(),
+            "unfinished": [path.name for path in store.parent.rglob(".artifact.uploading.*")],
         }
 
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -12,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tests.support.fitting import pickle_of_a_moved_class
 
-from tabtrail.export.pickles import ForeignPickleError, pickled, unpickled
+from tabtrail.export.pickles import ForeignPickleError, pickled, unpickled, write_plain_pickle
 
 
 def fitted() -> Any:
@@ -34,6 +35,16 @@ def test_equal_models_give_equal_bytes_whichever_strings_they_share() -> None:
     joblib.dump(theirs, plain[1], compress=3)
     assert plain[0].getvalue() != plain[1].getvalue(), "joblib alone tells them apart"
     assert pickled(ours) == pickled(theirs)
+
+
+def test_equal_models_give_equal_files_that_plain_pickle_reads(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    write_plain_pickle(fitted(), ours)
+    write_plain_pickle(with_names_of_its_own(fitted()), theirs)
+    assert pickle.dumps(fitted()) != pickle.dumps(with_names_of_its_own(fitted())), "pickle alone tells them apart"
+    assert ours.read_bytes() == theirs.read_bytes()
+    row = np.array([[4.0, 5.0]])
+    assert pickle.loads(ours.read_bytes()).predict(row) == unpickled(ours.read_bytes()).predict(row) == fitted().predict(row)
 
 
 def test_the_file_is_one_that_joblib_reads() -> None:

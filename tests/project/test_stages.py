@@ -1,6 +1,8 @@
 """A stage is declared once: it runs, is skipped when fresh, is forced and shown, and is stale for what it declares alone."""
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -87,12 +89,41 @@ def test_an_output_that_is_brought_up_to_date_leaves_its_stage_fresh_and_one_tha
     config = configured(project)
     repeated(config)
     path = output(config)
-    with updated_output(config.paths.output_dir, path):
-        path.write_text("results were added")
+    with updated_output(config.paths.output_dir, path) as announce:
+        rewrite(path, "results were added", announce)
     assert stale(config) == {}
     path.write_text("altered")
-    with updated_output(config.paths.output_dir, path):
-        path.write_text("results were added to what was altered")
+    with updated_output(config.paths.output_dir, path) as announce:
+        rewrite(path, "results were added to what was altered", announce)
+    assert stale(config) == {"weather": (Reason("altered", f"{path} was altered"),)}
+
+
+def rewrite(path: Path, text: str, announce: Callable[[Path], None]) -> None:
+    new = path.with_name("new")
+    new.write_text(text)
+    announce(new)
+    new.replace(path)
+
+
+@pytest.mark.parametrize("killed", ["announced", "in its place"])
+def test_a_kill_while_an_output_is_brought_up_to_date_leaves_its_stage_fresh_and_open_to_the_next_update(
+    project: Project, killed: str
+) -> None:
+    config = configured(project)
+    repeated(config)
+    path = output(config)
+    with suppress(KeyboardInterrupt), updated_output(config.paths.output_dir, path) as announce:
+        new = path.with_name("new")
+        new.write_text("results were added")
+        announce(new)
+        if killed == "in its place":
+            new.replace(path)
+        raise KeyboardInterrupt
+    assert stale(config) == {}
+    with updated_output(config.paths.output_dir, path) as announce:
+        rewrite(path, "more results", announce)
+    assert stale(config) == {}
+    path.write_text("results were added")
     assert stale(config) == {"weather": (Reason("altered", f"{path} was altered"),)}
 
 

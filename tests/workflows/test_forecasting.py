@@ -1,6 +1,7 @@
 """Forecasts as a user makes them: the door, the sweep, the files, MLflow."""
 
 import json
+import socket
 from pathlib import Path
 
 import jsonschema
@@ -17,6 +18,9 @@ from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
 from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.tracking.items import PROCESS
+from tabtrail.tracking.runs import start_run
+from tabtrail.tracking.store import open_store
 from tabtrail.workflows.forecast import forecast_all, forecast_segment, measure_error_over_time
 
 QUICK = ["risk.sarima=[]", "risk.models=[]", "risk.sweep_plots=1"]
@@ -93,6 +97,14 @@ def test_a_sweep_has_a_status_for_every_segment_a_table_and_sums_that_are_compar
     children = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{sweep.run_id}'")
     assert {run.info.run_id for run in children} == {each.run_id for each in results}
     assert all(run.data.tags["tabtrail.complete"] == "true" for run in children)
+
+
+def test_the_run_of_a_forecast_that_was_killed_is_ended_by_the_next(ingested: Project) -> None:
+    config = ingested.config(*QUICK)
+    store = open_store(config.mlflow.tracking_uri, config.risk.experiment)
+    killed = start_run(store, "forecast", {PROCESS: f"{socket.gethostname()}:{2**22 - 1}:1"})
+    forecast_segment(config, {})
+    assert store.client.get_run(killed).info.status == "KILLED"
 
 
 def test_processes_and_one_process_forecast_the_same(ingested: Project) -> None:

@@ -230,6 +230,16 @@ def test_the_aliases_follow_what_is_deployed(client: MlflowClient, entries: list
     assert "challenger" not in aliases, "every version was promoted once"
 
 
+def test_a_promotion_that_was_cut_short_before_the_registry_knew_is_finished_by_the_next(
+    story: Story, client: MlflowClient, entries: list[Entry]
+) -> None:
+    client.set_registered_model_alias(NAME, "champion", "1")
+    deployed = entries[-1].after.version
+    assert deployed is not None
+    assert promote(story.config(), deployed).action == "unchanged"
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == deployed
+
+
 def test_the_bundle_and_the_verdict_are_artifacts_of_the_benchmark(client: MlflowClient, entries: list[Entry]) -> None:
     parent = client.get_run(entries[1].after.run_id).data.tags["mlflow.parentRunId"]
     names = {item.path for item in client.list_artifacts(parent, "bundle")}

@@ -1,7 +1,7 @@
 """DuckDB over the Parquet layer: the rebuildable database file, and SQL straight from Parquet."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,11 @@ def parquet_view(database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def build_database(database: Database) -> int:
+def build_database(database: Database, announce: Callable[[Path], None] = lambda new: None) -> int:
     """Rebuild the DuckDB file from the Parquet layer beside the old one, swap it in, and return the number of rows.
 
-    The old file is never opened, so it may be locked, stale or damaged.
+    `announce` is called with the new file, whole, before it takes its place. The old one is never opened, so it may be locked,
+    stale or damaged.
     """
     make_folder(database.file.parent)
     try:
@@ -48,6 +49,7 @@ def build_database(database: Database) -> int:
                 rows = connection.execute(f"SELECT count(*) FROM {quoted(database.table)}").fetchone()
             with atomic_file(database.file) as temporary:
                 shutil.copyfile(built, temporary)
+                announce(temporary)
     except duckdb.Error as error:
         if any(text in str(error) for text in ("No space left", "File too large", "quota exceeded")):
             raise TabtrailError(f"cannot write in {database.file.parent}: the disk is full; make room there") from error
@@ -55,8 +57,11 @@ def build_database(database: Database) -> int:
     return int(rows[0]) if rows else 0
 
 
-def refresh_result_tables(database: Database) -> None:
-    """Bring the tables of results into the database: into a copy of the present one, or a new one, swapped in."""
+def refresh_result_tables(database: Database, announce: Callable[[Path], None]) -> None:
+    """Bring the tables of results into the database: into a copy of the present one, or a new one, swapped in.
+
+    `announce`: see `build_database`.
+    """
     make_folder(database.file.parent)
     try:
         with scratch_beside(database.file) as scratch:
@@ -66,8 +71,9 @@ def refresh_result_tables(database: Database) -> None:
                 _load_results(database.output_dir, connection)
             with atomic_file(database.file) as temporary:
                 shutil.copyfile(copy, temporary)
+                announce(temporary)
     except (OSError, duckdb.Error):
-        build_database(database)
+        build_database(database, announce)
 
 
 def _load_results(output_dir: Path, connection: duckdb.DuckDBPyConnection) -> None:

@@ -3,6 +3,7 @@
 import io
 import pickle
 import sys
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -18,19 +19,33 @@ def pickled(model: Any) -> bytes:
     """Return the joblib file of a model; equal models give equal bytes."""
     buffer = io.BytesIO()
     with BinaryZlibFile(buffer, "wb", compresslevel=3) as file:
-        _Canonical(file).dump(model)
+        _CanonicalJoblib(file).dump(model)
     return buffer.getvalue()
 
 
-class _Canonical(NumpyPickler):
+def write_plain_pickle(model: Any, path: Path) -> None:
+    """Write a pickle that needs no joblib to be opened; equal models give equal bytes."""
+    with path.open("wb") as file:
+        _CanonicalPlain(file, protocol=5).dump(model)
+
+
+class _Canonical:
     """Equal strings are written once, and referred to from then on.
 
     Which of them are one object depends on what the process made or unpickled before: instances of a class share the strings
     that are the names of their attributes, and the first instance brings them.
     """
 
-    def save(self, obj: Any) -> None:
-        super().save(sys.intern(obj) if type(obj) is str else obj)
+    def save(self, obj: Any, *options: bool) -> None:
+        super().save(sys.intern(obj) if type(obj) is str else obj, *options)  # type: ignore[misc]
+
+
+class _CanonicalJoblib(_Canonical, NumpyPickler):
+    pass
+
+
+class _CanonicalPlain(_Canonical, pickle._Pickler):
+    """The pickler in Python: the one that is written in C asks nobody about strings."""
 
 
 def unpickled(data: bytes) -> Any:

@@ -16,7 +16,7 @@ from tabtrail.config.tree import Config
 from tabtrail.progress import Progress
 from tabtrail.project.project import Project
 from tabtrail.project.reason import Reason
-from tabtrail.project.record import record_file
+from tabtrail.project.record import hashes_of, record_file
 from tabtrail.system.code import code_files, file_sha256
 from tabtrail.system.files import read_json, write_json
 from tabtrail.system.hashes import known_sha256, sha256_json
@@ -120,12 +120,12 @@ class Stage:
         yield from found
 
 
-def changed_outputs(outputs: Mapping[str, str]) -> Iterator[Reason]:
-    """Yield what became of recorded outputs (path → sha256) that are missing or altered."""
-    for path, digest in outputs.items():
+def changed_outputs(outputs: Mapping[str, str | list[str]]) -> Iterator[Reason]:
+    """Yield what became of recorded outputs (path → sha256, or several) that are missing or altered."""
+    for path, known in outputs.items():
         if not Path(path).is_file():
             yield Reason("missing", f"{path} is missing")
-        elif known_sha256(Path(path)) != digest:
+        elif known_sha256(Path(path)) not in hashes_of(known):
             yield Reason("altered", f"{path} was altered")
 
 

@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlflow.store.artifact.local_artifact_repo import _TEMP_ARTIFACT_PREFIX
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.store import Store
 
@@ -49,6 +53,13 @@ def download(store: Store, run_id: str, names: Sequence[str], folder: Path) -> N
     """Copy artifacts of a run into a folder."""
     for name in names:
         store.client.download_artifacts(run_id, name, str(folder))
+
+
+def remove_unfinished(address: str) -> None:
+    """Remove what a killed process left half-copied among the artifacts at an address, where that is on this disk."""
+    if is_local_uri(address):
+        for each in Path(local_file_uri_to_path(address)).rglob(f"{_TEMP_ARTIFACT_PREFIX}*"):
+            each.unlink(missing_ok=True)
 
 
 def download_folder(store: Store, run_id: str, folder: str, target: Path) -> Path:

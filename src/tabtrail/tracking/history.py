@@ -14,7 +14,7 @@ import polars as pl
 from tabtrail.errors import StoreError
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
-from tabtrail.tracking.artifacts import download_folder, log_folder
+from tabtrail.tracking.artifacts import download_folder, log_text, remove_unfinished
 from tabtrail.tracking.items import TAG, MetricItem
 from tabtrail.tracking.runs import log_metrics, start_run
 from tabtrail.tracking.store import Store, find_store, open_store, store_errors
@@ -126,7 +126,9 @@ def append_entry(place: Place, change: Change) -> Entry:
             store, f"promotions of {place.model}", {TAG + "kind": "promotions", TAG + "model": place.model}
         )
         text = json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n"
-        log_folder(store, run_id, _FOLDER, {f"{entry.number:06}.json": text.encode()})
+        # As one artifact, which MLflow moves into its place whole; a folder of them it copies file by file.
+        log_text(store, run_id, text, f"{_FOLDER}/{entry.number:06}.json")
+        remove_unfinished(store.client.get_run(run_id).info.artifact_uri)
         figures = (entry.verdict or {}).get("comparison") or {}
         measured = {**{key: figures[key] for key in _METRICS if key in figures}, **entry.metrics}
         log_metrics(store, run_id, [MetricItem(key, value, entry.number) for key, value in measured.items()])

@@ -11,19 +11,26 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 
 
 def register_challenger(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
-    """Register a logged model as a new version, point the alias `challenger` at it, and return the version."""
+    """Register a logged model as a new version, point the alias `challenger` at it, and return the version.
+
+    A model that is registered already keeps its version: who registered it may have been killed before it was noted.
+    """
     if _registered(store, name) is None:
         store.client.create_registered_model(name)
     # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to set.
-    version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags)
+    known = store.client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'")
+    version = next((each for each in known if each.source == model.location), None)
+    if version is None:
+        version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags)
     store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
 
 
 def set_champion(store: Store, name: str, version: str) -> None:
-    """Point the alias `champion` at a version; where it was the challenger, there is none any more."""
-    store.client.set_registered_model_alias(name, CHAMPION, version)
+    """Point the alias `champion` at a version, if it is not yet; where it was the challenger, there is none any more."""
     aliases = dict(getattr(_registered(store, name), "aliases", {}))
+    if str(aliases.get(CHAMPION)) != version:
+        store.client.set_registered_model_alias(name, CHAMPION, version)
     if str(aliases.get(CHALLENGER)) == version:
         store.client.delete_registered_model_alias(name, CHALLENGER)
 

@@ -13,6 +13,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from tabtrail.system.process import is_alive, this_process
+from tabtrail.tracking.artifacts import remove_unfinished
 from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
 from tabtrail.tracking.store import Store, store_errors
 
@@ -94,10 +95,14 @@ def complete_children(store: Store, parent: str) -> dict[str, Run]:
 
 
 def close_dead_runs(store: Store) -> int:
-    """End as killed the runs that say they are running while their process is gone; return how many."""
+    """End as killed the runs that say they are running while their process is gone; return how many.
+
+    Files that it was copying to them are removed.
+    """
     running_now = store.client.search_runs([store.experiment_id], "attributes.status = 'RUNNING'")
     dead = [each for each in running_now if PROCESS in each.data.tags and not is_alive(each.data.tags[PROCESS])]
     for each in dead:
+        remove_unfinished(each.info.artifact_uri)
         store.client.set_terminated(each.info.run_id, "KILLED")
     return len(dead)
 

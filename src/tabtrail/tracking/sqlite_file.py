@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 _TABLES = {"experiments", "runs", "alembic_version"}
+_LOCKED_SECONDS = 5.0  # a write of MLflow takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,15 @@ def complaint(path: Path) -> str:
     except sqlite3.DatabaseError as error:
         return f"the MLflow store is damaged ({error}); `tabtrail doctor` says what to do"
     return ""
+
+
+def settle(path: Path) -> None:
+    """Let SQLite remove the journal that a killed process left, by a write that changes nothing; one at work keeps its own."""
+    if not Path(f"{path}-journal").exists():
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)) as connection:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def tables(path: Path) -> set[str]:

@@ -55,6 +55,7 @@ def open_store(uri: str, experiment: str) -> Store:
             _require_store(path)
             if not os.access(path, os.W_OK):
                 raise StoreError(f"cannot write {path}: {os.strerror(errno.EACCES)}; check its owner and permissions (ls -l)")
+            sqlite_file.settle(path)
             # The backend itself, with its own artifact root: the client's default is ./mlruns of the working folder.
             backend, client = SqlAlchemyStore(uri, str(path.parent)), MlflowClient(uri, uri)
             found = _experiment_of(client, experiment)

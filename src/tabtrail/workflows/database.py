@@ -16,5 +16,5 @@ def take_in_results(config: Config) -> None:
     """
     with suppress(DataError):
         verify_dataset(config.dataset, config.ingest_digest())
-        with updated_output(config.paths.output_dir, config.paths.duckdb_file):
-            refresh_result_tables(config.database)
+        with updated_output(config.paths.output_dir, config.paths.duckdb_file) as announce:
+            refresh_result_tables(config.database, announce)

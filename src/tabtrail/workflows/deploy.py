@@ -23,7 +23,7 @@ from tabtrail.tracking.artifacts import download_folder
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import OWN_METRICS, Change, Deployed, Entry, Place, append_entry, read_history
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, VERSION
-from tabtrail.tracking.registry import set_champion
+from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.runs import read_run
 from tabtrail.tracking.store import Store, store_errors
 
@@ -193,10 +193,16 @@ def deploy(site: Site, challenger: Challenger, change: Change, verdict: Verdict 
     """Note a change, then make it: a deployment that is cut short stands in the history, followed by what was found."""
     _record(site, replace(change, verdict=None if verdict is None else verdict.to_dict()), challenger.bundle)
     deploy_bundle(site.folder, site.name, challenger.files)
-    if change.after.version is not None:
-        set_champion(site.store, site.name, change.after.version)
+    confirm_champion(site, change.after)
     reasons = () if verdict is None else verdict.reasons
     return Decision(True, change.action, change.before, change.after, reasons, verdict)
+
+
+def confirm_champion(site: Site, deployed: Deployed) -> None:
+    """Let the registry call what is deployed its champion; a promotion that was killed had no time to."""
+    version = deployed.version
+    if version is not None and run_of_version(site.store, site.name, version) is not None:
+        set_champion(site.store, site.name, version)
 
 
 def _record(site: Site, change: Change, bundle: Bundle) -> None:

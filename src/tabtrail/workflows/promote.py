@@ -31,6 +31,7 @@ from tabtrail.workflows.deploy import (
     Challenger,
     Decision,
     Site,
+    confirm_champion,
     deploy,
     deploying,
     fetch,
@@ -73,6 +74,7 @@ def promote(
             champion = repair_deployed(site, SILENT)
             before = record_found(site, read_history(site.place), champion)
             if champion is not None and champion.sha256 == challenger.deployed.bundle_sha256:
+                confirm_champion(site, challenger.deployed)
                 decision = Decision(False, "unchanged", challenger.deployed, challenger.deployed)
             else:
                 verdict = _verdict(config, site.store, challenger, champion)
@@ -128,6 +130,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         challenger = fetch(site, trained) if isinstance(trained, str) else trained
         new, champion = challenger.deployed, repair_deployed(site, progress)
         if champion is not None and champion.sha256 == new.bundle_sha256:
+            confirm_champion(site, new)
             return Decision(False, "unchanged", new, new)
         entries = read_history(site.place)
         before = record_found(site, entries, champion)
