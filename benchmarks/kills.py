@@ -20,6 +20,7 @@ a measurement can be cut short and go on, or be divided by stages among processe
 """
 
 import argparse
+import errno
 import json
 import mmap
 import os
@@ -48,6 +49,12 @@ SETTINGS = [
     "risk.max_origins=8",
     "risk.sarima=[{order: [0, 1, 1]}]",
 ]
+# What a message must say of the fault, so that a person knows what to do.
+REASONS = {
+    "ENOSPC": ("No space left", "disk is full"),
+    "EDQUOT": ("quota",),
+    "EFBIG": ("ulimit",),
+}
 PROMOTE = ["promote", "1", "--force", "--reason", "a test of kills"]
 # The command of a stage, and what was done with the newer file before it; `first` begins without any results.
 STAGES: dict[str, tuple[list[str], list[list[str]]]] = {
@@ -58,6 +65,11 @@ STAGES: dict[str, tuple[list[str], list[list[str]]]] = {
     "promote": (PROMOTE, [["run", "--no-report"]]),
     "forecast": (["forecast"], [["run", "--no-report"]]),
     "report": (["report"], [["run", "--no-report"]]),
+    "tune": (["tune", "--trials", "2"], [["run", "--no-report"]]),
+    "predict": (
+        ["predict", "--input", "data/raw/sales_data_sample.csv", "--output", "output/scored.csv"],
+        [["run", "--no-report"]],
+    ),
     "first ingest": (["ingest"], []),
     "first summaries": (["eda"], [["ingest"]]),
     "first train": (["train"], [["ingest"], ["eda"], ["profile"]]),
@@ -78,8 +90,8 @@ class Events:
         with path.open("r+b") as file:
             return cls(mmap.mmap(file.fileno(), 24))
 
-    def begin(self, kill_at: int = 0) -> None:
-        self.memory[:] = struct.pack("qqq", 0, kill_at, 0)
+    def begin(self, kill_at: int = 0, error: int = 0) -> None:
+        self.memory[:] = struct.pack("qqq", 0, kill_at, error)
 
     @property
     def count(self) -> int:
@@ -106,9 +118,9 @@ class Server:
         words = [sys.executable, str(ROOT / "benchmarks" / "kills_server.py"), str(project / "config_v2.yaml"), *SETTINGS]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
-    def run(self, words: list[str], *, kill_at: int = 0, must_end: bool = True) -> int:
+    def run(self, words: list[str], *, kill_at: int = 0, error: int = 0, must_end: bool = True) -> int:
         self.log.write_bytes(b"")
-        self.events.begin(kill_at)
+        self.events.begin(kill_at, error)
         answer = self.ask({"run": words, "said": str(self.scratch / "said"), "modules": must_end and not kill_at})
         if must_end and answer["code"]:
             raise SystemExit(f"`tabtrail {' '.join(words)}` ended with {answer['code']}: {self.said()}")
@@ -150,7 +162,10 @@ class Server:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=500)
-    parser.add_argument("--stages", default=",".join(STAGES))
+    parser.add_argument("--stages", default=",".join(name for name in STAGES if name not in ("tune", "predict")))
+    parser.add_argument(
+        "--error", choices=[*REASONS, ""], default="", help="let every event from the point on fail so, and do not kill"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=Path, metavar="FILE", help="keep each point there, and go on after those that are in it")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
@@ -158,7 +173,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rounds = Rounds(options.rounds or Path(folder) / "rounds.jsonl")
         if options.points:
-            measure(Path(folder).resolve(), Wanted(options.stages.split(","), options.points, options.seed), rounds)
+            wanted = Wanted(options.stages.split(","), options.points, options.seed, options.error)
+            measure(Path(folder).resolve(), wanted, rounds)
         report = summary(rounds.read())
     text = json.dumps(report, indent=2)
     if options.output:
@@ -174,6 +190,7 @@ class Wanted:
     stages: list[str]
     points: int
     seed: int
+    error: str = ""
 
     def share(self, stage: str) -> int:
         whole = sum(SHARES.get(each, 1) for each in self.stages)
@@ -201,9 +218,9 @@ def measure(folder: Path, wanted: Wanted, rounds: Rounds) -> None:
     try:
         datasets, rows = old_state(server, old, new, folder)
         for stage in wanted.stages:
-            known = [each for each in rounds.read() if each["stage"] == stage]
+            known = [each for each in rounds.read() if (each["stage"], each.get("error", "")) == (stage, wanted.error)]
             chance = random.Random(f"{wanted.seed} {stage} {len(known)}")
-            kill_in(server, stage, Chosen(wanted.share(stage), chance, datasets, rows), known, rounds)
+            kill_in(server, stage, Chosen(wanted.share(stage), chance, datasets, rows, wanted.error), known, rounds)
     finally:
         server.close()
 
@@ -262,6 +279,7 @@ class Chosen:
     chance: random.Random
     datasets: list[str]
     rows: list[int]
+    error: str
 
 
 def kill_in(server: Server, stage: str, chosen: Chosen, known: list[dict[str, Any]], rounds: Rounds) -> None:
@@ -283,24 +301,28 @@ def kill_in(server: Server, stage: str, chosen: Chosen, known: list[dict[str, An
     for number in [each for each in points(events, chosen.share, chosen.chance) if each not in done][: chosen.share - len(known)]:
         begun = time.perf_counter()
         restore(server.project, start)
-        code = server.run(words, kill_at=number, must_end=False)
+        code = server.run(words, kill_at=number, error=getattr(errno, chosen.error, 0), must_end=False)
+        faults = refused(code, server.said(), chosen.error) if chosen.error else []
         said = server.log.read_text().splitlines()
-        kind, path = said[-1].split(" ", 1) if code < 0 and len(said) >= number else events[number - 1]
+        kind, path = said[number - 1].split(" ", 1) if len(said) >= number else events[number - 1]
         torn = server.torn(chosen.datasets, chosen.rows)
         code_again = server.run(words, must_end=False)
-        differs = [f"the rerun ended with {code_again}: {server.said()}"] if code_again else []
+        differs = [*faults, *([f"the rerun ended with {code_again}: {server.said()}"] if code_again else [])]
         differs += difference(server.outcome(), expected, repeats)
-        found = {
-            "stage": stage,
-            "event": number,
-            "kind": kind,
-            "path": path,
-            "killed": code == -9,
-            "torn": torn,
-            "differs": differs,
-        }
+        point = {"stage": stage, "error": chosen.error, "event": number, "kind": kind, "path": path}
+        found = {**point, "killed": code == -9 or bool(chosen.error and code), "torn": torn, "differs": differs}
         rounds.add(found)
         print(f"{time.perf_counter() - begun:.1f} s: {found}", file=sys.stderr, flush=True)
+
+
+def refused(code: int, said: str, error: str) -> list[str]:
+    """Return what is wrong with the end of a command whose events failed: it may go on without what it can do without."""
+    if code == 0:
+        return []
+    faults = [f"it ended with {code}"] if code != 1 else []
+    if "Traceback" in said or not any(word in said for word in REASONS[error]):
+        faults.append(f"it said: {said[-700:]}")
+    return faults
 
 
 def made(state: dict[str, Any]) -> int:

@@ -93,6 +93,29 @@ def test_a_file_that_is_not_a_yaml_mapping_is_refused(project: Project, text: st
         project.config()
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("".join(" " * depth + "a:\n" for depth in range(1500)), "nested too deeply"),
+        ("version: 2\nmodel: {target: 2003-99-99}", r"a date or number in it cannot be read \(month must be in 1..12\)"),
+        ("version: " + "9" * 5000, r"a date or number in it cannot be read \(Exceeds the limit"),
+        ("version: 2\nmodel: {target: a\0}", r"the character #x0000, \\d+ characters from the start, is not allowed"),
+    ],
+)
+def test_why_a_text_is_not_yaml_is_said_in_words(project: Project, text: str, reason: str) -> None:
+    project.config_file.write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        project.config()
+
+
+def test_aliases_of_aliases_in_an_override_are_bounded_by_the_same_words(project: Project) -> None:
+    bomb = "{a: &a [1, 1, 1, 1, 1, 1, 1, 1], b: &b [*a, *a, *a, *a, *a, *a, *a, *a], c: &c [*b, *b, *b, *b, *b, *b, *b, *b],"
+    bomb += " d: &d [*c, *c, *c, *c, *c, *c, *c, *c], e: &e [*d, *d, *d, *d, *d, *d, *d, *d], f: [*e, *e, *e, *e, *e, *e, *e]}"
+    with pytest.raises(ConfigError, match="--set candidates: its aliases stand for more than 100,000 values"):
+        project.config(f"candidates={bomb}")
+
+
 def test_a_missing_config_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no config file .*; name one with --config"):
         load_config(tmp_path / "none.yaml")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from tabtrail.errors import ConfigError
 
@@ -131,12 +132,21 @@ def _load(path: Path, text: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     except _TooLargeError as error:
         raise ConfigError(f"{path.name}: {error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path.name}: this is not YAML: {type(error).__name__}") from None
+        raise ConfigError(f"{path.name}: this is not YAML: {_reason(error)}") from None
     finally:
         loader.dispose()
     if not isinstance(values, dict):
         raise ConfigError(f"{path.name}: the file must be a mapping of sections (version, paths, model, ...)")
     return values, lines
+
+
+def _reason(error: Exception) -> str:
+    """Return in words why a text cannot be read, where PyYAML does not know the line."""
+    if isinstance(error, RecursionError):
+        return "its lists and mappings are nested too deeply"
+    if isinstance(error, ReaderError):
+        return f"the character #x{error.character:04x}, {error.position} characters from the start, is not allowed in it"
+    return f"a date or number in it cannot be read ({str(error).partition(';')[0]})"
 
 
 class _TooLargeError(ValueError):
@@ -203,6 +213,8 @@ def _scalar(text: str, origin: str) -> Any:
     try:
         node = loader.get_single_node()
         return None if node is None else _construct(loader, node)
+    except _TooLargeError as error:
+        raise ConfigError(f"{origin}: {error}") from None
     except (yaml.YAMLError, RecursionError, ValueError):
         raise ConfigError(f"{origin}: the value is not YAML; quote it") from None
     finally:
