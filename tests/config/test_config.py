@@ -100,7 +100,7 @@ def test_a_file_that_is_not_a_yaml_mapping_is_refused(project: Project, text: st
         ("".join(" " * depth + "a:\n" for depth in range(1500)), "nested too deeply"),
         ("version: 2\nmodel: {target: 2003-99-99}", r"a date or number in it cannot be read \(month must be in 1..12\)"),
         ("version: " + "9" * 5000, r"a date or number in it cannot be read \(Exceeds the limit"),
-        ("version: 2\nmodel: {target: a\0}", r"the character #x0000, \\d+ characters from the start, is not allowed"),
+        ("version: 2\nmodel: {target: a\0}", r"the character #x0000, \d+ characters from the start, is not allowed"),
     ],
 )
 def test_why_a_text_is_not_yaml_is_said_in_words(project: Project, text: str, reason: str) -> None:

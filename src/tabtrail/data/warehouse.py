@@ -10,8 +10,8 @@ import duckdb
 
 from tabtrail.config.dataset import Database, Dataset
 from tabtrail.data.result_files import result_tables
-from tabtrail.errors import DataError, TabtrailError, UsageError
-from tabtrail.system.files import atomic_file, make_folder
+from tabtrail.errors import DataError, UsageError
+from tabtrail.system.files import atomic_file, make_folder, storage_errors, system_errno
 from tabtrail.system.temporary import scratch_beside
 
 _DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
@@ -51,9 +51,10 @@ def build_database(database: Database, announce: Callable[[Path], None] = lambda
                 shutil.copyfile(built, temporary)
                 announce(temporary)
     except duckdb.Error as error:
-        if any(text in str(error) for text in ("No space left", "File too large", "quota exceeded")):
-            raise TabtrailError(f"cannot write in {database.file.parent}: the disk is full; make room there") from error
-        raise unreadable(database.dataset, error) from error
+        if system_errno(error) is None:
+            raise unreadable(database.dataset, error) from error
+        with storage_errors(database.file.parent):
+            raise
     return int(rows[0]) if rows else 0
 
 

@@ -211,13 +211,20 @@ def _recognise_system_errors() -> Iterator[None]:
     """Raise an `OSError` where a library such as Polars reports one of the system only in the text of its own error."""
     try:
         yield
-    except (OSError, TabtrailError):
+    except TabtrailError:
         raise
     except Exception as error:
-        number = next((each for each in _SYSTEM if os.strerror(each) in str(error)), None)
-        if number is None:
+        number = system_errno(error)
+        if number is None or (isinstance(error, OSError) and error.errno is not None):
             raise
         raise OSError(number, os.strerror(number)) from error
+
+
+def system_errno(error: Exception) -> int | None:
+    """Return the number of what the system refused: of an `OSError`, or where a library names it in its own error's text alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    return next((each for each in _SYSTEM if os.strerror(each) in str(error)), None)
 
 
 @contextlib.contextmanager
