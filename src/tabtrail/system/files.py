@@ -221,7 +221,7 @@ def _recognise_system_errors() -> Iterator[None]:
 
 
 def system_errno(error: Exception) -> int | None:
-    """Return the number of what the system refused: of an `OSError`, or where a library names it in its own error's text alone."""
+    """Return the number of what the system refused: of an `OSError`, or where a library names it in its text alone."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     return next((each for each in _SYSTEM if os.strerror(each) in str(error)), None)
