@@ -8,6 +8,7 @@ import pytest
 from tests.support.chromium import CHROMIUM
 from tests.support.projects import (
     CALIFORNIA_CSV,
+    CASES,
     REAL_CSV,
     REPO,
     SMALL_CANDIDATE,
@@ -33,6 +34,7 @@ def pytest_report_header() -> list[str]:
     wanted = {
         f"REAL DATA IS MISSING: tests of {REAL_CSV.name} are SKIPPED, {csv}": REAL_CSV.is_file(),
         f"{CALIFORNIA_CSV.name} IS MISSING: its tests are SKIPPED": CALIFORNIA_CSV.is_file(),
+        "THE SHARED CASES ARE MISSING: what came of each is not tested (SKIPPED)": CASES.is_dir(),
         "NO CHROMIUM: the page is not opened, its tests are SKIPPED": CHROMIUM is not None,
         "NOT ROOT: tests of full and read-only disks are SKIPPED": os.name == "posix" and os.geteuid() == 0,
     }

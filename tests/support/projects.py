@@ -26,6 +26,8 @@ from tabtrail.project.summary import Summary
 REPO = Path(__file__).resolve().parents[2]
 REAL_CSV = REPO.parent / "shared" / "data" / "sales_data_sample.csv"
 CALIFORNIA_CSV = REAL_CSV.with_name("california_housing.csv")
+CASES = REPO.parent / "shared" / "cases"
+"""Folders of small inputs that once went wrong, with a README that states the right outcome of each."""
 ONE_CANDIDATE = ["candidates={LinearRegression: {}}", "engine.kind=serial", "explain.max_rows=50"]
 SMALL_CANDIDATE = ["candidates={GradientBoosting_40: {n_estimators: 40}}", "engine.kind=serial"]
 

@@ -216,6 +216,8 @@ def _scalar(text: str, origin: str) -> Any:
     except _TooLargeError as error:
         raise ConfigError(f"{origin}: {error}") from None
     except (yaml.YAMLError, RecursionError, ValueError):
+        if len(text) == 1:  # a comma, say, as source.decimal has it
+            return text
         raise ConfigError(f"{origin}: the value is not YAML; quote it") from None
     finally:
         loader.dispose()
