@@ -50,6 +50,24 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
             "aggregations=[{name: a, group_by: [COUNTRY], measures: {x: summ(SALES)}}]",
             r"is not a measure; write count, or one of",
         ),
+        (
+            "aggregations=[{name: n, group_by: [YEAR], measures: {x: count}}, {name: N, group_by: [YEAR], measures: {x: count}}]",
+            r"aggregations.1.name: 'N' differs from 'n' by case alone",
+        ),
+        (
+            "aggregations=[{name: a, group_by: [COUNTRY], measures: {Total: sum(SALES), total: count}}]",
+            r"aggregations.0.measures.total: 'total' differs from 'Total' by case alone, and SQL takes such columns for one",
+        ),
+        (
+            "aggregations=[{name: a, group_by: [COUNTRY], measures: {country: count}}]",
+            r"aggregations.0.measures.country: 'country' differs from 'COUNTRY' by case alone",
+        ),
+        (
+            "aggregations=[{name: a, group_by: [COUNTRY], measures: {COUNTRY: count}}]",
+            r"aggregations.0.measures.COUNTRY: 'COUNTRY' is a column of group_by, too",
+        ),
+        ("model.strata={cap: PRICEEACH > 1, CAP: PRICEEACH > 2}", r"model.strata.CAP: 'CAP' differs from 'cap' by case alone"),
+        ("model.derived_features.msrp=MSRP * 2", r"model.derived_features.msrp: 'msrp' differs from 'MSRP' by case alone"),
         ("split.group_key=null", r"a group split needs the column whose rows stay together"),
         ("parquet.partition_by=[YEER]", r"'YEER' is not a declared column; did you mean 'YEAR'\?"),
         ("model.currency=2003-13-45", r"--set model.currency: the value is not YAML; quote it"),

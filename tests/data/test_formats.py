@@ -1,10 +1,12 @@
 """Sources in other formats than CSV: the same rows give the same dataset, and what is no cell, row or format is named."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,7 +35,7 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.typed_cells import as_text, from_values
-from tabtrail.errors import DataError
+from tabtrail.errors import ConfigError, DataError
 
 NAMES = ("id", "price", "count", "day", "kind", "note")
 YAML = """
@@ -254,6 +256,59 @@ def test_title_rows_of_a_sheet_get_the_advice_that_skips_them(tmp_path: Path) ->
         ingested(tmp_path, "rows.xlsx")
     manifest, _, _ = ingested(tmp_path, "rows.xlsx", "source.skip_rows=2", "source.skip_after_header=1")
     assert (manifest.rows_in, manifest.rows_rejected) == (10, 0)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_lines_above_and_below_the_header_are_skipped_in_texts_and_workbooks_alike(ending: str, tmp_path: Path) -> None:
+    rows = [["Sales of May", *[None] * 5], list(NAMES), ["(no.)", "(EUR)", "(pcs)", "(date)", "-", "-"], *plain_rows(10)]
+    FORMATS[ending](tmp_path / f"rows{ending}", ["Report", "", "", "", "", ""], rows)
+    manifest, data, _ = ingested(tmp_path, f"rows{ending}", "source.skip_rows=2", "source.skip_after_header=1")
+    assert (manifest.rows_in, manifest.rows_rejected) == (10, 0)
+    assert data.sort("id")["price"].to_list() == [10.5 + index for index in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("ending", "setting", "words"),
+    [
+        (".parquet", "skip_rows=1", "source.skip_rows: rows.parquet is Parquet, and this goes for CSV and Excel alone"),
+        (".jsonl", "skip_after_header=1", "source.skip_after_header: rows.jsonl is JSON lines, and this goes for CSV and Excel"),
+        (".xlsx", "comment='#'", "source.comment: rows.xlsx is Excel, and this goes for CSV alone"),
+        (".csv", "sheet=May", "source.sheet: rows.csv is CSV, and this goes for Excel alone"),
+    ],
+)
+def test_a_key_of_the_layout_that_would_do_nothing_is_refused(ending: str, setting: str, words: str, tmp_path: Path) -> None:
+    FORMATS[ending](tmp_path / f"rows{ending}", NAMES, plain_rows(10))
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        ingested(tmp_path, f"rows{ending}", f"source.{setting}")
+
+
+def test_a_key_of_the_layout_may_go_for_some_of_the_files_alone(tmp_path: Path) -> None:
+    write_csv(tmp_path / "rows1.csv", NAMES, plain_rows(10))
+    write_parquet(tmp_path / "rows2.parquet", NAMES, plain_rows(5))
+    assert ingested(tmp_path, "rows*", "source.comment='#'")[0].rows_kept == 15
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".parquet", ".jsonl"])
+def test_a_column_without_a_name_is_refused_in_every_format_or_dropped(ending: str, tmp_path: Path) -> None:
+    rows = [[index, *row] for index, row in enumerate(plain_rows(10))]
+    FORMATS[ending](tmp_path / f"rows{ending}", ["", *NAMES], rows)
+    with pytest.raises(DataError, match=r"column 1 has no name; name it, or set source\.unnamed: drop"):
+        ingested(tmp_path, f"rows{ending}")
+    manifest, data, _ = ingested(tmp_path, f"rows{ending}", "source.unnamed=drop")
+    assert (manifest.rows_kept, set(data.columns) - {"YEAR", "MONTH"}) == (10, set(NAMES))
+
+
+def test_an_index_that_pandas_wrote_into_parquet_is_a_column_without_a_name(tmp_path: Path) -> None:
+    frame = pd.DataFrame(plain_rows(11), columns=NAMES)
+    frame[frame["count"] != 3].to_parquet(tmp_path / "rows.parquet")
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "rows.parquet").names
+    with pytest.raises(DataError, match=r"column 7 has no name \('__index_level_0__', which is pandas' word for that\)"):
+        ingested(tmp_path, "rows.parquet")
+    manifest, data, _ = ingested(tmp_path, "rows.parquet", "source.unnamed=drop")
+    assert (manifest.rows_kept, set(data.columns) - {"YEAR", "MONTH"}) == (10, set(NAMES))
+    named = ingested(tmp_path, "rows.parquet", "source.rename={__index_level_0__: number}")[1]
+    declared = ingested(tmp_path, "rows.parquet", "contract.columns.__index_level_0__={dtype: int}")[1]
+    assert list(map(int, named["number"])) == declared["__index_level_0__"].to_list()
 
 
 @pytest.mark.parametrize("ending", [".xlsx", ".parquet", ".jsonl"])

@@ -38,6 +38,13 @@ def test_it_replaces_no_file_unless_forced(tmp_path: Path) -> None:
     assert len((tmp_path / "x.csv").read_bytes().splitlines()) == 6
 
 
+@pytest.mark.parametrize("name", ["x.xlsx", "x.PARQUET", "x.jsonl", "x.csv.gz"])
+def test_it_is_no_file_of_another_format(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"the sample is a CSV; name one that ends in \.csv with --output"):
+        write_sample(tmp_path / name, rows=5)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_on_it_says_everywhere_that_the_data_is_synthetic(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     project = make_project(tmp_path, tmp_path / "empty.csv", repeats=1)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from tabtrail.config.columns import KIND, Columns, check_condition
-from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, undeclared
+from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, twins, undeclared
 from tabtrail.contract.expressions import ExpressionError, Node, check_formula, columns_of, parse_expression, replace_columns
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.errors import nearest
@@ -216,6 +216,14 @@ def check_model(model: Model, columns: Columns) -> Problems:
             yield ("model",), f"a feature cannot be called '{name}': the exported model uses that name"
     for name, text in model.strata.items():
         yield from check_condition(("model", "strata", name), text, columns.dataset, columns)
+    for name, earlier in twins(model.strata):
+        yield ("model", "strata", name), f"'{name}' differs from '{earlier}' by case alone, and SQL takes {_SUCH}"
+    for name, earlier in twins((model.target, *model.inputs, *model.derived_features)):
+        if name in model.derived_features:
+            yield ("model", "derived_features", name), f"'{name}' differs from '{earlier}' by case alone, and SQL takes {_SUCH}"
+
+
+_SUCH = "such columns for one; choose another name"
 
 
 def check_split(split: Split, date_column: str | None) -> Problems:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from tabtrail.config.file import KeyPath
+from tabtrail.contract.layout import look_alike
 from tabtrail.errors import nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -21,6 +22,15 @@ class Section(BaseModel):
     """A part of the YAML file: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+def twins(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each name that SQL, or a person, takes for an earlier one (they differ by case or blanks around), and that one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        earlier = seen.setdefault(look_alike(name), name)
+        if earlier != name:
+            yield name, earlier
 
 
 def undeclared(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tabtrail.config.columns import Columns
 from tabtrail.config.file import KeyPath
-from tabtrail.config.section import Positive, Problems, SafeName, Section, undeclared
+from tabtrail.config.section import Positive, Problems, SafeName, Section, twins, undeclared
 from tabtrail.errors import nearest
 
 MEASURES = ("sum", "avg", "min", "max", "median", "stddev", "count", "count_distinct")
@@ -77,8 +77,14 @@ def check_aggregations(aggregations: tuple[Aggregation, ...], columns: Columns) 
     """Yield what is wrong with the summaries."""
     if len({aggregation.name for aggregation in aggregations}) < len(aggregations):
         yield ("aggregations",), "two aggregations have the same name"
+    names = [aggregation.name for aggregation in aggregations]
+    for name, earlier in twins(names):
+        yield ("aggregations", names.index(name), "name"), f"'{name}' differs from '{earlier}' by case alone; {_ONE_FILE}"
     for index, aggregation in enumerate(aggregations):
         yield from _check_aggregation(("aggregations", index), aggregation, columns)
+
+
+_ONE_FILE = "their files would be one where names of files have no case"
 
 
 def _check_aggregation(key: KeyPath, aggregation: Aggregation, columns: Columns) -> Problems:
@@ -87,6 +93,11 @@ def _check_aggregation(key: KeyPath, aggregation: Aggregation, columns: Columns)
             yield (*key, "group_by"), undeclared(name, columns.dataset)
     for measure, text in aggregation.measures.items():
         yield from _check_measure(key, measure, text, aggregation.plot is not None, columns)
+    for name, earlier in twins((*aggregation.group_by, *aggregation.measures)):
+        where = (*key, "measures", name) if name in aggregation.measures else (*key, "group_by")
+        yield where, f"'{name}' differs from '{earlier}' by case alone, and SQL takes such columns for one; choose another name"
+    for name in set(aggregation.group_by) & set(aggregation.measures):
+        yield (*key, "measures", name), f"'{name}' is a column of group_by, too; choose another name for the measure"
     if aggregation.order_by is not None:
         name, _, direction = aggregation.order_by.partition(" ")
         outputs = [*aggregation.group_by, *aggregation.measures]

@@ -1,5 +1,6 @@
 """How a table lies in a file: what stands above its rows, how fields are parted, and what its columns are called."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,18 +39,24 @@ def name_columns(written: Sequence[str], layout: Layout, known: Iterable[str]) -
     `known` are the names that somebody asks for. Two columns may come out with one name: the caller refuses that.
     """
     rename = dict(layout.rename)
+    known = list(known)
     if layout.fold_header:
         rename = {fold_name(name): name for name in known} | {fold_name(old): new for old, new in rename.items()}
     named = [rename.get(fold_name(name) if layout.fold_header else name, name) for name in written]
     if layout.unnamed == "drop":
-        named = [name if name.strip() else f"{UNNAMED}{place}" for place, name in enumerate(named, 1)]
+        named = [f"{UNNAMED}{place}" if is_nameless(name) and name not in known else name for place, name in enumerate(named, 1)]
     return tuple(named)
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name, or the one that pandas gives to an index without one in Parquet."""
+    return not name.strip() or re.fullmatch(r"__index_level_\d+__", name) is not None
 
 
 def unnamed_columns(written: Sequence[str], layout: Layout) -> tuple[str, ...]:
     """Return the names that `name_columns` gives to columns without one, which are dropped."""
     drop = layout.unnamed == "drop"
-    return tuple(f"{UNNAMED}{place}" for place, name in enumerate(written, 1) if drop and not name.strip())
+    return tuple(f"{UNNAMED}{place}" for place, name in enumerate(written, 1) if drop and is_nameless(name))
 
 
 def fold_name(name: str) -> str:

@@ -193,7 +193,7 @@ class RowChecker:
     def _apply(self, rows: pl.DataFrame, *, quoted: bool) -> pl.DataFrame:
         """Return typed columns, their raw values `_raw_X`, whether the row is `_bad_`, and where it is not, its warnings."""
         dtypes = rows.schema
-        spelled = [each for each in map(self._spelled, rows.get_columns()) if each is not None]
+        spelled = [each for each in map(self._spelled, rows.select(self.header).get_columns()) if each is not None]
         frame = rows.with_columns(spelled).with_columns(self._nulls_for_texts(dtypes, quoted=quoted))
         raw = [pl.col(name).alias(RAW + name) for name in self.header]
         # What is set aside stands as in the file, and is missing where the text that is read is.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tabtrail.config.dataset import TableRules
-from tabtrail.contract.layout import Layout, fold_name, look_alike, name_columns, unnamed_columns
+from tabtrail.contract.layout import Layout, fold_name, is_nameless, look_alike, name_columns, unnamed_columns
 from tabtrail.errors import DataError, nearest
 from tabtrail.reading.header import Header, advise
 
@@ -64,8 +64,11 @@ def _require_once(where: str, written: Sequence[str], found: Sequence[str]) -> N
 def _require_declared(where: str, header: Header, found: Sequence[str], rules: TableRules) -> None:
     missing = [column for column in rules.columns.required if column not in found]
     if not missing:
-        if unnamed := [place for place, column in enumerate(found, 1) if not column.strip()]:
-            raise DataError(f"{where}: column {unnamed[0]} has no name; name it, or set source.unnamed: drop to leave it out")
+        nameless = (each for each in enumerate(found, 1) if is_nameless(each[1]) and each[1] not in rules.columns.required)
+        if unnamed := next(nameless, None):
+            place, column = unnamed
+            shown = f" ('{column}', which is pandas' word for that)" if column.strip() else ""
+            raise DataError(f"{where}: column {place} has no name{shown}; name it, or set source.unnamed: drop to leave it out")
         return
     hints = ", ".join(f"'{column}'{nearest(column, list(found))}" for column in missing)
     advice = advise(header, rules.source.layout, rules.columns.required)

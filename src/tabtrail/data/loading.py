@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, cast
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
+from tabtrail.contract.layout import Layout
 from tabtrail.data.blocks import BlockReader
 from tabtrail.data.categories import CategoryWatch
 from tabtrail.data.checks import Checked, RowChecker
@@ -28,7 +29,7 @@ from tabtrail.data.subtotals import SubtotalWatch
 from tabtrail.data.thousands import ThousandsWatch
 from tabtrail.data.totals import TotalWatch
 from tabtrail.data.typed_cells import from_frame, from_values
-from tabtrail.errors import DataError
+from tabtrail.errors import ConfigError, DataError
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.compressed import SourceFile, readable
 from tabtrail.reading.excel import ExcelSheet
@@ -126,6 +127,7 @@ class Loader:
         """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
         files = [SourceFile(path, name) for name, path in sources.items()]
         meter = _Meter(progress, sum(map(_size, files)))
+        _require_layout(files, self._rules.source.layout)
         for file in files:
             self._read_file(file, meter)
         account = self._account
@@ -291,6 +293,28 @@ def _record(source: Source, rows: int, kept: int) -> SourceRecord:
         rows_in=rows,
         rows_kept=kept,
     )
+
+
+_GOES_FOR: dict[str, tuple[Kind, ...]] = {
+    "skip_rows": ("csv", "excel"),
+    "skip_after_header": ("csv", "excel"),
+    "comment": ("csv",),
+    "sheet": ("excel",),
+}
+
+
+def _require_layout(files: Sequence[SourceFile], layout: Layout) -> None:
+    """Raise `ConfigError` for a key of the layout that goes for none of the files, and would do nothing."""
+    given = {key: kinds for key, kinds in _GOES_FOR.items() if getattr(layout, key)}
+    found = {kind_of(file)[0]: file.name for file in files} if given else {}
+    for key, kinds in given.items():
+        if not found.keys() & set(kinds):
+            kind, name = next(iter(found.items()))
+            allowed = " and ".join(_CALLED[each] for each in kinds)
+            raise ConfigError(f"source.{key}: {name} is {_CALLED[kind]}, and this goes for {allowed} alone; remove it")
+
+
+_CALLED: dict[Kind, str] = {"csv": "CSV", "excel": "Excel", "parquet": "Parquet", "json lines": "JSON lines"}
 
 
 def _size(file: SourceFile) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tabtrail.errors import UsageError
 from tabtrail.reading.find import MARK_SUFFIX
+from tabtrail.reading.kinds import BY_NAME
 from tabtrail.system.files import atomic_file, read_json, write_json
 from tabtrail.system.hashes import sha256_file
 
@@ -72,6 +73,7 @@ _COUNTRIES = {
 _STATUSES = {"Shipped": 0.927, "Cancelled": 0.021, "Resolved": 0.017, "On Hold": 0.016, "In Process": 0.014, "Disputed": 0.005}
 _LINES_PER_ORDER = 9.2
 _CAP = 100.0
+_COMPRESSED = (".gz", ".zst")
 
 
 def mark_path(csv_path: Path) -> Path:
@@ -88,12 +90,14 @@ def is_synthetic(csv_path: Path, sha256: str) -> bool:
 def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool = False) -> None:
     """Write a synthetic CSV in code page 850 and the mark that it is one. The same rows and seed give the same bytes.
 
-    Raises `UsageError` for an existing file (unless forced) or fewer than one row.
+    Raises `UsageError` for an existing file (unless forced), the ending of another format, or fewer than one row.
     """
     if path.exists() and not force:
         raise UsageError(f"{path} exists; the sample would replace it (--force does)")
     if rows < 1:
         raise UsageError("--rows: write at least one row")
+    if path.suffix.lower() in (*BY_NAME, *_COMPRESSED):
+        raise UsageError(f"{path} would be no {path.suffix} file: the sample is a CSV; name one that ends in .csv with --output")
     with atomic_file(path) as temporary:
         with temporary.open("w", encoding="cp850", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -10,7 +10,7 @@ from tabtrail.reading.compressed import SourceFile, chunks_of, readable
 
 Kind = Literal["csv", "excel", "parquet", "json lines"]
 
-_BY_NAME: dict[str, Kind] = {
+BY_NAME: dict[str, Kind] = {
     ".xlsx": "excel",
     ".xlsm": "excel",
     ".parquet": "parquet",
@@ -67,7 +67,7 @@ def kind_of(file: SourceFile) -> tuple[Kind, str | None]:
         if inner := next((what for magic, what in _NOT_UNPACKED.items() if start.startswith(magic)), None):
             raise DataError(f"{file.name} is {inner}, which is not read; unpack it first")
     found = _by_magic(file, start)
-    named = next((_BY_NAME[suffix] for suffix in reversed(file.path.suffixes) if suffix.lower() in _BY_NAME), None)
+    named = next((BY_NAME[suffix] for suffix in reversed(file.path.suffixes) if suffix.lower() in BY_NAME), None)
     if found is None and named in ("excel", "parquet", "json lines") and start:
         raise DataError(f"{file.name} is not {_CALLED[named]}, whatever its name says; it is damaged, or text to be named .csv")
     kind = found or "csv"
