@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ source:
 cleaning:
   date_column: d
   date_formats: ["%d/%m/%Y", "%d.%m.%Y"]
+  dates: {at: ["%d.%m.%y %H:%M", "%Y-%m-%dT%H:%M:%S%z"]}
+  time_zone: Europe/Berlin
   fill_unknown_columns: [city]
   aliases: {seg: {n/a: Other, "A.": A}, land: {Frankreich: France}}
   trim: [land]
@@ -59,6 +61,7 @@ contract:
     a: {dtype: int, nullable: false, min: 0, max: 1000}
     q: {dtype: float}
     city: {dtype: string, nullable: false}
+    at: {dtype: datetime}
   rows:
     - {name: a_and_q, check: a + q < 2000}
     - {name: no_total, check: "land != 'TOTAL'"}
@@ -68,14 +71,14 @@ model:
   currency: EUR
   numeric_features: [a, q]
   categorical_features: [seg, city, code, land]
-  derived_features: {MON: month(d), A_ROOM: a * 2}
+  derived_features: {MON: month(d), HOUR: hour(at), A_ROOM: a * 2}
 split: {kind: random, folds: 2, repeats: 1, allow_leaky: true}
 candidates: {HistGradientBoosting: {max_iter: 30, min_samples_leaf: 5}}
 explain: {max_rows: 20}
 engine: {kind: serial}
 mlflow: {tracking_uri: "sqlite:///mlruns/mlflow.db", experiment: nasty}
 """
-FEATURES = ("a", "q", "seg", "city", "code", "d", "land")
+FEATURES = ("a", "q", "seg", "city", "code", "d", "land", "at")
 CELLS: dict[str, Sequence[str]] = {
     "a": ("56", " 7 ", "81", "+12", "007", "0", "1000", "54"),
     "q": ("1.20", "", "NA", "1e1", ".5", "-999", " 4.74 ", "0.30000000000000004", "5."),
@@ -96,6 +99,15 @@ CELLS: dict[str, Sequence[str]] = {
         "Straße",
         "STRASSE",
     ),
+    "at": (
+        "3.1.22 00:00",
+        "03.01.22 13:05",
+        "2022-07-03T22:59:59Z",
+        "2022-01-31T23:30:00-05:00",
+        " 3.1.22 23:59 ",
+        "",
+        "4.1.22 9:00",
+    ),
 }
 FAULTS: dict[str, tuple[Texts, str, str]] = {
     "digits with an underscore": ({"a": "1_0"}, "a: not int", "a: must be a number, not text"),
@@ -112,6 +124,8 @@ FAULTS: dict[str, tuple[Texts, str, str]] = {
     "a serial number": ({"d": "44949"}, "d: not a date", "d: must be a date, written"),
     "a date with a time": ({"d": "29/10/2023 00:00:00"}, "d: not a date", "d: must be a date, written"),
     "a year of long ago": ({"d": "29/10/0985"}, "d: ", "d: must be a date of the years 1900 to 2100"),
+    "a date without its time": ({"at": "03.01.22"}, "at: not a date", "at: must be a date and time, written %d.%m.%y %H:%M or"),
+    "an hour that is none": ({"at": "03.01.22 24:00"}, "at: not a date", "at: must be a date and time, written"),
     "a broken row rule": ({"a": "1000", "q": "1500"}, "a_and_q", "breaks the rule a_and_q"),
     "a broken rule on a text in another spelling": ({"land": " Total"}, "no_total", "breaks the rule no_total"),
 }
@@ -119,7 +133,7 @@ FAULTS: dict[str, tuple[Texts, str, str]] = {
 
 def good_rows() -> list[Texts]:
     """The cells of each column in turn, in steps that differ, so that most pairs meet."""
-    steps = {"a": 1, "q": 1, "seg": 3, "city": 5, "code": 7, "d": 11, "land": 13}
+    steps = {"a": 1, "q": 1, "seg": 3, "city": 5, "code": 7, "d": 11, "land": 13, "at": 13}
     return [
         {"id": str(index)} | {name: cells[index * steps[name] // 3 % len(cells)] for name, cells in CELLS.items()}
         for index in range(150)
@@ -130,14 +144,24 @@ def bad_rows() -> list[Texts]:
     return [{"id": str(900 + index), **GOOD, **change} for index, (change, _, _) in enumerate(FAULTS.values())]
 
 
-GOOD: Texts = {"a": "56", "q": "1.20", "seg": "A", "city": "Oslo", "code": "1", "d": "29/10/2023", "land": "France"}
+GOOD: Texts = {
+    "a": "56",
+    "q": "1.20",
+    "seg": "A",
+    "city": "Oslo",
+    "code": "1",
+    "d": "29/10/2023",
+    "land": "France",
+    "at": "4.1.22 9:00",
+}
 
 
 def target(row: Texts, index: int) -> str:
     place = {"Oslo": 40, "Rome": 90, "": 10, "Unknown": 10}.get(row["city"], 60)
     kind = {"A": 5, " A": 50, "N/A": 100, "?": 100, "": 100}.get(row["seg"], 30)
     land = {"F": 0, "E": 1000, "S": 2000}.get(row["land"].strip().upper()[:1], 3000)
-    return str(place + kind + land + 2 * index % 37 + (200 if row["code"] == "10022" else 0))
+    night = {"3.1.22 00:00": 400, "2022-07-03T22:59:59Z": 400, "2022-01-31T23:30:00-05:00": 150}.get(row["at"], 0)
+    return str(place + kind + land + night + 2 * index % 37 + (200 if row["code"] == "10022" else 0))
 
 
 def write_csv(path: Path, rows: Sequence[Texts]) -> Path:
@@ -347,6 +371,17 @@ def test_a_row_is_predicted_as_in_training(nasty: Nasty, trained: dict[int, floa
     assert found == (fitted if way == "MLflow's pyfunc" else by_python(nasty, rows))
 
 
+MOMENTS = {
+    "3.1.22 00:00": datetime(2022, 1, 3),
+    "03.01.22 13:05": datetime(2022, 1, 3, 13, 5),
+    "2022-07-03T22:59:59Z": datetime(2022, 7, 4, 0, 59, 59),
+    "2022-01-31T23:30:00-05:00": datetime(2022, 2, 1, 5, 30),
+    " 3.1.22 23:59 ": datetime(2022, 1, 3, 23, 59),
+    "4.1.22 9:00": datetime(2022, 1, 4, 9),
+    "": None,
+}
+
+
 def typed(row: Texts) -> dict[str, Any]:
     """The row as a program would send it: numbers, nulls, dates."""
     day = {"29/10/2023": date(2023, 10, 29), "17.08.2022": date(2022, 8, 17), "1/2/2024": date(2024, 2, 1)}
@@ -358,6 +393,7 @@ def typed(row: Texts) -> dict[str, Any]:
         "code": int(row["code"]) if row["code"] in ("10022", "1") else row["code"],
         "d": date(2022, 4, 3) if "03/04" in row["d"] else day.get(row["d"]),
         "land": row["land"],
+        "at": MOMENTS[row["at"]],
     }
 
 
@@ -366,12 +402,12 @@ def test_typed_values_mean_what_their_texts_mean(nasty: Nasty, trained: dict[int
     values = [typed(row) for row in rows]
     expected = by_python(nasty, rows)
     assert [each.value for each in nasty.predictor.predict(values)] == expected
-    plain = [{**row, "d": row["d"] and row["d"].isoformat()} for row in values]
+    plain = [{**row, "d": row["d"] and row["d"].isoformat(), "at": row["at"] and row["at"].isoformat()} for row in values]
     assert [each["prediction"] for each in _posted(nasty, "/predict/batch", json=plain)["predictions"]] == expected
     texts = [{**row, "code": str(row["code"])} for row in values]
     assert by_file(write_parquet)(nasty, texts) == expected
     assert by_file(write_sheet)(nasty, values) == expected
-    assert by_file(write_lines)(nasty, values) == expected
+    assert by_file(write_lines)(nasty, plain) == expected
     assert _arrow_predictions(nasty, pa.Table.from_pylist(texts)) == expected
     logged = by_mlflow(nasty, rows)
     assert _logged_predictions(nasty, pd.DataFrame(values)) == logged
@@ -382,7 +418,9 @@ def test_typed_values_mean_what_their_texts_mean(nasty: Nasty, trained: dict[int
 def test_an_answer_shows_the_inputs_as_the_model_takes_them_and_warns_of_those_alone(nasty: Nasty) -> None:
     row = {**GOOD, "a": " 7 ", "q": "NA", "city": "", "seg": "N/A", "code": 10022, "d": "1/2/2024", "land": "frankreich"}
     answer = _posted(nasty, "/predict", json=row)
-    expected = {"a": 7, "q": None, "seg": None, "city": "Unknown", "code": "10022", "d": "2024-02-01", "land": "FRANCE"}
+    expected = {"a": 7, "q": None, "seg": None, "city": "Unknown", "code": "10022", "d": "2024-02-01", "land": "FRANCE"} | {
+        "at": "2022-01-04T09:00:00"
+    }
     assert answer["inputs"] == expected
     assert answer["warnings"] == ["q: missing; the training median is used"]
 

@@ -1,9 +1,26 @@
+import math
+from datetime import UTC, date, datetime
+
+import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tabtrail.contract.expressions import ExpressionError, columns_of, evaluate, is_condition, parse_expression, replace_columns
+from tabtrail.contract.expressions import (
+    DATE_PARTS,
+    ExpressionError,
+    check_kinds,
+    columns_of,
+    date_part,
+    days_of,
+    evaluate,
+    is_condition,
+    moment_text,
+    parse_expression,
+    replace_columns,
+)
+from tabtrail.data.dates import to_doubles
 from tabtrail.data.polars_expressions import to_polars
 
 NUMBERS = st.one_of(st.none(), st.floats(-1e6, 1e6).map(lambda x: round(x, 3)))
@@ -105,3 +122,42 @@ def test_an_expression_too_deep_or_too_large_to_work_with_is_refused() -> None:
     with pytest.raises(ExpressionError, match="parts; at most 10,000"):
         for level in range(1, 60):
             trees[f"D{level}"] = replace_columns(parse_expression(f"D{level - 1} * D{level - 1} + 1"), trees)
+
+
+def part_in_python(part: str, moment: datetime) -> int:
+    """A part of a point in time, as the standard library has it."""
+    if part == "days":
+        return moment.toordinal() - date(1970, 1, 1).toordinal()
+    known = {"weekday": moment.isoweekday(), "quarter": (moment.month + 2) // 3, "season": moment.month % 12 // 3 + 1}
+    return known[part] if part in known else int(getattr(moment, part))
+
+
+@given(moment=st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), part=st.sampled_from(DATE_PARTS))
+@example(moment=datetime(1969, 12, 31, 23, 59, 59, 999_999), part="hour")
+@example(moment=datetime(9999, 12, 31, 22, 59, 59), part="hour")
+@example(moment=datetime(2024, 2, 29), part="days")
+def test_parts_of_a_point_in_time_are_those_of_the_calendar_in_rows_columns_and_polars(moment: datetime, part: str) -> None:
+    expected, tree = part_in_python(part, moment), parse_expression(f"{part}(X)")
+    column = pl.DataFrame({"X": [moment]})
+    days = to_doubles(column["X"])[0]
+    assert evaluate(tree, {"X": moment.isoformat()}) == expected
+    assert column.select(to_polars(tree)).item() == expected
+    assert date_part(part, np.array([days]), np.floor)[0] == date_part(part, days, math.floor) == expected
+
+
+@given(moment=st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)))
+def test_a_point_in_time_is_the_same_double_everywhere_to_the_second(moment: datetime) -> None:
+    days, text = days_of(moment.isoformat()), moment.isoformat(timespec="seconds")
+    assert to_doubles(pl.Series([moment]))[0] == days == days_of(text)
+    assert moment_text(days) == text
+    seconds = moment.replace(tzinfo=UTC, microsecond=0).timestamp()
+    assert days == seconds / 86_400
+
+
+def test_the_hour_of_a_column_of_days_is_refused_with_what_keeps_it() -> None:
+    kinds = {"D": "date", "T": "datetime", "x": "number"}
+    assert check_kinds(parse_expression("hour(T) + month(T) + month(D) >= 3"), kinds) == "truth"
+    with pytest.raises(ExpressionError, match=r"contract.columns.D.dtype: datetime"):
+        check_kinds(parse_expression("hour(D)"), kinds)
+    with pytest.raises(ExpressionError, match="'minute' takes a date column, not number"):
+        check_kinds(parse_expression("minute(x)"), kinds)

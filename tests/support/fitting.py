@@ -33,6 +33,8 @@ FORMULAS = {
     "weekday": "weekday(d)",
     "year": "year(d)",
     "days": "days(d)",
+    "hour": "hour(d)",
+    "minute": "minute(d)",
 }
 
 
@@ -102,7 +104,7 @@ def make_rows(count: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
             "a": np.round(random.uniform(0, 100, count), 2),
             "b": random.integers(1, 60, count).astype(float),
             "c": np.array(random.choice(["red", "green", "", "blå"], count), dtype=object),
-            "d": random.integers(-30_000, 40_000, count).astype(float),
+            "d": random.integers(-30_000 * 86_400, 40_000 * 86_400, count) / 86_400,  # days, the time as a fraction
             "code": np.array([f"S{number}" for number in random.integers(0, 90, count)], dtype=object),
         }
     )

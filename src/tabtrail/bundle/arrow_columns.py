@@ -73,7 +73,7 @@ def texts_to_arrow(texts: dict[int, str], rows: int) -> Any:
 
 def _coded_texts(feature: Feature, read: Read, values: Any) -> tuple[CodedTexts, dict[int, Unread]]:
     if pa.types.is_timestamp(values.type):
-        plain_day = feature.kind == "date" and values.type.tz is None
+        plain_day = feature.rule.dtype == "date" and values.type.tz is None
         # Python has no nanoseconds.
         values = values.cast(pa.date32() if plain_day else pa.timestamp("us", values.type.tz), safe=False)
     encoded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()

@@ -18,7 +18,7 @@ from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.expressions import parse_expression
 from tabtrail.contract.layout import Layout
 from tabtrail.contract.numbers import NumberFormat
-from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema
+from tabtrail.contract.schema import ColumnRule, Dtype, Feature, ModelSchema
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.system.hashes import sha256_json
 
@@ -94,7 +94,8 @@ def date_column_of(metadata: Mapping[str, Any]) -> Feature | None:
     None where there is none; a bundle of an earlier version does not name the first.
     """
     if (stated := metadata.get("date_column")) is not None:
-        return Feature(stated["name"], "date", ColumnRule("date"), reading=CellReading.from_dict(stated["reading"]))
+        rule = ColumnRule(stated.get("dtype", "date"))
+        return Feature(stated["name"], "date", rule, reading=CellReading.from_dict(stated["reading"]))
     dates = [each for each in ModelSchema.from_dict(metadata["schema"]).features if each.kind == "date"]
     return dates[0] if len(dates) == 1 else None
 
@@ -159,7 +160,7 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
     _require_schema(ModelSchema.from_dict(metadata["schema"]))
     _require_fields(layout_of(metadata))
     if (dated := date_column_of(metadata)) is not None:
-        _require(isinstance(dated.name, str))
+        _require(isinstance(dated.name, str) and dated.rule.is_date)
         _require_reading(dated.reading)
     if metadata["intervals"] is not None:
         _require_intervals(metadata["intervals"])
@@ -180,7 +181,7 @@ def _require_schema(schema: ModelSchema) -> None:
     for feature in schema.features:
         rule = feature.rule
         _require(isinstance(feature.name, str) and feature.kind in ("numeric", "categorical", "date"))
-        _require(rule.dtype in ("int", "float", "string", "date") and isinstance(rule.nullable, bool))
+        _require(rule.dtype in get_args(Dtype) and isinstance(rule.nullable, bool))
         _require(all(value is None or _is_number(value) for value in (rule.min, rule.max, feature.seen_min, feature.seen_max)))
         _require(all(isinstance(value, str) for value in (rule.description, *feature.categories)))
         _require(rule.allowed is None or all(isinstance(value, str) or _is_number(value) for value in rule.allowed))

@@ -5,6 +5,7 @@ are read as the cells of the files of the training were.
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -14,14 +15,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tabtrail.contract.cells import CellReading, read_text
-from tabtrail.contract.dates import DateFormat, ImplausibleYear, contradict, read_date
+from tabtrail.contract.dates import DateFormat, ImplausibleYear, check_format, contradict, read_moment
 from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
-from tabtrail.contract.schema import Feature
+from tabtrail.contract.schema import ColumnRule, Feature
 from tabtrail.contract.typed_cells import cell_text
 
 MOST_EXACT = 2.0**53
 """The largest whole number up to which doubles hold every one: larger ones would reach the model changed."""
 ISO = "%Y-%m-%d"
+_ISO_MOMENTS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
+_DAY_OF = re.compile("[T ]*%[HI]")  # what stands before the time of day in a format
 _MOST_CHARACTERS = 10_000
 _MOST_REMEMBERED = 4096  # different dates of a column, whose reading takes longer than looking them up
 Read = Callable[[Any], Any]
@@ -39,7 +42,8 @@ _NO_NUMBER, _NOT_WHOLE = Unread("must be a number, not text"), Unread("must be a
 
 
 def reader_of(feature: Feature) -> Read:
-    """Return what reads a value of a column: a number, a text, a date as YYYY-MM-DD, None for a missing one.
+    """Return what reads a value of a column: a number, a text, a date as YYYY-MM-DD (with its time, where that
+    is kept, as YYYY-MM-DDTHH:MM:SS), None for a missing one.
 
     In a text column a number, a truth value and a date are their texts, as they are where a training file has typed cells. A text
     that cannot be read becomes `Unread`; a value of another type stays, for `value_problem` to refuse.
@@ -47,17 +51,25 @@ def reader_of(feature: Feature) -> Read:
     if feature.kind == "numeric":
         return _number_reader(feature.reading, whole=feature.rule.dtype == "int")
     if feature.kind == "date":
-        return _date_reader(feature.reading)
+        return _date_reader(feature)
     return _text_reader(feature.reading)
 
 
-def iso_too(written: DateFormat) -> DateFormat:
+def iso_too(feature: Feature) -> DateFormat:
     """Return the way to read the dates of rows to score: the formats of the training files, then YYYY-MM-DD, unless that
-    contradicts one of them, as `%Y-%d-%m`.
+    contradicts one of them, as `%Y-%d-%m`; where they keep the time of day, YYYY-MM-DDTHH:MM:SS, too with a blank for the T, and
+    with an offset where there is a zone that it is turned into.
     """
-    if ISO in written.formats or any(contradict(form, ISO, written) for form in written.formats):
+    written, own = feature.reading.date, [ISO]
+    if feature.rule.dtype == "datetime":
+        offsets = ("", "%z") if written.time_zone is not None else ("",)
+        own = [form + offset for form in _ISO_MOMENTS for offset in offsets]
+    more = [form for form in own if form not in written.formats]
+    # `%Y-%d-%m %H:%M` reads no text of the moments here, which have seconds, but whoever writes it means its days.
+    days = [_DAY_OF.split(form)[0] for form in written.formats]
+    if any(contradict(day, each, written) for each in (ISO, *more) for day in (*written.formats, *days) if not check_format(day)):
         return written
-    return replace(written, formats=(*written.formats, ISO))
+    return replace(written, formats=(*written.formats, *more))
 
 
 def may_be_missing(feature: Feature) -> bool:
@@ -73,7 +85,7 @@ def value_problem(feature: Feature, value: Any) -> str | None:
     if feature.kind == "categorical":
         return _text_problem(rule.allowed, value)
     if feature.kind == "date":
-        return None if isinstance(value, str) else _problem_of_type(value, _date_words(iso_too(feature.reading.date)))
+        return None if isinstance(value, str) else _problem_of_type(value, _date_words(iso_too(feature), feature.rule))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _problem_of_type(value, "must be a number")
     if abs(value) > MOST_EXACT:
@@ -147,15 +159,16 @@ def _integer(text: str, written: NumberFormat) -> int | Unread:
         return _NOT_WHOLE
 
 
-def _date_reader(reading: CellReading) -> Read:
-    written = iso_too(reading.date)
+def _date_reader(feature: Feature) -> Read:
+    reading, written = feature.reading, iso_too(feature)
+    timed = feature.rule.dtype == "datetime"
     first, last = written.plausible_years
-    unread, implausible = Unread(_date_words(written)), Unread(f"must be a date of the years {first} to {last}")
+    unread, implausible = Unread(_date_words(written, feature.rule)), Unread(f"must be a date of the years {first} to {last}")
 
     @lru_cache(_MOST_REMEMBERED)
     def read_known(text: str) -> Any:
         try:
-            return None if reading.is_null(text) else read_date(text, written).isoformat()
+            return None if reading.is_null(text) else _date_text(read_moment(text, written), timed=timed)
         except ImplausibleYear:
             return implausible
         except ValueError:
@@ -164,27 +177,40 @@ def _date_reader(reading: CellReading) -> Read:
     def read(value: Any) -> Any:
         if isinstance(value, str):
             return read_known(value) if len(value) <= _MOST_CHARACTERS else unread
-        if isinstance(value, date):
-            day = _day(value, written.time_zone) if isinstance(value, datetime) else value
-            if day is None:
+        if isinstance(value, datetime):
+            if value != value:  # pandas' NaT alone, its missing value
+                return None
+            moment = _local(value, written.time_zone)
+            if moment is None:
                 return unread
-            return day.isoformat() if first <= day.year <= last else implausible
+            return _date_text(moment, timed=timed) if first <= moment.year <= last else implausible
+        if isinstance(value, date):
+            if timed:  # a day is no point in time; where the formats take one for its midnight, its text is read
+                return read_known(value.isoformat())
+            return value.isoformat() if first <= value.year <= last else implausible
         # A number may be the serial number of a date; of others, too, the text decides, as where a training file has one.
         return read_known(str(cell_text(value))) if isinstance(value, int | float) and value < MOST_EXACT else value
 
     return read
 
 
-def _day(moment: datetime, time_zone: str | None) -> date | None:
-    """Return the day of a point in time; None for one with an offset where no zone says which day that is."""
+def _local(moment: datetime, time_zone: str | None) -> datetime | None:
+    """Return a point in time as the clocks of the zone show it; None for one with an offset where no zone is known."""
     if moment.tzinfo is None:
-        return moment.date()
-    return None if time_zone is None else moment.astimezone(ZoneInfo(time_zone)).date()
+        return moment
+    return None if time_zone is None else moment.astimezone(ZoneInfo(time_zone))
 
 
-def _date_words(written: DateFormat) -> str:
+def _date_text(moment: datetime, *, timed: bool) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") if timed else moment.date().isoformat()
+
+
+def _date_words(written: DateFormat, rule: ColumnRule) -> str:
     forms = ["YYYY-MM-DD" if form == ISO else form for form in written.formats]
-    return f"must be a date, written {' or '.join(forms)}"
+    if rule.dtype == "datetime":
+        forms = [form for form in forms if not form.startswith(_ISO_MOMENTS)] + ["YYYY-MM-DDTHH:MM:SS"]
+    what = "a date and time" if rule.dtype == "datetime" else "a date"
+    return f"must be {what}, written {' or '.join(forms)}"
 
 
 def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:

@@ -171,5 +171,6 @@ def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
         shown = ", ".join(feature.categories[:20])
         more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""
         return feature.name, "text" + nullable, allowed, shown + more
-    kind = "date YYYY-MM-DD" if feature.kind == "date" else "whole number" if rule.dtype == "int" else "number"
+    date = "date YYYY-MM-DDTHH:MM:SS" if rule.dtype == "datetime" else "date YYYY-MM-DD"
+    kind = date if feature.kind == "date" else "whole number" if rule.dtype == "int" else "number"
     return feature.name, kind + nullable, allowed, feature.seen_range or "nothing"

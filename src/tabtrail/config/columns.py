@@ -8,7 +8,7 @@ from tabtrail.config.section import Problems, undeclared
 from tabtrail.contract.expressions import ExpressionError, check_kinds, columns_of, is_condition, parse_expression
 from tabtrail.contract.schema import ColumnRule
 
-KIND = {"int": "number", "float": "number", "string": "text", "date": "date"}
+KIND = {"int": "number", "float": "number", "string": "text", "date": "date", "datetime": "datetime"}
 """What a dtype is called in expressions."""
 _TEXT = ColumnRule("string")
 

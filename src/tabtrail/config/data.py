@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.section import Problems, Section, Share, undeclared
-from tabtrail.contract.dates import check_format, has_offset, is_time_zone
+from tabtrail.contract.dates import check_format, has_offset, has_time, is_time_zone
 from tabtrail.contract.layout import Layout, fold_name
 from tabtrail.contract.numbers import Decimal, NumberRule, Thousands, format_problem
 from tabtrail.contract.schema import ColumnRule, RowRule
@@ -141,8 +141,8 @@ def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problem
     """Yield what does not go together among cleaning and the columns."""
     yield from _check_dates(cleaning, columns)
     date = cleaning.date_column
-    if date is not None and columns.rule(date).dtype != "date":
-        yield ("contract", "columns", date), "the date column must be date"
+    if date is not None and not columns.rule(date).is_date:
+        yield ("contract", "columns", date), "the date column must be date or datetime"
     for name in cleaning.fill_unknown_columns:
         if columns.rule(name).dtype != "string" or name == target:
             yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
@@ -163,8 +163,13 @@ def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:
         message = f"'{offset}' reads offsets from UTC, and which day that is depends on the zone; set cleaning.time_zone, as UTC"
         yield ("cleaning", "time_zone"), message
     for name in cleaning.dates:
-        if columns.rule(name).dtype != "date":
-            yield ("contract", "columns", name), "cleaning.dates has this column, so it must be date"
+        if not columns.rule(name).is_date:
+            yield ("contract", "columns", name), "cleaning.dates has this column, so it must be date or datetime"
+    for name in columns.required:
+        if columns.rule(name).dtype == "datetime" and not any(map(has_time, cleaning.formats_of(name))):
+            where = f"cleaning.dates.{name}" if name in cleaning.dates else "cleaning.date_formats"
+            message = f"a datetime keeps the time of day, and no format of {where} has one; write one as %Y-%m-%d %H:%M:%S"
+            yield ("contract", "columns", name), message
 
 
 def check_numbers(source: Source, contract: Contract) -> Problems:
@@ -216,3 +221,5 @@ def check_parquet(parquet: Parquet, columns: Columns) -> Problems:
             yield key, f"'{name}' cannot name folders: it is given twice, or has one of / = %"
         elif name[:1] in ("_", "."):
             yield key, f"'{name}' cannot name folders: pandas and pyarrow take those that begin with {name[:1]} for hidden"
+        elif columns.rule(name).dtype == "datetime":
+            yield key, f"'{name}' has times of day, which would make a folder of nearly every row; name YEAR or MONTH"

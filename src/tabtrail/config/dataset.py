@@ -65,7 +65,7 @@ class TableRules:
             number=(rule.number or NumberRule()).over(source.decimal, source.thousands)
             if dtype in ("int", "float")
             else NumberFormat(),
-            date=self.date_format(name) if dtype == "date" else DateFormat(),
+            date=self.date_format(name) if rule.is_date else DateFormat(),
         ).spelled()
 
     def date_format(self, name: str) -> DateFormat:

@@ -15,6 +15,7 @@ from tabtrail.errors import nearest
 
 _TARGET_IS = {
     "string": "; this target is text, and tabtrail does regression only: it predicts numbers, not classes",
+    "datetime": "; this target is a date, and tabtrail does regression only: name a number, such as the hours until then",
     "date": "; this target is a date, and tabtrail does regression only: name a number, such as the days until then",
 }
 _TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
@@ -43,7 +44,8 @@ class Model(Section):
     numeric_features: tuple[str, ...] = ()
     categorical_features: tuple[str, ...] = ()
     derived_features: dict[SafeName, str] = Field(
-        {}, description="Numeric columns computed from others, inside the model: arithmetic, log1p(x), date parts as month(DATE)."
+        {},
+        description="Numeric columns computed from others, inside the model: arithmetic, log1p(x), month(DATE), hour(MOMENT), …",
     )
     frequency_encoded: tuple[str, ...] = Field(
         (), description="Text columns that enter as the share of the training rows with the same text."
@@ -82,7 +84,7 @@ class Model(Section):
 
     @property
     def number_inputs(self) -> tuple[str, ...]:
-        """The inputs that enter the model as numbers: numbers, and dates as days since 1970-01-01."""
+        """The inputs that enter the model as numbers: numbers, and dates as days since 1970-01-01, their time as a fraction."""
         return tuple(name for name in self.inputs if name not in self.text_features)
 
     def without_columns(self, gone: Set[str]) -> Self:

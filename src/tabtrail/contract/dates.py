@@ -146,6 +146,11 @@ def has_offset(form: str) -> bool:
     return form not in EXCEL_DAY_ZERO and "z" in compile_format(form).groupindex
 
 
+def has_time(form: str) -> bool:
+    """Whether texts of a format may say the time of day."""
+    return form in EXCEL_DAY_ZERO or not {"H", "I"}.isdisjoint(compile_format(form).groupindex)
+
+
 def is_time_zone(name: str) -> bool:
     """Whether the time zone database has such a zone."""
     try:

@@ -1,21 +1,24 @@
 """Arithmetic and comparisons of columns, written in the YAML: parsed into a small tree, never evaluated as code.
 
 Grammar (Python's, restricted): column names, `col("any name")`, numbers, quoted text, `+ - * /`, unary minus, comparisons
-(chained too), `and`, `or`, `not`, `log1p(x)`, and of a date column `year month quarter season weekday days` (season 1 is
-December to February, weekday 1 is Monday, days count from 1970-01-01). Nulls, divisions by zero and logarithms of what has
-none give null, and a null comparison is neither true nor false.
+(chained too), `and`, `or`, `not`, `log1p(x)`, of a column of dates `year month quarter season weekday days` (season 1 is
+December to February, weekday 1 is Monday, days count from 1970-01-01), and of one with times of day (dtype datetime) `hour` (0
+to 23) and `minute` too. Nulls, divisions by zero and logarithms of what has none give null, and a null comparison is neither
+true nor false.
 """
 
 import ast
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
-DATE_PARTS = ("year", "month", "quarter", "season", "weekday", "days")
+TIME_PARTS = ("hour", "minute")
+DATE_PARTS = ("year", "month", "quarter", "season", "weekday", "days", *TIME_PARTS)
 FUNCTIONS = ("log1p", *DATE_PARTS)
-_EPOCH = date(1970, 1, 1).toordinal()
+DAY_SECONDS = 86_400
+_EPOCH = datetime(1970, 1, 1)
 _NOT_PART = (
     f"is not part of the expression language (columns, numbers, text, + - * /, comparisons, and, or, not, {', '.join(FUNCTIONS)})"
 )
@@ -139,13 +142,22 @@ def check_kinds(node: Node, kinds: Mapping[str, str]) -> str:
         return kinds.get(node.name, "text")
     found = [check_kinds(operand, kinds) for operand in node.operands]
     if node.operator in DATE_PARTS:
-        if not (isinstance(node.operands[0], ColumnRef) and found == ["date"]):
-            raise ExpressionError(f"'{node.operator}' takes a date column, not {found[0]}")
-        return "number"
+        return _check_date_part(node, found[0])
     wanted = "truth" if node.operator in ("and", "or", "not") else found[0] if node.operator in COMPARISONS else "number"
     if set(found) != {wanted} or (node.operator in COMPARISONS and wanted not in ("number", "text")):
         raise ExpressionError(f"'{node.operator}' cannot be applied to {' and '.join(found)}")
     return "truth" if wanted == "truth" or node.operator in COMPARISONS else "number"
+
+
+def _check_date_part(node: Operation, found: str) -> str:
+    part, column = node.operator, node.operands[0]
+    if not (isinstance(column, ColumnRef) and found in ("date", "datetime")):
+        raise ExpressionError(f"'{part}' takes a date column, not {found}")
+    if part in TIME_PARTS and found == "date":
+        raise ExpressionError(
+            f"'{part}' takes a column that keeps the time of day; set contract.columns.{column.name}.dtype: datetime"
+        )
+    return "number"
 
 
 def evaluate(node: Node, row: Mapping[str, Value]) -> Value:
@@ -234,7 +246,7 @@ class Arithmetic(Protocol):
 def compute(node: Node, columns: Mapping[str, Any], arithmetic: Arithmetic) -> Any:
     """Return an arithmetic expression over whole columns: arrays, or the symbols of a graph.
 
-    Dates are days since 1970-01-01, a comparison is 1 where it holds and 0 where not.
+    Dates are days since 1970-01-01, their time of day as a fraction, a comparison is 1 where it holds and 0 where not.
     """
     if isinstance(node, Literal):
         return arithmetic.literal(cast("float", node.value))
@@ -255,10 +267,16 @@ def compute(node: Node, columns: Mapping[str, Any], arithmetic: Arithmetic) -> A
 def date_part(part: str, days: Any, floor: Callable[[Any], Any]) -> Any:
     """Return a part of a date given as days since 1970-01-01, in arithmetic alone, so that a graph can do the same.
 
-    Civil-from-days of Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013), exact in doubles.
+    Civil-from-days of Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013), exact in doubles. The time of day is the
+    fraction of `days`, of whole seconds: the nearest one is it, since doubles hold the days until 9999 to 0.02 milliseconds.
     """
+    moment, days = days, floor(days)
     if part == "days":
-        return days * 1
+        return days
+    if part in TIME_PARTS:
+        seconds = floor((moment - days) * DAY_SECONDS + 0.5) + 0.5
+        hour = floor(seconds * (1 / 3600))
+        return hour if part == "hour" else floor(seconds * (1 / 60)) - 60 * hour
     if part == "weekday":
         return days + 3 - 7 * floor((days + 3.5) * (1 / 7)) + 1
     shifted = days + 719468
@@ -281,14 +299,25 @@ def date_part(part: str, days: Any, floor: Callable[[Any], Any]) -> Any:
     return floor((month - 12 * floor((month + 0.5) * (1 / 12)) + 0.5) * (1 / 3)) + 1
 
 
-def days_of(text: Any) -> int:
-    """Return the days since 1970-01-01 of a date written YYYY-MM-DD (or already a number). `ValueError` for any other text."""
-    return int(text) if isinstance(text, int | float) else date.fromisoformat(text).toordinal() - _EPOCH
+def days_of(text: Any) -> float:
+    """Return the days since 1970-01-01 of a date written YYYY-MM-DD, or of a date with its time, YYYY-MM-DDTHH:MM:SS, with the
+    time as their fraction (or of what is a number of days already). `ValueError` for any other text.
+    """
+    if isinstance(text, int | float):
+        return text
+    since = datetime.fromisoformat(text) - _EPOCH
+    return (since.days * DAY_SECONDS + since.seconds) / DAY_SECONDS if since.seconds else since.days
 
 
 def date_text(days: float) -> str:
-    """Return days since 1970-01-01 as YYYY-MM-DD."""
-    return date.fromordinal(int(days) + _EPOCH).isoformat()
+    """Return the date of days since 1970-01-01 as YYYY-MM-DD."""
+    return moment_text(days)[:10]
+
+
+def moment_text(days: float) -> str:
+    """Return days since 1970-01-01, the time of day as their fraction, as YYYY-MM-DDTHH:MM:SS."""
+    whole = math.floor(days)
+    return (_EPOCH + timedelta(days=whole, seconds=round((days - whole) * DAY_SECONDS))).isoformat()
 
 
 def _convert(node: ast.expr) -> Node:

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from tabtrail.contract.cells import CellReading
-from tabtrail.contract.expressions import Node, columns_of, date_text, parse_expression
+from tabtrail.contract.expressions import Node, columns_of, date_text, moment_text, parse_expression
 from tabtrail.contract.numbers import NumberRule
 
-Dtype = Literal["int", "float", "string", "date"]
+Dtype = Literal["int", "float", "string", "date", "datetime"]
 _STRICT: dict[str, str] = {"extra": "forbid"}
 
 
@@ -16,8 +16,8 @@ _STRICT: dict[str, str] = {"extra": "forbid"}
 class ColumnRule:
     """What the values of one column must be.
 
-    `min` and `max` bound numbers, inclusive. `allowed` lists the only texts or numbers that may stand there. `number` says how
-    the numbers are written, where not as everywhere in the source.
+    A `date` is a day, a `datetime` keeps its time of day too. `min` and `max` bound numbers, inclusive. `allowed` lists the only
+    texts or numbers that may stand there. `number` says how the numbers are written, where not as everywhere in the source.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _STRICT
@@ -29,6 +29,11 @@ class ColumnRule:
     allowed: tuple[str | float, ...] | None = None
     number: NumberRule | None = None
     description: str = ""
+
+    @property
+    def is_date(self) -> bool:
+        """Whether the values are dates, with their time of day or without."""
+        return self.dtype in ("date", "datetime")
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,9 @@ class RowRule:
 class Feature:
     """One input of the model: what it must be (`rule`), how its cells are read, what the model has seen of it in training.
 
-    `seen_min` and `seen_max` are the range of the training rows (numbers; dates as days since 1970-01-01), `categories` their
-    texts. A date is given as YYYY-MM-DD.
+    `seen_min` and `seen_max` are the range of the training rows (numbers; dates as days since 1970-01-01, their time of day as
+    a fraction), `categories` their texts. A date is given as YYYY-MM-DD, one with its time (`rule.dtype` datetime) as
+    YYYY-MM-DDTHH:MM:SS.
     """
 
     name: str
@@ -69,7 +75,8 @@ class Feature:
         if self.seen_min is None or self.seen_max is None:
             return None
         if self.kind == "date":
-            return f"{date_text(self.seen_min)} to {date_text(self.seen_max)}"
+            shown = moment_text if self.rule.dtype == "datetime" else date_text
+            return f"{shown(self.seen_min)} to {shown(self.seen_max)}"
         return f"{self.seen_min:g} to {self.seen_max:g}"
 
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
-from tabtrail.data.dates import read_dates
+from tabtrail.data.dates import read_column
 from tabtrail.data.numbers import may_be_inexact
 from tabtrail.data.offenders import RULES
 from tabtrail.data.outliers import Fences
@@ -239,8 +239,8 @@ class RowChecker:
         rule = self._table.columns.rule(name)
         if (dtype := frame.schema[name]) != pl.String:
             return converted(name, dtype, rule, self._table.cleaning.time_zone)
-        if rule.dtype == "date":
-            read = pl.lit(read_dates(frame.get_column(name), self._table.date_format(name))).alias(name)
+        if rule.is_date:
+            read = pl.lit(read_column(frame.get_column(name), rule, self._table.date_format(name))).alias(name)
         else:
             read = typed(name, rule, self._readings[name])
         return with_cells(name, read, frame.columns, RAW + name)

@@ -83,7 +83,7 @@ class DateProof:
 
     def __init__(self, rules: TableRules, held: Mapping[str, Sequence[str]]) -> None:
         self._cleaning, self._held = rules.cleaning, held
-        dated = {name: rules.date_format(name) for name in rules.columns.required if rules.columns.rule(name).dtype == "date"}
+        dated = {name: rules.date_format(name) for name in rules.columns.required if rules.columns.rule(name).is_date}
         self.contradictions = [
             Contradiction(name, _key(name, rules.cleaning), pair, written)
             for name, written in dated.items()

@@ -1,6 +1,8 @@
 """Dates of many texts at once, as `contract.dates` reads one."""
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tabtrail.contract.dates import (
     EXCEL_DAY_ZERO,
@@ -14,11 +16,12 @@ from tabtrail.contract.dates import (
     has_offset,
     moment_of,
 )
+from tabtrail.contract.expressions import DAY_SECONDS
+from tabtrail.contract.schema import ColumnRule
 from tabtrail.contract.texts import BLANKS
 
 MOMENT = pl.Datetime("us")
 _NAMES = {name: number for names in (MONTHS, WEEKDAYS) for number, full in enumerate(names, 1) for name in (full, full[:3])}
-_DAY_SECONDS = 86_400
 
 
 def read_dates(texts: pl.Series, written: DateFormat) -> pl.Series:
@@ -29,6 +32,22 @@ def read_dates(texts: pl.Series, written: DateFormat) -> pl.Series:
 def read_moments(texts: pl.Series, written: DateFormat) -> pl.Series:
     """Return date and time of each text, as `read_dates` does."""
     return _read_each(texts, written, MOMENT)
+
+
+def read_column(texts: pl.Series, rule: ColumnRule, written: DateFormat) -> pl.Series:
+    """Return what a column of dates holds by its rule: days, or points in time."""
+    return (read_moments if rule.dtype == "datetime" else read_dates)(texts, written)
+
+
+def to_doubles(column: pl.Series) -> NDArray[np.float64]:
+    """Return numbers as doubles, dates as days since 1970-01-01, with the whole seconds of their time as a fraction (as
+    `expressions.days_of` has it); NaN for null.
+    """
+    if column.dtype == MOMENT:
+        seconds = (column.to_physical() // 1_000_000).cast(pl.Float64).to_numpy()
+        # By numpy: Polars multiplies by the reciprocal, which gives another last bit.
+        return np.asarray(seconds / DAY_SECONDS)
+    return np.asarray(column.to_physical().cast(pl.Float64).to_numpy())
 
 
 def _read_each(texts: pl.Series, written: DateFormat, dtype: pl.DataType) -> pl.Series:
@@ -115,6 +134,6 @@ def _excel_moments(form: str) -> pl.Expr:
     days = number + (number < EXCEL_LEAP_DAY).cast(pl.Int64) if form == "excel" else number
     exists = ~number.is_in([0, EXCEL_LEAP_DAY]) if form == "excel" else pl.lit(True)
     fraction = pl.concat_str(pl.lit("0"), groups.field("2")).cast(pl.Float64, strict=False).fill_null(0.0)
-    seconds = (fraction * _DAY_SECONDS + 0.5).floor().cast(pl.Int64).clip(0, _DAY_SECONDS - 1)
+    seconds = (fraction * DAY_SECONDS + 0.5).floor().cast(pl.Int64).clip(0, DAY_SECONDS - 1)
     moment = pl.lit(day_zero).cast(MOMENT) + pl.duration(days=days, seconds=seconds)
     return pl.when(exists & (moment.dt.year() <= 9999)).then(moment).cast(MOMENT)

@@ -168,13 +168,15 @@ def _with_proven_dates(plan: _Plan, outputs: Outputs, forced: Mapping[Path, str]
 
 
 def _date_formats(rules: TableRules) -> dict[str, list[str]]:
-    dated = [name for name in rules.columns.required if rules.columns.rule(name).dtype == "date"]
+    dated = [name for name in rules.columns.required if rules.columns.rule(name).is_date]
     return {name: list(rules.date_format(name).formats) for name in dated}
 
 
 def _last_dates(rules: TableRules, known: Manifest | None) -> dict[str, date]:
-    dated = [] if known is None else [name for name in known.statistics if rules.columns.rule(name).dtype == "date"]
-    return {name: date.fromisoformat(str(known.statistics[name].max)) for name in dated if known and known.statistics[name].max}
+    dated = [] if known is None else [name for name in known.statistics if rules.columns.rule(name).is_date]
+    return {
+        name: date.fromisoformat(str(known.statistics[name].max)[:10]) for name in dated if known and known.statistics[name].max
+    }
 
 
 def _describe(

@@ -36,7 +36,7 @@ def to_polars(node: Node) -> pl.Expr:
 
 def _date_part(part: str, date: pl.Expr) -> pl.Expr:
     if part == "days":
-        return (date - pl.date(1970, 1, 1)).dt.total_days()
+        return (date.cast(pl.Date) - pl.date(1970, 1, 1)).dt.total_days()
     if part == "season":
         return date.dt.month() % 12 // 3 + 1
     found: pl.Expr = getattr(date.dt, part)()

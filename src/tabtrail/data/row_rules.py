@@ -58,9 +58,9 @@ def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]
     rule = rules.columns.rule(name)
     column, raw = pl.col(name), pl.col(RAW + name)
     if rule.dtype != "string":
-        what = "a date of the formats" if rule.dtype == "date" else rule.dtype
+        what = "a date of the formats" if rule.is_date else rule.dtype
         yield f"{name}: not {what}", column.is_null() & raw.is_not_null()
-    if rule.dtype == "date":
+    if rule.is_date:
         low, high = rules.cleaning.plausible_years
         yield f"{name}: year outside {low} to {high}", ~column.dt.year().is_between(low, high)
     if rule.dtype == "float":
@@ -81,7 +81,7 @@ def _late_dates(rules: TableRules) -> Iterator[tuple[str, pl.Expr]]:
     later than a year after the last one of the dataset.
     """
     for name in rules.columns.required:
-        if rules.columns.rule(name).dtype != "date" or name in rules.cleaning.drop_columns:
+        if not rules.columns.rule(name).is_date or name in rules.cleaning.drop_columns:
             continue
         if any("%y" in form or "%D" in form for form in rules.date_format(name).formats):
             yield f"{name}: in the future, by a year of two digits", pl.col(name) > date.today()

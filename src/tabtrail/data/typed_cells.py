@@ -17,7 +17,7 @@ from tabtrail.data.dates import MOMENT
 from tabtrail.errors import DataError
 
 CELL, IS_CELL = "_cell_", "_is_cell_"
-_DTYPES: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "date": MOMENT}
+_DTYPES: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "date": pl.Date(), "datetime": MOMENT}
 _MOST_INT = 2**63
 _NAN = "nan"
 
@@ -38,7 +38,7 @@ def from_frame(frame: pl.DataFrame, rules: TableRules) -> pl.DataFrame:
     """
     for name, dtype in frame.schema.items():
         zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
-        if zoned and rules.columns.rule(name).dtype == "date" and rules.cleaning.time_zone is None:
+        if zoned and rules.columns.rule(name).is_date and rules.cleaning.time_zone is None:
             raise DataError(f"the column '{name}' holds points in time of a time zone; set cleaning.time_zone, as Europe/Berlin")
     return pl.DataFrame([each for column in frame.get_columns() for each in _settled(column, rules)])
 
@@ -46,10 +46,10 @@ def from_frame(frame: pl.DataFrame, rules: TableRules) -> pl.DataFrame:
 def converted(name: str, dtype: pl.DataType, rule: ColumnRule, time_zone: str | None) -> pl.Expr:
     """Return the expression that turns typed cells into the declared type; null for a number that is none of it."""
     column = pl.col(name)
-    if rule.dtype == "date":
+    if rule.is_date:
         if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None and time_zone is not None:
             column = column.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
-        return column.cast(pl.Date)
+        return column.cast(_DTYPES[rule.dtype])
     if rule.dtype == "int" and not dtype.is_integer():
         whole = column == column.round(0)
         # A double from 2^53 on may stand for another number than the one that was written.
@@ -95,7 +95,8 @@ def _settled(column: pl.Series, rules: TableRules) -> list[pl.Series]:
     if dtype == pl.String:
         return [column]
     number = dtype.is_numeric() and rule.dtype in ("int", "float")
-    date = dtype in (pl.Date, pl.Datetime) and rule.dtype == "date"
+    # A day is no point in time: whether it stands for its midnight, the formats say.
+    date = rule.is_date and (dtype == pl.Datetime or (dtype == pl.Date and rule.dtype == "date"))
     if not (number or date):
         return [as_text(column)]
     if not rules.reading(name).nulls:
@@ -130,12 +131,13 @@ def _mixed(name: str, values: list[Any], rule: ColumnRule) -> list[pl.Series]:
         return [texts]
     cells = [_cell(value, rule.dtype) for value in values]
     is_cell = [value is not None and not isinstance(value, str) for value in values]
-    dtype = pl.Date() if rule.dtype == "date" else _DTYPES[rule.dtype]
-    return [texts, pl.Series(CELL + name, cells, dtype=dtype), pl.Series(IS_CELL + name, is_cell)]
+    return [texts, pl.Series(CELL + name, cells, dtype=_DTYPES[rule.dtype]), pl.Series(IS_CELL + name, is_cell)]
 
 
 def _cell(value: Any, dtype: str) -> Any:
     """Return what a typed cell holds for a column of numbers or dates; None where it holds neither."""
+    if dtype == "datetime":
+        return value if isinstance(value, datetime) else None
     if dtype == "date":
         return value.date() if isinstance(value, datetime) else value if isinstance(value, date) else None
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from tabtrail.config.model import Model
 from tabtrail.contract.expressions import Node, columns_of, compute, operate
+from tabtrail.data.dates import to_doubles
 from tabtrail.modeling.families import Layout
 from tabtrail.modeling.metrics import Array
 
@@ -58,7 +59,7 @@ class Recipe:
 
 def feature_frame(data: pl.DataFrame, numbers: Sequence[str], texts: Sequence[str]) -> pd.DataFrame:
     """Return the model's inputs: numbers as float64 (missing is NaN, dates are days since 1970), texts (missing is "")."""
-    columns: dict[str, Any] = {name: data.get_column(name).to_physical().cast(pl.Float64).to_numpy() for name in numbers}
+    columns: dict[str, Any] = {name: to_doubles(data.get_column(name)) for name in numbers}
     columns |= {name: data.get_column(name).cast(pl.String).fill_null("").to_numpy().astype(object) for name in texts}
     return pd.DataFrame(columns)
 

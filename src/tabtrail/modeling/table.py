@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tabtrail.contract.expressions import columns_of, parse_expression
+from tabtrail.data.dates import to_doubles
 from tabtrail.data.polars_expressions import to_polars
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.metrics import Array
@@ -118,7 +119,7 @@ def load_table(problem: Problem, data: pl.DataFrame) -> Table:
     require_regression_target(model, rows.get_column(model.target))
     grouped = split.kind in ("group", "group_time") and split.group_key is not None
     date = problem.date_column
-    days = None if date is None else rows.get_column(date).to_physical().cast(pl.Float64).to_numpy()
+    days = None if date is None else to_doubles(rows.get_column(date).cast(pl.Date))
     if grouped:
         keys = _interned(str(value) for value in rows.get_column(str(split.group_key)))
     else:
@@ -137,7 +138,7 @@ def load_table(problem: Problem, data: pl.DataFrame) -> Table:
 
 def _number(column: pl.Series) -> NDArray[np.floating[Any]]:
     """Return a column as float32 where that loses not a bit, else as float64; dates are days since 1970."""
-    double = column.to_physical().cast(pl.Float64).to_numpy()
+    double = to_doubles(column)
     with np.errstate(over="ignore"):
         single = double.astype(np.float32)
     same = np.array_equal(single.astype(np.float64), double, equal_nan=True)

@@ -35,7 +35,8 @@ def _column(feature: Feature) -> dict[str, Any]:
     if feature.kind == "numeric":
         body = _number(rule)
     elif feature.kind == "date":
-        body = {"type": "string", "format": "date"}
+        # JSON Schema's date-time wants an offset from UTC, which a row need not have.
+        body = {"type": "string"} if rule.dtype == "datetime" else {"type": "string", "format": "date"}
     else:
         body = _text(feature)
     if may_be_missing(feature):

@@ -14,7 +14,7 @@ from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
-from tabtrail.contract.expressions import date_text
+from tabtrail.contract.expressions import date_text, moment_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
 from tabtrail.data.manifest import read_manifest
 from tabtrail.errors import TabtrailError
@@ -200,7 +200,7 @@ def fitted_model(config: Config, table: Table, split: Split, result: Result) -> 
 def _date_column(rules: TableRules) -> dict[str, Any] | None:
     """Return the name of the date column, which the model need not take, and how it is read."""
     name = rules.cleaning.date_column
-    return None if name is None else {"name": name, "reading": asdict(rules.reading(name))}
+    return None if name is None else {"name": name, "dtype": rules.columns.kind(name), "reading": asdict(rules.reading(name))}
 
 
 def describe_model(config: Config, train: Table) -> ModelSchema:
@@ -226,7 +226,7 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
             features.append(Feature(name, "categorical", rule, str(example), categories=categories, reading=reading))
             continue
         low, high = (None, None) if values.isna().all() else (float(values.min()), float(values.max()))
-        kind: Literal["date", "numeric"] = "date" if rule.dtype == "date" else "numeric"
+        kind: Literal["date", "numeric"] = "date" if rule.is_date else "numeric"
         shown = _example(rule.dtype, float(example))
         features.append(Feature(name, kind, rule, shown, seen_min=low, seen_max=high, reading=reading))
     return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(model.inputs)))
@@ -235,4 +235,6 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
 def _example(dtype: str, value: float) -> float | str | None:
     if np.isnan(value):
         return None
+    if dtype == "datetime":
+        return moment_text(value)
     return date_text(value) if dtype == "date" else int(value) if dtype == "int" else value

@@ -8,6 +8,7 @@ from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.dates import MOMENT
 from tabtrail.data.manifest import verify_files
 from tabtrail.errors import DataError
 from tabtrail.export.parity import run_onnx
@@ -67,7 +68,9 @@ def _inside(bundle: Bundle, rows: pl.DataFrame, actual: Array, predicted: Array)
         return None
     intervals = Intervals.from_dict(bundle.metadata["intervals"])
     grouping = Grouping.from_dict(bundle.metadata["intervals"]["by"])
-    plain = rows.select(bundle.schema.names).with_columns(pl.col(pl.Date).cast(pl.String))
+    plain = rows.select(bundle.schema.names).with_columns(
+        pl.col(pl.Date).cast(pl.String), pl.col(MOMENT).dt.to_string("%Y-%m-%dT%H:%M:%S")
+    )
     bounds = [
         intervals.bounds(value, grouping.group(row))
         for value, row in zip(predicted.tolist(), plain.iter_rows(named=True), strict=True)
