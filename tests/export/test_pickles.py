@@ -62,3 +62,8 @@ def test_a_pickle_of_a_class_that_has_moved_is_refused_by_name(monkeypatch: pyte
     data = pickle_of_a_moved_class(monkeypatch, dump)
     with pytest.raises(ForeignPickleError, match=r"by another version of tabtrail .*No module named 'tabtrail\.expressions'"):
         unpickled(data)
+
+
+def test_a_model_with_several_empty_arrays_is_written_as_a_plain_pickle_too(tmp_path: Path) -> None:
+    write_plain_pickle([np.zeros((0, 8)), np.zeros(0), np.arange(3)], tmp_path / "model.pkl")
+    assert [each.shape for each in pickle.loads((tmp_path / "model.pkl").read_bytes())] == [(0, 8), (0,), (3,)]

@@ -26,7 +26,8 @@ def pickled(model: Any) -> bytes:
 def write_plain_pickle(model: Any, path: Path) -> None:
     """Write a pickle that needs no joblib to be opened; equal models give equal bytes."""
     with path.open("wb") as file:
-        _CanonicalPlain(file, protocol=5).dump(model)
+        # Not protocol 5, of which the pickler in Python fails at the second empty array (its `b""` is in the memo already).
+        _CanonicalPlain(file, protocol=4).dump(model)
 
 
 class _Canonical:
