@@ -52,6 +52,7 @@ LONGEST = (
     "test_serving.py",
     "test_resume.py",
     "test_doctor.py",
+    "test_every_source.py",
     "test_browser.py",
     "test_families.py",
     "test_report.py",

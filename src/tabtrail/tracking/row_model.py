@@ -1,6 +1,7 @@
 """A logged model as MLflow opens it, by the name of this module: rows in as everywhere else, predictions out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from mlflow.types.schema import AnyType
 from numpy.typing import NDArray
 
 from tabtrail.bundle.rows import PayloadError, Row, RowReader
-from tabtrail.contract.expressions import date_text, days_of
+from tabtrail.contract.expressions import date_text, days_of, moment_text
 from tabtrail.contract.schema import Feature, ModelSchema
 
+_SHOWN: dict[str, Callable[[Any], Any]] = {"int": int, "date": date_text, "datetime": moment_text}
 SCHEMA = "tabtrail_schema.json"
 """The file beside the pickled pipeline that says what the model takes and how it is read."""
 
@@ -71,5 +73,5 @@ def _column(feature: Feature, rows: list[Row]) -> NDArray[Any]:
 
 def _given(feature: Feature, values: pd.Series) -> list[Any]:
     missing = (None, "", feature.reading.fill)
-    shown = date_text if feature.kind == "date" else int if feature.rule.dtype == "int" else lambda value: value
+    shown = _SHOWN.get(feature.rule.dtype, lambda value: value)
     return [None if pd.isna(value) or value in missing else shown(value) for value in values]
