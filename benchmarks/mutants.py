@@ -1,60 +1,77 @@
 """Small faults in the modules that compute numbers, one at a time, and whether their tests see them.
 
 A seeded sample of all mutants (a comparison turned, an operator exchanged, a constant off by one, a condition negated, a result
-left out …); each is compiled in a process forked from one that has the libraries loaded, where its module's tests run until the
-first fails. A test that runs longer than a minute has seen it, too. Mutants of messages, annotations and docstrings are left out.
+left out …), from each module in proportion to what it has. Each is compiled in a process forked from one that has the libraries
+loaded, where its module's tests run until the first fails. A mutant that takes more processor time than any load explains hangs:
+that counts as seen, too. Mutants of messages, annotations and docstrings are left out.
 
-    python benchmarks/mutants.py [--mutants 300] [--seed 1] [--only MODULE] [--show] [--output benchmarks/results/mutants.json]
+    python benchmarks/mutants.py [--mutants 320] [--seed 1] [--only MODULE] [--show] [--output benchmarks/results/mutants.json]
 
-Survivors are printed with line and change. Takes minutes; `make mutants` calls it. Exit code 1 where fewer than 90 % are killed.
+What was found lies in `.mutants.jsonl`: a run that was stopped goes on, and a second one tries what survived again, as tests are
+added. A module that changed begins anew, and so does everything with `--fresh`. Survivors that no test can see stand with their
+reasons in `benchmarks/mutants_equivalent.json`. Takes half an hour; `make mutants` calls it. Exit code 1 where fewer than
+90 % are killed; survivors with a reason count as survivors.
 """
 
 import argparse
 import ast
+import gc
+import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import math
 import os
 import random
+import resource
 import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SECONDS = 60  # a test that takes longer hangs on the mutant
-TESTS = {
-    "modeling.metrics": ("tests/modeling/test_metrics.py",),
+JOURNAL, REASONS = ROOT / ".mutants.jsonl", Path(__file__).with_name("mutants_equivalent.json")
+TIMES, SECONDS, WALL_SECONDS = 4, 20, 900  # a test hangs after so many times its usual processor time and so many seconds more
+# Plug-ins that the tests do not need, and the rewriting of assertions, take longer than the tests.
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:schemathesis", "-p", "no:xdist", "--assert=plain")
+OPTIONS += ("--hypothesis-profile=mutants",)
+_EXPRESSIONS = ("tests/contract/test_expressions.py", "tests/contract/test_expressions_everywhere.py")
+_INTERVALS = ("tests/modeling/test_intervals.py", "--deselect=tests/modeling/test_intervals.py::test_a_lookup_takes_microseconds")
+_CELLS = ("tests/contract/test_cells.py", "-k", "not config and not cannot_be and not dataset")  # those run an ingest
+_TREES = ("tests/modeling/test_trees.py", "tests/explain/test_explain.py", "-k")
+TESTS: dict[str, tuple[str, ...]] = {
+    "modeling.metrics": ("tests/modeling/test_metrics.py", "-k", "not any_metric and not without_the_metric"),
     "modeling.choice": ("tests/modeling/test_choice.py",),
-    "modeling.calibration": ("tests/modeling/test_intervals.py",),
-    "modeling.intervals": ("tests/modeling/test_intervals.py",),
-    "bundle.intervals": ("tests/modeling/test_intervals.py", "tests/bundle/test_intervals.py"),
-    "modeling.trees": ("tests/modeling/test_trees.py", "tests/explain/test_explain.py"),
-    "modeling.preprocess": (
-        "tests/modeling/test_preprocess.py",
-        "tests/modeling/test_families.py",
-        "tests/modeling/test_target.py",
-    ),
-    "modeling.families.lightgbm": ("tests/explain/test_explain.py", "tests/modeling/test_families.py"),
-    "modeling.families.xgboost": ("tests/explain/test_explain.py", "tests/modeling/test_families.py"),
-    "modeling.families.hist_gradient_boosting": ("tests/explain/test_explain.py", "tests/modeling/test_families.py"),
-    "explain.shapley": ("tests/explain/test_explain.py",),
-    "explain.effects": ("tests/explain/test_explain.py", "tests/explain/test_effects.py"),
-    "contract.expressions": ("tests/contract/test_expressions.py",),
+    "modeling.calibration": _INTERVALS,
+    "modeling.intervals": _INTERVALS,
+    "bundle.intervals": _INTERVALS,
+    "modeling.trees": ("tests/modeling/test_trees.py",),
+    "modeling.preprocess": ("tests/modeling/test_preprocess.py", *_EXPRESSIONS),
+    "modeling.families.lightgbm": (*_TREES, "LightGBM"),
+    "modeling.families.xgboost": (*_TREES, "XGBoost"),
+    "modeling.families.hist_gradient_boosting": (*_TREES, "HistGradientBoosting"),
+    "explain.shapley": ("tests/explain/test_shapley.py",),
+    "explain.effects": ("tests/explain/test_effects.py",),
+    "export.symbols": _EXPRESSIONS,
+    "contract.expressions": _EXPRESSIONS,
     "contract.numbers": ("tests/contract/test_numbers.py",),
     "contract.dates": ("tests/contract/test_dates.py",),
-    "contract.cells": ("tests/contract/test_cells.py",),
-    "contract.schema": ("tests/contract/test_schema.py", "tests/contract/test_expressions.py"),
-    "data.polars_expressions": ("tests/contract/test_expressions.py",),
+    "contract.cells": _CELLS,
+    "contract.texts": _CELLS,
+    "contract.schema": ("tests/contract/test_schema.py", *_CELLS),
+    "data.polars_expressions": _EXPRESSIONS,
+    "data.statistics": ("tests/data/test_statistics.py",),
+    "bundle.columnar": _EXPRESSIONS,
     "forecast.accuracy": ("tests/forecast/test_accuracy.py",),
 }
 PRELOADED = [
@@ -67,7 +84,7 @@ PRELOADED = [
     "sklearn.linear_model",
     "lightgbm",
 ]
-PRELOADED += ["xgboost", "catboost", "onnxruntime", "onnx", "skl2onnx", "pydantic", "yaml", "duckdb"]
+PRELOADED += ["xgboost", "catboost", "onnxruntime", "onnx", "skl2onnx", "pydantic", "yaml", "duckdb", "httpx", "threadpoolctl"]
 COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 COMPARE |= {ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
 BINARY: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
@@ -86,6 +103,9 @@ class Mutant:
     before: str
     after: str
 
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line}: {self.before}  →  {self.after}"
+
 
 class Mutator(ast.NodeTransformer):
     """Walks a module and makes the change of one number; with none, counts and describes all of them."""
@@ -95,8 +115,9 @@ class Mutator(ast.NodeTransformer):
 
     def offer(self, node: ast.AST, make: Callable[[], ast.AST]) -> ast.AST:
         number = len(self.found)
-        before, after = ast.unparse(node), make()
-        self.found.append((getattr(node, "lineno", 0), before, ast.unparse(after)))
+        after = make()
+        before, shown = (ast.unparse(each).partition("\n")[0] for each in (node, after))
+        self.found.append((getattr(node, "lineno", 0), before, shown))
         return ast.copy_location(after, node) if number == self.wanted else node
 
     def visit(self, node: ast.AST) -> Any:
@@ -105,6 +126,8 @@ class Mutator(ast.NodeTransformer):
         if isinstance(node, ast.AnnAssign):
             node.value = self.visit(node.value) if node.value else None
             return node
+        if isinstance(node, ast.FunctionDef) and node.name == "_search":
+            return node  # the ranges of a tuning are choices
         if isinstance(node, ast.FunctionDef):
             node.body = [self.visit(each) for each in node.body]
             node.args.defaults = [self.visit(each) for each in node.args.defaults]
@@ -179,7 +202,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compiled(self._mutant), module.__dict__)
 
 
-def run_tests(module: str, mutant: Mutant | None) -> int:
+def run_tests(module: str, mutant: Mutant | None, seconds: float) -> int:
     """Start a process that runs a module's tests; return its id. Its exit code is pytest's."""
     pid = os.fork()
     if pid:
@@ -187,88 +210,132 @@ def run_tests(module: str, mutant: Mutant | None) -> int:
     code = 99
     try:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
         for stream in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         if mutant is not None:
             sys.meta_path.insert(0, Mutated(mutant))
-        tests = [name for name in TESTS[module] if (ROOT / name).is_file()]
-        code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+        code = int(pytest.main([*OPTIONS, *TESTS[module]]))
     finally:  # whatever happened: a fork must never go on with its parent's work
         os._exit(code)
 
 
-def wait_for(pids: dict[int, tuple[Any, float]]) -> Iterator[tuple[Any, int]]:
-    """Yield what ended, with its exit code; one that runs too long is ended and has the code -1."""
-    while True:
-        for pid, (what, began) in list(pids.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            late = not ended and time.monotonic() - began > SECONDS
-            if late:
-                os.killpg(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            if ended or late:
-                del pids[pid]
-                yield what, -1 if late else os.waitstatus_to_exitcode(status)
-                return
-        time.sleep(0.05)
+def ended(running: Collection[int]) -> Iterator[tuple[int, int, float]]:
+    """Yield the id of each process that ended, its exit code (negative for a signal) and its processor seconds."""
+    began = time.monotonic()
+    for pid in running:
+        found, status, used = os.wait4(pid, os.WNOHANG)
+        if found:
+            yield pid, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+    time.sleep(max(0.0, 0.05 - (time.monotonic() - began)))
+
+
+def usual_seconds(module: str) -> float:
+    """Return the processor time of a module's tests, which pass as things are."""
+    pid = run_tests(module, None, WALL_SECONDS)
+    _, status, used = os.wait4(pid, 0)
+    if code := os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"the tests of {module} end with {code} as they are: pytest {' '.join(TESTS[module])}")
+    return used.ru_utime + used.ru_stime
 
 
 def sample(modules: list[str], size: int, seed: int) -> list[Mutant]:
-    """Return so many mutants, spread over the modules by the number that each has."""
-    every = [mutant for module in modules for mutant in mutants_of(module)]
-    return sorted(random.Random(seed).sample(every, min(size, len(every))), key=lambda each: (each.module, each.number))
+    """Return so many mutants, from each module in proportion to what it has; a change of one leaves those of the others."""
+    every = {module: mutants_of(module) for module in TESTS}
+    share = size / sum(map(len, every.values()))
+    chosen = list[Mutant]()
+    for module in modules:
+        count = max(1, math.ceil(len(every[module]) * share))
+        chosen += sorted(random.Random(f"{seed} {module}").sample(every[module], count), key=lambda each: each.number)
+    return chosen
 
 
-def try_all(mutants: list[Mutant], jobs: int) -> list[Mutant]:
-    """Return the mutants that no test saw."""
-    waiting, running, survivors, done = list(mutants), dict[int, tuple[Any, float]](), list[Mutant](), 0
+def key_of(mutant: Mutant) -> str:
+    """Return what a mutant is in the journal: its module as it is, and its number."""
+    return f"{mutant.module} {hashlib.sha256(source_of(mutant.module).read_bytes()).hexdigest()[:16]} {mutant.number}"
+
+
+def known_outcomes(fresh: bool) -> dict[str, str]:
+    """Return the mutants that earlier runs found killed; those that survived are tried again."""
+    if fresh:
+        JOURNAL.unlink(missing_ok=True)
+    lines = JOURNAL.read_text(encoding="utf-8").splitlines() if JOURNAL.exists() else []
+    return {each["key"]: each["outcome"] for each in map(json.loads, lines) if each["outcome"] != "survived"}
+
+
+def outcome_of(code: int) -> str:
+    """A signal of the kernel's for its time is a mutant that hangs; any other end than a success is a test that failed."""
+    return "survived" if code == 0 else "hung" if code in (-signal.SIGXCPU, -signal.SIGKILL) else "killed"
+
+
+def try_all(mutants: list[Mutant], jobs: int, *, fresh: bool) -> dict[Mutant, str]:
+    """Return what became of each mutant: `killed`, `hung` or `survived`."""
+    known = known_outcomes(fresh)
+    found = {mutant: known[key_of(mutant)] for mutant in mutants if key_of(mutant) in known}
+    waiting = [mutant for mutant in mutants if mutant not in found]
+    limits = {module: TIMES * usual_seconds(module) + SECONDS for module in dict.fromkeys(each.module for each in waiting)}
+    running = dict[int, tuple[Mutant, float]]()
     while waiting or running:
         while waiting and len(running) < jobs:
             mutant = waiting.pop(0)
-            running[run_tests(mutant.module, mutant)] = (mutant, time.monotonic())
-        mutant, code = next(wait_for(running))
-        done += 1
-        if code == 0:
-            survivors.append(mutant)
-            print(f"{mutant.module}:{mutant.line}: {mutant.before}  →  {mutant.after}", flush=True)
-        if done % 20 == 0:
-            print(f"{done} of {len(mutants)}, {len(survivors)} survived", file=sys.stderr, flush=True)
-    return survivors
+            running[run_tests(mutant.module, mutant, limits[mutant.module])] = (mutant, time.monotonic())
+        for pid, code, used in ended(tuple(running)):
+            mutant, _ = running.pop(pid)
+            found[mutant] = outcome_of(code)
+            with JOURNAL.open("a", encoding="utf-8") as journal:
+                line = {"key": key_of(mutant), "outcome": found[mutant], "seconds": round(used, 1), "what": str(mutant)}
+                journal.write(json.dumps(line, ensure_ascii=False) + "\n")
+            if found[mutant] != "killed":
+                print(f"{found[mutant]}: {mutant}", flush=True)
+        for pid, (_, since) in running.items():
+            if time.monotonic() - since > WALL_SECONDS:
+                os.killpg(pid, signal.SIGKILL)
+        print(f"{len(found)} of {len(mutants)}", end="\r", file=sys.stderr, flush=True)
+    return found
+
+
+def summary(found: dict[Mutant, str]) -> dict[str, Any]:
+    """Return the figures: in all and by module, the survivors with the reason why no test sees them."""
+    reasons = json.loads(REASONS.read_text(encoding="utf-8"))
+    modules = dict.fromkeys(each.module for each in found)
+    by_module = {module: Counter(outcome for each, outcome in found.items() if each.module == module) for module in modules}
+    survivors = [each for each, outcome in found.items() if outcome == "survived"]
+    told = [{**asdict(each), "reason": reasons.get(f"{each.module}: {each.before}  →  {each.after}")} for each in survivors]
+    return {
+        "mutants": len(found),
+        "killed": len(found) - len(survivors),
+        "by_module": {module: {"mutants": counts.total(), **counts} for module, counts in by_module.items()},
+        "survivors": told,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutants", type=int, default=300)
+    parser.add_argument("--mutants", type=int, default=320)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--show", action="store_true", help="list the mutants, try none")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     os.chdir(ROOT)
     os.environ |= {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    modules = options.only or list(TESTS)
-    mutants = sample(modules, options.mutants, options.seed)
+    mutants = sample(options.only or list(TESTS), options.mutants, options.seed)
     if options.show:
-        print(*(f"{each.module}:{each.line}: {each.before}  →  {each.after}" for each in mutants), sep="\n")
+        print(*mutants, sep="\n")
         return
     for name in PRELOADED:
         importlib.import_module(name)
-    for module in modules:
-        code = next(wait_for({run_tests(module, None): (module, time.monotonic() + 10 * SECONDS)}))[1]
-        if code != 0:
-            raise SystemExit(f"the tests of {module} end with {code} as they are")
-    survivors = try_all(mutants, options.jobs)
-    counts, lost = Counter(each.module for each in mutants), Counter(each.module for each in survivors)
-    found = {
-        "mutants": len(mutants),
-        "killed": len(mutants) - len(survivors),
-        "by module": {module: [counts[module] - lost[module], counts[module]] for module in modules},
-        "survivors": [f"{each.module}:{each.line}: {each.before}  →  {each.after}" for each in survivors],
-    }
-    print(json.dumps(found, indent=2, ensure_ascii=False))
+    gc.freeze()
+    # The same examples for each mutant, and a failure is enough: nobody reads the smallest example.
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+    hypothesis.settings.register_profile("mutants", derandomize=True, database=None, deadline=None, phases=phases)
+    found = summary(try_all(mutants, options.jobs, fresh=options.fresh))
+    text = json.dumps({"seed": options.seed, **found}, indent=2, ensure_ascii=False)
+    print(text)
     if options.output:
-        options.output.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        options.output.write_text(text + "\n", encoding="utf-8")
     raise SystemExit(found["killed"] < 0.9 * found["mutants"])
 
 

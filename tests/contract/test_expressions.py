@@ -104,6 +104,20 @@ def test_division_by_zero_and_nulls_give_null() -> None:
     assert evaluate(parse_expression("a > 1"), {"a": None}) is None
 
 
+def test_whole_numbers_do_not_begin_anew_where_64_bits_end() -> None:
+    rows = pl.DataFrame({"a": [10**12, 3], "b": [10**12, 5]})
+    found = rows.select(
+        to_polars(parse_expression("a * b > 20")).alias("large"), to_polars(parse_expression("a * b")).alias("product")
+    )
+    assert found.to_dict(as_series=False) == {"large": [True, False], "product": [1e24, 15.0]}
+
+
+def test_a_column_without_values_gives_as_many_gaps_as_it_has_rows() -> None:
+    rows = pl.DataFrame({"a": [None, None]}, schema={"a": pl.Float64})
+    for text in ("1 < -log1p(a)", "1 < -(1 / a)"):
+        assert rows.with_columns(to_polars(parse_expression(text)).alias("x"))["x"].to_list() == [None, None]
+
+
 def test_a_plus_sign_says_nothing_and_a_number_without_end_is_refused() -> None:
     assert parse_expression("-a + +2.5") == parse_expression("-a + 2.5")
     with pytest.raises(ExpressionError, match="a number in an expression is at most 1e300"):
@@ -115,6 +129,7 @@ def test_an_expression_too_deep_or_too_large_to_work_with_is_refused() -> None:
     row = {"A": 1.0}
     assert evaluate(parse_expression(deep), row) == 100
     assert pl.DataFrame(row).select(to_polars(parse_expression(deep))).item() == 100
+    assert pl.DataFrame(row).select(to_polars(parse_expression("/".join("A" * 100)))).item() == 1
     for text in ("-" * 900 + "A", deep + "+A", "not " * 200 + "A > 1", "(" * 90 + "A" + ")" * 90 + "+1" * 150):
         with pytest.raises(ExpressionError):
             parse_expression(text)

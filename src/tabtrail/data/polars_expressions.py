@@ -1,10 +1,11 @@
 """The expression language as Polars expressions."""
 
+import math
 from functools import reduce
 
 import polars as pl
 
-from tabtrail.contract.expressions import DATE_PARTS, ColumnRef, Literal, Node
+from tabtrail.contract.expressions import COMPARISONS, DATE_PARTS, ColumnRef, Literal, Node
 
 
 def to_polars(node: Node) -> pl.Expr:
@@ -21,17 +22,21 @@ def to_polars(node: Node) -> pl.Expr:
             return reduce(lambda a, b: a | b, operands)
         case "not":
             return ~operands[0]
-        case "neg":
-            return -operands[0]
-        case "/":
-            quotient = operands[0] / operands[1]
-            return pl.when(quotient.is_finite()).then(quotient)
-        case "log1p":
-            return pl.when(operands[0] > -1).then((1 + operands[0]).log())
         case part if part in DATE_PARTS:
             return _date_part(part, operands[0])
-        case _:
-            return _BINARY[node.operator](*operands)
+        case operator if operator in COMPARISONS:
+            return _BINARY[operator](*operands)
+    numbers = [operand.cast(pl.Float64) for operand in operands]  # 64-bit integers would begin anew beyond their largest
+    if node.operator == "log1p":
+        return _finite((1 + numbers[0]).log())
+    return _finite(-numbers[0] if node.operator == "neg" else _BINARY[node.operator](*numbers))
+
+
+def _finite(number: pl.Expr) -> pl.Expr:
+    """Null where a number is infinite or NaN. `when` names its input twice, which doubles with each level of an expression, and
+    makes one row of many that are all null.
+    """
+    return number.replace([math.inf, -math.inf, math.nan], None)
 
 
 def _date_part(part: str, date: pl.Expr) -> pl.Expr:
@@ -47,6 +52,7 @@ _BINARY = {
     "+": pl.Expr.__add__,
     "-": pl.Expr.__sub__,
     "*": pl.Expr.__mul__,
+    "/": pl.Expr.__truediv__,
     "<": pl.Expr.__lt__,
     "<=": pl.Expr.__le__,
     ">": pl.Expr.__gt__,

@@ -145,7 +145,8 @@ class ArrayArithmetic:
             return _finite(np.log(1 + np.asarray(a)))
 
     def compare(self, operator: str, a: Any, b: Any) -> Any:
-        return np.where(np.isnan(a) | np.isnan(b), np.nan, np.asarray(operate(operator, a, b), dtype=np.float64))
+        known = np.isfinite(a) & np.isfinite(b)
+        return np.where(known, np.asarray(operate(operator, a, b), dtype=np.float64), np.nan)
 
 
 def derive(formula: Node, columns: Mapping[str, Array]) -> Array:
