@@ -312,6 +312,22 @@ def test_an_index_that_pandas_wrote_into_parquet_is_a_column_without_a_name(tmp_
 
 
 @pytest.mark.parametrize("ending", [".xlsx", ".parquet", ".jsonl"])
+def test_ids_that_doubles_have_rounded_are_pointed_at_where_they_are_texts_and_rejected_where_they_are_numbers(
+    ending: str, tmp_path: Path
+) -> None:
+    rows = plain_rows(9)
+    for index, number in enumerate((12345678901234567.0, 12345678901234568.0, 2.0**53, 2.0**53 - 1, None)):
+        rows[index][5] = number
+    FORMATS[ending](tmp_path / f"rows{ending}", NAMES, rows)
+    manifest, data, _ = ingested(tmp_path, f"rows{ending}")
+    words = f"rows{ending}: 3 cells of the text column note hold numbers of 16 digits or more as doubles"
+    assert [words in each for each in manifest.findings] == [True]
+    assert data["note"].drop_nulls().n_unique() == 3
+    manifest, _, rejects = ingested(tmp_path, f"rows{ending}", "contract.columns.note={dtype: int}")
+    assert (manifest.findings, rejects["note"].n_unique(), manifest.rejects) == ([], 2, {"note: not int": 3})
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".parquet", ".jsonl"])
 def test_columns_of_every_format_are_renamed_and_folded_alike(ending: str, tmp_path: Path) -> None:
     written = ["Order Id", " PRICE", "Count", "DAY", "kind", "note"]
     FORMATS[ending](tmp_path / f"rows{ending}", written, plain_rows(10))

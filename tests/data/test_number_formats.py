@@ -148,14 +148,38 @@ def test_a_file_of_which_every_row_is_rejected_is_refused_by_its_rules(tmp_path:
         (["1'299.00"], 'source.thousands: "\'"'),
         (["$2871", "-$5"], "contract.columns.C.number: {strip: ['$']}"),
         (["5,5 €"], "source.decimal: ',' and contract.columns.C.number: {strip: ['€']}"),
-        (["95.7%"], "contract.columns.C.number: {strip: ['%']} (percent: true instead of the % reads hundredths)"),
+        (
+            ["95.7%"],
+            "contract.columns.C.number: {strip: ['%']} (percent: true instead of the % reads hundredths, and rejects numbers"
+            " without it)",
+        ),
         (["(2871)", "5"], "contract.columns.C.number: {parentheses_negative: true}"),
         (["(€2,871.5)"], "source.thousands: ',' and contract.columns.C.number: {strip: ['€'], parentheses_negative: true}"),
         (["N/A", "-"], "source.null_values: {C: ['N/A', '-']} if they mean a missing value"),
         (["1.5"], "contract.columns.C.dtype: float"),
+        (["1\xa0000"], "source.thousands: ' '"),
+        (["#N/A", "#DIV/0!"], "source.null_values: {C: ['#N/A', '#DIV/0!']} if they mean a missing value"),
+        (["Yes", "no"], "contract.columns.C.dtype: string (a category of the model, not a number)"),
+        (["5 kg", "7 lb"], "contract.columns.C.number: {strip: ['kg', 'lb']} (they are cut off, and nothing is converted)"),
         (["12-AUG-20", "5"], None),
         (["9007199254740993"], None),
+        (["1.5k", "2M"], None),
+        (["100 CR", "20 DR"], None),
+        (["<10", "~5"], None),
+        (["1½", "5²"], None),
+        (["5-", "--5"], None),
+        (["5‰"], None),
     ],
 )
 def test_the_advice_names_the_keys_that_read_the_texts(texts: list[str], advice: str | None) -> None:
     assert advise("C", texts, NumberFormat()) == advice
+
+
+def test_the_advice_for_whole_numbers_and_for_percentages_reads_them_in_that_column() -> None:
+    assert advise("C", ["1,000", "2,345"], NumberFormat(), whole=True) == "source.thousands: ','"
+    assert advise("C", ["5.0", "1e5"], NumberFormat(), whole=True) == "contract.columns.C.dtype: float"
+    assert advise("C", ["5,5"], NumberFormat(), whole=True) == "contract.columns.C.dtype: float and source.decimal: ','"
+    assert advise("C", ["n/a"], NumberFormat(), whole=True) == "source.null_values: {C: ['n/a']} if they mean a missing value"
+    assert advise("C", ["1.2345678901234568e+16"], NumberFormat(), whole=True) is None
+    percent = advise("C", ["0.5"], NumberFormat(percent=True))
+    assert percent == "contract.columns.C.number: {strip: ['%']} in place of percent: true, if they are percentages, too"

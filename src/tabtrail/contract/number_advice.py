@@ -1,23 +1,36 @@
 """What edit of the config would read texts that are no numbers as it stands."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import unicodedata
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import fields, replace
 
-from tabtrail.contract.numbers import NumberFormat, read_number
+from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
 
 _MARKS = ((".", None), (",", None), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'"), (",", "'"))
 _MARK = re.compile(r"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{1,5})?[^A-Za-z]*?([^\d\s.,+\-\u2212()'%]{1,5})?[\s)]*$")
 _MOST_MARKS = 3  # different units in one column are no units
+# Marks that change the number, or say that it is another one: cut off, 1.5k would be 1.5, 20 DR would be 20 and <10 would be 10.
+_MEANS_MORE = frozenset(
+    ["k", "g", "t", "mn", "mio", "mrd", "bn", "tsd", "mln", "mrd", "lakh", "cr", "dr", "<", ">", "~", "±", "≈", "≤", "≥", "‰"]
+)
+
+_TRUTHS = frozenset(["yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "sí", "no", "on", "off"])
 
 
-def advise(column: str, texts: Sequence[str], written: NumberFormat) -> str | None:
+def advise(column: str, texts: Sequence[str], written: NumberFormat, *, whole: bool = False) -> str | None:
     """Return the keys under which all texts of a column are numbers; None where no known format reads them all.
 
-    `written` is the format that did not read them. Of several formats that do, the first is the one that sets the fewest keys;
-    a comma that may be either mark is called so.
+    `written` is the format that did not read them, `whole` says that the column is one of whole numbers. Of several formats that
+    do, the first is the one that sets the fewest keys; a comma that may be either mark is called so.
     """
-    found = [each for each in _formats(texts, written) if _reads(each, texts)]
+    formats = sorted(_formats(texts, written), key=lambda each: _changes(each, written))
+    found = [each for each in formats if _reads(each, texts, whole=whole)]
+    # A cell of a workbook is written so where its double may stand for several whole numbers.
+    lost = any("e+" in text for text in texts)
+    if whole and not found and not lost and (fractions := advise(column, texts, written)):
+        is_float = f"contract.columns.{column}.dtype: float"
+        return fractions if is_float in fractions or fractions.startswith("source.null_values") else f"{is_float} and {fractions}"
     if not found:
         return _missing_words(column, texts)
     best = found[0]
@@ -44,15 +57,26 @@ def _marks(texts: Sequence[str]) -> tuple[str, ...]:
     found = dict[str, None]()
     for text in texts:
         if matched := _MARK.match(text):
-            found.update(dict.fromkeys(mark for mark in matched.groups() if mark))
+            found.update(dict.fromkeys(mark for mark in matched.groups() if mark and not _changes_number(mark)))
         if text.rstrip(" )").endswith("%"):
             found["%"] = None
     return tuple(found) if len(found) <= _MOST_MARKS else ()
 
 
-def _reads(written: NumberFormat, texts: Sequence[str]) -> bool:
+def _changes_number(mark: str) -> bool:
+    """Whether a mark is a part of the number: k for thousands, ½."""
+    return mark.casefold() in _MEANS_MORE or mark == "M" or any(unicodedata.numeric(each, None) is not None for each in mark)
+
+
+def _changes(found: NumberFormat, written: NumberFormat) -> int:
+    """Return how many keys set one format in place of another."""
+    return sum(getattr(found, each.name) != getattr(written, each.name) for each in fields(NumberFormat))
+
+
+def _reads(written: NumberFormat, texts: Sequence[str], *, whole: bool) -> bool:
+    read = read_integer if whole else read_number
     try:
-        return all(read_number(text, written) is not None for text in texts)
+        return all(read(text, written) is not None for text in texts)
     except ValueError:
         return False
 
@@ -70,14 +94,24 @@ def _keys(column: str, found: NumberFormat, written: NumberFormat) -> str:
         own.append("parentheses_negative: true")
     if own:
         keys.append(f"contract.columns.{column}.number: {{{', '.join(own)}}}")
+    if not keys and written.percent:
+        return f"contract.columns.{column}.number: {{strip: ['%']}} in place of percent: true, if they are percentages, too"
     if not keys:  # read as they are, by a column of fractions
         return f"contract.columns.{column}.dtype: float"
-    percent = " (percent: true instead of the % reads hundredths)" if "%" in found.strip and "%" not in written.strip else ""
-    return " and ".join(keys) + percent
+    return " and ".join(keys) + _warning(set(found.strip) - set(written.strip))
+
+
+def _warning(marks: Set[str]) -> str:
+    """Return what one should know before marks are cut off."""
+    if marks == {"%"}:
+        return " (percent: true instead of the % reads hundredths, and rejects numbers without it)"
+    return " (they are cut off, and nothing is converted)" if len(marks) > 1 else ""
 
 
 def _missing_words(column: str, texts: Sequence[str]) -> str | None:
     words = list(dict.fromkeys(text.strip() for text in texts))
-    if len(words) > _MOST_MARKS or any(not word or any(each.isdigit() for each in word) for word in words):
+    if len(words) > _MOST_MARKS or any(not word or (any(map(str.isnumeric, word)) and word[0] != "#") for word in words):
         return None
+    if {word.casefold() for word in words} <= _TRUTHS:
+        return f"contract.columns.{column}.dtype: string (a category of the model, not a number)"
     return f"source.null_values: {{{column}: [{', '.join(map(repr, words))}]}} if they mean a missing value"

@@ -28,7 +28,7 @@ from tabtrail.data.sample import is_synthetic
 from tabtrail.data.subtotals import SubtotalWatch
 from tabtrail.data.thousands import ThousandsWatch
 from tabtrail.data.totals import TotalWatch
-from tabtrail.data.typed_cells import from_frame, from_values
+from tabtrail.data.typed_cells import from_frame, from_values, rounded_texts
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.compressed import SourceFile, readable
@@ -116,6 +116,7 @@ class Loader:
         self._thousands = ThousandsWatch({name: rules.reading(name).number for name in floats})
         readings = map(rules.reading, rules.cleaning.fill_unknown_columns)
         self._fills = frozenset(each.fill for each in readings if each.fill is not None)
+        self._rounded = Counter[str]()
         self._total, self._subtotals = TotalWatch("", self._fills), SubtotalWatch("", self._fills, ())
 
     @property
@@ -179,6 +180,7 @@ class Loader:
         account = self._account
         rows, kept = account.rows, account.kept
         derived = self._rules.cleaning.derived_columns
+        self._rounded = Counter()
         self._total, self._subtotals = TotalWatch(file.name, self._fills), SubtotalWatch(file.name, self._fills, derived)
         account.file, account.rows_before = file.name, rows
         source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
@@ -188,6 +190,7 @@ class Loader:
         total = self._total.finding(derived)
         subtotals = self._subtotals.finding(except_line=self._total.line if total else None)
         account.findings += [each for each in (total, subtotals) if each is not None]
+        account.findings += [_rounded_finding(file.name, *each) for each in self._rounded.items()]
         self._outputs.rows.end_file()
         meter.end_file(source.size)
         account.notes += [*([note] if note else []), *source.notes]
@@ -219,6 +222,7 @@ class Loader:
             frame = (
                 frame.with_columns(missing).select(table.columns).rename(dict(zip(table.columns, checker.header, strict=True)))
             )
+            self._rounded += rounded_texts(frame.columns, frame.get_columns(), self._rules)
             lines = pl.int_range(first, first + frame.height, eager=True)
             self._take(checker.check_cells(from_frame(frame, self._rules), lines, {}, batch.nbytes), checker.header)
             meter.show(self._account.rows, table.done)
@@ -227,6 +231,7 @@ class Loader:
     def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: "_Meter") -> None:
         checker = self._checker(table.name, table.header)
         for rows in table.rows([name for name in table.columns if name not in self._dropped]):
+            self._rounded += rounded_texts(checker.header, rows.columns, self._rules)
             cells, lines = from_values(checker.header, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
             self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker.header)
             meter.show(self._account.rows, source.done)
@@ -320,6 +325,13 @@ _CALLED: dict[Kind, str] = {"csv": "CSV", "excel": "Excel", "parquet": "Parquet"
 def _size(file: SourceFile) -> int:
     with readable(file):
         return file.path.stat().st_size
+
+
+def _rounded_finding(file: str, name: str, cells: int) -> str:
+    return (
+        f"{file}: {cells:,} {'cell' if cells == 1 else 'cells'} of the text column {name} hold numbers of 16 digits or more as"
+        " doubles, which lose the last ones, so that two ids may have become one; have them written as text"
+    )
 
 
 def _layout_notes(name: str, header: Header, delimiter: str, comments: int) -> list[str]:

@@ -46,7 +46,7 @@ class Offenders:
         texts = [text for _, text in found if text is not None]
         if column is None or not texts or rule not in (f"{column}: not float", f"{column}: not int"):
             return None
-        return advise(column, texts, rules.reading(column).number)
+        return advise(column, texts, rules.reading(column).number, whole=rule.endswith(": not int"))
 
     def all_advice(self, rules: TableRules) -> list[str]:
         """Return, for every rule of numbers, what would read the values that broke it."""

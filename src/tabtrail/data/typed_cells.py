@@ -4,6 +4,7 @@ A cell of the type that its column wants is taken as it is; for any other the co
 its texts stand under its name, and beside it, under `CELL` and the name, what the typed cells hold.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -41,6 +42,18 @@ def from_frame(frame: pl.DataFrame, rules: TableRules) -> pl.DataFrame:
         if zoned and rules.columns.rule(name).is_date and rules.cleaning.time_zone is None:
             raise DataError(f"the column '{name}' holds points in time of a time zone; set cleaning.time_zone, as Europe/Berlin")
     return pl.DataFrame([each for column in frame.get_columns() for each in _settled(column, rules)])
+
+
+def rounded_texts(names: Sequence[str], columns: Sequence[Sequence[Any] | pl.Series], rules: TableRules) -> Counter[str]:
+    """Return how many cells of text columns are doubles that may stand for several whole numbers, as of ids."""
+    texts = (each for each in zip(names, columns, strict=True) if rules.columns.rule(each[0]).dtype == "string")
+    return Counter({name: count for name, cells in texts if (count := _rounded(cells))})
+
+
+def _rounded(cells: Sequence[Any] | pl.Series) -> int:
+    if isinstance(cells, pl.Series):
+        return int(((cells.abs() >= MOST_EXACT) & cells.is_finite()).sum()) if cells.dtype.is_float() else 0
+    return sum(type(cell) is float and MOST_EXACT <= abs(cell) < float("inf") for cell in cells)
 
 
 def converted(name: str, dtype: pl.DataType, rule: ColumnRule, time_zone: str | None) -> pl.Expr:
