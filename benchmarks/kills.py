@@ -123,13 +123,13 @@ class Server:
         self.events.begin(kill_at, error)
         answer = self.ask({"run": words, "said": str(self.scratch / "said"), "modules": must_end and not kill_at})
         if must_end and answer["code"]:
-            raise SystemExit(f"`tabtrail {' '.join(words)}` ended with {answer['code']}: {self.said()}")
+            raise SystemExit(f"`tabtrail {' '.join(words)}` ended with {answer['code']}: {self.said()[-3000:]}")
         if answer["result"]:
             self.ask({"import": answer["result"]})
         return int(answer["code"])
 
     def said(self) -> str:
-        return (self.scratch / "said").read_text()[-1000:]
+        return (self.scratch / "said").read_text()
 
     def torn(self, datasets: list[str], rows: list[int]) -> list[str]:
         self.events.begin()
@@ -307,7 +307,7 @@ def kill_in(server: Server, stage: str, chosen: Chosen, known: list[dict[str, An
         kind, path = said[number - 1].split(" ", 1) if len(said) >= number else events[number - 1]
         torn = server.torn(chosen.datasets, chosen.rows)
         code_again = server.run(words, must_end=False)
-        differs = [*faults, *([f"the rerun ended with {code_again}: {server.said()}"] if code_again else [])]
+        differs = [*faults, *([f"the rerun ended with {code_again}: {server.said()[-700:]}"] if code_again else [])]
         differs += difference(server.outcome(), expected, repeats)
         point = {"stage": stage, "error": chosen.error, "event": number, "kind": kind, "path": path}
         found = {**point, "killed": code == -9 or bool(chosen.error and code), "torn": torn, "differs": differs}

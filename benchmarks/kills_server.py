@@ -13,6 +13,7 @@ import re
 import sqlite3
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -73,6 +74,8 @@ def forked(work: Callable[[], int]) -> int:
         code = work()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except Exception:  # noqa: BLE001 - it is told, and the code says so
+        traceback.print_exc()
     finally:
         atexit._run_exitfuncs()
         os._exit(code)

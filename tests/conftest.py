@@ -58,6 +58,7 @@ LONGEST = (
     "test_report.py",
     "test_tuning.py",
     "test_hostile_series.py",
+    "test_kills.py",
 )
 
 

@@ -255,7 +255,25 @@ def _write_more(places: Sequence[Path]) -> None:
         os.fsync(file.fileno())
 
 
+def growth_problem(path: Path) -> str:
+    """Return why a file a little larger than `path` cannot be written beside it, and what to do; empty where it can."""
+    beside = temporary_sibling(path)
+    try:
+        with beside.open("wb", buffering=0) as file:
+            os.truncate(file.fileno(), path.stat().st_size if path.exists() else 0)
+        _write_more([beside])
+    except OSError as error:
+        return _reason(error) if error.errno in _STORAGE else ""
+    finally:
+        beside.unlink(missing_ok=True)
+    return ""
+
+
 def _refusal(folder: Path, error: OSError) -> str:
+    return f"cannot write in {folder}: {_reason(error)} (`tabtrail doctor` says more), and run the command again"
+
+
+def _reason(error: OSError) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     advice = "make room there" if full else "check its permissions"
@@ -263,7 +281,7 @@ def _refusal(folder: Path, error: OSError) -> str:
         advice = "raise the limit of the size of files (ulimit -f)"
     elif error.errno == errno.EDQUOT:
         advice = "make room within your quota"
-    return f"cannot write in {folder}: {reason}; {advice} (`tabtrail doctor` says more), and run the command again"
+    return f"{reason}; {advice}"
 
 
 def _exchange(new: Path, old: Path) -> None:

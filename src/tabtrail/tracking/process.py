@@ -16,3 +16,5 @@ def quiet_mlflow() -> None:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # importing MLflow sets the level of its loggers from this
     for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # With a traceback it logs what it raises too, and what `store_errors` says in one message.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

@@ -21,7 +21,7 @@ from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.exc import SQLAlchemyError
 
 from tabtrail.errors import StoreError
-from tabtrail.system.files import atomic_file, make_folder, rename_command
+from tabtrail.system.files import atomic_file, growth_problem, make_folder, rename_command
 from tabtrail.tracking import sqlite_file
 
 _SQLITE = "sqlite:///"
@@ -83,7 +83,8 @@ def store_errors(uri: str) -> Iterator[None]:
     except Timeout:
         raise StoreError(f"another process has held the lock of {shown} for {_LOCK_SECONDS:.0f} s; is a run stuck?") from None
     except MlflowException as error:
-        reason = _without_password(str(error)).splitlines()[0][:300]
+        said = _without_password(str(error)).splitlines()
+        reason = next((line for line in said if not line.startswith("(raised as a result")), said[0])[:300]
         raise StoreError(f"the MLflow store {shown} refuses: {reason}; {_remedy(shown, reason)}") from error
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__)
@@ -139,6 +140,8 @@ def _begin_experiment(client: MlflowClient, experiment_id: str) -> str:
 
 
 def _remedy(uri: str, reason: str) -> str:
+    if uri.startswith(_SQLITE) and (problem := growth_problem(Path(uri.removeprefix(_SQLITE)))):
+        return f"{problem}, and run the command again"
     if "full" in reason:
         return "make room on its disk, and run the command again"
     if "disk I/O error" in reason:
