@@ -11,18 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.support.commands import overrides, run_in
+from tests.support.limits import file_size_limit
 from tests.support.projects import ONE_CANDIDATE, Project, close_stores
 
 from tabtrail import pipeline
 from tabtrail.errors import TabtrailError
 
-LIMITED = """
-import resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
-from tabtrail.cli.app import main
-main()
-"""
 BUSY = """
 import hashlib, subprocess, sys
 from tabtrail.errors import report_errors
@@ -76,15 +70,25 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_
     assert before.items() <= project.tree().items()
 
 
-def test_files_that_cannot_grow_are_one_message(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("stage", "size"),
+    [("ingest", 20_000), ("eda", 200_000), ("eda", 4_000), ("profile", 4_000), ("train", 300_000), ("forecast", 300_000)],
+)
+def test_a_limit_of_the_size_of_files_is_one_message_that_names_it_and_nothing_is_lost(
+    project: Project, stage: str, size: int
+) -> None:
     pipeline.run_stage("ingest", project.config())
     before = project.tree()
-    words = ["20000", "ingest", "--force", "--config", str(project.config_file)]
-    done = subprocess.run([sys.executable, "-c", LIMITED, *words], capture_output=True, text=True)
+    force = [] if stage == "forecast" else ["--force"]
+    quick = overrides(*ONE_CANDIDATE, "risk.sarima=[]", "risk.models=[]")
+    with file_size_limit(size):
+        done = run_in(project, stage, *force, *quick)
+    close_stores()
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     assert "File too large" in done.stderr
-    assert project.tree() == before
+    assert "ulimit -f" in done.stderr
+    assert before.items() <= project.tree().items()
 
 
 def test_a_read_only_project_can_be_read_and_unchanged_work_is_not_repeated(project: Project) -> None:

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tabtrail.errors import TabtrailError
-from tabtrail.system.files import atomic_file, atomic_folder, write_json
+from tabtrail.system.files import atomic_file, atomic_folder, growth_problem, write_json
 
 
 def fail() -> None:
@@ -22,6 +24,42 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> 
         fail()
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError("File too large (os error 27)"), r"File too large; raise the limit of the size of files \(ulimit -f\)"),
+        (RuntimeError("IO Error: could not write: Disk quota exceeded"), "Disk quota exceeded; make room within your quota"),
+        (ValueError("write: No space left on device"), "No space left on device; make room there"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "Disk quota exceeded; make room within your quota"),
+    ],
+)
+def test_what_the_system_refuses_is_named_whichever_error_a_library_makes_of_it(
+    tmp_path: Path, error: Exception, message: str
+) -> None:
+    with pytest.raises(TabtrailError, match=message), atomic_file(tmp_path / "a.txt"):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(errno.EFBIG, "ulimit"), (errno.EDQUOT, "quota"), (errno.ENOSPC, "make room"), (0, "")]
+)
+def test_why_a_file_cannot_grow_is_found_out_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, word: str
+) -> None:
+    path = tmp_path / "database"
+    path.write_bytes(b"1" * 100_000)
+
+    def refused(*args: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    if number:
+        monkeypatch.setattr(os, "truncate", refused)
+    assert word in growth_problem(path)
+    assert bool(growth_problem(path)) == bool(number)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_failed_folder_leaves_the_old_folder(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_a_command_sets_what_mlflow_reads_from_the_environment_and_a_library_lea
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "9")
         quiet_mlflow()
         assert [os.environ[name] for name in names] == ["true", "false", "9"], "what is set stands"
+        assert not logging.getLogger("mlflow.store.db.utils").isEnabledFor(logging.ERROR), "it would log a traceback of its own"
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)

@@ -10,14 +10,15 @@ from pathlib import Path
 import optuna
 import pytest
 from mlflow import MlflowClient
+from tests.support.limits import file_size_limit
 from tests.support.projects import Project
 from tests.support.stages import run_train
 
 from tabtrail import pipeline
-from tabtrail.errors import UsageError
+from tabtrail.errors import StoreError, UsageError
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
-from tabtrail.workflows.tune import tune
+from tabtrail.workflows.tune import trial_errors, tune
 
 FAST = [
     "split.repeats=1",
@@ -120,6 +121,18 @@ def _finished(storage: Path) -> int:
         except sqlite3.OperationalError:
             return 0
     return int(row[0])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"not a database" * 500, r"cannot be read \(file is not a database\); begin again: mv .*optuna.db"), (None, "ulimit -f")],
+)
+def test_trials_that_cannot_be_read_or_kept_are_told_apart(tmp_path: Path, data: bytes | None, message: str) -> None:
+    file = tmp_path / "optuna.db"
+    if data is not None:
+        file.write_bytes(data)
+    with file_size_limit(8192 if data is None else 1 << 30), pytest.raises(StoreError, match=message), trial_errors(file):
+        optuna.create_study(storage=f"sqlite:///{file}")
 
 
 def test_the_test_part_is_no_part_of_the_search(ingested: Project, monkeypatch: pytest.MonkeyPatch) -> None:

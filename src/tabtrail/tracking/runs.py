@@ -20,11 +20,12 @@ from tabtrail.tracking.store import Store, store_errors
 
 @dataclass(frozen=True)
 class Run:
-    """A run in the store: its id, tags and metrics (of a metric with steps the last)."""
+    """A run in the store: its id, tags and metrics (of a metric with steps the last), and the address of its artifacts."""
 
     run_id: str
     tags: dict[str, str]
     metrics: dict[str, float]
+    address: str = ""
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def close_dead_runs(store: Store) -> int:
 
 
 def _run(found: Any) -> Run:
-    return Run(str(found.info.run_id), dict(found.data.tags), dict(found.data.metrics))
+    return Run(str(found.info.run_id), dict(found.data.tags), dict(found.data.metrics), str(found.info.artifact_uri))
 
 
 def log_items(store: Store, run_id: str, items: RunItems) -> None:

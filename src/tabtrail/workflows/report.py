@@ -20,7 +20,7 @@ from tabtrail.report.pictures import place_pictures
 from tabtrail.report.png import draw_all
 from tabtrail.system.files import require_writable, write_text
 from tabtrail.system.temporary import scratch_folder
-from tabtrail.tracking.artifacts import download, list_files, log_files
+from tabtrail.tracking.artifacts import download, list_files, log_files, remove_unfinished
 from tabtrail.tracking.benchmarks import find_benchmark
 from tabtrail.tracking.runs import read_run
 from tabtrail.tracking.store import Store, open_store, store_errors
@@ -125,8 +125,10 @@ def _write(evidence: Evidence, page: Path, folder: Path, progress: Progress) -> 
 def _track(store: Store, run_id: str, written: ReportFiles, sources: list[Path], progress: Progress) -> None:
     """Add page, pictures and what they were drawn from to the run, where it is still in the store."""
     with store_errors(store.uri):
-        if read_run(store, run_id) is None:
+        run = read_run(store, run_id)
+        if run is None:
             progress.say(f"report: run {run_id} is no longer in the MLflow store; the page is in {written.page.parent} alone")
             return
+        remove_unfinished(run.address)
         log_files(store, run_id, [path for path in (written.page, *sources) if path.is_file()])
         log_files(store, run_id, written.pictures, _PICTURES)

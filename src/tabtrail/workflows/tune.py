@@ -30,7 +30,7 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS
-from tabtrail.system.files import make_folder, read_json, rename_command, write_json
+from tabtrail.system.files import growth_problem, make_folder, read_json, rename_command, write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
@@ -66,9 +66,10 @@ def tune(
         until = None if seconds is None else time.monotonic() + seconds
         search = _Search(prepared, manifest, folds, store, file.with_name("optuna.db"), trials, until)
         best = {}
-        for candidate in candidates:
-            if (found := _best_of(search, candidate, progress)) is not None:
-                best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = found
+        with trial_errors(search.storage):
+            for candidate in candidates:
+                if (found := _best_of(search, candidate, progress)) is not None:
+                    best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = found
         if not best:
             raise NothingToDeployError(
                 f"nothing was found for {', '.join(each.name for each in candidates)} that is worth a training, and what was"
@@ -116,6 +117,22 @@ def _quiet_optuna() -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(before)
+
+
+@contextmanager
+def trial_errors(storage: Path) -> Iterator[None]:
+    """Turn what Optuna and its database raise into a `StoreError` that says whether its file cannot grow or not be read."""
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        reason = str(getattr(cause, "orig", None) or type(error).__name__)
+        if problem := growth_problem(storage):
+            raise StoreError(f"the trials cannot be kept in {storage}: {problem}, and run the command again") from error
+        if any(word in reason for word in ("full", "disk I/O error", "locked")):
+            raise StoreError(f"the trials cannot be kept in {storage} ({reason}); run the command again") from error
+        aside = rename_command(storage, ".damaged")
+        raise StoreError(f"the trials of earlier searches cannot be read ({reason}); begin again: {aside}") from error
 
 
 def _best_of(search: _Search, candidate: Candidate, progress: Progress) -> dict[str, Parameter] | None:
@@ -177,19 +194,14 @@ def _run_trials(search: _Search, candidate: Candidate, progress: Progress) -> "o
 def _study(search: _Search, name: str) -> "optuna.Study":
     """Return a study, that of an interrupted search where there is one: what it left running is given up."""
     make_folder(search.storage.parent)
-    try:
-        study = optuna.create_study(
-            storage=f"sqlite:///{search.storage}",
-            study_name=name,
-            load_if_exists=True,
-            direction="minimize",
-            sampler=optuna.samplers.TPESampler(seed=search.prepared.problem.seed),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=5),  # Optuna's default: a median of fewer says little
-        )
-    except (SQLAlchemyError, StorageInternalError) as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
-        aside = rename_command(search.storage, ".damaged")
-        raise StoreError(f"the trials of earlier searches cannot be read ({reason}); begin again: {aside}") from error
+    study = optuna.create_study(
+        storage=f"sqlite:///{search.storage}",
+        study_name=name,
+        load_if_exists=True,
+        direction="minimize",
+        sampler=optuna.samplers.TPESampler(seed=search.prepared.problem.seed),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5),  # Optuna's default: a median of fewer says little
+    )
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
