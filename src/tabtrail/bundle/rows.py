@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from tabtrail.bundle.values import reader_of, value_problem
+from tabtrail.bundle.values import plainly_good, reader_of, value_problem
 from tabtrail.contract.expressions import Value, columns_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import UsageError, nearest
@@ -41,6 +41,7 @@ class RowReader:
         self.schema = schema
         self._features = {feature.name: feature for feature in schema.features}
         self._readers = [(each.name, _kept_types(each), reader_of(each)) for each in schema.features]
+        self._good = {each.name: plainly_good(each) for each in schema.features}
         self._fills = [(each.name, each.reading.fill) for each in schema.features if each.reading.fill is not None]
         self._whole = [each.name for each in schema.features if each.rule.dtype == "int"]
 
@@ -100,7 +101,7 @@ class RowReader:
         wrong = [
             Problem(name, message)
             for name, value in read.items()
-            if (message := value_problem(self._features[name], value)) is not None
+            if not self._good[name](value) and (message := value_problem(self._features[name], value)) is not None
         ]
         bad = {problem.column for problem in unfit + wrong}
         return unfit + wrong + [Problem(None, rule) for rule in self._broken_rules(read, bad)]

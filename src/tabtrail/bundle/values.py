@@ -101,6 +101,25 @@ def value_problem(feature: Feature, value: Any) -> str | None:
     return None
 
 
+def plainly_good(feature: Feature) -> Callable[[Any], bool]:
+    """Return what tells at little cost that a value that was read is good: True only where `value_problem` finds nothing.
+
+    It need not know every good value; `value_problem` judges those that it does not know.
+    """
+    if feature.kind == "date":
+        return lambda value: type(value) is str
+    if feature.kind == "categorical":
+        texts = feature.categories if feature.rule.allowed is None else feature.rule.allowed
+        known = frozenset(text for text in texts if value_problem(feature, text) is None)
+        return lambda value: type(value) is str and value in known
+    rule = feature.rule
+    low = -MOST_EXACT if rule.min is None else max(rule.min, -MOST_EXACT)
+    high = MOST_EXACT if rule.max is None else min(rule.max, MOST_EXACT)
+    if rule.dtype == "int":
+        return lambda value: type(value) is int and low <= value <= high
+    return lambda value: (type(value) is float or type(value) is int) and low <= value <= high  # False for NaN
+
+
 def _text_reader(reading: CellReading) -> Read:
     def read(value: Any) -> Any:
         if isinstance(value, str):

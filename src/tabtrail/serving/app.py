@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from tabtrail import __version__
 from tabtrail.config.load import load_config
@@ -20,7 +21,7 @@ from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document, openapi
-from tabtrail.serving.problems import Refused, answer_http, answer_refused
+from tabtrail.serving.problems import Refused, answer_failure, answer_http, answer_refused
 from tabtrail.serving.state import Service, read_key
 
 logger = logging.getLogger("tabtrail.serve")
@@ -52,6 +53,17 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("GET", "/ping", facades.ping, "MLflow: whether there is a model"),
     ("POST", "/invocations", facades.invocations, "MLflow: predict"),
 )
+
+
+class Application(FastAPI):
+    """FastAPI inside of the edge, which answers fixed paths before any layer of FastAPI's is reached."""
+
+    edge: Edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or take part in the lifespan."""
+        scope["app"] = self
+        await self.edge(scope, receive, send)
 
 
 def create_app(config: Config | None = None) -> FastAPI:
@@ -86,7 +98,7 @@ def create_app(config: Config | None = None) -> FastAPI:
                 await task
         await app.state.service.stop()
 
-    app = FastAPI(
+    app = Application(
         title="tabtrail",
         version=__version__,
         lifespan=lifespan,
@@ -102,8 +114,9 @@ def create_app(config: Config | None = None) -> FastAPI:
     for path, endpoint in [("/docs", docs), *((path, asset) for path in asset_paths())]:
         app.add_api_route(path, endpoint, methods=["GET"], include_in_schema=False, response_model=None)
     direct = {(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path}
-    app.add_middleware(Edge, direct={**direct, ("GET", "/openapi.json"): openapi})
+    app.edge = Edge(super(Application, app).__call__, {**direct, ("GET", "/openapi.json"): openapi})
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(Exception, answer_failure)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

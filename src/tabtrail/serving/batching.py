@@ -1,6 +1,7 @@
 """Single rows that arrive in one turn of the event loop are predicted by one call of the graph, whose start costs the most."""
 
 import asyncio
+from collections.abc import Sized
 
 from tabtrail.bundle.predictor import Prediction
 from tabtrail.bundle.rows import PayloadError, Row
@@ -14,8 +15,13 @@ class RowBatcher:
     def __init__(self) -> None:
         self._waiting: dict[Served, list[tuple[Row, asyncio.Future[Prediction]]]] = {}
 
-    async def predict(self, served: Served, row: Row) -> Prediction:
-        """Predict one row that `Predictor.check` returned. Raises `PayloadError` when the result is not finite."""
+    async def predict(self, served: Served, row: Row, under_way: Sized) -> Prediction:
+        """Predict one row that `Predictor.check` returned, at once where its request is the only one under way.
+
+        Raises `PayloadError` when the result is not finite.
+        """
+        if len(under_way) == 1:
+            return served.predictor.answer([row])[0]
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Prediction] = loop.create_future()
         waiting = self._waiting.get(served)

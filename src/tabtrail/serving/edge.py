@@ -11,13 +11,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabtrail.serving.access_log import Answered
-from tabtrail.serving.problems import Refused
+from tabtrail.serving.problems import Refused, failure
 from tabtrail.serving.state import KEY, Service
+from tabtrail.serving.whole_answer import CYCLE, write_whole
 
 logger = logging.getLogger("tabtrail.serve")
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping", "/v2/health/live", "/v2/health/ready"})
 COMPLETE = "tabtrail.complete"  # in the scope of a request whose body has come in
-CYCLE = "tabtrail.cycle"  # uvicorn's object of an answer, which knows whether all of it was written
+UNDER_WAY = "tabtrail.under_way"  # all requests of the worker that have come in and are not answered yet
 Endpoint = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
@@ -62,18 +63,22 @@ class Edge:
 
         service.in_flight += 1
         try:
-            if refused := _refusal(service, scope, given):
-                await refused(scope, receive, answer)
+            response = await self._response(service, scope, receive, given)
+            if response is None:
+                await self.app(scope, receive, answer)
+            elif write_whole(scope, response, request_id):
+                status = response.status_code
             else:
-                await self._answer(scope, receive, answer)
+                await response(scope, receive, answer)
         except ClientDisconnect:
             pass
         except Exception as error:
             logger.exception("request failed", extra={"fields": {"request_id": scope["request_id"]}})
-            if status != _GONE:
+            if status == _GONE:
+                status = 500
+                await failure(error)(scope, receive, answer)
+            elif status != 500:  # where the router failed, its answer says so
                 raise
-            status = 500
-            await Refused(500, f"the service failed ({type(error).__name__}); its log says where")(scope, receive, answer)
         finally:
             service.in_flight -= 1
             if (cycle := scope.get(CYCLE)) is not None and not cycle.response_complete:
@@ -84,18 +89,20 @@ class Edge:
             if service.access is not None:
                 service.access.note(Answered(time.time(), scope["request_id"], scope["method"], route, status, seconds))
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._direct.get((scope["method"], scope["path"]))
+    async def _response(self, service: Service, scope: Scope, receive: Receive, given: bytes) -> Response | None:
+        """Return what to answer; None where the router does."""
+        path: str = scope["path"]
+        if refused := _refusal(service, path, given):
+            return refused.response(path)
+        endpoint = self._direct.get((scope["method"], path))
         if endpoint is None:
-            await self.app(scope, receive, send)
-            return
+            return None
         try:
-            if (pace := scope["app"].state.service.paces.get(scope["path"])) is not None:
+            if (pace := service.paces.get(path)) is not None:
                 await pace.turn()
-            response = await endpoint(Request(scope, receive))
-        except Refused as refused:
-            response = refused.response(scope["path"])
-        await response(scope, receive, send)
+            return await endpoint(Request(scope, receive))
+        except Refused as refusal:
+            return refusal.response(path)
 
     def _route_of(self, scope: Scope) -> str:
         """Return the template of a routed path, `other` for any other, so that clients cannot create labels."""
@@ -104,8 +111,8 @@ class Edge:
         return getattr(scope.get("route"), "path", "other")
 
 
-def _refusal(service: Service, scope: Scope, given: bytes) -> Refused | None:
-    if scope["path"] in OPEN_PATHS:
+def _refusal(service: Service, path: str, given: bytes) -> Refused | None:
+    if path in OPEN_PATHS:
         return None
     if not service.opens(given):
         detail = "send the key as `X-API-Key`, or as `Authorization: Bearer`"

@@ -64,6 +64,16 @@ async def answer_http(request: Request, error: Exception) -> Response:
     return Refused(status, detail, headers=getattr(error, "headers", None)).response(request.url.path)
 
 
+async def answer_failure(request: Request, error: Exception) -> Response:
+    """Answer where the service itself failed."""
+    return failure(error).response(request.url.path)
+
+
+def failure(error: Exception) -> Refused:
+    """Return what to answer where the service itself failed."""
+    return Refused(500, f"the service failed ({type(error).__name__}); its log says where")
+
+
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "errors"],

@@ -10,8 +10,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from tabtrail.config.operation import Serve
-from tabtrail.serving.edge import COMPLETE, CYCLE
+from tabtrail.serving.edge import COMPLETE, UNDER_WAY
 from tabtrail.serving.problems import MEDIA_TYPE
+from tabtrail.serving.whole_answer import CYCLE
 
 _MOST_HEADER_BYTES = 65_536
 _MOST_HEADERS = 200  # Apache allows 100
@@ -31,7 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *words: Any, settings: Serve, **named: Any) -> None:
         super().__init__(*words, **named)
         self._settings = settings
-        self._spent = self._delivered = self._header_bytes = 0
+        self._spent = self._delivered = 0
         self._too_large = self._ending = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -54,22 +55,15 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._timer is None and self._spent and not self._answering() and not self.transport.is_closing():
             self._start_timer()
 
-    def on_message_begin(self) -> None:
-        self._header_bytes = _REQUEST_LINE
-        super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        self._count_header(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_header(len(name) + len(value) + _FIELD_LINE)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
+        size = _REQUEST_LINE + len(self.url) + sum([len(name) + len(value) + _FIELD_LINE for name, value in self.headers])
+        if size > _MOST_HEADER_BYTES or len(self.headers) > _MOST_HEADERS:
+            self._too_large = True
+            raise ValueError("the headers are too large")  # ends the parser; `send_400_response` then answers 431
         self._restart()
         super().on_headers_complete()
         self.scope[CYCLE] = self.cycle  # type: ignore[literal-required]
+        self.scope[UNDER_WAY] = self.tasks  # type: ignore[literal-required]
         if self._ending:
             self.cycle.keep_alive = False
 
@@ -107,12 +101,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _answering(self) -> bool:
         """Tell whether an answer is worked on or being sent."""
         return self.cycle is not None and not self.cycle.response_complete
-
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > _MOST_HEADER_BYTES or (self.headers is not None and len(self.headers) >= _MOST_HEADERS):
-            self._too_large = True
-            raise ValueError("the headers are too large")  # ends the parser; `send_400_response` then answers 431
 
     def _restart(self) -> None:
         self._stop_timer()

@@ -46,6 +46,7 @@ def run(app: Callable[[], FastAPI], settings: Serve) -> None:
         log_config=log_config(access=settings.access_log),
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )
     listening = server.bind_socket()

@@ -21,6 +21,7 @@ from tabtrail.serving.body import (
     require_media_type,
     require_rows,
 )
+from tabtrail.serving.edge import UNDER_WAY
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service, refusal, score
@@ -37,7 +38,7 @@ async def predict(request: Request) -> Response:
     if not isinstance(row, dict):
         raise Refused(422, "the body is not a JSON object of columns and values")
     try:
-        prediction = await service.batcher.predict(served, served.predictor.check([row])[0])
+        prediction = await service.batcher.predict(served, served.predictor.check([row])[0], request.scope.get(UNDER_WAY, ()))
     except PayloadError as error:
         raise refusal(error) from None
     service.record("/predict", request, served, [prediction])
