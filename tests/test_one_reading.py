@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +152,44 @@ def test_a_date_that_only_parts_the_output_is_read_by_the_config_too(
     rejects = pl.read_parquet(tmp_path / "months_rejects.parquet")
     assert rejects["row"].to_list() == [2]
     assert "d: must be a date" in rejects["reason"][0]
+
+
+@pytest.mark.parametrize(
+    ("key", "other", "own"),
+    [
+        ("source.decimal", ",", "."),
+        ("source.thousands", "'", "null"),
+        ("source.null_values", "{seg: [none]}", '{seg: ["N/A", "?"], land: [" n/A"], id: [x]}'),
+        ("cleaning.aliases", "{land: {Spanien: España}}", "{seg: {n/a: Other, A.: A}}"),
+        ("cleaning.fill_value", "Nowhere", "Unknown"),
+        ("cleaning.fill_unknown_columns", "[city, seg]", "[city]"),
+        ("cleaning.trim", "true", "[land]"),
+        ("cleaning.fold_case", "[]", "[land]"),
+        ("cleaning.date_formats", '["%m/%d/%Y"]', '["%d/%m/%Y", "%d.%m.%Y"]'),
+        ("cleaning.dates", '{at: ["%Y"]}', "{at: ['%d.%m.%y %H:%M', '%Y-%m-%dT%H:%M:%S%z']}"),
+        ("cleaning.time_zone", "UTC", "Europe/Berlin"),
+        ("cleaning.plausible_years", "[1, 2100]", "[1900, 2100]"),
+    ],
+)
+def test_a_value_rule_that_is_not_the_models_is_refused_for_a_file_and_its_own_is_taken(
+    nasty: Nasty, capsys: pytest.CaptureFixture[str], tmp_path: Path, key: str, other: str, own: str
+) -> None:
+    output = str(tmp_path / "out.parquet")
+    assert "150 scored" in command(nasty, capsys, "--output", output, "--set", f"{key}={own}")
+    with pytest.raises(SystemExit) as stop:
+        command(nasty, capsys, "--output", output, "--set", f"{key}={other}")
+    assert stop.value.code == 2
+    assert re.search(rf"{key}: .* is not how the model reads '\w+', which is .*: leave {key} out", capsys.readouterr().err)
+    with pytest.raises(SystemExit):
+        command(nasty, capsys, "--output", output, "--set", "contract.columns.a.max=5000")
+    assert "contract.columns: the model has its own contract" in capsys.readouterr().err
+
+
+def test_what_was_seen_of_a_file_to_score_is_printed_as_ingest_prints_it(
+    nasty: Nasty, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write_csv(tmp_path / "rows.csv", good_rows())
+    path.write_bytes(path.read_bytes().decode().encode("cp850", "ignore"))
+    words = ["--config", str(nasty.config.root / "config_v2.yaml"), "--input", str(path), "--output", str(tmp_path / "out.csv")]
+    main(words, prog="predict")
+    assert "note: encoding detected: cp850\n" in capsys.readouterr().err

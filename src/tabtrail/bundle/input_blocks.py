@@ -107,6 +107,7 @@ class Blocks:
         table = JsonLines(text)
         self.encoding = text.encoding.removesuffix("-sig")
         yield from self._cells(table.header, partial(table.rows, late_keys=True))
+        self.notes += text.notes
 
     def _cells(self, header: Header, read: Callable[[list[str]], Iterator[CellRows]]) -> Iterator[Block]:
         """Yield rows of typed cells; columns to keep are texts, so that all blocks have them in one type."""
@@ -150,6 +151,7 @@ class Blocks:
             if (first := next(rows, None)) is not None:
                 found = _Text(TextFile(chain([first], rows)), plain_delimiter(header), names, wanted)
                 yield from _batches(found, {each: self._type(each, typed=typed) for each in wanted})
+        self.notes += text.notes
 
     def _type(self, name: str, *, typed: bool) -> Any:
         feature = next((each for each in self._features if each.name == name), None)

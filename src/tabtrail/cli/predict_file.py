@@ -17,6 +17,7 @@ from tabtrail.bundle.outputs import output_at
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.score_file import score_file
 from tabtrail.cli.place import Place
+from tabtrail.cli.value_rules import require_trained_rules
 from tabtrail.config.data import Source
 from tabtrail.config.file import KeyPath, config_path, dotted, read_overrides, read_raw
 from tabtrail.contract.layout import Layout
@@ -26,6 +27,7 @@ from tabtrail.errors import ConfigError
 def predict_file(place: Place, options: Namespace) -> None:
     """Score the rows of the file `--input`, write them to `--output`, and say on stderr what became of them."""
     predictor = Predictor(load_bundle(*place))
+    require_trained_rules(predictor.schema, options.set)
     layout, given = _layout(predictor, options)
     file = InputFile(options.input, layout, keep=tuple(options.id), sheet=options.sheet or given.get("sheet"))
     output = output_at(Path(options.output), options.by)
