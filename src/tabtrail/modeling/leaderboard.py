@@ -136,7 +136,8 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {**asdict(self), "candidates": [row.to_dict() for row in self.candidates]}
+        lists = {"candidates": [row.to_dict() for row in self.candidates], "findings": [each.to_dict() for each in self.findings]}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Leaderboard":
@@ -144,7 +145,7 @@ class Leaderboard:
         lists = {
             "candidates": tuple(Row.from_dict(row) for row in value["candidates"]),
             "notes": tuple(value["notes"]),
-            "findings": tuple(Finding(**each) for each in value["findings"]),
+            "findings": tuple(Finding.from_dict(each) for each in value["findings"]),
             "coverage": tuple(CoverageRow(**each) for each in value["coverage"]),
         }
         return cls(**{**value, **lists})

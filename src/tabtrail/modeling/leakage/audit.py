@@ -1,6 +1,6 @@
 """What the columns and the split give away about the target, looked for before anything is fitted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import lightgbm
@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tabtrail.modeling.leakage.columns import Codes, count_distinct, number_values, read_numbers, read_texts, with_numbers
-from tabtrail.modeling.leakage.findings import Evidence, Finding
+from tabtrail.modeling.leakage.columns import Codes, Column, count_distinct, number_values, read_numbers, read_texts, with_numbers
+from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY, Evidence, Finding
 from tabtrail.modeling.leakage.giveaways import find_target_leak
 from tabtrail.modeling.leakage.keys import find_key
+from tabtrail.modeling.leakage.together import find_together
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.split import Mask
 
@@ -48,13 +49,16 @@ def audit(
     columns |= {name: read_texts(x[name].to_numpy()) for name in categorical}
     key = None if groups is None else number_values(np.asarray(groups, dtype=object))
     days = None if dates is None else dates[train]
-    found = []
+    found: list[Finding] = []
+    seen: dict[str, Column] = {}
     with np.errstate(all="ignore"):
         for name, column in columns.items():
-            evidence = find_target_leak(with_numbers(column.take(sample), x[name].to_numpy()[sample]), y[sample], seed)
+            seen[name] = with_numbers(column.take(sample), x[name].to_numpy()[sample])
+            evidence = find_target_leak(seen[name], y[sample], seed)
             evidence = evidence or find_key(name, column.take(train), None if key is None else key[train], days)
             if evidence is not None:
                 found.append(Finding(name, *evidence, None, None))
+    found = _with_joint(found, seen, y[sample], seed)
     keys = {finding.column for finding in found if finding.kind in ("identifier", "nearly_unique")}
     across = (
         _duplicates([column.codes for name, column in columns.items() if name not in keys], y, train, test, seed),
@@ -67,6 +71,26 @@ def audit(
         *_with_worth(found, inputs, y[sample], parts, seed),
         *(Finding(None, *evidence, None, None) for evidence in across if evidence is not None),
     )
+
+
+def _with_joint(found: Sequence[Finding], columns: Mapping[str, Column], y: Array, seed: int) -> list[Finding]:
+    """Return the findings, in the columns' order, with those of columns that give the target away together.
+
+    A column that is the target has no partners; one that nearly predicts it is not repeated, and can be a partner.
+    """
+    by_column = {finding.column: finding for finding in found}
+    alone = frozenset(name for name in columns if name in by_column and by_column[name].kind == "predicts_alone")
+    others = {name: each for name, each in columns.items() if name in alone or not _gives_away(by_column.get(name))}
+    for joint in find_together(others, y, alone=alone, seed=seed):
+        for name in joint.columns:
+            if not _gives_away(by_column.get(name)):
+                partners = tuple(each for each in joint.columns if each != name)
+                by_column[name] = Finding(name, joint.kind, joint.evidence, None, None, partners)
+    return [by_column[name] for name in columns if name in by_column]
+
+
+def _gives_away(finding: Finding | None) -> bool:
+    return finding is not None and finding.kind in GIVES_TARGET_AWAY
 
 
 def _sample(train: Mask, seed: int) -> NDArray[np.int64]:
@@ -154,12 +178,14 @@ def _with_worth(found: list[Finding], inputs: dict[str, Array], y: Array, parts:
     if not found or not parts:
         return found
     every = _cv_rmse(list(inputs.values()), y, parts, seed)
+    without: dict[frozenset[str | None], float] = {}  # columns that give it away together are left out together, once
+    for finding in found:
+        left_out = frozenset((finding.column, *finding.partners))
+        if left_out not in without:
+            kept = [values for name, values in inputs.items() if name not in left_out]
+            without[left_out] = _cv_rmse(kept, y, parts, seed)
     return [
-        replace(
-            finding,
-            cv_rmse_with=every,
-            cv_rmse_without=_cv_rmse([values for name, values in inputs.items() if name != finding.column], y, parts, seed),
-        )
+        replace(finding, cv_rmse_with=every, cv_rmse_without=without[frozenset((finding.column, *finding.partners))])
         for finding in found
     ]
 

@@ -1,6 +1,6 @@
 """What the leakage audit finds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,8 @@ Kind = Literal[
     "monotone",
     "binned",
     "predicts_alone",
+    "computed",
+    "looked_up",
     "identifier",
     "nearly_unique",
     "duplicates_across_split",
@@ -18,7 +20,9 @@ Kind = Literal[
     "unit_change",
 ]
 Evidence = tuple[Kind, str]  # what was found, and the figures that show it
-GIVES_TARGET_AWAY: frozenset[str] = frozenset(("copy", "rescaled", "monotone", "binned", "predicts_alone"))
+GIVES_TARGET_AWAY: frozenset[str] = frozenset(
+    ("copy", "rescaled", "monotone", "binned", "predicts_alone", "computed", "looked_up")
+)
 UNIT_CHANGE: Kind = "unit_change"
 
 
@@ -28,8 +32,9 @@ class Finding:
 
     `column` is None for the split as a whole, `evidence` has the figures.
 
-    `cv_rmse_with` and `cv_rmse_without` are the cross-validated RMSE of a quick model with all columns and without this one,
-    in units of the target; None where that makes no sense.
+    `partners` are the columns that it gives the target away with. `cv_rmse_with` and `cv_rmse_without` are the cross-validated
+    RMSE of a quick model with all columns and without this one and its partners, in units of the target; None where that makes
+    no sense.
     """
 
     column: str | None
@@ -37,6 +42,7 @@ class Finding:
     evidence: str
     cv_rmse_with: float | None
     cv_rmse_without: float | None
+    partners: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -48,14 +54,22 @@ class Finding:
         """What was found and its worth, without the column."""
         worth = ""
         if self.cv_rmse_with is not None and self.cv_rmse_without is not None:
-            worth = f" (RMSE {self.cv_rmse_with:,.7g} with it, {self.cv_rmse_without:,.7g} without)"
-        return f"{self.kind.replace('_', ' ')}: {self.evidence.rstrip('.')}{worth}"
+            them = "them" if self.partners else "it"
+            worth = f" (RMSE {self.cv_rmse_with:,.7g} with {them}, {self.cv_rmse_without:,.7g} without)"
+        together = f" with {', '.join(self.partners)}" if self.partners else ""
+        return f"{self.kind.replace('_', ' ')}{together}: {self.evidence.rstrip('.')}{worth}"
 
     def __str__(self) -> str:
         return f"{self.column or 'split'}: {self.text}"
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the JSON form; a column that needs none has no partners in it."""
+        return {name: value for name, value in asdict(self).items() if name != "partners" or value}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Finding":
+        """Rebuild a finding from its JSON form."""
+        return cls(**{**value, "partners": tuple(value.get("partners", ()))})
 
 
 def columns_to_drop(findings: Iterable[tuple[str | None, str]]) -> set[str]:

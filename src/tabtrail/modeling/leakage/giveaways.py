@@ -15,9 +15,9 @@ from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.split import Mask
 
 _RELATIONS: tuple[Kind, ...] = ("copy", "rescaled", "monotone")
-_EXACT = 0.9  # share of rows on an exact relation: a leak survives a few typing errors
-_EXACT_FEW = 0.99  # the same where the target has few values, which also agree by chance
-_FEW_VALUES = 20  # fewer different targets are a scale of grades, which honest columns also match by chance
+EXACT = 0.9  # share of rows on an exact relation: a leak survives a few typing errors
+EXACT_FEW = 0.99  # the same where the target has few values, which also agree by chance
+FEW_VALUES = 20  # fewer different targets are a scale of grades, which honest columns also match by chance
 _SUSPICIOUS = 0.98  # R² of one column alone; an honest strong one reaches 0.9 to 0.95
 _SUSPICIOUS_RANKS = 0.995  # the same on ranks, where noise counts for less
 _IN_ORDER = 0.9995  # |Spearman's ρ|: noise of 3 % of the target's spread
@@ -93,7 +93,7 @@ def _share_on_line(v: Array, y: Array, slope: float, intercept: float) -> float 
         return None
     few = _has_few_values(y)
     # Rounding: a hundredth of the target's spread, or half a percent of a value far from its middle, whichever is more.
-    tolerance = abs(slope) * np.maximum(0.01 * _spread(y), 0.005 * np.abs(y - np.median(y)))
+    tolerance = abs(slope) * np.maximum(0.01 * spread_of(y), 0.005 * np.abs(y - np.median(y)))
     on_line = np.abs(v - intercept - slope * y) <= tolerance
     off_mode = y != _mode(y)[0]
     counted = off_mode | (v != _mode(v)[0])
@@ -101,19 +101,19 @@ def _share_on_line(v: Array, y: Array, slope: float, intercept: float) -> float 
     if off_mode.sum() < (10 if few else 5) or count_distinct(v[counted]) < 2:
         return None
     share = min(float(on_line[counted].mean()), float(on_line[off_mode].mean()))
-    return share if share >= (_EXACT_FEW if few else _EXACT) else None
+    return share if share >= (EXACT_FEW if few else EXACT) else None
 
 
 def _monotone(v: Array, y: Array) -> str | None:
     counted = (y != _mode(y)[0]) | (v != _mode(v)[0])
     v, y = v[counted], y[counted]
-    if len(y) < _MIN_ROWS or min(count_distinct(v), count_distinct(y)) < _FEW_VALUES:
+    if len(y) < _MIN_ROWS or min(count_distinct(v), count_distinct(y)) < FEW_VALUES:
         return None
     rho = _correlation(_ranks(v), _ranks(y))
     if abs(rho) < 0.85:  # so far from any order that the search for one, which is slower, could find none
         return None
     ordered = _longest_ordered(np.sign(rho) * v, y) / len(y)
-    if abs(rho) < _IN_ORDER and ordered < _EXACT:
+    if abs(rho) < _IN_ORDER and ordered < EXACT:
         return None
     direction = "rises" if rho > 0 else "falls"
     return f"{direction} with the target (rank correlation {rho:.5f}; {ordered:.1%} of the rows in exact order)"
@@ -275,7 +275,7 @@ def _mode(values: Array) -> tuple[float, int]:
 
 
 def _has_few_values(values: Array) -> bool:
-    return count_distinct(values) < min(_FEW_VALUES, len(values) / 2)
+    return count_distinct(values) < min(FEW_VALUES, len(values) / 2)
 
 
 def _iqr(values: Array) -> float:
@@ -283,7 +283,7 @@ def _iqr(values: Array) -> float:
     return float(high - low)
 
 
-def _spread(values: Array) -> float:
+def spread_of(values: Array) -> float:
     """Return a standard deviation that extremes do not move."""
     return _iqr(values) / 1.349 or float(np.std(values))
 
