@@ -58,6 +58,19 @@ def test_a_forecast_names_its_parameters_and_what_is_stored(small: Project) -> N
         stored.unlink()
 
 
+def test_a_forecast_is_found_by_any_spelling_that_is_read_as_the_text_of_its_segment(small: Project) -> None:
+    folder = small.root / "output" / "timeseries"
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = folder / "sales_ts_risk_Ships_PERU.json"
+    stored.write_text(json.dumps({"segment": {"country": "PERU"}, "forecast": {"steps": 2}}))
+    try:
+        with serving(small, "--set", "cleaning.fold_case=[COUNTRY]", door=False) as client:
+            assert client.get("/forecast", params={"country": "Peru", "steps": "5"}).status_code == 422  # found, with two steps
+            assert client.get("/forecast", params={"country": "Chile", "steps": "5"}).status_code == 404
+    finally:
+        stored.unlink()
+
+
 def test_the_document_of_forecast_has_the_segments_of_the_config(small: Project, tmp_path: Path) -> None:
     with serving(small, "--set", "risk.segments={region: COUNTRY}", door=False) as client:
         parameters = client.get("/openapi.json").json()["paths"]["/forecast"]["get"]["parameters"]

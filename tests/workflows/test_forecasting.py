@@ -125,6 +125,14 @@ def test_any_segment_column_can_be_named_and_all_rows_are_one(ingested: Project)
     assert forecast_segment(config, {}).result.label == "all"
 
 
+def test_a_segment_is_named_by_any_spelling_that_is_read_as_its_text(project: Project) -> None:
+    spelled = ["cleaning.fold_case=[COUNTRY]", "cleaning.aliases={COUNTRY: {States: usa}}"]
+    config = project.config(*QUICK, *spelled)
+    pipeline.run_stage("ingest", config)
+    found = [forecast_segment(config, {"country": text}).result for text in ("usa", "states")]
+    assert [each.segment for each in found] == [{"country": "USA"}] * 2
+
+
 def test_the_synthetic_sample_is_said_to_be_synthetic(project: Project) -> None:
     write_sample(project.csv, force=True)
     pipeline.run_stage("ingest", project.config())

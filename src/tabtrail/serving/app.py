@@ -85,7 +85,7 @@ def create_app(config: Config | None = None) -> FastAPI:
                 read_key(loaded.serve),
                 public_key=loaded.bundle.public_key,
                 output_dir=loaded.paths.output_dir,
-                segments=tuple(loaded.risk.segments),
+                segments={name: loaded.table_rules.reading(column) for name, column in loaded.risk.segments.items()},
             )
             tasks = await app.state.service.start()
         except TabtrailError as error:

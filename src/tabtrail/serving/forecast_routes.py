@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail.bundle.stored_forecasts import AmbiguousForecastError, NoForecastError, TooManyStepsError, look_up, stored_segments
+from tabtrail.contract.cells import read_text
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service
 
@@ -25,7 +26,7 @@ async def forecast(request: Request) -> Response:
     given = query.get(_STEPS)
     if given is not None and not (given.isascii() and given.isdecimal() and len(given) < 5):
         raise Refused(422, "steps is a whole number of periods", [(_STEPS, "must be a whole number")])
-    segment = {name: value for name, value in query.items() if name != _STEPS}
+    segment = {name: read_text(value, service.segments[name]) or value for name, value in query.items() if name != _STEPS}
     if service.output_dir is None or any(
         len(text) > _MOST_CHARACTERS or "\0" in text for pair in segment.items() for text in pair
     ):

@@ -5,9 +5,10 @@ import gc
 import hmac
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from tabtrail.bundle.predictor import Prediction
 from tabtrail.bundle.rows import PayloadError, Row
 from tabtrail.config.operation import Serve
+from tabtrail.contract.cells import CellReading
 from tabtrail.errors import ConfigError, require_extra
 from tabtrail.serving.access_log import AccessLog
 from tabtrail.serving.batching import RowBatcher
@@ -48,10 +50,10 @@ class Service:
         *,
         public_key: Path | None = None,
         output_dir: Path | None = None,
-        segments: Sequence[str] = (),
+        segments: Mapping[str, CellReading] = MappingProxyType({}),
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
-        self.segments = tuple(segments)
+        self.segments = dict(segments)
         self.models = Watched(models_dir, name, public_key, lambda good: self.counters.reloaded(good))
         self.counters = Counters(lambda: self.models.served)
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None

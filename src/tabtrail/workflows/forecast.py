@@ -14,6 +14,7 @@ from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
 from tabtrail.config.forecast import Risk
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
+from tabtrail.contract.cells import read_text
 from tabtrail.data.manifest import verify_dataset
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.data.warehouse import parquet_view
@@ -83,7 +84,7 @@ def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Pro
     """
     with _at_work(config, "forecast", progress) as job:
         with _source(config) as source:
-            series = read_series(source, [find_segment(source.segments, wanted)])[0]
+            series = read_series(source, [_as_read(config, find_segment(source.segments, wanted))])[0]
         for note in series.notes:
             progress.say(f"forecast: {note}")
         result = analyse(series, job.risk, job.facts)
@@ -195,6 +196,12 @@ def _source(config: Config) -> Iterator[SeriesSource]:
             frequency=config.risk.frequency,
             drop_incomplete=config.risk.drop_incomplete,
         )
+
+
+def _as_read(config: Config, segment: Segment) -> Segment:
+    """Return the segment of the texts that the dataset holds: trimmed, folded and without other spellings, as its cells are."""
+    readings = {name: config.table_rules.reading(column) for name, column in config.risk.segments.items()}
+    return Segment(tuple((name, read_text(text, readings[name]) or text) for name, text in segment.values))
 
 
 def _segments(source: SeriesSource, by: Sequence[str]) -> list[Segment]:
