@@ -124,6 +124,48 @@ def test_appended_dates_later_than_a_year_after_the_last_are_a_counted_warning(t
     assert read_manifest(config.dataset).warnings == {"d: more than a year after 2021-03-06": 1}
 
 
+def far(config: Config) -> list[str]:
+    return [finding.split(";")[0] for finding in ingested(config)[0].findings]
+
+
+SPAN = "from all other dates, which span 30 (2021-01-01 to 2021-01-31)"
+
+
+@pytest.mark.parametrize(
+    ("lonely", "found"),
+    [
+        (["1901-01-01"], [f"d: 1 row is dated 1901-01-01, 43,830 days {SPAN}"]),
+        (["2099-12-31"] * 9, [f"d: 9 rows are dated 2099-12-31, 28,823 days {SPAN}"]),
+        (["2099-12-30", "2099-12-31"], [f"d: 2 rows are dated 2099-12-30 to 2099-12-31, 28,822 days {SPAN}"]),
+        (["2022-02-02"], [f"d: 1 row is dated 2022-02-02, 367 days {SPAN}"]),
+        (["2022-02-01"], []),  # a year's pause
+    ],
+)
+def test_dates_far_from_all_others_are_a_counted_finding(tmp_path: Path, lonely: list[str], found: list[str]) -> None:
+    config = project(
+        tmp_path, {"1.csv": [*(f"2021-01-{day:02}" for day in range(1, 32)), *lonely]}, "plausible_years: [1900, 2100]"
+    )
+    assert far(config) == found
+
+
+def test_far_dates_on_both_sides_are_found_and_lie_no_longer_there_when_the_years_say_so(tmp_path: Path) -> None:
+    rows = {"1.csv": [*(f"2021-01-{day:02}" for day in range(1, 32)), "1901-01-01", "2099-12-31"]}
+    assert len(far(project(tmp_path, rows, "plausible_years: [1900, 2100]"))) == 2
+    assert far(project(tmp_path, rows, "plausible_years: [2021, 2021]")) == []
+
+
+def test_further_dates_may_bring_a_far_one_near(tmp_path: Path) -> None:
+    first = {"1.csv": [*(f"2021-01-{day:02}" for day in range(1, 32)), "2023-01-01"]}
+    assert len(far(project(tmp_path, first, "plausible_years: [1900, 2100]"))) == 1
+    config = project(tmp_path, {"2.csv": [f"2022-{month:02}-01" for month in range(1, 13)]}, "plausible_years: [1900, 2100]")
+    append_files(config, next(stage for stage in pipeline.STAGES if stage.name == "ingest"))
+    assert read_manifest(config.dataset).findings == []
+
+
+def test_few_dates_of_every_other_year_are_not_far_from_one_another(tmp_path: Path) -> None:
+    assert far(project(tmp_path, {"1.csv": ["2018-01-01", "2020-01-01", "2022-01-01"]}, "plausible_years: [1900, 2100]")) == []
+
+
 @pytest.mark.parametrize("lonely", ["1900-01-01", "2099-12-31"])
 def test_a_date_far_from_all_others_stretches_no_series(tmp_path: Path, lonely: str) -> None:
     dates = [f"2021-{1 + index % 12:02}-15" for index in range(24)]

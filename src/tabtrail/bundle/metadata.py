@@ -6,6 +6,7 @@ bytes that `canonical` writes are accepted, so that no bit of any file can chang
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -162,6 +163,8 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
     if (dated := date_column_of(metadata)) is not None:
         _require(isinstance(dated.name, str) and dated.rule.is_date)
         _require_reading(dated.reading)
+    for name, last in metadata.get("last_dates", {}).items():
+        _require(isinstance(name, str) and bool(date.fromisoformat(last)))
     if metadata["intervals"] is not None:
         _require_intervals(metadata["intervals"])
 

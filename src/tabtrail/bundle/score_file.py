@@ -1,6 +1,6 @@
 """Files of any size: rows in, predictions out, in their order and in bounded memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import pyarrow as pa
 from tabtrail.bundle.arrow_columns import ColumnReader, texts_to_arrow, to_arrow
 from tabtrail.bundle.cell_columns import CellReader
 from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
+from tabtrail.bundle.file_dates import FileDates
 from tabtrail.bundle.input_blocks import Block, Blocks, InputFile
 from tabtrail.bundle.metadata import date_column_of
 from tabtrail.bundle.outputs import Output, OutputFile, OutputFiles
@@ -48,13 +49,12 @@ def score_file(
 
     Output: `row` (from 1), the kept columns, `prediction`, `low` and `high` (with `intervals`), `warnings` (null where there
     are none); by period, a row whose date is missing goes to `without_date`. `report` takes the rows done after each block.
-    Raises `UsageError` for files that cannot be used, `DataError` when no row at all can be scored.
+    Raises `UsageError` for files that cannot be used, `DataError` when no row at all can be scored, or the dates of one can
+    only be in a format that the training disproved.
     """
     _check_paths(file, output)
     found = ScoredFile()
-    score = _BlockScorer(
-        predictor, file.keep, _dates(predictor, output), intervals=intervals and predictor.calibrated is not None
-    )
+    score = _BlockScorer(predictor, file, _dates(predictor, output), intervals=intervals and predictor.calibrated is not None)
     blocks = Blocks(file, score.features)
     with ExitStack() as files:
         rejected, scored = OutputFile(files, output.rejects), OutputFiles(files, output)
@@ -69,7 +69,7 @@ def score_file(
                 found.first_reason = found.first_reason or f"row {refused[0][0]}: {refused[0][1]}"
                 rejected.write(_reject_table(refused))
             report(found.rows)
-        found.encoding, found.notes = blocks.encoding, tuple(blocks.notes)
+        found.encoding, found.notes = blocks.encoding, (*blocks.notes, *score.file_dates.notes)
         if not found.scored:
             reason = f"; {found.first_reason}" if found.first_reason else ": it has none"
             raise DataError(f"no row of {file.path.name} can be scored{reason}")
@@ -110,8 +110,11 @@ class _BlockScorer:
     reason of each refused row, in order. `features` are the columns that it reads.
     """
 
-    def __init__(self, predictor: Predictor, keep: Sequence[str], dates: Feature | None, *, intervals: bool) -> None:
-        own = predictor.schema.features
+    def __init__(self, predictor: Predictor, file: InputFile, dates: Feature | None, *, intervals: bool) -> None:
+        own, keep = predictor.schema.features, file.keep
+        self.file_dates = FileDates(file.path.name, predictor.metadata.get("last_dates", {}))
+        self._model_takes = predictor.schema.names
+        self._dated = [feature for feature in own if feature.kind == "date"]
         self.features = own if dates is None or dates.name in predictor.schema.names else (*own, dates)
         self._scorer, self._read, self._read_cells = ColumnScorer(predictor), ColumnReader(own), CellReader(own)
         self._dates = dates
@@ -121,6 +124,7 @@ class _BlockScorer:
     def __call__(self, block: Block) -> tuple[Any, Array, list[tuple[int, str]]]:
         columns: Columns
         columns, unread = self._read(block.batch) if block.cells is None else self._read_cells(block.cells)
+        self.file_dates.see(block, self._dated, columns, unread)
         refused = self._scorer.refused(columns, unread)
         days = self._days(block, refused)
         batch, numbers = block.batch, block.numbers
@@ -152,6 +156,8 @@ class _BlockScorer:
             return np.full(len(block.numbers), None)
         dates = [self._dates]
         columns, unread = ColumnReader(dates)(block.batch) if block.cells is None else CellReader(dates)(block.cells)
+        if self._dates.name not in self._model_takes:
+            self.file_dates.see(block, dates, columns, unread)
         for index, wrong in unread.items():
             refused.setdefault(index, f"{self._dates.name}: {wrong[self._dates.name].message}")
         column = columns[self._dates.name]

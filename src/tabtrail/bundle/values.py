@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tabtrail.contract.cells import CellReading, read_text
-from tabtrail.contract.dates import DateFormat, ImplausibleYear, check_format, contradict, read_moment
+from tabtrail.contract.dates import DateFormat, ImplausibleYear, check_format, contradict, disproven_format, read_moment
 from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
 from tabtrail.contract.schema import ColumnRule, Feature
 from tabtrail.contract.typed_cells import cell_text
@@ -32,9 +32,13 @@ Read = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Unread:
-    """Stands for a text that means no value of its column, and says what it should be; the text itself is not in it."""
+    """Stands for a text that means no value of its column, and says what it should be; the text itself is not in it.
+
+    `contradicts` is the format that it has instead, where the rows of the training disproved that.
+    """
 
     message: str
+    contradicts: str | None = None
 
 
 NOT_NAN = Unread("must be a number, not NaN")
@@ -191,7 +195,8 @@ def _date_reader(feature: Feature) -> Read:
         except ImplausibleYear:
             return implausible
         except ValueError:
-            return unread
+            form = disproven_format(text, written)
+            return unread if form is None else replace(unread, contradicts=form)
 
     def read(value: Any) -> Any:
         if isinstance(value, str):

@@ -1,14 +1,14 @@
 """What functions on the dataset take instead of the whole config: where it lies, and the rules that its rows passed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import Chosen, Cleaning, Contract, Source
 from tabtrail.contract.cells import CellReading
-from tabtrail.contract.dates import DateFormat
+from tabtrail.contract.dates import DateFormat, contradict
 from tabtrail.contract.numbers import NumberFormat, NumberRule
 
 
@@ -72,7 +72,10 @@ class TableRules:
         """How the dates of a column are written."""
         cleaning = self.cleaning
         formats = self.proven_formats.get(name, cleaning.formats_of(name))
-        return DateFormat(formats, cleaning.plausible_years, cleaning.time_zone)
+        written = DateFormat(formats, cleaning.plausible_years, cleaning.time_zone)
+        given_up = [form for form in cleaning.formats_of(name) if form not in formats]
+        disproven = tuple(form for form in given_up if any(contradict(form, each, written) for each in formats))
+        return replace(written, disproven=disproven)
 
 
 def _is_chosen(columns: Chosen, name: str) -> bool:

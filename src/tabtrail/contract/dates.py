@@ -61,11 +61,15 @@ _PLAIN = re.compile(r"%\.[369]?f")
 
 @dataclass(frozen=True)
 class DateFormat:
-    """The formats of the dates of one column, in the words of `strptime`, and the years that they may have."""
+    """The formats of the dates of one column, in the words of `strptime`, and the years that they may have.
+
+    `disproven` are formats that the config names too, which contradict these, and which the rows of the training disproved.
+    """
 
     formats: tuple[str, ...] = ("%Y-%m-%d",)
     plausible_years: tuple[int, int] = (1900, 2100)
     time_zone: str | None = None
+    disproven: tuple[str, ...] = ()
 
 
 class ImplausibleYear(ValueError):  # noqa: N818 - a caller treats it otherwise than a text that is not a date
@@ -94,6 +98,15 @@ def read_moment(text: str, written: DateFormat) -> datetime:
     if outside is not None:
         raise ImplausibleYear(f"the year {outside.year} is outside {written.plausible_years[0]} to {written.plausible_years[1]}")
     raise ValueError(f"not a date of the formats {', '.join(written.formats)}")
+
+
+def disproven_format(text: str, written: DateFormat) -> str | None:
+    """Return the disproven format that a text, which is of none of the others, has; None where it has none."""
+    for form in written.disproven:
+        found = moment_of(text.strip(BLANKS), form, written.time_zone)
+        if found is not None and _is_plausible(found, written):
+            return form
+    return None
 
 
 def _is_plausible(moment: datetime, written: DateFormat) -> bool:

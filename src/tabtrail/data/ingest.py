@@ -15,6 +15,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
 from tabtrail.data.date_proof import DateProof
+from tabtrail.data.far_dates import find_far_dates, is_far_date
 from tabtrail.data.file_sample import FileSample, sample_dataset
 from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
 from tabtrail.data.manifest import ColumnStatistics, Manifest, Shift, files_sha256, settle_dataset, verify_dataset
@@ -112,9 +113,9 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         account.notes += date_notes
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
-        manifest = replace(
-            manifest, shifts=_shifts(plan, outputs.sample.rows()), findings=_with_spellings(plan, manifest, account, folder)
-        )
+        sample = outputs.sample.rows()
+        manifest = replace(manifest, shifts=_shifts(plan, sample), findings=_with_spellings(plan, manifest, account, folder))
+        manifest = replace(manifest, findings=_with_far_dates(plan, manifest, folder, sample))
         _require_learnable(plan.rules.target, manifest)
         if known is None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
@@ -241,6 +242,13 @@ def _with_spellings(plan: _Plan, manifest: Manifest, account: Account, folder: P
     names = account.categories.columns if plan.known else account.categories.doubtful()
     before = [each for each in manifest.findings if not is_spelling(each, names)]
     return [*before, *find_spellings(folder, plan.dataset.keys, names)]
+
+
+def _with_far_dates(plan: _Plan, manifest: Manifest, folder: Path, sample: pl.DataFrame) -> list[str]:
+    """Return the findings with those on dates far from all others."""
+    stated = {name: each for name, each in manifest.statistics.items() if plan.rules.columns.rule(name).is_date}
+    before = [each for each in manifest.findings if not is_far_date(each, stated)]
+    return [*before, *find_far_dates(folder, plan.dataset.keys, stated, sample)]
 
 
 def _shifts(plan: _Plan, rows: pl.DataFrame) -> list[Shift]:

@@ -6,13 +6,13 @@ from datetime import date
 
 import duckdb
 
+from tabtrail.data.far_dates import LONGEST_PAUSE
 from tabtrail.data.warehouse import quoted
 from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.forecast.series import Frequency, Segment, Series, regular
 
 _TRUNCATE = {"MS": "month", "W": "week", "D": "day"}
 _SHOWN_VALUES, _SHOWN_OTHERS = 10, 5
-_LONGEST_PAUSE = 366  # days
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def _refuse_stretched(source: SeriesSource) -> None:
     after, before = _day(gap[0]), _day(gap[1])
     first, last = source.connection.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchone() or (after, after)
     missing, span = (after - before).days, (_day(last) - _day(first)).days
-    # Seasonal data may pause for a year; a gap that is longer than all the time with dates is no pause.
-    if missing > _LONGEST_PAUSE and missing > span - missing:
+    # A gap that is longer than all the time with dates is no pause.
+    if missing > LONGEST_PAUSE and missing > span - missing:
         early = (before - _day(first)).days < (_day(last) - after).days
         far, years = (before, f"[{after.year}, 2100]") if early else (after, f"[1900, {before.year}]")
         raise DataError(

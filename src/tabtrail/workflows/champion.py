@@ -124,7 +124,8 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
         "layout": asdict(config.source.layout),
-        "date_column": _date_column(config.table_rules),
+        "date_column": _date_column(_proven_rules(config)),
+        "last_dates": _last_dates(config),
         "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
@@ -203,13 +204,25 @@ def _date_column(rules: TableRules) -> dict[str, Any] | None:
     return None if name is None else {"name": name, "dtype": rules.columns.kind(name), "reading": asdict(rules.reading(name))}
 
 
+def _proven_rules(config: Config) -> TableRules:
+    """Return the rules of the rows with the formats of dates that the data has."""
+    proven = {name: tuple(forms) for name, forms in read_manifest(config.dataset).date_formats.items()}
+    return replace(config.table_rules, proven_formats=proven)
+
+
+def _last_dates(config: Config) -> dict[str, str]:
+    """Return the last day (YYYY-MM-DD) of the dataset by column of dates."""
+    columns, statistics = config.columns, read_manifest(config.dataset).statistics
+    dated = {name: statistics[name].max for name in columns.dataset if columns.rule(name).is_date and name in statistics}
+    return {name: str(last)[:10] for name, last in dated.items() if last is not None}
+
+
 def describe_model(config: Config, train: Table) -> ModelSchema:
     """Return what the model takes: the contract of each feature, what the training rows hold of it, and an example that works.
 
     The example is the training row nearest to the medians, so that it keeps the row rules.
     """
-    proven = {name: tuple(forms) for name, forms in read_manifest(config.dataset).date_formats.items()}
-    model, rules = config.model, replace(config.table_rules, proven_formats=proven)
+    model, rules = config.model, _proven_rules(config)
     x = train.x
     numbers = x[list(model.number_inputs)]
     if numbers.shape[1]:
