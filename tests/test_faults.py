@@ -91,6 +91,17 @@ def test_a_limit_of_the_size_of_files_is_one_message_that_names_it_and_nothing_i
     assert before.items() <= project.tree().items()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("words", [["config", "show"], ["--help"], ["predict", "--show-schema"]])
+def test_an_output_that_cannot_be_printed_is_one_message(small: Project, words: list[str]) -> None:
+    where = [] if words == ["--help"] else ["--config", str(small.config_file)]
+    with Path("/dev/full").open("wb") as full_disk:
+        command = [sys.executable, "-m", "tabtrail", *words, *where]
+        done = subprocess.run(command, stdout=full_disk, stderr=subprocess.PIPE, text=True)
+    message = "error: the output cannot be written: No space left on device; send it where there is room\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
 def test_a_read_only_project_can_be_read_and_unchanged_work_is_not_repeated(project: Project) -> None:
     pipeline.run_stage("ingest", project.config())
     pipeline.run_stage("eda", project.config())

@@ -3,13 +3,17 @@
 Exit codes: 0 ok · 1 failure · 2 usage or config · 3 data contract broken · 4 gate refused · 5 drift found · 130 interrupted.
 """
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import ClassVar, NoReturn
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 class TabtrailError(Exception):
@@ -133,10 +137,15 @@ def report_errors() -> Iterator[None]:
     before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+        sys.stdout.flush()  # within reach of the message below: at the exit of Python it would be two lines of its own
     except TabtrailError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
     except OSError as error:
+        if error.errno in _NO_ROOM and error.filename is None:  # printing, say: what writes files names the file or its folder
+            _leave_stdout()
+            print(f"error: the output cannot be written: {error.strerror}; send it where there is room", file=sys.stderr)  # noqa: T201
+            raise SystemExit(1) from None
         if error.filename is None:
             raise
         print(f"error: {error.filename}: {error.strerror}; `tabtrail doctor` says more", file=sys.stderr)  # noqa: T201
@@ -144,6 +153,14 @@ def report_errors() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave_stdout() -> None:
+    """Send what is still to be printed nowhere: at the exit of Python it would fail once more, with a traceback."""
+    with suppress(OSError, ValueError):  # a stdout without a descriptor, as in tests
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _interrupt(number: int, _frame: object) -> NoReturn:
