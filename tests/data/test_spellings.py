@@ -64,6 +64,14 @@ def test_the_advice_names_no_more_keys_than_are_needed_and_mends_the_file(tmp_pa
     assert ingest(mended).findings == []
 
 
+def test_a_text_that_is_written_like_a_missing_value_is_pointed_at(tmp_path: Path) -> None:
+    config = source(tmp_path, ["n/a", "N/A", "N/A ", "x", "  ", ""], "source: {null_values: {b: [N/A, NA]}}\n")
+    assert ingest(config).findings == [
+        "b: 'N/A' (a missing value) is also written 'N/A ' (1), 'n/a' (1); '' (a missing value) is also written '  ' (1): to take"
+        " them for one, set cleaning.trim: [b] and cleaning.fold_case: [b]"
+    ]
+
+
 def test_spellings_are_one_text_once_they_are_trimmed_and_folded(tmp_path: Path) -> None:
     config = source(tmp_path, FRANCE, MEND % "")
     assert ingest(config).findings == []
@@ -166,4 +174,4 @@ def test_clean_tables_raise_no_alarm(tmp_path: Path) -> None:
         texts = pl.read_csv(file, infer_schema=False, encoding="cp850")
         (tmp_path / file.stem).mkdir()
         texts.write_parquet(tmp_path / file.stem / "part.parquet")
-        assert find_spellings(tmp_path / file.stem, {}, texts.columns) == []
+        assert find_spellings(tmp_path / file.stem, {}, texts.columns, {}) == []

@@ -85,6 +85,13 @@ def test_a_subtotal_is_found_where_its_rows_came_in_several_blocks_and_by_the_te
     assert "3 rows are subtotals" in str(cut.finding(None))
 
 
+def test_a_total_of_the_rows_above_by_their_name_may_hold_an_average_too(tmp_path: Path) -> None:
+    lines = ["x,p,1,10", "x,q,2,11", "x,r,3,12", "x Total,s,2,33", *rows(lambda n: f"Cream {n % 3}")]
+    (found,) = ingest(source(tmp_path, lines)).findings
+    assert "a row is a subtotal and none of the data: land is 'x Total' on line 5" in found
+    assert ingest(source(tmp_path, [line.replace("x Total", "z Total") for line in lines])).findings == []
+
+
 def rows(name: Callable[[int], str], seed: int = 1) -> list[str]:
     drawn = random.Random(seed)
     return [f"{name(n)},city {n % 4},{drawn.randint(1, 9)},{drawn.randint(1, 40)}" for n in range(400)]
@@ -119,7 +126,7 @@ def test_a_brand_called_total_with_gaps_like_the_others_raises_no_alarm(tmp_path
 def test_clean_tables_raise_no_alarm() -> None:
     for file in sorted(REAL_CSV.parent.glob("*.csv")):
         table = pl.read_csv(file, infer_schema_length=None, encoding="cp850")
-        categories, watch = CategoryWatch(), SubtotalWatch(file.name, frozenset(), ())
+        categories, watch = CategoryWatch({}), SubtotalWatch(file.name, frozenset(), ())
         categories.see(table)
         watch.see(table, pl.int_range(table.height, eager=True), categories.labels)
         assert watch.finding(except_line=None) is None

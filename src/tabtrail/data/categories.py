@@ -1,6 +1,6 @@
 """The different texts of the columns that hold categories, as rows come: which may be one text, and which name totals."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 
 import polars as pl
 
@@ -14,10 +14,11 @@ _MOST_AT_ALL, _MOST_OF_ROWS = 20_000, 0.1
 class CategoryWatch:
     """Keeps the different texts of each column of texts, as long as they are few.
 
-    `labels` are those that may name a total, by column.
+    `labels` are those that may name a total, by column; `nulls` are words that mean a missing value.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, nulls: Mapping[str, Sequence[str]]) -> None:
+        self._nulls = nulls
         self._known: dict[str, set[str]] = {}
         self._dropped = set[str]()
         self._rows = 0
@@ -46,5 +47,6 @@ class CategoryWatch:
         return list(self._known)
 
     def doubtful(self) -> list[str]:
-        """Return the columns in which texts differ by their spelling alone."""
-        return [name for name, texts in self._known.items() if len({fold_case(trim(text)) for text in texts}) < len(texts)]
+        """Return the columns in which texts differ by their spelling alone, or so from a word for a missing value."""
+        words = {name: texts | {"", *self._nulls.get(name, ())} for name, texts in self._known.items()}
+        return [name for name, texts in words.items() if len({fold_case(trim(text)) for text in texts}) < len(texts)]

@@ -241,7 +241,7 @@ def _with_spellings(plan: _Plan, manifest: Manifest, account: Account, folder: P
     """Return the findings with those on spellings. Columns are counted only where texts may be one, or rows were added."""
     names = account.categories.columns if plan.known else account.categories.doubtful()
     before = [each for each in manifest.findings if not is_spelling(each, names)]
-    return [*before, *find_spellings(folder, plan.dataset.keys, names)]
+    return [*before, *find_spellings(folder, plan.dataset.keys, names, plan.rules.source.null_values)]
 
 
 def _with_far_dates(plan: _Plan, manifest: Manifest, folder: Path, sample: pl.DataFrame) -> list[str]:

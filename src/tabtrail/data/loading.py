@@ -94,7 +94,7 @@ class Account:
     missing: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     repeats: RepeatWatch = field(default_factory=RepeatWatch)
-    categories: CategoryWatch = field(default_factory=CategoryWatch)
+    categories: CategoryWatch = field(default_factory=lambda: CategoryWatch({}))
 
 
 class Loader:
@@ -110,6 +110,7 @@ class Loader:
         self._fences, self._forced = fences, forced
         self._proof: DateProof | None = None
         self._account = Account(header=() if known is None else tuple(known.columns))
+        self._account.categories = CategoryWatch(rules.source.null_values)
         self._account.repeats = RepeatWatch(() if known is None else known.target_sums)
         columns = rules.columns
         floats = [name for name in columns.required if columns.kind(name) == "float"]

@@ -26,13 +26,19 @@ def spelled(column: pl.Series, reading: CellReading) -> pl.Series:
     return plain.zip_with(~odd.fill_null(False), column.replace_strict(distinct, texts, default=None, return_dtype=pl.String))
 
 
-def find_spellings(folder: Path, keys: Mapping[str, str], names: Sequence[str]) -> list[str]:
-    """Return, for columns of a dataset, the texts that differ by their spelling alone, with their rows."""
+def find_spellings(folder: Path, keys: Mapping[str, str], names: Sequence[str], nulls: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return, for columns of a dataset, the texts that differ by their spelling alone, or so from a word for a missing value (the
+    empty text, or one of `nulls` by column), with their rows.
+    """
     rows = scan_folder(folder, keys)
     counted = pl.collect_all(
         [rows.select(pl.col(name).alias("text")).group_by("text").len().drop_nulls() for name in names], engine="streaming"
     )
-    found = (_finding(name, dict(counts.iter_rows())) for name, counts in zip(names, counted, strict=True))
+    texts = (
+        {**dict.fromkeys(("", *nulls.get(name, ())), 0), **dict(counts.iter_rows())}
+        for name, counts in zip(names, counted, strict=True)
+    )
+    found = (_finding(name, rows) for name, rows in zip(names, texts, strict=True))
     return [finding for finding in found if finding is not None]
 
 
@@ -42,10 +48,12 @@ def is_spelling(finding: str, names: Iterable[str]) -> bool:
 
 
 def _finding(name: str, rows: Mapping[str, int]) -> str | None:
+    """Return what was found in a column; words for a missing value have no rows."""
     groups: dict[str, list[str]] = {}
-    for text in sorted(rows, key=lambda text: (-rows[text], not _is_composed(text), text)):
+    for text in sorted(rows, key=lambda text: (rows[text] > 0, -rows[text], not _is_composed(text), text)):
         groups.setdefault(fold_case(trim(text)), []).append(text)
-    several = sorted((each for each in groups.values() if len(each) > 1), key=lambda texts: -sum(map(rows.__getitem__, texts)))
+    several = [each for each in groups.values() if len(each) > 1 and rows[each[-1]]]
+    several.sort(key=lambda texts: -sum(map(rows.__getitem__, texts)))
     if not several:
         return None
     shown = "; ".join(_described(texts, rows) for texts in several[:_SHOWN])
@@ -55,7 +63,8 @@ def _finding(name: str, rows: Mapping[str, int]) -> str | None:
 
 def _described(texts: list[str], rows: Mapping[str, int]) -> str:
     most, *others = texts
-    first = f"{_shown(most)} ({rows[most]:,} {'row' if rows[most] == 1 else 'rows'})"
+    count = f"{rows[most]:,} {'row' if rows[most] == 1 else 'rows'}" if rows[most] else "a missing value"
+    first = f"{_shown(most)} ({count})"
     others = [f"{_shown(text)} ({rows[text]:,})" for text in others]
     return f"{first} {_SIGN} {', '.join(others[:_SHOWN])}" + (" …" if len(others) > _SHOWN else "")
 

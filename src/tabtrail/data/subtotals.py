@@ -29,7 +29,8 @@ class SubtotalWatch:
     """Looks at the rows of one file whose texts may name a total.
 
     A column holds subtotals where at least half of such rows are proven: all their numbers are sums of the rows above, up to the
-    last such row; or some are, and cells that are mostly filled are empty; or the text says total alone and no other is there.
+    last such row; or some are, and cells that are mostly filled are empty or the text names what the row above does; or the text
+    says total alone and no other is there.
     """
 
     name: str
@@ -39,6 +40,7 @@ class SubtotalWatch:
     _filled: dict[str, int] = field(default_factory=dict)
     _rows: int = 0
     _group: int = 0
+    _above: tuple[Any, ...] = ()
     _suspects: list[_Suspect] = field(default_factory=list)
 
     def see(self, kept: pl.DataFrame, lines: pl.Series, labels: Mapping[str, Set[str]]) -> None:
@@ -74,6 +76,7 @@ class SubtotalWatch:
             self._sums[name] = self._sums.get(name, 0.0) + value
         for name, missing in rows.null_count().row(0, named=True).items():
             self._filled[name] = self._filled.get(name, 0) + rows.height - missing
+        self._above = rows.row(-1)
         self._rows += rows.height
         self._group += rows.height
 
@@ -89,7 +92,14 @@ class SubtotalWatch:
         if self._group < 2:  # a sum of one row is that row
             return None
         sums = [value for name, value in numbers.items() if value and is_sum(value, self._sums[name])]
-        return bool(sums) and (emptied or len(sums) == sum(1 for value in numbers.values() if value))
+        all_sums = len(sums) == sum(1 for value in numbers.values() if value)
+        return bool(sums) and (all_sums or emptied or self._names_above(row[label]))
+
+    def _names_above(self, label: str) -> bool:
+        """Whether a text is one of the row above and a word for a total: `Total France` below a row of France."""
+        folded, texts = label.casefold(), (each.casefold() for each in self._above if isinstance(each, str) and each)
+        rests = (rest for text in texts for rest in (folded.removeprefix(text), folded.removesuffix(text)))
+        return any(is_total_word(rest) for rest in rests)
 
     def _proven(self, column: str) -> Sequence[_Suspect]:
         suspects = [each for each in self._suspects if each.column == column]
