@@ -31,7 +31,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -48,6 +48,7 @@ OPTIONS += ("--hypothesis-profile=mutants",)
 _EXPRESSIONS = ("tests/contract/test_expressions.py", "tests/contract/test_expressions_everywhere.py")
 _INTERVALS = ("tests/modeling/test_intervals.py", "--deselect=tests/modeling/test_intervals.py::test_a_lookup_takes_microseconds")
 _CELLS = ("tests/contract/test_cells.py", "-k", "not config and not cannot_be and not dataset")  # those run an ingest
+_QUICK = "shapley or linear or large_beside or nearly or collapsed or absolute_values or without_repeats or LightGBM_gamma"
 _TREES = ("tests/modeling/test_trees.py", "tests/explain/test_explain.py", "-k")
 TESTS: dict[str, tuple[str, ...]] = {
     "modeling.metrics": ("tests/modeling/test_metrics.py", "-k", "not any_metric and not without_the_metric"),
@@ -60,7 +61,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "modeling.families.lightgbm": (*_TREES, "LightGBM"),
     "modeling.families.xgboost": (*_TREES, "XGBoost"),
     "modeling.families.hist_gradient_boosting": (*_TREES, "HistGradientBoosting"),
-    "explain.shapley": ("tests/explain/test_shapley.py",),
+    "explain.shapley": ("tests/explain/test_shapley.py", "tests/explain/test_explain.py", "-k", _QUICK),
     "explain.effects": ("tests/explain/test_effects.py",),
     "export.symbols": _EXPRESSIONS,
     "contract.expressions": _EXPRESSIONS,
@@ -95,13 +96,17 @@ NAMES |= {"minimum": "maximum", "maximum": "minimum", "sorted": "list", "left": 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the module, the number of the change among its own, the line and what was changed into what."""
+    """One change: the module, the number of the change among its own, the line and what was changed into what.
+
+    A `guard` (`strict` of a zip, `frozen` of a dataclass) is there for what no run reaches, as assertions are: it is left out.
+    """
 
     module: str
     number: int
     line: int
     before: str
     after: str
+    guard: bool
 
     def __str__(self) -> str:
         return f"{self.module}:{self.line}: {self.before}  →  {self.after}"
@@ -111,18 +116,22 @@ class Mutator(ast.NodeTransformer):
     """Walks a module and makes the change of one number; with none, counts and describes all of them."""
 
     def __init__(self, wanted: int | None = None) -> None:
-        self.wanted, self.found = wanted, list[tuple[int, str, str]]()
+        self.wanted, self.found, self.guard = wanted, list[tuple[int, str, str, bool]](), False
 
     def offer(self, node: ast.AST, make: Callable[[], ast.AST]) -> ast.AST:
         number = len(self.found)
         after = make()
         before, shown = (ast.unparse(each).partition("\n")[0] for each in (node, after))
-        self.found.append((getattr(node, "lineno", 0), before, shown))
+        self.found.append((getattr(node, "lineno", 0), before, shown, self.guard))
         return ast.copy_location(after, node) if number == self.wanted else node
 
     def visit(self, node: ast.AST) -> Any:
         if isinstance(node, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.JoinedStr):
             return node  # messages, and what no run reaches
+        if isinstance(node, ast.keyword) and node.arg in ("strict", "frozen"):
+            self.guard = True
+            node, self.guard = self.generic_visit(node), False
+            return node
         if isinstance(node, ast.AnnAssign):
             node.value = self.visit(node.value) if node.value else None
             return node
@@ -246,7 +255,8 @@ def sample(modules: list[str], size: int, seed: int) -> list[Mutant]:
     chosen = list[Mutant]()
     for module in modules:
         count = max(1, math.ceil(len(every[module]) * share))
-        chosen += sorted(random.Random(f"{seed} {module}").sample(every[module], count), key=lambda each: each.number)
+        drawn = random.Random(f"{seed} {module}").sample(every[module], count)
+        chosen += sorted((each for each in drawn if not each.guard), key=lambda each: each.number)
     return chosen
 
 
@@ -300,7 +310,16 @@ def summary(found: dict[Mutant, str]) -> dict[str, Any]:
     modules = dict.fromkeys(each.module for each in found)
     by_module = {module: Counter(outcome for each, outcome in found.items() if each.module == module) for module in modules}
     survivors = [each for each, outcome in found.items() if outcome == "survived"]
-    told = [{**asdict(each), "reason": reasons.get(f"{each.module}: {each.before}  →  {each.after}")} for each in survivors]
+    told = [
+        {
+            "module": each.module,
+            "line": each.line,
+            "before": each.before,
+            "after": each.after,
+            "reason": reasons.get(f"{each.module}: {each.before}  →  {each.after}"),
+        }
+        for each in survivors
+    ]
     return {
         "mutants": len(found),
         "killed": len(found) - len(survivors),

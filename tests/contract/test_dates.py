@@ -1,12 +1,22 @@
 """What the text of a date means."""
 
+import time
 from datetime import date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabtrail.contract.dates import DateFormat, ImplausibleYear, check_format, read_date, read_moment
+from tabtrail.contract.dates import (
+    DateFormat,
+    ImplausibleYear,
+    check_format,
+    contradict,
+    has_offset,
+    is_time_zone,
+    read_date,
+    read_moment,
+)
 
 READ = [
     ("2/24/2003 0:00", "%m/%d/%Y %H:%M", "2003-02-24"),
@@ -100,3 +110,69 @@ def test_a_later_format_is_tried_where_an_earlier_one_gives_no_plausible_year() 
 def test_a_format_that_gives_no_date_is_named(form: str, problem: str) -> None:
     assert problem in str(check_format(form))
     assert check_format("%d.%m.%Y") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("%m/%d/%Y", "%d/%m/%Y", True),
+        ("%Y-%m-%d", "%Y-%d-%m", True),
+        ("%d/%m/%y", "%y/%m/%d", True),
+        ("%m%d%Y", "%d%m%Y", True),
+        ("%d.%m.%Y", "%d/%m/%Y", False),
+        ("%Y-%m-%d", "excel", False),
+        ("%d %b %Y", "%d %B %Y", False),
+    ],
+)
+def test_formats_contradict_each_other_where_one_text_is_two_dates(first: str, second: str, expected: bool) -> None:
+    assert contradict(first, second, DateFormat()) is expected
+    assert contradict(second, first, DateFormat()) is expected
+
+
+def test_a_format_says_whether_its_texts_have_an_offset_and_a_zone_is_one_of_the_database() -> None:
+    assert [has_offset(form) for form in ("%Y-%m-%dT%H:%M%z", "%Y-%m-%d", "excel")] == [True, False, False]
+    assert [is_time_zone(name) for name in ("Europe/Berlin", "Europe/Nowhere", "../x")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "expected"),
+    [
+        ("202003-5", "%Y%m-%d", "2020-03-05"),
+        ("5mar2020", "%d%b%Y", "2020-03-05"),
+        ("105/3/2020", "1%d/%m/%Y", "2020-03-05"),
+        ("1/5/3/2020", "1/%d/%m/%Y", "2020-03-05"),
+        ("2020-3-050", "%Y-%m-%d0", "2020-03-05"),
+        ("2020-3-5/0", "%Y-%m-%d/0", "2020-03-05"),
+    ],
+)
+def test_a_part_has_two_digits_where_it_stands_beside_others(text: str, form: str, expected: str) -> None:
+    assert read_moment(text, DateFormat((form,))) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"), [("20203-5", "%Y%m-%d"), ("15/3/2020", "1%d/%m/%Y"), ("2020-3-50", "%Y-%m-%d0"), ("20203-05", "%Y%m-%d")]
+)
+def test_one_digit_beside_others_is_no_part(text: str, form: str) -> None:
+    with pytest.raises(ValueError, match="not a date of the formats"):
+        read_moment(text, DateFormat((form,)))
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone of the process cannot be set here")
+def test_an_offset_is_turned_into_the_time_of_the_zone_wherever_the_process_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        for text in ("2024-03-31T22:30:00Z", "2024-04-01T01:30:00+03:00", "2024-03-31T17:30:00-0500", "2024-04-01T00:30:00+02"):
+            found = read_moment(text, DateFormat(("%Y-%m-%dT%H:%M:%S%z",), time_zone="Europe/Berlin"))
+            assert found == datetime(2024, 4, 1, 0, 30)
+            assert read_moment(text, DateFormat(("%Y-%m-%dT%H:%M:%S%z",))) == datetime(2024, 3, 31, 22, 30)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_the_fraction_of_a_serial_number_is_its_time_to_the_nearest_second() -> None:
+    excel = DateFormat(("excel",))
+    assert read_moment("44949.5", excel) == datetime(2023, 1, 23, 12)
+    assert read_moment("44949.999999999", excel) == datetime(2023, 1, 23, 23, 59, 59)
+    assert read_moment("44949.000011", excel) == datetime(2023, 1, 23, 0, 0, 1)

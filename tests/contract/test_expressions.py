@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from tabtrail.contract.expressions import (
     DATE_PARTS,
     ExpressionError,
+    check_formula,
     check_kinds,
     columns_of,
     date_part,
+    date_text,
     days_of,
     evaluate,
     is_condition,
@@ -116,6 +118,56 @@ def test_a_column_without_values_gives_as_many_gaps_as_it_has_rows() -> None:
     rows = pl.DataFrame({"a": [None, None]}, schema={"a": pl.Float64})
     for text in ("1 < -log1p(a)", "1 < -(1 / a)"):
         assert rows.with_columns(to_polars(parse_expression(text)).alias("x"))["x"].to_list() == [None, None]
+
+
+def test_a_logarithm_ends_where_it_is_none() -> None:
+    log = parse_expression("log1p(a)")
+    assert evaluate(log, {"a": -1.0}) is None
+    assert evaluate(log, {"a": 0.0}) == 0
+    assert evaluate(log, {"a": math.e - 1}) == pytest.approx(1)
+
+
+def test_an_expression_of_a_thousand_characters_is_the_longest() -> None:
+    assert parse_expression("a + 1".ljust(1000)) == parse_expression("a + 1")
+    with pytest.raises(ExpressionError, match="at most 1,000 characters"):
+        parse_expression("a + 1".ljust(1001))
+
+
+KINDS = {"a": "number", "b": "number", "t": "text", "d": "date"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a + b", "number"),
+        ("month(d)", "number"),
+        ("a < b", "truth"),
+        ("t == 'x'", "truth"),
+        ("not a < b", "truth"),
+        ("t", "text"),
+    ],
+)
+def test_the_kind_of_an_expression_follows_from_its_columns(text: str, kind: str) -> None:
+    assert check_kinds(parse_expression(text), KINDS) == kind
+
+
+@pytest.mark.parametrize(
+    "text", ["a + t", "a < t", "d < d", "month(a)", "month(a + b)", "a and b", "(a < b) == (b < a)", "-t", "not a"]
+)
+def test_kinds_that_do_not_fit_together_are_refused(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        check_kinds(parse_expression(text), KINDS)
+
+
+def test_a_formula_is_arithmetic_in_which_comparisons_count_as_one_or_zero() -> None:
+    check_formula(parse_expression("(a >= 1) * b + month(d) - log1p(a)"), KINDS)
+    for text in ("a + t", "not a < b", "(a < b and b < a) * 2", "t", "d"):
+        with pytest.raises(ExpressionError):
+            check_formula(parse_expression(text), KINDS)
+
+
+def test_days_are_written_as_their_dates() -> None:
+    assert [date_text(days) for days in (0, -1, 11017, 11017.9)] == ["1970-01-01", "1969-12-31", "2000-03-01", "2000-03-01"]
 
 
 def test_a_plus_sign_says_nothing_and_a_number_without_end_is_refused() -> None:

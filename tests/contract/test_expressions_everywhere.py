@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabtrail.bundle.columnar import CodedTexts, evaluate_columns
-from tabtrail.contract.expressions import DATE_PARTS, TIME_PARTS, Node, columns_of, compute, days_of, evaluate, parse_expression
+from tabtrail.contract.expressions import (
+    DATE_PARTS,
+    TIME_PARTS,
+    Node,
+    columns_of,
+    compute,
+    date_part,
+    days_of,
+    evaluate,
+    parse_expression,
+)
 from tabtrail.data.polars_expressions import to_polars
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.modeling.preprocess import derive
@@ -164,3 +174,18 @@ def test_a_derived_feature_is_the_same_row_by_row_in_training_and_in_the_graph(t
 def test_training_and_the_graph_derive_the_same_however_large_the_numbers_are(text: str, rows: list[Row]) -> None:
     tree = parse_expression(text)
     assert alike(in_graph(tree, rows), in_arrays(tree, rows))
+
+
+def test_the_parts_of_every_day_of_eight_centuries_are_those_of_the_calendar() -> None:
+    days = pl.select(pl.date_range(pl.date(1599, 1, 1), pl.date(2401, 12, 31))).to_series().alias("d")
+    since = days.to_physical().to_numpy().astype(np.float64)
+    for part in DATE_PARTS:
+        text = "0 * days(d)" if part in TIME_PARTS else f"{part}(d)"
+        expected = days.to_frame().select(to_polars(parse_expression(text)).alias("x"))["x"].to_numpy()
+        assert np.array_equal(date_part(part, since, np.floor), expected), part
+    assert [days_of("1970-01-01"), days_of("1969-12-31"), days_of("2000-03-01"), days_of("1970-01-02T06:00:00")] == [
+        0,
+        -1,
+        11017,
+        1.25,
+    ]

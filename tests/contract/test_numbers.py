@@ -134,3 +134,16 @@ def test_a_format_in_which_a_text_has_two_meanings_is_named() -> None:
 def test_a_column_writes_numbers_as_its_source_unless_its_rule_says_otherwise() -> None:
     assert NumberRule(strip=("€",)).over(",", ".") == NumberFormat(",", ".", ("€",))
     assert NumberRule(decimal=".", thousands="").over(",", ".") == NumberFormat()
+
+
+def test_integers_are_read_up_to_their_very_ends() -> None:
+    plain = NumberFormat()
+    assert read_integer("9223372036854775807", plain) == 2**63 - 1
+    for text in ("-9223372036854775809", "9223372036854775808"):
+        with pytest.raises(ValueError, match="not a number"):
+            read_integer(text, plain)
+    assert read_number(str(2**126), plain) == 2.0**126, "38 digits, and a double"
+    with pytest.raises(ValueError, match="not a number"):
+        read_number(str(2**126 + 1), plain)
+    assert read_integer("+007", plain) == 7
+    assert read_integer("-000", plain) == 0

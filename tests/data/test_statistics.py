@@ -48,3 +48,7 @@ def test_files_appended_in_any_order_have_the_statistics_of_a_whole_ingest(
 def test_the_mean_is_that_of_the_numbers(values: list[float | None], mean: float | None) -> None:
     frame = pl.DataFrame({"x": values}, schema={"x": pl.Float64()})
     assert combine([measure(frame)], frame.schema)["x"].mean == mean
+
+
+def test_without_parts_there_are_no_statistics() -> None:
+    assert combine([], pl.Schema(SCHEMA)) == {}

@@ -2,15 +2,19 @@ import json
 import time
 from collections.abc import Callable
 from statistics import fmean, median
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tabtrail.bundle.intervals import Band, Intervals
+from tabtrail.bundle.intervals import Band, Grouping, Intervals
 from tabtrail.errors import DataError
 from tabtrail.modeling.calibration import calibrate, measure_coverage
+from tabtrail.modeling.intervals import coverage_rows, interval_groups
 from tabtrail.modeling.metrics import Array
 
 NUMBERS = st.floats(-1e9, 1e9)
@@ -96,6 +100,18 @@ def test_fewer_rows_than_the_level_needs_give_no_intervals(level: float, least: 
     rows = np.arange(float(least))
     assert calibrate(rows[1:], np.zeros(least - 1), None, level=level) is None
     assert calibrate(rows, np.zeros(least), None, level=level) is not None
+
+
+def test_the_scale_of_a_bin_is_its_mean_error_at_its_median_prediction() -> None:
+    """Fifty rows with errors of 1 and 3 below, fifty with 10 above: two bins, of means 2 and 10."""
+    predicted = np.repeat([5.0, 50.0], 50)
+    actual = predicted + np.concatenate([np.tile([1.0, 3.0], 25), np.full(50, 10.0)])
+    intervals = calibrate(actual, predicted, None, level=0.9)
+    assert intervals is not None
+    band = intervals.bands[""]
+    assert (band.rows, band.predictions) == (100, (5.0, 50.0))
+    assert band.scales == pytest.approx((2.0, 10.0), rel=1e-6)
+    assert band.quantile == pytest.approx(1.5), "the errors of 3 are one and a half of their scale"
 
 
 def test_a_group_with_too_few_rows_is_served_by_the_band_of_all_rows() -> None:
@@ -241,3 +257,53 @@ def test_intervals_follow_the_spread_where_one_width_would_miss() -> None:
     for low, high in ((1, 3), (3, 6), (6, 10)):
         fresh = (np.arange(6000) >= 3000) & (predicted >= low) & (predicted < high)
         assert measure_coverage(intervals, actual[fresh], predicted[fresh], None).coverage == pytest.approx(0.9, abs=0.035)
+
+
+def problem_with(by: str | None, coverage_by: tuple[str, ...] = ()) -> Any:
+    return SimpleNamespace(intervals=SimpleNamespace(by=by, coverage_by=coverage_by, level=0.5))
+
+
+def table_of(y: list[float]) -> Any:
+    table = SimpleNamespace(
+        y=np.array(y),
+        x=pd.DataFrame({"kind": np.array(["b", "a", "b", "a"], dtype=object)}),
+        strata={
+            "large": np.array([True, False, True, False]),
+            "odd": np.array([True, True, False, False]),
+            "none": np.zeros(4, bool),
+        },
+    )
+    table.take = lambda rows: table
+    return table
+
+
+def test_a_row_is_of_its_first_stratum_or_its_category_or_of_none() -> None:
+    table = table_of([1.0, 2.0, 3.0, 4.0])
+    assert interval_groups(problem_with(None), table) == ["", "", "", ""]
+    assert interval_groups(problem_with("strata"), table) == ["large", "odd", "large", ""]
+    assert interval_groups(problem_with("kind"), table) == ["b", "a", "b", "a"]
+
+
+def test_coverage_is_of_all_rows_then_of_strata_and_categories_that_have_some() -> None:
+    """Half widths of 1; errors 0, 2, 0.5 and 5: the first and the third row lie inside."""
+    intervals = Intervals(0.5, None, {"": Band(9, 1.0, (0.0,), (1.0,))})
+    table = table_of([1.0, 2.0, 3.0, 4.0])
+    result = SimpleNamespace(final=SimpleNamespace(predicted=np.array([1.0, 4.0, 3.5, 9.0])))
+    benchmark = SimpleNamespace(problem=problem_with(None, ("kind",)), table=table, split=SimpleNamespace(test=None))
+    found = [tuple(vars(row).values()) for row in coverage_rows(benchmark, result, intervals)]  # type: ignore[arg-type]
+    assert found == [
+        ("all", "all rows", 4, 0.5, 2.0),
+        ("stratum", "large", 2, 1.0, 2.0),
+        ("stratum", "odd", 2, 0.5, 2.0),
+        ("kind", "a", 2, 0.0, 2.0),
+        ("kind", "b", 2, 1.0, 2.0),
+    ]
+    assert coverage_rows(benchmark, result, None) == ()  # type: ignore[arg-type]
+
+
+def test_a_grouping_takes_the_text_of_its_column_or_the_first_condition_that_holds() -> None:
+    strata = Grouping.from_dict({"column": None, "strata": {"dear": "PRICE >= 100", "all": "PRICE > 0"}})
+    assert [strata.group({"PRICE": price}) for price in (100.0, 5.0, -1.0, None)] == ["dear", "all", "", ""]
+    column = Grouping("KIND")
+    assert [column.group({"KIND": text}) for text in ("a", None)] == ["a", ""]
+    assert Grouping.from_dict(column.to_dict()) == column

@@ -14,7 +14,7 @@ from tabtrail.data.ingest import ingest
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.benchmark import require_metric, run_benchmark
 from tabtrail.modeling.bootstrap import Resampling, compare
-from tabtrail.modeling.metrics import METRICS, Array, evaluate, headline, others, score
+from tabtrail.modeling.metrics import METRICS, Array, Scores, evaluate, headline, mean_of, others, rounded, score, score_strata
 from tabtrail.modeling.split import Fold, Split
 from tabtrail.modeling.table import load_table
 
@@ -45,6 +45,40 @@ def test_wape_and_bias_by_hand() -> None:
     scores = score(np.array([1.0, 4.0, -5.0]), np.array([2.0, 2.0, -1.0]))
     assert scores["wape"] == pytest.approx(7 / 10)
     assert scores["bias"] == 1
+
+
+def test_bias_has_the_sign_of_predictions_that_are_too_high() -> None:
+    assert score(np.array([10.0, 20.0]), np.array([11.0, 25.0]))["bias"] == 3
+    assert score(np.array([10.0, 20.0]), np.array([9.0, 15.0]))["bias"] == -3
+
+
+def test_figures_are_shown_with_their_unit_and_come_back_from_json() -> None:
+    rmse, wape, r2, bias = (METRICS[name] for name in ("rmse", "wape", "r2", "bias"))
+    assert [metric.is_percent for metric in (rmse, wape)] == [False, True]
+    assert (rmse.text(1234.5), wape.text(0.125)) == ("1,234.5", "12.5 %")
+    assert [rmse.unit_text("USD"), rmse.unit_text(""), wape.unit_text("USD"), r2.unit_text("USD")] == [", USD", "", ", %", ""]
+    assert replace(rmse, unit="squared").unit_text("USD") == ", USD²"
+    assert rmse.best_mean == "smallest mean RMSE"
+    assert r2.best_mean == "largest mean R²"
+    assert bias.best_mean == "mean mean bias nearest to zero"
+    assert (rmse.loss(2.0), r2.loss(0.5), bias.loss(-3.0), rmse.loss(None)) == (2.0, -0.5, 3.0, float("inf"))
+    scores = score(np.array([1.0, 2.0]), np.array([1.5, 2.0]))
+    assert Scores.from_dict(scores.to_dict()) == scores
+
+
+def test_a_mean_over_folds_needs_every_fold() -> None:
+    assert mean_of([1.0, 2.0, 6.0]) == 3
+    assert mean_of([1.0, None]) is None
+    assert mean_of([]) is None
+    assert rounded(1234.56789) == 1234.568
+
+
+def test_strata_without_rows_have_no_scores() -> None:
+    found = score_strata(
+        np.array([1.0, 5.0]), np.array([2.0, 5.0]), {"first": np.array([True, False]), "none": np.zeros(2, bool)}
+    )
+    assert set(found) == {"first"}
+    assert (found["first"].rows, found["first"]["mae"]) == (1, 1.0)
 
 
 def test_every_metric_is_checked_against_another_source() -> None:
