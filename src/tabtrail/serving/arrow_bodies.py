@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -12,9 +13,15 @@ from tabtrail.bundle.rows import Row
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.serving.body import PARQUET
 from tabtrail.serving.models import Served
+from tabtrail.serving.packed_sizes import parquet_size, stream_size
 from tabtrail.serving.problems import Refused
 
-_MOST_UNPACKED = 64_000_000  # bytes: a small Parquet body may unpack to any size
+_MOST_UNPACKED = 64_000_000  # bytes: a small body may unpack to any size
+_VIEW_INTS = 4  # 32-bit integers of a view of a text, of which the first is its length (Arrow's columnar format)
+_PLAIN = (
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null, pa.types.is_string,
+    pa.types.is_large_string, pa.types.is_string_view, pa.types.is_date, pa.types.is_timestamp,
+)  # fmt: skip
 
 
 def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[Row]:
@@ -27,7 +34,7 @@ def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[R
         if len(names) < table.num_columns or len(set(names)) < len(names):
             raise Refused(422, "the columns are not those of the model, each once; GET /schema lists them")
         columns = [_plain(table.column(name)).to_pylist() for name in names]
-    except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError, MemoryError):
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError):
         raise Refused(
             422, f"the body is not {'Parquet' if media == PARQUET else 'an Arrow IPC stream'} that can be read"
         ) from None
@@ -59,8 +66,8 @@ def write_answer(served: Served, predictions: list[Prediction], media: str) -> b
 
 def _parquet(body: bytes, most: int) -> Any:
     file = pq.ParquetFile(io.BytesIO(body), thrift_string_size_limit=1_000_000, thrift_container_size_limit=100_000)
-    groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
-    if file.metadata.num_rows > most or sum(group.total_byte_size for group in groups) > _MOST_UNPACKED:
+    _require_plain(file.schema_arrow)
+    if file.metadata.num_rows > most or parquet_size(body, file.metadata) > _MOST_UNPACKED:
         raise Refused(413, f"there are more than {most:,} rows, or they unpack to more than {_MOST_UNPACKED:,} bytes")
     texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     source = io.BytesIO(body)
@@ -71,8 +78,11 @@ def _parquet(body: bytes, most: int) -> Any:
 
 
 def _stream(body: bytes, most: int) -> Any:
+    if stream_size(body) > _MOST_UNPACKED:
+        raise Refused(413, f"the columns unpack to more than {_MOST_UNPACKED:,} bytes")
     batches, rows = [], 0
     with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+        _require_plain(reader.schema)
         for batch in reader:
             batch.validate(full=True)
             batches.append(batch)
@@ -82,6 +92,13 @@ def _stream(body: bytes, most: int) -> Any:
         return pa.Table.from_batches(batches, reader.schema)
 
 
+def _require_plain(schema: Any) -> None:
+    """Raise `Refused` (422) for a column of lists, structures, runs or bytes: no column of a model is of these types."""
+    kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in schema]
+    if not all(any(fits(kind) for fits in _PLAIN) for kind in kinds):
+        raise Refused(422, "a column is of another type than numbers, texts, truth values, dates or points in time")
+
+
 def _plain(column: Any) -> Any:
     """Return a column of numbers, texts or dates."""
     kind = column.type
@@ -89,6 +106,8 @@ def _plain(column: Any) -> Any:
         if sum(map(_unpacked_size, column.chunks)) > _MOST_UNPACKED:
             raise Refused(413, f"the texts of a column unpack to more than {_MOST_UNPACKED:,} bytes")
         return _plain(column.cast(kind.value_type))
+    if pa.types.is_string_view(kind) and sum(map(_text_size, column.chunks)) > _MOST_UNPACKED:
+        raise Refused(413, f"the texts of a column unpack to more than {_MOST_UNPACKED:,} bytes")
     if pa.types.is_timestamp(kind):
         return column.cast(pa.timestamp("us", kind.tz), safe=False)  # Python has no nanoseconds
     if pa.types.is_floating(kind):
@@ -103,3 +122,9 @@ def _unpacked_size(chunk: Any) -> int:
         return len(chunk) * (values.type.bit_width // 8 if pa.types.is_primitive(values.type) else _MOST_UNPACKED + 1)
     total: int | None = pc.sum(pc.binary_length(values).take(chunk.indices)).as_py()
     return total or 0
+
+
+def _text_size(chunk: Any) -> int:
+    """Return the bytes of the texts of a chunk of views, many of which may be of one text."""
+    sizes = np.frombuffer(chunk.buffers()[1], np.int32)[::_VIEW_INTS][chunk.offset : chunk.offset + len(chunk)]
+    return int(sizes.sum(dtype=np.int64))
