@@ -45,6 +45,8 @@ def test_the_twelve_most_frequent_texts_are_tried_in_their_order() -> None:
 
 def test_a_column_without_values_has_no_effect_and_an_effect_comes_back_from_json() -> None:
     assert partial_dependence(predict, rows(4), ["empty"]) == []
+    (single,) = partial_dependence(predict, rows(1), ["n"])
+    assert (single.grid, single.mean, single.lines) == ((0.0,), (10.0,), ((10.0,),))
     (effect,) = partial_dependence(predict, rows(4), ["n"])
     assert Effect.from_dict(json.loads(json.dumps(effect.to_dict()))) == effect
     assert Effect("n", (), (), (), 0).is_text is False

@@ -146,3 +146,15 @@ def test_the_error_of_the_chosen_model_is_that_on_new_rows(rule: str) -> None:
     error = np.std(biases, ddof=1) / len(biases) ** 0.5
     assert abs(np.mean(biases)) < 3 * error
     assert error < 0.0015
+
+
+def test_candidates_are_told_apart_where_the_interval_of_their_difference_leaves_out_zero() -> None:
+    """Differences of about one, and of about zero, each with a spread far below one."""
+    champion = [10.0, 11.0, 12.0, 13.0, 14.0]
+    noise = [0.01, -0.02, 0.0, 0.02, -0.01]
+    losses = {
+        "champion": champion,
+        "one worse": [loss + 1 + each for loss, each in zip(champion, noise, strict=True)],
+        "as good": [loss + each for loss, each in zip(champion, noise, strict=True)],
+    }
+    assert indistinguishable(losses, "champion", valid_share=0.25) == {"as good"}

@@ -84,6 +84,7 @@ def test_rare_texts_share_the_last_code_with_unknown_ones() -> None:
     rows = pd.DataFrame({"t": np.array(["b", "c", "d", "a", "new"], dtype=object)})
     assert codes.transform(rows).ravel().tolist() == [1, 2, 2, 0, 2]
     assert codes.get_feature_names_out().tolist() == ["t"]
+    assert CategoryCodes(1).fit(x).transform(rows).tolist() == [[0]] * 5, "all are rare"
     assert np.isnan(CategoryCodes(9).fit(x).transform(rows)[-1, 0])
     assert one_hot_positions(["a", "b", "c"], ["a"]) == ({"a": 2, "b": 0, "c": 1}, 2)
     assert one_hot_positions(["a", "b"], None) == ({"a": 0, "b": 1}, -1)

@@ -54,7 +54,7 @@ def test_missing_numbers_take_the_branch_of_the_library(name: str) -> None:
 def test_trees_are_parallel_lists_and_a_part_of_them_is_numbered_from_zero() -> None:
     trees = Trees("BRANCH_LT", float32_inputs=True, base=5.0, link="exp", float32_sums=True)
     trees.leaf((0, 0), 1.5)
-    trees.member((1, 0), 2, {7, 3}, (1, 2), missing_true=True)
+    trees.member((1, 0), 2, [7, 3], (1, 2), missing_true=True)
     trees.leaf((1, 1), -1.0)
     trees.leaf((1, 2), 2.0)
     trees.split((2, 0), 1, 0.25, (1, 2), missing_true=False)
@@ -93,3 +93,11 @@ def test_trees_under_a_link_have_no_contributions_of_their_own_and_xgboost_sums_
     assert family.contributions(plain, matrix, matrix) is not None
     sums = [found.float32_sums for found in map(read_trees, (linked, plain)) if found is not None]
     assert sums == [name == "XGBoost", False]
+
+
+def test_the_base_score_of_xgboost_under_a_logistic_link_is_on_the_scale_of_the_sum() -> None:
+    pipeline, rows = fit("XGBoost_logistic"), make_rows(50, seed=3)[0]
+    matrix, regressor = pipeline.named_steps["preprocess"].transform(rows), pipeline.named_steps["model"]
+    trees = read_trees(regressor)
+    assert trees is not None
+    assert 1 / (1 + np.exp(-predict(trees, matrix))) == pytest.approx(regressor.predict(matrix), rel=1e-5)
