@@ -11,7 +11,7 @@ import pytest
 from tests.support.number_texts import FORMATS, number_texts
 
 from tabtrail.bundle.arrow_columns import ColumnReader
-from tabtrail.bundle.input_blocks import Blocks, InputFile
+from tabtrail.bundle.input_blocks import Blocks, InputFile, _without_hexadecimals
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
 from tabtrail.contract.schema import ColumnRule, Feature
@@ -89,3 +89,23 @@ def test_a_csv_to_score_holds_what_the_contract_reads_of_each_cell(
     for block in Blocks(InputFile(path), [column]):
         found |= {int(block.numbers[row]) - 1: number for row, number in numbers_of(column, block.batch).items()}
     require_equal(texts, column, found)
+
+
+@pytest.mark.parametrize("dtype", ["int", "float"])
+def test_what_arrow_takes_for_a_number_while_it_parses_a_file_is_one(tmp_path: Path, dtype: Literal["int", "float"]) -> None:
+    """Each text alone, so that no other one makes the reader go on with texts."""
+    column, path = feature(NumberFormat(), dtype), tmp_path / "rows.csv"
+    near = ["0x1A", "0X1a", "-0x1", "007", "+7", "-0", "7.0", "1e3", "9223372036854775807", "9223372036854775808", "\u0667"]
+    texts = [text for text in [*near, *number_texts(NumberFormat(), 60)] if text and not {",", '"', "\n", "\ufeff"} & set(text)]
+    found: dict[int, float] = {}
+    for row, text in enumerate(texts):
+        path.write_bytes(f"t\n{text}\n".encode())
+        for block in Blocks(InputFile(path), [column]):
+            found |= dict.fromkeys([row] * len(block.numbers), numbers_of(column, block.batch).get(0, math.inf))
+    require_equal(texts, column, found)
+
+
+def test_a_hexadecimal_number_that_two_blocks_part_is_none() -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        list(_without_hexadecimals(iter([b"10", b"", b"x1\n"])))
+    assert list(_without_hexadecimals(iter([b"10", b"\nx1"]))) == [b"10", b"\nx1"]

@@ -148,6 +148,8 @@ class Blocks:
             names = name_columns(header.written, layout, self._names)
             wanted = self._wanted(names, lambda: advise(header, layout, self._names))
             rows = plain_blocks(name, rest, header, layout.comment)
+            if typed:
+                rows = _without_hexadecimals(rows)
             if (first := next(rows, None)) is not None:
                 found = _Text(TextFile(chain([first], rows)), plain_delimiter(header), names, wanted)
                 yield from _batches(found, {each: self._type(each, typed=typed) for each in wanted})
@@ -229,11 +231,23 @@ def _refuse_words(batch: Any) -> None:
                 raise pa.ArrowInvalid("a word in the place of a number")
 
 
+def _without_hexadecimals(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield blocks of text, or raise `ArrowInvalid` for a block with a text, of whichever column, that Arrow may take for a
+    hexadecimal number.
+    """
+    last = b""
+    for block in blocks:
+        if any(mark in block or mark in last + block[:1] for mark in (b"0x", b"0X")):
+            raise pa.ArrowInvalid("a text in the place of a number")
+        last = block[-1:] or last
+        yield block
+
+
 def _csv_type(feature: Feature, *, typed: bool) -> Any:
     if feature.kind == "numeric":
-        # Arrow takes 7.0 for a whole number and 0x1A for 26, so that whole numbers are read as texts.
-        plain = feature.rule.dtype == "float" and reads_plain_numbers(feature)
-        return pa.float64() if typed and plain else pa.string()
+        # Of doubles, Arrow would take 7.0 for a whole number; of whole numbers, it takes 0x1A for 26.
+        number = pa.int64() if feature.rule.dtype == "int" else pa.float64()
+        return number if typed and reads_plain_numbers(feature) else pa.string()
     return pa.dictionary(pa.int32(), pa.string())
 
 
