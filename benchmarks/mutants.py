@@ -72,7 +72,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "contract.schema": ("tests/contract/test_schema.py", *_CELLS),
     "data.polars_expressions": _EXPRESSIONS,
     "data.statistics": ("tests/data/test_statistics.py",),
-    "bundle.columnar": _EXPRESSIONS,
+    "bundle.columnar": ("tests/bundle/test_columnar.py", *_EXPRESSIONS),
     "forecast.accuracy": ("tests/forecast/test_accuracy.py",),
 }
 PRELOADED = [

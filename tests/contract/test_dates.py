@@ -13,6 +13,7 @@ from tabtrail.contract.dates import (
     check_format,
     contradict,
     has_offset,
+    has_time,
     is_time_zone,
     read_date,
     read_moment,
@@ -131,6 +132,7 @@ def test_formats_contradict_each_other_where_one_text_is_two_dates(first: str, s
 
 def test_a_format_says_whether_its_texts_have_an_offset_and_a_zone_is_one_of_the_database() -> None:
     assert [has_offset(form) for form in ("%Y-%m-%dT%H:%M%z", "%Y-%m-%d", "excel")] == [True, False, False]
+    assert [has_time(form) for form in ("%Y-%m-%d %H:%M", "%d.%m.%Y %I %p", "%Y-%m-%d", "excel")] == [True, True, False, True]
     assert [is_time_zone(name) for name in ("Europe/Berlin", "Europe/Nowhere", "../x")] == [True, False, False]
 
 
@@ -143,6 +145,7 @@ def test_a_format_says_whether_its_texts_have_an_offset_and_a_zone_is_one_of_the
         ("1/5/3/2020", "1/%d/%m/%Y", "2020-03-05"),
         ("2020-3-050", "%Y-%m-%d0", "2020-03-05"),
         ("2020-3-5/0", "%Y-%m-%d/0", "2020-03-05"),
+        ("5 mar 2020", "%d %h %Y", "2020-03-05"),
     ],
 )
 def test_a_part_has_two_digits_where_it_stands_beside_others(text: str, form: str, expected: str) -> None:
@@ -150,7 +153,15 @@ def test_a_part_has_two_digits_where_it_stands_beside_others(text: str, form: st
 
 
 @pytest.mark.parametrize(
-    ("text", "form"), [("20203-5", "%Y%m-%d"), ("15/3/2020", "1%d/%m/%Y"), ("2020-3-50", "%Y-%m-%d0"), ("20203-05", "%Y%m-%d")]
+    ("text", "form"),
+    [
+        ("20203-5", "%Y%m-%d"),
+        ("15/3/2020", "1%d/%m/%Y"),
+        ("2020-3-50", "%Y-%m-%d0"),
+        ("2020-3-50/", "%Y-%m-%d0/"),
+        ("/15/3/2020", "/1%d/%m/%Y"),
+        ("20203-05", "%Y%m-%d"),
+    ],
 )
 def test_one_digit_beside_others_is_no_part(text: str, form: str) -> None:
     with pytest.raises(ValueError, match="not a date of the formats"):
