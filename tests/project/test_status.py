@@ -10,6 +10,8 @@ from tests.support.commands import run_in
 from tests.support.projects import Project
 
 from tabtrail import pipeline
+from tabtrail.errors import LeakageError
+from tabtrail.project.project import Project as Project_
 from tabtrail.project.status import Status, status
 
 
@@ -122,3 +124,26 @@ def test_what_is_looked_at_before_any_work_imports_none_of_what_does_the_work() 
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     heavy = ("polars", "duckdb", "pandas", "mlflow", "sklearn", "matplotlib", "optuna", "shap", "tabtrail.workflows")
     assert not [name for name in heavy if f"'{name}'" in done.stdout]
+
+
+def test_a_training_that_was_refused_is_no_mere_stale_one_until_it_is_mended(ingested: Project) -> None:
+    refused = ingested.config("leakage.policy=error", "candidates={LinearRegression: {}}")
+    with pytest.raises(LeakageError) as caught:
+        pipeline.run_stage("train", refused)
+    kind, what = reasons(status(refused, pipeline.STAGES), "train")[-1]
+    assert kind == "refused"
+    assert what == f"the last time it was refused (exit code 4): {caught.value}"
+    assert "set leakage.policy: warn" in what
+    done = run_in(ingested, "status", "--set", "leakage.policy=error", "--set", "candidates={LinearRegression: {}}")
+    assert "        the last time it was refused (exit code 4): leakage.policy is error" in done.stdout
+
+
+def test_a_refusal_makes_a_finished_stage_stale_and_going_back_leaves_it_fresh(project: Project) -> None:
+    config, stage = project.config(), next(stage for stage in pipeline.STAGES if stage.name == "ingest")
+    pipeline.run_stage("ingest", config)
+    stage.record_refusal(Project_(config), "no")
+    assert [reason.kind for reason in stage.reasons(Project_(config))] == ["refused"]
+    pipeline.run_stage("ingest", config, force=True)
+    assert stage.reasons(Project_(config)) == []
+    stage.record_refusal(Project_(project.config("contract.max_reject_share=0.5")), "no")
+    assert stage.reasons(Project_(config)) == []

@@ -1,5 +1,7 @@
 """The commands that look at a project and change nothing: `tabtrail status` and `tabtrail doctor`."""
 
+from textwrap import indent
+
 import typer
 
 from tabtrail.cli import later
@@ -24,7 +26,7 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
     for each in found.stages:
         typer.echo(f"{each.stage:7} {'fresh' if each.fresh else 'stale'}")
         for reason in each.reasons:
-            typer.echo(f"        {reason}")
+            typer.echo(indent(str(reason), " " * 8))
     if found.deployed is not None:
         typer.echo(f"deployed: {found.deployed}")
     if found.at_work is not None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before"]
+Kind = Literal["never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before", "refused"]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tabtrail.config.tree import Config
+from tabtrail.errors import LeakageError, NothingToDeployError, ParityError
 from tabtrail.progress import Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.project import Project
@@ -46,6 +47,14 @@ def run_one(stage: Stage, config: Config, *, force: bool, progress: Progress) ->
             return False
         # What is read is noted before it is read: a change meanwhile makes the stage stale, and is not missed.
         inputs = None if stage.used else stage.inputs(project)
-        stage.work(config, progress, force)
+        try:
+            stage.work(config, progress, force)
+        except (
+            LeakageError,
+            NothingToDeployError,
+            ParityError,
+        ) as error:  # refused, not failed: `status` says so until it is mended
+            stage.record_refusal(project, str(error))
+            raise
         stage.record(project, inputs)
         return True

@@ -63,10 +63,12 @@ class Stage:
 
     def reasons(self, project: Project) -> list[Reason]:
         """Return why the stage is to be repeated; nothing where it is fresh."""
-        known = read_json(self._record(project))
+        refused, known = read_json(self._refusal(project)), read_json(self._record(project))
         if known is None or not isinstance(known.get("outputs"), dict):
-            return [Reason("never", "it has not run yet")]
-        return [*self._changes(project, known), *changed_outputs(known["outputs"]), *self.complaints(project)]
+            return [_refused(refused) if refused else Reason("never", "it has not run yet")]
+        found = [*self._changes(project, known), *changed_outputs(known["outputs"]), *self.complaints(project)]
+        # Going back to what was not refused leaves the stage as fresh as it was.
+        return [_refused(refused), *found] if refused and (found or refused["key"] == self._key_now(project)) else found
 
     def require_config(self, project: Project) -> None:
         """Raise `ConfigError` for a config that the stage cannot run with; the one that it ran with last is known to do."""
@@ -93,9 +95,20 @@ class Stage:
             "outputs": outputs,
         }
         write_json(self._record(project), value)
+        self._refusal(project).unlink(missing_ok=True)
+
+    def record_refusal(self, project: Project, message: str) -> None:
+        """Note that the work was refused, and why; what the stage left before counts on for what it was made from."""
+        write_json(self._refusal(project), {"key": self._key_now(project), "message": message})
 
     def _record(self, project: Project) -> Path:
         return record_file(project.config.paths.output_dir, self.name)
+
+    def _refusal(self, project: Project) -> Path:
+        return self._record(project).with_suffix(".refused")
+
+    def _key_now(self, project: Project) -> str:
+        return self._key(self.inputs(project), self._settings(project), code_files(self.module))
 
     def _settings(self, project: Project) -> dict[str, Any]:
         whole = json.loads(project.config.model_dump_json(include=set(self.sections)))
@@ -118,6 +131,10 @@ class Stage:
         elif not found and known.get("key") != self._key(inputs, settings, known["code"]):
             found.append(Reason("config", "what it depends on changed"))
         yield from found
+
+
+def _refused(refusal: Mapping[str, Any]) -> Reason:
+    return Reason("refused", f"the last time it was refused (exit code 4): {refusal['message']}")
 
 
 def changed_outputs(outputs: Mapping[str, str | list[str]]) -> Iterator[Reason]:
