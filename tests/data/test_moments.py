@@ -1,13 +1,14 @@
 """Columns of `dtype: datetime`: dates whose time of day is kept."""
 
 import csv
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 
 import polars as pl
 import pytest
 from tests.support.projects import REAL_CSV
+from tests.support.table_files import write_excel
 
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
@@ -22,12 +23,13 @@ BIKES = REAL_CSV.parent / "bike_sharing_hourly.csv"
 FORMAT = "'%m/%d/%Y %H:%M'"
 
 
-def project(root: Path, raw: str, cleaning: str = f"date_formats: [{FORMAT}]", more: str = "") -> Config:
+def project(root: Path, raw: str, cleaning: str = f"date_formats: [{FORMAT}]", more: str = "", day: str = "datetime") -> Config:
+    part = "hour" if day == "datetime" else "month"
     (root / "config.yaml").write_text(
         f"version: 2\npaths: {{raw_csv: {raw}, processed_dir: data/m, duckdb_file: m.duckdb}}\n"
         f"cleaning: {{date_column: when, {cleaning}}}\n"
-        "contract: {max_reject_share: 0.5, columns: {when: {dtype: datetime}, hr: {dtype: int}}}\n"
-        "model: {target: y, name: m, numeric_features: [hr], derived_features: {HOUR: hour(when)}}\n"
+        f"contract: {{max_reject_share: 0.5, columns: {{when: {{dtype: {day}}}, hr: {{dtype: int}}}}}}\n"
+        f"model: {{target: y, name: m, numeric_features: [hr], derived_features: {{PART: {part}(when)}}}}\n"
         f"candidates: {{LinearRegression: {{}}}}\nsplit: {{kind: time, folds: 2}}\n{more}"
     )
     return load_config(root / "config.yaml")
@@ -60,6 +62,22 @@ def test_a_moment_is_the_same_as_text_and_as_a_typed_cell_with_a_zone_or_without
     found = [ingested(project(tmp_path, name, zone)) for name in ("zoned.parquet", "texts.csv")]
     assert found[0].equals(found[1])
     assert found[0]["when"].to_list() == [None, datetime(2024, 3, 31, 1, 59, 59), datetime(2024, 3, 31, 3)]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
+def test_times_of_day_that_a_column_of_days_leaves_out_are_a_counted_warning(tmp_path: Path, ending: str) -> None:
+    moments = [datetime(2024, 3, 1, 0, 0), datetime(2024, 3, 1, 13, 30), datetime(2024, 3, 2, 0, 1), None]
+    names, texts = ["when", "hr", "y"], [each and f"{each:%m/%d/%Y %H:%M}" for each in moments]
+    if ending == "parquet":
+        pl.DataFrame({"when": moments, "hr": [1, 2, 3, 4], "y": [1.0, 2, 3, 4]}).write_parquet(tmp_path / "rows.parquet")
+    elif ending == "xlsx":
+        cells = [moments[0], moments[1], texts[2], None]
+        write_excel(tmp_path / "rows.xlsx", names, [[cell, n, n] for n, cell in enumerate(cells)])
+    else:
+        (tmp_path / "rows.csv").write_text("when,hr,y\n" + "".join(f"{text or ''},{n},{n}\n" for n, text in enumerate(texts)))
+    config = project(tmp_path, f"rows.{ending}", day="date")
+    assert ingested(config)["when"].to_list() == [None, *(date(2024, 3, day) for day in (1, 1, 2))]
+    assert read_manifest(config.dataset).warnings == {"when: with a time of day, which dtype: datetime would keep": 2}
 
 
 def test_a_typed_day_is_no_moment_unless_a_format_takes_it_for_its_midnight(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
-from tabtrail.data.dates import read_column
+from tabtrail.data.dates import read_moments
 from tabtrail.data.numbers import may_be_inexact
 from tabtrail.data.offenders import RULES
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import reject_schema
-from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, typed
+from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, split_day, typed
 from tabtrail.data.spellings import spelled
 from tabtrail.data.thousands import Rows, ThousandsWatch
 from tabtrail.data.typed_cells import as_text, converted, with_cells
@@ -56,6 +56,7 @@ class RowChecker:
         built = build_rules(rules)
         self._reject, self._warn, self._outliers = built.reject, built.warn, fences.rules
         self._readings = {column: rules.reading(column) for column in header}
+        self._days = [column for column in header if rules.columns.rule(column).dtype == "date"]
         dtypes = {column: POLARS_DTYPE.get(rules.columns.rule(column).dtype) for column in header}
         self.numbers: dict[str, pl.DataType] = {
             column: dtype()
@@ -211,6 +212,7 @@ class RowChecker:
             .with_columns(raw)
             .with_columns(as_written)
             .with_columns(types)
+            .with_columns(each for name in self._days for each in split_day(name))
             .with_columns(bad)
             .with_columns(warned)
             .collect()
@@ -240,7 +242,7 @@ class RowChecker:
         if (dtype := frame.schema[name]) != pl.String:
             return converted(name, dtype, rule, self._table.cleaning.time_zone)
         if rule.is_date:
-            read = pl.lit(read_column(frame.get_column(name), rule, self._table.date_format(name))).alias(name)
+            read = pl.lit(read_moments(frame.get_column(name), self._table.date_format(name))).alias(name)
         else:
             read = typed(name, rule, self._readings[name])
         return with_cells(name, read, frame.columns, RAW + name)

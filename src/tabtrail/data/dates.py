@@ -17,26 +17,22 @@ from tabtrail.contract.dates import (
     moment_of,
 )
 from tabtrail.contract.expressions import DAY_SECONDS
-from tabtrail.contract.schema import ColumnRule
 from tabtrail.contract.texts import BLANKS
 
 MOMENT = pl.Datetime("us")
 _NAMES = {name: number for names in (MONTHS, WEEKDAYS) for number, full in enumerate(names, 1) for name in (full, full[:3])}
 
 
-def read_dates(texts: pl.Series, written: DateFormat) -> pl.Series:
-    """Return the date of each text, null where it is none; a year that is not plausible is left to be seen."""
-    return _read_each(texts, written, pl.Date())
-
-
 def read_moments(texts: pl.Series, written: DateFormat) -> pl.Series:
-    """Return date and time of each text, as `read_dates` does."""
-    return _read_each(texts, written, MOMENT)
+    """Return date and time of each text, null where it is none; a year that is not plausible is left to be seen.
 
-
-def read_column(texts: pl.Series, rule: ColumnRule, written: DateFormat) -> pl.Series:
-    """Return what a column of dates holds by its rule: days, or points in time."""
-    return (read_moments if rule.dtype == "datetime" else read_dates)(texts, written)
+    Few texts of a column of dates are distinct, and each of them is read once.
+    """
+    distinct = texts.drop_nulls().unique()
+    if not len(distinct):
+        return pl.Series(texts.name, [None] * len(texts), dtype=MOMENT)
+    read = _read(distinct.str.strip_chars(BLANKS), written).cast(MOMENT)
+    return texts.replace_strict(distinct, read, default=None, return_dtype=MOMENT)
 
 
 def to_doubles(column: pl.Series) -> NDArray[np.float64]:
@@ -48,15 +44,6 @@ def to_doubles(column: pl.Series) -> NDArray[np.float64]:
         # By numpy: Polars multiplies by the reciprocal, which gives another last bit.
         return np.asarray(seconds / DAY_SECONDS)
     return np.asarray(column.to_physical().cast(pl.Float64).to_numpy())
-
-
-def _read_each(texts: pl.Series, written: DateFormat, dtype: pl.DataType) -> pl.Series:
-    """Few texts of a column of dates are distinct, and each of them is read once."""
-    distinct = texts.drop_nulls().unique()
-    if not len(distinct):
-        return pl.Series(texts.name, [None] * len(texts), dtype=dtype)
-    read = _read(distinct.str.strip_chars(BLANKS), written).cast(dtype)
-    return texts.replace_strict(distinct, read, default=None, return_dtype=dtype)
 
 
 def _read(texts: pl.Series, written: DateFormat) -> pl.Series:

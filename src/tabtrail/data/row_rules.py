@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from tabtrail.contract.schema import ColumnRule
 from tabtrail.data.numbers import to_number
 from tabtrail.data.polars_expressions import to_polars
 
-RAW = "_raw_"
+RAW, TIME = "_raw_", "_time_"
 POLARS_DTYPE = {"int": pl.Int64, "float": pl.Float64, "string": pl.String}
 
 
@@ -39,7 +39,7 @@ def build_rules(rules: TableRules) -> RowRules:
     warn: dict[str, pl.Expr] = {}
     for row in rules.contract.rows:
         (reject if row.action == "reject" else warn)[row.name] = ~to_polars(parse_expression(row.check))
-    warn.update(_late_dates(rules))
+    warn.update(_date_warnings(rules))
     return RowRules(*({name: broken.fill_null(False) for name, broken in each.items()} for each in (reject, warn)))
 
 
@@ -52,6 +52,11 @@ def typed(name: str, rule: ColumnRule, reading: CellReading) -> pl.Expr:
     if rule.dtype == "string":
         return column.replace(reading.aliases) if reading.aliases else column
     return to_number(column, reading.number, POLARS_DTYPE[rule.dtype]())
+
+
+def split_day(name: str) -> tuple[pl.Expr, pl.Expr]:
+    """Return the days of a column of points in time, and under `_time_X` whether they have a time of day that is no midnight."""
+    return pl.col(name).cast(pl.Date), (pl.col(name).dt.time() != time()).fill_null(False).alias(TIME + name)
 
 
 def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]:
@@ -76,13 +81,15 @@ def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]
         yield f"{name}: not an allowed value", ~column.is_in(values.cast(POLARS_DTYPE[rule.dtype]).implode())
 
 
-def _late_dates(rules: TableRules) -> Iterator[tuple[str, pl.Expr]]:
-    """Yield warnings of dates that may be of another century or wrong: years of two digits in the future, and appended dates
-    later than a year after the last one of the dataset.
+def _date_warnings(rules: TableRules) -> Iterator[tuple[str, pl.Expr]]:
+    """Yield warnings of dates that lose their time of day, and of those that may be of another century or wrong: years of two
+    digits in the future, and appended dates later than a year after the last one of the dataset.
     """
     for name in rules.columns.required:
         if not rules.columns.rule(name).is_date or name in rules.cleaning.drop_columns:
             continue
+        if rules.columns.rule(name).dtype == "date":
+            yield f"{name}: with a time of day, which dtype: datetime would keep", pl.col(TIME + name)
         if any("%y" in form or "%D" in form for form in rules.date_format(name).formats):
             yield f"{name}: in the future, by a year of two digits", pl.col(name) > date.today()
         if (last := rules.last_dates.get(name)) is not None:

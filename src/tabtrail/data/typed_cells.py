@@ -6,7 +6,7 @@ its texts stand under its name, and beside it, under `CELL` and the name, what t
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import polars as pl
@@ -18,7 +18,7 @@ from tabtrail.data.dates import MOMENT
 from tabtrail.errors import DataError
 
 CELL, IS_CELL = "_cell_", "_is_cell_"
-_DTYPES: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "date": pl.Date(), "datetime": MOMENT}
+_DTYPES: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "date": MOMENT, "datetime": MOMENT}
 _MOST_INT = 2**63
 _NAN = "nan"
 
@@ -57,7 +57,9 @@ def _rounded(cells: Sequence[Any] | pl.Series) -> int:
 
 
 def converted(name: str, dtype: pl.DataType, rule: ColumnRule, time_zone: str | None) -> pl.Expr:
-    """Return the expression that turns typed cells into the declared type; null for a number that is none of it."""
+    """Return the expression that turns typed cells into the declared type, dates into points in time; null for a number that is
+    none of it.
+    """
     column = pl.col(name)
     if rule.is_date:
         if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None and time_zone is not None:
@@ -149,10 +151,9 @@ def _mixed(name: str, values: list[Any], rule: ColumnRule) -> list[pl.Series]:
 
 def _cell(value: Any, dtype: str) -> Any:
     """Return what a typed cell holds for a column of numbers or dates; None where it holds neither."""
-    if dtype == "datetime":
-        return value if isinstance(value, datetime) else None
-    if dtype == "date":
-        return value.date() if isinstance(value, datetime) else value if isinstance(value, date) else None
+    if dtype in ("date", "datetime"):
+        midnight = datetime.combine(value, time()) if isinstance(value, date) and dtype == "date" else None
+        return value if isinstance(value, datetime) else midnight
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if dtype == "float":
