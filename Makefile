@@ -28,7 +28,7 @@ test-lowest:
 
 # Small faults in the modules that compute numbers, and whether their tests see them. Takes long; on request.
 mutants: $(INSTALLED)
-	$(BIN)/python benchmarks/mutants.py
+	$(BIN)/python benchmarks/mutants.py --output benchmarks/results/mutants.json
 
 # Known vulnerabilities of what is pinned. A report: it fails nothing, and least of all without a network.
 audit: $(INSTALLED)

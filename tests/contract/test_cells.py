@@ -79,3 +79,8 @@ def test_other_spellings_become_one_text_in_the_dataset(project: Project) -> Non
     found = set(scan_dataset(config.dataset).select("COUNTRY").collect()["COUNTRY"])
     assert {"United States", "United Kingdom"} <= found
     assert not {"USA", "UK"} & found
+
+
+def test_texts_are_read_as_they_stand_where_nothing_is_said() -> None:
+    assert read_text(" Usa ", CellReading()) == " Usa "
+    assert read_text("", CellReading()) is None

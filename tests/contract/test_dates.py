@@ -12,6 +12,7 @@ from tabtrail.contract.dates import (
     ImplausibleYear,
     check_format,
     contradict,
+    disproven_format,
     has_offset,
     has_time,
     is_time_zone,
@@ -187,3 +188,15 @@ def test_the_fraction_of_a_serial_number_is_its_time_to_the_nearest_second() -> 
     assert read_moment("44949.5", excel) == datetime(2023, 1, 23, 12)
     assert read_moment("44949.999999999", excel) == datetime(2023, 1, 23, 23, 59, 59)
     assert read_moment("44949.000011", excel) == datetime(2023, 1, 23, 0, 0, 1)
+
+
+def test_a_text_of_a_disproven_format_is_told_and_a_fraction_has_the_digits_that_its_format_says() -> None:
+    written = DateFormat(("%m/%d/%Y",), disproven=("%d/%m/%Y",))
+    assert disproven_format(" 23/01/2023", written) == "%d/%m/%Y"
+    assert disproven_format("23/01/1823", written) is None
+    assert disproven_format("2023-01-23", written) is None
+    exact = DateFormat(("%Y-%m-%d %H:%M:%S%.3f",))
+    assert read_moment("2023-01-23 01:02:03.250", exact) == datetime(2023, 1, 23, 1, 2, 3, 250_000)
+    for text in ("2023-01-23 01:02:03.25", "2023-01-23 01:02:03"):
+        with pytest.raises(ValueError, match="not a date of the formats"):
+            read_moment(text, exact)
