@@ -18,6 +18,7 @@ from tabtrail.project.summary import read_leaderboard
 from tabtrail.tracking.models import model_location
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.promote import history
+from tabtrail.workflows.report import note_on_deployed
 
 NEAR, FAR = "RandomForest_near", "RandomForest_far"
 CANDIDATES = {LINEAR: {}, WEAK: {"n_estimators": 2, "max_depth": 1}, NEAR: {"n_estimators": 20}, FAR: {"n_estimators": 10}}
@@ -49,6 +50,7 @@ FORCE = ("--force", "--reason", "to see it in use")
 
 def test_a_candidate_is_exported_proven_and_judged_and_stands_in_history_status_and_registry(trained: Project) -> None:
     config, row = trained.config(), board(trained).row(WEAK)
+    assert note_on_deployed(config, board(trained)) is None
     refused = promote(trained, WEAK)
     assert (refused.returncode, deployed(trained)) == (4, LINEAR)
     assert f"is not promoted ({WEAK}), the deployed model stays {LINEAR}" in refused.stderr
@@ -68,6 +70,10 @@ def test_a_candidate_is_exported_proven_and_judged_and_stands_in_history_status_
     assert (entry.action, entry.after.model, entry.after.run_id, entry.forced) == ("promote", WEAK, row.run_id, True)
     assert f"deployed: {WEAK} (run {row.run_id})" in run_in(trained, "status").stdout
     assert WEAK in run_in(trained, "history").stdout
+    said = note_on_deployed(config, board(trained))
+    assert said is not None
+    assert f"the page explains {LINEAR}, the winner" in said
+    assert f"deployed is {WEAK} (run {row.run_id}), whose figures are in its row of the leaderboard" in said
     version = MlflowClient(config.mlflow.tracking_uri, config.mlflow.tracking_uri).get_model_version_by_alias("m", "champion")
     assert (version.run_id, str(version.version)) == (row.run_id, entry.after.version)
     assert run_in(trained, "explain", "--json", '{"a": 50, "b": "p"}').returncode == 0

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
 from tabtrail.data.result_files import benchmark_table_files, profile_files
-from tabtrail.errors import UsageError
+from tabtrail.errors import BundleError, UsageError
+from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
@@ -49,11 +51,33 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
         if artifacts.leaderboard.is_file():
             raise UsageError(f"{artifacts.leaderboard} was written by another version; `tabtrail run` writes it again")
         raise UsageError("there is no run to report; `tabtrail run` makes one")
+    if (other := note_on_deployed(config, board)) is not None:
+        progress.say(f"report: {other}")
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     complete(config, board, store, progress)
     written = _write(read_evidence(_files(config), board, _settings(config)), artifacts.page, artifacts.plots, progress)
     sources = [artifacts.effects, artifacts.curve, *profile_files(config.paths.output_dir)]
     _track(store, board.parent_run_id, written, sources, progress)
+
+
+def note_on_deployed(config: Config, board: Leaderboard) -> str | None:
+    """Return which model the page explains, and which is deployed, where that is another; else None."""
+    try:
+        metadata = read_metadata(config.paths.models_dir, config.model.name, config.bundle.public_key)
+    except BundleError:
+        return None
+    model, run = metadata["model"], metadata["run_id"]
+    if run in (board.parent_run_id, board.champion_row.run_id):
+        return None
+    known = (
+        "are in its row of the leaderboard"
+        if run in {row.run_id for row in board.candidates}
+        else "are those of another benchmark"
+    )
+    return (
+        f"the page explains {board.champion}, the winner of benchmark {board.parent_run_id}; deployed is {model} (run {run}),"
+        f" whose figures {known}; the page does not explain it: `tabtrail explain --json …` does, one prediction at a time"
+    )
 
 
 def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> ReportFiles:
