@@ -304,6 +304,12 @@ def try_all(mutants: list[Mutant], jobs: int, *, fresh: bool) -> dict[Mutant, st
     return found
 
 
+def reason_key(mutant: Mutant) -> str:
+    """Return the text of the line and the change: what a reason stands under, wherever the line moves."""
+    line = source_of(mutant.module).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
+    return f"{mutant.module}: {line}: {mutant.before}  →  {mutant.after}"
+
+
 def summary(found: dict[Mutant, str]) -> dict[str, Any]:
     """Return the figures: in all and by module, the survivors with the reason why no test sees them."""
     reasons = json.loads(REASONS.read_text(encoding="utf-8"))
@@ -316,7 +322,7 @@ def summary(found: dict[Mutant, str]) -> dict[str, Any]:
             "line": each.line,
             "before": each.before,
             "after": each.after,
-            "reason": reasons.get(f"{each.module}: {each.before}  →  {each.after}"),
+            "reason": reasons.get(reason_key(each)),
         }
         for each in survivors
     ]

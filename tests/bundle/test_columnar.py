@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabtrail.bundle.columnar import CodedTexts, ColumnScorer
+from tabtrail.bundle.columnar import CodedTexts, ColumnScorer, evaluate_columns
 from tabtrail.bundle.intervals import Band, Grouping, Intervals
+from tabtrail.contract.expressions import parse_expression
 from tabtrail.contract.schema import ColumnRule, Feature, RowRule
 
 N = Feature("n", "numeric", ColumnRule("int", nullable=False, min=0, max=100), seen_min=1, seen_max=50)
@@ -88,3 +89,11 @@ def test_predictions_have_the_interval_of_their_group_inside_the_bounds() -> Non
     found = scorer(Grouping(None, strata), intervals=Intervals(0.9, None, BANDS)).score(rows, intervals=True)
     assert found.low is not None
     assert found.low == pytest.approx([1.0, 960.0, 9.5])
+
+
+def test_and_and_or_of_true_false_and_unknown_by_their_table() -> None:
+    values = [1.0, 0.0, np.nan]
+    rows = {"a": np.repeat(values, 3), "b": np.tile(values, 3)}
+    both, either = (evaluate_columns(parse_expression(f"a > 0.5 {word} b > 0.5"), rows) for word in ("and", "or"))
+    assert np.nan_to_num(both, nan=-1).tolist() == [1, 0, -1, 0, 0, 0, -1, 0, -1]
+    assert np.nan_to_num(either, nan=-1).tolist() == [1, 1, 1, 1, 0, -1, 1, -1, -1]

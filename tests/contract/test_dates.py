@@ -147,6 +147,7 @@ def test_a_format_says_whether_its_texts_have_an_offset_and_a_zone_is_one_of_the
         ("2020-3-050", "%Y-%m-%d0", "2020-03-05"),
         ("2020-3-5/0", "%Y-%m-%d/0", "2020-03-05"),
         ("5 mar 2020", "%d %h %Y", "2020-03-05"),
+        ("5% 2020-3-5", "5%% %Y-%m-%d", "2020-03-05"),
     ],
 )
 def test_a_part_has_two_digits_where_it_stands_beside_others(text: str, form: str, expected: str) -> None:
