@@ -15,7 +15,7 @@ from tabtrail.project.project import Project
 from tabtrail.project.run import run_one, run_stages
 from tabtrail.project.stage import Stage
 from tabtrail.project.summary import Summary, summarise_run
-from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
 
 INGEST = Stage(
     name="ingest",
@@ -57,6 +57,18 @@ TRAIN = Stage(
     sections=("paths", *BENCHMARK_SECTIONS, "mlflow"),
     parts=Project.column_settings,
     complaints=Project.training_complaints,
+    applies=Project.has_model,
+)
+DEMAND = Stage(
+    name="demand",
+    module="tabtrail.workflows.demand",
+    after=("ingest",),
+    check=Project.require_dataset,
+    inputs=Project.dataset_inputs,
+    outputs=Project.demand_outputs,
+    sections=("paths", *DEMAND_SECTIONS, "mlflow"),
+    complaints=Project.training_complaints,
+    applies=Project.has_demand,
 )
 REPORT = Stage(
     name="report",
@@ -67,9 +79,15 @@ REPORT = Stage(
     sections=("paths", "profile", "report", "mlflow"),
     parts=Project.drawing_settings,
     for_people=True,
+    applies=Project.has_model,
 )
 
-STAGES = (INGEST, EDA, PROFILE, TRAIN, REPORT)
+STAGES = (INGEST, EDA, PROFILE, TRAIN, DEMAND, REPORT)
+
+
+def stages_of(project: Project) -> list[Stage]:
+    """Return the stages that a project has something to do for."""
+    return [each for each in STAGES if each.applies(project)]
 
 
 def run(config: Config, *, force: bool = False, report: bool = True, progress: Progress = SILENT) -> Summary:
@@ -82,7 +100,9 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
     """
     start = time.perf_counter()
     with project_lock(config, "run", progress):
-        ran = run_stages([each for each in STAGES if report or not each.for_people], config, force=force, progress=progress)
+        ran = run_stages(
+            [each for each in stages_of(Project(config)) if report or not each.for_people], config, force=force, progress=progress
+        )
         return summarise_run(config, ran, time.perf_counter() - start)
 
 

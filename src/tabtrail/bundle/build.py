@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tabtrail.bundle.demand.history import history_name, read_history
 from tabtrail.bundle.load import Bundle, bundle_or_stray_files
 from tabtrail.bundle.metadata import FORMAT, OWN_HASH, canonical, metadata_name, signature_name
 from tabtrail.bundle.plain_graph import require_plain_graph
 from tabtrail.bundle.signing import sign
-from tabtrail.errors import TabtrailError
+from tabtrail.errors import BundleError, TabtrailError
 from tabtrail.system.files import atomic_folder
 from tabtrail.system.hashes import sha256_json
 
@@ -51,7 +52,9 @@ def as_bundle(files: Mapping[str, bytes], name: str) -> Bundle:
     """Return the bundle that `build_bundle` has just made: what was hashed for it need not be verified."""
     metadata = json.loads(files[metadata_name(name)])
     digest = str(metadata.pop(OWN_HASH))
-    return Bundle(metadata, files[metadata["files"]["onnx"]["name"]], digest)
+    stored = files.get(history_name(name))
+    history = None if stored is None else read_history(stored, name)
+    return Bundle(metadata, files[metadata["files"]["onnx"]["name"]], digest, history)
 
 
 def sign_metadata(metadata: bytes, signing_key: Path) -> bytes:
@@ -69,13 +72,29 @@ def deploy_bundle(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
     with atomic_folder(folder) as temporary:
         if folder.is_dir():
             _carry_over(folder, name, temporary)
-        for file, data in files.items():
+        for file, data in {**files, **_newest_history(folder, name, files)}.items():
             (temporary / file).write_bytes(data)
+
+
+def _newest_history(folder: Path, name: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the deployed history where it is newer than that of the bundle, and holds all that the bundle reads of it."""
+    file = history_name(name)
+    if file not in files:
+        return {}
+    own = read_history(files[file], name)
+    try:
+        data = (folder / file).read_bytes()
+        deployed = read_history(data, name)
+    except (OSError, BundleError):
+        return {}
+    enough = deployed.target.shape[1] >= own.target.shape[1] and set(own.known) <= set(deployed.known)
+    same = deployed.keys.shape[1] == own.keys.shape[1] and set(own.static) <= set(deployed.static)
+    return {file: data} if deployed.as_of > own.as_of and enough and same else {}
 
 
 def _carry_over(folder: Path, name: str, temporary: Path) -> None:
     paths = {path.name: path for path in folder.iterdir()}
-    kinds = re.compile(re.escape(name) + r"(\.onnx|\.joblib|_\w+\.json)")
+    kinds = re.compile(re.escape(name) + r"(\.onnx|\.joblib|_\w+\.json|_history\.npz)")
     candidates = set(bundle_or_stray_files(paths, name))
     own = {file for file in candidates if kinds.fullmatch(file)}
     if strange := sorted(candidates - own):

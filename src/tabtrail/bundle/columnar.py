@@ -71,6 +71,8 @@ class ColumnScorer:
             suspect |= self._suspect(feature, columns[feature.name])
         for tree in self._rules:
             suspect |= evaluate_columns(tree, columns) == 0
+        if self._predictor.demand is not None:
+            suspect |= self._predictor.demand.suspect(columns, len(suspect))
         suspect[list(unread)] = True
         rows = {int(index): self.row(columns, int(index)) for index in np.flatnonzero(suspect)}
         for index, wrong in unread.items():

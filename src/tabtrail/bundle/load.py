@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tabtrail.bundle.demand.history import MOST_HISTORY_BYTES, History, history_name, read_history
 from tabtrail.bundle.folder_view import FolderView, read_unmoved
 from tabtrail.bundle.metadata import (
     MOST_METADATA_BYTES,
@@ -24,12 +25,14 @@ class Bundle:
     """A verified model: `metadata` as in the JSON file, the bytes of the ONNX graph, and the sha256 that stands for all of it.
 
     Metadata: format, name, model, family, target, currency, run_id, created, synthetic, schema (see `ModelSchema`),
-    metrics, parity, versions, data_sha256, config_sha256, files (by kind: name, sha256 and size in bytes).
+    metrics, parity, versions, data_sha256, config_sha256, files (by kind: name, sha256 and size in bytes). A model of series has
+    a `history` beside its bundle, which changes without a training.
     """
 
     metadata: dict[str, Any]
     onnx: bytes
     sha256: str = ""
+    history: History | None = None
 
     @property
     def schema(self) -> ModelSchema:
@@ -56,9 +59,10 @@ def read_whole_bundle(folder: Path, name: str, public_key: Path | None = None) -
     def read(view: FolderView) -> tuple[Bundle, dict[str, bytes]]:
         bundle = _load(view, name, public_key)
         files = {entry["name"]: view.verified(entry) for entry in bundle.metadata["files"].values()}
-        for file in (metadata_name(name), signature_name(name)):
+        unlisted = {metadata_name(name): MOST_METADATA_BYTES, signature_name(name): MOST_METADATA_BYTES}
+        for file, most in {**unlisted, history_name(name): MOST_HISTORY_BYTES}.items():
             if file in view.names():
-                files[file] = view.read(file, most=MOST_METADATA_BYTES)
+                files[file] = view.read(file, most=most)
         return bundle, files
 
     return read_unmoved(folder, read)
@@ -93,12 +97,19 @@ def _load(view: FolderView, name: str, public_key: Path | None) -> Bundle:
     if public_key is None and signature_name(name) in view.names():
         parse_signature(view, name)
     require_plain_graph(graph)
-    return Bundle(metadata, graph, digest)
+    history = None
+    if metadata.get("panel") is not None:
+        history = read_history(view.read(history_name(name), most=MOST_HISTORY_BYTES), name)
+    return Bundle(metadata, graph, digest, history)
 
 
 def _require_listed(view: FolderView, name: str, metadata: dict[str, Any]) -> None:
     """Every file of the folder is of this bundle and listed, of another bundle, or hidden."""
-    known = {entry["name"] for entry in metadata["files"].values()} | {metadata_name(name), signature_name(name)}
+    known = {entry["name"] for entry in metadata["files"].values()} | {
+        metadata_name(name),
+        signature_name(name),
+        *([history_name(name)] if metadata.get("panel") is not None else []),
+    }
     strange = sorted(set(bundle_or_stray_files(view.names(), name)) - known)
     if strange:
         raise BundleError(

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from tabtrail.bundle.demand.inputs import DemandInputs, Forecast
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
 from tabtrail.bundle.rows import PayloadError, Problem, Row, RowReader
@@ -28,7 +30,8 @@ class Interval:
 @dataclass(frozen=True)
 class Prediction:
     """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs as the model
-    takes them, and what the model has not seen before: in words, and as the columns with a category that is new to it.
+    takes them, and what the model has not seen before: in words, and as the columns with a category that is new to it. Of a
+    model of series also how far ahead it is.
     """
 
     value: float
@@ -36,6 +39,7 @@ class Prediction:
     inputs: Row
     warnings: tuple[str, ...]
     unseen: tuple[str, ...] = ()
+    forecast: Forecast | None = None
 
 
 class Predictor(RowReader):
@@ -47,12 +51,16 @@ class Predictor(RowReader):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle.schema)
         self.metadata = bundle.metadata
-        self._seen = [(each, _plainly_seen(each)) for each in self.schema.features]
         self._numbers = [(each.name, each.kind == "date") for each in self.schema.features if each.kind != "categorical"]
         self._texts = [each.name for each in self.schema.features if each.kind == "categorical"]
         calibrated = self.metadata["intervals"]
         self.calibrated = None if calibrated is None else Intervals.from_dict(calibrated)
         self.grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
+        self.demand = None if self.metadata.get("panel") is None else DemandInputs(self.metadata, bundle.history)
+        self._seen = [(each, _plainly_seen(each)) for each in self.schema.features]
+        if self.demand is not None:
+            own = self.demand.known_ahead
+            self._seen = [(each, partial(_sent_and_new, seen)) for each, seen in self._seen if each.name in own]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
@@ -60,19 +68,26 @@ class Predictor(RowReader):
             self._session = onnxruntime.InferenceSession(bundle.onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 - the classes that onnxruntime raises have no common base
             raise BundleError(f"onnxruntime cannot load the graph: {type(error).__name__}") from None
-        if {i.name for i in self._session.get_inputs()} != set(self._features):
-            raise BundleError("the graph's inputs are not the columns of the schema")
         kinds = {each.name: each.type for each in self._session.get_inputs()}
-        texts = {
-            name: "tensor(string)" if feature.kind == "categorical" else "tensor(double)"
-            for name, feature in self._features.items()
-        }
+        texts = self._inputs()
+        if kinds.keys() != texts.keys():
+            raise BundleError("the graph's inputs are not the columns of the schema")
         outputs = [(each.name, each.type) for each in self._session.get_outputs()]
         if kinds != texts or outputs[0][1] not in ("tensor(double)", "tensor(float)"):
             raise BundleError("the graph's inputs and outputs are not of the types of the schema")
         # onnxruntime's own wrapper looks at every input in every call, which costs a tenth of what the graph does.
         self._run = getattr(self._session, "_sess", self._session).run
         self._output_names = [name for name, _ in outputs]
+
+    def _inputs(self) -> dict[str, str]:
+        """Return the type of each input that the graph must have."""
+        if self.demand is not None:
+            own = self.demand.panel.texts
+            return {name: "tensor(string)" if name in own else "tensor(double)" for name in self.demand.names}
+        return {
+            name: "tensor(string)" if feature.kind == "categorical" else "tensor(double)"
+            for name, feature in self._features.items()
+        }
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
         """Read rows (raw column → value or text), check them against the contract and predict them.
@@ -99,11 +114,18 @@ class Predictor(RowReader):
             "mlflow_run_id": self.metadata["run_id"],
             "inputs": prediction.inputs,
             "warnings": prediction.warnings,
+            **({} if prediction.forecast is None else vars(prediction.forecast)),
         }
+
+    def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
+        found = super()._problems(row, read)
+        own = None if found or self.demand is None else self.demand.problem(read)
+        return found if own is None else [Problem(*own)]
 
     def _prediction(self, value: float, row: Row) -> Prediction:
         warnings = self.warnings(row)
-        return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else ())
+        ahead = None if self.demand is None else self.demand.forecast(row)
+        return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else (), ahead)
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
@@ -127,7 +149,8 @@ class Predictor(RowReader):
 
     def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
-        predictions: np.ndarray[Any, Any] = self._run(self._output_names, feed, None)[0].ravel()
+        made = feed if self.demand is None else self.demand.feed(feed)
+        predictions: np.ndarray[Any, Any] = self._run(self._output_names, made, None)[0].ravel()
         return predictions
 
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
@@ -143,6 +166,8 @@ class Predictor(RowReader):
             for feature, seen in self._seen
             if not seen(value := row[feature.name]) and (message := _unseen(feature, value)) is not None
         ]
+        if self.demand is not None:
+            new = [*self.demand.warnings(row), *new]
         synthetic = ("the model was trained on synthetic data",) if self.metadata["synthetic"] else ()
         return (*synthetic, *new)
 
@@ -163,6 +188,11 @@ def _unseen(feature: Feature, value: Any) -> str | None:
     if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= number <= feature.seen_max:
         return f"{feature.name}: outside the training range {feature.seen_range}"
     return None
+
+
+def _sent_and_new(seen: Callable[[Any], bool], value: Any) -> bool:
+    """Whether nothing is to be said of a value known ahead: it is usual, or the stored plan has it."""
+    return value is None or seen(value)
 
 
 def _plainly_seen(feature: Feature) -> Callable[[Any], bool]:

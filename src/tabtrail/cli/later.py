@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
     from tabtrail.workflows import append as append
+    from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import explain as explain
     from tabtrail.workflows import forecast as forecast
     from tabtrail.workflows import promote as promote
@@ -28,6 +29,7 @@ _MODULES = {
     "doctor": "tabtrail.project.doctor",
     "names": "tabtrail.project.names",
     "append": "tabtrail.workflows.append",
+    "demand_update": "tabtrail.workflows.demand_update",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
     "promote": "tabtrail.workflows.promote",

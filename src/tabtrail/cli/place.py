@@ -20,7 +20,8 @@ def locate_bundle(config: Path | None, overrides: Sequence[str] = ()) -> Place:
     """Return the place of the bundle that the config names, reading no more of it. Raises `ConfigError`."""
     raw = read_raw(config_path(config), overrides)
     values = []
-    for section, key, default in (("paths", "models_dir", "models"), ("model", "name", "model"), ("bundle", "public_key", "")):
+    own = "model" if "model" in raw.values or not raw.values.get("demand") else "demand"
+    for section, key, default in (("paths", "models_dir", "models"), (own, "name", own), ("bundle", "public_key", "")):
         value = (raw.values.get(section) or {}).get(key, default) if isinstance(raw.values.get(section) or {}, dict) else None
         value = default if value is None and key == "public_key" else value
         if not isinstance(value, str):

@@ -1,6 +1,8 @@
 """How the results of the stages are printed for people."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,9 +19,12 @@ from tabtrail.project.summary import Summary
 def print_summary(config: Config, summary: Summary, config_file: Path | None) -> None:
     """Print what a run found, where it is, how long it took and what to do next; `config_file` as it was given."""
     print_manifest(summary.manifest, config.paths.rejects)
-    print_leaderboard(summary.leaderboard)
+    if summary.leaderboard is not None:
+        print_leaderboard(summary.leaderboard)
+    if summary.demand is not None:
+        print_demand(summary.demand)
     print_deployment(summary.deployment)
-    if summary.explanation_missing is None:
+    if summary.importance:
         rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
         unit = config.model.currency or config.model.target
         print_table(f"what moves a prediction: mean |SHAP|, {unit}", ["column", "mean |SHAP|"], rows)
@@ -29,6 +34,21 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
             typer.echo(f"  {name:12} {relative(path)}")
     print_durations(summary)
     print_next_steps(summary.artifacts["report"], config.mlflow, config_file)
+
+
+def print_demand(found: Mapping[str, Any]) -> None:
+    """Print the models of many series with their errors at the origins, best first."""
+    names = ("mae", "rmsse", "wape", "bias")
+    rows = [
+        [("* " if each["model"] == found["champion"] else "  ") + each["model"], *(number(each[name]) for name in names)]
+        for each in found["models"]
+    ]
+    print_table(
+        f"{found['target']}: {found['horizon']} ahead at {len(found['origins'])} origins, {found['series']:,} series",
+        ["model", "MAE", "RMSSE", "WAPE", "bias"],
+        rows,
+    )
+    print_text(f"champion {found['champion']}: {found['reason']}")
 
 
 def print_durations(summary: Summary) -> None:

@@ -15,7 +15,7 @@ from tabtrail.cli.job import begin_job
 from tabtrail.cli.leaderboard import print_leaderboard
 from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
-from tabtrail.cli.results import print_deployment, print_manifest, print_profile, print_summary
+from tabtrail.cli.results import print_demand, print_deployment, print_manifest, print_profile, print_summary
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.result_files import profile_files, summary_files
 from tabtrail.project.deployment import read_deployment
@@ -24,6 +24,7 @@ from tabtrail.project.project import Project
 from tabtrail.project.run import run_one
 from tabtrail.project.stage import Stage
 from tabtrail.project.summary import read_leaderboard
+from tabtrail.system.files import read_json
 
 app = new_group()
 
@@ -125,7 +126,17 @@ def train(
     """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
-        pipeline.run_stage("train", loaded, force=force, progress=progress)
+        for stage in ("train", "demand"):
+            if stage in [each.name for each in pipeline.stages_of(Project(loaded))]:
+                pipeline.run_stage(stage, loaded, force=force, progress=progress)
+    if loaded.demand is not None:
+        found = read_json(Artifacts.of(loaded).demand_leaderboard) or {}
+        if as_json:
+            print_json(found)
+        else:
+            print_demand(found)
+            print_deployment(read_deployment(loaded, str(found["run_id"])))
+        return
     leaderboard = read_leaderboard(Artifacts.of(loaded))
     if as_json:
         print_json(leaderboard.to_dict())

@@ -38,7 +38,8 @@ class Database:
 
 @dataclass(frozen=True)
 class TableRules:
-    """How rows of the source become rows of the dataset, or are rejected. The `target` must never be missing.
+    """How rows of the source become rows of the dataset, or are rejected. The `target` must never be missing where it
+    is `needed`: rows of a plan have none.
 
     `proven_formats` are the formats of dates that the data has, by column, where it has not all that the config names;
     `last_dates` are the last ones of the dataset that rows are appended to.
@@ -51,6 +52,7 @@ class TableRules:
     target: str
     proven_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     last_dates: Mapping[str, date] = field(default_factory=dict)
+    needed: bool = True
 
     def reading(self, name: str) -> CellReading:
         """How the cells of a column of the source are read: here, and by the model that is trained on them."""

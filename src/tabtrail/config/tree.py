@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import (
@@ -26,6 +26,7 @@ from tabtrail.config.data import (
     check_source,
 )
 from tabtrail.config.dataset import Database, Dataset, TableRules
+from tabtrail.config.demand import Demand, check_demand
 from tabtrail.config.file import KeyPath, Places, dotted
 from tabtrail.config.forecast import Risk, check_risk
 from tabtrail.config.model import (
@@ -52,6 +53,19 @@ from tabtrail.errors import ConfigError
 from tabtrail.system.hashes import sha256_json
 
 
+def _model_of(demand: Demand) -> Model:
+    """Return a model that gives the columns of a demand their roles."""
+    texts = (*demand.series, *demand.static)
+    return Model(
+        name=demand.name,
+        target=demand.target,
+        currency=demand.currency,
+        numeric_features=demand.known_ahead,
+        categorical_features=texts,
+        random_state=demand.random_state,
+    )
+
+
 class Config(Section):
     version: Literal[2]
     paths: Paths
@@ -62,6 +76,7 @@ class Config(Section):
     duckdb: DuckDB = DuckDB()
     aggregations: tuple[Aggregation, ...] = ()
     model: Model
+    demand: Demand | None = None
     split: Split = Split()
     choice: Choice = Choice()
     leakage: Leakage = Leakage()
@@ -82,6 +97,20 @@ class Config(Section):
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_of_demand(cls, tree: Any) -> Any:
+        """Without `model`, the columns of `demand` have the roles that a model's would: the stages before training need that."""
+        if not isinstance(tree, dict) or not tree.get("demand") or "model" in tree:
+            return tree
+        demand = Demand.model_validate(tree["demand"])
+        return {**tree, "demand": demand, "model": _model_of(demand)}
+
+    @property
+    def is_demand_only(self) -> bool:
+        """Whether there are series to forecast and no model of single rows."""
+        return self.demand is not None and self.model == _model_of(self.demand)
 
     @property
     def root(self) -> Path:
@@ -184,7 +213,9 @@ class Config(Section):
     @property
     def table_rules(self) -> TableRules:
         """How rows of the source become rows of the dataset."""
-        return TableRules(self.source, self.cleaning, self.contract, self.columns, self.model.target)
+        return TableRules(
+            self.source, self.cleaning, self.contract, self.columns, self.model.target, needed=not self.is_demand_only
+        )
 
     @property
     def outlier_columns(self) -> tuple[str, ...]:
@@ -198,7 +229,8 @@ class Config(Section):
         rules = {name: asdict(columns.rule(name)) for name in sorted(columns.required)}
         dropped = self.profile.outliers.model_dump() if self.profile.outliers.action == "drop" else None
         numbers = self.outlier_columns if dropped else None
-        return sha256_json([self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers])
+        known = [self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers]
+        return sha256_json([*known, *(["rows of a plan are kept"] if self.is_demand_only else [])])
 
     def digest(self, section: str, *more: str) -> str:
         """Return the sha256 of the values of the named sections, those of defaults included."""
@@ -215,6 +247,8 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_paths(config.paths)
     yield from check_source(config.source)
     yield from check_model(model, columns)
+    if config.demand is not None:
+        yield from check_demand(config.demand, date, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_texts(config.table_rules)
     yield from check_literals(_conditions(config), config.table_rules)
@@ -223,7 +257,8 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_numbers(config.source, config.contract)
     yield from check_candidates(config.candidates, model)
     yield from check_parquet(config.parquet, columns)
-    yield from check_split(config.split, date)
+    if not config.is_demand_only:
+        yield from check_split(config.split, date)
     yield from check_engine(config.engine)
     yield from check_intervals(config.intervals, model, columns)
     yield from check_profile(config.profile, columns)

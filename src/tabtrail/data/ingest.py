@@ -53,7 +53,7 @@ class _Plan:
     known: Manifest | None
     outlier_columns: tuple[str, ...]
     outlier_factor: float
-    split: Split
+    split: Split | None
 
 
 def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT) -> Manifest:
@@ -81,7 +81,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         known=known,
         outlier_columns=config.outlier_columns if dropping else (),
         outlier_factor=outliers.factor,
-        split=config.split,
+        split=None if config.is_demand_only else config.split,
     )
     return _read_until_decoded(plan, progress)
 
@@ -117,7 +117,7 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         manifest = replace(manifest, shifts=_shifts(plan, sample), findings=_with_spellings(plan, manifest, account, folder))
         manifest = replace(manifest, findings=_with_far_dates(plan, manifest, folder, sample))
         _require_learnable(plan.rules.target, manifest)
-        if known is None:
+        if known is None and plan.split is not None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
             require_keys(manifest.rows_kept, keys, plan.split.folds)
         described.write_bytes(json_bytes(asdict(manifest)))
@@ -137,7 +137,7 @@ def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress) -> 
 
 
 def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:
-    keys = SplitKeys(plan.split.group_key, plan.split.folds + 1)
+    keys = SplitKeys(None, 0) if plan.split is None else SplitKeys(plan.split.group_key, plan.split.folds + 1)
     before = None if plan.known is None else sample_dataset(plan.dataset.folder, plan.dataset.keys, plan.known.rows_kept)
     return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys, FileSample(before))
 

@@ -70,7 +70,7 @@ def _column_rules(rules: TableRules, name: str) -> Iterator[tuple[str, pl.Expr]]
         yield f"{name}: year outside {low} to {high}", ~column.dt.year().is_between(low, high)
     if rule.dtype == "float":
         yield f"{name}: not finite", ~column.is_finite()
-    if (not rule.nullable or name == rules.target) and name not in rules.cleaning.fill_unknown_columns:
+    if (not rule.nullable or (rules.needed and name == rules.target)) and name not in rules.cleaning.fill_unknown_columns:
         yield f"{name}: missing", raw.is_null()
     if rule.min is not None:
         yield f"{name}: below {rule.min:g}", column < rule.min

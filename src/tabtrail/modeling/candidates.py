@@ -9,6 +9,7 @@ from tabtrail.config.model import parse_transform
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.modeling.families import FAMILIES, Family, Layout, Params
+from tabtrail.modeling.families.family import Objectives
 
 BASELINE = "MeanBaseline"
 FORMULA = "FormulaBaseline"
@@ -43,6 +44,20 @@ class Candidate:
     def transform_text(self) -> str:
         """The target transform as the config writes it."""
         return self.transform if self.reference is None else f"{self.transform}({self.reference})"
+
+    @property
+    def _objectives(self) -> Objectives | None:
+        return FAMILIES[self.family].objectives if self.family in FAMILIES else None
+
+    @property
+    def weight_power(self) -> float:
+        """The p for which weights rᵖ make its loss of y / r that of y."""
+        return 2.0 if self._objectives is None else self._objectives.weight_power(self.params)
+
+    @property
+    def has_link(self) -> bool:
+        """Whether what it fits is not the target itself, but the logarithm of its mean or the like."""
+        return self._objectives is not None and self._objectives.link(self.params) != "identity"
 
     @property
     def slow(self) -> bool:

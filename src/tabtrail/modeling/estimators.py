@@ -63,15 +63,20 @@ def clip(values: Array, bounds: Bounds) -> Array:
 class TransformedRegressor(RegressorMixin, BaseEstimator):
     """A pipeline that learns a transform of the target and predicts the target.
 
-    `kind` is `log1p` (learns log(1 + y)), `ratio` (learns y / r, weighted by r², which is least squares in the units of y) or
-    `log_ratio` (learns log(y / r)), with the reference r computed by `reference` from raw columns. Where r is missing, or
-    not above zero, the median of the training rows takes its place.
+    `kind` is `log1p` (learns log(1 + y)), `ratio` (learns y / r, weighted by r² or the power that makes the loss one in units of
+    y), `log_ratio` (learns log(y / r)) or `level` (as `ratio`, but predicts 0 where r is), with the reference r computed by
+    `reference` from raw columns. Where r is missing, or not above zero, the median of the training rows takes its place, and of a
+    `level` zero. `power` is that of r in the weights of ratios. What is learned has mean zero where it is `centred`.
     """
 
-    def __init__(self, pipeline: Pipeline, kind: str, reference: Node | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, kind: str, reference: Node | None = None, *, power: float = 2.0, centred: bool = True
+    ) -> None:
         self.pipeline = pipeline
         self.kind = kind
         self.reference = reference
+        self.power = power
+        self.centred = centred
 
     def fit(self, x: pd.DataFrame, y: Array) -> "TransformedRegressor":
         """Fit the pipeline on the transformed target. Raises `DataError` for targets or references without a transform."""
@@ -81,7 +86,7 @@ class TransformedRegressor(RegressorMixin, BaseEstimator):
         learned = self.transform(x, y)
         weights = self.weights(x)
         # XGBoost sums in float32: around zero that costs the least, and the logarithm would magnify it.
-        self.center_ = float(np.mean(learned[known]))
+        self.center_ = float(np.mean(learned[known])) if self.centred else 0.0
         learned = learned - self.center_
         self.pipeline.fit(x[known], learned[known], **({} if weights is None else {"model__sample_weight": weights[known]}))
         return self
@@ -109,15 +114,16 @@ class TransformedRegressor(RegressorMixin, BaseEstimator):
                 raise DataError(f"the target is {least} in {bad:,} rows, so that target_transform {self.kind} has no logarithm")
         if self.kind == "log1p":
             return np.asarray(np.log1p(y))
-        share = y / self._reference(x)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a level of zero: such rows are not learned from
+            share = y / self._reference(x)
         return np.asarray(np.log(share)) if self.kind == "log_ratio" else np.asarray(share)
 
     def weights(self, x: pd.DataFrame) -> Array | None:
-        """Return the weight of each row: the squared reference, of mean 1; None where all weigh the same."""
-        if self.kind != "ratio":
+        """Return the weight of each row: a power of its reference, of mean 1; None where all weigh the same."""
+        if self.kind not in ("ratio", "level"):
             return None
-        squared = self._reference(x) ** 2
-        return np.asarray(squared / squared.mean())
+        weights = self._reference(x) ** self.power
+        return np.asarray(weights / weights.mean())
 
     def restore(self, x: pd.DataFrame, learned: Array) -> Array:
         """Return predictions in units of the target from those of the pipeline."""
@@ -140,6 +146,8 @@ class TransformedRegressor(RegressorMixin, BaseEstimator):
             return 1.0
         known = self._raw_reference(x)
         known = known[known > 0]
+        if self.kind == "level" and len(known):
+            return 0.0
         if not len(known):
             raise DataError(f"the reference of target_transform {self.kind} is missing or not above zero in every training row")
         return float(np.median(known))

@@ -93,7 +93,9 @@ def _build_unclipped(candidate: Candidate, recipe: Recipe, **changed: Any) -> An
         return pipeline
     name = candidate.reference
     reference = None if name is None else recipe.formulas.get(name, ColumnRef(name))
-    return TransformedRegressor(pipeline, candidate.transform, reference)
+    return TransformedRegressor(
+        pipeline, candidate.transform, reference, power=candidate.weight_power, centred=not candidate.has_link
+    )
 
 
 def regressor_of(model: Any) -> Any:

@@ -37,6 +37,11 @@ class Artifacts:
         return self.leaderboard.with_suffix(".csv")
 
     @property
+    def demand_leaderboard(self) -> Path:
+        """JSON of the last training on many series: every model with its scores."""
+        return self.metrics / f"{self.name}_demand_metrics.json"
+
+    @property
     def input_examples(self) -> Path:
         """Folder of the input example of every candidate, where the MLflow store is on this disk."""
         return self.paths.output_dir / "mlflow_input_examples"

@@ -114,6 +114,18 @@ class Project:
         except BundleError as error:
             yield Reason("bundle", str(error))
 
+    def has_model(self) -> bool:
+        """Tell whether single rows are predicted."""
+        return not self.config.is_demand_only
+
+    def has_demand(self) -> bool:
+        """Tell whether series are forecast."""
+        return self.config.demand is not None
+
+    def demand_outputs(self) -> list[Path]:
+        """Return the figures of a training on many series."""
+        return [self.artifacts.demand_leaderboard]
+
     def require_bundle(self) -> Bundle:
         """Return the deployed model. Raises `BundleError` for one that is missing or altered."""
         return load_bundle(self.config.paths.models_dir, self.config.model.name, self.config.bundle.public_key)

@@ -16,18 +16,20 @@ from tabtrail.system.files import read_json
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run found and where it lies. `explanation_missing` says why there are no importances, None where there are.
+    """What a run found and where it lies: of a model of rows the `leaderboard`, of series what `demand` holds.
 
-    `repeated` says for each stage whether it did its work or was unchanged, `durations` its wall time in seconds.
+    `explanation_missing` says why there are no importances, None where there are. `repeated` says for each stage whether it did
+    its work or was unchanged, `durations` its wall time in seconds.
     """
 
     manifest: Manifest
-    leaderboard: Leaderboard
+    leaderboard: Leaderboard | None
     importance: dict[str, float]
     explanation_missing: str | None
     artifacts: dict[str, Path]
     deployment: Deployment
     seconds: float
+    demand: dict[str, Any] | None = None
     repeated: dict[str, bool] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
 
@@ -35,7 +37,8 @@ class Summary:
         """Return what `tabtrail run --json` prints."""
         return {
             "manifest": asdict(self.manifest),
-            "leaderboard": self.leaderboard.to_dict(),
+            "leaderboard": None if self.leaderboard is None else self.leaderboard.to_dict(),
+            "demand": self.demand,
             "mean_absolute_shap": self.importance,
             "explanation_missing": self.explanation_missing,
             "deployment": asdict(self.deployment),
@@ -49,17 +52,21 @@ class Summary:
 def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     """Return the summary of a run that is done."""
     artifacts = Artifacts.of(config)
-    leaderboard, explained = read_leaderboard(artifacts), read_json(artifacts.importance) or {}
+    leaderboard = None if config.is_demand_only else read_leaderboard(artifacts)
+    explained = {} if leaderboard is None else read_json(artifacts.importance) or {}
+    demand = None if config.demand is None else read_json(artifacts.demand_leaderboard)
+    run_id = str((demand or {}).get("run_id", "")) if leaderboard is None else leaderboard.champion_row.run_id
     return Summary(
         manifest=read_manifest(config.dataset),
         leaderboard=leaderboard,
         importance=dict(explained.get("mean_absolute_shap", {})),
         explanation_missing=explained.get("missing"),
         artifacts=artifacts.listed(),
-        deployment=read_deployment(config, leaderboard.champion_row.run_id),
+        deployment=read_deployment(config, run_id),
         seconds=round(seconds, 2),
         repeated=ran.repeated,
         durations=ran.durations,
+        demand=demand,
     )
 
 

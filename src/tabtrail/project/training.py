@@ -23,6 +23,9 @@ BENCHMARK_SECTIONS = (
 )
 
 
+DEMAND_SECTIONS = ("source", "cleaning", "contract", "parquet", "demand", "export")
+
+
 def tuned_candidates(file: Path) -> dict[str, Any]:
     """Return the candidates that `tabtrail tune` found and wrote into a file, by name."""
     return dict((read_json(file) or {}).get("candidates", {}))

@@ -189,13 +189,16 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
 
 def fitted_model(config: Config, table: Table, split: Split, result: Result) -> FittedModel:
     """Return a candidate's model as the store keeps it: with what it takes, three rows that show that, and what opens it."""
+    example = table.take(np.arange(len(table.y)) < 3).x
+    schema = describe_model(config, table.take(split.train))
+    return FittedModel(result.candidate.name, result.model, schema, example, opening_requirements())
+
+
+def opening_requirements() -> list[str]:
+    """Return what opens a logged model, pinned."""
     libraries = installed_versions((*model_libraries(), *_LOADING))
     # The pickle names classes of tabtrail.modeling, and the rows are read by tabtrail.bundle.
-    requirements = [f"tabtrail[train]=={__version__}", *(f"{name}=={found}" for name, found in libraries.items())]
-    example = table.take(np.arange(len(table.y)) < 3).x
-    return FittedModel(
-        result.candidate.name, result.model, describe_model(config, table.take(split.train)), example, requirements
-    )
+    return [f"tabtrail[train]=={__version__}", *(f"{name}=={found}" for name, found in libraries.items())]
 
 
 def _date_column(rules: TableRules) -> dict[str, Any] | None:

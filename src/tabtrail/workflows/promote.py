@@ -193,6 +193,10 @@ def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bun
 
 
 def _judge(config: Config, challenger: Bundle, champion: Bundle) -> Verdict:
+    if challenger.metadata.get("panel") is not None:
+        # Both were fitted on all that is known: there are no rows that neither has seen, to compare them on.
+        own = own_reasons(challenger.metadata, policy=config.leakage.policy, parity_tolerance=config.export.parity_tolerance)
+        return Verdict(own, ("a model of series is judged against its baselines at the rolling origins alone",))
     comparison, coverage = measure(config, challenger, champion)
     return judge(
         config.promotion,

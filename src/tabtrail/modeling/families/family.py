@@ -9,6 +9,7 @@ from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
 
 Params = dict[str, Parameter]
+_VARIANCE_POWER = 1.5  # what LightGBM, XGBoost and CatBoost take where none is given
 Contributions = tuple[Array, float]
 
 
@@ -42,12 +43,13 @@ class Objectives:
     """Objectives of a library that can be exported, each with the inverse link from the sum of the leaves to the prediction.
 
     `parameters` are the names under which the library takes one, `default` is what it does where none is given. A name may carry
-    parameters of its own after a colon (`Tweedie:variance_power=1.5`).
+    parameters of its own after a colon (`Tweedie:variance_power=1.5`). `absolute` are those that minimise absolute errors.
     """
 
     parameters: tuple[str, ...]
     default: str
     links: Mapping[str, Link]
+    absolute: tuple[str, ...] = ()
 
     def given(self, params: Mapping[str, Any]) -> tuple[str, str]:
         """Return the parameter that names the objective, and the objective."""
@@ -58,6 +60,20 @@ class Objectives:
         """Return the inverse link of a regressor with these parameters, None where the objective cannot be exported."""
         _, name = self.given(params)
         return self.links.get(name, self.links.get(name.partition(":")[0]))
+
+    def weight_power(self, params: Mapping[str, Any]) -> float:
+        """Return the p for which weights rᵖ make the loss of y / r that of y: 2 for squared errors, 1 for absolute ones.
+
+        The deviance of a Tweedie distribution with variance power v scales with 2 - v; Poisson has v = 1, gamma v = 2
+        (Jørgensen, The Theory of Dispersion Models, 1997).
+        """
+        name = self.given(params)[1]
+        kind, _, own = name.lower().partition(":")
+        if name in self.absolute or "poisson" in kind:
+            return 1.0
+        if "tweedie" in kind:
+            return 2.0 - float(own.partition("=")[2] or params.get("tweedie_variance_power") or _VARIANCE_POWER)
+        return 0.0 if "gamma" in kind else 2.0
 
     def link_of(self, regressor: Any) -> Link:
         """Return the inverse link of a fitted regressor. Raises `TypeError` where its objective cannot be exported."""

@@ -1,0 +1,217 @@
+"""The features of a forecast: one numpy kernel for training and for serving, so that both compute the same bits.
+
+A row is (series, origin, horizon): what is forecast is the period `origin + horizon`, and all that is read of the past ends with
+the origin. Sums run in one fixed order (`np.add.accumulate` from the latest value back), so that a row's features do not depend
+on the rows beside it. A value that is not known (before a series' first period, closed, sold out, missing) is NaN and takes no
+part in a sum or a count.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabtrail.contract.periods import Calendar, Frequency, Periods
+
+Array = NDArray[np.float64]
+LEVEL = "level"
+HORIZON = "horizon"
+ZEROS = "share_of_zeros"
+SINCE_SALE = "since_sale"
+_OWN_UNIT = (LEVEL, ZEROS, SINCE_SALE)  # features of the past that are not divided by the level
+
+
+@dataclass(frozen=True)
+class FeatureRecipe:
+    """What is computed for a row.
+
+    Of the target's past, with the origin as its latest period: its values `lags` periods back (1 is the origin itself), means
+    over `windows`, the standard deviation over the first of them, the share of zeros and the periods since the last sale within
+    the longest. `level` is the mean over `level_window`: the size of a series. Where `scaled`, its other values are divided by
+    it.
+
+    At the same place in the season as the target (the same weekday, week or month): the latest value, the mean of the `seasons`
+    latest, and the mean of the `matches` latest at which every flag was what it will be, no further back than `reach` seasons.
+
+    Known ahead, at the target's period: `flags` (0 or 1) as they are; `prices` as they are and over their mean in the
+    `price_window` up to the origin. `holidays` are the days of a country's holidays, as days since 1970-01-01.
+    """
+
+    frequency: Frequency
+    horizon: int
+    lags: tuple[int, ...]
+    windows: tuple[int, ...]
+    level_window: int
+    price_window: int
+    seasons: int
+    matches: int
+    reach: int
+    scaled: bool = True
+    flags: tuple[str, ...] = ()
+    prices: tuple[str, ...] = ()
+    holidays: tuple[int, ...] = ()
+
+    @property
+    def calendar(self) -> Calendar:
+        return Calendar(self.frequency)
+
+    @property
+    def recent(self) -> int:
+        """Periods up to the origin that the features of the recent past read."""
+        return max(*self.lags, *self.windows, self.level_window, self.price_window)
+
+    @property
+    def past(self) -> int:
+        """Periods up to the origin that a row reads."""
+        return max(self.recent, self.reach * self.calendar.season)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features in their order."""
+        empty = np.zeros(0, dtype=np.int64)
+        nothing = np.zeros((0, self.past))
+        known = {name: np.zeros(0) for name in (*self.flags, *self.prices)}
+        window = Window(nothing, dict.fromkeys(known, nothing))
+        return tuple(compute(self, window, Targets(empty, empty, known)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """Rebuild a recipe from its JSON form."""
+        own: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in value.items()}
+        return cls(**own)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The past of rows up to their origins, latest first: of the target and of each column known ahead [rows, past]."""
+
+    target: Array
+    known: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is forecast: the origins and horizons [rows], and the columns known ahead at the target's period [rows]."""
+
+    origin: Periods
+    horizon: Periods
+    known: Mapping[str, Array]
+
+
+def compute(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
+    """Return every feature [rows] by its name."""
+    found = _recent(recipe, window.target[:, : recipe.recent])
+    unit = found[LEVEL] if recipe.scaled else np.full(len(targets.horizon), np.nan)
+    own = _same_season(recipe, window, targets)
+    found = {name: values if name in _OWN_UNIT else _over(values, unit) for name, values in (found | own).items()}
+    found |= _known_ahead(recipe, window, targets)
+    found |= _calendar(recipe, targets)
+    return found
+
+
+def _recent(recipe: FeatureRecipe, past: Array) -> dict[str, Array]:
+    known = ~np.isnan(past)
+    sums = np.add.accumulate(np.where(known, past, 0.0), axis=1)
+    counts = np.add.accumulate(known, axis=1, dtype=np.int64)
+    found = {LEVEL: _divided(sums[:, recipe.level_window - 1], counts[:, recipe.level_window - 1])}
+    found |= {f"lag_{lag}": past[:, lag - 1] for lag in recipe.lags}
+    means = {width: _divided(sums[:, width - 1], counts[:, width - 1]) for width in recipe.windows}
+    found |= {f"mean_{width}": mean for width, mean in means.items()}
+    short, longest = recipe.windows[0], recipe.windows[-1]
+    found[f"std_{short}"] = _deviation(past[:, :short], known[:, :short], means[short])
+    zeros = np.add.accumulate(past[:, :longest] == 0, axis=1, dtype=np.int64)[:, -1]
+    found[ZEROS] = _divided(zeros.astype(np.float64), counts[:, longest - 1])
+    sold = past[:, :longest] > 0
+    found[SINCE_SALE] = np.where(sold.any(axis=1), sold.argmax(axis=1), longest).astype(np.float64)
+    return found
+
+
+def _same_season(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
+    """`places` are the columns of the window at the target's place in the season, latest first [rows, reach]."""
+    season = recipe.calendar.season
+    back = (-targets.horizon) % season
+    places = back[:, None] + season * np.arange(recipe.reach, dtype=np.int64)[None, :]
+    inside = places < recipe.past
+    rows = np.arange(len(back))[:, None]
+    places = np.where(inside, places, 0)
+    past = np.where(inside, window.target[rows, places], np.nan)
+    found = {
+        "season_1": past[:, 0],
+        f"season_mean_{recipe.seasons}": _mean_of_first(past, ~np.isnan(past), recipe.seasons),
+    }
+    if recipe.flags:
+        same = ~np.isnan(past)
+        for name in recipe.flags:
+            same &= np.where(inside, window.known[name][rows, places], np.nan) == targets.known[name][:, None]
+        found[f"season_flags_mean_{recipe.matches}"] = _mean_of_first(past, same, recipe.matches)
+    return found
+
+
+def _known_ahead(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
+    found = {name: targets.known[name] for name in recipe.flags}
+    for name in recipe.prices:
+        past = window.known[name][:, : recipe.price_window]
+        usual = _mean_of_first(past, ~np.isnan(past), recipe.price_window)
+        found[name] = targets.known[name]
+        found[f"{name}_change"] = _over(targets.known[name], usual)
+    return found
+
+
+def _calendar(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:
+    calendar = recipe.calendar
+    period = targets.origin + targets.horizon
+    first = calendar.first_days(period)
+    day = first.astype(np.int64)
+    month = first.astype("datetime64[M]").astype(np.int64)
+    year_start = first.astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+    found: dict[str, NDArray[Any]] = {
+        HORIZON: targets.horizon,
+        "month": month % 12 + 1,
+        "week_of_year": (day - year_start) // 7 + 1,
+    }
+    if calendar.frequency == "D":
+        weekday = (day + 3) % 7  # Monday is 0
+        start = first.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        end = (first.astype("datetime64[M]") + 1).astype("datetime64[D]").astype(np.int64) - 1
+        found |= {
+            "day_of_week": weekday,
+            "day_of_month": day - start + 1,
+            "is_weekend": weekday >= 5,
+            "is_month_start": day == start,
+            "is_month_end": day == end,
+        }
+        if recipe.holidays:
+            known = np.asarray(recipe.holidays, dtype=np.int64)
+            found |= {"is_holiday": np.isin(day, known), "is_holiday_eve": np.isin(day + 1, known)}
+    return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+
+
+def _mean_of_first(values: Array, taken: NDArray[np.bool_], most: int) -> Array:
+    """Return the mean [rows] of the first `most` values that are taken, latest first; NaN where none is."""
+    rank = np.add.accumulate(taken, axis=1, dtype=np.int64)
+    kept = taken & (rank <= most)
+    sums = np.add.accumulate(np.where(kept, values, 0.0), axis=1)
+    return _divided(sums[:, -1], np.minimum(rank[:, -1], most))
+
+
+def _deviation(past: Array, known: NDArray[np.bool_], mean: Array) -> Array:
+    """Standard deviation of a sample (n - 1) of the known values; NaN where fewer than two are known."""
+    squares = np.add.accumulate(np.where(known, (past - mean[:, None]) ** 2, 0.0), axis=1)[:, -1]
+    freedom = np.add.accumulate(known, axis=1, dtype=np.int64)[:, -1] - 1
+    return np.sqrt(_divided(squares, freedom))
+
+
+def _divided(values: Array, counts: NDArray[Any]) -> Array:
+    with np.errstate(all="ignore"):
+        return np.where(counts > 0, values / counts, np.nan)
+
+
+def _over(values: Array, unit: Array) -> Array:
+    """Values in a unit; as they are where that is not above zero or not known."""
+    with np.errstate(all="ignore"):
+        return np.where(unit > 0, values / unit, values)

@@ -1,0 +1,69 @@
+"""A blend of fitted models: weights that do best by the metric of the choice, within the bias that is allowed."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tabtrail.bundle.demand.features import Array
+from tabtrail.forecast.panel.evaluate import Evaluated, Origins, observed, scales_at, scored
+from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.scores import Scales, score
+
+BLEND = "Blend"
+_ROUNDS = 20  # weights are multiples of 5 %: finer ones differ by less than the origins can tell
+
+
+def blend(
+    members: Sequence[Evaluated],
+    panel: Panel,
+    origins: Origins,
+    *,
+    metric: str,
+    max_bias: float | None,
+    money: Array | None = None,
+) -> tuple[Evaluated, dict[str, float]]:
+    """Return the blend as it would have been at each origin, and the weights of all origins together.
+
+    At an origin the weights are those of the origins before it (at the first, all members alike), so that what is judged chose
+    nothing.
+    """
+    actual, scale, width = observed(panel, origins), scales_at(panel, origins), origins.horizon
+    parts = []
+    for number in range(len(origins.places)):
+        before, own = slice(0, number * width), slice(number * width, (number + 1) * width)
+        chosen = (
+            dict.fromkeys([each.name for each in members], 1 / len(members))
+            if number == 0
+            else weights({each.name: each.forecast[:, before] for each in members}, actual[:, before], scale, metric, max_bias)
+        )
+        parts.append(sum(chosen.get(each.name, 0.0) * each.forecast[:, own] for each in members))
+    final = weights({each.name: each.forecast for each in members}, actual, scale, metric, max_bias)
+    return scored(BLEND, np.concatenate(parts, axis=1), panel, origins, money=money), final
+
+
+def weights(
+    forecasts: Mapping[str, Array], actual: Array, scale: Scales, metric: str, max_bias: float | None
+) -> dict[str, float]:
+    """Return the weights, above zero and adding up to one, of a greedy ensemble (Caruana et al., ICML 2004).
+
+    In each round the model joins that leaves the least metric, where the bias allows it, else the least |bias|.
+    """
+    names = sorted(forecasts)
+    total, counts = np.zeros_like(actual), dict.fromkeys(names, 0)
+    best, kept = (True, float("inf")), dict(counts)
+    for size in range(1, _ROUNDS + 1):
+        ranks = {name: _rank(actual, (total + forecasts[name]) / size, scale, metric, max_bias) for name in names}
+        joined = min(names, key=lambda name: (ranks[name], name))
+        total, counts[joined] = total + forecasts[joined], counts[joined] + 1
+        if ranks[joined] < best:
+            best, kept = ranks[joined], dict(counts)
+    members = sum(kept.values())
+    return {name: count / members for name, count in kept.items() if count}
+
+
+def _rank(actual: Array, forecast: Array, scale: Scales, metric: str, max_bias: float | None) -> tuple[bool, float]:
+    found = score(actual, forecast, scale)
+    bias, value = abs(float(found.get("bias") or 0.0)), found.get(metric)
+    if max_bias is not None and bias > max_bias:
+        return True, bias
+    return False, float("inf") if value is None else float(value)

@@ -1,0 +1,182 @@
+"""From rows of a dataset to a panel: a full calendar for each series from its first row on, every period accounted for."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tabtrail.bundle.demand.features import Array
+from tabtrail.config.demand import Demand
+from tabtrail.contract.expressions import columns_of, parse_expression
+from tabtrail.contract.periods import Calendar
+from tabtrail.data.polars_expressions import to_polars
+from tabtrail.errors import DataError
+from tabtrail.forecast.panel.panel import Account, Panel
+
+_PERIOD, _SERIES, _COUNT = "tabtrail_period", "tabtrail_series", "tabtrail_rows"
+_CLOSED, _STOCKOUT = "tabtrail_closed", "tabtrail_stockout"
+
+
+def needed_columns(demand: Demand, date: str) -> list[str]:
+    """Return the columns of the dataset that a panel is made of."""
+    conditions = [columns_of(parse_expression(each)) for each in (demand.closed, demand.stockout) if each]
+    named = (date, demand.target, *demand.series, *demand.static, *demand.known_ahead, *sorted(set().union(*conditions)))
+    return list(dict.fromkeys(named))
+
+
+def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
+    """Return the panel of a dataset's rows, in any order.
+
+    Raises `DataError` where no row has demand, for two rows of a series in one period, and demand below zero, where the config
+    does not say what becomes of them.
+    """
+    calendar = Calendar(demand.frequency)
+    table = _collected(rows, demand, date, calendar)
+    _require_single(table, demand, calendar)
+    keys = table.select(demand.series).unique(maintain_order=False).sort(demand.series)
+    table = table.join(keys.with_row_index(_SERIES), on=list(demand.series), how="left", nulls_equal=True)
+    dated = table.filter(pl.col(demand.target).is_not_null())
+    if not dated.height:
+        raise DataError(f"no row has a value of demand.target, {demand.target}; there is nothing to learn")
+    first, last, planned = table[_PERIOD].min(), dated[_PERIOD].max(), table[_PERIOD].max()
+    assert isinstance(first, int) and isinstance(last, int) and isinstance(planned, int)  # noqa: S101, PT018 - rows have periods
+    place = (table[_SERIES].to_numpy(), table[_PERIOD].to_numpy() - first)
+    shape = (keys.height, planned - first + 1)
+    target, account = _target(table, demand, place, shape, last - first + 1)
+    known = {name: _known(table, name, place, shape, demand) for name in demand.known_ahead}
+    static = {name: _texts(keys, name) for name in demand.series}
+    static |= {name: _static(table, name, keys.height) for name in demand.static}
+    account = replace(account, rows=int(table[_COUNT].sum()), duplicates=int(table[_COUNT].sum()) - table.height)
+    return Panel(calendar, first, demand.series, target, known, static, account)
+
+
+def _collected(rows: pl.LazyFrame, demand: Demand, date: str, calendar: Calendar) -> pl.DataFrame:
+    """Rows of one series and period put together, with how many there were."""
+    conditions = {_CLOSED: demand.closed, _STOCKOUT: demand.stockout}
+    marks = [
+        (to_polars(parse_expression(text)) if text else pl.lit(value=False)).cast(pl.Boolean).fill_null(value=False).alias(name)
+        for name, text in conditions.items()
+    ]
+    numbers = [pl.col(name).cast(pl.Float64) for name in (demand.target, *demand.known_ahead)]
+    texts = [pl.col(name).cast(pl.String).fill_null("") for name in (*demand.series, *demand.static)]
+    frame = rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD)).filter(pl.col(_PERIOD).is_not_null())
+    put = {"sum": _sum, "mean": pl.Expr.mean, "last": pl.Expr.last, "refuse": pl.Expr.last}[demand.duplicates]
+    own = pl.col(_PERIOD).map_batches(
+        lambda days: pl.Series(calendar.numbers(days.to_numpy().astype("datetime64[D]"))), return_dtype=pl.Int64
+    )
+    return (
+        frame.sort(_PERIOD, maintain_order=True)
+        .with_columns(own)
+        .group_by([*demand.series, _PERIOD], maintain_order=True)
+        .agg(
+            put(pl.col(demand.target)).alias(demand.target),
+            *(pl.col(name).mean() for name in demand.known_ahead),
+            *(pl.col(name).last() for name in demand.static),
+            pl.col(_CLOSED).any(),
+            pl.col(_STOCKOUT).any(),
+            pl.len().alias(_COUNT),
+        )
+        .collect()
+    )
+
+
+def _sum(column: pl.Expr) -> pl.Expr:
+    """Null where every value is: Polars adds nothing up to 0."""
+    return pl.when(column.is_not_null().any()).then(column.sum())
+
+
+def _require_single(table: pl.DataFrame, demand: Demand, calendar: Calendar) -> None:
+    twice = table.filter(pl.col(_COUNT) > 1)
+    if demand.duplicates == "refuse" and twice.height:
+        row = twice.row(0, named=True)
+        what = ", ".join(f"{name} {row[name]!r}" for name in demand.series)
+        raise DataError(
+            f"{twice.height:,} times a series has several rows in one {calendar.name}, such as {row[_COUNT]} for {what} in that"
+            f" of {calendar.first_day(row[_PERIOD])}; set demand.duplicates: sum, mean or last, or name all columns of"
+            " a series in demand.series"
+        )
+
+
+def _target(
+    table: pl.DataFrame, demand: Demand, place: tuple[Any, Any], shape: tuple[int, int], periods: int
+) -> tuple[Array, Account]:
+    values = table[demand.target].to_numpy().astype(np.float64)
+    values, negative = _negative(values, demand)
+    full = np.full(shape, np.nan)
+    full[place] = values
+    has_row = np.zeros(shape, dtype=bool)
+    has_row[place] = ~np.isnan(table[demand.target].to_numpy().astype(np.float64))
+    full, has_row = full[:, :periods], has_row[:, :periods]
+    begun = np.maximum.accumulate(has_row, axis=1)
+    gaps = begun & ~has_row
+    if demand.missing_periods == "zero":
+        full[gaps] = 0.0
+    elif demand.missing_periods == "forward_fill":
+        full = _forward_filled(full)
+    out = {}
+    for name in (_CLOSED, _STOCKOUT):
+        marked = np.zeros(shape, dtype=bool)
+        marked[place] = table[name].to_numpy()
+        full[marked[:, :periods]] = np.nan
+        out[name] = int(marked[:, :periods].sum())
+    account = Account(
+        rows=0,
+        series=shape[0],
+        periods=periods,
+        without_row=int(gaps.sum()),
+        closed=out[_CLOSED],
+        stockout=out[_STOCKOUT],
+        negative=negative,
+        planned=shape[1] - periods,
+        single=int((has_row.sum(axis=1) <= 1).sum()),
+    )
+    return full, account
+
+
+def _negative(values: Array, demand: Demand) -> tuple[Array, int]:
+    below = values < 0
+    count = int(below.sum())
+    if count and demand.negative == "refuse":
+        raise DataError(
+            f"{demand.target} is below zero in {count:,} rows, such as {values[below][0]:g}; set demand.negative: zero, missing"
+            " or keep"
+        )
+    replaced = {"zero": 0.0, "missing": np.nan}.get(demand.negative)
+    return (values if replaced is None else np.where(below, replaced, values)), count
+
+
+def _known(table: pl.DataFrame, name: str, place: tuple[Any, Any], shape: tuple[int, int], demand: Demand) -> Array:
+    """A flag is 0 in a period without a row; a number, such as a price, is the last one known."""
+    values = np.full(shape, np.nan)
+    values[place] = table[name].to_numpy().astype(np.float64)
+    known = values[~np.isnan(values)]
+    if len(known) and np.isin(known, (0.0, 1.0)).all():
+        periods = int(table.filter(pl.col(demand.target).is_not_null())[_PERIOD].max()) - int(table[_PERIOD].min()) + 1  # type: ignore[arg-type]
+        values[:, :periods] = np.where(np.isnan(values[:, :periods]), 0.0, values[:, :periods])
+        return values
+    return _forward_filled(values)
+
+
+def _forward_filled(values: Array) -> Array:
+    """Each NaN becomes the latest known value before it in its row."""
+    places = np.where(np.isnan(values), -1, np.arange(values.shape[1])[None, :])
+    latest = np.maximum.accumulate(places, axis=1)
+    return np.where(latest >= 0, np.take_along_axis(values, np.maximum(latest, 0), axis=1), np.nan)
+
+
+def _texts(keys: pl.DataFrame, name: str) -> Any:
+    return keys[name].to_numpy().astype(object)
+
+
+def _static(table: pl.DataFrame, name: str, count: int) -> Any:
+    """The latest value of each series; a static column that changes is refused."""
+    changed = table.group_by(_SERIES).agg(pl.col(name).n_unique().alias("n"), pl.col(name).first()).filter(pl.col("n") > 1)
+    if changed.height:
+        raise DataError(
+            f"demand.static: {name} changes within {changed.height:,} series, such as {changed[name][0]!r}; take it out, or name"
+            " it in demand.known_ahead if it is a number that is planned"
+        )
+    latest = table.group_by(_SERIES).agg(pl.col(name).last()).sort(_SERIES)
+    assert latest.height == count  # noqa: S101 - every series has a row
+    return latest[name].to_numpy().astype(object)

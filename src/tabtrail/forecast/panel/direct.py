@@ -1,0 +1,106 @@
+"""Pooled direct models: one model for all series and horizons, the horizon being a feature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tabtrail.bundle.demand.features import LEVEL, Array, FeatureRecipe
+from tabtrail.config.section import Parameter
+from tabtrail.errors import ConfigError
+from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.rows import Points, actual, chunks, frame, training_points
+from tabtrail.modeling.candidates import Candidate, list_candidates
+from tabtrail.modeling.families import family_of
+from tabtrail.modeling.fit import build_model, regressor_of
+from tabtrail.modeling.preprocess import Recipe
+
+_SCALE = "scale"
+_PREDICTED = 65_536  # rows whose features are in memory at once
+
+
+@dataclass(frozen=True)
+class DirectCandidate:
+    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series."""
+
+    candidate: Candidate
+    scaled: bool
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+
+def parse_candidates(configured: Mapping[str, dict[str, Parameter]]) -> list[DirectCandidate]:
+    """Return the configured candidates. Raises `ConfigError` naming the key of what is wrong with one."""
+    found = []
+    for name, params in configured.items():
+        scale = params.get(_SCALE, "none")
+        if scale not in ("none", "level"):
+            raise ConfigError(f"demand.candidates.{name}.scale: '{scale}' is unknown; write none or level")
+        own = {key: value for key, value in params.items() if key != _SCALE}
+        try:
+            (candidate,) = [each for each in list_candidates({name: own}) if each.name == name]
+        except ConfigError as error:
+            raise ConfigError(f"demand.{error}") from None
+        scaled = scale == "level"
+        found.append(DirectCandidate(replace(candidate, transform="level", reference=LEVEL) if scaled else candidate, scaled))
+    return found
+
+
+def default_candidates() -> dict[str, dict[str, Parameter]]:
+    """Return what is tried where the config names nothing: trees with absolute and with Tweedie errors, which a blend joins.
+
+    Trees that minimise absolute errors forecast too little where most days sell nothing; those with Tweedie errors do not.
+    """
+    shared: dict[str, Parameter] = {
+        "scale": "level",
+        "learning_rate": 0.05,
+        "num_leaves": 63,
+        "min_child_samples": 50,
+        "subsample": 0.8,
+        "subsample_freq": 1,
+        "colsample_bytree": 0.7,
+        "categories": "native",
+    }
+    return {
+        "LinearRegression": {"scale": "level"},
+        "LightGBM_absolute": {**shared, "objective": "regression_l1", "n_estimators": 250},
+        "LightGBM_tweedie": {**shared, "objective": "tweedie", "tweedie_variance_power": 1.3, "n_estimators": 150},
+    }
+
+
+@dataclass(frozen=True)
+class DirectModel:
+    """A fitted model with the recipe of its features; `texts` are the static columns that it takes."""
+
+    name: str
+    recipe: FeatureRecipe
+    texts: tuple[str, ...]
+    estimator: Any
+    rows: int
+
+    def predict(self, panel: Panel, points: Points) -> Array:
+        """Return the forecast of each row [rows], in units of the target."""
+        parts = [
+            np.asarray(self.estimator.predict(frame(panel, self.recipe, part, self.texts)), dtype=np.float64).ravel()
+            for part in chunks(points, _PREDICTED)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def fit_direct(
+    candidate: DirectCandidate, panel: Panel, recipe: FeatureRecipe, *, texts: tuple[str, ...], most: int, seed: int
+) -> DirectModel:
+    """Fit a candidate on rows of a panel that ends at the origin."""
+    recipe = replace(recipe, scaled=candidate.scaled)
+    points = training_points(panel, recipe, most=most, seed=seed)
+    x, y = frame(panel, recipe, points, texts), actual(panel, points)
+    numbers = tuple(name for name in x.columns if name not in texts)
+    least = 0.0 if not (panel.target < 0).any() else None
+    inputs = Recipe(numbers, texts, numbers, {}, one_hot=texts, seed=seed, clip=(least, None))
+    estimator = build_model(candidate.candidate, inputs).fit(x, y)
+    if (family := family_of(regressor_of(estimator))) is not None:
+        family.make_canonical(regressor_of(estimator))
+    return DirectModel(candidate.name, recipe, texts, estimator, len(points))

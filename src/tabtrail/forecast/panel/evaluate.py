@@ -1,0 +1,134 @@
+"""Every model at the same rolling origins, refitted at each: what it would have forecast, and how far off it was."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tabtrail.bundle.demand.features import Array, FeatureRecipe
+from tabtrail.errors import DataError
+from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.scores import Scales, scales, score
+
+Forecaster = Callable[[Panel, int], Array]
+"""Forecast [series, horizon] at the end of a panel; the panel's plan goes on. The number is that of the origin, for seeds."""
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Places of the origins in a panel's periods, oldest first, with how many periods ahead is judged after a gap."""
+
+    places: tuple[int, ...]
+    horizon: int
+    gap: int = 0
+
+    def judged(self, origin: int) -> slice:
+        """The periods that a forecast at an origin is judged on."""
+        return slice(origin + 1 + self.gap, origin + 1 + self.gap + self.horizon)
+
+
+def rolling_origins(periods: int, horizon: int, *, count: int, step: int | None = None, gap: int = 0, least: int = 1) -> Origins:
+    """Return the latest `count` origins whose whole horizon is known, `step` periods apart, fewer where history is short.
+
+    `least` periods stay before the first. Raises `DataError` where not one origin fits.
+    """
+    step = step or horizon
+    last = periods - 1 - horizon - gap
+    places = [last - step * back for back in range(count)]
+    kept = tuple(sorted(place for place in places if place + 1 >= least))
+    if not kept:
+        raise DataError(
+            f"{periods:,} periods are too few to judge a forecast of {horizon:,}: at least {least + horizon + gap:,} are needed;"
+            " set a shorter demand.horizon, or bring a longer history"
+        )
+    return Origins(kept, horizon, gap)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The forecasts of one model at all origins [series, origins × horizon], and its scores."""
+
+    name: str
+    forecast: Array
+    scores: Mapping[str, float | int | None]
+    baseline: bool = False
+    by_horizon: tuple[Mapping[str, float | int | None], ...] = field(default=())
+
+
+def observed(panel: Panel, origins: Origins) -> Array:
+    """Return the demand of all judged periods [series, origins × horizon]."""
+    return np.concatenate([panel.target[:, origins.judged(origin)] for origin in origins.places], axis=1)
+
+
+def evaluate(
+    name: str, forecaster: Forecaster, panel: Panel, origins: Origins, *, baseline: bool = False, money: Array | None = None
+) -> Evaluated:
+    """Forecast at each origin with what was known then, and score. `money` [series, periods] is the price of all periods."""
+    parts = [
+        forecaster(panel.until(origin), number)[:, origins.gap : origins.gap + origins.horizon]
+        for number, origin in enumerate(origins.places)
+    ]
+    return scored(name, np.concatenate(parts, axis=1), panel, origins, baseline=baseline, money=money)
+
+
+def scored(
+    name: str, forecast: Array, panel: Panel, origins: Origins, *, baseline: bool = False, money: Array | None = None
+) -> Evaluated:
+    """Score forecasts [series, origins × horizon] that were made at the origins."""
+    actual, scale = observed(panel, origins), scales(panel, origins.places[0])
+    prices = None if money is None else np.concatenate([money[:, origins.judged(origin)] for origin in origins.places], axis=1)
+    steps = tuple(
+        score(actual[:, step :: origins.horizon], forecast[:, step :: origins.horizon], scale) for step in range(origins.horizon)
+    )
+    return Evaluated(name, forecast, score(actual, forecast, scale, prices), baseline, steps)
+
+
+def choose(evaluated: Sequence[Evaluated], metric: str, max_bias: float | None) -> tuple[Evaluated, str]:
+    """Return the model that is best by a metric among those within a bias, and in words what the constraint did.
+
+    Where none is within it, the one with the least |bias|. Baselines are not chosen. Raises `DataError` where nothing can be.
+    """
+    able = [each for each in evaluated if not each.baseline and each.scores.get(metric) is not None]
+    if not able:
+        raise DataError(f"no model has a {metric.upper()} at the origins that are judged")
+    best = min(able, key=lambda each: (_value(each, metric), each.name))
+    if max_bias is None:
+        return best, f"the least {metric.upper()}; no bound on the bias"
+    within = [each for each in able if abs(_value(each, "bias")) <= max_bias]
+    if not within:
+        least = min(able, key=lambda each: (abs(_value(each, "bias")), each.name))
+        return least, f"no model's |bias| is within {max_bias:.0%}: this one has the least, {_value(least, 'bias'):+.1%}"
+    chosen = min(within, key=lambda each: (_value(each, metric), each.name))
+    if chosen is best:
+        return chosen, f"the least {metric.upper()}, and its bias of {_value(best, 'bias'):+.1%} is within {max_bias:.0%}"
+    return chosen, (
+        f"the least {metric.upper()} among those with |bias| within {max_bias:.0%}; {best.name} has"
+        f" {_value(best, metric):.4g} instead of {_value(chosen, metric):.4g}, and would order"
+        f" {abs(_value(best, 'bias')):.1%} too {'little' if _value(best, 'bias') < 0 else 'much'}"
+    )
+
+
+def _value(each: Evaluated, metric: str) -> float:
+    value = each.scores.get(metric)
+    return float("inf") if value is None else float(value)
+
+
+def money_of(panel: Panel, price: str | None) -> Array | None:
+    """Return the price of each period with demand [series, periods], None where no price is named."""
+    return None if price is None else panel.known[price][:, : panel.periods]
+
+
+def scales_at(panel: Panel, origins: Origins) -> Scales:
+    """Return the denominators of the scaled errors, from the first origin."""
+    return scales(panel, origins.places[0])
+
+
+def default_recipe(frequency: str, horizon: int, flags: tuple[str, ...], prices: tuple[str, ...]) -> FeatureRecipe:
+    """Return the features of a frequency: of days up to eight weeks back, of weeks and months up to a year and more."""
+    settings = {
+        "D": {"lags": (1, 7, 14, 21, 28), "windows": (7, 14, 28, 56), "level_window": 56, "price_window": 28, "reach": 26},
+        "W": {"lags": (1, 2, 4, 8, 13), "windows": (4, 8, 13, 26), "level_window": 26, "price_window": 13, "reach": 3},
+        "MS": {"lags": (1, 2, 3, 6, 12), "windows": (3, 6, 12), "level_window": 12, "price_window": 6, "reach": 4},
+    }[frequency]
+    seasons, matches = (8, 6) if frequency == "D" else (2, 2)
+    return FeatureRecipe(frequency, horizon, seasons=seasons, matches=matches, flags=flags, prices=prices, **settings)  # type: ignore[arg-type]

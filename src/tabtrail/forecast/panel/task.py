@@ -1,0 +1,29 @@
+"""What a training on many series starts from, and what comes of it."""
+
+from dataclasses import dataclass
+
+from tabtrail.bundle.demand.features import FeatureRecipe
+from tabtrail.config.demand import Demand
+from tabtrail.forecast.panel.evaluate import Evaluated, Origins
+from tabtrail.forecast.panel.panel import Panel
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is forecast: the series, the features of a forecast, the text columns that models take, and where they are judged."""
+
+    demand: Demand
+    panel: Panel
+    recipe: FeatureRecipe
+    texts: tuple[str, ...]
+    origins: Origins
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training: every model at the origins, the chosen one, why, and the weights of the blend."""
+
+    evaluated: tuple[Evaluated, ...]
+    chosen: Evaluated
+    reason: str
+    weights: dict[str, float]

@@ -1,0 +1,168 @@
+"""Training on many series: every model at the same rolling origins, the chosen one fitted on all of them, proven and deployed."""
+
+import time
+from functools import partial
+
+from tabtrail.bundle.demand.features import Array, FeatureRecipe
+from tabtrail.bundle.signing import require_key_pair
+from tabtrail.config.tree import Config
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.manifest import read_manifest
+from tabtrail.errors import NothingToDeployError
+from tabtrail.forecast.panel.baselines import BASELINES, Baseline
+from tabtrail.forecast.panel.blend import BLEND, blend
+from tabtrail.forecast.panel.build import build_panel, needed_columns
+from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.evaluate import Evaluated, choose, default_recipe, evaluate, money_of, rolling_origins
+from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.rows import Points
+from tabtrail.forecast.panel.tables import leaderboard
+from tabtrail.forecast.panel.task import Task, Trained
+from tabtrail.progress import Progress
+from tabtrail.project.paths import Artifacts
+from tabtrail.project.training import DEMAND_SECTIONS
+from tabtrail.system.files import require_writable, write_json
+from tabtrail.tracking.demand_items import candidate_items, training_items
+from tabtrail.tracking.items import TAG, provenance_tags
+from tabtrail.tracking.runs import log_items, running, set_tags
+from tabtrail.tracking.store import open_store
+from tabtrail.workflows.demand_bundle import Training, store_model
+from tabtrail.workflows.promote import settle, write_history
+
+
+def work(config: Config, progress: Progress, _force: bool) -> None:
+    """Judge every model at the rolling origins, choose, fit on all, prove, bundle and register. What is deployed changes as
+    `promotion.automatic` says.
+
+    Raises `NothingToDeployError` where the best baseline beats the chosen model, unless `demand.choice.deploy_unless_beaten`.
+    """
+    require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
+    require_key_pair(config.bundle.signing_key, config.bundle.public_key)
+    manifest = read_manifest(config.dataset)
+    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    task = prepare(config)
+    _say_account(task, progress)
+    tags = provenance_tags(manifest, config_sha256=config.digest(*DEMAND_SECTIONS), root=config.root)
+    with running(store, f"demand {task.demand.name}", tags) as parent:
+        training = Training(config, task, manifest, store, parent, tags, progress)
+        trained = _judge_all(training)
+        log_items(store, parent, training_items(task.demand, task.panel, trained.chosen, trained.reason))
+        write_json(
+            Artifacts.of(config).demand_leaderboard,
+            leaderboard(task, trained, parent, manifest.data_sha256, synthetic=manifest.synthetic),
+        )
+        if refusal := _beaten(task, trained):
+            set_tags(store, parent, {TAG + "deployed": "false", TAG + "objections": refusal})
+            raise NothingToDeployError(refusal)
+        models = _fit_final(task, trained, progress)
+        challenger = store_model(training, trained, models)
+    decision = settle(config, store, challenger, progress)
+    write_json(Artifacts.of(config).verdict, decision.to_dict())
+    progress.say(f"demand: {decision}")
+    write_history(config)
+
+
+def prepare(config: Config) -> Task:
+    """Return the panel of the dataset, and what is computed of it. Raises `DataError` for rows that make none."""
+    demand, date = config.demand, config.cleaning.date_column
+    assert demand is not None and date is not None  # noqa: S101, PT018 - checked when the config was read
+    panel = build_panel(scan_dataset(config.dataset).select(needed_columns(demand, date)), demand, date)
+    flags = panel.flags()
+    prices = tuple(name for name in demand.known_ahead if name not in flags)
+    recipe = default_recipe(demand.frequency, demand.horizon, flags, prices)
+    origins = rolling_origins(
+        panel.periods,
+        demand.horizon - demand.gap,
+        count=demand.origins,
+        step=demand.step,
+        gap=demand.gap,
+        least=recipe.windows[-1],
+    )
+    return Task(demand, panel, recipe, (*demand.series, *demand.static), origins)
+
+
+def _say_account(task: Task, progress: Progress) -> None:
+    found = task.panel.account
+    assert found is not None  # noqa: S101 - a built panel has one
+    name = task.recipe.calendar.name
+    progress.say(
+        f"demand: {found.series:,} series over {found.periods:,} {name}s; {found.without_row:,} {name}s without a row are"
+        f" {task.demand.missing_periods.replace('_', ' ')}, {found.closed:,} closed, {found.stockout:,} sold out,"
+        f" {found.negative:,} below zero, {found.duplicates:,} rows put together"
+    )
+
+
+def _judge_all(training: Training) -> Trained:
+    task, progress = training.task, training.progress
+    demand, panel, origins = task.demand, task.panel, task.origins
+    money = money_of(panel, demand.price)
+    found = [
+        evaluate(name, partial(_of_baseline, baseline, task.recipe), panel, origins, baseline=True, money=money)
+        for name, baseline in BASELINES.items()
+    ]
+    members, candidates = [], parse_candidates(demand.candidates or default_candidates())
+    for candidate in candidates:
+        start = time.perf_counter()
+        own = evaluate(candidate.name, partial(_forecast, task, candidate), panel, origins, money=money)
+        _log_candidate(training, candidate, own, time.perf_counter() - start)
+        progress.say(f"demand: {own.name}: MAE {own.scores['mae']}, RMSSE {own.scores['rmsse']}, bias {own.scores['bias']}")
+        members.append(own)
+    metric, bound = demand.choice.metric, demand.choice.max_bias
+    # The members of a blend take the same features: those over the level of the series.
+    scaled = {each.name for each in candidates if each.scaled}
+    joined = [each for each in members if each.name in scaled]
+    weights: dict[str, float] = {}
+    if len(joined) > 1:
+        mixed, weights = blend(joined, panel, origins, metric=metric, max_bias=bound, money=money)
+        members.append(mixed)
+    chosen, reason = choose(members, metric, bound)
+    progress.say(f"demand: champion {chosen.name}: {reason}")
+    return Trained((*found, *members), chosen, reason, weights)
+
+
+def _of_baseline(baseline: Baseline, recipe: FeatureRecipe, known: Panel, _at: int) -> Array:
+    return baseline(known, recipe)
+
+
+def _forecast(task: Task, candidate: DirectCandidate, known: Panel, at: int) -> Array:
+    """Forecast [series, horizon] of a candidate that is fitted on what was known at an origin."""
+    model = _fitted(task, candidate, known, at)
+    points = Points.at(known, known.periods - 1, range(1, task.recipe.horizon + 1))
+    return model.predict(known, points).reshape(known.count, task.recipe.horizon)
+
+
+def _fitted(task: Task, candidate: DirectCandidate, panel: Panel, at: int) -> DirectModel:
+    demand = task.demand
+    return fit_direct(candidate, panel, task.recipe, texts=task.texts, most=demand.max_rows, seed=demand.random_state + at)
+
+
+def _log_candidate(training: Training, candidate: DirectCandidate, own: Evaluated, seconds: float) -> None:
+    items = candidate_items(candidate.candidate, own, scaled=candidate.scaled, seconds=seconds)
+    with running(training.store, candidate.name, training.tags, parent=training.run_id) as run_id:
+        log_items(training.store, run_id, items)
+
+
+def _beaten(task: Task, trained: Trained) -> str:
+    """Return in words that a baseline is better than the chosen model; empty where none is, or it is deployed all the same."""
+    metric, demand = task.demand.choice.metric, task.demand
+    value = trained.chosen.scores[metric]
+    baselines = [each for each in trained.evaluated if each.baseline and each.scores[metric] is not None]
+    best = min(baselines, key=lambda each: float(each.scores[metric] or 0.0), default=None)
+    if best is None or value is None or float(best.scores[metric] or 0.0) > float(value) or demand.choice.deploy_unless_beaten:
+        return ""
+    return (
+        f"no model is worth deploying: {best.name}, for which nothing is fitted, has {metric.upper()} {best.scores[metric]}, and"
+        f" the best model, {trained.chosen.name}, {value}; bring more history or columns that are known ahead, or set"
+        " demand.choice.deploy_unless_beaten: true"
+    )
+
+
+def _fit_final(task: Task, trained: Trained, progress: Progress) -> dict[str, DirectModel]:
+    """Return the chosen model, or the members of the blend, fitted on all that is known."""
+    names = list(trained.weights) if trained.chosen.name == BLEND else [trained.chosen.name]
+    candidates = {each.name: each for each in parse_candidates(task.demand.candidates or default_candidates())}
+    fitted = {}
+    for number, name in enumerate(names, 1):
+        fitted[name] = _fitted(task, candidates[name], task.panel, len(task.origins.places))
+        progress.advance(number, len(names))
+    return fitted

@@ -1,0 +1,179 @@
+"""A trained model of series proven, bundled with its history and registered."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabtrail.bundle.build import build_bundle
+from tabtrail.bundle.demand.expander import Panel as PanelInputs
+from tabtrail.bundle.demand.features import FeatureRecipe
+from tabtrail.bundle.demand.history import history_name, write_history
+from tabtrail.config.dataset import TableRules
+from tabtrail.config.tree import Config
+from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, rules_over
+from tabtrail.data.manifest import Manifest
+from tabtrail.errors import ParityError
+from tabtrail.export.graph import export_onnx
+from tabtrail.export.parity import check_parity
+from tabtrail.export.pickles import pickled
+from tabtrail.forecast.panel.blend import BLEND
+from tabtrail.forecast.panel.direct import DirectModel
+from tabtrail.forecast.panel.history import history_of
+from tabtrail.forecast.panel.rows import frame, training_points
+from tabtrail.forecast.panel.task import Task, Trained
+from tabtrail.modeling.estimators import Blend
+from tabtrail.modeling.proof import Parity
+from tabtrail.progress import Progress
+from tabtrail.project.training import DEMAND_SECTIONS
+from tabtrail.system.files import json_bytes
+from tabtrail.tracking.artifacts import log_folder
+from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, TAG, VERSION, library_versions
+from tabtrail.tracking.models import FittedModel, LoggedModel, log_model
+from tabtrail.tracking.registry import register_challenger
+from tabtrail.tracking.runs import set_tags
+from tabtrail.tracking.store import Store
+from tabtrail.workflows.champion import opening_requirements
+from tabtrail.workflows.deploy import Challenger
+
+# A proof on more rows than this finds nothing new, and takes minutes.
+_PROVEN_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training at work: what it is of, and the run that it is tracked in."""
+
+    config: Config
+    task: Task
+    manifest: Manifest
+    store: Store
+    run_id: str
+    tags: dict[str, str]
+    progress: Progress
+
+
+def store_model(training: Training, trained: Trained, models: dict[str, DirectModel]) -> Challenger:
+    """Prove the model, bundle it with the history, leave the bundle in the run, and register it.
+
+    Raises `ParityError` for a graph that does not predict what Python does.
+    """
+    task, store, parent = training.task, training.store, training.run_id
+    name = task.demand.name
+    estimator = _joined(trained, models)
+    recipe = next(iter(models.values())).recipe
+    points = training_points(task.panel, recipe, most=min(task.demand.max_rows, _PROVEN_ROWS), seed=task.demand.random_state)
+    x = frame(task.panel, recipe, points, task.texts)
+    graph, parity = _proven(training, trained, estimator, x)
+    logged = _log_final(training, trained, estimator, x)
+    files = _bundle(training, trained, recipe, (graph, pickled(estimator), parity))
+    log_folder(store, parent, BUNDLE_FOLDER, files)
+    version = register_challenger(store, name, logged, {TAG + "candidate": trained.chosen.name})
+    built = Challenger.built(parent, version, files, name)
+    set_tags(store, parent, {BUNDLE: built.bundle.sha256, VERSION: version})
+    return built
+
+
+def _proven(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> tuple[bytes, Parity]:
+    task, config = training.task, training.config
+    graph = export_onnx(estimator, [column for column in x.columns if column not in task.texts], task.texts, task.demand.name)
+    scale, seed = float(np.nanstd(task.panel.target)) or 1.0, task.demand.random_state
+    parity = check_parity(graph, estimator, x, texts=task.texts, scale=scale, tolerance=config.export.parity_tolerance, seed=seed)
+    if not parity.passed:
+        raise ParityError(f"the graph of {trained.chosen.name} does not predict what Python does: {parity.complaint}")
+    training.progress.say(
+        f"demand: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} standard deviations"
+    )
+    return graph, parity
+
+
+def _joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
+    if trained.chosen.name != BLEND:
+        return models[trained.chosen.name].estimator
+    names = tuple(models)
+    return Blend(names, tuple(trained.weights[each] for each in names), tuple(models[each].estimator for each in names))
+
+
+def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> LoggedModel:
+    task = training.task
+    features = tuple(
+        Feature(column, "categorical", ColumnRule("string"))
+        if column in task.texts
+        else Feature(column, "numeric", ColumnRule("float"))
+        for column in x.columns
+    )
+    schema = ModelSchema(task.demand.target, features)
+    model = FittedModel(trained.chosen.name, estimator, schema, x.head(3), opening_requirements())
+    return log_model(training.store, training.run_id, model)
+
+
+def _bundle(
+    training: Training, trained: Trained, recipe: FeatureRecipe, exported: tuple[bytes, bytes, Parity]
+) -> dict[str, bytes]:
+    config, task, manifest = training.config, training.task, training.manifest
+    demand, panel = task.demand, task.panel
+    graph, joblib, parity = exported
+    date = config.cleaning.date_column
+    assert date is not None  # noqa: S101 - checked when the config was read
+    proven = {name: tuple(forms) for name, forms in manifest.date_formats.items()}
+    inputs = PanelInputs(date, demand.series, task.texts, demand.static or demand.series[:-1], recipe)
+    metadata: dict[str, Any] = {
+        "model": trained.chosen.name,
+        "family": trained.chosen.name.partition("_")[0],
+        "target": demand.target,
+        "currency": demand.currency,
+        "run_id": training.run_id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "synthetic": manifest.synthetic,
+        "schema": describe_rows(replace(config.table_rules, proven_formats=proven), date, task).to_dict(),
+        "layout": asdict(config.source.layout),
+        "date_column": None,
+        "panel": inputs.to_dict(),
+        "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
+        "intervals": None,
+        "leakage": [],
+        "clip": [0.0 if not (panel.target < 0).any() else None, None],
+        "weaker_than": [],
+        "explanation_missing": None,
+        "parity": parity.summary(),
+        "versions": library_versions(),
+        "data_sha256": manifest.data_sha256,
+        "config_sha256": config.digest(*DEMAND_SECTIONS),
+        "test_sha256": manifest.data_sha256,
+    }
+    built = build_bundle(
+        demand.name,
+        onnx=graph,
+        joblib=joblib,
+        metadata=metadata,
+        reports={"parity": json_bytes({"model": trained.chosen.name, "data_sha256": manifest.data_sha256, **parity.to_dict()})},
+        signing_key=config.bundle.signing_key,
+    )
+    history = history_of(panel, recipe, demand.name, manifest.data_sha256, {})
+    return built | {history_name(demand.name): write_history(history)}
+
+
+def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
+    """Return what is asked for a forecast: the day, the series, and what is known ahead, with an example that works."""
+    panel = task.panel
+    day = panel.calendar.first_day(panel.last + 1).isoformat()
+    features = [Feature(date, "date", replace(rules.columns.rule(date), nullable=False), day, reading=rules.reading(date))]
+    for name in task.demand.series:
+        texts = panel.static[name]
+        categories = tuple(sorted(set(map(str, texts))))
+        features.append(
+            Feature(
+                name, "categorical", rules.columns.rule(name), str(texts[0]), categories=categories, reading=rules.reading(name)
+            )
+        )
+    for name in task.demand.known_ahead:
+        values = panel.known[name]
+        rule = replace(rules.columns.rule(name), nullable=True)
+        last = values[0, panel.periods - 1]
+        example = None if np.isnan(last) else int(last) if rule.dtype == "int" else float(last)
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        features.append(Feature(name, "numeric", rule, example, seen_min=low, seen_max=high, reading=rules.reading(name)))
+    names = {each.name for each in features}
+    return ModelSchema(task.demand.target, tuple(features), rules_over(rules.contract.rows, names))

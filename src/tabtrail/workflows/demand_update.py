@@ -1,0 +1,63 @@
+"""New data for the deployed model of series, without a training: its history is made anew and put in place as a whole."""
+
+from dataclasses import dataclass
+
+from tabtrail.bundle.demand.expander import Panel as PanelInputs
+from tabtrail.bundle.demand.history import history_name, read_history, write_history
+from tabtrail.bundle.load import read_metadata
+from tabtrail.config.tree import Config
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.manifest import read_manifest
+from tabtrail.errors import BundleError, DataError, UsageError
+from tabtrail.forecast.panel.build import build_panel, needed_columns
+from tabtrail.forecast.panel.history import history_of
+from tabtrail.progress import SILENT, Progress
+from tabtrail.project.lock import project_lock
+from tabtrail.system.files import atomic_file
+
+
+@dataclass(frozen=True)
+class Updated:
+    """The last known day before (None: there was no history that could be read) and after an update, and the series."""
+
+    before: str | None
+    after: str
+    series: int
+
+
+def update_history(config: Config, progress: Progress = SILENT) -> Updated:
+    """Bring the history of the deployed model up to the dataset.
+
+    Raises `UsageError` for a config without `demand`, `BundleError` where no such model is deployed, `DataError` for a dataset
+    that ends before the history does.
+    """
+    demand, date = config.demand, config.cleaning.date_column
+    if demand is None or date is None:
+        raise UsageError("the config has no demand: there is no history of series to bring up to date")
+    with project_lock(config, "demand update", progress):
+        folder, name = config.paths.models_dir, demand.name
+        metadata = read_metadata(folder, name, config.bundle.public_key)
+        if metadata.get("panel") is None:
+            raise BundleError(f"the model in {folder} is not one of series; run `tabtrail train`")
+        inputs = PanelInputs.from_dict(metadata["panel"])
+        panel = build_panel(scan_dataset(config.dataset).select(needed_columns(demand, date)), demand, date)
+        path = folder / history_name(name)
+        try:
+            before = read_history(path.read_bytes(), name)
+        except (OSError, BundleError):
+            before = None
+        calendar = panel.calendar
+        if before is not None and before.as_of > panel.last:
+            raise DataError(
+                f"the dataset ends on {calendar.last_day(panel.last)}, before the history does,"
+                f" {calendar.last_day(before.as_of)}; nothing was replaced"
+            )
+        state = {} if before is None else before.state
+        made = history_of(panel, inputs.recipe, name, read_manifest(config.dataset).data_sha256, state)
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(write_history(made))
+        return Updated(
+            None if before is None else calendar.last_day(before.as_of).isoformat(),
+            calendar.last_day(panel.last).isoformat(),
+            panel.count,
+        )

@@ -1,0 +1,88 @@
+"""Features are as of the origin, count periods, and are the same bits in training and when a forecast is asked for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.support.demand import demand_panel
+
+from tabtrail.bundle.demand.expander import Asked, Expander
+from tabtrail.bundle.demand.expander import Panel as PanelInputs
+from tabtrail.forecast.panel.evaluate import default_recipe
+from tabtrail.forecast.panel.history import history_of
+from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.rows import Points, features
+
+RECIPE = default_recipe("D", 7, ("promotion",), ("price",))
+
+
+def at(panel: Panel, origin: int) -> Points:
+    return Points.at(panel, origin, range(1, RECIPE.horizon + 1))
+
+
+def test_noise_added_after_an_origin_changes_no_feature() -> None:
+    panel, origin = demand_panel(), 150
+    noisy = panel.target.copy()
+    noisy[:, origin + 1 :] += np.random.default_rng(1).normal(50, 20, noisy[:, origin + 1 :].shape)
+    plain, changed = features(panel, RECIPE, at(panel, origin)), features(replace(panel, target=noisy), RECIPE, at(panel, origin))
+    for name, values in plain.items():
+        np.testing.assert_array_equal(values, changed[name], err_msg=name)
+
+
+def test_another_plan_changes_the_features_of_the_plan_alone() -> None:
+    panel, origin = demand_panel(), 150
+    known = {name: values.copy() for name, values in panel.known.items()}
+    known["price"][:, origin + 1 :] *= 2
+    plain = features(panel, RECIPE, at(panel, origin))
+    changed = features(replace(panel, known=known), RECIPE, at(panel, origin))
+    assert {name for name, values in plain.items() if not np.array_equal(values, changed[name], equal_nan=True)} == {
+        "price",
+        "price_change",
+    }
+
+
+def test_a_missing_week_shifts_no_lag() -> None:
+    panel = demand_panel()
+    gap = panel.target.copy()
+    gap[:, 120:127] = np.nan
+    found = features(
+        replace(panel, target=gap), replace(RECIPE, scaled=False), Points(np.array([0]), np.array([128]), np.array([1]))
+    )
+    assert np.isnan(found["lag_7"][0])
+    assert found["lag_14"][0] == panel.target[0, 128 - 13]
+    assert found["mean_7"][0] == np.mean(panel.target[0, 127:129])
+
+
+def test_features_are_what_they_are_called() -> None:
+    panel, origin = demand_panel(), 150
+    row = Points(np.array([1]), np.array([origin]), np.array([3]))
+    found = {name: values[0] for name, values in features(panel, replace(RECIPE, scaled=False), row).items()}
+    y, promotion, price = panel.target[1], panel.known["promotion"][1], panel.known["price"][1]
+    target = origin + 3
+    same = [place for place in range(target - 7, -1, -7) if place <= origin]
+    alike = [place for place in same if promotion[place] == promotion[target]]
+    day = panel.calendar.first_day(panel.first + target)
+    assert found["lag_1"] == y[origin]
+    assert found["mean_28"] == pytest.approx(y[origin - 27 : origin + 1].mean())
+    assert found["std_7"] == pytest.approx(y[origin - 6 : origin + 1].std(ddof=1))
+    assert found["season_1"] == y[same[0]]
+    assert found["season_mean_8"] == pytest.approx(y[same[:8]].mean())
+    assert found["season_flags_mean_6"] == pytest.approx(y[alike[:6]].mean())
+    assert found["price_change"] == pytest.approx(price[target] / price[origin - 27 : origin + 1].mean())
+    assert (found["day_of_week"], found["month"], found["horizon"]) == (day.weekday(), day.month, 3)
+
+
+def test_what_is_asked_for_has_the_bits_of_the_training() -> None:
+    panel = demand_panel()
+    inputs = PanelInputs("date", panel.series, panel.series, ("store_id",), RECIPE)
+    expander = Expander(inputs, history_of(panel, RECIPE, "x", "", {}))
+    points = at(panel, panel.periods - 1)
+    trained = features(panel, RECIPE, points)
+    period = points.target + panel.first
+    known = {name: panel.known[name][points.series, points.target] for name in ("promotion", "price")}
+    for chosen in (np.arange(len(points)), np.array([3]), np.array([5, 5, 5, 1])):
+        served = expander.features(
+            Asked(points.series[chosen], period[chosen], {name: each[chosen] for name, each in known.items()})
+        )
+        for name, values in served.items():
+            np.testing.assert_array_equal(values.view(np.int64), trained[name][chosen].view(np.int64), err_msg=name)
