@@ -12,11 +12,12 @@ import polars as pl
 from tabtrail import __version__
 from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.intervals import Intervals
+from tabtrail.config.columns import Columns
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text, moment_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
-from tabtrail.data.manifest import read_manifest
+from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
 from tabtrail.export.graph import without_clip
@@ -124,8 +125,8 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
         "layout": asdict(config.source.layout),
-        "date_column": _date_column(_proven_rules(config)),
-        "last_dates": _last_dates(config),
+        "date_column": _date_column(proven_rules(config.table_rules, read_manifest(config.dataset))),
+        "last_dates": _last_dates(config.columns, read_manifest(config.dataset)),
         "metrics": {key: value for key, value in row.to_dict().items() if key.startswith(("cv_", "test_", "interval_"))},
         "intervals": None if intervals is None else {**intervals.to_dict(), "by": grouping(benchmark.problem).to_dict()},
         "leakage": [finding.to_dict() for finding in leaderboard.findings],
@@ -207,15 +208,14 @@ def _date_column(rules: TableRules) -> dict[str, Any] | None:
     return None if name is None else {"name": name, "dtype": rules.columns.kind(name), "reading": asdict(rules.reading(name))}
 
 
-def _proven_rules(config: Config) -> TableRules:
+def proven_rules(rules: TableRules, manifest: Manifest) -> TableRules:
     """Return the rules of the rows with the formats of dates that the data has."""
-    proven = {name: tuple(forms) for name, forms in read_manifest(config.dataset).date_formats.items()}
-    return replace(config.table_rules, proven_formats=proven)
+    return replace(rules, proven_formats={name: tuple(forms) for name, forms in manifest.date_formats.items()})
 
 
-def _last_dates(config: Config) -> dict[str, str]:
+def _last_dates(columns: Columns, manifest: Manifest) -> dict[str, str]:
     """Return the last day (YYYY-MM-DD) of the dataset by column of dates."""
-    columns, statistics = config.columns, read_manifest(config.dataset).statistics
+    statistics = manifest.statistics
     dated = {name: statistics[name].max for name in columns.dataset if columns.rule(name).is_date and name in statistics}
     return {name: str(last)[:10] for name, last in dated.items() if last is not None}
 
@@ -225,7 +225,7 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
 
     The example is the training row nearest to the medians, so that it keeps the row rules.
     """
-    model, rules = config.model, _proven_rules(config)
+    model, rules = config.model, proven_rules(config.table_rules, read_manifest(config.dataset))
     x = train.x
     numbers = x[list(model.number_inputs)]
     if numbers.shape[1]:

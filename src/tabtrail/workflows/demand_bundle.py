@@ -35,7 +35,7 @@ from tabtrail.tracking.models import FittedModel, LoggedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import set_tags
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.champion import opening_requirements
+from tabtrail.workflows.champion import opening_requirements, proven_rules
 from tabtrail.workflows.deploy import Challenger
 
 # A proof on more rows than this finds nothing new, and takes minutes.
@@ -117,7 +117,6 @@ def _bundle(
     graph, joblib, parity = exported
     date = config.cleaning.date_column
     assert date is not None  # noqa: S101 - checked when the config was read
-    proven = {name: tuple(forms) for name, forms in manifest.date_formats.items()}
     inputs = PanelInputs(date, demand.series, task.texts, demand.static or demand.series[:-1], recipe)
     metadata: dict[str, Any] = {
         "model": trained.chosen.name,
@@ -127,7 +126,7 @@ def _bundle(
         "run_id": training.run_id,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "synthetic": manifest.synthetic,
-        "schema": describe_rows(replace(config.table_rules, proven_formats=proven), date, task).to_dict(),
+        "schema": describe_rows(proven_rules(config.table_rules, manifest), date, task).to_dict(),
         "layout": asdict(config.source.layout),
         "date_column": None,
         "panel": inputs.to_dict(),

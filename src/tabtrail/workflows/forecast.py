@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
+from tabtrail.config.dataset import TableRules
 from tabtrail.config.forecast import Risk
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
@@ -84,7 +85,9 @@ def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Pro
     """
     with _at_work(config, "forecast", progress) as job:
         with _source(config) as source:
-            series = read_series(source, [_as_read(config, find_segment(source.segments, wanted))])[0]
+            series = read_series(source, [_as_read(config.table_rules, source.segments, find_segment(source.segments, wanted))])[
+                0
+            ]
         for note in series.notes:
             progress.say(f"forecast: {note}")
         result = analyse(series, job.risk, job.facts)
@@ -198,9 +201,9 @@ def _source(config: Config) -> Iterator[SeriesSource]:
         )
 
 
-def _as_read(config: Config, segment: Segment) -> Segment:
+def _as_read(rules: TableRules, columns: Mapping[str, str], segment: Segment) -> Segment:
     """Return the segment of the texts that the dataset holds: trimmed, folded and without other spellings, as its cells are."""
-    readings = {name: config.table_rules.reading(column) for name, column in config.risk.segments.items()}
+    readings = {name: rules.reading(column) for name, column in columns.items()}
     return Segment(tuple((name, read_text(text, readings[name]) or text) for name, text in segment.values))
 
 
