@@ -86,7 +86,7 @@ STAGES = (INGEST, EDA, PROFILE, TRAIN, DEMAND, REPORT)
 
 
 def stages_of(project: Project) -> list[Stage]:
-    """Return the stages that a project has something to do for."""
+    """Return the stages that the config has something to do for."""
     return [each for each in STAGES if each.applies(project)]
 
 

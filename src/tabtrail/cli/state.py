@@ -8,8 +8,7 @@ from tabtrail.cli import later
 from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json
 from tabtrail.config.load import load_config
-from tabtrail.pipeline import stages_of
-from tabtrail.project.project import Project
+from tabtrail.pipeline import STAGES
 from tabtrail.project.status import status as look
 from tabtrail.tracking.process import quiet_mlflow
 
@@ -20,7 +19,7 @@ app = new_group()
 def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Say for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
     loaded = load_config(config, set_ or [])
-    found = look(loaded, stages_of(Project(loaded)))
+    found = look(loaded, STAGES)
     if as_json:
         print_json(found.to_dict())
         return
@@ -43,7 +42,7 @@ def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what to do (exit code 1)."""
     quiet_mlflow()  # the history is read through it
     loaded = load_config(config, set_ or [])
-    checks = later.doctor.examine(loaded, stages_of(Project(loaded)))
+    checks = later.doctor.examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)
     if as_json:
         print_json({"healthy": healthy, "checks": [check.to_dict() for check in checks]})

@@ -69,7 +69,7 @@ class Status:
 
 
 def status(config: Config, stages: Sequence[Stage]) -> Status:
-    """Return what a run of these stages would repeat, and why."""
+    """Return what a run would repeat of these stages, as far as the config has something for them to do, and why."""
     owner = read_owner(config.paths) if is_held(config.paths) else None
     try:
         return Status(_look_at(Project(config), stages), owner, _deployed(config))
@@ -88,6 +88,8 @@ def _deployed(config: Config) -> Model | None:
 def _look_at(project: Project, stages: Sequence[Stage]) -> tuple[StageStatus, ...]:
     found: dict[str, StageStatus] = {}
     for stage in stages:
+        if not stage.applies(project):
+            continue
         earlier = [found[name] for name in stage.after if name in found]
         found[stage.name] = StageStatus(stage.name, tuple(_reasons(project, stage, earlier)))
     return tuple(found.values())
