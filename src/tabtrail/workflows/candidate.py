@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.config.load import config_from_run
@@ -37,7 +38,7 @@ def challenger_of(config: Config, site: Site, wanted: Wanted, progress: Progress
     """
     with store_errors(site.store.uri):
         run = _run_of(site.store, wanted)
-        if wanted.holder is not None and _is_signed(config, site.store, wanted.holder):
+        if wanted.holder is not None and _is_signed(site, wanted.holder, config.bundle.signing_key):
             return fetch(site, wanted.benchmark.run_id, wanted.holder)
         progress.say(f"promote: making the bundle of {wanted.candidate}")
         return _made(config, site.store, wanted.benchmark, run, progress)
@@ -54,10 +55,10 @@ def _run_of(store: Store, wanted: Wanted) -> Run:
     return children[name]
 
 
-def _is_signed(config: Config, store: Store, holder: str) -> bool:
+def _is_signed(site: Site, holder: str, signing_key: Path | None) -> bool:
     """Whether a stored bundle can be deployed as it is: it may have been made before there was a key to sign it with."""
-    signature = f"{BUNDLE_FOLDER}/{signature_name(config.model.name)}"
-    return config.bundle.signing_key is None or signature in list_files(store, holder, BUNDLE_FOLDER)
+    signature = f"{BUNDLE_FOLDER}/{signature_name(site.name)}"
+    return signing_key is None or signature in list_files(site.store, holder, BUNDLE_FOLDER)
 
 
 def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Progress) -> Challenger:
