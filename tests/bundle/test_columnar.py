@@ -21,6 +21,7 @@ def scorer(grouping: Grouping | None = None, *, synthetic: bool = False, interva
     predictor = SimpleNamespace(
         schema=SimpleNamespace(features=(N, X, T, D), row_rules=(RowRule("more", "x <= n"),)),
         metadata={"synthetic": synthetic},
+        demand=None,
         problems_of_read=lambda row: [f"{name}={value}" for name, value in row.items() if value not in (None, "a")],
         warnings=lambda row: [f"new {row['n']}"],
         run_graph=lambda feed: (feed["n"] + 1000 * (feed["t"] == "b") + feed["d"]).ravel(),

@@ -39,7 +39,7 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
         ("split.folds=five", r"split.folds: input should be a valid integer"),
         (
             "contract.columns.SALES.dtype=flot",
-            r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string' or 'date'",
+            r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string', 'date' or 'datetime'",
         ),
         ("contract.columns.SALES.mini=1", r"unknown key; did you mean 'min'\?"),
         ("model.target=ORDERLINENUMBER", r"a column is named twice among target and features"),

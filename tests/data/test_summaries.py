@@ -91,7 +91,7 @@ def test_a_damaged_table_of_results_is_left_out_of_the_database(project: Project
     table.parent.mkdir(parents=True)
     table.write_bytes(b"PAR1 and no more")
     assert build_database(config.database) == 2823
-    refresh_result_tables(config.database)
+    refresh_result_tables(config.database, lambda new: None)
     with pytest.raises(UsageError, match="promotions"):
         query(config.paths.duckdb_file, "SELECT * FROM promotions")
 

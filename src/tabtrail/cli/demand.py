@@ -10,12 +10,12 @@ from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
 
-app = new_group()
+app = new_group("Keep a model of many series up to date between trainings.")
 
 
 @app.callback()
 def demand() -> None:
-    """Keep a model of many series up to date between trainings."""
+    """Make a group of the only command that there is."""
 
 
 @app.command(epilog="example: tabtrail demand update")
