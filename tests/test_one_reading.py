@@ -179,7 +179,12 @@ def test_a_value_rule_that_is_not_the_models_is_refused_for_a_file_and_its_own_i
     with pytest.raises(SystemExit) as stop:
         command(nasty, capsys, "--output", output, "--set", f"{key}={other}")
     assert stop.value.code == 2
-    assert re.search(rf"{key}: .* is not how the model reads '\w+', which is .*: leave {key} out", capsys.readouterr().err)
+    told = rf"{key}: .* is not how the model reads '\w+', which is .*: leave {key} out"
+    assert re.search(told, capsys.readouterr().err)
+    words = ["--config", str(nasty.config.root / "config_v2.yaml"), "--json", json.dumps(GOOD), "--set", f"{key}={other}"]
+    with pytest.raises(SystemExit):
+        main(words, prog="predict")
+    assert re.search(told, capsys.readouterr().err)
     with pytest.raises(SystemExit):
         command(nasty, capsys, "--output", output, "--set", "contract.columns.a.max=5000")
     assert "contract.columns: the model has its own contract" in capsys.readouterr().err

@@ -100,3 +100,16 @@ def test_a_target_of_numbers_in_another_form_is_not_taken_for_words(tmp_path: Pa
     with pytest.raises(DataError) as caught:
         ingest(config_with(tmp_path))
     assert "regression only" not in str(caught.value)
+
+
+def test_what_is_known_better_than_noise_allows_is_pointed_at(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = cars()
+    pieces, year = rows["pieces"].to_numpy(), rows["year"].to_numpy()
+    computed = rows.with_columns(price=pl.Series(3 * pieces + year))
+    assert any("hardly anything is known so well beforehand" in each for each in notes(benchmark_of(tmp_path, computed), None))
+    parts = rows.with_columns(price=pl.Series(np.floor(20 * pieces + rng.normal(0, 2, len(year)))))
+    assert any("counts that come by chance (Poisson)" in each for each in notes(benchmark_of(tmp_path, parts), None))
+    counts = rows.with_columns(price=pl.Series(rng.poisson(20 * pieces)).cast(pl.Float64))
+    assert not [each for each in notes(benchmark_of(tmp_path, counts), None) if "known only after it" in each]
+    assert not [each for each in notes(benchmark_of(tmp_path, rows), None) if "known only after it" in each]

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
             _show_schema(read_metadata(*place), as_json=options.output == "json")
             return
         payload = _read_payload(options)
-        _predict(place, payload, as_json=options.output == "json")
+        _predict(place, payload, options.set, as_json=options.output == "json")
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
@@ -112,10 +112,14 @@ def _read_payload(options: argparse.Namespace) -> Any:
     return payload
 
 
-def _predict(place: Place, payload: Any, *, as_json: bool) -> None:
+def _predict(place: Place, payload: Any, overrides: Sequence[str], *, as_json: bool) -> None:
     from tabtrail.bundle.predictor import Predictor  # onnxruntime is most of the start, and the schema needs none of it
 
     predictor = Predictor(load_bundle(*place))
+    if overrides:
+        from tabtrail.cli.value_rules import require_trained_rules  # the typed config, which a plain prediction does without
+
+        require_trained_rules(predictor.schema, overrides)
     metadata = predictor.metadata
     rows = payload if isinstance(payload, list) else [payload]
     answers = [predictor.document(prediction) for prediction in predictor.predict(rows)]

@@ -17,6 +17,10 @@ from tabtrail.modeling.worth import objections
 
 # Below about 30 rows the normal approximation of a mean, and with it any ± that a reader has in mind, is not to be trusted.
 _FEW_ROWS = 30
+# Measured targets carry more noise than a thousandth of their variance; formulas and lookups of them carry none.
+_NO_NOISE = 0.999
+# Counts with bounds vary less than Poisson's, but not by a factor of four, unless their parts are known.
+_POISSON_SHARE = 0.25
 
 
 def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanation: str | None = None) -> tuple[str, ...]:
@@ -31,6 +35,7 @@ def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanat
         *([f"there is no explanation of {benchmark.chosen}: {missing_explanation}"] if missing_explanation else ()),
         *_on_the_data(benchmark.problem),
         *_on_the_target(benchmark),
+        *_on_noise(benchmark),
         *_on_clip(benchmark),
         *_on_rows(benchmark, intervals),
         *_on_empty_columns(benchmark.problem.model, train),
@@ -56,6 +61,20 @@ def _on_the_data(problem: Problem) -> Iterator[str]:
 def _on_the_target(benchmark: Benchmark) -> Iterator[str]:
     if (few := note_on_values(benchmark.problem.model, benchmark.table.y)) is not None:
         yield few
+
+
+def _on_noise(benchmark: Benchmark) -> Iterator[str]:
+    """Errors smaller than the noise that a target of its kind has, whatever is known of it."""
+    champion, y = benchmark.champion, benchmark.table.y[benchmark.split.train]
+    r2, rmse = champion.mean("r2"), champion.mean("rmse")
+    advice = "look for columns that are computed from the target, or known only after it"
+    if r2 is not None and r2 >= _NO_NOISE:
+        yield f"the cross-validated R² of {benchmark.chosen} is {r2:g}: hardly anything is known so well beforehand; {advice}"
+    elif rmse is not None and (y >= 0).all() and (y == np.floor(y)).all() and rmse**2 < _POISSON_SHARE * float(y.mean()):
+        yield (
+            f"the squared error of {benchmark.chosen}, {rmse**2:.3g}, is below a quarter of the mean of the counts,"
+            f" {y.mean():.3g}, which is the variance of counts that come by chance (Poisson); {advice}"
+        )
 
 
 def _on_rows(benchmark: Benchmark, intervals: Intervals | None) -> Iterator[str]:
