@@ -42,6 +42,11 @@ class Artifacts:
         return self.metrics / f"{self.name}_demand_metrics.json"
 
     @property
+    def demand_leaderboard_csv(self) -> Path:
+        """The models of many series as a table, a row for each."""
+        return self.demand_leaderboard.with_suffix(".csv")
+
+    @property
     def input_examples(self) -> Path:
         """Folder of the input example of every candidate, where the MLflow store is on this disk."""
         return self.paths.output_dir / "mlflow_input_examples"

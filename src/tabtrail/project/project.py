@@ -124,7 +124,7 @@ class Project:
 
     def demand_outputs(self) -> list[Path]:
         """Return the figures of a training on many series."""
-        return [self.artifacts.demand_leaderboard]
+        return [self.artifacts.demand_leaderboard, self.artifacts.demand_leaderboard_csv]
 
     def require_bundle(self) -> Bundle:
         """Return the deployed model. Raises `BundleError` for one that is missing or altered."""

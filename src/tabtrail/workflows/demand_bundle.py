@@ -132,7 +132,7 @@ def _bundle(
         "panel": inputs.to_dict(),
         "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
         "intervals": None,
-        "leakage": [],
+        "leakage": [each.to_dict() for each in task.findings],
         "clip": [0.0 if not (panel.target < 0).any() else None, None],
         "weaker_than": [],
         "explanation_missing": None,
@@ -167,7 +167,7 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
                 name, "categorical", rules.columns.rule(name), str(texts[0]), categories=categories, reading=rules.reading(name)
             )
         )
-    for name in task.demand.known_ahead:
+    for name in (*task.recipe.flags, *task.recipe.prices):
         values = panel.known[name]
         rule = replace(rules.columns.rule(name), nullable=True)
         last = values[0, panel.periods - 1]
