@@ -1,6 +1,5 @@
 """The holidays of a country are days that a model carries with it, beyond its horizon."""
 
-import sys
 from datetime import date
 
 import numpy as np
@@ -9,6 +8,7 @@ from tests.support.demand import demand_panel
 
 from tabtrail.bundle.demand.features import FeatureRecipe
 from tabtrail.errors import ConfigError, UsageError
+from tabtrail.forecast.panel import holidays
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.rows import Points, features
@@ -21,7 +21,7 @@ def number(day: str) -> int:
 
 
 def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "holidays", None)
+    monkeypatch.setattr(holidays, "holidays", None)
     with pytest.raises(UsageError, match=r"install tabtrail\[holidays\]"):
         holiday_days("IT", FIRST, LAST)
 

@@ -54,7 +54,7 @@ def skill(own: Evaluated, reference: Evaluated, panel: Panel, origins: Origins, 
 
 def by_class(own: Evaluated, panel: Panel, origins: Origins, classes: list[str]) -> dict[str, Scores]:
     """Return the errors within each class of series, with how many series it has."""
-    groups = {name: np.flatnonzero(np.array(classes) == name) for name in sorted(set(classes))}
+    groups = {name: np.flatnonzero(np.array(classes) == name).astype(np.int64) for name in sorted(set(classes))}
     found = by_group(observed(panel, origins), own.forecast, scales_at(panel, origins), groups)
     return {name: {"series": len(groups[name]), **scores} for name, scores in found.items()}
 
@@ -97,7 +97,8 @@ def details(
 
 def _by_origin(errors: Array, origins: Origins) -> Array:
     """Sums over the horizon [series, origins]."""
-    return errors.reshape(len(errors), len(origins.places), origins.horizon).sum(axis=2)
+    summed: Array = errors.reshape(len(errors), len(origins.places), origins.horizon).sum(axis=2)
+    return summed
 
 
 def _codes(panel: Panel, level: str) -> Any:

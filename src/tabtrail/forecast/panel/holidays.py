@@ -6,6 +6,11 @@ import numpy as np
 
 from tabtrail.errors import ConfigError, UsageError, nearest
 
+try:
+    import holidays
+except ModuleNotFoundError:  # of an extra of its own
+    holidays = None
+
 # Years after the last known day that a model keeps the holidays of: it is trained again long before they end.
 _YEARS_AHEAD = 5
 
@@ -16,12 +21,8 @@ def holiday_days(country: str, first: date, last: date) -> tuple[int, ...]:
     `country` is an ISO 3166 code, of a country (IT) or of a part of one (DE-BY). Raises `ConfigError` for one that is not known,
     `UsageError` where the library is not installed.
     """
-    try:
-        import holidays  # an extra of its own: only training for a country reads it
-    except ModuleNotFoundError:
-        raise UsageError(
-            "demand.holidays needs the library holidays; install tabtrail[holidays], or leave demand.holidays out"
-        ) from None
+    if holidays is None:
+        raise UsageError("demand.holidays needs the library holidays; install tabtrail[holidays], or leave demand.holidays out")
     name, _, part = country.partition("-")
     known = holidays.list_supported_countries()
     if name not in known:

@@ -46,12 +46,9 @@ def audit(panel: Panel, recipe: FeatureRecipe, seed: int) -> tuple[Finding, ...]
 def without_leaks(recipe: FeatureRecipe, findings: Sequence[Finding]) -> FeatureRecipe:
     """Return a recipe in which the past alone is read of the columns that were found."""
     found = {each.column for each in findings}
-    kept = {
-        "flags": tuple(name for name in recipe.flags if name not in found),
-        "prices": tuple(name for name in recipe.prices if name not in found),
-    }
     lagged = tuple(name for name in (*recipe.flags, *recipe.prices) if name in found)
-    return replace(recipe, lagged=(*recipe.lagged, *lagged), **kept)
+    flags, prices = (tuple(name for name in names if name not in found) for names in (recipe.flags, recipe.prices))
+    return replace(recipe, flags=flags, prices=prices, lagged=(*recipe.lagged, *lagged))
 
 
 def _given(panel: Panel, name: str) -> Finding | None:

@@ -122,7 +122,7 @@ def series_classes(panel: Panel, origin: int) -> list[str]:
 
 
 def by_group(
-    actual: Array, forecast: Array, scale: Scales, groups: Mapping[str, Array]
+    actual: Array, forecast: Array, scale: Scales, groups: Mapping[str, NDArray[np.int64]]
 ) -> dict[str, dict[str, float | int | None]]:
     """Return the errors within groups of series, each given as places [series of the group]."""
     return {
