@@ -6,6 +6,7 @@ from pydantic import Field
 
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, Share, undeclared
+from tabtrail.errors import nearest
 
 Level = Annotated[float, Field(gt=0, lt=1)]
 
@@ -42,7 +43,7 @@ class Demand(Section):
     price: str | None = Field(None, description="The column of `known_ahead` by which errors are counted in money.")
     static: tuple[str, ...] = Field((), description="Columns that never change within a series, such as a region or a category.")
     hierarchy: tuple[str, ...] = Field((), description="Columns of the series or static ones whose totals are judged too.")
-    holidays: str | None = Field(None, description="Country of the holidays, as ISO 3166: IT, US, DE.")
+    holidays: str | None = Field(None, description="Country of the holidays, as ISO 3166: IT, US, DE-BY; for days alone.")
     melt: Melt | None = None
     duplicates: Literal["refuse", "sum", "mean", "last"] = Field("refuse", description="Two rows of a series in one period.")
     missing_periods: Literal["zero", "missing", "forward_fill"] = Field(
@@ -65,6 +66,9 @@ class Demand(Section):
     choice: DemandChoice = DemandChoice()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(
         {}, description="Candidates by name; the part before the first underscore is the family. Baselines are always there."
+    )
+    search: dict[SafeName, dict[str, Annotated[tuple[Parameter, ...], Field(min_length=1)]]] = Field(
+        {}, description="Values of a candidate's parameters, tried at an origin before those that are judged."
     )
 
 
@@ -93,5 +97,10 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
     for name, text in (("closed", demand.closed), ("stockout", demand.stockout)):
         if text is not None:
             yield from check_condition(("demand", name), text, columns.dataset, columns)
+    if demand.holidays is not None and demand.frequency != "D":
+        yield ("demand", "holidays"), "holidays are days; leave them out, or set demand.frequency: D"
+    for name in demand.search:
+        if name not in demand.candidates:
+            yield ("demand", "search", name), f"demand.candidates has no such name{nearest(name, list(demand.candidates))}"
     if demand.gap >= demand.horizon:
         yield ("demand", "gap"), f"a gap of {demand.gap} leaves nothing of a horizon of {demand.horizon}"

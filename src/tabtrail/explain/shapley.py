@@ -93,12 +93,11 @@ def explain(
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:
         explanation = _explain_any(predict or model.predict, background, rows, seed, permutations)
-    require_additive(explanation)
+    _require_additive(explanation)
     return explanation
 
 
-def require_additive(explanation: Explanation) -> None:
-    """Raise `TabtrailError` where base value and contributions do not add up to the predictions."""
+def _require_additive(explanation: Explanation) -> None:
     shared = np.abs(explanation.values).sum(axis=1)
     reach = max(float(np.std(explanation.predictions)), float(np.mean(shared)))
     sizes = abs(explanation.base_value) + shared + np.abs(explanation.predictions)
@@ -139,7 +138,7 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFra
     if base is None:
         return None, pd.DataFrame(columns)
     explanation = Explanation(tuple(shap.columns), float(base), shap.to_numpy(), frame.get_column("prediction").to_numpy())
-    require_additive(explanation)
+    _require_additive(explanation)
     return explanation, pd.DataFrame(columns)
 
 

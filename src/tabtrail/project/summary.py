@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail.config.tree import Config
-from tabtrail.contract.schema import ModelSchema
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import NotTrainedError
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -19,9 +18,8 @@ from tabtrail.system.files import read_json
 class Summary:
     """What a run found and where it lies: of a model of rows the `leaderboard`, of series what `demand` holds.
 
-    `importance` is of a column, or of a group of a forecast's features; `example` is a row that the deployed model of series
-    answers. `explanation_missing` says why there are no importances, None where there are. `repeated` says for each stage whether
-    it did its work or was unchanged, `durations` its wall time in seconds.
+    `explanation_missing` says why there are no importances, None where there are. `repeated` says for each stage whether it did
+    its work or was unchanged, `durations` its wall time in seconds.
     """
 
     manifest: Manifest
@@ -32,7 +30,6 @@ class Summary:
     deployment: Deployment
     seconds: float
     demand: dict[str, Any] | None = None
-    example: dict[str, Any] | None = None
     repeated: dict[str, bool] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
 
@@ -56,7 +53,7 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     """Return the summary of a run that is done."""
     artifacts = Artifacts.of(config)
     leaderboard = None if config.is_demand_only else read_leaderboard(artifacts)
-    explained = read_json(artifacts.demand_importance if leaderboard is None else artifacts.importance) or {}
+    explained = {} if leaderboard is None else read_json(artifacts.importance) or {}
     demand = None if config.demand is None else read_json(artifacts.demand_leaderboard)
     run_id = str((demand or {}).get("run_id", "")) if leaderboard is None else leaderboard.champion_row.run_id
     return Summary(
@@ -70,14 +67,7 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
         repeated=ran.repeated,
         durations=ran.durations,
         demand=demand,
-        example=None if demand is None else _example(artifacts),
     )
-
-
-def _example(artifacts: Artifacts) -> dict[str, Any] | None:
-    """Return the example of the deployed model's schema, None where there is none."""
-    metadata = read_json(artifacts.metadata)
-    return None if metadata is None else ModelSchema.from_dict(metadata["schema"]).example
 
 
 def read_leaderboard(artifacts: Artifacts) -> Leaderboard:

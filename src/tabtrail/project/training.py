@@ -23,7 +23,7 @@ BENCHMARK_SECTIONS = (
 )
 
 
-DEMAND_SECTIONS = ("source", "cleaning", "contract", "parquet", "demand", "export")
+DEMAND_SECTIONS = ("source", "cleaning", "contract", "parquet", "demand", "leakage", "export")
 
 
 def tuned_candidates(file: Path) -> dict[str, Any]:

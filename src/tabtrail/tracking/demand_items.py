@@ -1,8 +1,10 @@
 """What the runs of a training on many series say."""
 
-from tabtrail.config.demand import Demand
+from collections.abc import Mapping
+from typing import Any
+
 from tabtrail.forecast.panel.evaluate import Evaluated
-from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.tracking.items import TAG, MetricItem, RunItems
 
@@ -17,16 +19,33 @@ def candidate_items(candidate: Candidate, own: Evaluated, *, scaled: bool, secon
     return RunItems(candidate.name, params, [*_scores(own), MetricItem("fit_seconds", round(seconds, 4))], tags)
 
 
-def training_items(demand: Demand, panel: Panel, chosen: Evaluated, reason: str) -> RunItems:
-    """Return what the parent run logs: the settings that all models share, and the scores of the chosen one."""
+def training_items(task: Task, trained: Trained, found: Mapping[str, Any]) -> RunItems:
+    """Return what the parent run logs: the settings that all models share, and the scores of the chosen one, with its skill and
+    its errors by class of series and by level of the hierarchy from the leaderboard `found`.
+    """
+    demand, chosen = task.demand, trained.chosen
     settings = demand.model_dump(mode="json", exclude={"candidates", "choice"})
     params = {key: str(value) for key, value in settings.items() if value is not None}
     params |= {f"choice.{key}": str(value) for key, value in demand.choice} | {
-        "series": str(panel.count),
+        "series": str(task.panel.count),
         "champion": chosen.name,
     }
-    tags = {TAG + "kind": "demand", TAG + "champion": chosen.name, TAG + "reason": reason}
-    return RunItems(f"demand {demand.name}", params, _scores(chosen), tags, f"**{chosen.name}**: {reason}.")
+    tags = {TAG + "kind": "demand", TAG + "champion": chosen.name, TAG + "reason": trained.reason}
+    tags[TAG + "leakage"] = "; ".join(f"{each.column}: {each.kind}" for each in task.findings) or "none found"
+    own = next(each for each in found["models"] if each["model"] == chosen.name)
+    metrics = [*_scores(chosen), *_details(own)]
+    return RunItems(f"demand {demand.name}", params, metrics, tags, f"**{chosen.name}**: {trained.reason}.")
+
+
+def _details(own: Mapping[str, Any]) -> list[MetricItem]:
+    found = {"skill" if end == "value" else f"skill_{end}": value for end, value in own["skill"].items()}
+    for kind in ("by_class", "by_level"):
+        found |= {
+            f"{kind.removeprefix('by_')}_{name}_{metric}": scores.get(metric)
+            for name, scores in own[kind].items()
+            for metric in _BY_HORIZON
+        }
+    return [MetricItem(name, float(value)) for name, value in found.items() if value is not None]
 
 
 def _scores(own: Evaluated) -> list[MetricItem]:

@@ -1,34 +1,38 @@
 """Training on many series: every model at the same rolling origins, the chosen one fitted on all of them, proven and deployed."""
 
 import time
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from tabtrail.bundle.demand.features import Array, FeatureRecipe
 from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import read_manifest
-from tabtrail.errors import NothingToDeployError
+from tabtrail.errors import LeakageError, NothingToDeployError
 from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.blend import BLEND, blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default_candidates, fit_direct, parse_candidates
 from tabtrail.forecast.panel.evaluate import Evaluated, choose, default_recipe, evaluate, money_of, rolling_origins
-from tabtrail.forecast.panel.judged import best_baseline
+from tabtrail.forecast.panel.holidays import holiday_days
+from tabtrail.forecast.panel.leakage import audit, without_leaks
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
-from tabtrail.forecast.panel.tables import leaderboard
+from tabtrail.forecast.panel.search import default_grids, search
+from tabtrail.forecast.panel.tables import leaderboard, table
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import DEMAND_SECTIONS
-from tabtrail.system.files import require_writable, write_json
+from tabtrail.system.files import atomic_file, require_writable, write_json
+from tabtrail.tracking.artifacts import log_files
 from tabtrail.tracking.demand_items import candidate_items, training_items
 from tabtrail.tracking.items import TAG, provenance_tags
 from tabtrail.tracking.runs import log_items, running, set_tags
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.demand_bundle import Training, store_model
-from tabtrail.workflows.demand_results import write_explanations, write_tables
 from tabtrail.workflows.promote import settle, write_history
 
 
@@ -44,22 +48,19 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     task = prepare(config)
     _say_account(task, progress)
+    _say_leakage(task, config.leakage.policy, progress)
     tags = provenance_tags(manifest, config_sha256=config.digest(*DEMAND_SECTIONS), root=config.root)
     with running(store, f"demand {task.demand.name}", tags) as parent:
         training = Training(config, task, manifest, store, parent, tags, progress)
         trained = _judge_all(training)
-        log_items(store, parent, training_items(task.demand, task.panel, trained.chosen, trained.reason))
-        write_json(
-            Artifacts.of(config).demand_leaderboard,
-            leaderboard(task, trained, parent, manifest.data_sha256, synthetic=manifest.synthetic),
-        )
-        write_tables(training, trained)
+        found = leaderboard(task, trained, parent, manifest.data_sha256, synthetic=manifest.synthetic)
+        log_items(store, parent, training_items(task, trained, found))
+        _write_leaderboard(training, found)
         if refusal := _beaten(task, trained):
             set_tags(store, parent, {TAG + "deployed": "false", TAG + "objections": refusal})
             raise NothingToDeployError(refusal)
         models = _fit_final(task, trained, progress)
         challenger = store_model(training, trained, models)
-        write_explanations(training, trained, models, challenger.bundle.onnx)
     decision = settle(config, store, challenger, progress)
     write_json(Artifacts.of(config).verdict, decision.to_dict())
     progress.say(f"demand: {decision}")
@@ -74,6 +75,9 @@ def prepare(config: Config) -> Task:
     flags = panel.flags()
     prices = tuple(name for name in demand.known_ahead if name not in flags)
     recipe = default_recipe(demand.frequency, demand.horizon, flags, prices)
+    if demand.holidays is not None:
+        first, last = (panel.calendar.first_day(each) for each in (panel.first, panel.last))
+        recipe = replace(recipe, holidays=holiday_days(demand.holidays, first, last))
     origins = rolling_origins(
         panel.periods,
         demand.horizon - demand.gap,
@@ -82,7 +86,24 @@ def prepare(config: Config) -> Task:
         gap=demand.gap,
         least=recipe.windows[-1],
     )
-    return Task(demand, panel, recipe, (*demand.series, *demand.static), origins)
+    findings = audit(panel, recipe, demand.random_state)
+    if config.leakage.policy == "drop":
+        recipe = without_leaks(recipe, findings)
+    return Task(demand, panel, recipe, (*demand.series, *demand.static), origins, findings)
+
+
+def _say_leakage(task: Task, policy: str, progress: Progress) -> None:
+    """Raises `LeakageError` where the policy is `error` and a column gives the demand away."""
+    for finding in task.findings:
+        progress.say(f"demand: {finding.label.lower()}: {finding}")
+    if policy == "error" and task.findings:
+        raise LeakageError(
+            "leakage.policy is error, and demand.known_ahead names what no plan could know:"
+            f" {'; '.join(map(str, task.findings))}. Take it out of demand.known_ahead, or set leakage.policy: drop to read its"
+            " past alone"
+        )
+    if task.recipe.lagged:
+        progress.say(f"demand: leakage.policy drop: the past alone is read of {', '.join(task.recipe.lagged)}")
 
 
 def _say_account(task: Task, progress: Progress) -> None:
@@ -96,6 +117,14 @@ def _say_account(task: Task, progress: Progress) -> None:
     )
 
 
+def _write_leaderboard(training: Training, found: dict[str, Any]) -> None:
+    artifacts = Artifacts.of(training.config)
+    with atomic_file(artifacts.demand_leaderboard_csv) as temporary:
+        table(found).write_csv(temporary)
+    write_json(artifacts.demand_leaderboard, found)
+    log_files(training.store, training.run_id, [artifacts.demand_leaderboard, artifacts.demand_leaderboard_csv])
+
+
 def _judge_all(training: Training) -> Trained:
     task, progress = training.task, training.progress
     demand, panel, origins = task.demand, task.panel, task.origins
@@ -104,7 +133,7 @@ def _judge_all(training: Training) -> Trained:
         evaluate(name, partial(_of_baseline, baseline, task.recipe), panel, origins, baseline=True, money=money)
         for name, baseline in BASELINES.items()
     ]
-    members, candidates = [], parse_candidates(demand.candidates or default_candidates())
+    members, candidates = [], _candidates(task, progress)
     for candidate in candidates:
         start = time.perf_counter()
         own = evaluate(candidate.name, partial(_forecast, task, candidate), panel, origins, money=money)
@@ -121,7 +150,23 @@ def _judge_all(training: Training) -> Trained:
         members.append(mixed)
     chosen, reason = choose(members, metric, bound)
     progress.say(f"demand: champion {chosen.name}: {reason}")
-    return Trained((*found, *members), chosen, reason, weights)
+    return Trained((*found, *members), chosen, reason, weights, tuple(candidates))
+
+
+def _candidates(task: Task, progress: Progress) -> list[DirectCandidate]:
+    """Return the candidates with the values that the search chose."""
+    demand = task.demand
+    configured = search(
+        demand.candidates or default_candidates(),
+        demand.search if demand.candidates else default_grids(),
+        task.panel,
+        task.origins,
+        metric=demand.choice.metric,
+        forecaster=lambda candidate: partial(_forecast, task, candidate),
+    )
+    for name, grid in (demand.search if demand.candidates else default_grids()).items():
+        progress.say(f"demand: {name}: {', '.join(f'{key} {configured[name][key]}' for key in grid)} of what was tried")
+    return parse_candidates(configured)
 
 
 def _of_baseline(baseline: Baseline, recipe: FeatureRecipe, known: Panel, _at: int) -> Array:
@@ -150,7 +195,8 @@ def _beaten(task: Task, trained: Trained) -> str:
     """Return in words that a baseline is better than the chosen model; empty where none is, or it is deployed all the same."""
     metric, demand = task.demand.choice.metric, task.demand
     value = trained.chosen.scores[metric]
-    best = best_baseline(trained, metric)
+    baselines = [each for each in trained.evaluated if each.baseline and each.scores[metric] is not None]
+    best = min(baselines, key=lambda each: float(each.scores[metric] or 0.0), default=None)
     if best is None or value is None or float(best.scores[metric] or 0.0) > float(value) or demand.choice.deploy_unless_beaten:
         return ""
     return (
@@ -163,7 +209,7 @@ def _beaten(task: Task, trained: Trained) -> str:
 def _fit_final(task: Task, trained: Trained, progress: Progress) -> dict[str, DirectModel]:
     """Return the chosen model, or the members of the blend, fitted on all that is known."""
     names = list(trained.weights) if trained.chosen.name == BLEND else [trained.chosen.name]
-    candidates = {each.name: each for each in parse_candidates(task.demand.candidates or default_candidates())}
+    candidates = {each.name: each for each in trained.candidates}
     fitted = {}
     for number, name in enumerate(names, 1):
         fitted[name] = _fitted(task, candidates[name], task.panel, len(task.origins.places))

@@ -62,7 +62,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     """
     task, store, parent = training.task, training.store, training.run_id
     name = task.demand.name
-    estimator = joined(trained, models)
+    estimator = _joined(trained, models)
     recipe = next(iter(models.values())).recipe
     points = training_points(task.panel, recipe, most=min(task.demand.max_rows, _PROVEN_ROWS), seed=task.demand.random_state)
     x = frame(task.panel, recipe, points, task.texts)
@@ -89,8 +89,7 @@ def _proven(training: Training, trained: Trained, estimator: Any, x: pd.DataFram
     return graph, parity
 
 
-def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
-    """Return the chosen model as one: itself, or the blend of its fitted members."""
+def _joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
     if trained.chosen.name != BLEND:
         return models[trained.chosen.name].estimator
     names = tuple(models)
@@ -133,7 +132,7 @@ def _bundle(
         "panel": inputs.to_dict(),
         "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
         "intervals": None,
-        "leakage": [],
+        "leakage": [each.to_dict() for each in task.findings],
         "clip": [0.0 if not (panel.target < 0).any() else None, None],
         "weaker_than": [],
         "explanation_missing": None,
@@ -168,7 +167,7 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
                 name, "categorical", rules.columns.rule(name), str(texts[0]), categories=categories, reading=rules.reading(name)
             )
         )
-    for name in task.demand.known_ahead:
+    for name in (*task.recipe.flags, *task.recipe.prices):
         values = panel.known[name]
         rule = replace(rules.columns.rule(name), nullable=True)
         last = values[0, panel.periods - 1]

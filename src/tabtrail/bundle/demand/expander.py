@@ -72,11 +72,10 @@ class Expander:
     def __init__(self, panel: Panel, history: History) -> None:
         self.panel, self.history = panel, history
         recipe = panel.recipe
-        columns = (*recipe.flags, *recipe.prices)
-        if any(name not in history.known for name in columns) or history.keys.shape[1] != len(panel.series):
+        if any(name not in history.known for name in recipe.columns) or history.keys.shape[1] != len(panel.series):
             raise ValueError
         self._index = {tuple(map(str, key)): place for place, key in enumerate(history.keys)}
-        self._known = {name: history.known[name] for name in columns}
+        self._known = {name: history.known[name] for name in recipe.columns}
 
     @property
     def earliest(self) -> int:
@@ -104,7 +103,7 @@ class Expander:
         located = self.locate(asked.period)
         if len(asked.period) <= 1:
             return self._computed(asked, located)
-        columns = [asked.series, asked.period, *(asked.known[name].view(np.int64) for name in self._known)]
+        columns = [asked.series, asked.period, *(values.view(np.int64) for values in asked.known.values())]
         distinct, inverse = np.unique(np.column_stack(columns), axis=0, return_index=True, return_inverse=True)[1:]
         if len(distinct) == len(asked.period):
             return self._chunked(asked, located)

@@ -36,7 +36,8 @@ class FeatureRecipe:
     latest, and the mean of the `matches` latest at which every flag was what it will be, no further back than `reach` seasons.
 
     Known ahead, at the target's period: `flags` (0 or 1) as they are; `prices` as they are and over their mean in the
-    `price_window` up to the origin. `holidays` are the days of a country's holidays, as days since 1970-01-01.
+    `price_window` up to the origin. Of the columns of `lagged`, which are not known ahead, the value at the origin and that mean
+    are read. `holidays` are the days of a country's holidays, as days since 1970-01-01.
     """
 
     frequency: Frequency
@@ -52,10 +53,16 @@ class FeatureRecipe:
     flags: tuple[str, ...] = ()
     prices: tuple[str, ...] = ()
     holidays: tuple[int, ...] = ()
+    lagged: tuple[str, ...] = ()
 
     @property
     def calendar(self) -> Calendar:
         return Calendar(self.frequency)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns beside the target whose past is read."""
+        return (*self.flags, *self.prices, *self.lagged)
 
     @property
     def recent(self) -> int:
@@ -73,7 +80,7 @@ class FeatureRecipe:
         empty = np.zeros(0, dtype=np.int64)
         nothing = np.zeros((0, self.past))
         known = {name: np.zeros(0) for name in (*self.flags, *self.prices)}
-        window = Window(nothing, dict.fromkeys(known, nothing))
+        window = Window(nothing, dict.fromkeys(self.columns, nothing))
         return tuple(compute(self, window, Targets(empty, empty, known)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -155,11 +162,17 @@ def _same_season(recipe: FeatureRecipe, window: Window, targets: Targets) -> dic
 def _known_ahead(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
     found = {name: targets.known[name] for name in recipe.flags}
     for name in recipe.prices:
-        past = window.known[name][:, : recipe.price_window]
-        usual = _mean_of_first(past, ~np.isnan(past), recipe.price_window)
         found[name] = targets.known[name]
-        found[f"{name}_change"] = _over(targets.known[name], usual)
+        found[f"{name}_change"] = _over(targets.known[name], _usual(recipe, window, name))
+    for name in recipe.lagged:
+        found[f"{name}_lag_1"] = window.known[name][:, 0]
+        found[f"{name}_mean_{recipe.price_window}"] = _usual(recipe, window, name)
     return found
+
+
+def _usual(recipe: FeatureRecipe, window: Window, name: str) -> Array:
+    past = window.known[name][:, : recipe.price_window]
+    return _mean_of_first(past, ~np.isnan(past), recipe.price_window)
 
 
 def _calendar(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:

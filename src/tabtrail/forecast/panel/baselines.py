@@ -8,6 +8,7 @@ import numpy as np
 from tabtrail.bundle.demand.features import Array, FeatureRecipe
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points, features
+from tabtrail.forecast.panel.smoothing import exponential_smoothing, theta, tsb
 
 Baseline = Callable[[Panel, FeatureRecipe], Array]
 """`panel` ends at the origin; the recipe says horizon, flags and season."""
@@ -40,6 +41,17 @@ def median(panel: Panel, recipe: FeatureRecipe) -> Array:
     some = known.any(axis=1)
     found[some] = np.nanmedian(panel.target[some], axis=1)
     return _repeated(found, recipe)
+
+
+def season_median(panel: Panel, recipe: FeatureRecipe) -> Array:
+    """The median of the latest values at the same place in the season: of the same weekday over eight weeks."""
+    season = recipe.calendar.season
+    places = panel.periods - season + np.arange(season)[:, None] - season * np.arange(recipe.seasons)[None, :]
+    past = np.where(places >= 0, panel.target[:, np.maximum(places, 0)], np.nan)
+    some = ~np.isnan(past).all(axis=2)
+    found = np.full(some.shape, np.nan)
+    found[some] = np.nanmedian(past[some], axis=1)
+    return _or_level(found[:, np.arange(recipe.horizon) % season], panel, recipe)
 
 
 def same_flags_mean(panel: Panel, recipe: FeatureRecipe) -> Array:
@@ -83,5 +95,9 @@ BASELINES: dict[str, Baseline] = {
     "MeanOfSeason": mean_of_season,
     "MeanOfFourSeasons": mean_of_four_seasons,
     "Median": median,
+    "SeasonMedian": season_median,
     "SameFlagsMean": same_flags_mean,
+    "Smoothing": exponential_smoothing,
+    "Theta": theta,
+    "TSB": tsb,
 }

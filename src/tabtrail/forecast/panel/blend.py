@@ -24,17 +24,18 @@ def blend(
 ) -> tuple[Evaluated, dict[str, float]]:
     """Return the blend as it would have been at each origin, and the weights of all origins together.
 
-    At an origin the weights are those of the origins before it (at the first, all members alike), so that what is judged chose
-    nothing.
+    At an origin the weights are those of the periods judged at the origins before it that were known by then (before there are
+    any, all members alike), so that what is judged chose nothing.
     """
     actual, scale, width = observed(panel, origins), scales_at(panel, origins), origins.horizon
+    judged = np.concatenate([np.arange(panel.periods)[origins.judged(origin)] for origin in origins.places])
     parts = []
-    for number in range(len(origins.places)):
-        before, own = slice(0, number * width), slice(number * width, (number + 1) * width)
+    for number, origin in enumerate(origins.places):
+        before, own = np.flatnonzero(judged[: number * width] <= origin), slice(number * width, (number + 1) * width)
         chosen = (
-            dict.fromkeys([each.name for each in members], 1 / len(members))
-            if number == 0
-            else weights({each.name: each.forecast[:, before] for each in members}, actual[:, before], scale, metric, max_bias)
+            weights({each.name: each.forecast[:, before] for each in members}, actual[:, before], scale, metric, max_bias)
+            if len(before)
+            else dict.fromkeys([each.name for each in members], 1 / len(members))
         )
         parts.append(sum(chosen.get(each.name, 0.0) * each.forecast[:, own] for each in members))
     final = weights({each.name: each.forecast for each in members}, actual, scale, metric, max_bias)

@@ -12,7 +12,7 @@ from tabtrail.contract.expressions import columns_of, parse_expression
 from tabtrail.contract.periods import Calendar
 from tabtrail.data.polars_expressions import to_polars
 from tabtrail.errors import DataError
-from tabtrail.forecast.panel.panel import Account, Panel
+from tabtrail.forecast.panel.panel import Account, Panel, Presence
 
 _PERIOD, _SERIES, _COUNT = "tabtrail_period", "tabtrail_series", "tabtrail_rows"
 _CLOSED, _STOCKOUT = "tabtrail_closed", "tabtrail_stockout"
@@ -48,7 +48,8 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     static = {name: _texts(keys, name) for name in demand.series}
     static |= {name: _static(table, name, keys.height) for name in demand.static}
     account = replace(account, rows=int(table[_COUNT].sum()), duplicates=int(table[_COUNT].sum()) - table.height)
-    return Panel(calendar, first, demand.series, target, known, static, account)
+    presence = {name: _presence(table, name, place, target) for name in demand.known_ahead}
+    return Panel(calendar, first, demand.series, target, known, static, account, presence)
 
 
 def _collected(rows: pl.LazyFrame, demand: Demand, date: str, calendar: Calendar) -> pl.DataFrame:
@@ -156,6 +157,18 @@ def _known(table: pl.DataFrame, name: str, place: tuple[Any, Any], shape: tuple[
         values[:, :periods] = np.where(np.isnan(values[:, :periods]), 0.0, values[:, :periods])
         return values
     return _forward_filled(values)
+
+
+def _presence(table: pl.DataFrame, name: str, place: tuple[Any, Any], target: Array) -> Presence:
+    rows, periods = place
+    inside = periods < target.shape[1]
+    demand, given = target[rows[inside], periods[inside]], table[name].is_not_null().to_numpy()[inside]
+    return Presence(
+        sold=int((target > 0).sum()),
+        sold_given=int(given[demand > 0].sum()),
+        idle=int((target == 0).sum()),
+        idle_given=int(given[demand == 0].sum()),
+    )
 
 
 def _forward_filled(values: Array) -> Array:

@@ -17,7 +17,6 @@ def history_of(panel: Panel, recipe: FeatureRecipe, name: str, data_sha256: str,
     """Return what a model of this recipe reads of a panel, and the plan after its last period."""
     kept = min(panel.periods, recipe.past + _ANSWERED)
     start = panel.periods - kept
-    columns = (*recipe.flags, *recipe.prices)
     keys = np.column_stack([panel.static[column].astype(str) for column in panel.series])
     return History(
         name=name,
@@ -25,7 +24,7 @@ def history_of(panel: Panel, recipe: FeatureRecipe, name: str, data_sha256: str,
         as_of=panel.last,
         keys=keys,
         target=np.ascontiguousarray(panel.target[:, start:]),
-        known={column: np.ascontiguousarray(panel.known[column][:, start:]) for column in columns},
+        known={column: np.ascontiguousarray(panel.known[column][:, start:]) for column in recipe.columns},
         static={column: values.astype(str) for column, values in panel.static.items() if column not in panel.series},
         data_sha256=data_sha256,
         state=dict(state),

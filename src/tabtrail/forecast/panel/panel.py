@@ -30,12 +30,23 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Presence:
+    """Periods with demand above zero (`sold`) and of zero (`idle`), and in how many of each the rows gave a column a value."""
+
+    sold: int
+    sold_given: int
+    idle: int
+    idle_given: int
+
+
+@dataclass(frozen=True)
 class Panel:
     """Series over the periods `first`, `first + 1`, … of a calendar.
 
     - `target` [series, periods]: NaN before the first row of a series, and where it is neither learned from nor judged.
     - `known` [series, periods + planned]: columns known ahead; they may go on after the last period with demand.
     - `static` [series]: texts, the columns that make a series among them.
+    - `presence`: where the rows gave the columns known ahead a value, before gaps were filled.
     """
 
     calendar: Calendar
@@ -45,6 +56,7 @@ class Panel:
     known: Mapping[str, Array] = field(default_factory=dict)
     static: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     account: Account | None = None
+    presence: Mapping[str, Presence] = field(default_factory=dict)
 
     @property
     def count(self) -> int:

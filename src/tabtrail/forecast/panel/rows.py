@@ -83,12 +83,12 @@ def _chunk(panel: Panel, recipe: FeatureRecipe, points: Points) -> dict[str, Arr
     inside = places >= 0
     places = np.where(inside, places, 0)
     rows = points.series[:, None]
-    known = {name: panel.known[name] for name in (*recipe.flags, *recipe.prices)}
+    known = {name: panel.known[name] for name in recipe.columns}
     window = Window(
         np.where(inside, panel.target[rows, places], np.nan),
         {name: np.where(inside, values[rows, places], np.nan) for name, values in known.items()},
     )
-    ahead = {name: _at(values, points) for name, values in known.items()}
+    ahead = {name: _at(known[name], points) for name in (*recipe.flags, *recipe.prices)}
     return compute(recipe, window, Targets(points.origin + panel.first, points.horizon, ahead))
 
 

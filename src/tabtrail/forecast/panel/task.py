@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from tabtrail.bundle.demand.features import FeatureRecipe
 from tabtrail.config.demand import Demand
+from tabtrail.forecast.panel.direct import DirectCandidate
 from tabtrail.forecast.panel.evaluate import Evaluated, Origins
 from tabtrail.forecast.panel.panel import Panel
+from tabtrail.modeling.leakage.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,17 @@ class Task:
     recipe: FeatureRecipe
     texts: tuple[str, ...]
     origins: Origins
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training: every model at the origins, the chosen one, why, and the weights of the blend."""
+    """What came of a training: every model at the origins, the chosen one, why, the weights of the blend, and the candidates with
+    the values that a search chose.
+    """
 
     evaluated: tuple[Evaluated, ...]
     chosen: Evaluated
     reason: str
     weights: dict[str, float]
+    candidates: tuple[DirectCandidate, ...] = ()
