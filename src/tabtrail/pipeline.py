@@ -67,7 +67,7 @@ DEMAND = Stage(
     inputs=Project.dataset_inputs,
     outputs=Project.demand_outputs,
     sections=("paths", *DEMAND_SECTIONS, "mlflow"),
-    complaints=Project.training_complaints,
+    complaints=Project.demand_complaints,
     applies=Project.has_demand,
 )
 REPORT = Stage(

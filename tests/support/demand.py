@@ -35,6 +35,17 @@ demand:
     LightGBM_absolute: {objective: regression_l1, scale: level, n_estimators: 30, num_leaves: 15, categories: native}
     LightGBM_tweedie: {objective: tweedie, scale: level, n_estimators: 30, num_leaves: 15, categories: native}
 """
+MODEL = """
+model:
+  name: shop_units
+  target: units
+  numeric_features: [price, promotion]
+  categorical_features: [store_id, product_id]
+split: {kind: time, folds: 2}
+engine: {kind: serial}
+explain: {max_rows: 20}
+candidates: {LinearRegression: {}}
+"""
 DEMAND = Demand(target="units", series=("store_id", "product_id"), known_ahead=("price", "promotion"), price="price", horizon=7)
 
 
@@ -79,6 +90,17 @@ def demand_project(factory: pytest.TempPathFactory) -> Trained:
             root.mkdir(parents=True, exist_ok=True)
             write_project(root, demand_rows())
         return Trained(project, pipeline.run(project.config()))
+
+
+def both_project(factory: pytest.TempPathFactory) -> Project:
+    """A project with a model of rows and one of series: made once, shared, and never to be changed."""
+    with once(factory, "both") as root:
+        project = Project(root)
+        if not project.config_file.is_file():
+            root.mkdir(parents=True, exist_ok=True)
+            write_project(root, demand_rows().drop_nulls("units"), CONFIG + MODEL)
+            pipeline.run(project.config(), report=False)
+        return project
 
 
 def write_project(root: Path, rows: pl.DataFrame, config: str = CONFIG) -> Project:

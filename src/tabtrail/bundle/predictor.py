@@ -114,8 +114,14 @@ class Predictor(RowReader):
             "mlflow_run_id": self.metadata["run_id"],
             "inputs": prediction.inputs,
             "warnings": prediction.warnings,
-            **({} if prediction.forecast is None else vars(prediction.forecast)),
+            **self.said_of_forecast(prediction),
         }
+
+    def said_of_forecast(self, prediction: Prediction) -> dict[str, Any]:
+        """Return what an answer of a model of series says besides: horizon, last known day, version; nothing of another model."""
+        if prediction.forecast is None:
+            return {}
+        return {**vars(prediction.forecast), "model_version": self.metadata["run_id"]}
 
     def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
         found = super()._problems(row, read)

@@ -27,6 +27,7 @@ _ISO_MOMENTS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
 _DAY_OF = re.compile("[T ]*%[HI]")  # what stands before the time of day in a format
 _MOST_CHARACTERS = 10_000
 _MOST_REMEMBERED = 4096  # different dates of a column, whose reading takes longer than looking them up
+_TRUTHS = {"true": 1, "false": 0}  # as typed cells of files have them
 Read = Callable[[Any], Any]
 
 
@@ -53,7 +54,8 @@ def reader_of(feature: Feature) -> Read:
     that cannot be read becomes `Unread`; a value of another type stays, for `value_problem` to refuse.
     """
     if feature.kind == "numeric":
-        return _number_reader(feature.reading, whole=feature.rule.dtype == "int")
+        read = _number_reader(feature.reading, whole=feature.rule.dtype == "int")
+        return _flag_reader(read) if feature.is_flag else read
     if feature.kind == "date":
         return _date_reader(feature)
     return _text_reader(feature.reading)
@@ -171,6 +173,17 @@ def _number_reader(reading: CellReading, *, whole: bool) -> Read:
         except ValueError:
             return _NO_NUMBER
         return _integer(value, reading.number) if whole else number
+
+    return read
+
+
+def _flag_reader(read_other: Read) -> Read:
+    def read(value: Any) -> Any:
+        if isinstance(value, bool):
+            return int(value)
+        if isinstance(value, str) and (known := _TRUTHS.get(value.casefold())) is not None:
+            return known
+        return read_other(value)
 
     return read
 

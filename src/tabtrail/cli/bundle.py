@@ -7,7 +7,7 @@ import typer
 
 from tabtrail.bundle.load import bundle_names, load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, DemandOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json, printable
 from tabtrail.cli.place import Place, locate_bundle
 from tabtrail.errors import BundleError
@@ -21,12 +21,13 @@ app = new_group("Verify a bundle, or show what is in it.")
 def verify(
     folder: FolderArgument = None,
     public_key: KeyOption = None,
+    demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check every byte of a bundle, its signature where a key is known, and that its graph loads and predicts its example."""
-    place = _place(folder, public_key, config, set_)
+    place = _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None)
     bundle = load_bundle(*place)
     predictor = Predictor(bundle)
     value = predictor.predict([bundle.schema.example])[0].value
@@ -49,12 +50,13 @@ def verify(
 def inspect(
     folder: FolderArgument = None,
     public_key: KeyOption = None,
+    demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a bundle says about itself: model, run, metrics, proof, columns, files with their hashes."""
-    place = _place(folder, public_key, config, set_)
+    place = _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None)
     metadata = read_metadata(*place)
     if as_json:
         print_json(metadata)
@@ -74,11 +76,11 @@ def inspect(
         typer.echo(f"{entry['sha256']}  {entry['name']} ({entry['bytes']:,} bytes)")
 
 
-def _place(folder: Path | None, public_key: Path | None, config: Path | None, overrides: list[str] | None) -> Place:
+def _place(folder: Path | None, public_key: Path | None, own: Place | None) -> Place:
     """Return the bundle that is meant: that of the config, or the only one of a folder."""
-    if folder is None:
-        place = locate_bundle(config, overrides or [])
-        return place._replace(public_key=public_key or place.public_key)
+    if folder is None or own is not None:
+        assert own is not None  # noqa: S101 - without a folder it is that of the config
+        return own._replace(public_key=public_key or own.public_key)
     names = bundle_names(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if len(names) != 1:
         found = f"it holds {', '.join(names)}; name one with --set model.name=…" if names else "there is none"

@@ -6,7 +6,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, DemandOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_table
 from tabtrail.progress import Progress
 
@@ -26,12 +26,13 @@ def promote(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Deploy it although the gate refuses; needs --reason.")] = False,
     reason: ReasonOption = "",
+    demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a trained model, if it holds its own against the deployed one on the same rows (exit code 4 where not)."""
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, set_, demand=demand)
     _print_decision(
         later.promote.promote(loaded, later.promote.Asked(what, candidate), force=force, reason=reason, progress=_SAY),
         as_json=as_json,
@@ -39,16 +40,24 @@ def promote(
 
 
 @app.command(epilog='example: tabtrail rollback --reason "worse on the new catalogue"')
-def rollback(reason: ReasonOption = "", config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def rollback(
+    reason: ReasonOption = "",
+    demand: DemandOption = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Deploy again, byte for byte, what was deployed before; again to go back further."""
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, set_, demand=demand)
     _print_decision(later.promote.rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
 
 
 @app.command(epilog="example: tabtrail history --json")
-def history(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def history(
+    demand: DemandOption = False, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+) -> None:
     """List every change of what is deployed: when, who, from, to, why, and what the gate measured."""
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, set_, demand=demand)
     entries = later.promote.history(loaded)
     if as_json:
         print_json([entry.to_dict() for entry in entries])

@@ -4,15 +4,19 @@ from pathlib import Path
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
+from tabtrail.errors import ConfigError
 from tabtrail.system.interrupt import end_in_time
 from tabtrail.tracking.process import quiet_mlflow
 
 
-def begin_job(config: Path | None, overrides: list[str] | None) -> Config:
-    """Load the config. Raises `ConfigError`.
+def begin_job(config: Path | None, overrides: list[str] | None, *, demand: bool = False) -> Config:
+    """Load the config, with `demand` as the model of series sees it. Raises `ConfigError`.
 
     The process is a program's own from here on: it ends soon after SIGINT or SIGTERM, and MLflow is silent in it.
     """
     end_in_time()
     quiet_mlflow()
-    return load_config(config, overrides or [])
+    loaded = load_config(config, overrides or [])
+    if demand and loaded.demand is None:
+        raise ConfigError("--demand: the config has no section demand, and so no model of series")
+    return loaded.for_demand() if demand else loaded

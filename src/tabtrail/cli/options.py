@@ -12,6 +12,7 @@ SetOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Repeat work that is unchanged.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+DemandOption = Annotated[bool, typer.Option("--demand", help="The model of series, where the project has one of rows too.")]
 
 
 def new_group(help_text: str | None = None) -> typer.Typer:

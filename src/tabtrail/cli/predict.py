@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Parse the command line, predict, print; exit code 0, 1 (bundle) or 2 (usage, payload)."""
     options = _parser(prog).parse_args(argv)
     with report_errors():
-        place = locate_bundle(options.config, options.set)
+        place = locate_bundle(options.config, options.set, demand=options.demand)
         if options.input is not None:
             require_extra("arrow", "pyarrow")
             from tabtrail.cli.predict_file import predict_file  # needs an extra
@@ -85,6 +85,7 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--intervals", action="store_true", help="with --input: also the bounds of the intervals")
     parser.add_argument("--id", metavar="COLUMN", action="append", default=[], help="with --input: a column to repeat")
+    parser.add_argument("--demand", action="store_true", help="by the model of series, where there is one of rows too")
     parser.add_argument("--config", metavar="PATH", type=Path, help="the YAML file (default: config_v2.yaml here)")
     parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config"

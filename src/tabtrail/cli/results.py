@@ -24,6 +24,8 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
     if summary.demand is not None:
         print_demand(summary.demand)
     print_deployment(summary.deployment)
+    if summary.demand_deployment is not None:
+        print_deployment(summary.demand_deployment)
     if summary.importance:
         rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
         unit = config.model.currency or config.model.target

@@ -129,20 +129,19 @@ def train(
         for stage in ("train", "demand"):
             if stage in [each.name for each in pipeline.stages_of(Project(loaded))]:
                 pipeline.run_stage(stage, loaded, force=force, progress=progress)
-    if loaded.demand is not None:
-        found = read_json(Artifacts.of(loaded).demand_leaderboard) or {}
-        if as_json:
-            print_json(found)
-        else:
-            print_demand(found)
-            print_deployment(read_deployment(loaded, str(found["run_id"])))
-        return
-    leaderboard = read_leaderboard(Artifacts.of(loaded))
+    of_demand = loaded.for_demand()
+    demand = read_json(Artifacts.of(of_demand).demand_leaderboard) or {} if loaded.demand is not None else None
+    leaderboard = None if loaded.is_demand_only else read_leaderboard(Artifacts.of(loaded))
     if as_json:
-        print_json(leaderboard.to_dict())
-    else:
+        both = {} if leaderboard is None or demand is None else {"demand": demand}
+        print_json({**(leaderboard.to_dict() if leaderboard is not None else demand or {}), **both})
+        return
+    if leaderboard is not None:
         print_leaderboard(leaderboard)
         print_deployment(read_deployment(loaded, leaderboard.champion_row.run_id))
+    if demand is not None:
+        print_demand(demand)
+        print_deployment(read_deployment(of_demand, str(demand["run_id"])))
 
 
 @app.command(epilog="example: tabtrail report --run 5c9ccb4f414b4f169bc6e962feb609ab")

@@ -29,6 +29,8 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
             typer.echo(indent(str(reason), " " * 8))
     if found.deployed is not None:
         typer.echo(f"deployed: {found.deployed}")
+    if found.deployed_demand is not None:
+        typer.echo(f"deployed for series: {found.deployed_demand}")
     if found.at_work is not None:
         typer.echo(f"at work: {found.at_work}")
     if found.next_command:

@@ -113,6 +113,11 @@ def _overrides(flags: Iterable[str], environment: Mapping[str, str] | None) -> I
     return (*_from_environment(os.environ if environment is None else environment), *_from_flags(flags))
 
 
+def demand_folder(models_dir: Path) -> Path:
+    """Folder of the model of series in a project that has a model of rows too."""
+    return models_dir.with_name(models_dir.name + "_demand")
+
+
 def resolve_path(root: Path, value: str | Path) -> Path:
     """Return `value` as an absolute path, a relative one starting at `root`."""
     return Path(os.path.abspath(root / Path(value).expanduser()))

@@ -27,7 +27,7 @@ from tabtrail.config.data import (
 )
 from tabtrail.config.dataset import Database, Dataset, TableRules
 from tabtrail.config.demand import Demand, check_demand
-from tabtrail.config.file import KeyPath, Places, dotted
+from tabtrail.config.file import KeyPath, Places, demand_folder, dotted
 from tabtrail.config.forecast import Risk, check_risk
 from tabtrail.config.model import (
     Choice,
@@ -97,6 +97,7 @@ class Config(Section):
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
+    _is_view: bool = PrivateAttr(False)
 
     @model_validator(mode="before")
     @classmethod
@@ -111,6 +112,22 @@ class Config(Section):
     def is_demand_only(self) -> bool:
         """Whether there are series to forecast and no model of single rows."""
         return self.demand is not None and self.model == _model_of(self.demand)
+
+    def for_demand(self) -> Self:
+        """Return the config as the model of series sees it: where there is one of rows too, that of series lies in a folder of
+        its own beside, since a deployment replaces a folder as a whole.
+        """
+        if self.demand is None or self.is_demand_only:
+            return self
+        paths = self.paths.model_copy(update={"models_dir": demand_folder(self.paths.models_dir)})
+        view = self.changed(model=_model_of(self.demand), paths=paths)
+        view._is_view = True
+        return view
+
+    @property
+    def is_view(self) -> bool:
+        """Whether this is what `for_demand` made of a config with a model of rows too: tables of the project are not of it."""
+        return self._is_view
 
     @property
     def root(self) -> Path:
@@ -249,6 +266,8 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_model(model, columns)
     if config.demand is not None:
         yield from check_demand(config.demand, date, columns)
+        if not config.is_demand_only and config.demand.name == model.name:
+            yield ("demand", "name"), f"'{model.name}' is the name of the model too; give one of them another"
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_texts(config.table_rules)
     yield from check_literals(_conditions(config), config.table_rules)

@@ -70,6 +70,12 @@ class Feature:
     reading: CellReading = field(default_factory=CellReading)
 
     @property
+    def is_flag(self) -> bool:
+        """Whether it is a whole number that is 0 or 1, by its rule or in all rows of the training: true may stand for 1."""
+        seen = self.seen_min is not None and self.seen_max is not None and {self.seen_min, self.seen_max} <= {0, 1}
+        return self.rule.dtype == "int" and (seen or (self.rule.min, self.rule.max) == (0, 1))
+
+    @property
     def seen_range(self) -> str | None:
         """The range of the training rows, as people read it; None where nothing was seen, or for texts."""
         if self.seen_min is None or self.seen_max is None:

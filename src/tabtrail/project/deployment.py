@@ -22,6 +22,7 @@ class Deployment:
 
 def read_deployment(config: Config, winner: str) -> Deployment:
     """Return what is deployed, by the run of the last benchmark's winner. `model` is empty where nothing can be read."""
+    own = " --demand" if config.is_view else ""
     said = read_json(Artifacts.of(config).verdict) or {}
     try:
         metadata = read_metadata(config.paths.models_dir, config.model.name, config.bundle.public_key)
@@ -29,10 +30,10 @@ def read_deployment(config: Config, winner: str) -> Deployment:
         return Deployment("", "", False, (str(error),), "tabtrail train")
     if metadata["run_id"] == winner:
         replaced = said.get("promoted") and said.get("champion")
-        return Deployment(metadata["model"], winner, True, (), "tabtrail rollback" if replaced else "")
+        return Deployment(metadata["model"], winner, True, (), f"tabtrail rollback{own}" if replaced else "")
     challenger = said.get("challenger") or {}
     concerned = challenger.get("run_id") == winner
     reasons = tuple(said.get("reasons") or ()) if concerned else ()
     what = challenger.get("version") if concerned and challenger.get("version") else winner
     forced = ' --force --reason "…"' if reasons and said.get("action") == "refused" else ""
-    return Deployment(metadata["model"], metadata["run_id"], False, reasons, f"tabtrail promote {what}{forced}")
+    return Deployment(metadata["model"], metadata["run_id"], False, reasons, f"tabtrail promote {what}{own}{forced}")

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tabtrail.config.dataset import Database
@@ -39,7 +40,7 @@ def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
         "input": lambda: [check_input(paths.raw_csv, _sources(project))],
         "dataset": lambda: [_dataset(project)],
         "database": lambda: [_database(config.database, begun=_is_begun(project))],
-        "store": lambda: _store_and_bundle(project),
+        "store": lambda: _store_and_bundles(project),
         "stages": lambda: [_stages(status(config, stages), Artifacts.of(config))],
     }
     return [check for name, look in looks.items() for check in _readable(name, look)]
@@ -93,11 +94,14 @@ def _database(database: Database, *, begun: bool) -> Check:
     return Check("database", "ok", f"it opens, and table {database.table} has {rows:,} rows")
 
 
-def _store_and_bundle(project: Project) -> Iterator[Check]:
+def _store_and_bundles(project: Project) -> Iterator[Check]:
     mlflow = project.config.mlflow
-    store = _store(mlflow.sqlite_file)
-    history = _history(mlflow, project.config.model.name, store)
-    yield from (store, history, _bundle(project, deployed=history.state == "ok"))
+    store, of_demand = _store(mlflow.sqlite_file), project.of_demand()
+    yield store
+    for each, ending in [(project, ""), *([] if of_demand == project else [(of_demand, " of series")])]:
+        history = _history(mlflow, each.config.model.name, store)
+        bundle = _bundle(each, deployed=history.state == "ok")
+        yield from (replace(found, name=found.name + ending) for found in (history, bundle))
 
 
 def _store(path: Path | None) -> Check:

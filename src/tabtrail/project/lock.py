@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tabtrail.config.data import Paths
+from tabtrail.config.file import demand_folder
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import settle_dataset
 from tabtrail.errors import LockedError
@@ -101,6 +102,7 @@ def leftovers(config: Config) -> list[Path]:
     """Return the temporary files and folders of a project: while nobody is at work in it, those of killed processes."""
     paths, store = config.paths, config.mlflow.sqlite_file
     targets = [paths.processed_dir, paths.manifest, paths.rejects, paths.duckdb_file, paths.models_dir, paths.raw_csv]
+    targets.append(demand_folder(paths.models_dir))
     resolved = [each.resolve() for each in (*targets, *([store] if store else []))]
     found = {sibling for target in resolved for sibling in temporary_siblings(target.parent, target.name)}
     folders = [paths.output_dir, *(each for each in paths.output_dir.rglob("*") if each.is_dir())]

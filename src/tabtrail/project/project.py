@@ -122,9 +122,18 @@ class Project:
         """Tell whether series are forecast."""
         return self.config.demand is not None
 
+    def of_demand(self) -> "Project":
+        """Return the project as the model of series sees it."""
+        return Project(self.config.for_demand())
+
     def demand_outputs(self) -> list[Path]:
         """Return the figures of a training on many series."""
-        return [self.artifacts.demand_leaderboard, self.artifacts.demand_leaderboard_csv]
+        artifacts = self.of_demand().artifacts
+        return [artifacts.demand_leaderboard, artifacts.demand_leaderboard_csv]
+
+    def demand_complaints(self) -> Iterator[Reason]:
+        """Yield what `training_complaints` does, of the model of series."""
+        return self.of_demand().training_complaints()
 
     def require_bundle(self) -> Bundle:
         """Return the deployed model. Raises `BundleError` for one that is missing or altered."""

@@ -43,11 +43,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Status:
-    """The stages in the order of a run, who is at work in the project, and which model is deployed (None: nobody, none)."""
+    """The stages in the order of a run, who is at work in the project, and which model is deployed (None: nobody, none); of a
+    project with a model of rows and one of series the second too.
+    """
 
     stages: tuple[StageStatus, ...]
     at_work: Owner | None
     deployed: Model | None = None
+    deployed_demand: Model | None = None
 
     @property
     def next_command(self) -> str:
@@ -63,6 +66,7 @@ class Status:
                 {"stage": each.stage, "fresh": each.fresh, "reasons": list(map(asdict, each.reasons))} for each in self.stages
             ],
             "deployed": None if self.deployed is None else asdict(self.deployed),
+            **({} if self.deployed_demand is None else {"deployed_demand": asdict(self.deployed_demand)}),
             "at_work": None if self.at_work is None else asdict(self.at_work),
             "next_command": self.next_command,
         }
@@ -72,9 +76,14 @@ def status(config: Config, stages: Sequence[Stage]) -> Status:
     """Return what a run would repeat of these stages, as far as the config has something for them to do, and why."""
     owner = read_owner(config.paths) if is_held(config.paths) else None
     try:
-        return Status(_look_at(Project(config), stages), owner, _deployed(config))
+        return Status(_look_at(Project(config), stages), owner, *_deployed_of(config))
     except FileNotFoundError:  # another process, which is at work, exchanged a folder meanwhile
-        return Status(_look_at(Project(config), stages), owner, _deployed(config))
+        return Status(_look_at(Project(config), stages), owner, *_deployed_of(config))
+
+
+def _deployed_of(config: Config) -> tuple[Model | None, Model | None]:
+    of_demand = config.for_demand()
+    return _deployed(config), None if of_demand is config else _deployed(of_demand)
 
 
 def _deployed(config: Config) -> Model | None:

@@ -30,6 +30,7 @@ class Summary:
     deployment: Deployment
     seconds: float
     demand: dict[str, Any] | None = None
+    demand_deployment: Deployment | None = None
     repeated: dict[str, bool] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
 
@@ -42,6 +43,7 @@ class Summary:
             "mean_absolute_shap": self.importance,
             "explanation_missing": self.explanation_missing,
             "deployment": asdict(self.deployment),
+            **({} if self.demand_deployment is None else {"demand_deployment": asdict(self.demand_deployment)}),
             "artifacts": {name: str(path) for name, path in self.artifacts.items()},
             "repeated": self.repeated,
             "durations": self.durations,
@@ -54,8 +56,9 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     artifacts = Artifacts.of(config)
     leaderboard = None if config.is_demand_only else read_leaderboard(artifacts)
     explained = {} if leaderboard is None else read_json(artifacts.importance) or {}
-    demand = None if config.demand is None else read_json(artifacts.demand_leaderboard)
-    run_id = str((demand or {}).get("run_id", "")) if leaderboard is None else leaderboard.champion_row.run_id
+    demand = None if config.demand is None else read_json(Artifacts.of(config.for_demand()).demand_leaderboard)
+    of_demand, demand_run = config.for_demand(), str((demand or {}).get("run_id", ""))
+    run_id = demand_run if leaderboard is None else leaderboard.champion_row.run_id
     return Summary(
         manifest=read_manifest(config.dataset),
         leaderboard=leaderboard,
@@ -67,6 +70,7 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
         repeated=ran.repeated,
         durations=ran.durations,
         demand=demand,
+        demand_deployment=read_deployment(of_demand, demand_run) if of_demand.is_view else None,
     )
 
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail import __version__
+from tabtrail.serving.models import Served
 from tabtrail.serving.state import KEY, Service
 
 _LINKS = {
@@ -26,13 +27,18 @@ _CARD = ("model", "family", "target", "currency", "run_id", "created", "syntheti
 async def root(request: Request) -> Response:
     """Tell what this service is, what it serves, and where to go on."""
     service: Service = request.app.state.service
-    served = service.models.served
+    served, here = service.models.served, request.scope.get("root_path", "")
+    links = {name: here + path for name, path in _LINKS.items()}
+    if served is not None and served.predictor.demand is not None:
+        links["series"] = here + "/series"
+    if getattr(request.app, "demand", None) is not None:
+        links["demand"] = "/demand"
     return JSONResponse(
         {
             "name": "tabtrail",
             "version": __version__,
             "model": {"name": service.name, "family": served.model, "mlflow_run_id": served.run_id} if served else None,
-            "links": _LINKS,
+            "links": links,
         }
     )
 
@@ -52,10 +58,27 @@ async def health(request: Request) -> Response:
         "model_name": served.model,
         "mlflow_run_id": served.run_id,
         "features": served.schema.names,
+        **_of_demand(served),
     }
     if fault is not None:
         body["detail"] = f"a newer bundle was refused: {fault.detail}"
     return JSONResponse(body)
+
+
+def _of_demand(served: Served) -> dict[str, Any]:
+    """Return what only a model of series says: the last known day, and how many periods after it are forecast."""
+    demand = served.predictor.demand
+    if demand is None:
+        return {}
+    known, recipe = demand.panel, demand.panel.recipe
+    return {
+        "as_of": demand.as_of,
+        "horizon": recipe.horizon,
+        "period": recipe.calendar.name,
+        "series": list(known.series),
+        "known_ahead": list(demand.known_ahead),
+        "parents": list(known.parents),
+    }
 
 
 async def live(_: Request) -> Response:
@@ -76,17 +99,22 @@ async def schema(request: Request) -> Response:
     service: Service = request.app.state.service
     served = service.served()
     body = {"model_name": served.model, **served.schema.to_dict(), "example": served.schema.example}
-    return JSONResponse({**body, "json_schema": served.row_schema})
+    return JSONResponse({**body, **_of_demand(served), "json_schema": served.row_schema})
 
 
 async def model(request: Request) -> Response:
     """Return the card of the model: what it is, how it was measured and proven, and from what it was made."""
     service: Service = request.app.state.service
-    metadata = service.served().metadata
+    served = service.served()
+    metadata, history = served.metadata, served.history
     intervals = metadata["intervals"]
     card = {key: metadata.get(key) for key in (*_CARD, "data_sha256", "config_sha256")}
     files = {kind: entry["sha256"] for kind, entry in metadata["files"].items()}
-    return JSONResponse({"name": service.name, **card, "interval_level": intervals and intervals["level"], "sha256": files})
+    of_history = {} if history is None else {"known_series": history.series, "history_data_sha256": history.data_sha256}
+    own = {**_of_demand(served), **of_history}
+    return JSONResponse(
+        {"name": service.name, **card, "interval_level": intervals and intervals["level"], **own, "sha256": files}
+    )
 
 
 async def metrics(request: Request) -> Response:

@@ -16,7 +16,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
-from tabtrail.serving import about, facades, forecast_routes, scoring
+from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes
 from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.models import Fault
@@ -34,6 +34,7 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("POST", "/predict/batch", scoring.predict_batch, "Predict many rows"),
     ("GET", "/schema", about.schema, "What a row is"),
     ("GET", "/model", about.model, "The card of the model"),
+    ("GET", "/series", series_routes.series, "The series that a model of demand knows"),
     ("GET", "/forecast", forecast_routes.forecast, "The stored forecast of a segment"),
     ("GET", "/metrics", about.metrics, "Counters for Prometheus"),
     ("GET", "/v2", facades.server_metadata, "Open Inference Protocol: the server"),
@@ -55,13 +56,25 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
 )
 
 
+DEMAND = "/demand"  # where the model of series answers, where there is one of rows too
+
+
 class Application(FastAPI):
-    """FastAPI inside of the edge, which answers fixed paths before any layer of FastAPI's is reached."""
+    """FastAPI inside of the edge, which answers fixed paths before any layer of FastAPI's is reached.
+
+    `demand` is the application of the second model, of series, under `/demand`; None where there is one model.
+    """
 
     edge: Edge
+    demand: "Application | None" = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in the lifespan."""
+        own: str = scope.get("path", "")
+        if self.demand is not None and (own == DEMAND or own.startswith(DEMAND + "/")):
+            scope["path"], scope["root_path"] = own[len(DEMAND) :] or "/", scope.get("root_path", "") + DEMAND
+            await self.demand(scope, receive, send)
+            return
         scope["app"] = self
         await self.edge(scope, receive, send)
 
@@ -76,18 +89,15 @@ def create_app(config: Config | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks: list[asyncio.Task[None]] = []
+        assert isinstance(app, Application)  # noqa: S101 - it is made below
         try:
             loaded = config or load_config()
-            app.state.service = Service(
-                loaded.serve,
-                loaded.paths.models_dir,
-                loaded.model.name,
-                read_key(loaded.serve),
-                public_key=loaded.bundle.public_key,
-                output_dir=loaded.paths.output_dir,
-                segments={name: loaded.table_rules.reading(column) for name, column in loaded.risk.segments.items()},
-            )
+            app.state.service = _service(loaded)
             tasks = await app.state.service.start()
+            if (of_demand := loaded.for_demand()).is_view:
+                app.demand = _application(None)
+                app.demand.state.service = _service(of_demand, beside=app.state.service)
+                tasks += await app.demand.state.service.start()
         except TabtrailError as error:
             logger.error("%s", error)  # the answers must not hold what the file holds
             app.state.service.models.fault = Fault("damaged", "the config cannot be used; the service's log says why")
@@ -96,8 +106,31 @@ def create_app(config: Config | None = None) -> FastAPI:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await app.state.service.stop()
+        for each in (app, app.demand):
+            if each is not None:
+                await each.state.service.stop()
 
+    return _application(lifespan)
+
+
+def _service(config: Config, beside: Service | None = None) -> Service:
+    serve = config.serve
+    if beside is not None:
+        own = serve.prediction_log_dir
+        serve = serve.model_copy(update={"shadow_dir": None, "prediction_log_dir": own and own / DEMAND[1:]})
+    return Service(
+        serve,
+        config.paths.models_dir,
+        config.model.name,
+        read_key(serve),
+        public_key=config.bundle.public_key,
+        output_dir=config.paths.output_dir,
+        segments={name: config.table_rules.reading(column) for name, column in config.risk.segments.items()},
+        beside=beside,
+    )
+
+
+def _application(lifespan: Any) -> Application:
     app = Application(
         title="tabtrail",
         version=__version__,

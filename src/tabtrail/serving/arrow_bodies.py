@@ -54,6 +54,10 @@ def write_answer(served: Served, predictions: list[Prediction], media: str) -> b
         [high for _, high in bounds],
         [list(each.warnings) for each in predictions],
     ]
+    ahead = [each.forecast for each in predictions if each.forecast is not None]
+    if len(ahead) == len(predictions):
+        schema = schema.append(pa.field("horizon", pa.int64())).append(pa.field("as_of", pa.string()))
+        columns += [[each.horizon for each in ahead], [each.as_of for each in ahead]]
     table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
     sink = io.BytesIO()
     if media == PARQUET:

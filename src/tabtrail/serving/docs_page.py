@@ -11,14 +11,15 @@ _PACKAGE = "fastapi_offline"  # only its files are used; it is not imported
 _FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "favicon.png": "image/png"}
 
 
-async def docs(_: Request) -> Response:
+async def docs(request: Request) -> Response:
     """Return the page. It asks no other server for anything: no CDN, and no validator of the document."""
+    root = request.scope.get("root_path", "")
     return get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{root}/openapi.json",
         title="tabtrail",
-        swagger_js_url="/docs/swagger-ui-bundle.js",
-        swagger_css_url="/docs/swagger-ui.css",
-        swagger_favicon_url="/docs/favicon.png",
+        swagger_js_url=f"{root}/docs/swagger-ui-bundle.js",
+        swagger_css_url=f"{root}/docs/swagger-ui.css",
+        swagger_favicon_url=f"{root}/docs/favicon.png",
         swagger_ui_parameters={"validatorUrl": None},
     )
 

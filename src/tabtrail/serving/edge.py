@@ -106,9 +106,11 @@ class Edge:
 
     def _route_of(self, scope: Scope) -> str:
         """Return the template of a routed path, `other` for any other, so that clients cannot create labels."""
+        root: str = scope.get("root_path", "")
         if (scope["method"], scope["path"]) in self._direct:
-            return str(scope["path"])
-        return getattr(scope.get("route"), "path", "other")
+            return root + str(scope["path"])
+        path = getattr(scope.get("route"), "path", None)
+        return "other" if path is None else root + path
 
 
 def _refusal(service: Service, path: str, given: bytes) -> Refused | None:

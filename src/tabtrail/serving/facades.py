@@ -20,7 +20,7 @@ CSV = "text/csv"
 _BOUNDS = ("low", "high")
 _AS_IT_IS = (None, "str", "np", "pd")
 _FEW = 100  # rows that are scored in less time than a thread takes over
-_NUMBERS = frozenset({"FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"})
+_NUMBERS = frozenset({"BOOL", "FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"})
 
 
 async def server_metadata(_: Request) -> Response:
@@ -174,6 +174,8 @@ def _tensor_rows(tensors: Any, served: Served, parameters: Any = None) -> list[R
         values = [each[0] if isinstance(each, list) and len(each) == 1 else each for each in data]
         if datatype == "BYTES" and numeric and not all(each is None or isinstance(each, str) for each in values):
             raise Refused(422, "the data of a BYTES tensor are texts")
+        if datatype == "BOOL" and not all(each is None or isinstance(each, bool) for each in values):
+            raise Refused(422, "the data of a BOOL tensor are truth values")
         columns[name] = _decoded(values, tensor.get("parameters"), parameters, numeric=datatype != "BYTES")
     return _column_rows(columns)
 

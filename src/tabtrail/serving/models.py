@@ -21,7 +21,7 @@ class Served:
 
     def __init__(self, bundle: Bundle) -> None:
         self.predictor = Predictor(bundle)
-        self.metadata = bundle.metadata
+        self.metadata, self.history = bundle.metadata, bundle.history
         self.schema = self.predictor.schema
         self.row_schema = row_schema(self.schema)
         self.run_id = str(self.metadata["run_id"])

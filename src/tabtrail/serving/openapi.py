@@ -8,10 +8,12 @@ from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tabtrail.bundle.demand.inputs import DemandInputs
 from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
 from tabtrail.serving.facades import CSV
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import MEDIA_TYPE, PROBLEM_SCHEMA, TITLES
+from tabtrail.serving.series_routes import MOST_LISTED
 from tabtrail.serving.state import Service
 
 Document = dict[str, Any]
@@ -29,6 +31,10 @@ _ROW_ANSWER: Document = {
     "properties": {"prediction": _NUMBER, "interval": _INTERVAL, "warnings": {"type": "array", "items": _TEXT}},
 }
 _TRACE = {"currency": _TEXT, "model_name": _TEXT, "mlflow_run_id": _TEXT}
+_AHEAD = {
+    "horizon": {"type": "integer", "minimum": 1, "description": "Periods after `as_of`."},
+    "as_of": {"type": "string", "format": "date", "description": "The last known day that the forecast starts from."},
+}
 _BODY_ERRORS = (408, 413, 415, 422)
 
 
@@ -37,7 +43,8 @@ async def openapi(request: Request) -> Response:
     state = request.app.state
     served = state.service.models.served
     if getattr(state, "document", None) is None or state.document[0] is not served:
-        state.document = (served, json.dumps(request.app.openapi()).encode())
+        tree, root = request.app.openapi(), request.scope.get("root_path")
+        state.document = (served, json.dumps({**tree, "servers": [{"url": root}]} if root else tree).encode())
     return Response(state.document[1], media_type=JSON)
 
 
@@ -46,6 +53,8 @@ def document(app: FastAPI) -> Document:
     service: Service = app.state.service
     served = service.models.served
     tree = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    if served is None or served.predictor.demand is None:
+        tree["paths"].pop("/series", None)
     tree["components"] = {"schemas": {"Problem": PROBLEM_SCHEMA, "Row": served.row_schema if served else _OBJECT}}
     if service.key is not None:
         tree["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
@@ -59,19 +68,23 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
     bodies = _bodies(path, service, served) if method == "post" else None
     if bodies:
         operation["requestBody"] = {"required": True, "content": bodies}
-    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else (404, 422) if path == "/forecast" else ()), 503]
+    looked_up = path in ("/forecast", "/series")
+    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else (404, 422) if looked_up else ()), 503]
     closed = service.key is not None and path not in ("/health", "/health/live", "/health/ready", "/ping")
     if closed and "/v2/health" not in path:
         operation["security"] = [{"key": []}]
         errors.append(401)
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = {
-        "200": {"description": "Answered", "content": _answer(path, bodies or {})},
+        "200": {"description": "Answered", "content": _answer(path, bodies or {}, served)},
         **{str(status): {"description": TITLES[status], "content": problem} for status in sorted(errors)},
     }
     if path == "/forecast":
         names = {**dict.fromkeys(service.segments, _TEXT), "steps": {"type": "integer", "minimum": 1, "maximum": 120}}
         operation["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in names.items()]
+        return
+    if path == "/series" and served is not None and served.predictor.demand is not None:
+        operation["parameters"] = _pages(served.predictor.demand)
         return
     known = {"model": service.name, "version": served.run_id if served else ""}
     operation["parameters"] = [
@@ -79,6 +92,13 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
         for name, value in known.items()
         if f"{{{name}}}" in path
     ]
+
+
+def _pages(demand: DemandInputs) -> list[Document]:
+    """Return the parameters of a list of series: the page, and the values that columns must have."""
+    columns = dict.fromkeys((*demand.panel.series, *demand.history.static), _TEXT)
+    names = {"limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED}, "offset": {"type": "integer", "minimum": 0}}
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in {**columns, **names}.items()]
 
 
 def _bodies(path: str, service: Service, served: Served | None) -> Document:
@@ -126,14 +146,21 @@ def _infer_example(served: Served | None) -> Document:
     }
 
 
-def _answer(path: str, bodies: Document) -> Document:
+def _answer(path: str, bodies: Document, served: Served | None) -> Document:
+    ahead = _AHEAD if served is not None and served.predictor.demand is not None else {}
+    row: Document = {
+        **_ROW_ANSWER,
+        "required": [*_ROW_ANSWER["required"], *ahead],
+        "properties": {**_ROW_ANSWER["properties"], **ahead},
+    }
     if path == "/metrics":
         return {"text/plain": {"schema": _TEXT}}
     if path == "/predict":
-        fields = {**_ROW_ANSWER["properties"], **_TRACE, "inputs": _OBJECT}
+        version = {"model_version": _TEXT} if ahead else {}
+        fields = {**row["properties"], **_TRACE, **version, "inputs": _OBJECT}
         return {JSON: {"schema": {"type": "object", "required": sorted(fields), "properties": fields}}}
     if path == "/predict/batch":
-        fields = {**_TRACE, "predictions": {"type": "array", "items": _ROW_ANSWER}}
+        fields = {**_TRACE, "predictions": {"type": "array", "items": row}}
         schema = {"type": "object", "required": sorted(fields), "properties": fields}
         return {media: {"schema": schema if media == JSON else _TEXT} for media in bodies}
     if path == "/invocations":

@@ -27,7 +27,7 @@ class Counters:
         self._text, self._fresh_until = b"", 0.0
         self._shared = bool(os.environ.get(SHARED_FOLDER))
         self._registry = CollectorRegistry()
-        self._info = _ModelInfo(served)
+        self._info = _ModelInfo([served])
         self._requests = Counter(
             "tabtrail_requests", "Answers by route and status.", ["route", "status"], registry=self._registry
         )
@@ -52,6 +52,10 @@ class Counters:
         self._predicted = cache(self._predictions.labels)
         if not self._shared:
             self._registry.register(self._info)
+
+    def describe(self, served: Callable[[], Served | None]) -> None:
+        """Show another model of this worker in `tabtrail_model_info`."""
+        self._info.models.append(served)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -93,13 +97,13 @@ class Counters:
 
 
 class _ModelInfo(Collector):
-    """`tabtrail_model_info`: the model of the worker that answers."""
+    """`tabtrail_model_info`: the models of the worker that answers."""
 
-    def __init__(self, served: Callable[[], Served | None]) -> None:
-        self._served = served
+    def __init__(self, models: list[Callable[[], Served | None]]) -> None:
+        self.models = models
 
     def collect(self) -> Iterator[Metric]:
         info = InfoMetricFamily("tabtrail_model", "The model that is served.")
-        if served := self._served():
+        for served in filter(None, (each() for each in self.models)):
             info.add_metric([], {"model": served.model, "run_id": served.run_id, "created": str(served.metadata["created"])})
         yield info

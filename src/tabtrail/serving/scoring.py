@@ -72,7 +72,8 @@ async def predict_batch(request: Request) -> Response:
 def row_answer(prediction: Prediction) -> dict[str, Any]:
     """Return the answer for one row of a batch."""
     interval = None if prediction.interval is None else vars(prediction.interval)
-    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings}
+    ahead = {} if prediction.forecast is None else vars(prediction.forecast)
+    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings, **ahead}
 
 
 def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:

@@ -29,7 +29,7 @@ from tabtrail.serving.shadow import Shadow
 if TYPE_CHECKING:
     from tabtrail.serving.prediction_log import PredictionLog
 
-PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/forecast")
+PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/series", "/forecast")
 KEY = "tabtrail.key"  # in the scope of a request: the key that it carries, as it came in
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000  # bytes of unfinished bodies of all clients together
@@ -37,8 +37,10 @@ T = TypeVar("T")
 
 
 class Service:
-    """One worker's state. `in_flight` counts requests, less those that wait for the rest of their body, `buffered` the bytes of
-    such bodies; the event loop alone changes them.
+    """One worker's state, or that of a second model `beside` it, which counts with it.
+
+    `in_flight` counts requests, less those that wait for the rest of their body, `buffered` the bytes of such bodies; the event
+    loop alone changes them.
     """
 
     def __init__(
@@ -51,11 +53,14 @@ class Service:
         public_key: Path | None = None,
         output_dir: Path | None = None,
         segments: Mapping[str, CellReading] = MappingProxyType({}),
+        beside: "Service | None" = None,
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
         self.segments = dict(segments)
         self.models = Watched(models_dir, name, public_key, lambda good: self.counters.reloaded(good))
-        self.counters = Counters(lambda: self.models.served)
+        self.counters: Counters = Counters(lambda: self.models.served) if beside is None else beside.counters
+        if beside is not None:
+            self.counters.describe(lambda: self.models.served)
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None
         self.log = _prediction_log(settings, self.counters) if settings.prediction_log_dir else None
         self.access = AccessLog() if logging.getLogger("tabtrail.access").isEnabledFor(logging.INFO) else None

@@ -42,6 +42,7 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
 
     Raises `NothingToDeployError` where the best baseline beats the chosen model, unless `demand.choice.deploy_unless_beaten`.
     """
+    config = config.for_demand()
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
     manifest = read_manifest(config.dataset)

@@ -10,7 +10,7 @@ import pandas as pd
 from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
 from tabtrail.bundle.demand.features import FeatureRecipe
-from tabtrail.bundle.demand.history import history_name, write_history
+from tabtrail.bundle.demand.history import history_name, read_history, write_history
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, rules_over
@@ -21,7 +21,7 @@ from tabtrail.export.parity import check_parity
 from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel
-from tabtrail.forecast.panel.history import history_of
+from tabtrail.forecast.panel.history import history_of, prove_served
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.modeling.estimators import Blend
@@ -67,8 +67,11 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     points = training_points(task.panel, recipe, most=min(task.demand.max_rows, _PROVEN_ROWS), seed=task.demand.random_state)
     x = frame(task.panel, recipe, points, task.texts)
     graph, parity = _proven(training, trained, estimator, x)
+    inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
+    parity = _served_as_trained(task, inputs, history, parity)
     logged = _log_final(training, trained, estimator, x)
-    files = _bundle(training, trained, recipe, (graph, pickled(estimator), parity))
+    files = _bundle(training, trained, inputs, (graph, pickled(estimator), parity))
+    files[history_name(name)] = history
     log_folder(store, parent, BUNDLE_FOLDER, files)
     version = register_challenger(store, name, logged, {TAG + "candidate": trained.chosen.name})
     built = Challenger.built(parent, version, files, name)
@@ -87,6 +90,25 @@ def _proven(training: Training, trained: Trained, estimator: Any, x: pd.DataFram
         f"demand: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} standard deviations"
     )
     return graph, parity
+
+
+def _inputs(training: Training, recipe: FeatureRecipe) -> PanelInputs:
+    demand, date = training.task.demand, training.config.cleaning.date_column
+    assert date is not None  # noqa: S101 - checked when the config was read
+    return PanelInputs(date, demand.series, training.task.texts, demand.static or demand.series[:-1], recipe)
+
+
+def _stored_history(training: Training, recipe: FeatureRecipe) -> bytes:
+    name = training.task.demand.name
+    return write_history(history_of(training.task.panel, recipe, name, training.manifest.data_sha256, {}))
+
+
+def _served_as_trained(task: Task, inputs: PanelInputs, history: bytes, parity: Parity) -> Parity:
+    """Return the proof with the class `served`: features from the stored history against those of the training, bit for bit."""
+    tried = prove_served(task.panel, inputs, read_history(history, task.demand.name))
+    if tried.max_difference:
+        raise ParityError(f"the stored history does not give the features of the training: {tried.worst}")
+    return replace(parity, classes={**parity.classes, "served": tried})
 
 
 def _joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
@@ -109,15 +131,12 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     return log_model(training.store, training.run_id, model)
 
 
-def _bundle(
-    training: Training, trained: Trained, recipe: FeatureRecipe, exported: tuple[bytes, bytes, Parity]
-) -> dict[str, bytes]:
+def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, bytes, Parity]) -> dict[str, bytes]:
     config, task, manifest = training.config, training.task, training.manifest
     demand, panel = task.demand, task.panel
     graph, joblib, parity = exported
     date = config.cleaning.date_column
     assert date is not None  # noqa: S101 - checked when the config was read
-    inputs = PanelInputs(date, demand.series, task.texts, demand.static or demand.series[:-1], recipe)
     metadata: dict[str, Any] = {
         "model": trained.chosen.name,
         "family": trained.chosen.name.partition("_")[0],
@@ -142,7 +161,7 @@ def _bundle(
         "config_sha256": config.digest(*DEMAND_SECTIONS),
         "test_sha256": manifest.data_sha256,
     }
-    built = build_bundle(
+    return build_bundle(
         demand.name,
         onnx=graph,
         joblib=joblib,
@@ -150,13 +169,11 @@ def _bundle(
         reports={"parity": json_bytes({"model": trained.chosen.name, "data_sha256": manifest.data_sha256, **parity.to_dict()})},
         signing_key=config.bundle.signing_key,
     )
-    history = history_of(panel, recipe, demand.name, manifest.data_sha256, {})
-    return built | {history_name(demand.name): write_history(history)}
 
 
 def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
     """Return what is asked for a forecast: the day, the series, and what is known ahead, with an example that works."""
-    panel = task.panel
+    panel, flags = task.panel, task.recipe.flags
     day = panel.calendar.first_day(panel.last + 1).isoformat()
     features = [Feature(date, "date", replace(rules.columns.rule(date), nullable=False), day, reading=rules.reading(date))]
     for name in task.demand.series:
@@ -170,6 +187,8 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
     for name in (*task.recipe.flags, *task.recipe.prices):
         values = panel.known[name]
         rule = replace(rules.columns.rule(name), nullable=True)
+        if name in flags:
+            rule = replace(rule, dtype="int")
         last = values[0, panel.periods - 1]
         example = None if np.isnan(last) else int(last) if rule.dtype == "int" else float(last)
         low, high = float(np.nanmin(values)), float(np.nanmax(values))

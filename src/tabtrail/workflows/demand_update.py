@@ -31,6 +31,7 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
     Raises `UsageError` for a config without `demand`, `BundleError` where no such model is deployed, `DataError` for a dataset
     that ends before the history does.
     """
+    config = config.for_demand()
     demand, date = config.demand, config.cleaning.date_column
     if demand is None or date is None:
         raise UsageError("the config has no demand: there is no history of series to bring up to date")

@@ -114,7 +114,9 @@ def history(config: Config) -> list[Entry]:
 
 
 def write_history(config: Config) -> None:
-    """Write the history as the table `promotions`."""
+    """Write the history as the table `promotions`, which is that of the model of rows where there is one."""
+    if config.is_view:
+        return
     write_parquet(promotions_file(config.paths.output_dir), history_table(history(config)))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.bundle.demand.features import Array, FeatureRecipe, Targets, Window, compute
-from tabtrail.bundle.demand.history import History
+from tabtrail.bundle.demand.history import ANSWERED, History
 from tabtrail.contract.periods import Periods
 
 _CHUNK = 20_000
@@ -79,8 +79,11 @@ class Expander:
 
     @property
     def earliest(self) -> int:
-        """Number of the earliest period that can be asked for: the one after the first whose past is stored."""
-        return self.history.first + self.panel.recipe.past
+        """Number of the earliest period that can be asked for: the first whose past is stored; nothing was before a short
+        history, which is all of the panel.
+        """
+        past, stored = self.panel.recipe.past, self.history.target.shape[1]
+        return self.history.first + (past if stored >= past + ANSWERED else 1)
 
     def place(self, key: Sequence[str]) -> int:
         """Place of a series in the history, -1 where it is not known."""

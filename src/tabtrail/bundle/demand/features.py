@@ -111,14 +111,39 @@ class Targets:
 
 
 def compute(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
-    """Return every feature [rows] by its name."""
+    """Return every feature [rows] by its name: of the recent past, of the same place in the season, of the plan, of the day.
+
+    Each group reads no more than its name says, so that what a group gave can be kept for rows that share it.
+    """
+    recent, unit = of_recent_past(recipe, window)
+    season = of_season(recipe, window, targets, unit)
+    return recent | season | of_plan(recipe, targets.known, usual_prices(recipe, window)) | of_day(recipe, targets)
+
+
+def of_recent_past(recipe: FeatureRecipe, window: Window) -> tuple[dict[str, Array], Array]:
+    """Return what the periods up to the origin give, whatever is forecast; and the unit of the values: the level, or NaN."""
     found = _recent(recipe, window.target[:, : recipe.recent])
-    unit = found[LEVEL] if recipe.scaled else np.full(len(targets.horizon), np.nan)
-    own = _same_season(recipe, window, targets)
-    found = {name: values if name in _OWN_UNIT else _over(values, unit) for name, values in (found | own).items()}
-    found |= _known_ahead(recipe, window, targets)
-    found |= _calendar(recipe, targets)
-    return found
+    unit = found[LEVEL] if recipe.scaled else np.full(len(window.target), np.nan)
+    found = {name: values if name in _OWN_UNIT else _over(values, unit) for name, values in found.items()}
+    for name in recipe.lagged:
+        found[f"{name}_lag_1"] = window.known[name][:, 0]
+        found[f"{name}_mean_{recipe.price_window}"] = _usual(recipe, window, name)
+    return found, unit
+
+
+def of_season(recipe: FeatureRecipe, window: Window, targets: Targets, unit: Array) -> dict[str, Array]:
+    """Return what the target's place in the season gives, of the horizon and the flags at the target's period alone."""
+    return {name: _over(values, unit) for name, values in _same_season(recipe, window, targets).items()}
+
+
+def usual_prices(recipe: FeatureRecipe, window: Window) -> dict[str, Array]:
+    """Return the mean of each price in the periods up to the origin."""
+    return {name: _usual(recipe, window, name) for name in recipe.prices}
+
+
+def _usual(recipe: FeatureRecipe, window: Window, name: str) -> Array:
+    past = window.known[name][:, : recipe.price_window]
+    return _mean_of_first(past, ~np.isnan(past), recipe.price_window)
 
 
 def _recent(recipe: FeatureRecipe, past: Array) -> dict[str, Array]:
@@ -159,23 +184,17 @@ def _same_season(recipe: FeatureRecipe, window: Window, targets: Targets) -> dic
     return found
 
 
-def _known_ahead(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
-    found = {name: targets.known[name] for name in recipe.flags}
+def of_plan(recipe: FeatureRecipe, known: Mapping[str, Array], usual: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the columns known ahead at the target's period, and prices over the usual ones."""
+    found = {name: known[name] for name in recipe.flags}
     for name in recipe.prices:
-        found[name] = targets.known[name]
-        found[f"{name}_change"] = _over(targets.known[name], _usual(recipe, window, name))
-    for name in recipe.lagged:
-        found[f"{name}_lag_1"] = window.known[name][:, 0]
-        found[f"{name}_mean_{recipe.price_window}"] = _usual(recipe, window, name)
+        found[name] = known[name]
+        found[f"{name}_change"] = _over(known[name], usual[name])
     return found
 
 
-def _usual(recipe: FeatureRecipe, window: Window, name: str) -> Array:
-    past = window.known[name][:, : recipe.price_window]
-    return _mean_of_first(past, ~np.isnan(past), recipe.price_window)
-
-
-def _calendar(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:
+def of_day(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:
+    """Return the calendar of the target's period, and how far ahead it is."""
     calendar = recipe.calendar
     period = targets.origin + targets.horizon
     first = calendar.first_days(period)

@@ -19,6 +19,8 @@ from tabtrail.bundle.demand.features import Array
 from tabtrail.errors import BundleError
 
 FORMAT = 1
+ANSWERED = 61
+"""Periods up to the latest that can be asked for: two months of days, so that what was forecast lately can be looked at."""
 MOST_HISTORY_BYTES = 2**31 - 1
 _HEAD = "head"
 

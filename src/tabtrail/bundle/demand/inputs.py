@@ -53,6 +53,25 @@ class DemandInputs:
         """The last day of the last known period."""
         return self._calendar.last_day(self.history.as_of).isoformat()
 
+    def list_series(self, wanted: Mapping[str, str]) -> NDArray[np.int64]:
+        """Return the places of the known series whose columns, static ones too, have these values."""
+        columns = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
+        fits = np.ones(self.history.series, dtype=bool)
+        for name, value in wanted.items():
+            fits &= columns[name] == value
+        return np.flatnonzero(fits)
+
+    def describe_series(self, place: int) -> dict[str, Any]:
+        """Return the columns of a series, and the first and last day that the history knows its demand of (None: of none)."""
+        known = np.flatnonzero(~np.isnan(self.history.target[place]))
+        first, last = (int(known[0]), int(known[-1])) if len(known) else (None, None)
+        return {
+            "series": dict(zip(self.panel.series, map(str, self.history.keys[place]), strict=True)),
+            "static": {name: str(values[place]) for name, values in self.history.static.items()},
+            "first": None if first is None else self._calendar.first_day(self.history.first + first).isoformat(),
+            "last": None if last is None else self._calendar.last_day(self.history.first + last).isoformat(),
+        }
+
     def problem(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         """Return the column and what is wrong with a row whose values were read; None for a good one."""
         day = row.get(self.panel.date)

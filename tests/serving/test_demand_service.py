@@ -1,0 +1,187 @@
+"""A model of series over HTTP: what it answers, lists and refuses, with what to send; alone and beside a model of rows."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.support.commands import run_in
+from tests.support.demand import both_project, demand_project
+from tests.support.projects import Project, Trained, serving
+
+ROW: dict[str, Any] = {"date": "2023-07-22", "store_id": "STORE_001", "product_id": "PROD_C", "price": 12.0, "promotion": True}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return demand_project(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def client(trained: Trained) -> Iterator[httpx.Client]:
+    with serving(trained.project, door=False) as found:
+        yield found
+
+
+def test_a_forecast_says_what_it_is_of(client: httpx.Client) -> None:
+    found = client.post("/predict", json=ROW).json()
+    assert {"prediction", "interval", "warnings", "inputs", "currency"} <= set(found)
+    assert (found["horizon"], found["as_of"]) == (2, "2023-07-20")
+    assert found["model_version"] == found["mlflow_run_id"] == client.get("/health").json()["mlflow_run_id"]
+
+
+def test_true_is_1_for_a_flag_by_every_way_in_and_a_fault_elsewhere(client: httpx.Client, trained: Trained) -> None:
+    wanted = client.post("/predict", json={**ROW, "promotion": 1}).json()["prediction"]
+    assert client.post("/predict", json=ROW).json()["prediction"] == wanted
+    assert client.post("/predict/batch", json=[ROW]).json()["predictions"][0]["prediction"] == wanted
+    assert client.post("/invocations", json={"dataframe_records": [ROW]}).json()["predictions"] == [wanted]
+    tensors = [
+        {"name": name, "shape": [1], "data": [value], "datatype": {bool: "BOOL", float: "FP64", str: "BYTES"}[type(value)]}
+        for name, value in ROW.items()
+    ]
+    assert client.post("/v2/models/shop_demand/infer", json={"inputs": tensors}).json()["outputs"][0]["data"] == [wanted]
+    table, body = pa.Table.from_pylist([ROW]), io.BytesIO()
+    pq.write_table(table, body)
+    media = {"Content-Type": "application/vnd.apache.parquet"}
+    answer = client.post("/predict/batch", content=body.getvalue(), headers=media)
+    (row,) = pq.read_table(io.BytesIO(answer.content)).to_pylist()
+    assert (row["prediction"], row["horizon"], row["as_of"]) == (wanted, 2, "2023-07-20")
+    plan, out = trained.project.root / "plan.parquet", trained.project.root / "out.parquet"
+    pq.write_table(table, plan)
+    done = run_in(trained.project, "predict", "--input", str(plan), "--output", str(out))
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(out)["prediction"].to_pylist() == [wanted]
+    refused = client.post("/predict", json={**ROW, "price": True})
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == [{"column": "price", "message": "must be a number"}]
+    pq.write_table(pa.Table.from_pylist([{**ROW, "price": True}]), plan)
+    done = run_in(trained.project, "predict", "--input", str(plan), "--output", str(out))
+    assert done.returncode == 3
+    assert "'price' is bool; it must be numbers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "column", "told"),
+    [
+        ({"date": "2023-08-30"}, "date", "41 days after the last known one (2023-07-20)"),
+        ({"date": "2020-01-01"}, "date", "ask for 2023-"),
+        ({"store_id": "STORE_999"}, "store_id", "see GET /series"),
+        ({"price": None, "date": "2023-07-27", "product_id": "PROD_NEW"}, "price", "has to be sent"),
+        ({"promotion": 2}, "promotion", "must be at most 1"),
+    ],
+)
+def test_what_cannot_be_forecast_is_a_422_that_says_what_to_send(
+    client: httpx.Client, changed: dict[str, Any], column: str, told: str
+) -> None:
+    answer = client.post("/predict", json={**ROW, **changed})
+    assert answer.status_code == 422
+    ((found, message),) = [(each["column"], each["message"]) for each in answer.json()["errors"]]
+    assert found == column
+    assert told in message
+
+
+def test_a_date_within_the_history_is_answered_as_of_the_day_before_and_says_so(client: httpx.Client) -> None:
+    found = client.post("/predict", json={**ROW, "date": "2023-07-10"}).json()
+    assert (found["horizon"], found["as_of"]) == (1, "2023-07-09")
+    assert any("lies within the history" in each for each in found["warnings"])
+
+
+def test_the_known_series_are_listed_in_pages_and_by_column(client: httpx.Client) -> None:
+    first = client.get("/series", params={"limit": 4}).json()
+    assert (first["total"], len(first["series"]), first["next_offset"], first["as_of"]) == (6, 4, 4, "2023-07-20")
+    rest = client.get("/series", params={"limit": 4, "offset": 4}).json()
+    keys = [tuple(each["series"].values()) for each in first["series"] + rest["series"]]
+    assert rest["next_offset"] is None
+    assert len(set(keys)) == 6
+    assert first["series"][0] == {
+        "series": {"store_id": "STORE_000", "product_id": "PROD_A"},
+        "static": {},
+        "first": "2023-01-02",
+        "last": "2023-07-20",
+    }
+    assert client.get("/series", params={"store_id": "STORE_001"}).json()["total"] == 3
+    for wrong, column in (({"limit": "0"}, "limit"), ({"offset": "-1"}, "offset"), ({"shop": "1"}, "shop")):
+        refused = client.get("/series", params=wrong)
+        assert refused.status_code == 422
+        assert [each["column"] for each in refused.json()["errors"]] == [column]
+
+
+def test_schema_card_and_health_say_what_is_forecast_from_when(client: httpx.Client) -> None:
+    for path in ("/schema", "/model", "/health"):
+        body = client.get(path).json()
+        assert (body["as_of"], body["horizon"], body["period"], body["known_ahead"]) == (
+            "2023-07-20",
+            7,
+            "day",
+            ["promotion", "price"],
+        ), path
+    example = client.get("/schema").json()["example"]
+    assert client.post("/predict", json=example).status_code == 200
+    document = client.get("/openapi.json").json()
+    assert {"horizon", "as_of", "model_version"} <= set(_answered(document, "/predict"))
+    assert [each["name"] for each in document["paths"]["/series"]["get"]["parameters"]][:2] == ["store_id", "product_id"]
+    assert document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["example"] == example
+
+
+def _answered(document: dict[str, Any], path: str) -> dict[str, Any]:
+    found: dict[str, Any] = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    return found["properties"]
+
+
+def test_the_proof_holds_the_features_that_are_served(trained: Trained) -> None:
+    proof = json.loads((trained.config.paths.models_dir / "shop_demand_parity.json").read_text())
+    assert proof["classes"]["served"]["rows"] >= 6 * 7
+    assert proof["classes"]["served"]["max_difference"] == 0
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return both_project(tmp_path_factory)
+
+
+def test_a_model_of_rows_and_one_of_series_lie_in_two_folders_and_answer_side_by_side(both: Project) -> None:
+    assert (both.root / "models" / "shop_units_metadata.json").is_file()
+    assert (both.root / "models_demand" / "shop_demand_history.npz").is_file()
+    status = json.loads(run_in(both, "status", "--json").stdout)
+    assert status["deployed"]["run_id"] != status["deployed_demand"]["run_id"]
+    with serving(both, door=False) as client:
+        of_rows = client.post("/predict", json={"price": 12.0, "promotion": 1, "store_id": "STORE_001", "product_id": "PROD_C"})
+        assert of_rows.status_code == 200, of_rows.text
+        assert "as_of" not in of_rows.json()
+        found = client.post("/demand/predict", json=ROW)
+        assert found.json()["as_of"] == "2023-07-20"
+        assert client.post("/demand/predict/batch", json=[ROW]).json()["predictions"][0]["horizon"] == 2
+        assert client.get("/demand/series").json()["total"] == 6
+        assert client.get("/series").status_code == 404
+        assert client.get("/demand/health").json()["mlflow_run_id"] == status["deployed_demand"]["run_id"]
+        assert client.get("/demand/v2/models/shop_demand/ready").status_code == 200
+        assert client.get("/").json()["links"]["demand"] == "/demand"
+        assert client.get("/demand/openapi.json").json()["servers"] == [{"url": "/demand"}]
+        assert 'route="/demand/predict"' in client.get("/metrics").text
+        by_command = run_in(both, "predict", "--demand", "--json", json.dumps(ROW), "--output", "json")
+        assert json.loads(by_command.stdout)["prediction"] == found.json()["prediction"]
+
+
+def test_the_commands_that_change_what_is_deployed_take_either_model(both: Project) -> None:
+    assert "shop_demand" in run_in(both, "history", "--demand").stdout
+    assert "shop_units" in run_in(both, "history").stdout
+    assert "verified" in run_in(both, "bundle", "verify", "--demand").stdout
+    updated = run_in(both, "demand", "update", "--json")
+    assert json.loads(updated.stdout)["after"] == "2023-07-20"
+    told = run_in(both, "rollback", "--demand")
+    assert told.returncode == 2
+    assert "nothing to go back to" in told.stderr
+
+
+def test_models_of_one_name_are_refused(both: Project, tmp_path: Path) -> None:
+    copy = Project(tmp_path)
+    text = both.config_file.read_text().replace("shop_units", "shop_demand")
+    copy.config_file.write_text(text)
+    told = run_in(copy, "config", "show")
+    assert told.returncode == 2
+    assert "is the name of the model too" in told.stderr
