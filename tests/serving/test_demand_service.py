@@ -184,4 +184,4 @@ def test_models_of_one_name_are_refused(both: Project, tmp_path: Path) -> None:
     copy.config_file.write_text(text)
     told = run_in(copy, "config", "show")
     assert told.returncode == 2
-    assert "is the name of the model too" in told.stderr
+    assert "model.name and demand.name are both 'shop_demand'" in told.stderr

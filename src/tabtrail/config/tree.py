@@ -103,9 +103,16 @@ class Config(Section):
     @classmethod
     def _columns_of_demand(cls, tree: Any) -> Any:
         """Without `model`, the columns of `demand` have the roles that a model's would: the stages before training need that."""
-        if not isinstance(tree, dict) or not tree.get("demand") or "model" in tree:
+        if not isinstance(tree, dict) or not tree.get("demand"):
             return tree
         demand = Demand.model_validate(tree["demand"])
+        if isinstance(given := tree.get("model"), dict):
+            # What a run recorded of a config without `model` has that of the demand written out.
+            if given.get("name", "model") == demand.name and given != _model_of(demand).model_dump(mode="json"):
+                raise ValueError(f"model.name and demand.name are both '{demand.name}'; give one of them another")
+            return tree
+        if "model" in tree:
+            return tree
         return {**tree, "demand": demand, "model": _model_of(demand)}
 
     @property
@@ -266,8 +273,6 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_model(model, columns)
     if config.demand is not None:
         yield from check_demand(config.demand, date, columns)
-        if not config.is_demand_only and config.demand.name == model.name:
-            yield ("demand", "name"), f"'{model.name}' is the name of the model too; give one of them another"
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_texts(config.table_rules)
     yield from check_literals(_conditions(config), config.table_rules)

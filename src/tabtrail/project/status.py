@@ -75,15 +75,12 @@ class Status:
 def status(config: Config, stages: Sequence[Stage]) -> Status:
     """Return what a run would repeat of these stages, as far as the config has something for them to do, and why."""
     owner = read_owner(config.paths) if is_held(config.paths) else None
-    try:
-        return Status(_look_at(Project(config), stages), owner, *_deployed_of(config))
-    except FileNotFoundError:  # another process, which is at work, exchanged a folder meanwhile
-        return Status(_look_at(Project(config), stages), owner, *_deployed_of(config))
-
-
-def _deployed_of(config: Config) -> tuple[Model | None, Model | None]:
     of_demand = config.for_demand()
-    return _deployed(config), None if of_demand is config else _deployed(of_demand)
+    deployed = _deployed(config), _deployed(of_demand) if of_demand.is_view else None
+    try:
+        return Status(_look_at(Project(config), stages), owner, *deployed)
+    except FileNotFoundError:  # another process, which is at work, exchanged a folder meanwhile
+        return Status(_look_at(Project(config), stages), owner, *deployed)
 
 
 def _deployed(config: Config) -> Model | None:

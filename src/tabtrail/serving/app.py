@@ -92,11 +92,24 @@ def create_app(config: Config | None = None) -> FastAPI:
         assert isinstance(app, Application)  # noqa: S101 - it is made below
         try:
             loaded = config or load_config()
-            app.state.service = _service(loaded)
+            of_demand, key = loaded.for_demand(), read_key(loaded.serve)
+            app.state.service = Service(
+                loaded.serve,
+                loaded.paths.models_dir,
+                loaded.model.name,
+                key,
+                public_key=loaded.bundle.public_key,
+                output_dir=loaded.paths.output_dir,
+                segments={name: loaded.table_rules.reading(column) for name, column in loaded.risk.segments.items()},
+            )
             tasks = await app.state.service.start()
-            if (of_demand := loaded.for_demand()).is_view:
+            if of_demand.is_view:
                 app.demand = _application(None)
-                app.demand.state.service = _service(of_demand, beside=app.state.service)
+                place, name = of_demand.paths.models_dir, of_demand.model.name
+                public_key = loaded.bundle.public_key
+                app.demand.state.service = Service(
+                    _beside(loaded.serve), place, name, key, public_key=public_key, beside=app.state.service
+                )
                 tasks += await app.demand.state.service.start()
         except TabtrailError as error:
             logger.error("%s", error)  # the answers must not hold what the file holds
@@ -113,21 +126,10 @@ def create_app(config: Config | None = None) -> FastAPI:
     return _application(lifespan)
 
 
-def _service(config: Config, beside: Service | None = None) -> Service:
-    serve = config.serve
-    if beside is not None:
-        own = serve.prediction_log_dir
-        serve = serve.model_copy(update={"shadow_dir": None, "prediction_log_dir": own and own / DEMAND[1:]})
-    return Service(
-        serve,
-        config.paths.models_dir,
-        config.model.name,
-        read_key(serve),
-        public_key=config.bundle.public_key,
-        output_dir=config.paths.output_dir,
-        segments={name: config.table_rules.reading(column) for name, column in config.risk.segments.items()},
-        beside=beside,
-    )
+def _beside(serve: Serve) -> Serve:
+    """Return the settings of a second model: no shadow, and a folder of its own in that of the log."""
+    own = serve.prediction_log_dir
+    return serve.model_copy(update={"shadow_dir": None, "prediction_log_dir": own and own / DEMAND[1:]})
 
 
 def _application(lifespan: Any) -> Application:
