@@ -48,7 +48,7 @@ def exec_form(stage: Stage, keyword: str) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("name", ["serve", "mlflow"])
+@pytest.mark.parametrize("name", ["serve", "mlflow", "train"])
 def test_an_image_runs_as_nobody_special_with_a_healthcheck(stages: dict[str, Stage], name: str) -> None:
     stage = stages[name]
     keywords = [keyword for keyword, _ in stage]
@@ -85,13 +85,25 @@ def test_the_constraints_are_the_locks_versions(stages: dict[str, Stage], tmp_pa
 
 
 def test_compose_opens_ports_on_loopback_alone_and_has_no_password(services: dict[str, Any], stages: dict[str, Stage]) -> None:
-    assert set(services) == {"service", "mlflow"}
+    assert set(services) == {"service", "mlflow", "trainer"}
     for service in services.values():
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert {port.rpartition(":")[2] for port in service["ports"]} == {value(stages[service["build"]["target"]], "EXPOSE")}
         assert service["cap_drop"] == ["ALL"]
         assert not any("=" in variable for variable in service.get("environment", []))
     assert not re.search(r"(?i)password\s*[:=]\s*\S|secret", (REPO / "compose.yaml").read_text())
+
+
+def test_the_trainer_starts_when_it_is_named_alone_and_writes_where_the_service_reads(
+    services: dict[str, Any], stages: dict[str, Stage]
+) -> None:
+    trainer, service = services["trainer"], services["service"]
+    assert trainer["profiles"] == ["trainer"]
+    assert "profiles" not in service
+    assert "TABTRAIL_API_KEY" in trainer["environment"]
+    assert "./models:/app/models" in trainer["volumes"]
+    assert "./models:/app/models:ro" in service["volumes"]
+    assert exec_form(stages["train"], "CMD")[-2:] == ["--set", "serve.jobs=true"]
 
 
 def test_the_command_and_the_healthcheck_of_the_image_work(stages: dict[str, Stage], small: Project) -> None:

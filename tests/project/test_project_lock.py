@@ -17,8 +17,10 @@ from tests.support.stages import run_ingest
 from tabtrail import pipeline
 from tabtrail.errors import LockedError
 from tabtrail.progress import Progress
-from tabtrail.project.lock import is_held, leftovers, lock_path, project_lock, read_owner
+from tabtrail.project.lock import leftovers, project_lock
 from tabtrail.project.status import status
+from tabtrail.system.held import is_held
+from tabtrail.system.lock_owner import lock_path, read_owner
 from tabtrail.system.temporary import scratch_folder, temporary_sibling
 
 HOLD = """
@@ -51,8 +53,8 @@ ASK = """
 import sys
 from pathlib import Path
 from tabtrail.config.load import load_config
-from tabtrail.project.lock import is_held
-print(is_held(load_config(Path(sys.argv[1])).paths))
+from tabtrail.system.held import is_held
+print(is_held(load_config(Path(sys.argv[1])).paths.output_dir))
 """
 
 
@@ -111,7 +113,7 @@ def test_the_lock_of_a_killed_process_is_taken_over_and_what_it_left_half_writte
     with held(project, *targets) as holder:
         holder.kill()
         holder.wait()
-    owner = read_owner(paths)
+    owner = read_owner(paths.output_dir)
     assert owner is not None
     assert not owner.alive
     assert len(leftovers(config)) == len(targets)
@@ -121,7 +123,7 @@ def test_the_lock_of_a_killed_process_is_taken_over_and_what_it_left_half_writte
     assert f"(process {holder.pid} on " in said[0]
     assert f"was killed, is taken over; {len(targets)} temporary files of it are removed" in said[0]
     assert backup.is_dir(), "what only looks alike is somebody's own"
-    assert read_owner(paths) is None
+    assert read_owner(paths.output_dir) is None
 
 
 def test_what_a_kill_after_the_exchange_of_folders_leaves_of_the_old_one_is_removed(project: Project) -> None:
@@ -165,25 +167,25 @@ def test_the_scratch_folder_of_a_killed_process_is_removed_and_that_of_a_living_
 
 def test_a_lock_is_asked_whether_it_is_held_whatever_its_owners_file_says(project: Project) -> None:
     config = project.config()
-    assert not is_held(config.paths)
+    assert not is_held(config.paths.output_dir)
     with project_lock(config, "run"):
         words = [sys.executable, "-c", ASK, str(project.config_file)]
         assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "True\n"
-    owner = lock_path(config.paths).with_name(".lock.owner.json")
+    owner = lock_path(config.paths.output_dir).with_name(".lock.owner.json")
     gone = {"process": "a-container-that-is-gone:1:2", "command": "run", "since": "2026-01-01T00:00:00+00:00"}
     owner.write_text(json.dumps(gone))
-    assert read_owner(config.paths) is not None
-    assert not is_held(config.paths)
+    assert read_owner(config.paths.output_dir) is not None
+    assert not is_held(config.paths.output_dir)
     assert status(config, pipeline.STAGES).at_work is None
 
 
 def test_within_the_lock_it_is_taken_again_and_free_at_the_end(project: Project) -> None:
     config = project.config("engine.lock_seconds=0")
     with project_lock(config, "run"), project_lock(config, "ingest"):
-        owner = read_owner(config.paths)
+        owner = read_owner(config.paths.output_dir)
         assert owner is not None
         assert owner.command == "run"
-    assert read_owner(config.paths) is None
+    assert read_owner(config.paths.output_dir) is None
     with held(project):
         pass
 
@@ -194,4 +196,4 @@ def test_an_owner_that_cannot_be_read_keeps_nobody_out(project: Project, text: s
     config.paths.output_dir.mkdir()
     (config.paths.output_dir / ".lock.owner.json").write_text(text)
     with project_lock(config, "run"):
-        assert read_owner(config.paths) is not None
+        assert read_owner(config.paths.output_dir) is not None

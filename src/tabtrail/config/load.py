@@ -19,6 +19,7 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
 
     Raises `ConfigError` with one line for each problem: file and line (or the override), key path, what is wrong.
     """
+    overrides = tuple(overrides)
     raw = read_raw(config_path(path), overrides)
     try:
         config = Config.model_validate(raw.values)
@@ -27,7 +28,8 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     problems = [f"{raw.places.locate(key)}: {dotted(key)}: {message}" for key, message in inconsistencies(config)]
     if problems:
         raise ConfigError("\n".join(problems))
-    return _resolve(config, raw.root).placed(raw.root, raw.places)
+    words = ("--config", str(raw.path), *(word for each in overrides for word in ("--set", each)))
+    return _resolve(config, raw.root).placed(raw.root, raw.places, words)
 
 
 def config_from_run(tree: dict[str, Any], here: Config) -> Config:

@@ -70,6 +70,8 @@ class Serve(Section):
     )
     reload_seconds: Seconds = Field(0.2, description="How often the service looks for another bundle in the folder.")
     access_log: bool = Field(True, description="Whether `tabtrail serve` writes a line of JSON for each request.")
+    jobs: bool = Field(False, description="Whether who has the API key may train by HTTP (/jobs); without a key it cannot be on.")
+    jobs_kept: Positive = Field(50, description="Trainings by HTTP whose records are kept; the oldest are deleted first.")
     shadow_dir: Path | None = Field(None, description="A folder with another bundle that is scored beside the champion.")
     prediction_log_dir: Path | None = Field(None, description="Where predictions and their inputs are kept as Parquet.")
     prediction_log_rows: Positive = Field(10_000, description="Most rows of a file of the prediction log.")

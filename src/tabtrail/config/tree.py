@@ -98,6 +98,7 @@ class Config(Section):
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
     _is_view: bool = PrivateAttr(False)
+    _words: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="before")
     @classmethod
@@ -141,14 +142,19 @@ class Config(Section):
         """The folder of the YAML file, where relative paths start."""
         return self._root
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a command line by which another process reads this config: its file and what was set over it."""
+        return self._words
+
     def locate(self, key: KeyPath) -> str:
         """Place of a key, for messages: file and line of it or of its nearest parent, or the override that set it."""
         return self._places.locate(key)
 
-    def placed(self, root: Path, places: Places) -> Self:
-        """Return the config with the folder of its YAML file, and where its keys stand."""
+    def placed(self, root: Path, places: Places, words: tuple[str, ...] = ()) -> Self:
+        """Return the config with the folder of its YAML file, where its keys stand, and the words that name both."""
         placed = self.model_copy()
-        placed._root, placed._places = root, places
+        placed._root, placed._places, placed._words = root, places, words
         return placed
 
     def changed(self, **sections: Any) -> Self:

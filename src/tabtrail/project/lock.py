@@ -4,7 +4,7 @@ import errno
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,63 +16,13 @@ from tabtrail.config.tree import Config
 from tabtrail.data.manifest import settle_dataset
 from tabtrail.errors import LockedError
 from tabtrail.progress import SILENT, Progress
-from tabtrail.system.files import make_folder, read_json, storage_errors, write_json
-from tabtrail.system.process import is_alive, this_process
+from tabtrail.system.files import make_folder, storage_errors, write_json
+from tabtrail.system.lock_owner import Owner, duration, lock_path, owner_path, read_owner
+from tabtrail.system.process import this_process
 from tabtrail.system.temporary import abandoned_scratch, is_of, maker_has_ended, remove, temporary_siblings
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Who holds or held the lock: `process` as `process.this_process` has it, `since` in UTC (ISO 8601)."""
-
-    process: str
-    command: str
-    since: str
-
-    @property
-    def alive(self) -> bool:
-        return is_alive(self.process)
-
-    @property
-    def age_seconds(self) -> float:
-        return (datetime.now(UTC) - datetime.fromisoformat(self.since)).total_seconds()
-
-    def __str__(self) -> str:
-        host, pid, _ = self.process.rsplit(":", 2)
-        return f"`tabtrail {self.command}` (process {pid} on {host}, for {_duration(self.age_seconds)})"
-
-
-def lock_path(paths: Paths) -> Path:
-    """Lock file of a project, in the folder of its results."""
-    return paths.output_dir / ".lock"
-
-
-def read_owner(paths: Paths) -> Owner | None:
-    """Return who holds the lock, or held it and was killed; None where nobody does."""
-    value = read_json(_owner_path(paths))
-    try:
-        owner = Owner(**value) if value else None
-        return owner if owner and owner.age_seconds > float("-inf") and owner.process.count(":") >= 2 else None
-    except (TypeError, ValueError, AttributeError):
-        return None
-
-
-def is_held(paths: Paths) -> bool:
-    """Tell whether somebody is at work in the project, by asking the lock itself: a killed owner's file says nothing."""
-    path = lock_path(paths)
-    if not path.is_file():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        owner = read_owner(paths)
-        return owner is not None and owner.alive
 
 
 @contextmanager
@@ -85,16 +35,16 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
     """
     paths = config.paths
     with storage_errors(paths.output_dir):
-        lock = FileLock(lock_path(paths), is_singleton=True)
+        lock = FileLock(lock_path(paths.output_dir), is_singleton=True)
         if lock.is_locked or not _acquire(paths, lock, config.engine.lock_seconds, progress):
             yield
             return
         try:
             _take_over(config, progress)
-            write_json(_owner_path(paths), asdict(Owner(this_process(), command, _now())))
+            write_json(owner_path(paths.output_dir), asdict(Owner(this_process(), command, _now())))
             yield
         finally:
-            _owner_path(paths).unlink(missing_ok=True)
+            owner_path(paths.output_dir).unlink(missing_ok=True)
             lock.release()
 
 
@@ -112,14 +62,14 @@ def leftovers(config: Config) -> list[Path]:
 def _acquire(paths: Paths, lock: FileLock, seconds: float, progress: Progress) -> bool:
     """Take the lock, saying whom it waits for; False where the folder is read-only."""
     try:
-        make_folder(lock_path(paths).parent)
-        if not _can_write(lock_path(paths).parent):
+        make_folder(lock_path(paths.output_dir).parent)
+        if not _can_write(lock_path(paths.output_dir).parent):
             return False
         try:
             lock.acquire(timeout=0)
         except Timeout:
             if seconds:
-                progress.say(f"waiting, up to {_duration(seconds)}, for {_holder(paths)}")
+                progress.say(f"waiting, up to {duration(seconds)}, for {_holder(paths)}")
             lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
     except Timeout:
         raise LockedError(
@@ -139,7 +89,7 @@ def _can_write(folder: Path) -> bool:
 
 def _take_over(config: Config, progress: Progress) -> None:
     """Tidy up after processes that were killed: the last holder of the lock, and those that work without it."""
-    owner = read_owner(config.paths)
+    owner = read_owner(config.paths.output_dir)
     settle_dataset(config.dataset)  # before what it would put in place is removed
     stale = [path for path in leftovers(config) if maker_has_ended(path) or (owner is not None and is_of(path, owner.process))]
     for path in (*stale, *abandoned_scratch()):
@@ -150,19 +100,9 @@ def _take_over(config: Config, progress: Progress) -> None:
 
 
 def _holder(paths: Paths) -> str:
-    owner = read_owner(paths)
+    owner = read_owner(paths.output_dir)
     return str(owner) if owner is not None else "another process"
-
-
-def _owner_path(paths: Paths) -> Path:
-    return lock_path(paths).with_name(".lock.owner.json")
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

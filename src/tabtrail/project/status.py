@@ -7,10 +7,11 @@ from typing import Any
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
 from tabtrail.errors import BundleError, ConfigError, DataError
-from tabtrail.project.lock import Owner, is_held, read_owner
 from tabtrail.project.project import Project
 from tabtrail.project.reason import Reason
 from tabtrail.project.stage import Stage
+from tabtrail.system.held import is_held
+from tabtrail.system.lock_owner import Owner, read_owner
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Status:
 
 def status(config: Config, stages: Sequence[Stage]) -> Status:
     """Return what a run would repeat of these stages, as far as the config has something for them to do, and why."""
-    owner = read_owner(config.paths) if is_held(config.paths) else None
+    owner = read_owner(config.paths.output_dir) if is_held(config.paths.output_dir) else None
     of_demand = config.for_demand()
     deployed = _deployed(config), _deployed(of_demand) if of_demand.is_view else None
     try:

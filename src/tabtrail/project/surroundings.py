@@ -14,7 +14,9 @@ from tabtrail import __version__
 from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
 from tabtrail.project.check import Check, State
-from tabtrail.project.lock import is_held, leftovers, read_owner
+from tabtrail.project.lock import leftovers
+from tabtrail.system.held import is_held
+from tabtrail.system.lock_owner import read_owner
 from tabtrail.system.temporary import abandoned_scratch
 
 # The results, models and MLflow runs of one benchmark take about a tenth of this; twice the source is added for the dataset.
@@ -100,10 +102,10 @@ def check_space(paths: Paths, sources: Sequence[Path]) -> Check:
 
 def check_lock(paths: Paths) -> Check:
     """Say who is at work in the project, or was killed there."""
-    owner = read_owner(paths)
+    owner = read_owner(paths.output_dir)
     if owner is None:
         return Check("lock", "ok", "no process is at work in this project")
-    if is_held(paths):
+    if is_held(paths.output_dir):
         return Check("lock", "note", f"{owner} is at work; what follows may change while it is read")
     return Check("lock", "note", f"{owner} was killed", "the next `tabtrail run` takes over and tidies up")
 
@@ -111,7 +113,7 @@ def check_lock(paths: Paths) -> Check:
 def check_leftovers(config: Config) -> Iterator[Check]:
     """List the temporary files of killed processes, unless a process that may own them is at work."""
     found = [*leftovers(config), *abandoned_scratch()]
-    if is_held(config.paths):
+    if is_held(config.paths.output_dir):
         return
     if not found:
         yield Check("leftovers", "ok", "no temporary files of killed processes")

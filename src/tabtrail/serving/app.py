@@ -19,6 +19,8 @@ from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes
 from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
+from tabtrail.serving.jobs.desk import Jobs
+from tabtrail.serving.jobs.routes import JOB_ROUTES
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document, openapi
 from tabtrail.serving.problems import Refused, answer_failure, answer_http, answer_refused
@@ -53,6 +55,7 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("POST", "/v2/models/{model}/versions/{version}/infer", facades.infer, "Open Inference Protocol: predict by a version"),
     ("GET", "/ping", facades.ping, "MLflow: whether there is a model"),
     ("POST", "/invocations", facades.invocations, "MLflow: predict"),
+    *JOB_ROUTES,
 )
 
 
@@ -101,6 +104,14 @@ def create_app(config: Config | None = None) -> FastAPI:
                 public_key=loaded.bundle.public_key,
                 output_dir=loaded.paths.output_dir,
                 segments={name: loaded.table_rules.reading(column) for name, column in loaded.risk.segments.items()},
+                jobs=Jobs(
+                    loaded.paths.output_dir,
+                    loaded.words,
+                    kept=loaded.serve.jobs_kept,
+                    series=() if loaded.demand is None else loaded.demand.series,
+                )
+                if loaded.serve.jobs
+                else None,
             )
             tasks = await app.state.service.start()
             if of_demand.is_view:

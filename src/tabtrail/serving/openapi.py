@@ -11,6 +11,8 @@ from starlette.responses import Response
 from tabtrail.bundle.demand.inputs import DemandInputs
 from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
 from tabtrail.serving.facades import CSV
+from tabtrail.serving.jobs.routes import is_job_path
+from tabtrail.serving.jobs.schema import complete_job
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import MEDIA_TYPE, PROBLEM_SCHEMA, TITLES
 from tabtrail.serving.series_routes import MOST_LISTED
@@ -58,9 +60,14 @@ def document(app: FastAPI) -> Document:
     tree["components"] = {"schemas": {"Problem": PROBLEM_SCHEMA, "Row": served.row_schema if served else _OBJECT}}
     if service.key is not None:
         tree["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    if service.jobs is None:
+        tree["paths"] = {path: operations for path, operations in tree["paths"].items() if not is_job_path(path)}
     for path, operations in tree["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, path, method, service, served)
+            if is_job_path(path):
+                complete_job(operation, path, method)
+            else:
+                _complete(operation, path, method, service, served)
     return tree
 
 

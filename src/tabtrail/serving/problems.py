@@ -15,6 +15,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     408: "Body too slow",
+    409: "Somebody is at work",
     413: "Body too large",
     415: "Media type not taken",
     422: "Row refused",

@@ -31,6 +31,8 @@ def run(app: Callable[[], FastAPI], settings: Serve) -> None:
     `TabtrailError` for an address or a log folder that cannot be used.
     """
     read_key(settings)
+    if settings.jobs:
+        require_extra("train", "filelock", "polars", "mlflow")
     if settings.prediction_log_dir is not None:
         require_extra("arrow", "pyarrow")
         require_writable(settings.prediction_log_dir)

@@ -20,6 +20,7 @@ from tabtrail.contract.cells import CellReading
 from tabtrail.errors import ConfigError, require_extra
 from tabtrail.serving.access_log import AccessLog
 from tabtrail.serving.batching import RowBatcher
+from tabtrail.serving.jobs.desk import Jobs
 from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.pace import Pace
 from tabtrail.serving.problems import Refused
@@ -29,7 +30,7 @@ from tabtrail.serving.shadow import Shadow
 if TYPE_CHECKING:
     from tabtrail.serving.prediction_log import PredictionLog
 
-PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/series", "/forecast")
+PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/series", "/forecast", "/jobs")
 KEY = "tabtrail.key"  # in the scope of a request: the key that it carries, as it came in
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000  # bytes of unfinished bodies of all clients together
@@ -54,9 +55,10 @@ class Service:
         output_dir: Path | None = None,
         segments: Mapping[str, CellReading] = MappingProxyType({}),
         beside: "Service | None" = None,
+        jobs: Jobs | None = None,
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
-        self.segments = dict(segments)
+        self.segments, self.jobs = dict(segments), jobs
         self.models = Watched(models_dir, name, public_key, lambda good: self.counters.reloaded(good))
         self.counters: Counters = Counters(lambda: self.models.served) if beside is None else beside.counters
         if beside is not None:
@@ -153,7 +155,8 @@ def refusal(error: PayloadError) -> Refused:
 def read_key(settings: Serve) -> bytes | None:
     """Return the key that requests must carry, from the environment, else from the file; None where neither is configured.
 
-    Raises `ConfigError` for a key that cannot be read or is empty: a service that should be closed must not open.
+    Raises `ConfigError` for a key that cannot be read or is empty, and for none where trainings may be asked for: a service that
+    should be closed must not open.
     """
     text, file = os.environ.get(KEY_VARIABLE), settings.api_key_file
     if text is None and file is not None:
@@ -162,6 +165,11 @@ def read_key(settings: Serve) -> bytes | None:
         except (OSError, UnicodeDecodeError):
             raise ConfigError(f"serve.api_key_file: {file} cannot be read") from None
     if text is None:
+        if settings.jobs:
+            raise ConfigError(
+                "serve.jobs: whoever reaches the service could train without an API key; set one in the environment variable"
+                f" {KEY_VARIABLE} or in the file that serve.api_key_file names"
+            )
         return None
     if not text.strip():
         raise ConfigError(f"the API key is empty; write one into {KEY_VARIABLE} or the file that serve.api_key_file names")

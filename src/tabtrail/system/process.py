@@ -7,7 +7,12 @@ from pathlib import Path
 
 def this_process() -> str:
     """Return host, process id and, where the system gives it, the start of the process, since ids are reused."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start(os.getpid())}"
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> str:
+    """Return the same of another process of this machine."""
+    return f"{socket.gethostname()}:{pid}:{_start(pid)}"
 
 
 def is_alive(process: str) -> bool:

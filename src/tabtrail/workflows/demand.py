@@ -15,7 +15,7 @@ from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.blend import BLEND, blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default_candidates, fit_direct, parse_candidates
-from tabtrail.forecast.panel.evaluate import Evaluated, choose, default_recipe, evaluate, money_of, rolling_origins
+from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, choose, default_recipe, evaluate, money_of, rolling_origins
 from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.leakage import audit, without_leaks
 from tabtrail.forecast.panel.panel import Panel
@@ -196,8 +196,7 @@ def _beaten(task: Task, trained: Trained) -> str:
     """Return in words that a baseline is better than the chosen model; empty where none is, or it is deployed all the same."""
     metric, demand = task.demand.choice.metric, task.demand
     value = trained.chosen.scores[metric]
-    baselines = [each for each in trained.evaluated if each.baseline and each.scores[metric] is not None]
-    best = min(baselines, key=lambda each: float(each.scores[metric] or 0.0), default=None)
+    best = best_baseline(trained.evaluated, metric, demand.choice.max_bias)
     if best is None or value is None or float(best.scores[metric] or 0.0) > float(value) or demand.choice.deploy_unless_beaten:
         return ""
     return (

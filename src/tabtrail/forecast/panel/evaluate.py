@@ -108,6 +108,16 @@ def choose(evaluated: Sequence[Evaluated], metric: str, max_bias: float | None) 
     )
 
 
+def best_baseline(evaluated: Sequence[Evaluated], metric: str, max_bias: float | None) -> Evaluated | None:
+    """Return the baseline that a model has to beat: the best by the metric among those that could be chosen as it was.
+
+    One that forecasts far too little has small errors where most days sell nothing; it is no rival of a model that may not.
+    """
+    able = [each for each in evaluated if each.baseline and each.scores.get(metric) is not None]
+    within = [each for each in able if max_bias is None or abs(_value(each, "bias")) <= max_bias]
+    return min(within or able, key=lambda each: (_value(each, metric), each.name), default=None)
+
+
 def _value(each: Evaluated, metric: str) -> float:
     value = each.scores.get(metric)
     return float("inf") if value is None else float(value)

@@ -1,0 +1,1 @@
+"""Trainings that are asked for over HTTP."""
