@@ -66,7 +66,7 @@ class ColumnScorer:
     def refused(self, columns: Columns, unread: Mapping[int, Mapping[str, Unread]]) -> dict[int, str]:
         """Return why a row is refused, by its index. `unread` are the values that could not be read, by row."""
         features = self._features
-        suspect = np.zeros(len(_codes(columns[features[0].name])), dtype=bool)
+        suspect = np.zeros(self._rows(columns), dtype=bool)
         for feature in features:
             suspect |= self._suspect(feature, columns[feature.name])
         for tree in self._rules:
@@ -89,23 +89,37 @@ class ColumnScorer:
 
     def warnings(self, columns: Columns) -> dict[int, str]:
         """Return what the model has not seen before, by index, for the rows that hold such a value."""
-        new = np.full(len(_codes(columns[self._features[0].name])), self._predictor.metadata["synthetic"], dtype=bool)
+        rows, demand = self._rows(columns), self._predictor.demand
+        new = np.full(rows, self._predictor.metadata["synthetic"], dtype=bool)
+        if demand is not None:
+            new |= demand.noteworthy(columns, rows)
         for feature in self._features:
+            if demand is not None and feature.name not in demand.known_ahead:
+                continue
             column = columns[feature.name]
             if isinstance(column, CodedTexts) and feature.kind == "categorical":
                 known = frozenset(feature.categories)
                 new |= column.map(lambda value, known=known: (value or "") not in known, bool)
             else:
                 numbers = _numbers(column)
-                new |= np.isnan(numbers)
+                if demand is None:
+                    new |= np.isnan(numbers)
                 if feature.seen_min is not None and feature.seen_max is not None:
                     new |= (numbers < feature.seen_min) | (numbers > feature.seen_max)
         found = {int(index): self._predictor.warnings(self.row(columns, int(index))) for index in np.flatnonzero(new)}
-        return {index: "; ".join(words) for index, words in found.items()}
+        return {index: "; ".join(words) for index, words in found.items() if words}
+
+    def _rows(self, columns: Columns) -> int:
+        return len(_codes(columns[self._features[0].name]))
 
     def score(self, columns: Columns, *, intervals: bool) -> Scores:
         """Predict rows that keep the contract. A prediction that is not finite stays so: the caller refuses its row."""
-        feed = {feature.name: _fed(feature, columns[feature.name])[:, None] for feature in self._features}
+        demand = self._predictor.demand
+        feed = (
+            {feature.name: _fed(feature, columns[feature.name])[:, None] for feature in self._features}
+            if demand is None
+            else demand.feed_columns(columns, self._rows(columns))
+        )
         values = self._predictor.run_graph(feed).astype(np.float64)
         calibrated = self._predictor.calibrated
         if not intervals or calibrated is None:

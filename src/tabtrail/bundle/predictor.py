@@ -137,7 +137,7 @@ class Predictor(RowReader):
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
         if not rows:
             return []
-        values = self.run_graph(self._feed(rows))
+        values = self.run_graph(self._feed(rows)) if self.demand is None else self._run_made(self.demand.feed_rows(rows))
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
         answers: list[float] = values.tolist()
@@ -155,7 +155,9 @@ class Predictor(RowReader):
 
     def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
-        made = feed if self.demand is None else self.demand.feed(feed)
+        return self._run_made(feed)
+
+    def _run_made(self, made: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         predictions: np.ndarray[Any, Any] = self._run(self._output_names, made, None)[0].ravel()
         return predictions
 

@@ -55,7 +55,12 @@ def leftovers(config: Config) -> list[Path]:
     targets.append(demand_folder(paths.models_dir))
     resolved = [each.resolve() for each in (*targets, *([store] if store else []))]
     found = {sibling for target in resolved for sibling in temporary_siblings(target.parent, target.name)}
-    folders = [paths.output_dir, *(each for each in paths.output_dir.rglob("*") if each.is_dir())]
+    folders = [
+        paths.output_dir,
+        paths.models_dir,
+        demand_folder(paths.models_dir),
+        *(each for each in paths.output_dir.rglob("*") if each.is_dir()),
+    ]
     return sorted(found.union(*(temporary_siblings(folder) for folder in folders)))
 
 

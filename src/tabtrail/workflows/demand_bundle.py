@@ -9,6 +9,7 @@ import pandas as pd
 
 from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
+from tabtrail.bundle.demand.expander import digest_of
 from tabtrail.bundle.demand.features import FeatureRecipe
 from tabtrail.bundle.demand.history import history_name, read_history, write_history
 from tabtrail.config.dataset import TableRules
@@ -95,7 +96,9 @@ def _proven(training: Training, trained: Trained, estimator: Any, x: pd.DataFram
 def _inputs(training: Training, recipe: FeatureRecipe) -> PanelInputs:
     demand, date = training.task.demand, training.config.cleaning.date_column
     assert date is not None  # noqa: S101 - checked when the config was read
-    return PanelInputs(date, demand.series, training.task.texts, demand.static or demand.series[:-1], recipe)
+    keys = zip(*(training.task.panel.static[name].astype(str) for name in demand.series), strict=True)
+    trained = "".join(map(digest_of, keys))
+    return PanelInputs(date, demand.series, training.task.texts, demand.static or demand.series[:-1], recipe, trained)
 
 
 def _stored_history(training: Training, recipe: FeatureRecipe) -> bytes:

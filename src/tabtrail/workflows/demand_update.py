@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
 from tabtrail.bundle.demand.history import history_name, read_history, write_history
 from tabtrail.bundle.load import read_metadata
+from tabtrail.config.demand import Demand
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import read_manifest
 from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.history import history_of
+from tabtrail.forecast.panel.panel import Panel
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import atomic_file
@@ -42,6 +44,7 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
             raise BundleError(f"the model in {folder} is not one of series; run `tabtrail train`")
         inputs = PanelInputs.from_dict(metadata["panel"])
         panel = build_panel(scan_dataset(config.dataset).select(needed_columns(demand, date)), demand, date)
+        _require_unchanged(inputs, demand, panel)
         path = folder / history_name(name)
         try:
             before = read_history(path.read_bytes(), name)
@@ -61,4 +64,20 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
             None if before is None else calendar.last_day(before.as_of).isoformat(),
             calendar.last_day(panel.last).isoformat(),
             panel.count,
+        )
+
+
+def _require_unchanged(inputs: PanelInputs, demand: Demand, panel: Panel) -> None:
+    """Raise `UsageError` where the model reads what the config no longer names."""
+    recipe = inputs.recipe
+    now = {
+        "series": (inputs.series, demand.series),
+        "frequency": (recipe.frequency, demand.frequency),
+        "known_ahead": (set(recipe.columns) - set(panel.known), set()),
+        "static": (set(inputs.texts) - set(panel.static), set()),
+    }
+    if changed := [f"demand.{key}" for key, (trained, named) in now.items() if trained != named]:
+        raise UsageError(
+            f"{', '.join(changed)} changed since the deployed model was trained; put the config back, or run `tabtrail train`;"
+            " nothing was replaced"
         )

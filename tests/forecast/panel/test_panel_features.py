@@ -8,11 +8,13 @@ from tests.support.demand import demand_panel
 
 from tabtrail.bundle.demand.expander import Asked, Expander
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
+from tabtrail.bundle.demand.single import KeptFeatures
 from tabtrail.forecast.panel.evaluate import default_recipe
-from tabtrail.forecast.panel.history import history_of
+from tabtrail.forecast.panel.history import history_of, prove_served
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points, features
 
+ONE = np.ones(18, dtype=np.int64)
 RECIPE = default_recipe("D", 7, ("promotion",), ("price",))
 
 
@@ -86,3 +88,41 @@ def test_what_is_asked_for_has_the_bits_of_the_training() -> None:
         )
         for name, values in served.items():
             np.testing.assert_array_equal(values.view(np.int64), trained[name][chosen].view(np.int64), err_msg=name)
+
+
+def test_a_row_by_itself_has_the_bits_of_the_training_from_what_is_kept() -> None:
+    panel = demand_panel()
+    inputs = PanelInputs("date", panel.series, panel.series, ("store_id",), RECIPE)
+    kept = KeptFeatures(Expander(inputs, history_of(panel, RECIPE, "x", "", {})))
+    within = Points(
+        np.repeat(np.arange(panel.count), 3), np.tile([panel.periods - 9, panel.periods - 3, panel.periods - 2], 6), ONE
+    )
+    for points in (at(panel, panel.periods - 1), within):
+        trained = features(panel, RECIPE, points)
+        for row in [*range(len(points)), *range(0, len(points), 5)]:
+            series, place = points.series[row], points.target[row]
+            known = {name: float(panel.known[name][series, place]) for name in ("promotion", "price")}
+            served = np.array(kept.values(int(series), int(place + panel.first), known))
+            wanted = np.array([values[row] for values in trained.values()])
+            np.testing.assert_array_equal(served.view(np.int64), wanted.view(np.int64))
+
+
+def test_the_proof_finds_a_history_that_gives_other_features() -> None:
+    panel = demand_panel()
+    inputs = PanelInputs("date", panel.series, panel.series, ("store_id",), RECIPE)
+    history = history_of(panel, RECIPE, "x", "", {})
+    assert prove_served(panel, inputs, history).max_difference == 0
+    other = history.target.copy()
+    other[2, -1] += 1e-9
+    found = prove_served(panel, inputs, replace(history, target=other))
+    assert found.max_difference > 0
+    assert "series 2" in found.worst
+
+
+def test_a_short_history_answers_from_its_second_day() -> None:
+    panel = demand_panel(days=40)
+    inputs = PanelInputs("date", panel.series, panel.series, ("store_id",), RECIPE)
+    history = history_of(panel, RECIPE, "x", "", {})
+    assert Expander(inputs, history).earliest == panel.first + 1
+    found = prove_served(panel, inputs, history)
+    assert (found.rows, found.max_difference) == (6 * (39 + 7), 0)

@@ -1,21 +1,35 @@
-"""From a row that is asked for (date, series, what is planned) to the inputs of the graph, from the stored history.
+"""From rows that are asked for (date, series, what is planned) to the inputs of the graph, from the stored history.
 
-The features come from the kernel that made those of the training. Rows that share what they read of the past (the same series
-and day of a plan) are computed once.
+The features come from the kernel that made those of the training. What rows share (a series' past, a place in the season, a day)
+is computed once.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.bundle.demand.features import Array, FeatureRecipe, Targets, Window, compute
+from tabtrail.bundle.demand.features import (
+    Array,
+    FeatureRecipe,
+    Targets,
+    Window,
+    of_day,
+    of_plan,
+    of_recent_past,
+    of_season,
+    season_places,
+    usual_prices,
+)
 from tabtrail.bundle.demand.history import ANSWERED, History
 from tabtrail.contract.periods import Periods
 
 _CHUNK = 20_000
+_DIGITS = 8  # hexadecimal ones that stand for a series
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class Panel:
 
     `date` is the column of the day, `series` those that make a series, `texts` the static columns that the graph takes; a new
     series is answered like the known ones that share its value of `parents`, the first that has any. `recipe` says what is
-    computed. `minimum` is the least that is forecast.
+    computed. `trained` stands for the series of the training (`digest_of` each, one after the other).
     """
 
     date: str
@@ -32,6 +46,7 @@ class Panel:
     texts: tuple[str, ...]
     parents: tuple[str, ...]
     recipe: FeatureRecipe
+    trained: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -40,20 +55,31 @@ class Panel:
             "texts": list(self.texts),
             "parents": list(self.parents),
             "recipe": self.recipe.to_dict(),
+            "trained": self.trained,
         }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """Rebuild from the JSON form."""
         names = {key: tuple(value[key]) for key in ("series", "texts", "parents")}
-        return cls(value["date"], recipe=FeatureRecipe.from_dict(value["recipe"]), **names)
+        return cls(value["date"], recipe=FeatureRecipe.from_dict(value["recipe"]), trained=value.get("trained", ""), **names)
+
+    def learned(self, keys: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Tell which series [series, columns] the training had; all where the bundle does not say."""
+        known = {self.trained[at : at + _DIGITS] for at in range(0, len(self.trained), _DIGITS)}
+        return np.array([not known or digest_of(map(str, key)) in known for key in keys], dtype=bool)
+
+
+def digest_of(key: Iterable[str]) -> str:
+    """Return eight hexadecimal digits that stand for a series."""
+    return hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 
 @dataclass(frozen=True)
 class Asked:
     """Rows as they are asked for: place of the series (-1: not known), number of the period, what is planned [rows]."""
 
-    series: NDArray[np.int64]
+    series: Rows
     period: Periods
     known: Mapping[str, Array]
 
@@ -72,7 +98,10 @@ class Expander:
     def __init__(self, panel: Panel, history: History) -> None:
         self.panel, self.history = panel, history
         recipe = panel.recipe
-        if any(name not in history.known for name in recipe.columns) or history.keys.shape[1] != len(panel.series):
+        texts = {*panel.series, *history.static}
+        if not (set(recipe.columns) <= set(history.known) and {*panel.texts, *panel.parents} <= texts):
+            raise ValueError
+        if history.keys.shape[1] != len(panel.series):
             raise ValueError
         self._index = {tuple(map(str, key)): place for place, key in enumerate(history.keys)}
         self._known = {name: history.known[name] for name in recipe.columns}
@@ -94,43 +123,89 @@ class Expander:
         origin = np.minimum(periods - 1, self.history.as_of)
         return Located(origin, periods - origin)
 
-    def planned(self, name: str, series: NDArray[np.int64], periods: Periods) -> Array:
+    def planned(self, name: str, series: Rows, periods: Periods) -> Array:
         """Return what the stored plan or past says of a column known ahead [rows]; NaN where it says nothing."""
         values = self._known[name]
         place = periods - self.history.first
         inside = (place >= 0) & (place < values.shape[1]) & (series >= 0)
         return np.where(inside, values[np.where(inside, series, 0), np.where(inside, place, 0)], np.nan)
 
-    def features(self, asked: Asked) -> dict[str, Array]:
-        """Return every feature of the recipe [rows]."""
-        located = self.locate(asked.period)
-        if len(asked.period) <= 1:
-            return self._computed(asked, located)
-        columns = [asked.series, asked.period, *(values.view(np.int64) for values in asked.known.values())]
-        distinct, inverse = np.unique(np.column_stack(columns), axis=0, return_index=True, return_inverse=True)[1:]
-        if len(distinct) == len(asked.period):
-            return self._chunked(asked, located)
-        once = Asked(asked.series[distinct], asked.period[distinct], {k: v[distinct] for k, v in asked.known.items()})
-        return {name: values[inverse] for name, values in self._chunked(once, self.locate(once.period)).items()}
+    def planned_of_one(self, name: str, series: int, period: int) -> float:
+        """Return what `planned` does, of one row."""
+        values, place = self._known[name], period - self.history.first
+        return float(values[series, place]) if series >= 0 and 0 <= place < values.shape[1] else np.nan
 
-    def _chunked(self, asked: Asked, located: Located) -> dict[str, Array]:
-        parts = []
-        for at in range(0, len(asked.period), _CHUNK):
-            cut = slice(at, at + _CHUNK)
-            own = Asked(asked.series[cut], asked.period[cut], {name: values[cut] for name, values in asked.known.items()})
-            parts.append(self._computed(own, Located(located.origin[cut], located.horizon[cut])))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _computed(self, asked: Asked, located: Located) -> dict[str, Array]:
+    def window(self, series: Rows, origin: Periods) -> Window:
+        """Return the recent past of series up to their origins [rows]."""
         recipe = self.panel.recipe
-        places = located.origin[:, None] - self.history.first - np.arange(recipe.past)[None, :]
-        inside = (places >= 0) & (asked.series >= 0)[:, None]
-        places, rows = np.where(inside, places, 0), np.maximum(asked.series, 0)[:, None]
-        window = Window(
-            np.where(inside, self.history.target[rows, places], np.nan),
-            {name: np.where(inside, values[rows, places], np.nan) for name, values in self._known.items()},
+        back = np.arange(recipe.recent)[None, :]
+        return self._read(series, origin[:, None] - back, (*recipe.prices, *recipe.lagged))
+
+    def alike(self, series: Rows, origin: Periods, horizon: Periods) -> Window:
+        """Return the past at the target's place in the season [rows, reach]."""
+        places, inside = season_places(self.panel.recipe, horizon)
+        before = self.history.first - 1
+        return self._read(series, np.where(inside, origin[:, None] - places, before), self.panel.recipe.flags)
+
+    def _read(self, series: Rows, periods: Periods, columns: tuple[str, ...]) -> Window:
+        """Return the target and columns of series at periods [rows, some]; NaN where nothing is stored."""
+        places = periods - self.history.first
+        inside = places >= 0
+        rows, whole = series[:, None], bool(inside.all())
+        places = places if whole else np.where(inside, places, 0)
+
+        def read(values: Array) -> Array:
+            found = values.ravel().take(rows * values.shape[1] + places)
+            return found if whole else np.where(inside, found, np.nan)
+
+        return Window(read(self.history.target), {name: read(self._known[name]) for name in columns})
+
+    def features(self, asked: Asked) -> dict[str, Array]:
+        """Return every feature of the recipe [rows]; what rows share is computed once, by the kernel."""
+        recipe, located = self.panel.recipe, self.locate(asked.period)
+        past, of_past = _shared(asked.series, located.origin)
+        found = _in_parts(len(past), lambda cut: self._past(asked.series[past[cut]], located.origin[past[cut]]))
+        usual = {name: found.pop(f"{name} usual")[of_past] for name in recipe.prices}
+        unit = found.pop(" unit")
+        back = -located.horizon % recipe.calendar.season
+        states = [np.unique(asked.known[name], return_inverse=True)[1] for name in recipe.flags]
+        season, of_place = _shared(of_past, back, *states)
+        in_season = _in_parts(len(season), lambda cut: self._season(asked, located, season[cut], unit[of_past[season[cut]]]))
+        day, own_day = _shared(located.origin, located.horizon)
+        dated = of_day(recipe, Targets(located.origin[day], located.horizon[day], {}))
+        return {
+            **{name: values[of_past] for name, values in found.items()},
+            **{name: values[of_place] for name, values in in_season.items()},
+            **of_plan(recipe, asked.known, usual),
+            **{name: values[own_day] for name, values in dated.items()},
+        }
+
+    def _past(self, series: Rows, origin: Periods) -> dict[str, Array]:
+        recipe, window = self.panel.recipe, self.window(series, origin)
+        found, unit = of_recent_past(recipe, window)
+        return {**found, **{f"{name} usual": values for name, values in usual_prices(recipe, window).items()}, " unit": unit}
+
+    def _season(self, asked: Asked, located: Located, rows: Rows, unit: Array) -> dict[str, Array]:
+        known = {name: asked.known[name][rows] for name in self.panel.recipe.flags}
+        return of_season(
+            self.panel.recipe, self.alike(asked.series[rows], located.origin[rows], located.horizon[rows]), known, unit
         )
-        return compute(recipe, window, Targets(located.origin, located.horizon, asked.known))
+
+
+def _shared(*columns: Rows) -> tuple[Rows, Rows]:
+    """Return the first row of each distinct combination of whole numbers [distinct], and which of those each row has [rows]."""
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for values in columns:
+        low = int(values.min(initial=0))
+        code = code * (int(values.max(initial=0)) - low + 1) + (values - low)
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return first, inverse
+
+
+def _in_parts(rows: int, compute: Callable[[slice], dict[str, Array]]) -> dict[str, Array]:
+    """Return what is computed of rows, so many at a time that their past fits into memory."""
+    parts = [compute(slice(at, at + _CHUNK)) for at in range(0, max(rows, 1), _CHUNK)]
+    return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def like_parents(history: History, panel: Panel, key: Mapping[str, str]) -> History | None:
@@ -146,8 +221,16 @@ def like_parents(history: History, panel: Panel, key: Mapping[str, str]) -> Hist
             counts = known.sum(axis=0)
             with np.errstate(all="ignore"):
                 mean = np.where(counts > 0, np.where(known, history.target[alike], 0.0).sum(axis=0) / counts, np.nan)
-            ahead = {name: np.nanmedian(values[alike], axis=0)[None, :] for name, values in history.known.items()}
+            ahead = {name: _medians(values[alike]) for name, values in history.known.items()}
             keys = np.array([[key[column] for column in panel.series]])
             static = {column: np.array([key.get(column, values[alike][0])]) for column, values in history.static.items()}
             return replace(history, keys=keys, target=mean[None, :], known=ahead, static=static)
     return None
+
+
+def _medians(values: Array) -> Array:
+    """Return the median of each period's known values [1, periods]; NaN where none is."""
+    found = np.full(values.shape[1], np.nan)
+    some = ~np.isnan(values).all(axis=0)
+    found[some] = np.nanmedian(values[:, some], axis=0)
+    return found[None, :]

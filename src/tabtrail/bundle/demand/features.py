@@ -116,7 +116,13 @@ def compute(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str
     Each group reads no more than its name says, so that what a group gave can be kept for rows that share it.
     """
     recent, unit = of_recent_past(recipe, window)
-    season = of_season(recipe, window, targets, unit)
+    places, inside = season_places(recipe, targets.horizon)
+    rows = np.arange(len(places))[:, None]
+    alike = Window(
+        np.where(inside, window.target[rows, places], np.nan),
+        {name: np.where(inside, window.known[name][rows, places], np.nan) for name in recipe.flags},
+    )
+    season = of_season(recipe, alike, targets.known, unit)
     return recent | season | of_plan(recipe, targets.known, usual_prices(recipe, window)) | of_day(recipe, targets)
 
 
@@ -131,9 +137,29 @@ def of_recent_past(recipe: FeatureRecipe, window: Window) -> tuple[dict[str, Arr
     return found, unit
 
 
-def of_season(recipe: FeatureRecipe, window: Window, targets: Targets, unit: Array) -> dict[str, Array]:
-    """Return what the target's place in the season gives, of the horizon and the flags at the target's period alone."""
-    return {name: _over(values, unit) for name, values in _same_season(recipe, window, targets).items()}
+def season_places(recipe: FeatureRecipe, horizon: Periods) -> tuple[Periods, NDArray[np.bool_]]:
+    """Return how far before the origin lie the periods at the target's place in the season [rows, reach], latest first, and
+    which of them are read; 0 stands for the others.
+    """
+    season = recipe.calendar.season
+    places = ((-horizon) % season)[:, None] + season * np.arange(recipe.reach, dtype=np.int64)[None, :]
+    inside = places < recipe.past
+    return np.where(inside, places, 0), inside
+
+
+def of_season(recipe: FeatureRecipe, alike: Window, known: Mapping[str, Array], unit: Array) -> dict[str, Array]:
+    """Return what the periods at the target's place in the season give [rows, reach], latest first; of those the ones, too, at
+    which every flag was what it will be.
+    """
+    past = alike.target
+    some = ~np.isnan(past)
+    found = {"season_1": past[:, 0], f"season_mean_{recipe.seasons}": _mean_of_first(past, some, recipe.seasons)}
+    if recipe.flags:
+        same = some.copy()
+        for name in recipe.flags:
+            same &= alike.known[name] == known[name][:, None]
+        found[f"season_flags_mean_{recipe.matches}"] = _mean_of_first(past, same, recipe.matches)
+    return {name: _over(values, unit) for name, values in found.items()}
 
 
 def usual_prices(recipe: FeatureRecipe, window: Window) -> dict[str, Array]:
@@ -160,27 +186,6 @@ def _recent(recipe: FeatureRecipe, past: Array) -> dict[str, Array]:
     found[ZEROS] = _divided(zeros.astype(np.float64), counts[:, longest - 1])
     sold = past[:, :longest] > 0
     found[SINCE_SALE] = np.where(sold.any(axis=1), sold.argmax(axis=1), longest).astype(np.float64)
-    return found
-
-
-def _same_season(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
-    """`places` are the columns of the window at the target's place in the season, latest first [rows, reach]."""
-    season = recipe.calendar.season
-    back = (-targets.horizon) % season
-    places = back[:, None] + season * np.arange(recipe.reach, dtype=np.int64)[None, :]
-    inside = places < recipe.past
-    rows = np.arange(len(back))[:, None]
-    places = np.where(inside, places, 0)
-    past = np.where(inside, window.target[rows, places], np.nan)
-    found = {
-        "season_1": past[:, 0],
-        f"season_mean_{recipe.seasons}": _mean_of_first(past, ~np.isnan(past), recipe.seasons),
-    }
-    if recipe.flags:
-        same = ~np.isnan(past)
-        for name in recipe.flags:
-            same &= np.where(inside, window.known[name][rows, places], np.nan) == targets.known[name][:, None]
-        found[f"season_flags_mean_{recipe.matches}"] = _mean_of_first(past, same, recipe.matches)
     return found
 
 

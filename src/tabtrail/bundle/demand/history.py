@@ -23,6 +23,9 @@ ANSWERED = 61
 """Periods up to the latest that can be asked for: two months of days, so that what was forecast lately can be looked at."""
 MOST_HISTORY_BYTES = 2**31 - 1
 _HEAD = "head"
+# 100,000 series with four columns over a year of days take 1.2 GB; the texts of the head take some hundred bytes.
+_MOST_UNPACKED, _MOST_HEAD = 2**31, 16_000_000
+_MOST_PERIOD = 1_000_000  # days since 1970, which is the year 4707
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def read_history(data: bytes, name: str) -> History:
     """Return the history in a file's bytes. Raises `BundleError` for one that is damaged, malformed or of another bundle."""
     file = history_name(name)
     try:
+        _require_bounded(data)
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         head = json.loads(arrays.pop(_HEAD).tobytes())
@@ -96,9 +100,23 @@ def read_history(data: bytes, name: str) -> History:
             dict(head["state"]),
         )
         _require_shapes(found)
-    except (KeyError, TypeError, ValueError, OSError, EOFError, IndexError, zipfile.BadZipFile, AttributeError):
+    except BundleError:
+        raise
+    except Exception:  # noqa: BLE001 - a crafted file can make zipfile, numpy and zlib raise almost anything
         raise BundleError(f"{file} is damaged; run `tabtrail demand update`") from None
     return found
+
+
+def _require_bounded(data: bytes) -> None:
+    """Raise `ValueError` for a file that unpacks to more than any history, or holds what `write_history` does not write."""
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        members = packed.infolist()
+    names = [each.filename for each in members]
+    plain = all(each.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for each in members)
+    if not plain or len(set(names)) < len(names) or sum(each.file_size for each in members) > _MOST_UNPACKED:
+        raise ValueError
+    if any(each.filename == f"{_HEAD}.npy" and each.file_size > _MOST_HEAD for each in members):
+        raise ValueError
 
 
 def _arrays(history: History) -> dict[str, NDArray[Any]]:
@@ -128,5 +146,7 @@ def _require_shapes(history: History) -> None:
         or any(values.dtype.kind != "U" or len(values) != series for values in texts)
         or any(len(values) != series or values.shape[1] < periods for values in history.known.values())
         or history.as_of - history.first + 1 != periods
+        or max(abs(history.first), abs(history.as_of)) > _MOST_PERIOD
+        or history.keys.ndim != 2
     ):
         raise ValueError

@@ -1,18 +1,27 @@
 """Rows that ask for a forecast: what is wrong with one, what is said of it, and what the graph takes for it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.bundle.demand.expander import Asked, Expander, Panel, like_parents
+from tabtrail.bundle.demand.expander import Asked, Expander, Panel, Rows, like_parents
+from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.history import History
+from tabtrail.bundle.demand.single import KeptFeatures
 from tabtrail.contract.expressions import days_of
 from tabtrail.errors import BundleError
 
 _DAY = "datetime64[D]"
+_MOST_KEPT = 20_000  # series, days and stand-ins whose look-up is kept
+_NEW = "the model has not learned from this series, which is new since the training: it is forecast from its own history"
+_LIKE = "the series is new: it is forecast like the known ones of its kind, with a wider error"
+_GONE = "the series is no longer in the history: it is forecast like the known ones of its kind, with a wider error"
+Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,24 @@ class Forecast:
 
     horizon: int
     as_of: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A history that rows are answered from: that of all series, or one that stands for a new series."""
+
+    expander: Expander
+    kept: KeptFeatures
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What a series is answered from, its place there (None: from nothing), its place in the history, what is said of it."""
+
+    source: _Source | None
+    place: int
+    own_place: int
+    words: str | None
 
 
 class DemandInputs:
@@ -33,16 +60,28 @@ class DemandInputs:
         if history is None:
             raise BundleError("the bundle is of a model of series, and its history is missing; run `tabtrail demand update`")
         self.panel, self.history = Panel.from_dict(metadata["panel"]), history
-        self._calendar = self.panel.recipe.calendar
+        recipe = self.panel.recipe
+        self._calendar, self._as_of = recipe.calendar, history.as_of
+        self._features = recipe.names  # which the kernel is asked for: too dear for each request
+        self._columns = (*self.panel.series, *(name for name in history.static if name in self.panel.texts))
         try:
             self._expander = Expander(self.panel, history)
         except ValueError:
             raise BundleError("the history is not of this model; run `tabtrail demand update`") from None
+        self._all = _Source(self._expander, KeptFeatures(self._expander))
+        self._learned = self.panel.learned(history.keys)
+        # Fewer known periods than two seasons say less of a series than its kind does.
+        enough = min(2 * recipe.calendar.season, recipe.level_window)
+        self._long = (~np.isnan(history.target)).sum(axis=1) >= enough
+        self._period = lru_cache(_MOST_KEPT)(self._number_of)
+        self._last_day = lru_cache(_MOST_KEPT)(lambda period: self._calendar.last_day(period).isoformat())
+        self._standing = lru_cache(_MOST_KEPT)(self._stand)
+        self._alike = lru_cache(_MOST_KEPT)(self._stand_in)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The inputs of the graph."""
-        return (*self.panel.recipe.names, *self.panel.texts)
+        return (*self._features, *self.panel.texts)
 
     @property
     def known_ahead(self) -> tuple[str, ...]:
@@ -51,9 +90,9 @@ class DemandInputs:
     @property
     def as_of(self) -> str:
         """The last day of the last known period."""
-        return self._calendar.last_day(self.history.as_of).isoformat()
+        return self._last_day(self._as_of)
 
-    def list_series(self, wanted: Mapping[str, str]) -> NDArray[np.int64]:
+    def list_series(self, wanted: Mapping[str, str]) -> Rows:
         """Return the places of the known series whose columns, static ones too, have these values."""
         columns = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
         fits = np.ones(self.history.series, dtype=bool)
@@ -74,106 +113,172 @@ class DemandInputs:
 
     def problem(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         """Return the column and what is wrong with a row whose values were read; None for a good one."""
-        day = row.get(self.panel.date)
-        key = self._key(row)
-        if day is None or None in key:
+        day, key = row.get(self.panel.date), self._key(row)
+        if day is None or None in key[: len(self.panel.series)]:
             return None  # the contract says so
         period = self._period(day)
-        horizon = period - self.history.as_of
-        most, name = self.panel.recipe.horizon, self._calendar.name
-        if horizon > most:
-            return self.panel.date, (
-                f"is {horizon:,} {name}s after the last known one ({self.as_of}), and the model forecasts {most:,} at most; bring"
-                " newer data (`tabtrail demand update`), or train with a longer demand.horizon"
-            )
-        if period < self._expander.earliest:
-            first = self._calendar.first_day(self._expander.earliest).isoformat()
-            return self.panel.date, f"lies before the history that is stored; ask for {first} or later"
-        place = self._expander.place(key)
-        if place < 0 and self._like(row) is None:
+        if period > self._as_of + self.panel.recipe.horizon or period < self._expander.earliest:
+            return self.panel.date, self._out_of_reach(period)
+        standing = self._standing(key)
+        if standing.source is None:
             known = ", ".join(self.panel.parents) or "no static column"
-            return self.panel.series[
-                0
-            ], f"the series is not known, and the model knows nothing like it (by {known}); see GET /series"
+            told = f"the series is not known, and the model knows nothing like it (by {known}); see GET /series"
+            return self.panel.series[0], told
         for column in self.known_ahead:
-            if row.get(column) is None and not self._is_planned(column, place, period):
+            if row.get(column) is None and math.isnan(self._expander.planned_of_one(column, standing.own_place, period)):
                 return column, "is known ahead and has to be sent; the stored plan does not reach this date"
         return None
 
     def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what to know of the forecast of a good row."""
-        found = []
-        if self._expander.place(self._key(row)) < 0:
-            found.append("the series is new: it is forecast like the known ones of its kind, with a wider error")
-        if self._period(row[self.panel.date]) <= self.history.as_of:
-            found.append(f"the date lies within the history: forecast as of the {self._calendar.name} before it")
-        return tuple(found)
+        words = self._standing(self._key(row)).words
+        found = () if words is None else (words,)
+        if self._period(row[self.panel.date]) > self._as_of:
+            return found
+        return (*found, f"the date lies within the history: forecast as of the {self._calendar.name} before it")
 
     def forecast(self, row: Mapping[str, Any]) -> Forecast:
         """Return how far ahead a good row lies."""
-        located = self._expander.locate(np.array([self._period(row[self.panel.date])], dtype=np.int64))
-        return Forecast(int(located.horizon[0]), self._calendar.last_day(int(located.origin[0])).isoformat())
+        period = self._period(row[self.panel.date])
+        origin = min(period - 1, self._as_of)
+        return Forecast(period - origin, self._last_day(origin))
+
+    def feed_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+        """Return the inputs of the graph [rows, 1] for good rows, one by one: for few rows, or many of few series."""
+        numbers, texts = [], []
+        for row in rows:
+            period, standing = self._period(row[self.panel.date]), self._standing(self._key(row))
+            assert standing.source is not None  # noqa: S101 - `problem` refuses such a row
+            numbers.append(standing.source.kept.values(standing.place, period, self._known(row, standing, period)))
+            texts.append([self._text(name, row.get(name), standing) for name in self.panel.texts])
+        return _columns(self._features, np.array(numbers, dtype=np.float64)) | _columns(
+            self.panel.texts, np.array(texts, dtype=object).reshape(len(rows), -1)
+        )
 
     def suspect(self, columns: Mapping[str, Any], rows: int) -> NDArray[np.bool_]:
         """Return the rows [rows] that `problem` may refuse, of columns as `ColumnScorer` has them."""
-        days = columns[self.panel.date].map(lambda day: 0 if day is None else days_of(day), np.int64)
-        periods = self._calendar.numbers(days.astype(_DAY))
-        bad = (periods - self.history.as_of > self.panel.recipe.horizon) | (periods < self._expander.earliest)
-        places = self._places([columns[name].map(lambda text: text or "", object) for name in self.panel.series], rows)
-        bad |= places < 0
+        periods = columns[self.panel.date].map(self._period, np.int64)
+        standings, which = self._standings(columns, rows)
+        bad = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
+        bad |= np.array([each.source is None for each in standings], dtype=bool)[which]
+        own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
         for name in self.known_ahead:
-            bad |= np.isnan(columns[name])
+            if (unsent := np.isnan(columns[name])).any():
+                bad |= unsent & np.isnan(self._expander.planned(name, own, periods))
         return bad
 
-    def feed(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the inputs of the graph [rows, 1] for columns of rows [rows, 1] that keep the contract."""
-        days = feed[self.panel.date].ravel().astype(np.int64)
-        rows = len(days)
-        periods = self._calendar.numbers(days.astype(_DAY))
-        texts = {name: feed[name].ravel() for name in (*self.panel.series, *(n for n in self.panel.texts if n in feed))}
-        places = self._places([texts[name] for name in self.panel.series], rows)
-        sent = {name: feed[name].ravel() for name in self.known_ahead}
-        known = {
-            name: np.where(np.isnan(values), self._expander.planned(name, places, periods), values)
-            for name, values in sent.items()
-        }
-        features = self._expander.features(Asked(places, periods, known))
+    def noteworthy(self, columns: Mapping[str, Any], rows: int) -> NDArray[np.bool_]:
+        """Return the good rows [rows] that `warnings` says something of."""
+        found: NDArray[np.bool_] = columns[self.panel.date].map(lambda day: self._period(day) <= self._as_of, bool)
+        standings, which = self._standings(columns, rows)
+        found |= np.array([each.words is not None for each in standings], dtype=bool)[which]
+        return found
+
+    def feed_columns(self, columns: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
+        """Return the inputs of the graph [rows, 1] for columns of good rows, as `ColumnScorer` has them."""
+        periods = columns[self.panel.date].map(self._period, np.int64)
+        standings, which = self._standings(columns, rows)
+        own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
+        known = {name: self._sent_or_planned(name, columns[name], own, periods) for name in self.known_ahead}
+        places = np.array([each.place for each in standings], dtype=np.int64)[which]
+        sources = list({id(each.source): each.source for each in standings if each.source is not None}.values())
+        if len(sources) == 1:
+            features = sources[0].expander.features(Asked(places, periods, known))
+        else:
+            features = {name: np.empty(rows) for name in self._features}
+            of_row = np.array([id(each.source) for each in standings])[which]
+            for source in sources:
+                chosen = np.flatnonzero(of_row == id(source))
+                asked = Asked(places[chosen], periods[chosen], {name: values[chosen] for name, values in known.items()})
+                for name, values in source.expander.features(asked).items():
+                    features[name][chosen] = values
         made: dict[str, NDArray[Any]] = {name: values[:, None] for name, values in features.items()}
         for name in self.panel.texts:
-            own = texts.get(name)
-            made[name] = (self._static(name, places) if own is None else own)[:, None]
-        for index in np.flatnonzero(places < 0):
-            self._fill_like_parents(made, int(index), texts, Asked(places, periods, known))
+            made[name] = self._text_column(name, columns.get(name), standings, which)[:, None]
         return made
 
-    def _fill_like_parents(self, made: dict[str, NDArray[Any]], index: int, texts: Mapping[str, Any], asked: Asked) -> None:
-        alike = self._like({name: values[index] for name, values in texts.items()})
+    def _sent_or_planned(self, name: str, sent: Array, places: Rows, periods: Rows) -> Array:
+        unsent = np.isnan(sent)
+        return np.where(unsent, self._expander.planned(name, places, periods), sent) if unsent.any() else sent
+
+    def _text_column(self, name: str, sent: Any, standings: Sequence[_Standing], which: Rows) -> NDArray[Any]:
+        if sent is not None and name in self.panel.series:
+            column: NDArray[Any] = sent.map(lambda text: text or "", object)
+            return column
+        stored = np.array([self._text(name, None, each) for each in standings], dtype=object)[which]
+        if sent is None:
+            return stored
+        missing = sent.map(lambda text: text is None, bool)
+        return np.where(missing, stored, sent.map(lambda text: text, object))
+
+    def _standings(self, columns: Mapping[str, Any], rows: int) -> tuple[list[_Standing], Rows]:
+        """Return how the distinct series stand, and which of them each row is of."""
+        code = np.zeros(rows, dtype=np.int64)
+        there = [columns[name] for name in self._columns if name in columns]
+        for column in there:
+            code = code * len(column.values) + column.codes
+        _, first, which = np.unique(code, return_index=True, return_inverse=True)
+        values = [[column.values[each] for each in column.codes[first]] for column in there]
+        names = [name for name in self._columns if name in columns]
+        found = [dict(zip(names, each, strict=True)) for each in zip(*values, strict=True)]
+        return [self._standing(self._key(each)) for each in found], which
+
+    def _known(self, row: Mapping[str, Any], standing: _Standing, period: int) -> dict[str, float]:
+        sent = {name: row.get(name) for name in self.known_ahead}
+        return {
+            name: self._expander.planned_of_one(name, standing.own_place, period) if value is None else float(value)
+            for name, value in sent.items()
+        }
+
+    def _text(self, name: str, sent: str | None, standing: _Standing) -> str:
+        if sent is not None:
+            return sent
+        if standing.source is None or name not in standing.source.expander.history.static:
+            return ""
+        return str(standing.source.expander.history.static[name][standing.place])
+
+    def _stand(self, key: Key) -> _Standing:
+        series = key[: len(self.panel.series)]
+        place = -1 if None in series else self._expander.place(tuple(map(str, series)))
+        if place >= 0 and (self._learned[place] or self._long[place]):
+            return _Standing(self._all, place, place, None if self._learned[place] else _NEW)
+        named = dict(zip(self._columns, key, strict=True))
+        if place >= 0:
+            named |= {name: str(values[place]) for name, values in self.history.static.items() if named.get(name) is None}
+        kin = None if None in series else self._alike(tuple(sorted((name, str(v)) for name, v in named.items() if v is not None)))
+        if kin is not None:
+            return _Standing(kin, 0, place, _GONE if self._is_gone(series, place) else _LIKE)
+        return _Standing(self._all if place >= 0 else None, max(place, 0), place, _NEW)
+
+    def _is_gone(self, series: Sequence[str | None], place: int) -> bool:
+        return place < 0 and bool(self.panel.trained) and bool(self.panel.learned(np.array([series], dtype=str))[0])
+
+    def _stand_in(self, named: tuple[tuple[str, str], ...]) -> _Source | None:
+        alike = like_parents(self.history, self.panel, dict(named))
         if alike is None:
-            return
-        one = Asked(
-            np.zeros(1, dtype=np.int64),
-            asked.period[index : index + 1],
-            {k: v[index : index + 1] for k, v in asked.known.items()},
-        )
-        for name, values in Expander(self.panel, alike).features(one).items():
-            made[name][index] = values
+            return None
+        expander = Expander(self.panel, alike)
+        return _Source(expander, KeptFeatures(expander))
 
-    def _like(self, row: Mapping[str, Any]) -> History | None:
-        return like_parents(self.history, self.panel, {name: str(value) for name, value in row.items() if value is not None})
+    def _out_of_reach(self, period: int) -> str:
+        horizon, most, name = period - self._as_of, self.panel.recipe.horizon, self._calendar.name
+        if horizon > most:
+            return (
+                f"is {horizon:,} {name}s after the last known one ({self.as_of}), and the model forecasts {most:,} at most; bring"
+                " newer data (`tabtrail demand update`), or train with a longer demand.horizon"
+            )
+        first = self._calendar.first_day(self._expander.earliest).isoformat()
+        return f"lies before the history that is stored; ask for {first} or later"
 
-    def _places(self, columns: Sequence[NDArray[Any]], rows: int) -> NDArray[np.int64]:
-        place = self._expander.place
-        return np.fromiter((place(key) for key in zip(*columns, strict=True)), dtype=np.int64, count=rows)
+    def _key(self, row: Mapping[str, Any]) -> Key:
+        return tuple([row.get(name) for name in self._columns])
 
-    def _static(self, name: str, places: NDArray[np.int64]) -> NDArray[Any]:
-        return self.history.static[name][np.maximum(places, 0)].astype(object)
-
-    def _is_planned(self, column: str, place: int, period: int) -> bool:
-        found = self._expander.planned(column, np.array([place]), np.array([period]))
-        return not bool(np.isnan(found[0]))
-
-    def _key(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(row.get(name) for name in self.panel.series)
-
-    def _period(self, day: Any) -> int:
+    def _number_of(self, day: Any) -> int:
+        if day is None:
+            return self._as_of + self.panel.recipe.horizon + 1  # is refused; columns hold None beside their values
         return int(self._calendar.numbers(np.array([days_of(day)], dtype=np.int64).astype(_DAY))[0])
+
+
+def _columns(names: Sequence[str], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return each column [rows, 1] of values [rows, columns], all of them views of one array."""
+    return dict(zip(names, np.ascontiguousarray(values.T)[:, :, None], strict=True))
