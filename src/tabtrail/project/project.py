@@ -58,6 +58,7 @@ class Project:
             "model": {"target": config.model.target, "inputs": inputs},
             "split": {"group_key": config.split.group_key},
             **(dropped if outliers.action == "drop" else {}),
+            **({"demand": {"melt": dict(config.melted)}} if config.melted else {}),
         }
 
     def ingest_outputs(self) -> list[Path]:
