@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import (
@@ -107,7 +107,10 @@ class Config(Section):
         """Without `model`, the columns of `demand` have the roles that a model's would: the stages before training need that."""
         if not isinstance(tree, dict) or not tree.get("demand"):
             return tree
-        demand = Demand.model_validate(tree["demand"])
+        try:
+            demand = Demand.model_validate(tree["demand"])
+        except ValidationError:  # which is reported with its keys where the section itself is read; the model is no second fault
+            return {"model": Model.model_construct(target=""), **tree}
         if isinstance(given := tree.get("model"), dict):
             # What a run recorded of a config without `model` has that of the demand written out.
             if given.get("name", "model") == demand.name and given != _model_of(demand).model_dump(mode="json"):
@@ -290,7 +293,8 @@ def inconsistencies(config: Config) -> Problems:
     model, date, columns = config.model, config.cleaning.date_column, config.columns
     yield from check_paths(config.paths)
     yield from check_source(config.source)
-    yield from check_model(model, columns)
+    if not config.is_demand_only:
+        yield from check_model(model, columns)
     if config.demand is not None:
         yield from check_demand(config.demand, date, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
+from tabtrail.contract.typed_cells import MOST_EXACT
 from tabtrail.contract.wide import Misfit, Wide, made_columns, match_columns
 from tabtrail.data.checks import Checked, RowChecker, parted
 from tabtrail.data.header import refuse_reserved
@@ -87,10 +88,13 @@ class WideChecker:
         return self._checker.check_cells(cells, lines, malformed, size)
 
     def long_frames(self, frame: pl.DataFrame, lines: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
-        """Yield the long rows of a wide table, with their lines. Series whose columns are of other types come apart."""
+        """Yield the long rows of a wide table, with their lines. Texts and numbers of one long column come apart."""
+        frame = self._alike(frame)
+        first = [next(name for name in names if name) for names in zip(*(own for _, own in self._wide.groups), strict=True)]
         kinds: dict[tuple[str, ...], list[int]] = {}
         for place, (_, own) in enumerate(self._wide.groups):
-            kinds.setdefault(tuple(str(frame.schema[name]) if name else "" for name in own), []).append(place)
+            types = tuple(str(frame.schema[name or usual]) for name, usual in zip(own, first, strict=True))
+            kinds.setdefault(types, []).append(place)
         step = max(1, _ROWS // len(self._wide.groups))
         for start in range(0, frame.height, step):
             part, at = frame.slice(start, step), lines.slice(start, step)
@@ -111,6 +115,21 @@ class WideChecker:
         ]
         long = [list(chain.from_iterable(zip(*columns, strict=True))) for columns in wide]
         return CellRows([*kept, *made, *long], [line for line in rows.lines for _ in range(count)], rows.malformed, rows.size)
+
+    def _alike(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return a table in which whole numbers beside broken ones of a long column are doubles, where all are exact as such."""
+        changed = list[pl.Series]()
+        for names in zip(*(own for _, own in self._wide.groups), strict=True):
+            columns = [frame.get_column(name) for name in names if name]
+            numbers = [each for each in columns if each.dtype.is_integer() or each.dtype.is_float()]
+            empty = [each for each in columns if each.dtype == pl.Null]
+            if len(numbers) + len(empty) < len(columns) or not numbers:
+                continue
+            broken = any(each.dtype.is_float() for each in numbers)
+            if not broken or all(_is_exact(each) for each in numbers if each.dtype.is_integer()):
+                dtype = pl.Float64 if broken else pl.Int64 if all(each.dtype != pl.UInt64 for each in numbers) else pl.Int128
+                changed += [each.cast(dtype) for each in columns if each.dtype != dtype]
+        return frame.with_columns(changed)
 
     def _check_texts(self, rows: pl.DataFrame, lines: pl.Series, ragged: Mapping[int, Malformed], size: int) -> Checked:
         parts = [self._checker.check_texts(texts, at) for texts, at in self.long_frames(rows, lines)]
@@ -141,11 +160,18 @@ def _unpivoted(frame: pl.DataFrame, wide: Wide, places: Sequence[int]) -> pl.Dat
     for place, name in enumerate(wide.made):
         texts = pl.Series(name, [texts[place] for texts, _ in groups], dtype=pl.String)
         columns.append(texts.gather(pl.Series(np.tile(np.arange(len(groups)), height))))
-    empty = pl.Series([None] * height, dtype=pl.String)
     for place, name in enumerate(wide.long):
-        own = [frame.get_column(column) if (column := names[place]) else empty for _, names in groups]
+        found = [frame.get_column(column) if (column := names[place]) else None for _, names in groups]
+        dtype = next((each.dtype for each in found if each is not None), pl.String())
+        own = [pl.Series([None] * height, dtype=dtype) if each is None else each for each in found]
         columns.append(pl.concat(own).gather(order).alias(name))
     return pl.DataFrame(columns)
+
+
+def _is_exact(column: pl.Series) -> bool:
+    """Whether every whole number of a column is one as a double too."""
+    low, high = column.min(), column.max()
+    return low is None or (isinstance(low, int) and isinstance(high, int) and -MOST_EXACT < low <= high < MOST_EXACT)
 
 
 def _repeated(column: pl.Series, times: int) -> pl.Series:

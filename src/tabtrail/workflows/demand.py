@@ -18,6 +18,7 @@ from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default
 from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, choose, default_recipe, evaluate, money_of, rolling_origins
 from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.leakage import audit, without_leaks
+from tabtrail.forecast.panel.notes import account_notes
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
 from tabtrail.forecast.panel.search import default_grids, search
@@ -110,12 +111,8 @@ def _say_leakage(task: Task, policy: str, progress: Progress) -> None:
 def _say_account(task: Task, progress: Progress) -> None:
     found = task.panel.account
     assert found is not None  # noqa: S101 - a built panel has one
-    name = task.recipe.calendar.name
-    progress.say(
-        f"demand: {found.series:,} series over {found.periods:,} {name}s; {found.without_row:,} {name}s without a row are"
-        f" {task.demand.missing_periods.replace('_', ' ')}, {found.closed:,} closed, {found.stockout:,} sold out,"
-        f" {found.negative:,} below zero, {found.duplicates:,} rows put together"
-    )
+    for note in account_notes(found, task.demand):
+        progress.say(f"demand: {note}")
 
 
 def _write_leaderboard(training: Training, found: dict[str, Any]) -> None:
