@@ -14,6 +14,7 @@ from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
+from tabtrail.modeling.shap_library import shap_library
 
 # Base value and contributions may miss a prediction by this share of what is shared out among the columns: far below what a
 # picture or a figure of four digits shows.
@@ -145,8 +146,7 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFra
 def _explain_any(
     model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, permutations: int
 ) -> Explanation:
-    import shap  # takes seconds, and only models without contributions of their own need it
-
+    shap = shap_library()
     reference = sample_rows(background, _REFERENCE_ROWS, seed)
     # The package takes numbers that differ by less than a hundred-thousandth for the same, and leaves such a column as it is
     # (numpy.isclose in shap.maskers.Independent.invariants): it is given the places of the values, which are far apart.

@@ -21,10 +21,15 @@ from tabtrail.export.parity import check_parity
 from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel
+<<<<<<< HEAD
 from tabtrail.forecast.panel.history import history_of, prove_served
+=======
+from tabtrail.forecast.panel.history import history_of
+from tabtrail.forecast.panel.nets.window_net import SEPARATOR, WindowNet
+>>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.task import Task, Trained
-from tabtrail.modeling.estimators import Blend
+from tabtrail.modeling.estimators import Blend, unclipped
 from tabtrail.modeling.proof import Parity
 from tabtrail.progress import Progress
 from tabtrail.project.training import DEMAND_SECTIONS
@@ -70,8 +75,12 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
     parity = _served_as_trained(task, inputs, history, parity)
     logged = _log_final(training, trained, estimator, x)
+<<<<<<< HEAD
     files = _bundle(training, trained, inputs, (graph, pickled(estimator), parity))
     files[history_name(name)] = history
+=======
+    files = _bundle(training, trained, recipe, (graph, estimator, parity))
+>>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
     log_folder(store, parent, BUNDLE_FOLDER, files)
     version = register_challenger(store, name, logged, {TAG + "candidate": trained.chosen.name})
     built = Challenger.built(parent, version, files, name)
@@ -131,10 +140,14 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     return log_model(training.store, training.run_id, model)
 
 
+<<<<<<< HEAD
 def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, bytes, Parity]) -> dict[str, bytes]:
+=======
+def _bundle(training: Training, trained: Trained, recipe: FeatureRecipe, exported: tuple[bytes, Any, Parity]) -> dict[str, bytes]:
+>>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
     config, task, manifest = training.config, training.task, training.manifest
     demand, panel = task.demand, task.panel
-    graph, joblib, parity = exported
+    graph, estimator, parity = exported
     date = config.cleaning.date_column
     assert date is not None  # noqa: S101 - checked when the config was read
     metadata: dict[str, Any] = {
@@ -149,6 +162,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         "layout": asdict(config.source.layout),
         "date_column": None,
         "panel": inputs.to_dict(),
+        **_window(estimator, task, manifest),
         "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
         "intervals": None,
         "leakage": [each.to_dict() for each in task.findings],
@@ -164,11 +178,22 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
     return build_bundle(
         demand.name,
         onnx=graph,
-        joblib=joblib,
+        joblib=pickled(estimator),
         metadata=metadata,
         reports={"parity": json_bytes({"model": trained.chosen.name, "data_sha256": manifest.data_sha256, **parity.to_dict()})},
         signing_key=config.bundle.signing_key,
     )
+
+
+def _window(estimator: Any, task: Task, manifest: Manifest) -> dict[str, Any]:
+    """Return what a model of windows learned from: their size, the last day, the data, and the scale of each series."""
+    net = unclipped(estimator)
+    if not isinstance(net, WindowNet):
+        return {}
+    scales = {" · ".join(key.split(SEPARATOR)): {"mean": mean, "std": std} for key, (mean, std) in net.scales_.items()}
+    cut = task.panel.calendar.last_day(net.cut_).isoformat()
+    window = {"size": net.settings.window, "cut": cut, "data_sha256": manifest.data_sha256, "scales": scales}
+    return {"window": window}
 
 
 def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
