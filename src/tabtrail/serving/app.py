@@ -16,11 +16,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
-<<<<<<< HEAD
-from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes
-=======
-from tabtrail.serving import about, facades, forecast_routes, scoring, windows
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
+from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes, windows
 from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.jobs.desk import Jobs

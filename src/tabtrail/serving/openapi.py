@@ -8,11 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
 
-<<<<<<< HEAD
 from tabtrail.bundle.demand.inputs import DemandInputs
-=======
 from tabtrail.bundle.demand.window import VALUES, window_size
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
 from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
 from tabtrail.serving.facades import CSV
 from tabtrail.serving.jobs.routes import is_job_path
@@ -65,13 +62,10 @@ def document(app: FastAPI) -> Document:
     tree["components"] = {"schemas": {"Problem": PROBLEM_SCHEMA, "Row": served.row_schema if served else _OBJECT}}
     if service.key is not None:
         tree["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
-<<<<<<< HEAD
     if service.jobs is None:
         tree["paths"] = {path: operations for path, operations in tree["paths"].items() if not is_job_path(path)}
-=======
     if served is None or window_size(served.metadata) is None:
         tree["paths"] = {path: each for path, each in tree["paths"].items() if path not in WINDOW_PATHS}
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
     for path, operations in tree["paths"].items():
         for method, operation in operations.items():
             if is_job_path(path):
@@ -85,16 +79,12 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
     bodies = _bodies(path, service, served) if method == "post" else None
     if bodies:
         operation["requestBody"] = {"required": True, "content": bodies}
-<<<<<<< HEAD
     looked_up = path in ("/forecast", "/series")
-    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else (404, 422) if looked_up else ()), 503]
-=======
     errors = [
         *(_BODY_ERRORS if bodies else ()),
-        *((404,) if "{" in path or path in WINDOW_PATHS else (404, 422) if path == "/forecast" else ()),
+        *((404,) if "{" in path or path in WINDOW_PATHS else (404, 422) if looked_up else ()),
         503,
     ]
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
     closed = service.key is not None and path not in ("/health", "/health/live", "/health/ready", "/ping")
     if closed and "/v2/health" not in path:
         operation["security"] = [{"key": []}]

@@ -46,6 +46,8 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     config = config.for_demand()
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
+    if config.demand is not None:
+        parse_candidates(config.demand.candidates)  # refused here, before a run is opened
     manifest = read_manifest(config.dataset)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     task = prepare(config)

@@ -21,12 +21,8 @@ from tabtrail.export.parity import check_parity
 from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel
-<<<<<<< HEAD
 from tabtrail.forecast.panel.history import history_of, prove_served
-=======
-from tabtrail.forecast.panel.history import history_of
 from tabtrail.forecast.panel.nets.window_net import SEPARATOR, WindowNet
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.modeling.estimators import Blend, unclipped
@@ -75,12 +71,8 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
     parity = _served_as_trained(task, inputs, history, parity)
     logged = _log_final(training, trained, estimator, x)
-<<<<<<< HEAD
-    files = _bundle(training, trained, inputs, (graph, pickled(estimator), parity))
+    files = _bundle(training, trained, inputs, (graph, estimator, parity))
     files[history_name(name)] = history
-=======
-    files = _bundle(training, trained, recipe, (graph, estimator, parity))
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
     log_folder(store, parent, BUNDLE_FOLDER, files)
     version = register_challenger(store, name, logged, {TAG + "candidate": trained.chosen.name})
     built = Challenger.built(parent, version, files, name)
@@ -140,11 +132,7 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     return log_model(training.store, training.run_id, model)
 
 
-<<<<<<< HEAD
-def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, bytes, Parity]) -> dict[str, bytes]:
-=======
-def _bundle(training: Training, trained: Trained, recipe: FeatureRecipe, exported: tuple[bytes, Any, Parity]) -> dict[str, bytes]:
->>>>>>> 239a957 (Train nets on many series with PyTorch, export them to ONNX without it, and answer windows of values)
+def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, Any, Parity]) -> dict[str, bytes]:
     config, task, manifest = training.config, training.task, training.manifest
     demand, panel = task.demand, task.panel
     graph, estimator, parity = exported
