@@ -182,6 +182,11 @@ class Predictor(RowReader):
             "warnings": ["the model was trained on synthetic data"] if self.metadata["synthetic"] else [],
         }
 
+    def graph_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return what the graph takes for rows that `check` returned: columns of shape [N, 1]."""
+        feed = self._feed(rows)
+        return feed if self.demand is None else self.demand.feed(feed)
+
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""
         if self.calibrated is None:

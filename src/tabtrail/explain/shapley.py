@@ -94,11 +94,12 @@ def explain(
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:
         explanation = _explain_any(predict or model.predict, background, rows, seed, permutations)
-    _require_additive(explanation)
+    require_additive(explanation)
     return explanation
 
 
-def _require_additive(explanation: Explanation) -> None:
+def require_additive(explanation: Explanation) -> None:
+    """Raise `TabtrailError` where base value and contributions do not add up to the predictions."""
     shared = np.abs(explanation.values).sum(axis=1)
     reach = max(float(np.std(explanation.predictions)), float(np.mean(shared)))
     sizes = abs(explanation.base_value) + shared + np.abs(explanation.predictions)
@@ -139,7 +140,7 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFra
     if base is None:
         return None, pd.DataFrame(columns)
     explanation = Explanation(tuple(shap.columns), float(base), shap.to_numpy(), frame.get_column("prediction").to_numpy())
-    _require_additive(explanation)
+    require_additive(explanation)
     return explanation, pd.DataFrame(columns)
 
 

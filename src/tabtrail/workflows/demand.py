@@ -33,7 +33,9 @@ from tabtrail.tracking.demand_items import candidate_items, training_items
 from tabtrail.tracking.items import TAG, provenance_tags
 from tabtrail.tracking.runs import log_items, running, set_tags
 from tabtrail.tracking.store import open_store
+from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.demand_bundle import Training, store_model
+from tabtrail.workflows.demand_results import write_explanations, write_tables
 from tabtrail.workflows.promote import settle, write_history
 
 
@@ -43,7 +45,7 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
 
     Raises `NothingToDeployError` where the best baseline beats the chosen model, unless `demand.choice.deploy_unless_beaten`.
     """
-    config = config.for_demand()
+    project, config = config, config.for_demand()
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
     if config.demand is not None:
@@ -60,11 +62,14 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
         found = leaderboard(task, trained, parent, manifest.data_sha256, synthetic=manifest.synthetic)
         log_items(store, parent, training_items(task, trained, found))
         _write_leaderboard(training, found)
+        write_tables(training, trained)
+        take_in_results(project)
         if refusal := _beaten(task, trained):
             set_tags(store, parent, {TAG + "deployed": "false", TAG + "objections": refusal})
             raise NothingToDeployError(refusal)
         models = _fit_final(task, trained, progress)
         challenger = store_model(training, trained, models)
+        write_explanations(training, trained, models, challenger.bundle.onnx)
     decision = settle(config, store, challenger, progress)
     write_json(Artifacts.of(config).verdict, decision.to_dict())
     progress.say(f"demand: {decision}")

@@ -63,7 +63,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     """
     task, store, parent = training.task, training.store, training.run_id
     name = task.demand.name
-    estimator = _joined(trained, models)
+    estimator = joined(trained, models)
     recipe = next(iter(models.values())).recipe
     points = training_points(task.panel, recipe, most=min(task.demand.max_rows, _PROVEN_ROWS), seed=task.demand.random_state)
     x = frame(task.panel, recipe, points, task.texts)
@@ -112,7 +112,8 @@ def _served_as_trained(task: Task, inputs: PanelInputs, history: bytes, parity: 
     return replace(parity, classes={**parity.classes, "served": tried})
 
 
-def _joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
+def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
+    """Return the chosen model as one: itself, or the blend of its fitted members."""
     if trained.chosen.name != BLEND:
         return models[trained.chosen.name].estimator
     names = tuple(models)
