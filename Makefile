@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-lowest mutants audit sbom lock
+.PHONY: run test test-lowest torch mutants audit sbom lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -17,6 +17,13 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile=ci
+
+# PyTorch for the nets of demand, of the version that the tests know. Where pip would take PyPI's build for CUDA (Linux, about 3 GB),
+# set PIP_INDEX_URL to the address of the CPU wheels, which https://pytorch.org/get-started/locally names.
+TORCH := 2.13.0
+torch: $(INSTALLED)
+	$(BIN)/python -c 'import sys; from importlib.util import find_spec as find; sys.exit(find("torch") is None)' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile torch==$(TORCH)
 
 # The suite at the lowest versions that pyproject.toml declares, in an environment of its own. Takes long; on request.
 LOWEST := .venv-lowest
@@ -51,5 +58,5 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 # Needs uv. Writes name==version with hashes and markers, no address of an index.
 lock:
-	uv pip compile --universal --generate-hashes --all-extras --python-version 3.11 \
+	uv pip compile --universal --generate-hashes --extra all --extra dev --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml -o requirements.lock

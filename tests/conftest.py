@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def pytest_report_header() -> list[str]:
         f"{CALIFORNIA_CSV.name} IS MISSING: its tests are SKIPPED": CALIFORNIA_CSV.is_file(),
         "THE SHARED CASES ARE MISSING: what came of each is not tested (SKIPPED)": CASES.is_dir(),
         "NO CHROMIUM: the page is not opened, its tests are SKIPPED": CHROMIUM is not None,
+        "NO PYTORCH (make torch): the nets are not trained, their tests are SKIPPED": find_spec("torch") is not None,
         "NOT ROOT: tests of full and read-only disks are SKIPPED": os.name == "posix" and os.geteuid() == 0,
     }
     return [line for line, there in wanted.items() if not there] or ["nothing is skipped for want of data, browser or rights"]

@@ -73,13 +73,12 @@ DEMAND = Stage(
 REPORT = Stage(
     name="report",
     module="tabtrail.workflows.report",
-    after=("profile", "train"),
+    after=("profile", "train", "demand"),
     inputs=Project.shown_inputs,
     outputs=Project.report_outputs,
     sections=("paths", "profile", "report", "mlflow"),
     parts=Project.drawing_settings,
     for_people=True,
-    applies=Project.has_model,
 )
 
 STAGES = (INGEST, EDA, PROFILE, TRAIN, DEMAND, REPORT)

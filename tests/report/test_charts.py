@@ -166,6 +166,8 @@ def test_a_chart_of_ones_own_is_one_function_and_one_line(
     assert (Artifacts.of(config).plots / "of_ones_own.png").is_file()
 
 
-def test_every_chart_of_the_list_has_a_place_that_the_page_has() -> None:
-    template = (Path(pictures.__file__).parent / "templates" / "report.html.j2").read_text(encoding="utf-8")
-    assert {place for place, _ in pictures.CHARTS} <= set(re.findall(r'picture_at\("(\w+)"\)', template))
+def test_every_chart_of_the_lists_has_a_place_that_a_page_has() -> None:
+    templates = (Path(pictures.__file__).parent / "templates").glob("*.j2")
+    places = re.findall(r'picture_at\("([\w-]+)"\)', "".join(each.read_text(encoding="utf-8") for each in templates))
+    lists = (pictures.CHARTS, pictures.DATA_CHARTS, pictures.DEMAND_CHARTS)
+    assert {place for charts in lists for place, _ in charts} <= set(places)

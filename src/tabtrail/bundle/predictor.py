@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from tabtrail.bundle.demand.inputs import DemandInputs, Forecast
+from tabtrail.bundle.demand.window import read_window, window_size
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
 from tabtrail.bundle.rows import PayloadError, Problem, Row, RowReader
@@ -160,6 +161,33 @@ class Predictor(RowReader):
     def _run_made(self, made: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         predictions: np.ndarray[Any, Any] = self._run(self._output_names, made, None)[0].ravel()
         return predictions
+
+    def predict_window(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the value after the last ones of a series, which the body holds: for a model that reads windows of values.
+
+        Raises `PayloadError` for a body that is not of the documented form.
+        """
+        size = window_size(self.metadata)
+        if size is None or self.demand is None:
+            raise PayloadError([Problem(None, "the model reads no window of values")])
+        feed = read_window(body, self.demand.panel, self.demand.history, size)
+        value = float(self._run(self._output_names, feed, None)[0].ravel()[0])
+        if not math.isfinite(value):
+            raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
+        return {
+            "prediction": value,
+            "horizon": 1,
+            "window": size,
+            "currency": self.metadata["currency"],
+            "model_name": self.metadata["model"],
+            "mlflow_run_id": self.metadata["run_id"],
+            "warnings": ["the model was trained on synthetic data"] if self.metadata["synthetic"] else [],
+        }
+
+    def graph_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return what the graph takes for rows that `check` returned: columns of shape [N, 1]."""
+        feed = self._feed(rows)
+        return feed if self.demand is None else self.demand.feed(feed)
 
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""

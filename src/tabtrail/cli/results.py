@@ -1,5 +1,7 @@
 """How the results of the stages are printed for people."""
 
+import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from tabtrail.data.profile import Profile
 from tabtrail.project.deployment import Deployment
 from tabtrail.project.summary import Summary
 
+_PERIODS = {"D": "day", "W": "week", "MS": "month"}  # as `contract.periods`, which costs an import of numpy
+
 
 def print_summary(config: Config, summary: Summary, config_file: Path | None) -> None:
     """Print what a run found, where it is, how long it took and what to do next; `config_file` as it was given."""
@@ -29,28 +33,48 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
     if summary.importance:
         rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
         unit = config.model.currency or config.model.target
-        print_table(f"what moves a prediction: mean |SHAP|, {unit}", ["column", "mean |SHAP|"], rows)
+        what, by = ("a forecast", "group") if config.is_demand_only else ("a prediction", "column")
+        print_table(f"what moves {what}: mean |SHAP|, {unit}", [by, "mean |SHAP|"], rows)
     typer.echo("\nwhere everything is")
     for name, path in summary.artifacts.items():
         if path.exists():
             typer.echo(f"  {name:12} {relative(path)}")
     print_durations(summary)
-    print_next_steps(summary.artifacts["report"], config.mlflow, config_file)
+    print_next_steps(summary.artifacts["report"], config.mlflow, config_file, example=summary.example)
 
 
 def print_demand(found: Mapping[str, Any]) -> None:
     """Print the models of many series with their errors at the origins, best first."""
-    names = ("mae", "rmsse", "wape", "bias")
     rows = [
-        [("* " if each["model"] == found["champion"] else "  ") + each["model"], *(number(each[name]) for name in names)]
+        [
+            ("* " if each["model"] == found["champion"] else "  ") + each["model"],
+            "baseline" if each["baseline"] else "",
+            *(_figure(each[name]) for name in ("mae", "rmsse")),
+            *(_percent(each[name]) for name in ("wape", "bias")),
+        ]
         for each in found["models"]
     ]
+    period = _PERIODS[found.get("frequency", "D")]
+    steps, origins, series = found["horizon"], len(found["origins"]), found["series"]
     print_table(
-        f"{found['target']}: {found['horizon']} ahead at {len(found['origins'])} origins, {found['series']:,} series",
-        ["model", "MAE", "RMSSE", "WAPE", "bias"],
+        f"{found['target']}: {_counted(steps, period)} ahead at {_counted(origins, 'origin')}, {series:,} series",
+        ["model", "", "MAE", "RMSSE", "WAPE", "bias"],
         rows,
     )
     print_text(f"champion {found['champion']}: {found['reason']}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _figure(value: float | None) -> str:
+    """Show four significant digits: more than origins can tell apart."""
+    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:#.4g}".removesuffix(".")
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def print_durations(summary: Summary) -> None:
@@ -60,8 +84,8 @@ def print_durations(summary: Summary) -> None:
     typer.echo(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
 
 
-def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None) -> None:
-    """Print the commands that look at the results."""
+def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None, *, example: Mapping[str, Any] | None = None) -> None:
+    """Print the commands that look at the results; with an `example`, also that which predicts it."""
     typer.echo("next:")
     if page.is_file():
         typer.echo(f"  open {relative(page)} in a browser")
@@ -70,6 +94,9 @@ def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None) -> No
     else:
         typer.echo("  open the MLflow server that mlflow.tracking_uri names")
     prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""
+    if example is not None:
+        row = shlex.quote(json.dumps(example, ensure_ascii=False))
+        typer.echo(f"  {prefix}tabtrail predict --json {row}")
     typer.echo(f"  {prefix}uvicorn src.api_sales_v2:app")
 
 

@@ -2,34 +2,52 @@
 
 from glob import has_magic
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from tabtrail.cli.options import ConfigOption, SetOption, new_group
 from tabtrail.cli.output import relative
 from tabtrail.config.load import load_config
-from tabtrail.data.sample import write_sample
+from tabtrail.data.demand_sample import DemandSize, write_demand_sample
+from tabtrail.data.sample import ROWS, write_sample
 from tabtrail.errors import UsageError
 
 app = new_group()
+Kind = Literal["sales", "demand"]
 
 
 @app.command(epilog="example: tabtrail sample --rows 100000 --output big.csv")
 def sample(
     config: ConfigOption = None,
     set_: SetOption = None,
-    rows: Annotated[int, typer.Option(min=1)] = 2823,
+    kind: Annotated[Kind, typer.Option(help="Order lines, or units by day, store and product.")] = "sales",
+    rows: Annotated[int | None, typer.Option(min=1, help="Order lines.", show_default="2823")] = None,
+    stores: Annotated[int | None, typer.Option(min=1, help="Of demand.", show_default="4")] = None,
+    products: Annotated[int | None, typer.Option(min=1, help="Of demand.", show_default="8")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Of demand.", show_default="730")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 42,
     output: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="paths.raw_csv")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where the file exists.")] = False,
 ) -> None:
-    """Write a synthetic sales CSV (25 columns, the mess of the real one), marked as synthetic. Nothing else invents data."""
+    """Write a synthetic CSV, marked as synthetic: sales (25 columns, the mess of the real file), or demand (prices, promotions,
+    closed days, stock-outs, new products, returns). Nothing else invents data.
+    """
+    sizes = {"stores": stores, "products": products, "days": days}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    if kind == "sales" and given:
+        raise UsageError(f"--{next(iter(given))} goes for --kind demand; a sample of sales has --rows")
+    if kind == "demand" and rows is not None:
+        raise UsageError("--rows goes for --kind sales; a sample of demand has --stores, --products and --days")
     path = output or load_config(config, set_ or []).paths.raw_csv
     if output is None and has_magic(path.name):
         raise UsageError(f"paths.raw_csv is a pattern, {path.name}; name the file with --output")
     if if_missing and path.exists():
         return
-    write_sample(path, rows=rows, seed=seed, force=force)
-    typer.echo(f"SYNTHETIC data: {rows:,} made-up rows in {relative(path)}; put your own CSV there for real results", err=True)
+    if kind == "demand":
+        written = write_demand_sample(path, DemandSize(**given), seed=seed, force=force)
+    else:
+        written = rows or ROWS
+        write_sample(path, rows=written, seed=seed, force=force)
+    typer.echo(f"SYNTHETIC data: {written:,} made-up rows in {relative(path)}; put your own CSV there for real results", err=True)

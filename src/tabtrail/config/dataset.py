@@ -42,7 +42,8 @@ class TableRules:
     is `needed`: rows of a plan have none.
 
     `proven_formats` are the formats of dates that the data has, by column, where it has not all that the config names;
-    `last_dates` are the last ones of the dataset that rows are appended to.
+    `last_dates` are the last ones of the dataset that rows are appended to. `melted` are the long columns of a wide file with the
+    patterns of their wide ones; the columns are then those of the long rows.
     """
 
     source: Source
@@ -53,6 +54,7 @@ class TableRules:
     proven_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     last_dates: Mapping[str, date] = field(default_factory=dict)
     needed: bool = True
+    melted: Mapping[str, str] = field(default_factory=dict)
 
     def reading(self, name: str) -> CellReading:
         """How the cells of a column of the source are read: here, and by the model that is trained on them."""

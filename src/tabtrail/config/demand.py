@@ -6,6 +6,7 @@ from pydantic import Field
 
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, Share, undeclared
+from tabtrail.contract.wide import braced, made_columns, pattern_problem
 from tabtrail.errors import nearest
 
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -16,8 +17,13 @@ class Melt(Section):
 
     columns: Annotated[dict[str, str], Field(min_length=1)] = Field(
         description="Each long column with the pattern of its wide ones, such as qty: 'QTY_{brand}_{item}'; what stands in"
-        " braces becomes a column of the series."
+        " braces becomes a text column of the series."
     )
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The columns that the long rows have instead of the wide ones."""
+        return made_columns(self.columns)
 
 
 class DemandChoice(Section):
@@ -44,7 +50,7 @@ class Demand(Section):
     static: tuple[str, ...] = Field((), description="Columns that never change within a series, such as a region or a category.")
     hierarchy: tuple[str, ...] = Field((), description="Columns of the series or static ones whose totals are judged too.")
     holidays: str | None = Field(None, description="Country of the holidays, as ISO 3166: IT, US, DE-BY; for days alone.")
-    melt: Melt | None = None
+    melt: Melt | None = Field(None, description="How a wide file, with one column an item, is read.")
     duplicates: Literal["refuse", "sum", "mean", "last"] = Field("refuse", description="Two rows of a series in one period.")
     missing_periods: Literal["zero", "missing", "forward_fill"] = Field(
         "zero", description="Periods without a row: no demand, not known, or as before (which makes targets copies of the past)."
@@ -104,3 +110,28 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
             yield ("demand", "search", name), f"demand.candidates has no such name{nearest(name, list(demand.candidates))}"
     if demand.gap >= demand.horizon:
         yield ("demand", "gap"), f"a gap of {demand.gap} leaves nothing of a horizon of {demand.horizon}"
+    if demand.melt is not None:
+        yield from _check_melt(demand.melt, demand.target, date, columns)
+
+
+def _check_melt(melt: Melt, target: str, date: str | None, columns: Columns) -> Problems:
+    """Yield what is wrong with the patterns of a wide file's columns."""
+    key = ("demand", "melt", "columns")
+    bad = {long: problem for long, pattern in melt.columns.items() if (problem := pattern_problem(pattern))}
+    for long, problem in bad.items():
+        yield (*key, long), problem
+    if bad:
+        return
+    first, *others = melt.columns
+    texts = braced(melt.columns[first])
+    for long in others:
+        if set(braced(melt.columns[long])) != set(texts):
+            yield (*key, long), f"it names other columns in braces than the pattern of {first}: {', '.join(texts)}"
+    for name in texts:
+        if name in melt.columns:
+            yield key, f"'{name}' is both a column of numbers and one in braces"
+    for name in melt.made:
+        if name in columns.derived or name == date:
+            yield key, f"'{name}' is made by ingest or stands on each row of the file; give it another name"
+    if target not in melt.columns:
+        yield key, f"no pattern makes the target; add {target}: '…_{{{texts[0]}}}'"

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import (
@@ -49,6 +49,7 @@ from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
 from tabtrail.config.texts import check_literals, check_texts
 from tabtrail.contract.schema import ColumnRule
+from tabtrail.contract.wide import made_columns
 from tabtrail.errors import ConfigError
 from tabtrail.system.hashes import sha256_json
 
@@ -106,7 +107,10 @@ class Config(Section):
         """Without `model`, the columns of `demand` have the roles that a model's would: the stages before training need that."""
         if not isinstance(tree, dict) or not tree.get("demand"):
             return tree
-        demand = Demand.model_validate(tree["demand"])
+        try:
+            demand = Demand.model_validate(tree["demand"])
+        except ValidationError:  # which is reported with its keys where the section itself is read; the model is no second fault
+            return {"model": Model.model_construct(target=""), **tree}
         if isinstance(given := tree.get("model"), dict):
             # What a run recorded of a config without `model` has that of the demand written out.
             if given.get("name", "model") == demand.name and given != _model_of(demand).model_dump(mode="json"):
@@ -201,6 +205,7 @@ class Config(Section):
             self.model.target,
             *self.model.inputs,
             self.split.group_key,
+            *made_columns(self.melted),
         )
         required = tuple(dict.fromkeys(name for name in named if name is not None and name not in derived))
         used = self.used_columns
@@ -244,8 +249,19 @@ class Config(Section):
     def table_rules(self) -> TableRules:
         """How rows of the source become rows of the dataset."""
         return TableRules(
-            self.source, self.cleaning, self.contract, self.columns, self.model.target, needed=not self.is_demand_only
+            self.source,
+            self.cleaning,
+            self.contract,
+            self.columns,
+            self.model.target,
+            needed=not self.is_demand_only,
+            melted=self.melted,
         )
+
+    @property
+    def melted(self) -> Mapping[str, str]:
+        """The long columns of a wide file with the patterns of their wide ones; none where files are long."""
+        return self.demand.melt.columns if self.demand is not None and self.demand.melt is not None else {}
 
     @property
     def outlier_columns(self) -> tuple[str, ...]:
@@ -260,7 +276,8 @@ class Config(Section):
         dropped = self.profile.outliers.model_dump() if self.profile.outliers.action == "drop" else None
         numbers = self.outlier_columns if dropped else None
         known = [self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers]
-        return sha256_json([*known, *(["rows of a plan are kept"] if self.is_demand_only else [])])
+        plan = ["rows of a plan are kept"] if self.is_demand_only else []
+        return sha256_json([*known, *plan, *([dict(self.melted)] if self.melted else [])])
 
     def digest(self, section: str, *more: str) -> str:
         """Return the sha256 of the values of the named sections, those of defaults included."""
@@ -276,7 +293,8 @@ def inconsistencies(config: Config) -> Problems:
     model, date, columns = config.model, config.cleaning.date_column, config.columns
     yield from check_paths(config.paths)
     yield from check_source(config.source)
-    yield from check_model(model, columns)
+    if not config.is_demand_only:
+        yield from check_model(model, columns)
     if config.demand is not None:
         yield from check_demand(config.demand, date, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)

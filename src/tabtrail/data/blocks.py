@@ -1,11 +1,12 @@
 """Blocks of text as checked rows: by Polars where every record is one line, else by Python's `csv`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
 
 from tabtrail.data.checks import Checked, RowChecker
+from tabtrail.data.melt import WideChecker
 from tabtrail.reading.quotes import plain_quotes
 from tabtrail.reading.records import read_records, refuse_nul, width_of
 from tabtrail.reading.source import UndecodableText
@@ -25,7 +26,7 @@ class BlockReader:
     begin with `comment` are left out, and counted in `comments`.
     """
 
-    def __init__(self, checker: RowChecker, name: str, first_line: int, *, comment: str | None = None) -> None:
+    def __init__(self, checker: RowChecker | WideChecker, name: str, first_line: int, *, comment: str | None = None) -> None:
         self._checker, self._name, self._line = checker, name, first_line
         self._header, self._delimiter = checker.header, checker.delimiter
         self._comment, self.comments = comment, 0
@@ -79,6 +80,7 @@ class BlockReader:
     def _parse_numbers(self, block: bytes) -> pl.DataFrame | None:
         """Parse number columns as such; None where one of them holds a text, after which columns may be read as texts."""
         checker = self._checker
+        assert isinstance(checker, RowChecker)  # noqa: S101 - the other one has no numbers
         rows = self._parse(block, checker.numbers)
         self._misses = 0 if rows is not None else self._misses + 1
         if rows is not None and (blank := checker.with_nulls(rows)):
@@ -89,7 +91,7 @@ class BlockReader:
             checker.read_as_text(set(checker.numbers))
         return rows
 
-    def _parse(self, block: bytes, numbers: dict[str, pl.DataType]) -> pl.DataFrame | None:
+    def _parse(self, block: bytes, numbers: Mapping[str, pl.DataType]) -> pl.DataFrame | None:
         schema: dict[str, pl.DataType] = {name: numbers.get(name, pl.String()) for name in self._header}
         try:
             return pl.read_csv(block, has_header=False, schema=schema, separator=self._delimiter)

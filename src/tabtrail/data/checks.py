@@ -1,7 +1,7 @@
 """Rows of one file checked against the contract, by Polars: typed, cleaned and kept, or set aside with the rules they break."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -16,7 +16,7 @@ from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, split_day, t
 from tabtrail.data.spellings import spelled
 from tabtrail.data.thousands import Rows, ThousandsWatch
 from tabtrail.data.typed_cells import as_text, converted, with_cells
-from tabtrail.reading.cell_rows import Malformed
+from tabtrail.reading.cell_rows import CellRows, Malformed
 
 _BAD = "_bad_"
 _WARN = "_warn_"
@@ -55,6 +55,7 @@ class RowChecker:
         self._table, self._name, self.header, self._thousands = rules, name, header, thousands
         built = build_rules(rules)
         self._reject, self._warn, self._outliers = built.reject, built.warn, fences.rules
+        self.rows_a_line = 1  # more where a line of a wide file is as many rows
         self._readings = {column: rules.reading(column) for column in header}
         self._days = [column for column in header if rules.columns.rule(column).dtype == "date"]
         dtypes = {column: POLARS_DTYPE.get(rules.columns.rule(column).dtype) for column in header}
@@ -67,6 +68,19 @@ class RowChecker:
     @property
     def delimiter(self) -> str:
         return self._table.source.delimiter
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the rows that are checked: those of the header."""
+        return self.header
+
+    def long_frames(self, frame: pl.DataFrame, lines: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+        """Yield the rows of a table that is long already."""
+        yield frame, lines
+
+    def long_rows(self, rows: CellRows) -> CellRows:
+        """Return typed cells that are long already."""
+        return rows
 
     def read_as_text(self, columns: set[str]) -> None:
         """Stop parsing these columns as numbers."""
@@ -87,7 +101,7 @@ class RowChecker:
             kept, lines = self._kept(marked), pl.int_range(first_line, first_line + rows.height, eager=True)
             return Checked(kept, no_rejects, rows.height, {}, warned, len(text), self._missing(marked), lines)
         texts = self._parse_again(text, bad)
-        again = self._check_texts(texts, [first_line + index for index in bad])
+        again = self.check_texts(texts, pl.Series([first_line + index for index in bad], dtype=pl.Int64))
         right = marked.filter(~pl.col(_BAD))
         kept, missing = self._kept(right), self._missing(right) + again.missing
         lines = marked.get_column(_BAD).not_().arg_true().cast(pl.Int64) + first_line
@@ -104,39 +118,44 @@ class RowChecker:
 
     def check_records(self, records: Mapping[int, Sequence[str]]) -> Checked:
         """Check records as `csv` read them, by line; those that have not the header's number of fields are set aside."""
-        width = len(self.header)
-        whole = {line: record for line, record in records.items() if len(record) == width}
+        whole, ragged = parted(records, len(self.header), self.delimiter)
         texts = pl.DataFrame(list(whole.values()), schema=dict.fromkeys(self.header, pl.String), orient="row")
-        checked = self._check_texts(texts, list(whole))
+        checked = self.check_texts(texts, pl.Series(list(whole), dtype=pl.Int64))
         size = sum(len(field) for record in whole.values() for field in record)
-        if len(whole) == len(records):
-            return replace(checked, size=size)
-        ragged = {
-            line: Malformed(f"ragged: {len(record)} fields, the header has {width}", self.delimiter.join(record))
-            for line, record in records.items()
-            if len(record) != width
-        }
-        return replace(self._with_malformed(checked, ragged), size=size)
+        return self.with_malformed(replace(checked, size=size), ragged)
+
+    def check_texts(self, texts: pl.DataFrame, lines: pl.Series) -> Checked:
+        """Check rows of texts, each of which stands on one of the lines."""
+        marked, places = self._apply(texts, quoted=True), lines.alias("_line")
+        self._thousands.see(Rows(marked, ~marked.get_column(_BAD), lambda at: texts.with_columns(places)[list(at)]))
+        return self._set_aside(marked, places)
 
     def check_cells(self, cells: pl.DataFrame, lines: pl.Series, malformed: Mapping[int, Malformed], size: int) -> Checked:
         """Check rows of typed cells (see `data.typed_cells`), each of which stands on one of the lines, in so many bytes."""
         self.numbers = {}  # typed cells may be empty, which numbers that the CSV reader parsed are not
         checked = replace(self._set_aside(self._apply(cells, quoted=True), lines), size=size)
-        return self._with_malformed(checked, malformed) if malformed else checked
+        return self.with_malformed(checked, malformed)
 
-    def _with_malformed(self, checked: Checked, malformed: Mapping[int, Malformed]) -> Checked:
+    def with_malformed(self, checked: Checked, malformed: Mapping[int, Malformed]) -> Checked:
+        """Return checked rows, and with them set aside what is no row, by line."""
+        if not malformed:
+            return checked
         set_aside = self._malformed(malformed)
         return replace(
             checked,
-            rejects=pl.concat([checked.rejects, set_aside]).sort("_line"),
-            rows=checked.rows + len(malformed),
+            rejects=pl.concat([checked.rejects, set_aside]).sort("_line", maintain_order=True),
+            rows=checked.rows + set_aside.height,
             rejected={**checked.rejected, **Counter(set_aside.get_column(RULES))},
         )
 
     def _malformed(self, rows: Mapping[int, Malformed]) -> pl.DataFrame:
         rules, texts = [each.reason for each in rows.values()], [each.text for each in rows.values()]
         schema = {"_line": pl.Int64, RULES: pl.String, "_text": pl.String}
-        return pl.DataFrame({"_line": list(rows), RULES: rules, "_text": texts}, schema=schema).select(
+        malformed = pl.DataFrame({"_line": list(rows), RULES: rules, "_text": texts}, schema=schema)
+        if self.rows_a_line > 1:  # as many rows are lost; the first of them has the text
+            rest = malformed.with_columns(pl.lit(None, dtype=pl.String).alias("_text"))
+            malformed = pl.concat([malformed, *[rest] * (self.rows_a_line - 1)]).sort("_line", maintain_order=True)
+        return malformed.select(
             pl.lit(self._name).alias("_file"),
             "_line",
             RULES,
@@ -155,11 +174,6 @@ class RowChecker:
             schema=dict.fromkeys(self.header, pl.String()),
             separator=self.delimiter,
         ).slice(1)
-
-    def _check_texts(self, texts: pl.DataFrame, lines: Sequence[int]) -> Checked:
-        marked, places = self._apply(texts, quoted=True), pl.Series("_line", lines, dtype=pl.Int64)
-        self._thousands.see(Rows(marked, ~marked.get_column(_BAD), lambda at: texts.with_columns(places)[list(at)]))
-        return self._set_aside(marked, places)
 
     def _set_aside(self, marked: pl.DataFrame, lines: pl.Series) -> Checked:
         """Return the good rows of those that are marked, and the others with their lines, texts and rules."""
@@ -260,3 +274,16 @@ class RowChecker:
             return kept
         date = pl.col(cleaning.date_column).dt
         return kept.with_columns(date.year().cast(pl.Int32).alias("YEAR"), date.month().cast(pl.Int32).alias("MONTH"))
+
+
+def parted(
+    records: Mapping[int, Sequence[str]], width: int, delimiter: str
+) -> tuple[dict[int, Sequence[str]], dict[int, Malformed]]:
+    """Return the records, by line, that have so many fields, and the others as what is set aside."""
+    whole = {line: record for line, record in records.items() if len(record) == width}
+    ragged = {
+        line: Malformed(f"ragged: {len(record)} fields, the header has {width}", delimiter.join(record))
+        for line, record in records.items()
+        if len(record) != width
+    }
+    return whole, ragged

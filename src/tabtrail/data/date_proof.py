@@ -132,8 +132,9 @@ class DateLook(RowChecker):
         """Look at rows of typed cells."""
         return self._look(cells, lines)
 
-    def _check_texts(self, texts: pl.DataFrame, lines: Sequence[int]) -> Checked:
-        return self._look(texts, pl.Series(lines, dtype=pl.Int64))
+    def check_texts(self, texts: pl.DataFrame, lines: pl.Series) -> Checked:
+        """Look at rows of texts."""
+        return self._look(texts, lines)
 
     def _look(self, rows: pl.DataFrame, lines: pl.Series) -> Checked:
         self._proof.see(self._file, rows, lines)

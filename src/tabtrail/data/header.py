@@ -27,13 +27,18 @@ def check_header(name: str, header: Header, rules: TableRules) -> tuple[str, ...
         raise DataError(
             f"{where}: ingest adds {_listed(columns.derived)} from the date, but the file has '{taken[0]}'; {_RENAME}"
         )
-    if reserved := [column for column in found if column.casefold().startswith(RESERVED)]:
-        raise DataError(
-            f"{where}: column '{reserved[0]}' begins like a column of tabtrail's own ({', '.join(RESERVED)}); {_RENAME}"
-        )
+    refuse_reserved(where, found)
     if pattern := next((each for each in found if each == "*" or (each.startswith("^") and each.endswith("$"))), None):
         raise DataError(f"{where}: column '{pattern}' reads like a pattern of columns; {_RENAME}")
     return found
+
+
+def refuse_reserved(where: str, columns: Iterable[str]) -> None:
+    """Raise `DataError` for a column that begins like one of tabtrail's own."""
+    if reserved := [column for column in columns if column.casefold().startswith(RESERVED)]:
+        raise DataError(
+            f"{where}: column '{reserved[0]}' begins like a column of tabtrail's own ({', '.join(RESERVED)}); {_RENAME}"
+        )
 
 
 def rules_for(header: Header, rules: TableRules) -> TableRules:

@@ -116,7 +116,7 @@ def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Man
         sample = outputs.sample.rows()
         manifest = replace(manifest, shifts=_shifts(plan, sample), findings=_with_spellings(plan, manifest, account, folder))
         manifest = replace(manifest, findings=_with_far_dates(plan, manifest, folder, sample))
-        _require_learnable(plan.rules.target, manifest)
+        _require_learnable(plan.rules, manifest)
         if known is None and plan.split is not None:
             keys = len(outputs.keys.values) if plan.split.kind == "group" else manifest.rows_kept
             require_keys(manifest.rows_kept, keys, plan.split.folds)
@@ -261,12 +261,16 @@ def _shifts(plan: _Plan, rows: pl.DataFrame) -> list[Shift]:
     return [*earlier, *(shift for shift in found if shift.file is not None)]
 
 
-def _require_learnable(target: str, manifest: Manifest) -> None:
-    """Refuse rows from which nothing can be learned before they replace rows from which something could."""
+def _require_learnable(rules: TableRules, manifest: Manifest) -> None:
+    """Refuse rows from which nothing can be learned before they replace rows from which something could.
+
+    Rows of demand may all be 1, one a sale: what counts is the sum of a period.
+    """
+    target = rules.target
     found, kept = manifest.statistics[target], manifest.rows_kept
-    if kept > 1 and not found.nulls and found.min == found.max:
+    if rules.needed and kept > 1 and not found.nulls and found.min == found.max:
         raise DataError(f"the target {target} has the same value in all {kept:,} rows; there is nothing to learn")
-    beyond = max(abs(float(value)) for value in (found.min, found.max) if value is not None)
+    beyond = max((abs(float(value)) for value in (found.min, found.max) if value is not None), default=0.0)
     if beyond > _LARGEST_TARGET:
         raise DataError(
             f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, whose squared errors overflow;"

@@ -19,6 +19,7 @@ from tabtrail.data.date_proof import DateLook, DateProof
 from tabtrail.data.file_sample import FileSample
 from tabtrail.data.header import check_header, require_same_columns, rules_for
 from tabtrail.data.manifest import Manifest, SourceRecord
+from tabtrail.data.melt import WideChecker, wide_of, wide_rules
 from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
 from tabtrail.data.partitions import DatasetWriter
@@ -223,18 +224,21 @@ class Loader:
             frame = (
                 frame.with_columns(missing).select(table.columns).rename(dict(zip(table.columns, checker.header, strict=True)))
             )
-            self._rounded += rounded_texts(frame.columns, frame.get_columns(), self._rules)
-            lines = pl.int_range(first, first + frame.height, eager=True)
-            self._take(checker.check_cells(from_frame(frame, self._rules), lines, {}, batch.nbytes), checker.header)
+            whole, size = pl.int_range(first, first + frame.height, eager=True), batch.nbytes
+            for part, lines in checker.long_frames(frame, whole):
+                self._rounded += rounded_texts(part.columns, part.get_columns(), self._rules)
+                self._take(checker.check_cells(from_frame(part, self._rules), lines, {}, size), checker.columns)
+                size = 0  # the batch is counted once
             meter.show(self._account.rows, table.done)
         return table
 
     def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: "_Meter") -> None:
         checker = self._checker(table.name, table.header)
-        for rows in table.rows([name for name in table.columns if name not in self._dropped]):
-            self._rounded += rounded_texts(checker.header, rows.columns, self._rules)
-            cells, lines = from_values(checker.header, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
-            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker.header)
+        for found in table.rows([name for name in table.columns if name not in self._dropped]):
+            rows = checker.long_rows(found)
+            self._rounded += rounded_texts(checker.columns, rows.columns, self._rules)
+            cells, lines = from_values(checker.columns, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
+            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker.columns)
             meter.show(self._account.rows, source.done)
 
     @property
@@ -242,13 +246,23 @@ class Loader:
         dropped = self._rules.cleaning.drop_columns
         return frozenset((*dropped, *(old for old, new in self._rules.source.rename.items() if new in dropped)))
 
-    def _checker(self, name: str, header: Header) -> RowChecker:
-        columns, account = check_header(name, header, self._rules), self._account
+    def _checker(self, name: str, header: Header) -> RowChecker | WideChecker:
+        rules, account = self._rules, self._account
+        found = check_header(name, header, wide_rules(rules) if rules.melted else rules)
+        wide = wide_of(name, found, rules) if rules.melted else None
+        columns = found if wide is None else wide.columns
         account.header = account.header or columns
         require_same_columns(name, header.line, columns, account.header)
+        checker = self._checker_of(name, columns, rules_for(header, rules))
+        if wide is None:
+            return checker
+        checker_of_wide = WideChecker(checker, found, wide)
+        account.notes += [] if self._proof else [checker_of_wide.note(name)]
+        return checker_of_wide
+
+    def _checker_of(self, name: str, columns: tuple[str, ...], rules: TableRules) -> RowChecker:
         if self._proof is not None:
-            return DateLook(rules_for(header, self._rules), name, columns, self._proof)
-        rules = rules_for(header, self._rules)
+            return DateLook(rules, name, columns, self._proof)
         return RowChecker(rules, name, header=columns, fences=self._fences, thousands=self._thousands)
 
     def _require_new(self, source: Source) -> None:
@@ -263,7 +277,7 @@ class Loader:
             checker = self._checker(source.name, header)
             reader = BlockReader(checker, source.name, header.lines + 1, comment=layout.comment)
             for checked in reader.read(blocks):
-                self._take(checked, checker.header)
+                self._take(checked, checker.columns)
                 meter.show(self._account.rows, source.done)
         self._account.notes += _layout_notes(source.name, header, layout.delimiter, reader.comments)
 

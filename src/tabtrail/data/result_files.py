@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabtrail.config.summaries import BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Aggregation
+from tabtrail.config.summaries import BENCHMARK_TABLES, DEMAND_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Aggregation
 
 PROFILE_TABLES = ("numeric_descriptive_stats", "outliers", "grouped_stats")
 
@@ -35,6 +35,11 @@ def benchmark_table_files(output_dir: Path) -> dict[str, Path]:
     return {name: output_dir / "metrics" / f"{name}.parquet" for name in BENCHMARK_TABLES}
 
 
+def demand_table_files(output_dir: Path) -> dict[str, Path]:
+    """Return the Parquet file of each table of a training on many series."""
+    return {name: output_dir / "metrics" / f"{name}.parquet" for name in DEMAND_TABLES}
+
+
 def promotions_file(output_dir: Path) -> Path:
     """Parquet file of the table `promotions`."""
     return output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
@@ -48,4 +53,5 @@ def risk_table_files(output_dir: Path) -> dict[str, Path]:
 
 def result_tables(output_dir: Path) -> dict[str, Path]:
     """Return the Parquet file of every table of results that the database takes in."""
-    return {**benchmark_table_files(output_dir), PROMOTIONS_TABLE: promotions_file(output_dir), **risk_table_files(output_dir)}
+    own = {**benchmark_table_files(output_dir), **demand_table_files(output_dir)}
+    return {**own, PROMOTIONS_TABLE: promotions_file(output_dir), **risk_table_files(output_dir)}

@@ -5,6 +5,7 @@ states, `NA` as a territory, mixed postal codes and phone numbers, a price cappe
 """
 
 import csv
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,10 @@ def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool 
 
     Raises `UsageError` for an existing file (unless forced), the ending of another format, or fewer than one row.
     """
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists; the sample would replace it (--force does)")
     if rows < 1:
         raise UsageError("--rows: write at least one row")
-    if path.suffix.lower() in (*BY_NAME, *_COMPRESSED):
-        raise UsageError(f"{path} would be no {path.suffix} file: the sample is a CSV; name one that ends in .csv with --output")
-    with atomic_file(path) as temporary:
+
+    def write(temporary: Path) -> None:
         with temporary.open("w", encoding="cp850", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(HEADER)
@@ -107,9 +105,23 @@ def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool 
                 written += _write_block(
                     writer, min(100_000, rows - block), np.random.default_rng([seed, block]), 10_000 + written
                 )
+
+    write_marked(path, write, {"rows": rows, "seed": seed}, force=force)
+
+
+def write_marked(path: Path, write: Callable[[Path], None], made_by: Mapping[str, Any], *, force: bool) -> None:
+    """Write a CSV as a whole, and beside it the mark that it is made up.
+
+    Raises `UsageError` for an existing file (unless forced), or the ending of another format.
+    """
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists; the sample would replace it (--force does)")
+    if path.suffix.lower() in (*BY_NAME, *_COMPRESSED):
+        raise UsageError(f"{path} would be no {path.suffix} file: the sample is a CSV; name one that ends in .csv with --output")
+    with atomic_file(path) as temporary:
+        write(temporary)
         # The mark first, so that made-up data is never without it.
-        mark = {"synthetic": True, "rows": rows, "seed": seed, "sha256": sha256_file(temporary)}
-        write_json(mark_path(path), mark)
+        write_json(mark_path(path), {"synthetic": True, **made_by, "sha256": sha256_file(temporary)})
 
 
 def _write_block(writer: Any, rows: int, random: np.random.Generator, first_order: int) -> int:

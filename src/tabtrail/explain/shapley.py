@@ -14,6 +14,7 @@ from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
+from tabtrail.modeling.shap_library import shap_library
 
 # Base value and contributions may miss a prediction by this share of what is shared out among the columns: far below what a
 # picture or a figure of four digits shows.
@@ -93,11 +94,12 @@ def explain(
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:
         explanation = _explain_any(predict or model.predict, background, rows, seed, permutations)
-    _require_additive(explanation)
+    require_additive(explanation)
     return explanation
 
 
-def _require_additive(explanation: Explanation) -> None:
+def require_additive(explanation: Explanation) -> None:
+    """Raise `TabtrailError` where base value and contributions do not add up to the predictions."""
     shared = np.abs(explanation.values).sum(axis=1)
     reach = max(float(np.std(explanation.predictions)), float(np.mean(shared)))
     sizes = abs(explanation.base_value) + shared + np.abs(explanation.predictions)
@@ -138,15 +140,14 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFra
     if base is None:
         return None, pd.DataFrame(columns)
     explanation = Explanation(tuple(shap.columns), float(base), shap.to_numpy(), frame.get_column("prediction").to_numpy())
-    _require_additive(explanation)
+    require_additive(explanation)
     return explanation, pd.DataFrame(columns)
 
 
 def _explain_any(
     model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, permutations: int
 ) -> Explanation:
-    import shap  # takes seconds, and only models without contributions of their own need it
-
+    shap = shap_library()
     reference = sample_rows(background, _REFERENCE_ROWS, seed)
     # The package takes numbers that differ by less than a hundred-thousandth for the same, and leaves such a column as it is
     # (numpy.isclose in shap.maskers.Independent.invariants): it is given the places of the values, which are far apart.

@@ -16,9 +16,12 @@ from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import Node, columns_of, compute
 from tabtrail.export.converters import WriteTrees, own_converters
+from tabtrail.export.nets import add_table_net, add_window_net
 from tabtrail.export.steps import ML
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
+from tabtrail.forecast.panel.nets.table_net import TableNet
+from tabtrail.forecast.panel.nets.window_net import WindowNet
 from tabtrail.modeling.estimators import Blend, ClippedRegressor, FormulaRegressor, TransformedRegressor, pipelines_of, unclipped
 from tabtrail.modeling.preprocess import splits_on_categories
 
@@ -87,6 +90,9 @@ def _add(builder: "_Builder", model: Any) -> Symbol:
         for part in parts[1:]:
             total = total + part
         return total
+    if isinstance(model, TableNet | WindowNet):
+        output = add_table_net(builder, model) if isinstance(model, TableNet) else add_window_net(builder, model)
+        return Symbol(output, builder.emit, builder.constant)
     if isinstance(model, FormulaRegressor):
         return _formula(builder, model.formulas[model.chosen_]).or_where_missing(model.mean_)
     if isinstance(model, TransformedRegressor):

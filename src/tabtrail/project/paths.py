@@ -47,6 +47,21 @@ class Artifacts:
         return self.demand_leaderboard.with_suffix(".csv")
 
     @property
+    def demand_importance(self) -> Path:
+        """JSON of what moves a forecast of many series: mean absolute Shapley value of each group of features."""
+        return self._explanations / "demand_global_importance.json"
+
+    @property
+    def demand_explained(self) -> Path:
+        """Parquet of the Shapley values of the explained forecasts, with their features."""
+        return self._explanations / "demand_shap_values.parquet"
+
+    @property
+    def demand_uplift(self) -> Path:
+        """JSON of what each flag that is known ahead does to the forecasts."""
+        return self.metrics / "demand_uplift.json"
+
+    @property
     def input_examples(self) -> Path:
         """Folder of the input example of every candidate, where the MLflow store is on this disk."""
         return self.paths.output_dir / "mlflow_input_examples"
@@ -101,6 +116,11 @@ class Artifacts:
         """The ONNX file of the deployed model."""
         return self.paths.models_dir / f"{self.name}.onnx"
 
+    @property
+    def metadata(self) -> Path:
+        """The metadata of the deployed bundle."""
+        return metadata_path(self.paths.models_dir, self.name)
+
     def listed(self) -> dict[str, Path]:
         """Return the folders and files that a person may want to open, by what they are."""
         return {
@@ -112,7 +132,9 @@ class Artifacts:
             "report": self.page,
             "leaderboard": self.leaderboard,
             "importance": self.importance,
-            "bundle": metadata_path(self.paths.models_dir, self.name),
+            "demand": self.demand_leaderboard,
+            "forecasts": self.metrics / "demand_forecasts.parquet",
+            "bundle": self.metadata,
         }
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
-from tabtrail.data.result_files import benchmark_table_files, profile_files, summary_files
+from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files, summary_files
 from tabtrail.errors import BundleError, ConfigError
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
@@ -58,6 +58,7 @@ class Project:
             "model": {"target": config.model.target, "inputs": inputs},
             "split": {"group_key": config.split.group_key},
             **(dropped if outliers.action == "drop" else {}),
+            **({"demand": {"melt": dict(config.melted)}} if config.melted else {}),
         }
 
     def ingest_outputs(self) -> list[Path]:
@@ -129,7 +130,9 @@ class Project:
     def demand_outputs(self) -> list[Path]:
         """Return the figures of a training on many series."""
         artifacts = self.of_demand().artifacts
-        return [artifacts.demand_leaderboard, artifacts.demand_leaderboard_csv]
+        boards = [artifacts.demand_leaderboard, artifacts.demand_leaderboard_csv]
+        tables = demand_table_files(self.config.paths.output_dir).values()
+        return [*boards, artifacts.demand_importance, artifacts.demand_uplift, *tables]
 
     def demand_complaints(self) -> Iterator[Reason]:
         """Yield what `training_complaints` does, of the model of series."""
@@ -145,6 +148,10 @@ class Project:
         """Return the results that the page shows."""
         output_dir = self.config.paths.output_dir
         shown = [self.artifacts.leaderboard, self.artifacts.shap, self.config.paths.manifest, profile_files(output_dir)[0]]
+        if self.has_demand():
+            own = self.of_demand().artifacts
+            shown += [own.demand_leaderboard, own.demand_importance, own.demand_uplift, own.verdict]
+            shown += demand_table_files(output_dir).values()
         shown += [*benchmark_table_files(output_dir).values(), *sorted((output_dir / "timeseries").glob("*.json"))]
         return {"what it shows": sha256_json({str(path): known_sha256(path) for path in shown if path.is_file()})}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tabtrail.config.tree import Config
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import NotTrainedError
 from tabtrail.modeling.leaderboard import Leaderboard
@@ -18,8 +19,9 @@ from tabtrail.system.files import read_json
 class Summary:
     """What a run found and where it lies: of a model of rows the `leaderboard`, of series what `demand` holds.
 
-    `explanation_missing` says why there are no importances, None where there are. `repeated` says for each stage whether it did
-    its work or was unchanged, `durations` its wall time in seconds.
+    `importance` is of a column, or of a group of a forecast's features; `example` is a row that the deployed model of series
+    answers. `explanation_missing` says why there are no importances, None where there are. `repeated` says for each stage whether
+    it did its work or was unchanged, `durations` its wall time in seconds.
     """
 
     manifest: Manifest
@@ -31,6 +33,7 @@ class Summary:
     seconds: float
     demand: dict[str, Any] | None = None
     demand_deployment: Deployment | None = None
+    example: dict[str, Any] | None = None
     repeated: dict[str, bool] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
 
@@ -55,9 +58,11 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
     """Return the summary of a run that is done."""
     artifacts = Artifacts.of(config)
     leaderboard = None if config.is_demand_only else read_leaderboard(artifacts)
-    explained = {} if leaderboard is None else read_json(artifacts.importance) or {}
-    demand = None if config.demand is None else read_json(Artifacts.of(config.for_demand()).demand_leaderboard)
-    of_demand, demand_run = config.for_demand(), str((demand or {}).get("run_id", ""))
+    of_demand = config.for_demand()
+    own = Artifacts.of(of_demand)
+    explained = read_json(own.demand_importance if leaderboard is None else artifacts.importance) or {}
+    demand = None if config.demand is None else read_json(own.demand_leaderboard)
+    demand_run = str((demand or {}).get("run_id", ""))
     run_id = demand_run if leaderboard is None else leaderboard.champion_row.run_id
     return Summary(
         manifest=read_manifest(config.dataset),
@@ -71,7 +76,14 @@ def summarise_run(config: Config, ran: Ran, seconds: float) -> Summary:
         durations=ran.durations,
         demand=demand,
         demand_deployment=read_deployment(of_demand, demand_run) if of_demand.is_view else None,
+        example=None if demand is None else _example(own),
     )
+
+
+def _example(artifacts: Artifacts) -> dict[str, Any] | None:
+    """Return the example of the deployed model's schema, None where there is none."""
+    metadata = read_json(artifacts.metadata)
+    return None if metadata is None else ModelSchema.from_dict(metadata["schema"]).example
 
 
 def read_leaderboard(artifacts: Artifacts) -> Leaderboard:

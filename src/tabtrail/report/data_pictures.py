@@ -6,17 +6,17 @@ from itertools import pairwise
 
 from tabtrail.data.profile import ColumnProfile, Group, Profile
 from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points
-from tabtrail.report.evidence import Evidence
+from tabtrail.report.evidence import DataEvidence
 
 Label = Callable[[str], str]
 _MOST_HISTOGRAMS = 12
 
 
-def histograms(evidence: Evidence) -> Picture | None:
+def histograms(evidence: DataEvidence) -> Picture | None:
     """How often each value of a number column occurs: the target first, then the model's inputs, then the others."""
     if evidence.profile is None:
         return None
-    wanted = [evidence.model.board.target, *evidence.settings.inputs]
+    wanted = [evidence.target, *evidence.settings.inputs]
     columns = {each.column: each for each in evidence.profile.columns if each.histogram is not None}
     chosen = [columns[name] for name in dict.fromkeys([*wanted, *columns]) if name in columns][:_MOST_HISTOGRAMS]
     if not chosen:
@@ -29,7 +29,7 @@ def histograms(evidence: Evidence) -> Picture | None:
     )
 
 
-def scatter(evidence: Evidence) -> Picture | None:
+def scatter(evidence: DataEvidence) -> Picture | None:
     """Pairs of number columns, a dot a row of the profile's sample."""
     profile = evidence.profile
     if profile is None or not profile.scatter or not any(profile.sample.values()):
@@ -40,7 +40,7 @@ def scatter(evidence: Evidence) -> Picture | None:
     return Picture("scatter", "Numbers against one another", note, charts)
 
 
-def boxes(evidence: Evidence) -> Picture | None:
+def boxes(evidence: DataEvidence) -> Picture | None:
     """Number columns by the groups of a text column."""
     profile = evidence.profile
     if profile is None:
@@ -50,7 +50,7 @@ def boxes(evidence: Evidence) -> Picture | None:
     return Picture("boxes", "Numbers by group", note, charts) if charts else None
 
 
-def correlations(evidence: Evidence) -> Picture | None:
+def correlations(evidence: DataEvidence) -> Picture | None:
     """The correlations of the number columns, as a matrix."""
     profile = evidence.profile
     if profile is None or len(profile.correlated) < 2:
@@ -59,7 +59,7 @@ def correlations(evidence: Evidence) -> Picture | None:
     return Picture("correlations", "Correlations", note, (_correlations(profile),))
 
 
-def single_charts(evidence: Evidence) -> list[Picture]:
+def single_charts(evidence: DataEvidence) -> list[Picture]:
     """Return charts of the profile as pictures of their own, for people who look for one of them by its name.
 
     Those are every scatter plot (`scatter_msrp_vs_sales`), every box plot (`box_sales_by_productline`), and the histogram of each

@@ -48,6 +48,15 @@ class PageSettings:
 
 
 @dataclass(frozen=True)
+class DataEvidence:
+    """What is known of the data (None: no profile was made), whose column is the target, and how it is shown."""
+
+    profile: Profile | None
+    target: str
+    settings: PageSettings
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that a page shows; None or empty where a run did not leave it.
 
@@ -66,6 +75,11 @@ class Evidence:
     forecasts: tuple[SegmentResult, ...]
     tags: Mapping[str, str]
     settings: PageSettings
+
+    @property
+    def data(self) -> DataEvidence:
+        """What is known of the data."""
+        return DataEvidence(self.profile, self.model.board.target, self.settings)
 
     @property
     def unit(self) -> str:

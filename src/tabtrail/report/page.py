@@ -9,6 +9,9 @@ from markupsafe import Markup
 
 from tabtrail.data.profile import Group, Profile
 from tabtrail.modeling.metrics import Metric, headline, others
+from tabtrail.report.demand_evidence import DemandEvidence
+from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, silent_series, worst_series
+from tabtrail.report.demand_verdict import demand_verdict
 from tabtrail.report.evidence import Evidence
 from tabtrail.report.forecast_rows import detailed, listed
 from tabtrail.report.pictures import Placed
@@ -19,8 +22,51 @@ _SLICES = 15
 _COVERAGE = 40
 
 
-def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
-    """Return the page as HTML, each picture at its place."""
+_ROW_SECTIONS = (
+    ("verdict", "Verdict"),
+    ("leakage", "Leakage"),
+    ("leaderboard", "Leaderboard"),
+    ("champion", "Champion"),
+    ("explanations", "Explanations"),
+)
+_DEMAND_SECTIONS = (
+    ("demand-verdict", "Verdict"),
+    ("demand-leaderboard", "Leaderboard"),
+    ("demand-errors", "Where it errs"),
+    ("demand-forecasts", "Forecast and actual"),
+    ("demand-explanations", "What moves a forecast"),
+    ("demand-uplift", "Promotion uplift"),
+    ("demand-rows", "Rows and series"),
+)
+
+
+def render_report(evidence: Evidence | None, demand: DemandEvidence | None, placed: Sequence[Placed]) -> str:
+    """Return the page as HTML, each picture at its place: of a model of rows, of demand, or of both."""
+    shown = {**_of_rows(evidence), **_of_demand(demand)}
+    title = str(demand.board["name"]) if demand is not None else ""
+    common = {
+        "evidence": demand if evidence is None else evidence,
+        "demand": demand,
+        "name": title if evidence is None else evidence.model.board.model,
+        "synthetic": demand is not None and demand.board["synthetic"] if evidence is None else evidence.model.board.synthetic,
+        "sections": _sections(evidence, demand),
+        "grouped": list(_grouped(_profile(evidence, demand))),
+        "placed": placed,
+        "pictures": {each.picture.name for each in placed},
+    }
+    environment = _environment()
+    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))  # type: ignore[union-attr]
+    return environment.get_template("demand.html.j2" if evidence is None else "report.html.j2").render(
+        **common,
+        **shown,
+        style=Markup(style),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704
+        style_hash=_csp_hash(style),
+        script_hash=_csp_hash(script),
+    )
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("tabtrail.report"),
         autoescape=True,
@@ -31,28 +77,54 @@ def render_report(evidence: Evidence, placed: Sequence[Placed]) -> str:
     )
     environment.filters |= {"number": number, "figure": figure, "svg": svg, "legend": legend}
     environment.globals["names_of"] = lambda prefix, metrics: [prefix + metric.label for metric in metrics]
-    source = environment.loader.get_source  # type: ignore[union-attr]
-    style, script = (source(environment, name)[0] for name in ("report.css", "report.js"))
+    return environment
+
+
+def _profile(evidence: Evidence | None, demand: DemandEvidence | None) -> Profile | None:
+    if evidence is not None:
+        return evidence.profile
+    return None if demand is None else demand.profile
+
+
+def _sections(evidence: Evidence | None, demand: DemandEvidence | None) -> list[tuple[str, str]]:
+    """Return anchor and title of each section."""
+    of_demand = [] if demand is None else [each for each in _DEMAND_SECTIONS if each[0] != "demand-uplift" or demand.uplifts]
+    if evidence is None:
+        return [*of_demand, ("data", "Data"), ("made", "How this was made")]
+    named = [(anchor, title if title.startswith("Promotion") else f"Demand: {title.lower()}") for anchor, title in of_demand]
+    return [*_ROW_SECTIONS, *named, ("data", "Data"), ("forecast", "Forecast and risk"), ("made", "How this was made")]
+
+
+def _of_rows(evidence: Evidence | None) -> dict[str, object]:
+    if evidence is None:
+        return {}
     board = evidence.model.board
-    return environment.get_template("report.html.j2").render(
-        evidence=evidence,
-        board=board,
-        champion=board.champion_row,
-        first=headline(board.chosen_metric),
-        more=others(board.chosen_metric),
-        verdict=[_sentence(each) for each in verdict(board, evidence.model.slices)],
-        slices=[] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
-        coverage=board.coverage[:_COVERAGE],
-        grouped=list(_grouped(evidence.profile)),
-        forecasts=detailed(evidence.forecasts, evidence.settings.ewma_decay),
-        segments=listed(evidence.forecasts),
-        placed=placed,
-        pictures={each.picture.name for each in placed},
-        style=Markup(style),  # noqa: S704 - a file of this package
-        script=Markup(script),  # noqa: S704
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
-    )
+    return {
+        "board": board,
+        "champion": board.champion_row,
+        "first": headline(board.chosen_metric),
+        "more": others(board.chosen_metric),
+        "verdict": [_sentence(each) for each in verdict(board, evidence.model.slices)],
+        "slices": [] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
+        "coverage": board.coverage[:_COVERAGE],
+        "forecasts": detailed(evidence.forecasts, evidence.settings.ewma_decay),
+        "segments": listed(evidence.forecasts),
+    }
+
+
+def _of_demand(demand: DemandEvidence | None) -> dict[str, object]:
+    if demand is None:
+        return {}
+    count, silent = silent_series(demand)
+    return {
+        "demand_verdict": [_sentence(each) for each in demand_verdict(demand)],
+        "demand_metrics": metrics_of(demand),
+        "demand_tables": score_tables(demand),
+        "demand_worst": worst_series(demand),
+        "demand_account": account_rows(demand),
+        "silent_count": count,
+        "silent": silent,
+    }
 
 
 def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Markup:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from tabtrail.report.charts import Picture
 from tabtrail.report.data_pictures import boxes, correlations, histograms, scatter
-from tabtrail.report.evidence import Evidence
+from tabtrail.report.demand_evidence import DemandEvidence
+from tabtrail.report.demand_pictures import (
+    demand_classes,
+    demand_horizons,
+    demand_importance,
+    demand_largest,
+    demand_uplift,
+    demand_worst,
+)
+from tabtrail.report.evidence import DataEvidence, Evidence
 from tabtrail.report.explanation_pictures import beeswarm, dependence, importance, partial_dependence
 from tabtrail.report.forecast_rows import detailed
 from tabtrail.report.model_pictures import (
@@ -18,7 +27,7 @@ from tabtrail.report.model_pictures import (
 )
 
 # Where on the page a picture stands, and what makes it: None where a run did not leave what it shows. Each becomes a PNG file
-# and an artifact of the run too. Places are those of `templates/report.html.j2`; the pictures of one place keep their order.
+# and an artifact of the run too. Places are those of the templates; the pictures of one place keep their order.
 CHARTS: tuple[tuple[str, Callable[[Evidence], Picture | None]], ...] = (
     ("leaderboard", fold_scores),
     ("champion", predicted_actual),
@@ -30,10 +39,20 @@ CHARTS: tuple[tuple[str, Callable[[Evidence], Picture | None]], ...] = (
     ("importance", beeswarm),
     ("explanations", dependence),
     ("explanations", partial_dependence),
+)
+DATA_CHARTS: tuple[tuple[str, Callable[[DataEvidence], Picture | None]], ...] = (
     ("data", histograms),
     ("data", scatter),
     ("data", boxes),
     ("data", correlations),
+)
+DEMAND_CHARTS: tuple[tuple[str, Callable[[DemandEvidence], Picture | None]], ...] = (
+    ("demand-errors", demand_horizons),
+    ("demand-errors", demand_classes),
+    ("demand-forecasts", demand_largest),
+    ("demand-forecasts", demand_worst),
+    ("demand-importance", demand_importance),
+    ("demand-uplift", demand_uplift),
 )
 
 
@@ -45,8 +64,16 @@ class Placed:
     picture: Picture
 
 
-def place_pictures(evidence: Evidence) -> list[Placed]:
+def place_pictures(evidence: Evidence | None, demand: DemandEvidence | None) -> list[Placed]:
     """Return every picture that the evidence allows; the forecast of a segment has a place of its own, by its name."""
-    made = [(place, make(evidence)) for place, make in CHARTS]
-    segments = [Placed(picture.name, picture) for picture, _ in detailed(evidence.forecasts, evidence.settings.ewma_decay)]
+    made: list[tuple[str, Picture | None]] = []
+    segments: list[Placed] = []
+    if (data := evidence or demand) is not None:
+        made += [(place, make(data.data)) for place, make in DATA_CHARTS]
+    if evidence is not None:
+        made += [(place, make(evidence)) for place, make in CHARTS]
+        drawn = detailed(evidence.forecasts, evidence.settings.ewma_decay)
+        segments = [Placed(picture.name, picture) for picture, _ in drawn]
+    if demand is not None:
+        made += [(place, make(demand)) for place, make in DEMAND_CHARTS]
     return [*(Placed(place, picture) for place, picture in made if picture is not None), *segments]

@@ -16,7 +16,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
-from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes
+from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes, windows
 from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.jobs.desk import Jobs
@@ -34,6 +34,8 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("GET", "/health/ready", about.ready, "Whether a model is loaded, verified and warm"),
     ("POST", "/predict", scoring.predict, "Predict one row"),
     ("POST", "/predict/batch", scoring.predict_batch, "Predict many rows"),
+    ("POST", "/predict/window", windows.predict_window, "Forecast the value after the last ones of a series"),
+    ("POST", "/api/predict", windows.predict_window, "The same as /predict/window"),
     ("GET", "/schema", about.schema, "What a row is"),
     ("GET", "/model", about.model, "The card of the model"),
     ("GET", "/series", series_routes.series, "The series that a model of demand knows"),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tabtrail.bundle.demand.inputs import DemandInputs
+from tabtrail.bundle.demand.window import VALUES, window_size
 from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
 from tabtrail.serving.facades import CSV
 from tabtrail.serving.jobs.routes import is_job_path
@@ -17,6 +18,7 @@ from tabtrail.serving.models import Served
 from tabtrail.serving.problems import MEDIA_TYPE, PROBLEM_SCHEMA, TITLES
 from tabtrail.serving.series_routes import MOST_LISTED
 from tabtrail.serving.state import Service
+from tabtrail.serving.windows import WINDOW_PATHS
 
 Document = dict[str, Any]
 _NUMBER, _TEXT, _OBJECT = {"type": "number"}, {"type": "string"}, {"type": "object"}
@@ -62,6 +64,8 @@ def document(app: FastAPI) -> Document:
         tree["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     if service.jobs is None:
         tree["paths"] = {path: operations for path, operations in tree["paths"].items() if not is_job_path(path)}
+    if served is None or window_size(served.metadata) is None:
+        tree["paths"] = {path: each for path, each in tree["paths"].items() if path not in WINDOW_PATHS}
     for path, operations in tree["paths"].items():
         for method, operation in operations.items():
             if is_job_path(path):
@@ -76,7 +80,11 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
     if bodies:
         operation["requestBody"] = {"required": True, "content": bodies}
     looked_up = path in ("/forecast", "/series")
-    errors = [*(_BODY_ERRORS if bodies else ()), *((404,) if "{" in path else (404, 422) if looked_up else ()), 503]
+    errors = [
+        *(_BODY_ERRORS if bodies else ()),
+        *((404,) if "{" in path or path in WINDOW_PATHS else (404, 422) if looked_up else ()),
+        503,
+    ]
     closed = service.key is not None and path not in ("/health", "/health/live", "/health/ready", "/ping")
     if closed and "/v2/health" not in path:
         operation["security"] = [{"key": []}]
@@ -118,6 +126,8 @@ def _bodies(path: str, service: Service, served: Served | None) -> Document:
     if path == "/predict/batch":
         columns = dict.fromkeys(COLUMNAR, binary)
         return {JSON: {"schema": rows, "example": [example]}, NDJSON[0]: {"schema": _TEXT}, **columns}
+    if path in WINDOW_PATHS:
+        return {JSON: _window_body(served)}
     if path == "/invocations":
         forms = [
             {"type": "object", "required": [name], "properties": {name: rows}} for name in ("dataframe_records", "instances")
@@ -127,6 +137,16 @@ def _bodies(path: str, service: Service, served: Served | None) -> Document:
         forms.append({"type": "object", "required": ["inputs"]})
         return {JSON: {"schema": {"oneOf": forms}, "example": {"dataframe_records": [example]}}, CSV: {"schema": _TEXT}}
     return {JSON: {"schema": _infer_schema(), "example": _infer_example(served)}}
+
+
+def _window_body(served: Served | None) -> Document:
+    size = (window_size(served.metadata) if served else None) or 1
+    demand = served.predictor.demand if served else None
+    series = dict.fromkeys(demand.panel.series, _TEXT) if demand else {}
+    key = dict(zip(series, map(str, demand.history.keys[0]), strict=True)) if demand else {}
+    values = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": size, "maxItems": size}
+    schema = {"type": "object", "required": [*series, VALUES], "properties": {**series, VALUES: values}}
+    return {"schema": schema, "example": {**key, VALUES: [1.0] * size}}
 
 
 def _infer_schema() -> Document:
@@ -165,6 +185,16 @@ def _answer(path: str, bodies: Document, served: Served | None) -> Document:
     if path == "/predict":
         version = {"model_version": _TEXT} if ahead else {}
         fields = {**row["properties"], **_TRACE, **version, "inputs": _OBJECT}
+        return {JSON: {"schema": {"type": "object", "required": sorted(fields), "properties": fields}}}
+    if path in WINDOW_PATHS:
+        whole = {"type": "integer"}
+        fields = {
+            **_TRACE,
+            "prediction": _NUMBER,
+            "horizon": whole,
+            "window": whole,
+            "warnings": {"type": "array", "items": _TEXT},
+        }
         return {JSON: {"schema": {"type": "object", "required": sorted(fields), "properties": fields}}}
     if path == "/predict/batch":
         fields = {**_TRACE, "predictions": {"type": "array", "items": row}}

@@ -18,6 +18,7 @@ from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default
 from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, choose, default_recipe, evaluate, money_of, rolling_origins
 from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.leakage import audit, without_leaks
+from tabtrail.forecast.panel.notes import account_notes
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
 from tabtrail.forecast.panel.search import default_grids, search
@@ -32,7 +33,9 @@ from tabtrail.tracking.demand_items import candidate_items, training_items
 from tabtrail.tracking.items import TAG, provenance_tags
 from tabtrail.tracking.runs import log_items, running, set_tags
 from tabtrail.tracking.store import open_store
+from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.demand_bundle import Training, store_model
+from tabtrail.workflows.demand_results import write_explanations, write_tables
 from tabtrail.workflows.promote import settle, write_history
 
 
@@ -42,9 +45,11 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
 
     Raises `NothingToDeployError` where the best baseline beats the chosen model, unless `demand.choice.deploy_unless_beaten`.
     """
-    config = config.for_demand()
+    project, config = config, config.for_demand()
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
+    if config.demand is not None:
+        parse_candidates(config.demand.candidates)  # refused here, before a run is opened
     manifest = read_manifest(config.dataset)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     task = prepare(config)
@@ -57,11 +62,14 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
         found = leaderboard(task, trained, parent, manifest.data_sha256, synthetic=manifest.synthetic)
         log_items(store, parent, training_items(task, trained, found))
         _write_leaderboard(training, found)
+        write_tables(training, trained)
+        take_in_results(project)
         if refusal := _beaten(task, trained):
             set_tags(store, parent, {TAG + "deployed": "false", TAG + "objections": refusal})
             raise NothingToDeployError(refusal)
         models = _fit_final(task, trained, progress)
         challenger = store_model(training, trained, models)
+        write_explanations(training, trained, models, challenger.bundle.onnx)
     decision = settle(config, store, challenger, progress)
     write_json(Artifacts.of(config).verdict, decision.to_dict())
     progress.say(f"demand: {decision}")
@@ -110,12 +118,8 @@ def _say_leakage(task: Task, policy: str, progress: Progress) -> None:
 def _say_account(task: Task, progress: Progress) -> None:
     found = task.panel.account
     assert found is not None  # noqa: S101 - a built panel has one
-    name = task.recipe.calendar.name
-    progress.say(
-        f"demand: {found.series:,} series over {found.periods:,} {name}s; {found.without_row:,} {name}s without a row are"
-        f" {task.demand.missing_periods.replace('_', ' ')}, {found.closed:,} closed, {found.stockout:,} sold out,"
-        f" {found.negative:,} below zero, {found.duplicates:,} rows put together"
-    )
+    for note in account_notes(found, task.demand):
+        progress.say(f"demand: {note}")
 
 
 def _write_leaderboard(training: Training, found: dict[str, Any]) -> None:

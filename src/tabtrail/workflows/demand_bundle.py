@@ -23,9 +23,10 @@ from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel
 from tabtrail.forecast.panel.history import history_of, prove_served
+from tabtrail.forecast.panel.nets.window_net import SEPARATOR, WindowNet
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.task import Task, Trained
-from tabtrail.modeling.estimators import Blend
+from tabtrail.modeling.estimators import Blend, unclipped
 from tabtrail.modeling.proof import Parity
 from tabtrail.progress import Progress
 from tabtrail.project.training import DEMAND_SECTIONS
@@ -63,7 +64,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     """
     task, store, parent = training.task, training.store, training.run_id
     name = task.demand.name
-    estimator = _joined(trained, models)
+    estimator = joined(trained, models)
     recipe = next(iter(models.values())).recipe
     points = training_points(task.panel, recipe, most=min(task.demand.max_rows, _PROVEN_ROWS), seed=task.demand.random_state)
     x = frame(task.panel, recipe, points, task.texts)
@@ -71,7 +72,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
     parity = _served_as_trained(task, inputs, history, parity)
     logged = _log_final(training, trained, estimator, x)
-    files = _bundle(training, trained, inputs, (graph, pickled(estimator), parity))
+    files = _bundle(training, trained, inputs, (graph, estimator, parity))
     files[history_name(name)] = history
     log_folder(store, parent, BUNDLE_FOLDER, files)
     version = register_challenger(store, name, logged, {TAG + "candidate": trained.chosen.name})
@@ -114,7 +115,8 @@ def _served_as_trained(task: Task, inputs: PanelInputs, history: bytes, parity: 
     return replace(parity, classes={**parity.classes, "served": tried})
 
 
-def _joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
+def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
+    """Return the chosen model as one: itself, or the blend of its fitted members."""
     if trained.chosen.name != BLEND:
         return models[trained.chosen.name].estimator
     names = tuple(models)
@@ -134,10 +136,10 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     return log_model(training.store, training.run_id, model)
 
 
-def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, bytes, Parity]) -> dict[str, bytes]:
+def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, Any, Parity]) -> dict[str, bytes]:
     config, task, manifest = training.config, training.task, training.manifest
     demand, panel = task.demand, task.panel
-    graph, joblib, parity = exported
+    graph, estimator, parity = exported
     date = config.cleaning.date_column
     assert date is not None  # noqa: S101 - checked when the config was read
     metadata: dict[str, Any] = {
@@ -152,6 +154,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         "layout": asdict(config.source.layout),
         "date_column": None,
         "panel": inputs.to_dict(),
+        **_window(estimator, task, manifest),
         "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
         "intervals": None,
         "leakage": [each.to_dict() for each in task.findings],
@@ -167,11 +170,22 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
     return build_bundle(
         demand.name,
         onnx=graph,
-        joblib=joblib,
+        joblib=pickled(estimator),
         metadata=metadata,
         reports={"parity": json_bytes({"model": trained.chosen.name, "data_sha256": manifest.data_sha256, **parity.to_dict()})},
         signing_key=config.bundle.signing_key,
     )
+
+
+def _window(estimator: Any, task: Task, manifest: Manifest) -> dict[str, Any]:
+    """Return what a model of windows learned from: their size, the last day, the data, and the scale of each series."""
+    net = unclipped(estimator)
+    if not isinstance(net, WindowNet):
+        return {}
+    scales = {" · ".join(key.split(SEPARATOR)): {"mean": mean, "std": std} for key, (mean, std) in net.scales_.items()}
+    cut = task.panel.calendar.last_day(net.cut_).isoformat()
+    window = {"size": net.settings.window, "cut": cut, "data_sha256": manifest.data_sha256, "scales": scales}
+    return {"window": window}
 
 
 def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from tabtrail.bundle.load import load_bundle
-from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.load import Bundle, load_bundle
+from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
@@ -28,6 +29,7 @@ from tabtrail.system.files import read_json
 from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.benchmarks import find_benchmark
 from tabtrail.tracking.store import open_store, store_errors
+from tabtrail.workflows.explain_demand import explain_forecast, explained_forecasts
 
 _PERMUTATIONS = 20
 # Of the largest number in the sum: what the served graph and the explained model may differ by, far above what a proof allows.
@@ -69,25 +71,37 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
     if not isinstance(row, dict):
         raise UsageError("--json: one row is explained at a time; give one JSON object")
     served = predictor.predict([row])[0]
+    if predictor.demand is not None:
+        background = explained_forecasts(Artifacts.of(config), config.mlflow, bundle.metadata["run_id"])
+        model = load_pipeline(config.paths.models_dir, bundle.metadata)
+        return _checked(bundle, served, *explain_forecast(predictor, bundle, model, served, background))
     _, background = from_shap_table(_explained_rows(config, bundle.metadata["run_id"]))
     one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
     one = one.astype(background.dtypes.to_dict())
     model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(without_clip(bundle.onnx))
     found = explain(model, background, one, seed=config.model.random_state, predict=graph, permutations=_PERMUTATIONS)
-    total, size = found.base_value + float(found.values[0].sum()), float(np.abs(found.values[0]).sum())
+    values = {name: served.inputs[name] for name in found.columns}
+    parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
+    return _checked(bundle, served, found.base_value, parts, values)
+
+
+def _checked(
+    bundle: Bundle, served: Prediction, base: float, parts: dict[str, float], values: Mapping[str, Any]
+) -> LocalExplanation:
+    """Return the explanation of a prediction. Raises `TabtrailError` where the contributions do not make what is served."""
+    total, size = base + sum(parts.values()), sum(map(abs, parts.values()))
     bounded = float(clip(np.array([total]), tuple(bundle.metadata.get("clip") or UNBOUNDED))[0])
-    if not abs(bounded - served.value) <= _TOLERANCE * max(abs(served.value), abs(found.base_value), size):
+    if not abs(bounded - served.value) <= _TOLERANCE * max(abs(served.value), abs(base), size):
         raise TabtrailError(
             f"base value and contributions make {bounded:.7g}, the served prediction is {served.value:.7g}; nothing is shown"
         )
-    parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
     return LocalExplanation(
         model=bundle.metadata["model"],
         run_id=bundle.metadata["run_id"],
         unit=bundle.metadata["currency"] or f"units of {bundle.metadata['target']}",
-        base_value=found.base_value,
+        base_value=base,
         contributions=dict(sorted(parts.items(), key=lambda item: (-abs(item[1]), item[0]))),
-        values={name: served.inputs[name] for name in parts},
+        values={name: values[name] for name in parts},
         unclipped=served.value if bounded == total else total,
         prediction=served.value,
     )

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
-from tabtrail.data.result_files import benchmark_table_files, profile_files
+from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files
 from tabtrail.errors import BundleError, UsageError
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
@@ -15,6 +15,7 @@ from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import tuned_candidates
 from tabtrail.report.data_pictures import single_charts
+from tabtrail.report.demand_evidence import DemandEvidence, DemandFiles, read_demand
 from tabtrail.report.evidence import Evidence, PageSettings
 from tabtrail.report.gather import EvidenceFiles, read_board, read_evidence
 from tabtrail.report.page import render_report
@@ -46,18 +47,53 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     """
     require_writable(config.paths.output_dir)
     config, artifacts = config.with_candidates(tuned_candidates(Artifacts.of(config).tuned)), Artifacts.of(config)
+    board = None if config.is_demand_only else _read_board(artifacts)
+    store, settings = open_store(config.mlflow.tracking_uri, config.mlflow.experiment), page_settings(config)
+    demand = None if config.demand is None else last_demand(Artifacts.of(config.for_demand()), settings, store)
+    if board is None and demand is None:
+        raise UsageError("there is no run to report; `tabtrail run` makes one")
+    sources: dict[str, list[Path]] = {}
+    evidence = None
+    if board is not None:
+        if (other := note_on_deployed(config, board)) is not None:
+            progress.say(f"report: {other}")
+        complete(config, board, store, progress)
+        evidence = read_evidence(_files(config), board, settings)
+        sources[board.parent_run_id] = [artifacts.effects, artifacts.curve, *profile_files(config.paths.output_dir)]
+    if demand is not None:
+        sources[str(demand.board["run_id"])] = profile_files(config.paths.output_dir)
+    written = _write(evidence, demand, artifacts.page, artifacts.plots, progress)
+    for run_id, files in sources.items():
+        _track(store, run_id, written, files, progress)
+
+
+def _read_board(artifacts: Artifacts) -> Leaderboard:
     board = read_board(artifacts.leaderboard)
     if board is None:
         if artifacts.leaderboard.is_file():
             raise UsageError(f"{artifacts.leaderboard} was written by another version; `tabtrail run` writes it again")
         raise UsageError("there is no run to report; `tabtrail run` makes one")
-    if (other := note_on_deployed(config, board)) is not None:
-        progress.say(f"report: {other}")
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
-    complete(config, board, store, progress)
-    written = _write(read_evidence(_files(config), board, _settings(config)), artifacts.page, artifacts.plots, progress)
-    sources = [artifacts.effects, artifacts.curve, *profile_files(config.paths.output_dir)]
-    _track(store, board.parent_run_id, written, sources, progress)
+    return board
+
+
+def last_demand(artifacts: Artifacts, settings: PageSettings, store: Store) -> DemandEvidence | None:
+    """Return what the last training on many series left; None where there was none of this version."""
+    output_dir = artifacts.paths.output_dir
+    files = DemandFiles(
+        leaderboard=artifacts.demand_leaderboard,
+        importance=artifacts.demand_importance,
+        uplift=artifacts.demand_uplift,
+        verdict=artifacts.verdict,
+        manifest=artifacts.paths.manifest,
+        profile=profile_files(output_dir)[0],
+        tables=demand_table_files(output_dir),
+    )
+    found = read_demand(files, settings, {})
+    if found is None:
+        return None
+    with store_errors(store.uri):
+        run = read_run(store, str(found.board["run_id"]))
+    return found if run is None else replace(found, tags=run.tags)
 
 
 def note_on_deployed(config: Config, board: Leaderboard) -> str | None:
@@ -94,8 +130,8 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
                 raise UsageError(
                     f"run {run_id} has no leaderboard of this version; `tabtrail train --force` makes a run that has"
                 )
-            evidence = read_evidence(files, board, _settings(config))
-            return _write(evidence, artifacts.page, artifacts.plots / board.parent_run_id, progress)
+            evidence = read_evidence(files, board, page_settings(config))
+            return _write(evidence, None, artifacts.page, artifacts.plots / board.parent_run_id, progress)
 
 
 @contextmanager
@@ -121,7 +157,8 @@ def _files(config: Config) -> EvidenceFiles:
     )
 
 
-def _settings(config: Config) -> PageSettings:
+def page_settings(config: Config) -> PageSettings:
+    """Return what the config says about a page."""
     labels = {name: f"{name}, {rule.description}" for name, rule in config.contract.columns.items() if rule.description}
     if config.model.currency:
         labels[config.model.target] = f"{config.model.target}, {config.model.currency}"
@@ -137,10 +174,11 @@ def _settings(config: Config) -> PageSettings:
     )
 
 
-def _write(evidence: Evidence, page: Path, folder: Path, progress: Progress) -> ReportFiles:
-    placed, synthetic = place_pictures(evidence), evidence.model.board.synthetic
-    write_text(page, render_report(evidence, placed))
-    pictures = [*(each.picture for each in placed), *single_charts(evidence)]
+def _write(evidence: Evidence | None, demand: DemandEvidence | None, page: Path, folder: Path, progress: Progress) -> ReportFiles:
+    placed, data = place_pictures(evidence, demand), evidence or demand
+    write_text(page, render_report(evidence, demand, placed))
+    pictures = [*(each.picture for each in placed), *([] if data is None else single_charts(data.data))]
+    synthetic = evidence.model.board.synthetic if evidence is not None else demand is not None and bool(demand.board["synthetic"])
     files = draw_all(pictures, folder, synthetic=synthetic, progress=progress.advance)
     progress.say(f"report: {page.name}, {page.stat().st_size / 1000:,.0f} kB, and {len(files)} pictures")
     return ReportFiles(page, tuple(files))

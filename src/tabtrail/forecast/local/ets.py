@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.forecast.local.attempt import Attempt, Guess, Refusal, Task, is_intermittent, refused_as_intermittent
+from tabtrail.forecast.local.statespace import model_class
 
 Array = NDArray[np.float64]
 # As for SARIMA. The sample's segments take 8 at most; what takes 50 has no optimum to speak of.
@@ -36,12 +37,10 @@ def _smoothed(y: Array, task: Task, needed: int, **trend: Any) -> Attempt:
     start = "heuristic" if len(y) >= _MIN_HEURISTIC else "estimated"
     try:
         with warnings.catch_warnings():
-            # An optional extra that takes a second, and adds to the warning filters of the process when it is imported.
-            from statsmodels.tsa.exponential_smoothing.ets import ETSModel
-
+            build = model_class("ETSModel")
             warnings.simplefilter("ignore")  # what it warns of is checked below: convergence, finite numbers
             # Fitted at unit variance, so that the optimiser's steps suit series of any size.
-            model = ETSModel(y / scale, error="add", initialization_method=start, **trend)
+            model = build(y / scale, error="add", initialization_method=start, **trend)
             fitted = model.fit(disp=False, maxiter=_MAX_ITERATIONS)
             mean = np.asarray(fitted.forecast(task.steps), dtype=np.float64) * scale
     except (ValueError, np.linalg.LinAlgError, FloatingPointError) as error:

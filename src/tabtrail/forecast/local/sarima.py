@@ -15,6 +15,7 @@ from tabtrail.forecast.local.attempt import (
     is_intermittent,
     refused_as_intermittent,
 )
+from tabtrail.forecast.local.statespace import model_class
 
 Array = NDArray[np.float64]
 # Statsmodels' default. The sample's segments take 7 at most; what takes 50 is too large a model for its history.
@@ -75,12 +76,10 @@ def _fitted(order: SarimaOrder, y: Array, task: Task, start: Array | None) -> tu
     seasonal = (*order.seasonal, task.season if any(order.seasonal) else 0)
     try:
         with warnings.catch_warnings():
-            # An optional extra that takes a second, and adds to the warning filters of the process when it is imported.
-            from statsmodels.tsa.statespace.sarimax import SARIMAX
-
+            build = model_class("SARIMAX")
             warnings.simplefilter("ignore")  # what it warns of is checked below: convergence, finite numbers
             # Fitted at unit variance, so that the optimiser's steps suit series of any size.
-            model = SARIMAX(y / scale, order=order.order, seasonal_order=seasonal, trend=order.trend, concentrate_scale=True)
+            model = build(y / scale, order=order.order, seasonal_order=seasonal, trend=order.trend, concentrate_scale=True)
             fitted = model.fit(disp=False, maxiter=_MAX_ITERATIONS, cov_type="none", start_params=start)
             predicted = fitted.get_forecast(task.steps)
             mean = np.asarray(predicted.predicted_mean, dtype=np.float64) * scale

@@ -16,6 +16,8 @@ from tabtrail.forecast.panel.panel import Account, Panel, Presence
 
 _PERIOD, _SERIES, _COUNT = "tabtrail_period", "tabtrail_series", "tabtrail_rows"
 _CLOSED, _STOCKOUT = "tabtrail_closed", "tabtrail_stockout"
+# Eight bytes a cell and column, and as much again while it is filled: about 5 GB for a target and two known columns.
+_MOST_CELLS = 150_000_000
 
 
 def needed_columns(demand: Demand, date: str) -> list[str]:
@@ -28,11 +30,15 @@ def needed_columns(demand: Demand, date: str) -> list[str]:
 def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     """Return the panel of a dataset's rows, in any order.
 
-    Raises `DataError` where no row has demand, for two rows of a series in one period, and demand below zero, where the config
-    does not say what becomes of them.
+    Raises `DataError` where no row has demand, or all of it is the same, for rows without a series, two rows of a series in one
+    period and demand below zero, where the config does not say what becomes of them, and for dates so far apart that the
+    calendar would not fit into memory.
     """
     calendar = Calendar(demand.frequency)
     table = _collected(rows, demand, date, calendar)
+    undated = int(table.filter(pl.col(_PERIOD).is_null())[_COUNT].sum())
+    table = table.filter(pl.col(_PERIOD).is_not_null())
+    _require_series(table, demand)
     _require_single(table, demand, calendar)
     keys = table.select(demand.series).unique(maintain_order=False).sort(demand.series)
     table = table.join(keys.with_row_index(_SERIES), on=list(demand.series), how="left", nulls_equal=True)
@@ -43,11 +49,13 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     assert isinstance(first, int) and isinstance(last, int) and isinstance(planned, int)  # noqa: S101, PT018 - rows have periods
     place = (table[_SERIES].to_numpy(), table[_PERIOD].to_numpy() - first)
     shape = (keys.height, planned - first + 1)
+    _require_room(shape, calendar, first)
     target, account = _target(table, demand, place, shape, last - first + 1)
     known = {name: _known(table, name, place, shape, demand) for name in demand.known_ahead}
     static = {name: _texts(keys, name) for name in demand.series}
     static |= {name: _static(table, name, keys.height) for name in demand.static}
-    account = replace(account, rows=int(table[_COUNT].sum()), duplicates=int(table[_COUNT].sum()) - table.height)
+    rows_read = int(table[_COUNT].sum())
+    account = replace(account, rows=rows_read, duplicates=rows_read - table.height, undated=undated)
     presence = {name: _presence(table, name, place, target) for name in demand.known_ahead}
     return Panel(calendar, first, demand.series, target, known, static, account, presence)
 
@@ -60,12 +68,11 @@ def _collected(rows: pl.LazyFrame, demand: Demand, date: str, calendar: Calendar
         for name, text in conditions.items()
     ]
     numbers = [pl.col(name).cast(pl.Float64) for name in (demand.target, *demand.known_ahead)]
-    texts = [pl.col(name).cast(pl.String).fill_null("") for name in (*demand.series, *demand.static)]
-    frame = rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD)).filter(pl.col(_PERIOD).is_not_null())
+    texts = [pl.col(name).cast(pl.String) for name in demand.series]
+    texts += [pl.col(name).cast(pl.String).fill_null("") for name in demand.static]
+    frame = rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD))
     put = {"sum": _sum, "mean": pl.Expr.mean, "last": pl.Expr.last, "refuse": pl.Expr.last}[demand.duplicates]
-    own = pl.col(_PERIOD).map_batches(
-        lambda days: pl.Series(calendar.numbers(days.to_numpy().astype("datetime64[D]"))), return_dtype=pl.Int64
-    )
+    own = pl.col(_PERIOD).map_batches(lambda days: _numbers(days, calendar), return_dtype=pl.Int64)
     return (
         frame.sort(_PERIOD, maintain_order=True)
         .with_columns(own)
@@ -80,6 +87,31 @@ def _collected(rows: pl.LazyFrame, demand: Demand, date: str, calendar: Calendar
         )
         .collect()
     )
+
+
+def _numbers(days: pl.Series, calendar: Calendar) -> pl.Series:
+    """Numbers of the periods that hold days; null for none."""
+    known = days.to_physical().fill_null(0).cast(pl.Int64).to_numpy().astype("datetime64[D]")
+    return pl.Series(calendar.numbers(known)).set(days.is_null(), None)
+
+
+def _require_series(table: pl.DataFrame, demand: Demand) -> None:
+    for name in demand.series:
+        if empty := int(table.filter(pl.col(name).fill_null("") == "")[_COUNT].sum()):
+            raise DataError(
+                f"demand.series: {name} is empty in {empty:,} rows, which are then of no series; set contract.columns.{name}:"
+                f" {{dtype: string, nullable: false}} to set such rows aside, or name it in cleaning.fill_unknown_columns"
+            )
+
+
+def _require_room(shape: tuple[int, int], calendar: Calendar, first: int) -> None:
+    series, periods = shape
+    if series * periods > _MOST_CELLS:
+        raise DataError(
+            f"{series:,} series over {periods:,} {calendar.name}s, {calendar.first_day(first)} to"
+            f" {calendar.last_day(first + periods - 1)}, are {series * periods:,} cells, more than {_MOST_CELLS:,}; is a date"
+            " wrong (cleaning.plausible_years rejects its row), or take a longer demand.frequency"
+        )
 
 
 def _sum(column: pl.Expr) -> pl.Expr:
@@ -131,8 +163,19 @@ def _target(
         negative=negative,
         planned=shape[1] - periods,
         single=int((has_row.sum(axis=1) <= 1).sum()),
+        copied=int((gaps & ~np.isnan(full)).sum()) if demand.missing_periods == "forward_fill" else 0,
+        cells=int((~np.isnan(full)).sum()),
     )
+    _require_change(full, demand)
     return full, account
+
+
+def _require_change(target: Array, demand: Demand) -> None:
+    known = target[~np.isnan(target)]
+    if not len(known):
+        raise DataError(f"every period of {demand.target} is closed, sold out or missing; there is nothing to learn")
+    if len(known) > 1 and known.min() == known.max():
+        raise DataError(f"{demand.target} is {known[0]:g} in all {len(known):,} periods of all series; there is nothing to learn")
 
 
 def _negative(values: Array, demand: Demand) -> tuple[Array, int]:

@@ -8,10 +8,14 @@ import numpy as np
 
 from tabtrail.bundle.demand.features import LEVEL, Array, FeatureRecipe
 from tabtrail.config.section import Parameter
-from tabtrail.errors import ConfigError
+from tabtrail.errors import ConfigError, nearest, require_extra
+from tabtrail.forecast.panel.nets.settings import NetSettings, TableSettings, WindowSettings, parse_net
+from tabtrail.forecast.panel.nets.table_net import TableNet, chosen_numbers
+from tabtrail.forecast.panel.nets.window_net import WindowNet
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points, actual, chunks, frame, training_points
-from tabtrail.modeling.candidates import Candidate, list_candidates
+from tabtrail.modeling.candidates import Candidate, family_name, list_candidates
+from tabtrail.modeling.estimators import clipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.fit import build_model, regressor_of
 from tabtrail.modeling.preprocess import Recipe
@@ -22,10 +26,11 @@ _PREDICTED = 65_536  # rows whose features are in memory at once
 
 @dataclass(frozen=True)
 class DirectCandidate:
-    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series."""
+    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series. A net has its settings."""
 
     candidate: Candidate
     scaled: bool
+    net: NetSettings | None = None
 
     @property
     def name(self) -> str:
@@ -33,13 +38,19 @@ class DirectCandidate:
 
 
 def parse_candidates(configured: Mapping[str, dict[str, Parameter]]) -> list[DirectCandidate]:
-    """Return the configured candidates. Raises `ConfigError` naming the key of what is wrong with one."""
+    """Return the configured candidates.
+
+    Raises `ConfigError` naming the key of what is wrong with one, and `MissingExtraError` for a net without PyTorch.
+    """
     found = []
     for name, params in configured.items():
         scale = params.get(_SCALE, "none")
         if scale not in ("none", "level"):
             raise ConfigError(f"demand.candidates.{name}.scale: '{scale}' is unknown; write none or level")
         own = {key: value for key, value in params.items() if key != _SCALE}
+        if (net := parse_net(name, own)) is not None:
+            found.append(_net_candidate(Candidate(name, family_name(name), own), net, scaled=scale == "level"))
+            continue
         try:
             (candidate,) = [each for each in list_candidates({name: own}) if each.name == name]
         except ConfigError as error:
@@ -47,6 +58,15 @@ def parse_candidates(configured: Mapping[str, dict[str, Parameter]]) -> list[Dir
         scaled = scale == "level"
         found.append(DirectCandidate(replace(candidate, transform="level", reference=LEVEL) if scaled else candidate, scaled))
     return found
+
+
+def _net_candidate(candidate: Candidate, net: NetSettings, *, scaled: bool) -> DirectCandidate:
+    if scaled and isinstance(net, WindowSettings):
+        raise ConfigError(
+            f"demand.candidates.{candidate.name}.scale: a window is learned in standard deviations of its series; leave it out"
+        )
+    require_extra("torch", "torch")
+    return DirectCandidate(candidate, scaled, net)
 
 
 def default_candidates() -> dict[str, dict[str, Parameter]]:
@@ -95,12 +115,33 @@ def fit_direct(
 ) -> DirectModel:
     """Fit a candidate on rows of a panel that ends at the origin."""
     recipe = replace(recipe, scaled=candidate.scaled)
+    if isinstance(candidate.net, WindowSettings):
+        recipe = replace(recipe, lags=tuple(range(1, candidate.net.window + 1)))
     points = training_points(panel, recipe, most=most, seed=seed)
     x, y = frame(panel, recipe, points, texts), actual(panel, points)
     numbers = tuple(name for name in x.columns if name not in texts)
     least = 0.0 if not (panel.target < 0).any() else None
+    if candidate.net is not None:
+        net = _build_net(candidate, recipe, numbers, texts, seed).fit(x, y, points.target + panel.first)
+        return DirectModel(candidate.name, recipe, texts, clipped(net, (least, None)), len(points))
     inputs = Recipe(numbers, texts, numbers, {}, one_hot=texts, seed=seed, clip=(least, None))
     estimator = build_model(candidate.candidate, inputs).fit(x, y)
     if (family := family_of(regressor_of(estimator))) is not None:
         family.make_canonical(regressor_of(estimator))
     return DirectModel(candidate.name, recipe, texts, estimator, len(points))
+
+
+def _build_net(
+    candidate: DirectCandidate, recipe: FeatureRecipe, numbers: tuple[str, ...], texts: tuple[str, ...], seed: int
+) -> TableNet | WindowNet:
+    net = candidate.net
+    if isinstance(net, TableSettings):
+        own = chosen_numbers(net, numbers, (*recipe.flags, *recipe.prices))
+        return TableNet(net, own, texts, unit=LEVEL if candidate.scaled else None, seed=seed)
+    assert isinstance(net, WindowSettings)  # noqa: S101 - there are two kinds
+    if net.per is not None and net.per not in texts:
+        raise ConfigError(
+            f"demand.candidates.{candidate.name}.per: '{net.per}' is neither in demand.series nor in demand.static"
+            f"{nearest(net.per, list(texts))}"
+        )
+    return WindowNet(net, texts, recipe.horizon, seed)

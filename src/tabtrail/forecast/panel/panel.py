@@ -15,7 +15,10 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Account:
-    """What became of rows and periods, each counted: what is not learned from, what was filled, what was put together."""
+    """What became of rows and periods, each counted: what is not learned from, what was filled, what was put together.
+
+    `cells` are the values of all series and periods that are known in the end, `copied` of them copies of the period before.
+    """
 
     rows: int
     series: int
@@ -27,6 +30,9 @@ class Account:
     duplicates: int = 0
     planned: int = 0
     single: int = 0
+    undated: int = 0
+    copied: int = 0
+    cells: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from typing import Any
 import polars as pl
 
 from tabtrail.forecast.panel.details import details
+from tabtrail.forecast.panel.evaluate import best_baseline
+from tabtrail.forecast.panel.notes import account_notes
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.modeling.metrics import rounded
 
@@ -23,15 +25,20 @@ def leaderboard(task: Task, trained: Trained, run_id: str, data_sha256: str, *, 
         levels=demand.hierarchy,
         seed=demand.random_state,
     )
+    baseline = best_baseline(trained.evaluated, metric, demand.choice.max_bias)
     return {
         "run_id": run_id,
         "data_sha256": data_sha256,
         "synthetic": synthetic,
+        "name": demand.name,
         "target": demand.target,
+        "currency": demand.currency,
+        "frequency": demand.frequency,
         "metric": metric,
         "max_bias": demand.choice.max_bias,
         "champion": trained.chosen.name,
         "reason": trained.reason,
+        "best_baseline": None if baseline is None else baseline.name,
         "blend": trained.weights,
         "origins": [task.panel.calendar.first_day(task.panel.first + place).isoformat() for place in task.origins.places],
         "horizon": task.origins.horizon,
@@ -41,6 +48,7 @@ def leaderboard(task: Task, trained: Trained, run_id: str, data_sha256: str, *, 
         "cost_of_max_bias": cost_of_bound(trained, metric),
         "leakage": [each.to_dict() for each in task.findings],
         "lags_only": list(task.recipe.lagged),
+        "notes": [] if task.panel.account is None else account_notes(task.panel.account, demand),
         "models": [
             {
                 "model": each.name,

@@ -6,6 +6,7 @@ import numpy as np
 
 from tabtrail.modeling.families.family import Contributions
 from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.shap_library import shap_library
 from tabtrail.modeling.trees import Trees
 
 
@@ -23,8 +24,6 @@ def add_tree(trees: Trees, index: int, tree: Any, scale: float) -> None:
 
 def tree_contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature
     """Return path-dependent TreeSHAP values [rows, columns] and their base value."""
-    import shap  # seconds, and compiled code that only these libraries' explanations need
-
-    explainer = shap.TreeExplainer(model)
+    explainer = shap_library().TreeExplainer(model)
     values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype=np.float64)
     return values, float(np.ravel(explainer.expected_value)[0])

@@ -1,0 +1,192 @@
+"""What moves a forecast of a pooled model: Shapley values of groups of features, in units of demand, that add up to it.
+
+Where every member of the model has contributions of its own (trees with absolute or squared errors, linear models), these are
+taken, times the level of the series and the weight in a blend, and summed by group. Where one has none (Tweedie errors: its trees
+add up to a logarithm; nets), the groups as a whole are the players of a game whose value is the forecast with the other groups
+taken from reference rows. With at most six groups all coalitions are computed, so that nothing is sampled but the reference.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import factorial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+from sklearn.pipeline import Pipeline
+
+from tabtrail.bundle.demand.features import HORIZON, LEVEL, FeatureRecipe
+from tabtrail.explain.shapley import Explanation, require_additive, sample_rows
+from tabtrail.modeling.estimators import Blend, TransformedRegressor, unclipped
+from tabtrail.modeling.families import family_of
+from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.preprocess import source_columns
+
+SIZE, PAST, SEASON = "size of the series", "past of the series", "season"
+PLAN, CALENDAR, SERIES = "promotion and price", "calendar and horizon", "which series it is"
+CONTRIBUTIONS = "the model's own contributions (TreeSHAP, or coefficient × distance from the mean)"
+COALITIONS = "exact Shapley values of the groups, the other groups taken from reference rows"
+_CALENDAR = (HORIZON, "month", "week_of_year", "weekday", "day_of_month", "is_")
+_REFERENCE_ROWS = 16
+
+Predict = Callable[[pd.DataFrame], Array]
+
+
+def group_features(recipe: FeatureRecipe, texts: Sequence[str]) -> dict[str, list[str]]:
+    """Return the features of each group, those of the past where nothing else is known of one; empty groups are left out.
+
+    The level is a group of its own where the other features are divided by it: it is then the size of the series.
+    """
+    found: dict[str, list[str]] = {name: [] for name in (SIZE, PAST, SEASON, PLAN, CALENDAR, SERIES)}
+    for name in (*recipe.names, *texts):
+        found[_group_of(name, recipe, texts)].append(name)
+    return {name: own for name, own in found.items() if own}
+
+
+def _group_of(name: str, recipe: FeatureRecipe, texts: Sequence[str]) -> str:
+    if name in texts:
+        return SERIES
+    if any(name == known or name.startswith(f"{known}_") for known in (*recipe.flags, *recipe.prices, *recipe.lagged)):
+        return PLAN
+    if name.startswith("season_"):
+        return SEASON
+    if name.startswith(_CALENDAR):
+        return CALENDAR
+    return SIZE if name == LEVEL and recipe.scaled else PAST
+
+
+def explain_forecasts(
+    model: Any, background: pd.DataFrame, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]], predict: Predict
+) -> tuple[Explanation, str]:
+    """Return the contributions of the groups to the forecasts of `rows` [rows, groups], and how they were computed.
+
+    The base value is the mean forecast of `background`. Contributions of a model's own are of forecasts before they are bounded
+    below; of `predict`, the forecasts that are served. Raises `TabtrailError` where they do not add up to the forecasts.
+    """
+    explanation = _by_contributions(model, background, rows, groups)
+    method = CONTRIBUTIONS
+    if explanation is None or not _is_served(explanation.predictions, predict(rows)):
+        reference = sample_rows(background, _REFERENCE_ROWS, seed=0)
+        explanation, method = _by_coalitions(predict, reference, rows, groups), COALITIONS
+    require_additive(explanation)
+    return explanation, method
+
+
+def _is_served(explained: Array, served: Array) -> bool:
+    """Tell whether the contributions' sums are the forecasts but for the bound at zero. Of a blend whose members are bounded one
+    by one they need not be.
+    """
+    same = np.isclose(explained, served, rtol=1e-5, atol=1e-6 * float(np.abs(served).max(initial=1.0)))
+    return bool((same | ((explained < 0) & (served == 0))).all())
+
+
+def _by_contributions(
+    model: Any, background: pd.DataFrame, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]]
+) -> Explanation | None:
+    found = _own_contributions(model, rows)
+    usual = found if rows is background else _own_contributions(model, background)
+    if found is None or usual is None:
+        return None
+    return _by_groups(found, float(usual[1].mean()), groups, [str(name) for name in rows.columns])
+
+
+def _by_groups(
+    found: tuple[Array, Array, Array], base: float, groups: Mapping[str, Sequence[str]], names: list[str]
+) -> Explanation:
+    """`found` are contributions [rows, features], base values and predictions [rows]. A base value that is other than the
+    usual one is the size of the series.
+    """
+    values, bases, predictions = found
+    summed = {name: values[:, [names.index(each) for each in own]].sum(axis=1) for name, own in groups.items()}
+    home = SIZE if SIZE in summed else next(iter(summed))
+    summed[home] = summed[home] + bases - base
+    return Explanation(tuple(summed), base, np.stack(list(summed.values()), axis=1), predictions)
+
+
+def _own_contributions(model: Any, rows: pd.DataFrame) -> tuple[Array, Array, Array] | None:
+    """Return contributions [rows, features of `rows`], base values [rows] and predictions [rows], before any bound, in units of
+    the target; None where a part of the model has no contributions that add up.
+    """
+    model = unclipped(model)
+    if isinstance(model, Blend):
+        parts = [_own_contributions(each, rows) for each in model.models]
+        known = [each for each in parts if each is not None]
+        if len(known) < len(parts):
+            return None
+        values, bases, predictions = (
+            sum(weight * part[place] for weight, part in zip(model.weights, known, strict=True)) for place in range(3)
+        )
+        return np.asarray(values), np.asarray(bases), np.asarray(predictions)
+    if isinstance(model, TransformedRegressor):
+        found = _of_pipeline(model.pipeline, rows) if model.kind in ("level", "ratio") else None
+        if found is None:
+            return None
+        values, base = found
+        level = model.restore(rows, np.ones(len(rows)))
+        return values * level[:, None], (base + model.center_) * level, model.predict(rows)
+    found = _of_pipeline(model, rows) if isinstance(model, Pipeline) else None
+    if found is None:
+        return None
+    return found[0], np.full(len(rows), found[1]), np.asarray(model.predict(rows), dtype=np.float64).ravel()
+
+
+def _of_pipeline(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Array, float] | None:
+    """Return contributions [rows, features of `rows`] and the base value of a pipeline without derived features."""
+    preprocessor, model = pipeline.named_steps["preprocess"], pipeline.named_steps["model"]
+    family = family_of(model)
+    # A linear model's contributions are relative to the mean of these very rows, and so would be its base value.
+    if family is None or family.contributions is None or family.scaled:
+        return None
+    matrix = preprocessor.transform(rows)
+    found = family.contributions(model, matrix, matrix)
+    if found is None:
+        return None
+    sources = np.asarray(source_columns(preprocessor), dtype=object)
+    values = np.stack([found[0][:, sources == name].sum(axis=1) for name in rows.columns], axis=1)
+    return values, found[1]
+
+
+def _by_coalitions(
+    predict: Predict, reference: pd.DataFrame, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]]
+) -> Explanation:
+    """Shapley (1953): the mean, over all orders, of what a group adds to those before it."""
+    names, count = list(groups), len(groups)
+    worth = np.stack([_worth(predict, reference, rows, _members(names, groups, each)) for each in range(1 << count)])
+    values = np.zeros((len(rows), count))
+    for place in range(count):
+        for coalition in range(1 << count):
+            if coalition >> place & 1:
+                continue
+            size = coalition.bit_count()
+            weight = factorial(size) * factorial(count - size - 1) / factorial(count)
+            values[:, place] += weight * (worth[coalition | 1 << place] - worth[coalition])
+    return Explanation(tuple(names), float(worth[0].mean()), values, worth[-1])
+
+
+def _members(names: Sequence[str], groups: Mapping[str, Sequence[str]], coalition: int) -> list[str]:
+    return [feature for place, name in enumerate(names) if coalition >> place & 1 for feature in groups[name]]
+
+
+def _worth(predict: Predict, reference: pd.DataFrame, rows: pd.DataFrame, taken: Sequence[str]) -> Array:
+    """Return the mean forecast [rows] over the reference rows with the taken features from each row."""
+    own = {name: np.repeat(rows[name].to_numpy(), len(reference)) for name in taken}
+    other = {str(name): np.tile(reference[name].to_numpy(), len(rows)) for name in rows.columns if name not in own}
+    frame = pd.DataFrame({name: own[name] if name in own else other[name] for name in map(str, rows.columns)})
+    found = np.asarray(predict(frame), dtype=np.float64).reshape(len(rows), len(reference))
+    mean: Array = found.mean(axis=1)
+    return mean
+
+
+def explained_table(explanation: Explanation, rows: pd.DataFrame) -> pl.DataFrame:
+    """Return a row for each explained one: structs `value` (features) and `shap` (groups), prediction, base_value."""
+    texts = {str(name): pl.String for name in rows.columns if rows[name].dtype != np.float64}
+    values = pl.DataFrame({str(name): rows[name].to_numpy() for name in rows.columns}, schema_overrides=texts)
+    shap = pl.DataFrame({name: explanation.values[:, place] for place, name in enumerate(explanation.columns)})
+    return pl.DataFrame(
+        {
+            "value": values.to_struct("value"),
+            "shap": shap.to_struct("shap"),
+            "prediction": explanation.predictions,
+            "base_value": np.full(len(rows), explanation.base_value),
+        }
+    )

@@ -1,0 +1,88 @@
+"""What the sections on demand show, ready for the template: tables of texts and figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tabtrail.report.demand_evidence import DemandEvidence, Scores
+from tabtrail.report.demand_pictures import series_name
+from tabtrail.report.demand_verdict import LABELS, SHARES
+
+_NAMED = 40
+_LISTED = 20
+_MOST_HORIZONS = 31
+_CHOSEN = ("mae", "rmsse", "wape", "bias", "rmse", "mase", "mape", "r2", "wape_money", "bias_money")
+_ACCOUNT = (
+    ("rows", "rows that were read"),
+    ("series", "series"),
+    ("without_row", "{}s without a row, between the first of a series and the last of all"),
+    ("closed", "{}s closed: neither learned from nor judged"),
+    ("stockout", "{}s sold out: neither learned from nor judged"),
+    ("negative", "values below zero"),
+    ("duplicates", "rows put together with another of their series and {}"),
+    ("planned", "{}s of a plan after the last demand"),
+    ("single", "series with one row or none"),
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the tables: name in the JSON, what people call it, digits, whether it is a share shown as percent."""
+
+    name: str
+    label: str
+
+    @property
+    def percent(self) -> bool:
+        return self.name in SHARES
+
+    @property
+    def digits(self) -> int:
+        return 3 if self.percent else 4
+
+
+def metrics_of(evidence: DemandEvidence) -> list[Metric]:
+    """Return the metrics that any model has, that of the choice first."""
+    first = evidence.board["metric"]
+    known = [name for name in _CHOSEN if any(each.get(name) is not None for each in evidence.models)]
+    return [Metric(name, LABELS[name]) for name in dict.fromkeys([first, *known])]
+
+
+def account_rows(evidence: DemandEvidence) -> list[tuple[str, int]]:
+    """Return what became of rows and periods: what in words, how many; what did not occur is left out, but for the rows."""
+    account: Scores = evidence.board.get("account") or {}
+    found = [(text.format(evidence.period), int(account.get(name, 0))) for name, text in _ACCOUNT]
+    return [each for place, each in enumerate(found) if each[1] or place < 2]
+
+
+def score_tables(evidence: DemandEvidence) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Return the chosen model's scores by horizon, by class and of sums: by, caption, rows. Long horizons are thinned out."""
+    champion, found = str(evidence.board["champion"]), []
+    for by, caption in (("horizon", f"{champion} by {evidence.period}s ahead"), ("class", f"{champion} by class of series")):
+        rows = list(evidence.grouped(by, champion).iter_rows(named=True))
+        step = -(-len(rows) // _MOST_HORIZONS) if by == "horizon" else 1
+        kept = [row for place, row in enumerate(rows) if place % step == 0 or place == len(rows) - 1]
+        if kept:
+            left = f", every {step}th of {len(rows):,}" if len(kept) < len(rows) else ""
+            found.append((by, caption + left, kept))
+    levels = [{"part": name, **scores} for name, scores in (evidence.champion.get("by_level") or {}).items()]
+    return [*found, ("level", f"{champion}, sums over the series of each level", levels)] if levels else found
+
+
+def worst_series(evidence: DemandEvidence) -> list[dict[str, Any]]:
+    """Return the series with the largest share of the absolute error: name, class, demand, forecast, mae, rmsse, bias, share."""
+    if evidence.series is None:
+        return []
+    own = evidence.series.filter(pl.col("cells") > 0).with_columns(error=pl.col("mae") * pl.col("cells"))
+    total = float(own["error"].sum()) or 1.0
+    rows = own.sort("error", descending=True, nulls_last=True).head(_LISTED).iter_rows(named=True)
+    return [{**row, "name": series_name(row["series"]), "share": row["error"] / total} for row in rows]
+
+
+def silent_series(evidence: DemandEvidence) -> tuple[int, list[str]]:
+    """Return how many series sold nothing before the first origin, and the names of the first of them."""
+    if evidence.series is None:
+        return 0, []
+    own = evidence.series.filter(pl.col("class") == "none")
+    return own.height, [series_name(each) for each in own["series"].head(_NAMED)]
