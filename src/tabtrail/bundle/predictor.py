@@ -138,7 +138,7 @@ class Predictor(RowReader):
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
         if not rows:
             return []
-        values = self.run_graph(self._feed(rows)) if self.demand is None else self._run_made(self.demand.feed_rows(rows))
+        values = self.run_graph(self.graph_inputs(rows))
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
         answers: list[float] = values.tolist()
@@ -155,11 +155,8 @@ class Predictor(RowReader):
         return feed
 
     def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        """Return the predictions, [N], of columns of shape [N, 1]: doubles (dates as days since 1970-01-01) and texts."""
-        return self._run_made(feed)
-
-    def _run_made(self, made: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        predictions: np.ndarray[Any, Any] = self._run(self._output_names, made, None)[0].ravel()
+        """Return the predictions, [N], of what the graph takes, [N, 1]: doubles (dates as days since 1970-01-01), texts."""
+        predictions: np.ndarray[Any, Any] = self._run(self._output_names, feed, None)[0].ravel()
         return predictions
 
     def predict_window(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,8 +183,7 @@ class Predictor(RowReader):
 
     def graph_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return what the graph takes for rows that `check` returned: columns of shape [N, 1]."""
-        feed = self._feed(rows)
-        return feed if self.demand is None else self.demand.feed(feed)
+        return self._feed(rows) if self.demand is None else self.demand.feed_rows(rows)
 
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""

@@ -70,7 +70,7 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
 def _require_unchanged(inputs: PanelInputs, demand: Demand, panel: Panel) -> None:
     """Raise `UsageError` where the model reads what the config no longer names."""
     recipe = inputs.recipe
-    now = {
+    now: dict[str, tuple[object, object]] = {
         "series": (inputs.series, demand.series),
         "frequency": (recipe.frequency, demand.frequency),
         "known_ahead": (set(recipe.columns) - set(panel.known), set()),

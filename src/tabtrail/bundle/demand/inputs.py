@@ -171,8 +171,8 @@ class DemandInputs:
         """Return the good rows [rows] that `warnings` says something of."""
         found: NDArray[np.bool_] = columns[self.panel.date].map(lambda day: self._period(day) <= self._as_of, bool)
         standings, which = self._standings(columns, rows)
-        found |= np.array([each.words is not None for each in standings], dtype=bool)[which]
-        return found
+        said: NDArray[np.bool_] = np.array([each.words is not None for each in standings], dtype=bool)[which]
+        return np.logical_or(found, said)
 
     def feed_columns(self, columns: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
         """Return the inputs of the graph [rows, 1] for columns of good rows, as `ColumnScorer` has them."""
