@@ -7,6 +7,7 @@ from tabtrail.tracking.items import BUNDLE, COMPLETE, TAG
 from tabtrail.tracking.runs import Run, complete_children, read_run
 from tabtrail.tracking.store import Store
 
+DEMAND = "demand"
 _PARENT = "mlflow.parentRunId"
 
 
@@ -18,10 +19,10 @@ class Found:
     candidate: Run | None
 
 
-def find_benchmark(store: Store, run_id: str, *, asked: str = "") -> Found:
+def find_benchmark(store: Store, run_id: str, *, asked: str = "", kinds: tuple[str, ...] = ("benchmark",)) -> Found:
     """Return the benchmark of a run. Raises `UsageError` for one that is not there or not of a benchmark.
 
-    `asked` is what the person gave in the place of the run's id.
+    `asked` is what the person gave in the place of the run's id; a training on series is of the kind `DEMAND`.
     """
     run, shown = read_run(store, run_id), asked or run_id
     if run is None:
@@ -29,7 +30,7 @@ def find_benchmark(store: Store, run_id: str, *, asked: str = "") -> Found:
             f"there is no run {shown} in the MLflow store; `tabtrail sql 'FROM runs'` lists those of the last benchmark"
         )
     parent = read_run(store, run.tags[_PARENT]) if _PARENT in run.tags else run
-    if parent is None or parent.tags.get(TAG + "kind") != "benchmark":
+    if parent is None or parent.tags.get(TAG + "kind") not in kinds:
         raise UsageError(f"run {shown} is not one of a benchmark of tabtrail")
     return Found(parent, None if parent.run_id == run.run_id else run)
 
@@ -56,7 +57,7 @@ def wanted_candidate(store: Store, run_id: str, candidate: str | None = None, *,
 
     Raises `UsageError` as `find_benchmark` does, for a benchmark that was cut short, and for a name or run that contradict.
     """
-    found, shown = find_benchmark(store, run_id, asked=asked), asked or run_id
+    found, shown = find_benchmark(store, run_id, asked=asked, kinds=("benchmark", DEMAND)), asked or run_id
     winner = found.benchmark.tags.get(TAG + "champion")
     if winner is None:
         raise UsageError(f"the benchmark of run {shown} never became complete; `tabtrail train` continues it")

@@ -17,7 +17,7 @@ from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.tracking.artifacts import list_files, log_folder, read_artifact
-from tabtrail.tracking.benchmarks import Wanted
+from tabtrail.tracking.benchmarks import DEMAND, Wanted
 from tabtrail.tracking.finished import result_from
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.tracking.models import LoggedModel, ModelGoneError, log_model
@@ -37,6 +37,11 @@ def challenger_of(config: Config, site: Site, wanted: Wanted, progress: Progress
     fails, and where data or config are no longer those of the run.
     """
     with store_errors(site.store.uri):
+        if wanted.benchmark.tags.get(TAG + "kind") == DEMAND:
+            if wanted.holder is None:
+                told = "a training on series keeps the bundle of its winner alone; train with this candidate alone to deploy it"
+                raise UsageError(f"there is no bundle of {wanted.candidate}: {told}")
+            return fetch(site, wanted.benchmark.run_id, wanted.holder)
         run = _run_of(site.store, wanted)
         if wanted.holder is not None and _is_signed(site, wanted.holder, config.bundle.signing_key):
             return fetch(site, wanted.benchmark.run_id, wanted.holder)

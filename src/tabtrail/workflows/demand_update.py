@@ -12,7 +12,6 @@ from tabtrail.data.manifest import read_manifest
 from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.history import history_of
-from tabtrail.forecast.panel.panel import Panel
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import atomic_file
@@ -43,8 +42,8 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
         if metadata.get("panel") is None:
             raise BundleError(f"the model in {folder} is not one of series; run `tabtrail train`")
         inputs = PanelInputs.from_dict(metadata["panel"])
+        _require_unchanged(inputs, demand)
         panel = build_panel(scan_dataset(config.dataset).select(needed_columns(demand, date)), demand, date)
-        _require_unchanged(inputs, demand, panel)
         path = folder / history_name(name)
         try:
             before = read_history(path.read_bytes(), name)
@@ -67,14 +66,14 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
         )
 
 
-def _require_unchanged(inputs: PanelInputs, demand: Demand, panel: Panel) -> None:
+def _require_unchanged(inputs: PanelInputs, demand: Demand) -> None:
     """Raise `UsageError` where the model reads what the config no longer names."""
     recipe = inputs.recipe
     now: dict[str, tuple[object, object]] = {
         "series": (inputs.series, demand.series),
         "frequency": (recipe.frequency, demand.frequency),
-        "known_ahead": (set(recipe.columns) - set(panel.known), set()),
-        "static": (set(inputs.texts) - set(panel.static), set()),
+        "known_ahead": (set(recipe.columns) - set(demand.known_ahead), set()),
+        "static": (set(inputs.texts) - {*demand.series, *demand.static}, set()),
     }
     if changed := [f"demand.{key}" for key, (trained, named) in now.items() if trained != named]:
         raise UsageError(

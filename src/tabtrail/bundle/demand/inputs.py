@@ -77,6 +77,7 @@ class DemandInputs:
         self._last_day = lru_cache(_MOST_KEPT)(lambda period: self._calendar.last_day(period).isoformat())
         self._standing = lru_cache(_MOST_KEPT)(self._stand)
         self._alike = lru_cache(_MOST_KEPT)(self._stand_in)
+        self._last: tuple[list[Any], tuple[list[_Standing], Rows]] = [], ([], np.zeros(0, dtype=np.int64))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -159,7 +160,7 @@ class DemandInputs:
         """Return the rows [rows] that `problem` may refuse, of columns as `ColumnScorer` has them."""
         periods = columns[self.panel.date].map(self._period, np.int64)
         standings, which = self._standings(columns, rows)
-        bad = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
+        bad: NDArray[np.bool_] = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
         bad |= np.array([each.source is None for each in standings], dtype=bool)[which]
         own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
         for name in self.known_ahead:
@@ -212,16 +213,26 @@ class DemandInputs:
         return np.where(missing, stored, sent.map(lambda text: text, object))
 
     def _standings(self, columns: Mapping[str, Any], rows: int) -> tuple[list[_Standing], Rows]:
-        """Return how the distinct series stand, and which of them each row is of."""
-        code = np.zeros(rows, dtype=np.int64)
+        """Return how the distinct series stand, and which of them each row is of; kept until other columns are asked for."""
         there = [columns[name] for name in self._columns if name in columns]
+        before, found = self._last
+        if len(before) == len(there) and all(
+            a.codes is b.codes and a.values == b.values for a, b in zip(before, there, strict=True)
+        ):
+            return found
+        code = np.zeros(rows, dtype=np.int64)
         for column in there:
             code = code * len(column.values) + column.codes
         _, first, which = np.unique(code, return_index=True, return_inverse=True)
-        values = [[column.values[each] for each in column.codes[first]] for column in there]
-        names = [name for name in self._columns if name in columns]
-        found = [dict(zip(names, each, strict=True)) for each in zip(*values, strict=True)]
-        return [self._standing(self._key(each)) for each in found], which
+        texts = {
+            name: [columns[name].values[each] for each in columns[name].codes[first].tolist()]
+            for name in self._columns
+            if name in columns
+        }
+        keys = zip(*(texts.get(name, [None] * len(first)) for name in self._columns), strict=True)
+        found = [self._standing(key) for key in keys], which
+        self._last = there, found
+        return found
 
     def _known(self, row: Mapping[str, Any], standing: _Standing, period: int) -> dict[str, float]:
         sent = {name: row.get(name) for name in self.known_ahead}
