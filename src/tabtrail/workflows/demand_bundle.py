@@ -194,13 +194,9 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
     day = panel.calendar.first_day(panel.last + 1).isoformat()
     features = [Feature(date, "date", replace(rules.columns.rule(date), nullable=False), day, reading=rules.reading(date))]
     for name in task.demand.series:
-        texts = panel.static[name]
+        texts, rule = panel.static[name], replace(rules.columns.rule(name), nullable=False)
         categories = tuple(sorted(set(map(str, texts))))
-        features.append(
-            Feature(
-                name, "categorical", rules.columns.rule(name), str(texts[0]), categories=categories, reading=rules.reading(name)
-            )
-        )
+        features.append(Feature(name, "categorical", rule, str(texts[0]), categories=categories, reading=rules.reading(name)))
     for name in (*task.recipe.flags, *task.recipe.prices):
         values = panel.known[name]
         rule = replace(rules.columns.rule(name), nullable=True)
