@@ -19,28 +19,21 @@ _OTHER_BITS = 1e9  # the difference that is stated where one side is not a numbe
 
 
 def history_of(panel: Panel, recipe: FeatureRecipe, name: str, data_sha256: str, state: Mapping[str, Any]) -> History:
-    """Return what a model of this recipe reads of a panel, and the plan after its last period.
-
-    What it reads before the panel's first period is not known, and stored so: every period but the first can then be asked for.
-    """
-    start = max(panel.periods - recipe.past - ANSWERED, 1 - recipe.past)
+    """Return what a model of this recipe reads of a panel, and the plan after its last period."""
+    kept = min(panel.periods, recipe.past + ANSWERED)
+    start = panel.periods - kept
     keys = np.column_stack([panel.static[column].astype(str) for column in panel.series])
     return History(
         name=name,
         first=panel.first + start,
         as_of=panel.last,
         keys=keys,
-        target=_from(panel.target, start),
-        known={column: _from(panel.known[column], start) for column in recipe.columns},
+        target=np.ascontiguousarray(panel.target[:, start:]),
+        known={column: np.ascontiguousarray(panel.known[column][:, start:]) for column in recipe.columns},
         static={column: values.astype(str) for column, values in panel.static.items() if column not in panel.series},
         data_sha256=data_sha256,
         state=dict(state),
     )
-
-
-def _from(values: Array, start: int) -> Array:
-    """Columns from a place on; NaN before the first."""
-    return np.pad(values[:, max(start, 0) :], ((0, 0), (max(-start, 0), 0)), constant_values=np.nan)
 
 
 def prove_served(panel: Panel, inputs: PanelInputs, history: History) -> Tried:
