@@ -61,6 +61,7 @@ TRAIN = Stage(
 )
 DEMAND = Stage(
     name="demand",
+    command="train",  # `tabtrail demand` is a group of commands
     module="tabtrail.workflows.demand",
     after=("ingest",),
     check=Project.require_dataset,

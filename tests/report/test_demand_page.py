@@ -121,6 +121,17 @@ def test_intervals_are_drawn_where_the_forecasts_have_them_and_not_missed_where_
     assert "80 % interval" in labels[1]
 
 
+def test_coverage_by_horizon_stands_on_the_page_where_it_was_measured(evidence: DemandEvidence) -> None:
+    steps = [{"coverage": 0.8 - step / 100, "pinball": 1.0} for step in range(7)]
+    level = {"level": 0.8, "coverage": 0.77, "low": 0.7, "high": 0.83, "width": 4.2, "by_horizon": steps}
+    page = rendered(replace(evidence, board={**evidence.board, "intervals": {"origins": 26, "levels": [level]}}))
+    assert [value for _, value in Page(page).row("demand-coverage", "80 %")][1] == "0.77"
+    assert "80% interval held 77.0%" in page
+    assert '<figure id="picture-demand_coverage">' in page
+    without = rendered(replace(evidence, board={**evidence.board, "intervals": None}))
+    assert "demand-intervals" not in sections(without)
+
+
 def test_one_series_has_a_whole_page(evidence: DemandEvidence) -> None:
     assert evidence.forecasts is not None
     assert evidence.series is not None

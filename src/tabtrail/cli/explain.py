@@ -8,7 +8,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, DemandOption, SetOption, new_group
 from tabtrail.cli.output import cell, print_json, print_table, relative
 from tabtrail.errors import UsageError
 
@@ -20,6 +20,7 @@ def explain(
     row: Annotated[str, typer.Option("--json", metavar="JSON", help="One row as a JSON object.")],
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a waterfall as PNG.")] = None,
     output: Annotated[str, typer.Option(help="text for people, or json for programs.", metavar="text|json")] = "text",
+    demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
@@ -33,7 +34,7 @@ def explain(
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError("--plot: the picture is a PNG; give a file name that ends in .png")
     loaded = begin_job(config, set_)
-    found = later.explain.explain_row(loaded, payload)
+    found = later.explain.explain_row(loaded.for_demand() if demand else loaded, payload)
     if plot is not None:
         later.explain.draw_explanation(found, plot)
     if output == "json":
@@ -43,6 +44,6 @@ def explain(
     rows += [[name, cell(found.values[name]), f"{value:+,.2f}"] for name, value in found.contributions.items()]
     print_table(f"why {found.model} predicts this, {found.unit}", ["column", "value", "adds"], rows)
     if found.is_clipped:
-        typer.echo(f"the sum is {found.unclipped:,.2f}, and model.clip bounds it")
+        typer.echo(f"the sum is {found.unclipped:,.2f}, and {'demand is not below 0' if demand else 'model.clip bounds it'}")
     typer.echo(f"prediction: {found.prediction:,.2f} {found.unit}")
     typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {relative(plot)}" if plot else ""), err=True)

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tabtrail.cli import value_rules as value_rules
     from tabtrail.data import profile as profile
     from tabtrail.data import summaries as summaries
     from tabtrail.forecast import ranking as ranking
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from tabtrail.workflows import tune as tune
 
 _MODULES = {
-    "value_rules": "tabtrail.cli.value_rules",
     "profile": "tabtrail.data.profile",
     "summaries": "tabtrail.data.summaries",
     "ranking": "tabtrail.forecast.ranking",

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tabtrail.bundle.load import load_bundle, read_metadata
-from tabtrail.cli import later
 from tabtrail.cli.place import Place, locate_bundle
 from tabtrail.contract.schema import Feature, ModelSchema
 from tabtrail.errors import UsageError, report_errors, require_extra
@@ -119,7 +118,9 @@ def _predict(place: Place, payload: Any, overrides: Sequence[str], *, as_json: b
 
     predictor = Predictor(load_bundle(*place))
     if overrides:
-        later.value_rules.require_trained_rules(predictor.schema, overrides)
+        from tabtrail.cli.value_rules import require_trained_rules  # the typed config, which a plain prediction does without
+
+        require_trained_rules(predictor.schema, overrides)
     metadata = predictor.metadata
     rows = payload if isinstance(payload, list) else [payload]
     answers = [predictor.document(prediction) for prediction in predictor.predict(rows)]

@@ -53,6 +53,37 @@ def judge(
     return Verdict(tuple(reasons), tuple(_notes(challenger, champion, comparison)), comparison, coverage)
 
 
+def judge_series(
+    rules: Promotion,
+    challenger: Mapping[str, Any],
+    champion: Mapping[str, Any],
+    *,
+    policy: str,
+    parity_tolerance: float,
+    comparison: Comparison | None,
+) -> Verdict:
+    """Return the verdict on a model of series, given what both forecast at the origins that their own trainings share.
+
+    Both are fitted on all that is known, so that nothing but those forecasts is left to compare them by. Where they share none
+    that is no reason against the challenger: new data moves the origins.
+    """
+    reasons = [
+        *_kind_reasons(challenger, champion),
+        *own_reasons(challenger, policy=policy, parity_tolerance=parity_tolerance),
+        *(_error_reasons(rules, comparison) if comparison is not None else ()),
+    ]
+    notes = []
+    if comparison is None:
+        notes.append(
+            "it is not comparable with the champion: their trainings share no origin with the same demand, and each was held to"
+            " its own baselines"
+        )
+    elif comparison.instead_of is not None:
+        used, asked = METRICS[comparison.metric].label, comparison.instead_of.upper()
+        notes.append(f"compared by {used}: {asked}, the metric of the choice, cannot be taken of the shared periods alone")
+    return Verdict(tuple(reasons), tuple(notes), comparison)
+
+
 def own_reasons(challenger: Mapping[str, Any], *, policy: str, parity_tolerance: float) -> tuple[str, ...]:
     """Return what speaks against a challenger whatever the champion is, and where there is none."""
     return (

@@ -39,6 +39,7 @@ class Stage:
     - `check` raises where what it reads is not as its maker left it; `complaints`: what makes it stale although nothing that it
       depends on changed.
     - `accepts` raises `ConfigError` for a config that it could not run with, before a run begins any work.
+    - `command` runs it alone, where that is not called as it is.
     - `applies` tells whether the config has something for it to do.
     - `for_people`: it serves people alone, and `tabtrail run --no-report` leaves it out.
     """
@@ -55,6 +56,7 @@ class Stage:
     complaints: Callable[[Project], Iterable[Reason]] = lambda project: ()
     accepts: Callable[[Project], None] = lambda project: None
     for_people: bool = False
+    command: str = ""
     applies: Callable[[Project], bool] = lambda project: True
 
     @property

@@ -16,10 +16,11 @@ from tabtrail.system.lock_owner import Owner, read_owner
 
 @dataclass(frozen=True)
 class StageStatus:
-    """A stage and why it is stale; fresh where there is no reason."""
+    """A stage, why it is stale (fresh where there is no reason), and the command that runs it alone."""
 
     stage: str
     reasons: tuple[Reason, ...]
+    command: str
 
     @property
     def fresh(self) -> bool:
@@ -58,7 +59,7 @@ class Status:
         """What makes all of it fresh; empty where it is, or where the input is missing."""
         if any(each.blocked_by for each in self.stages):
             return ""
-        stale = [each.stage for each in self.stages if not each.fresh]
+        stale = [each.command for each in self.stages if not each.fresh]
         return "" if not stale else f"tabtrail {stale[0]}" if len(stale) == 1 else "tabtrail run"
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def _look_at(project: Project, stages: Sequence[Stage]) -> tuple[StageStatus, ..
         if not stage.applies(project):
             continue
         earlier = [found[name] for name in stage.after if name in found]
-        found[stage.name] = StageStatus(stage.name, tuple(_reasons(project, stage, earlier)))
+        found[stage.name] = StageStatus(stage.name, tuple(_reasons(project, stage, earlier)), stage.command or stage.name)
     return tuple(found.values())
 
 

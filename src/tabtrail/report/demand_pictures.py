@@ -161,6 +161,30 @@ def _past(row: Mapping[str, Any], period: str, last: date) -> tuple[Values, Valu
     return days(day for day, _ in known), tuple(value for _, value in known)
 
 
+def demand_coverage(evidence: DemandEvidence) -> Picture | None:
+    """What share of the values their intervals held, by the number of periods ahead."""
+    levels = (evidence.board.get("intervals") or {}).get("levels") or []
+    lines: list[Layer] = []
+    told = []
+    for each in levels:
+        known = [(step, one["coverage"]) for step, one in enumerate(each["by_horizon"], 1) if one["coverage"] is not None]
+        if not known:
+            continue
+        x, name = tuple(float(step) for step, _ in known), f"{each['level']:.0%} interval"
+        lines.append(Line(x, tuple(100 * value for _, value in known), name, dots=True))
+        wanted = 100 * each["level"]
+        lines.append(Line((x[0], x[-1] if len(x) > 1 else x[0] + 1), (wanted, wanted), faint=True))
+        told.append(f"{name} held {each['coverage']:.1%}")
+    if not lines:
+        return None
+    axes = Axis(f"{evidence.period}s ahead", whole=True), Axis("% of the values held", high=100)
+    chart = Chart("Coverage by horizon", f"{'; '.join(told)}, over all horizons.", *axes, tuple(lines))
+    note = (
+        f"Measured at {evidence.board['intervals']['origins']:,} origins after those of the calibration; grey is what is wanted."
+    )
+    return Picture("demand_coverage", "Do the intervals hold?", note, (chart,))
+
+
 def demand_importance(evidence: DemandEvidence) -> Picture | None:
     """What moves a forecast, by group of features."""
     if not evidence.importance:

@@ -34,6 +34,7 @@ _DEMAND_SECTIONS = (
     ("demand-leaderboard", "Leaderboard"),
     ("demand-errors", "Where it errs"),
     ("demand-forecasts", "Forecast and actual"),
+    ("demand-intervals", "Intervals"),
     ("demand-explanations", "What moves a forecast"),
     ("demand-uplift", "Promotion uplift"),
     ("demand-rows", "Rows and series"),
@@ -88,11 +89,17 @@ def _profile(evidence: Evidence | None, demand: DemandEvidence | None) -> Profil
 
 def _sections(evidence: Evidence | None, demand: DemandEvidence | None) -> list[tuple[str, str]]:
     """Return anchor and title of each section."""
-    of_demand = [] if demand is None else [each for each in _DEMAND_SECTIONS if each[0] != "demand-uplift" or demand.uplifts]
+    left = set() if demand is None else {name for name, there in _optional(demand).items() if not there}
+    of_demand = [] if demand is None else [each for each in _DEMAND_SECTIONS if each[0] not in left]
     if evidence is None:
         return [*of_demand, ("data", "Data"), ("made", "How this was made")]
     named = [(anchor, title if title.startswith("Promotion") else f"Demand: {title.lower()}") for anchor, title in of_demand]
     return [*_ROW_SECTIONS, *named, ("data", "Data"), ("forecast", "Forecast and risk"), ("made", "How this was made")]
+
+
+def _optional(demand: DemandEvidence) -> dict[str, bool]:
+    """Return which sections stand on the page only where there is something to show."""
+    return {"demand-uplift": bool(demand.uplifts), "demand-intervals": bool(demand.board.get("intervals"))}
 
 
 def _of_rows(evidence: Evidence | None) -> dict[str, object]:

@@ -8,6 +8,7 @@ from tabtrail.report.data_pictures import boxes, correlations, histograms, scatt
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_pictures import (
     demand_classes,
+    demand_coverage,
     demand_horizons,
     demand_importance,
     demand_largest,
@@ -51,6 +52,7 @@ DEMAND_CHARTS: tuple[tuple[str, Callable[[DemandEvidence], Picture | None]], ...
     ("demand-errors", demand_classes),
     ("demand-forecasts", demand_largest),
     ("demand-forecasts", demand_worst),
+    ("demand-intervals", demand_coverage),
     ("demand-importance", demand_importance),
     ("demand-uplift", demand_uplift),
 )

@@ -7,8 +7,9 @@ from tabtrail.tracking.items import BUNDLE, COMPLETE, TAG
 from tabtrail.tracking.runs import Run, complete_children, read_run
 from tabtrail.tracking.store import Store
 
-DEMAND = "demand"
 _PARENT = "mlflow.parentRunId"
+SERIES = "demand"
+_ROWS = "benchmark"
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,34 @@ class Found:
     candidate: Run | None
 
 
-def find_benchmark(store: Store, run_id: str, *, asked: str = "", kinds: tuple[str, ...] = ("benchmark",)) -> Found:
-    """Return the benchmark of a run. Raises `UsageError` for one that is not there or not of a benchmark.
+def find_benchmark(store: Store, run_id: str, *, asked: str = "") -> Found:
+    """Return the benchmark of a run. Raises `UsageError` for one that is not there or not of a benchmark of rows.
 
-    `asked` is what the person gave in the place of the run's id; a training on series is of the kind `DEMAND`.
+    `asked` is what the person gave in the place of the run's id.
     """
-    run, shown = read_run(store, run_id), asked or run_id
+    found = _find(store, run_id, asked or run_id)
+    if is_of_series(found.benchmark):
+        raise UsageError(
+            f"run {asked or run_id} is of a training on series, and this is for those of rows; `tabtrail train --force` fits it"
+            " again"
+        )
+    return found
+
+
+def is_of_series(run: Run) -> bool:
+    """Tell whether a run is of a training on many series."""
+    return run.tags.get(TAG + "kind") == SERIES
+
+
+def _find(store: Store, run_id: str, shown: str) -> Found:
+    """Return the benchmark, of rows or of series, that a run belongs to."""
+    run = read_run(store, run_id)
     if run is None:
         raise UsageError(
             f"there is no run {shown} in the MLflow store; `tabtrail sql 'FROM runs'` lists those of the last benchmark"
         )
     parent = read_run(store, run.tags[_PARENT]) if _PARENT in run.tags else run
-    if parent is None or parent.tags.get(TAG + "kind") not in kinds:
+    if parent is None or parent.tags.get(TAG + "kind") not in (_ROWS, SERIES):
         raise UsageError(f"run {shown} is not one of a benchmark of tabtrail")
     return Found(parent, None if parent.run_id == run.run_id else run)
 
@@ -57,7 +74,8 @@ def wanted_candidate(store: Store, run_id: str, candidate: str | None = None, *,
 
     Raises `UsageError` as `find_benchmark` does, for a benchmark that was cut short, and for a name or run that contradict.
     """
-    found, shown = find_benchmark(store, run_id, asked=asked, kinds=("benchmark", DEMAND)), asked or run_id
+    shown = asked or run_id
+    found = _find(store, run_id, shown)
     winner = found.benchmark.tags.get(TAG + "champion")
     if winner is None:
         raise UsageError(f"the benchmark of run {shown} never became complete; `tabtrail train` continues it")

@@ -29,6 +29,7 @@ CODE = TAG + "code_sha256"
 BUNDLE = TAG + "bundle_sha256"
 VERSION = TAG + "registered_version"
 CONFIG = "config.json"
+EVALUATION = "evaluation.npz"
 BUNDLE_FOLDER = "bundle"
 _LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
 

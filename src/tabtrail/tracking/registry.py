@@ -1,5 +1,6 @@
 """The registered model: a version for every benchmark's winner, and the aliases `challenger` and `champion`."""
 
+from contextlib import suppress
 from typing import Any
 
 from mlflow.exceptions import MlflowException
@@ -15,13 +16,20 @@ def register_challenger(store: Store, name: str, model: LoggedModel, tags: dict[
 
     A model that is registered already keeps its version: who registered it may have been killed before it was noted.
     """
-    if _registered(store, name) is None:
+    is_new = _registered(store, name) is None
+    if is_new:
         store.client.create_registered_model(name)
     # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to set.
     known = store.client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'")
     version = next((each for each in known if each.source == model.location), None)
     if version is None:
-        version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags)
+        try:
+            version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags)
+        except Exception:
+            if is_new:  # a registered model without versions would say that something was trained
+                with suppress(MlflowException):
+                    store.client.delete_registered_model(name)
+            raise
     store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,16 +137,26 @@ def set_tags(store: Store, run_id: str, tags: dict[str, str]) -> None:
     store.client.log_batch(run_id, tags=[RunTag(key, value[:8000]) for key, value in tags.items()])
 
 
-def log_dataset(store: Store, run_ids: Sequence[str], data: pl.DataFrame, target: str, source: str, sha256: str) -> None:
+@dataclass(frozen=True)
+class LoggedData:
+    """A dataset as the store names it: the columns that were used, how many rows, the target and where they came from."""
+
+    schema: Mapping[str, pl.DataType]
+    rows: int
+    target: str
+    source: str
+
+
+def log_dataset(store: Store, run_ids: Sequence[str], data: LoggedData, sha256: str) -> None:
     """Note the dataset that runs used. Its digest is the start of our own fingerprint: MLflow's covers 10,000 rows only."""
     columns = [{"type": _mlflow_type(dtype), "name": name, "required": True} for name, dtype in data.schema.items()]
     dataset = Dataset(
-        name=Path(source).name,
+        name=Path(data.source).name,
         digest=sha256[:36],
         source_type="local",
-        source=json.dumps({"uri": source}),
+        source=json.dumps({"uri": data.source}),
         schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({"num_rows": data.height, "num_elements": data.height * data.width, "target": target}),
+        profile=json.dumps({"num_rows": data.rows, "num_elements": data.rows * len(data.schema), "target": data.target}),
     )
     entity = DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
     for run_id in run_ids:

@@ -17,7 +17,7 @@ from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.tracking.artifacts import list_files, log_folder, read_artifact
-from tabtrail.tracking.benchmarks import DEMAND, Wanted
+from tabtrail.tracking.benchmarks import Wanted, is_of_series
 from tabtrail.tracking.finished import result_from
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.tracking.models import LoggedModel, ModelGoneError, log_model
@@ -37,16 +37,27 @@ def challenger_of(config: Config, site: Site, wanted: Wanted, progress: Progress
     fails, and where data or config are no longer those of the run.
     """
     with store_errors(site.store.uri):
-        if wanted.benchmark.tags.get(TAG + "kind") == DEMAND:
-            if wanted.holder is None:
-                told = "a training on series keeps the bundle of its winner alone; train with this candidate alone to deploy it"
-                raise UsageError(f"there is no bundle of {wanted.candidate}: {told}")
-            return fetch(site, wanted.benchmark.run_id, wanted.holder)
+        if is_of_series(wanted.benchmark):
+            return _of_series(site, wanted)
         run = _run_of(site.store, wanted)
         if wanted.holder is not None and _is_signed(site, wanted.holder, config.bundle.signing_key):
             return fetch(site, wanted.benchmark.run_id, wanted.holder)
         progress.say(f"promote: making the bundle of {wanted.candidate}")
         return _made(config, site.store, wanted.benchmark, run, progress)
+
+
+def _of_series(site: Site, wanted: Wanted) -> Challenger:
+    """Return the bundle of a training on series, which keeps that of its chosen model alone."""
+    winner, run_id = wanted.benchmark.tags[TAG + "champion"], wanted.benchmark.run_id
+    if wanted.candidate != winner:
+        raise UsageError(
+            f"a training on series keeps the bundle of its chosen model alone, {winner}; to deploy {wanted.candidate}, leave it"
+            " as the only one in demand.candidates and train again"
+        )
+    if wanted.holder is None:
+        why = wanted.benchmark.tags.get(TAG + "objections", "it was cut short")
+        raise UsageError(f"run {run_id} holds no bundle: {why}")
+    return fetch(site, run_id, wanted.holder)
 
 
 def _run_of(store: Store, wanted: Wanted) -> Run:

@@ -15,8 +15,18 @@ from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.blend import BLEND, blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default_candidates, fit_direct, parse_candidates
-from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, choose, default_recipe, evaluate, money_of, rolling_origins
+from tabtrail.forecast.panel.evaluate import (
+    Evaluated,
+    best_baseline,
+    choose,
+    default_recipe,
+    evaluate,
+    money_of,
+    rolling_origins,
+    scored,
+)
 from tabtrail.forecast.panel.holidays import holiday_days
+from tabtrail.forecast.panel.kept import keep
 from tabtrail.forecast.panel.leakage import audit, without_leaks
 from tabtrail.forecast.panel.notes import account_notes
 from tabtrail.forecast.panel.panel import Panel
@@ -27,21 +37,29 @@ from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import DEMAND_SECTIONS
+from tabtrail.system.code import code_files
 from tabtrail.system.files import atomic_file, require_writable, write_json
-from tabtrail.tracking.artifacts import log_files
+from tabtrail.system.hashes import sha256_json
+from tabtrail.tracking.artifacts import log_artifact, log_files
+from tabtrail.tracking.demand_finished import FORECASTS, forecasts_sha256, forecasts_to_bytes, read_forecasts
 from tabtrail.tracking.demand_items import candidate_items, training_items
-from tabtrail.tracking.items import TAG, provenance_tags
-from tabtrail.tracking.runs import log_items, running, set_tags
+from tabtrail.tracking.items import EVALUATION, PREDICTIONS, TAG, library_versions, provenance_tags
+from tabtrail.tracking.runs import LoggedData, complete_children, log_dataset, log_items, running, set_tags
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.demand_bundle import Training, store_model
 from tabtrail.workflows.demand_results import write_explanations, write_tables
+from tabtrail.workflows.demand_tracking import Identity, holds_bundle, tracked
+from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.promote import settle, write_history
 
 
-def work(config: Config, progress: Progress, _force: bool) -> None:
+def work(config: Config, progress: Progress, force: bool) -> None:
     """Judge every model at the rolling origins, choose, fit on all, prove, bundle and register. What is deployed changes as
     `promotion.automatic` says.
+
+    A training of the same data, config and code that was cut short is continued: what it judged is not fitted at the origins
+    again, unless `force`, and what it registered is not registered twice.
 
     Raises `NothingToDeployError` where the best baseline beats the chosen model, unless `demand.choice.deploy_unless_beaten`.
     """
@@ -55,25 +73,51 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     task = prepare(config)
     _say_account(task, progress)
     _say_leakage(task, config.leakage.policy, progress)
-    tags = provenance_tags(manifest, config_sha256=config.digest(*DEMAND_SECTIONS), root=config.root)
-    with running(store, f"demand {task.demand.name}", tags) as parent:
-        training = Training(config, task, manifest, store, parent, tags, progress)
+    digest = config.digest(*DEMAND_SECTIONS)
+    tags = provenance_tags(manifest, config_sha256=digest, root=config.root)
+    key = sha256_json([manifest.data_sha256, digest, code_files(__name__), library_versions()])
+    text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
+    with tracked(store, Identity(f"demand {task.demand.name}", key, tags, text), progress, force=force) as own:
+        training = Training(config, task, manifest, store, own.run_id, tags, progress, own.finished)
         trained = _judge_all(training)
-        found = leaderboard(task, trained, parent, manifest.data_sha256, synthetic=manifest.synthetic)
-        log_items(store, parent, training_items(task, trained, found))
+        found = leaderboard(task, trained, own.run_id, manifest.data_sha256, synthetic=manifest.synthetic)
+        log_items(store, own.run_id, training_items(task, trained, found))
+        _log_judged(training, trained)
         _write_leaderboard(training, found)
         write_tables(training, trained)
         take_in_results(project)
-        if refusal := _beaten(task, trained):
-            set_tags(store, parent, {TAG + "deployed": "false", TAG + "objections": refusal})
-            raise NothingToDeployError(refusal)
-        models = _fit_final(task, trained, progress)
-        challenger = store_model(training, trained, models)
-        write_explanations(training, trained, models, challenger.bundle.onnx)
+        refusal = _beaten(task, trained)
+        if refusal:
+            set_tags(store, own.run_id, {TAG + "deployed": "false", TAG + "objections": refusal})
+        challenger = None if refusal else _challenger(training, trained)
+    if challenger is None:
+        raise NothingToDeployError(refusal)
     decision = settle(config, store, challenger, progress)
     write_json(Artifacts.of(config).verdict, decision.to_dict())
     progress.say(f"demand: {decision}")
     write_history(config)
+
+
+def _log_judged(training: Training, trained: Trained) -> None:
+    """Log the forecasts of the chosen model, which a later one is held to, and the data that all models were judged on."""
+    store, parent, task, config = training.store, training.run_id, training.task, training.config
+    log_artifact(store, parent, EVALUATION, keep(task.panel, task.origins, trained.chosen).to_bytes())
+    used = scan_dataset(config.dataset).select(needed_columns(task.demand, config.cleaning.date_column or ""))
+    data = LoggedData(used.collect_schema(), training.manifest.rows_kept, task.demand.target, str(config.paths.raw_csv))
+    runs = [parent, *(each.run_id for each in complete_children(store, parent).values())]
+    log_dataset(store, runs, data, training.manifest.data_sha256)
+
+
+def _challenger(training: Training, trained: Trained) -> Challenger:
+    """Return the bundle of the chosen model, which is fitted on all that is known: the one that the run holds already, or a new
+    one; write what explains it.
+    """
+    config, store, run_id = training.config, training.store, training.run_id
+    models = _fit_final(training.task, trained, training.progress)
+    held = holds_bundle(store, run_id, config.model.name, signed=config.bundle.signing_key is not None)
+    found = fetch(Site.of(config, store), run_id) if held else store_model(training, trained, models)
+    write_explanations(training, trained, models, found.bundle.onnx)
+    return found
 
 
 def prepare(config: Config) -> Task:
@@ -139,11 +183,10 @@ def _judge_all(training: Training) -> Trained:
         for name, baseline in BASELINES.items()
     ]
     members, candidates = [], _candidates(task, progress)
-    for candidate in candidates:
-        start = time.perf_counter()
-        own = evaluate(candidate.name, partial(_forecast, task, candidate), panel, origins, money=money)
-        _log_candidate(training, candidate, own, time.perf_counter() - start)
-        progress.say(f"demand: {own.name}: MAE {own.scores['mae']}, RMSSE {own.scores['rmsse']}, bias {own.scores['bias']}")
+    for number, candidate in enumerate(candidates, 1):
+        own = _judge(training, candidate, money)
+        said = ", ".join(f"{name} {own.scores[key]}" for name, key in (("MAE", "mae"), ("RMSSE", "rmsse"), ("bias", "bias")))
+        progress.say(f"demand: {number} of {len(candidates)} models: {own.name}: {said}")
         members.append(own)
     metric, bound = demand.choice.metric, demand.choice.max_bias
     # The members of a blend take the same features: those over the level of the series.
@@ -174,6 +217,18 @@ def _candidates(task: Task, progress: Progress) -> list[DirectCandidate]:
     return parse_candidates(configured)
 
 
+def _judge(training: Training, candidate: DirectCandidate, money: Array | None) -> Evaluated:
+    """Return a model as it is at the origins: as its finished run has it, or fitted now."""
+    task, name = training.task, candidate.name
+    if (run := training.finished.get(name)) is not None:
+        shape = (task.panel.count, len(task.origins.places) * task.origins.horizon)
+        return scored(name, read_forecasts(training.store, run, shape), task.panel, task.origins, money=money)
+    start = time.perf_counter()
+    own = evaluate(name, partial(_forecast, task, candidate), task.panel, task.origins, money=money)
+    _log_candidate(training, candidate, own, time.perf_counter() - start)
+    return own
+
+
 def _of_baseline(baseline: Baseline, recipe: FeatureRecipe, known: Panel, _at: int) -> Array:
     return baseline(known, recipe)
 
@@ -194,6 +249,8 @@ def _log_candidate(training: Training, candidate: DirectCandidate, own: Evaluate
     items = candidate_items(candidate.candidate, own, scaled=candidate.scaled, seconds=seconds)
     with running(training.store, candidate.name, training.tags, parent=training.run_id) as run_id:
         log_items(training.store, run_id, items)
+        log_artifact(training.store, run_id, FORECASTS, forecasts_to_bytes(own.forecast))
+        set_tags(training.store, run_id, {PREDICTIONS: forecasts_sha256(own.forecast)})
 
 
 def _beaten(task: Task, trained: Trained) -> str:

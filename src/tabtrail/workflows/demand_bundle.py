@@ -1,6 +1,7 @@
 """A trained model of series proven, bundled with its history and registered."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,10 +33,10 @@ from tabtrail.progress import Progress
 from tabtrail.project.training import DEMAND_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.tracking.artifacts import log_folder
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, TAG, VERSION, library_versions
-from tabtrail.tracking.models import FittedModel, LoggedModel, log_model
+from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, MODEL, TAG, VERSION, library_versions
+from tabtrail.tracking.models import FittedModel, LoggedModel, log_model, model_location
 from tabtrail.tracking.registry import register_challenger
-from tabtrail.tracking.runs import set_tags
+from tabtrail.tracking.runs import Run, read_run, set_tags
 from tabtrail.tracking.store import Store
 from tabtrail.workflows.champion import opening_requirements, proven_rules
 from tabtrail.workflows.deploy import Challenger
@@ -46,7 +47,7 @@ _PROVEN_ROWS = 50_000
 
 @dataclass(frozen=True)
 class Training:
-    """A training at work: what it is of, and the run that it is tracked in."""
+    """A training at work: what it is of, the run that it is tracked in, and the candidates that this holds already, by name."""
 
     config: Config
     task: Task
@@ -55,6 +56,7 @@ class Training:
     run_id: str
     tags: dict[str, str]
     progress: Progress
+    finished: Mapping[str, Run] = field(default_factory=dict)
 
 
 def store_model(training: Training, trained: Trained, models: dict[str, DirectModel]) -> Challenger:
@@ -124,7 +126,11 @@ def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
 
 
 def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> LoggedModel:
-    task = training.task
+    """Return the model in the store: the one that an earlier process left in this run, so that it is not registered twice."""
+    task, store, run_id = training.task, training.store, training.run_id
+    known = read_run(store, run_id)
+    if known is not None and MODEL in known.tags:
+        return LoggedModel(run_id, model_location(store, run_id), known.tags[MODEL])
     features = tuple(
         Feature(column, "categorical", ColumnRule("string"))
         if column in task.texts
@@ -133,7 +139,9 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     )
     schema = ModelSchema(task.demand.target, features)
     model = FittedModel(trained.chosen.name, estimator, schema, x.head(3), opening_requirements())
-    return log_model(training.store, training.run_id, model)
+    logged = log_model(store, run_id, model)
+    set_tags(store, run_id, {MODEL: logged.sha256})
+    return logged
 
 
 def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, Any, Parity]) -> dict[str, bytes]:
@@ -163,6 +171,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         "explanation_missing": None,
         "parity": parity.summary(),
         "versions": library_versions(),
+        "choice_metric": demand.choice.metric,
         "data_sha256": manifest.data_sha256,
         "config_sha256": config.digest(*DEMAND_SECTIONS),
         "test_sha256": manifest.data_sha256,
@@ -194,13 +203,9 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
     day = panel.calendar.first_day(panel.last + 1).isoformat()
     features = [Feature(date, "date", replace(rules.columns.rule(date), nullable=False), day, reading=rules.reading(date))]
     for name in task.demand.series:
-        texts = panel.static[name]
+        texts, rule = panel.static[name], replace(rules.columns.rule(name), nullable=False)
         categories = tuple(sorted(set(map(str, texts))))
-        features.append(
-            Feature(
-                name, "categorical", rules.columns.rule(name), str(texts[0]), categories=categories, reading=rules.reading(name)
-            )
-        )
+        features.append(Feature(name, "categorical", rule, str(texts[0]), categories=categories, reading=rules.reading(name)))
     for name in (*task.recipe.flags, *task.recipe.prices):
         values = panel.known[name]
         rule = replace(rules.columns.rule(name), nullable=True)

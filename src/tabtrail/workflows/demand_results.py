@@ -54,8 +54,9 @@ def write_explanations(training: Training, trained: Trained, models: dict[str, D
     none = Importance(trained.chosen.name, training.run_id, _EXPLAINED_ROWS, unit)
     try:
         written += _explain(training, trained, models, graph, none)
-    except TabtrailError as error:
-        write_json(artifacts.demand_importance, {**replace(none, missing=str(error)).to_dict(), "method": ""})
+    except Exception as error:  # noqa: BLE001 - the boosters and nets raise classes of their own that have no common base
+        reason = str(error) if isinstance(error, TabtrailError) else f"{type(error).__name__}: {str(error)[:200]}"
+        write_json(artifacts.demand_importance, {**replace(none, missing=reason).to_dict(), "method": ""})
     recipe, run = next(iter(models.values())).recipe, open_graph(graph)
 
     def predict(panel: Panel, points: Points) -> Array:

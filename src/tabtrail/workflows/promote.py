@@ -13,7 +13,7 @@ from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.result_files import promotions_file
 from tabtrail.errors import ConfigError, DataError, PromotionError, UsageError
-from tabtrail.modeling.gate import Verdict, judge, own_reasons
+from tabtrail.modeling.gate import Verdict, judge, judge_series, own_reasons
 from tabtrail.modeling.leakage.findings import columns_to_drop
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
@@ -26,6 +26,7 @@ from tabtrail.tracking.registry import run_of_version
 from tabtrail.tracking.store import Store, open_store, store_errors
 from tabtrail.workflows.candidate import challenger_of
 from tabtrail.workflows.compare import measure
+from tabtrail.workflows.compare_series import measure_series
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import (
     Challenger,
@@ -141,7 +142,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         automatic = config.promotion.automatic
         if kept := _kept_back(automatic, entries, new):
             return Decision(False, "challenger", before, new, (kept,))
-        verdict = _judge(config, challenger.bundle, champion)
+        verdict = _judge(config, store, challenger.bundle, champion)
         store.client.log_dict(challenger.benchmark, verdict.to_dict(), "gate.json")
         if automatic == "gate" and not verdict.accepted:
             return Decision(False, "refused", before, new, verdict.reasons, verdict)
@@ -188,17 +189,24 @@ def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bun
     if champion is None:
         policy, tolerance = config.leakage.policy, config.export.parity_tolerance
         return Verdict(own_reasons(challenger.bundle.metadata, policy=policy, parity_tolerance=tolerance), ())
+    if challenger.bundle.metadata.get("panel") is not None:
+        return _judge(config, store, challenger.bundle, champion)
     try:
-        return _judge(_config_of(config, store, challenger), challenger.bundle, champion)
+        return _judge(_config_of(config, store, challenger), store, challenger.bundle, champion)
     except DataError as error:
         return Verdict((f"it cannot be compared with the champion: {error}",), ())
 
 
-def _judge(config: Config, challenger: Bundle, champion: Bundle) -> Verdict:
+def _judge(config: Config, store: Store, challenger: Bundle, champion: Bundle) -> Verdict:
     if challenger.metadata.get("panel") is not None:
-        # Both were fitted on all that is known: there are no rows that neither has seen, to compare them on.
-        own = own_reasons(challenger.metadata, policy=config.leakage.policy, parity_tolerance=config.export.parity_tolerance)
-        return Verdict(own, ("a model of series is judged against its baselines at the rolling origins alone",))
+        return judge_series(
+            config.promotion,
+            challenger.metadata,
+            champion.metadata,
+            policy=config.leakage.policy,
+            parity_tolerance=config.export.parity_tolerance,
+            comparison=measure_series(store, config.promotion, challenger, champion),
+        )
     comparison, coverage = measure(config, challenger, champion)
     return judge(
         config.promotion,

@@ -52,6 +52,7 @@ from tabtrail.tracking.items import (
 from tabtrail.tracking.models import LoggedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import (
+    LoggedData,
     close_dead_runs,
     complete_children,
     find_run,
@@ -240,8 +241,8 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     own = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
     said = (*manifest.findings, *own)
     log_items(store, parent, benchmark_items(ended.benchmark, manifest, prepared.findings, said))
-    source, target = str(config.paths.raw_csv), config.model.target
-    log_dataset(store, [parent, *tracked.runs.values()], prepared.data, target, source, manifest.data_sha256)
+    data = LoggedData(prepared.data.schema, prepared.data.height, config.model.target, str(config.paths.raw_csv))
+    log_dataset(store, [parent, *tracked.runs.values()], data, manifest.data_sha256)
     leaderboard = build_leaderboard(
         ended.benchmark,
         manifest,

@@ -21,6 +21,7 @@ from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
 from tabtrail.forecast.panel.task import Task
 from tabtrail.workflows.demand import prepare
+from tabtrail.workflows.demand_bundle import describe_rows
 
 LINEAR = parse_candidates({"LinearRegression": {"scale": "level"}})[0]
 
@@ -134,6 +135,13 @@ def test_an_empty_series_key_is_refused_with_the_column(key: str | None) -> None
     )
     with pytest.raises(DataError, match=r"demand.series: store_id is empty in 1 rows.*contract.columns.store_id"):
         panel_of(rows)
+
+
+def test_a_question_has_to_name_its_series_whatever_the_contract_allows(tmp_path: Path) -> None:
+    config = ingested(tmp_path, demand_rows(), "contract.columns.store_id={dtype: string}")
+    schema = describe_rows(config.table_rules, "date", prepare(config))
+    required = {each.name: not each.rule.nullable for each in schema.features}
+    assert required == {"date": True, "store_id": True, "product_id": True, "price": False, "promotion": False}
 
 
 def test_ids_are_texts_as_they_stand(tmp_path: Path) -> None:

@@ -70,12 +70,14 @@ def _net_candidate(candidate: Candidate, net: NetSettings, *, scaled: bool) -> D
 
 
 def default_candidates() -> dict[str, dict[str, Parameter]]:
-    """Return what is tried where the config names nothing: trees with absolute and with Tweedie errors, which a blend joins.
+    """Return what is tried where the config names nothing: a linear model, a forest, and boosted trees of three libraries with
+    absolute and Tweedie errors, which a blend joins.
 
     Trees that minimise absolute errors forecast too little where most days sell nothing; those with Tweedie errors do not.
     """
-    shared: dict[str, Parameter] = {
-        "scale": "level",
+    level: dict[str, Parameter] = {"scale": "level"}
+    lightgbm: dict[str, Parameter] = {
+        **level,
         "learning_rate": 0.05,
         "num_leaves": 63,
         "min_child_samples": 50,
@@ -84,10 +86,22 @@ def default_candidates() -> dict[str, dict[str, Parameter]]:
         "colsample_bytree": 0.7,
         "categories": "native",
     }
+    xgboost: dict[str, Parameter] = {
+        **level,
+        "learning_rate": 0.07,
+        "max_depth": 6,
+        "min_child_weight": 20,
+        "subsample": 0.8,
+        "colsample_bytree": 0.7,
+    }
     return {
-        "LinearRegression": {"scale": "level"},
-        "LightGBM_absolute": {**shared, "objective": "regression_l1", "n_estimators": 250},
-        "LightGBM_tweedie": {**shared, "objective": "tweedie", "tweedie_variance_power": 1.3, "n_estimators": 150},
+        "LinearRegression": level,
+        # Each tree sees a fifth of the rows: forests of all rows are no better, and cost and weigh five times as much.
+        "RandomForest": {**level, "n_estimators": 30, "max_samples": 0.2, "max_features": 0.4, "min_samples_leaf": 20},
+        "XGBoost_tweedie": {**xgboost, "objective": "reg:tweedie", "tweedie_variance_power": 1.3, "n_estimators": 120},
+        "CatBoost_absolute": {**level, "loss_function": "MAE", "iterations": 150, "learning_rate": 0.1, "depth": 6},
+        "LightGBM_absolute": {**lightgbm, "objective": "regression_l1", "n_estimators": 250},
+        "LightGBM_tweedie": {**lightgbm, "objective": "tweedie", "tweedie_variance_power": 1.3, "n_estimators": 150},
     }
 
 

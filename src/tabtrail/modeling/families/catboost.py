@@ -19,7 +19,7 @@ _OBJECTIVES = Objectives(
     parameters=("loss_function", "objective"),
     default="RMSE",
     links={**dict.fromkeys(_IDENTITY, "identity"), "Poisson": "exp", "Tweedie": "exp"},
-    absolute=("MAE",),
+    absolute=("MAE", "Quantile"),
 )
 _ROUNDS = ("n_estimators", "num_boost_round", "num_trees")
 _UNSEEN = -1

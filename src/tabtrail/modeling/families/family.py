@@ -43,7 +43,8 @@ class Objectives:
     """Objectives of a library that can be exported, each with the inverse link from the sum of the leaves to the prediction.
 
     `parameters` are the names under which the library takes one, `default` is what it does where none is given. A name may carry
-    parameters of its own after a colon (`Tweedie:variance_power=1.5`). `absolute` are those that minimise absolute errors.
+    parameters of its own after a colon (`Tweedie:variance_power=1.5`). `absolute` are those whose loss is as many
+    times larger as an error is: absolute errors and quantiles.
     """
 
     parameters: tuple[str, ...]
@@ -69,7 +70,7 @@ class Objectives:
         """
         name = self.given(params)[1]
         kind, _, own = name.lower().partition(":")
-        if name in self.absolute or "poisson" in kind:
+        if name in self.absolute or name.partition(":")[0] in self.absolute or "poisson" in kind:
             return 1.0
         if "tweedie" in kind:
             return 2.0 - float(own.partition("=")[2] or params.get("tweedie_variance_power") or _VARIANCE_POWER)

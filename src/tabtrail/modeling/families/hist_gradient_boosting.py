@@ -15,7 +15,7 @@ _OBJECTIVES = Objectives(
     parameters=("loss",),
     default="squared_error",
     links={"squared_error": "identity", "absolute_error": "identity", "quantile": "identity", "poisson": "exp", "gamma": "exp"},
-    absolute=("absolute_error",),
+    absolute=("absolute_error", "quantile"),
 )
 
 

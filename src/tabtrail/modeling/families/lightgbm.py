@@ -26,7 +26,7 @@ _OBJECTIVES = Objectives(
         "cross_entropy": "sigmoid",
         "xentropy": "sigmoid",
     },
-    absolute=("regression_l1", "l1", "mean_absolute_error", "mae"),
+    absolute=("regression_l1", "l1", "mean_absolute_error", "mae", "quantile"),
 )
 
 

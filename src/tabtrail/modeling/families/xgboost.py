@@ -24,7 +24,7 @@ _OBJECTIVES = Objectives(
         "reg:gamma": "exp",
         "reg:tweedie": "exp",
     },
-    absolute=("reg:absoluteerror",),
+    absolute=("reg:absoluteerror", "reg:quantileerror"),
 )
 
 
