@@ -165,6 +165,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         **_window(estimator, task, manifest),
         "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
         "intervals": None,
+        "demand_intervals": None if trained.intervals is None else trained.intervals.to_dict(),
         "leakage": [each.to_dict() for each in task.findings],
         "clip": [0.0 if not (panel.target < 0).any() else None, None],
         "weaker_than": [],
