@@ -32,6 +32,7 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
         progress.say(f"demand: no intervals: {len(places)} origins of a calibration fit the history, {_LEAST_ORIGINS} are needed")
         return trained
     models = fit(panel.until(places[0]), len(task.origins.places) + 1)
+    served = next(iter(models.values()))[0].recipe
 
     def predicts(known: Panel) -> Array:
         points = Points.at(known, known.periods - 1, range(1, recipe.horizon + 1))
@@ -39,7 +40,7 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
         found: Array = sum(parts[1:], parts[0]).reshape(known.count, recipe.horizon)
         return found
 
-    outcomes = Outcomes.of(panel, places, predicts, level_window=recipe.level_window, past=recipe.past)
+    outcomes = Outcomes.of(panel, places, predicts, level_window=served.level_window, past=served.past)
     half = len(places) // 2
     lead_time, least = demand.lead_time, 0.0 if not (panel.target < 0).any() else None
 
@@ -50,7 +51,7 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
     coverage = measure(first, outcomes.take(slice(half, None)), places[half - 1])
     _say(coverage, progress)
     found = fit_intervals(outcomes, settings(places[-1]))
-    factor = new_series_factor(panel, places, predicts, task.parents, found, recipe)
+    factor = new_series_factor(panel, places, predicts, task.parents, found, served)
     return replace(trained, intervals=found.with_new(factor), coverage=coverage)
 
 
