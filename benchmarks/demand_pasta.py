@@ -119,7 +119,7 @@ def main() -> None:
         show(found[-1], time.process_time() - start)
     members = [each for each in found if not each.baseline]
     report: dict[str, object] = {"rows": options.rows, "validation": options.validation, "one_step": options.one_step}
-    for bound in (0.10, None):
+    for bound in (0.10, None) if len(members) > 1 else ():
         mixed, weights = blend(members, panel, origins, metric="mae", max_bias=bound)
         named = replace(mixed, name="Blend" if bound else "BlendUnbounded")
         show(named, 0.0)

@@ -35,6 +35,7 @@ from scipy.stats import chi2
 from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.choice import run_outer
 from tabtrail.forecast.local.conformal import measure_coverage
+from tabtrail.forecast.local.neighbours import ALONE
 from tabtrail.forecast.local.origins import run_trials
 from tabtrail.forecast.risk.backtest import backtest
 from tabtrail.forecast.risk.garch import Garch, fit_garch
@@ -114,7 +115,7 @@ def coverage(share: float) -> dict[str, Any]:
     held, points = Counter[float](), Counter[float]()
     for seed in range(int(1000 * share)):
         trials = run_trials(np.random.default_rng(seed).gamma(4, 50, 36), risk, 6, 12)
-        outer = run_outer(trials, risk)
+        outer = run_outer(trials, risk, ALONE)
         for level in risk.interval_levels:
             found = measure_coverage(trials, outer, level)
             held[level] += found.held

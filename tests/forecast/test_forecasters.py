@@ -6,11 +6,13 @@ import warnings
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from statsmodels.tsa.exponential_smoothing.ets import ETSModel
+from statsmodels.tsa.forecasting.theta import ThetaModel
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 from tests.support.series import monthly, seasonal
 
 from tabtrail.config.forecast import Risk, SarimaOrder
-from tabtrail.forecast.local import forecasters
+from tabtrail.forecast.local import forecasters, smoothing, windows
 from tabtrail.forecast.local.attempt import Attempt, Guess, Refusal, Task, each_origin, guarded
 from tabtrail.forecast.local.forecasters import Forecaster, list_forecasters
 from tabtrail.forecast.local.procedure import forecast_series
@@ -25,13 +27,59 @@ def test_the_baselines_are_their_closed_forms() -> None:
     forecasts = {}
     for each in list_forecasters(Risk(models=(), sarima=())):
         outcome = each.forecast(Task(y, [14], 3, 12))[0]
-        assert isinstance(outcome, Guess)
-        forecasts[each.name] = outcome.mean.tolist()
+        if isinstance(outcome, Guess):
+            forecasts[each.name] = outcome.mean.tolist()
     assert forecasts["naive"] == [196.0] * 3
     assert forecasts["seasonal_naive"] == [9.0, 16.0, 25.0]
     assert forecasts["average"] == pytest.approx([y.mean()] * 3)
     assert forecasts["drift"] == pytest.approx([196 + 15, 196 + 30, 196 + 45])
-    assert forecasts["combination"] == pytest.approx((y.mean() + np.array([9.0, 16, 25])) / 2)
+    year, season = y[-12:], np.array([9.0, 16, 25])
+    assert forecasts["combination"] == pytest.approx((year.mean() + season) / 2)
+    assert forecasts["moving_average"] == pytest.approx([y[-6:].mean()] * 3)
+    assert forecasts["season_average"] == pytest.approx([year.mean()] * 3)
+    assert forecasts["median"] == forecasts["moving_median"] == pytest.approx([np.median(y)] * 3)
+    assert forecasts["seasonal_average"] == forecasts["seasonal_median"] == pytest.approx(season)
+    assert forecasts["seasonal_combination"] == pytest.approx((season + y[-6:].mean()) / 2)
+    assert set(forecasts) == {each.name for each in list_forecasters(Risk(models=(), sarima=()))} - {"croston", "tsb"}
+
+
+def test_windows_of_days_hold_whole_weeks() -> None:
+    y = np.random.default_rng(3).gamma(4, 50, 100)
+    means = {each.name: each.forecast(Task(y, [100], 7, 7))[0] for each in list_forecasters(Risk(models=(), sarima=()))}
+    guesses = {name: each.mean for name, each in means.items() if isinstance(each, Guess)}
+    assert guesses["moving_average"] == pytest.approx([y[-28:].mean()] * 7)
+    assert guesses["moving_median"] == pytest.approx([np.median(y[-56:])] * 7)
+    assert guesses["seasonal_average"] == pytest.approx(y[-56:].reshape(8, 7).mean(axis=0))
+    assert guesses["seasonal_median"] == pytest.approx(np.median(y[-56:].reshape(8, 7), axis=0))
+
+
+def test_no_median_is_taken_of_a_series_that_is_mostly_empty() -> None:
+    y = np.where(np.arange(60) % 3 == 0, 5.0, 0.0)
+    for each in (windows.median, windows.moving_median, windows.seasonal_median):
+        outcome = each(y, Task(y, [60], 3, 12))
+        assert isinstance(outcome, Refusal)
+        assert outcome.reason.startswith("most periods are empty")
+
+
+def test_smoothing_is_as_good_as_a_fit_by_statsmodels() -> None:
+    """A grid in one pass, against an optimiser: Theta and seasonal smoothing differ by no more than half the noise."""
+    y = 500 + 100 * np.sin(2 * np.pi * np.arange(140) / 7) + np.random.default_rng(4).normal(0, 30, 140)
+    for ours, theirs in (
+        (smoothing.theta, ThetaModel(y, period=7, method="additive").fit().forecast(7)),
+        (smoothing.seasonal_smoothing, ETSModel(y, error="add", seasonal="add", seasonal_periods=7).fit(disp=False).forecast(7)),
+    ):
+        outcome = ours(Task(y, [140], 7, 7))[0]
+        assert isinstance(outcome, Guess)
+        assert np.max(np.abs(outcome.mean - np.asarray(theirs))) < 15
+
+
+def test_croston_and_tsb_find_the_rate_of_sparse_sales() -> None:
+    random = np.random.default_rng(6)
+    y = np.where(random.random(2_000) < 0.2, random.gamma(4, 2.5, 2_000), 0.0)  # 2 a period
+    for each in (smoothing.croston, smoothing.tsb):
+        outcome = each(Task(y, [2_000], 2, 7))[0]
+        assert isinstance(outcome, Guess)
+        assert outcome.mean == pytest.approx([2.0, 2.0], rel=0.25)
 
 
 def test_a_sarima_forecast_is_that_of_statsmodels() -> None:
@@ -77,15 +125,21 @@ def test_a_forecast_is_not_below_the_lower_bound_unless_the_history_is() -> None
     assert (held.mean.tolist(), free.mean.tolist()) == ([0.0, 2.0], [-1.0, 2.0])
 
 
-def test_a_sarima_and_a_smoothing_see_nothing_after_an_origin() -> None:
+@pytest.mark.parametrize("gaps", [False, True])
+def test_no_forecaster_sees_anything_after_an_origin(gaps: bool) -> None:
     y = seasonal(40, 0.3)
-    other = np.concatenate([y[:30], np.full(10, 7_000.0)])
-    named = {each.name: each for each in list_forecasters(Risk())}
-    for name in ("ets", "sarima(1,0,0)+c"):
-        (first, *_), (second, *_) = (named[name].forecast(Task(values, [30, 40], 3, 12)) for values in (y, other))
-        assert isinstance(first, Guess)
-        assert isinstance(second, Guess)
-        assert first.mean.tolist() == second.mean.tolist()
+    other = np.concatenate([y[:30], np.tile([0.0, 7_000.0], 5)])
+    if gaps:
+        y[5:30:4] = other[5:30:4] = 0
+    guesses = 0
+    for each in list_forecasters(Risk()):
+        (first, *_), (second, *_) = (each.forecast(Task(values, [30, 40], 3, 12)) for values in (y, other))
+        assert type(first) is type(second), each.name
+        if isinstance(first, Guess) and isinstance(second, Guess):
+            guesses += 1
+            assert first.mean.tolist() == second.mean.tolist(), each.name
+            assert first.growth.tolist() == second.growth.tolist(), each.name
+    assert guesses >= 15
 
 
 def test_a_forecaster_of_ones_own_is_one_function_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

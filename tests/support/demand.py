@@ -30,6 +30,8 @@ demand:
   known_ahead: [price, promotion]
   price: price
   horizon: 7
+  hierarchy: [store_id]
+  lead_time: 5
   max_rows: 4000
   candidates:
     LightGBM_absolute: {objective: regression_l1, scale: level, n_estimators: 30, num_leaves: 15, categories: native}

@@ -13,7 +13,7 @@ from tabtrail.forecast.segment import Facts, analyse
 from tabtrail.forecast.series import Segment, Series
 
 Array = NDArray[np.float64]
-FACTS = Facts(unit="USD", columns={}, synthetic=True, data_sha256="0" * 64, config_sha256="0" * 64)
+FACTS = Facts(unit="USD", columns={"shop": "SHOP"}, synthetic=True, data_sha256="0" * 64, config_sha256="0" * 64)
 
 
 def monthly(values: list[float] | Array) -> Series:
@@ -23,6 +23,24 @@ def monthly(values: list[float] | Array) -> Series:
 def seasonal(n: int, noise: float = 0.05, seed: int = 1) -> Array:
     profile = np.array([1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 6, 2], dtype=np.float64)
     return 100 * profile[np.arange(n) % 12] * np.exp(noise * np.random.default_rng(seed).standard_normal(n))
+
+
+def shops(kind: str, seed: int, days: int = 300, count: int = 20) -> list[Series]:
+    """Synthetic daily sales of shops: `level` noise around a level, `week` a weekly season, `wander` a level that wanders,
+    `sparse` days mostly without a sale.
+    """
+    random, day = np.random.default_rng(seed), np.arange(days)
+    week = random.normal(0, 0.2, 7)
+    found = []
+    for shop in range(count):
+        level = np.full(days, np.exp(random.normal(4.5, 0.7)))
+        if kind == "week":
+            level = level * (1 + week[day % 7])
+        if kind == "wander":
+            level = level * np.exp(np.cumsum(random.normal(0, 0.03, days)))
+        sales = random.poisson(random.uniform(0.1, 0.6), days) if kind == "sparse" else level * random.gamma(6, 1 / 6, days)
+        found.append(Series(Segment((("shop", f"S{shop}"),)), date(2023, 1, 2), "D", np.asarray(sales, dtype=np.float64)))
+    return found
 
 
 def hostile(seed: int) -> Array:

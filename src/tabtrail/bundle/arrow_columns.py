@@ -61,6 +61,12 @@ def to_arrow(values: Array) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
+def bounds_to_arrow(values: Array) -> Any:
+    """Return bounds as Arrow has them, null where there is none."""
+    missing = np.isnan(values)
+    return pa.array(values, mask=missing) if missing.any() else to_arrow(values)
+
+
 def texts_to_arrow(texts: dict[int, str], rows: int) -> Any:
     """Return texts by row, null for the other rows."""
     known, lengths, data = np.zeros(rows, dtype=bool), np.zeros(rows + 1, dtype=np.int32), []

@@ -39,13 +39,14 @@ class Bundle:
         return ModelSchema.from_dict(self.metadata["schema"])
 
 
-def load_bundle(folder: Path, name: str, public_key: Path | None = None) -> Bundle:
-    """Read and verify a bundle, every file of it; nothing of it is executed and the joblib file is not opened as one.
+def load_bundle(folder: Path, name: str, public_key: Path | None = None, *, history: History | None = None) -> Bundle:
+    """Read and verify a bundle, every file of it; nothing of it is executed and the joblib file is not opened as one. A `history`
+    that is given stands for the one beside the bundle, which is not read.
 
     Raises `NotTrainedError` where there is none, `BundleError` for one that is incomplete, altered, malformed, of another
     format, or, where there is a public key, not signed with its private one.
     """
-    return read_unmoved(folder, lambda view: _load(view, name, public_key))
+    return read_unmoved(folder, lambda view: _load(view, name, public_key, history))
 
 
 def read_metadata(folder: Path, name: str, public_key: Path | None = None) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def bundle_or_stray_files(names: Iterable[str], name: str) -> list[str]:
     return [file for file in listed if owner(file) in (name, None)]
 
 
-def _load(view: FolderView, name: str, public_key: Path | None) -> Bundle:
+def _load(view: FolderView, name: str, public_key: Path | None, history: History | None = None) -> Bundle:
     metadata, digest = parse_metadata(view, name, public_key)
     _require_listed(view, name, metadata)
     graph = b""
@@ -97,8 +98,7 @@ def _load(view: FolderView, name: str, public_key: Path | None) -> Bundle:
     if public_key is None and signature_name(name) in view.names():
         parse_signature(view, name)
     require_plain_graph(graph)
-    history = None
-    if metadata.get("panel") is not None:
+    if metadata.get("panel") is not None and history is None:
         history = read_history(view.read(history_name(name), most=MOST_HISTORY_BYTES), name)
     return Bundle(metadata, graph, digest, history)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from tabtrail.bundle.demand.intervals import ALL, SHARES, Bounds, DemandIntervals
 from tabtrail.bundle.folder_view import REPAIR, FolderView
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.signing import verify
@@ -167,6 +168,8 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
         _require(isinstance(name, str) and bool(date.fromisoformat(last)))
     if metadata["intervals"] is not None:
         _require_intervals(metadata["intervals"])
+    if (stated := metadata.get("demand_intervals")) is not None:
+        _require_demand_intervals(DemandIntervals.from_dict(stated))
 
 
 def _require_intervals(stated: dict[str, Any]) -> None:
@@ -177,6 +180,20 @@ def _require_intervals(stated: dict[str, Any]) -> None:
         _require(_is_number(band.quantile))
     for text in Grouping.from_dict(stated["by"]).strata.values():
         parse_expression(text)
+
+
+def _require_demand_intervals(intervals: DemandIntervals) -> None:
+    shares = (*intervals.levels, intervals.service_level)
+    _require(bool(intervals.levels) and all(isinstance(share, float) and 0 < share < 1 for share in shares))
+    _require(all(type(value) is int and value > 0 for value in (*intervals.groups, intervals.step)) and bool(intervals.groups))
+    _require(type(intervals.through) is int and list(intervals.groups) == sorted(set(intervals.groups)))
+    _require(all(value is None or _is_number(value) for value in (intervals.least, intervals.new)))
+    _require(intervals.lead_time is None or (type(intervals.lead_time) is int and bool(intervals.sums[ALL].signed)))
+    for band in (*intervals.bands.values(), *intervals.sums.values()):
+        _require(len(band.scores) == len(SHARES) and len(band.signed) in (0, len(SHARES)) and band.smallest > 0)
+        numbers = (band.power, band.smallest, band.below, band.above, *band.scores, *band.signed)
+        _require(all(map(_is_number, numbers)))
+    Bounds(intervals, intervals.allowed)
 
 
 def _require_schema(schema: ModelSchema) -> None:

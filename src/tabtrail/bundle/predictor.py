@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ class Interval:
 class Prediction:
     """One answer: the prediction in units of the target, its interval (None where the model has none), the inputs as the model
     takes them, and what the model has not seen before: in words, and as the columns with a category that is new to it. Of a
-    model of series also how far ahead it is.
+    model of series also how far ahead it is, and an interval for each level, the last of which is `interval`.
     """
 
     value: float
@@ -41,6 +41,7 @@ class Prediction:
     warnings: tuple[str, ...]
     unseen: tuple[str, ...] = ()
     forecast: Forecast | None = None
+    intervals: tuple[Interval, ...] = ()
 
 
 class Predictor(RowReader):
@@ -103,7 +104,28 @@ class Predictor(RowReader):
 
     def answer(self, checked: Sequence[Row]) -> list[Prediction]:
         """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
+        if self.demand is not None and self.demand.bands is not None and checked:
+            return self._answer_demand(checked)
         return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
+
+    def _answer_demand(self, checked: Sequence[Row]) -> list[Prediction]:
+        values = self.run(checked)
+        found = [self._prediction(value, row) for value, row in zip(values, checked, strict=True)]
+        return [
+            replace(each, interval=own[-1], intervals=own) if own else each
+            for each, own in zip(found, self._intervals(checked, np.array(values)), strict=True)
+        ]
+
+    def _intervals(self, rows: Sequence[Row], values: np.ndarray[Any, Any]) -> list[tuple[Interval, ...]]:
+        """Return the intervals of each row; none where they are not known."""
+        assert self.demand is not None  # noqa: S101 - only a model of series comes here
+        bounds = self.demand.bounds_of_rows(rows, values)
+        assert bounds is not None and self.demand.bands is not None  # noqa: S101, PT018 - the caller made sure
+        levels = self.demand.bands.intervals.levels
+        return [
+            () if math.isnan(low[0]) else tuple(map(Interval, levels, low, high))
+            for low, high in zip(bounds[0].tolist(), bounds[1].tolist(), strict=True)
+        ]
 
     def document(self, prediction: Prediction) -> dict[str, Any]:
         """Return a prediction with model and run, as the command line and the service give it in JSON."""
@@ -116,6 +138,7 @@ class Predictor(RowReader):
             "inputs": prediction.inputs,
             "warnings": prediction.warnings,
             **self.said_of_forecast(prediction),
+            **({"intervals": [vars(each) for each in prediction.intervals]} if prediction.intervals else {}),
         }
 
     def said_of_forecast(self, prediction: Prediction) -> dict[str, Any]:
@@ -138,7 +161,10 @@ class Predictor(RowReader):
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""
         if not rows:
             return []
-        values = self.run_graph(self.graph_inputs(rows))
+        return self._finite(self.run_graph(self.graph_inputs(rows)))
+
+    @staticmethod
+    def _finite(values: np.ndarray[Any, Any]) -> list[float]:
         if not all(map(math.isfinite, values)):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])
         answers: list[float] = values.tolist()
@@ -184,6 +210,13 @@ class Predictor(RowReader):
     def graph_inputs(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray[Any, Any]]:
         """Return what the graph takes for rows that `check` returned: columns of shape [N, 1]."""
         return self._feed(rows) if self.demand is None else self.demand.feed_rows(rows)
+
+    @property
+    def interval_level(self) -> float | None:
+        """The level of the interval of an answer; None where answers have none."""
+        if self.demand is not None and self.demand.bands is not None:
+            return self.demand.bands.intervals.levels[-1]
+        return None if self.calibrated is None else self.calibrated.level
 
     def interval(self, prediction: float, row: Mapping[str, Any]) -> Interval | None:
         """Return the interval of a prediction: a look-up in what calibration found for the group of the row."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabtrail.bundle.arrow_columns import ColumnReader, texts_to_arrow, to_arrow
+from tabtrail.bundle.arrow_columns import ColumnReader, bounds_to_arrow, texts_to_arrow, to_arrow
 from tabtrail.bundle.cell_columns import CellReader
 from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
 from tabtrail.bundle.file_dates import FileDates
@@ -54,7 +54,7 @@ def score_file(
     """
     _check_paths(file, output)
     found = ScoredFile()
-    score = _BlockScorer(predictor, file, _dates(predictor, output), intervals=intervals and predictor.calibrated is not None)
+    score = _BlockScorer(predictor, file, _dates(predictor, output), intervals=intervals and predictor.interval_level is not None)
     blocks = Blocks(file, score.features)
     with ExitStack() as files:
         rejected, scored = OutputFile(files, output.rejects), OutputFiles(files, output)
@@ -139,7 +139,7 @@ class _BlockScorer:
         columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
         warnings = texts_to_arrow(self._scorer.warnings(columns), len(numbers))
-        bounds = (to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None)
+        bounds = (bounds_to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None)
         kept = (batch.column(name) for name in self._keep)
         table = pa.table([to_arrow(numbers), *kept, to_arrow(scores.values), *bounds, warnings], names=self._names)
         reasons = [(int(block.numbers[index]), reason) for index, reason in refused.items()]

@@ -61,6 +61,9 @@ class Demand(Section):
     lead_time: Positive | None = Field(None, description="Periods over which demand is summed for an order; null: no sums.")
     service_level: Level = Field(0.95, description="Of the order quantity over the lead time.")
     interval_levels: Annotated[tuple[Level, ...], Field(min_length=1)] = (0.8, 0.9)
+    calibration_origins: Annotated[int, Field(ge=0, le=400)] = Field(
+        26, description="Origins, a week apart for days, whose errors make the intervals; a model fitted before them predicts."
+    )
     origins: Annotated[int, Field(ge=1, le=400)] = Field(3, description="Origins of the evaluation, the latest ones.")
     step: Positive | None = Field(None, description="Periods between origins; null: the horizon.")
     gap: Annotated[int, Field(ge=0)] = Field(0, description="Periods between an origin and the first that is judged.")
@@ -108,6 +111,11 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
     for name in demand.search:
         if name not in demand.candidates:
             yield ("demand", "search", name), f"demand.candidates has no such name{nearest(name, list(demand.candidates))}"
+    if demand.lead_time is not None and demand.lead_time > demand.horizon:
+        yield (
+            ("demand", "lead_time"),
+            f"{demand.lead_time} periods are more than demand.horizon, {demand.horizon}: set that higher",
+        )
     if demand.gap >= demand.horizon:
         yield ("demand", "gap"), f"a gap of {demand.gap} leaves nothing of a horizon of {demand.horizon}"
     if demand.melt is not None:

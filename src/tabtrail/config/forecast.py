@@ -37,6 +37,10 @@ class Risk(Section):
     )
     # Two years of months. A limit on time: every candidate is fitted at each origin.
     max_origins: Annotated[int, Field(ge=8, le=500)] = Field(24, description="Origins of the evaluation, the latest ones.")
+    # A limit on time too: a series takes about 10 ms, of each set of segment names this many.
+    neighbours: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        100, description="How many of the largest segments of each kind show which forecaster is the default; 0: none do."
+    )
     # About a test at 5 %: with few origins, the lowest error of many candidates is mostly luck. Set on the sales data.
     hurdle: Annotated[float, Field(ge=0)] = Field(
         2.0, description="Standard errors by which a candidate must beat the default to be chosen."

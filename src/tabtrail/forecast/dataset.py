@@ -43,12 +43,17 @@ def read_series(source: SeriesSource, segments: Iterable[Segment]) -> list[Serie
     ]
 
 
-def list_segments(source: SeriesSource, names: Iterable[str]) -> list[Segment]:
-    """Return every combination of values of the named segments that has rows, in order of the values."""
+def list_segments(source: SeriesSource, names: Iterable[str], largest: int | None = None) -> list[Segment]:
+    """Return every combination of values of the named segments that has rows, in order of the values.
+
+    With `largest`, only so many: those with the largest sums, the largest first.
+    """
     chosen = tuple(names)
     columns = ", ".join(quoted(source.segments[name]) for name in chosen)
     known = " AND ".join(f"{quoted(source.segments[name])} IS NOT NULL" for name in chosen)
-    sql = f"SELECT DISTINCT {columns} FROM {quoted(source.table)} WHERE {known} ORDER BY ALL"
+    total = f"fsum({quoted(source.value_column)}) DESC NULLS LAST, " if largest is not None else ""
+    last = f"{total}{columns} LIMIT {largest}" if largest is not None else columns
+    sql = f"SELECT {columns} FROM {quoted(source.table)} WHERE {known} GROUP BY {columns} ORDER BY {last}"
     return [
         Segment(tuple((name, str(value)) for name, value in zip(chosen, row, strict=True)))
         for row in source.connection.execute(sql).fetchall()

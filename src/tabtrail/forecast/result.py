@@ -53,7 +53,10 @@ class FallbackPart(Part):
 
 
 class ChoicePart(Part):
-    """The chosen candidate. `gain` is by how much its mean absolute error is lower than the default's (1 is all of it)."""
+    """The chosen candidate. `gain` is by how much its mean absolute error is lower than the default's (1 is all of it).
+
+    `neighbours` is how many series showed the default to be good; 0 where nothing did.
+    """
 
     name: str
     default: str
@@ -61,6 +64,7 @@ class ChoicePart(Part):
     gain: float | None
     gain_error: float | None
     origins: int
+    neighbours: int = 0
     fallbacks: list[FallbackPart]
 
 

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from tabtrail import __version__
 from tabtrail.config.forecast import Risk
+from tabtrail.forecast.local.neighbours import ALONE, Neighbours
 from tabtrail.forecast.local.procedure import Condition, Forecast, diagnose, forecast_series
 from tabtrail.forecast.result import FORMAT, RiskPart, SegmentResult, SeriesPart
 from tabtrail.forecast.risk.assessment import analyse_risk
@@ -32,20 +33,20 @@ class Facts:
     config_sha256: str
 
 
-def analyse(series: Series, risk: Risk, facts: Facts) -> SegmentResult:
+def analyse(series: Series, risk: Risk, facts: Facts, neighbours: Neighbours = ALONE) -> SegmentResult:
     """Return forecast and risk of a series; what cannot be done is a status with its reason."""
     condition = diagnose(series)
     # For models of a few dozen values, starting the threads of the linear algebra costs more than they save.
     with threadpool_limits(1):
-        forecast = None if condition.status == "too_short" else forecast_series(series, risk, risk.forecast_steps)
+        forecast = None if condition.status == "too_short" else forecast_series(series, risk, risk.forecast_steps, neighbours)
         risked = analyse_risk(series, risk, risk.garch_horizon)
     return _result(series, condition, forecast, risked, facts)
 
 
-def analyse_safely(series: Series, risk: Risk, facts: Facts) -> SegmentResult:
+def analyse_safely(series: Series, risk: Risk, facts: Facts, neighbours: Neighbours = ALONE) -> SegmentResult:
     """Return the result of `analyse`, or one of status `failed`: one bad series never stops the others."""
     try:
-        return analyse(series, risk, facts)
+        return analyse(series, risk, facts, neighbours)
     except Exception as error:  # noqa: BLE001 - whatever it is, it becomes the status of this segment
         reason = f"{type(error).__name__}: {str(error)[:300]}"
         return _result(series, Condition("failed", reason), None, None, facts)

@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
+from threadpoolctl import threadpool_limits
 
 from tabtrail.config.forecast import Risk
 from tabtrail.config.operation import Engine
-from tabtrail.forecast.local.origins import ENOUGH_SEASONS
+from tabtrail.forecast.local.neighbours import Neighbours, learn
+from tabtrail.forecast.local.origins import ENOUGH_SEASONS, run_trials
+from tabtrail.forecast.local.procedure import diagnose
 from tabtrail.forecast.result import ForecastPart, SegmentResult, SeriesPart
 from tabtrail.forecast.segment import LIBRARIES, Facts, analyse_safely
 from tabtrail.forecast.series import SEASONS, Series
@@ -59,18 +62,32 @@ class Sweep(BaseModel):
     run_id: str | None
 
 
-def analyse_all(series: Sequence[Series], risk: Risk, facts: Facts, engine: Engine) -> Iterator[tuple[Series, SegmentResult]]:
+def learn_from(series: Sequence[Series], risk: Risk) -> Neighbours:
+    """Return what forecasters that take no time come to over all these series, by class of series."""
+    cheap = risk.model_copy(update={"models": (), "sarima": ()})
+    with threadpool_limits(1):
+        trials = [
+            run_trials(each.values, cheap, risk.forecast_steps, SEASONS[each.frequency])
+            for each in series
+            if diagnose(each).status != "too_short"
+        ]
+    return learn(trials, risk.intermittent_share)
+
+
+def analyse_all(
+    series: Sequence[Series], risk: Risk, facts: Facts, engine: Engine, *, neighbours: Neighbours
+) -> Iterator[tuple[Series, SegmentResult]]:
     """Yield each series with its result as it is done, the long ones first."""
     ordered = sorted(series, key=lambda each: -len(each.values))
     batches = [tuple(ordered[start : start + _BATCH]) for start in range(0, len(ordered), _BATCH)]
-    shared, known = Shared(risk), Shared(facts)
-    jobs = [(batch, shared, known) for batch in batches]
+    shared, known, others = Shared(risk), Shared(facts), Shared(neighbours)
+    jobs = [(batch, shared, known, others) for batch in batches]
     for done in run(_analyse, jobs, engine, libraries=(*LIBRARIES, "pandas")):
         yield from done
 
 
-def _analyse(batch: tuple[Series, ...], risk: Risk, facts: Facts) -> list[tuple[Series, SegmentResult]]:
-    return [(each, analyse_safely(each, risk, facts)) for each in batch]
+def _analyse(batch: tuple[Series, ...], risk: Risk, facts: Facts, neighbours: Neighbours) -> list[tuple[Series, SegmentResult]]:
+    return [(each, analyse_safely(each, risk, facts, neighbours)) for each in batch]
 
 
 def reconcile(results: Sequence[SegmentResult]) -> list[Reconciliation]:

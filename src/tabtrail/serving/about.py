@@ -107,14 +107,12 @@ async def model(request: Request) -> Response:
     service: Service = request.app.state.service
     served = service.served()
     metadata, history = served.metadata, served.history
-    intervals = metadata["intervals"]
     card = {key: metadata.get(key) for key in (*_CARD, "data_sha256", "config_sha256")}
     files = {kind: entry["sha256"] for kind, entry in metadata["files"].items()}
     of_history = {} if history is None else {"known_series": history.series, "history_data_sha256": history.data_sha256}
     own = {**_of_demand(served), **of_history}
-    return JSONResponse(
-        {"name": service.name, **card, "interval_level": intervals and intervals["level"], **own, "sha256": files}
-    )
+    level = served.predictor.interval_level
+    return JSONResponse({"name": service.name, **card, "interval_level": level, **own, "sha256": files})
 
 
 async def metrics(request: Request) -> Response:

@@ -66,9 +66,9 @@ async def infer(request: Request) -> Response:
     wanted = _wanted(body.get("outputs", []), served)
     predictions = await _scored(service, served, rows)
     service.record("/v2/infer", request, served, predictions)
-    columns = {"prediction": [each.value for each in predictions]}
+    columns: dict[str, list[float | None]] = {"prediction": [each.value for each in predictions]}
     for name in _BOUNDS:
-        columns[name] = [getattr(each.interval, name) for each in predictions if each.interval]
+        columns[name] = [getattr(each.interval, name, None) for each in predictions]
     outputs = [{"name": name, "datatype": "FP64", "shape": [len(rows)], "data": columns[name]} for name in wanted]
     answer: dict[str, Any] = {"model_name": service.name, "model_version": served.run_id, "outputs": outputs}
     if "id" in body:
@@ -203,7 +203,7 @@ def _wanted(outputs: Any, served: Served) -> list[str]:
 
 
 def _output_names(served: Served) -> list[str]:
-    return ["prediction", *(_BOUNDS if served.metadata["intervals"] else ())]
+    return ["prediction", *(_BOUNDS if served.predictor.interval_level else ())]
 
 
 async def _scored(service: Service, served: Served, rows: list[Row]) -> list[Prediction]:

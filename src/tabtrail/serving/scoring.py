@@ -73,7 +73,8 @@ def row_answer(prediction: Prediction) -> dict[str, Any]:
     """Return the answer for one row of a batch."""
     interval = None if prediction.interval is None else vars(prediction.interval)
     ahead = {} if prediction.forecast is None else vars(prediction.forecast)
-    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings, **ahead}
+    several = {"intervals": [vars(each) for each in prediction.intervals]} if prediction.intervals else {}
+    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings, **ahead, **several}
 
 
 def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:

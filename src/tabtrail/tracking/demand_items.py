@@ -1,6 +1,6 @@
 """What the runs of a training on many series say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabtrail.forecast.panel.evaluate import Evaluated
@@ -33,7 +33,7 @@ def training_items(task: Task, trained: Trained, found: Mapping[str, Any]) -> Ru
     tags = {TAG + "kind": "demand", TAG + "champion": chosen.name, TAG + "reason": trained.reason}
     tags[TAG + "leakage"] = "; ".join(f"{each.column}: {each.kind}" for each in task.findings) or "none found"
     own = next(each for each in found["models"] if each["model"] == chosen.name)
-    metrics = [*_scores(chosen), *_details(own)]
+    metrics = [*_scores(chosen), *_details(own), *_coverage(trained.coverage or {})]
     return RunItems(f"demand {demand.name}", params, metrics, tags, f"**{chosen.name}**: {trained.reason}.")
 
 
@@ -46,6 +46,23 @@ def _details(own: Mapping[str, Any]) -> list[MetricItem]:
             for metric in _BY_HORIZON
         }
     return [MetricItem(name, float(value)) for name, value in found.items() if value is not None]
+
+
+def _coverage(coverage: Mapping[str, Any]) -> Iterator[MetricItem]:
+    """Coverage and pinball loss of each level, by horizon as steps; of sums over the lead time without steps."""
+    for own in coverage.get("levels", ()):
+        name = f"{own['level'] * 100:g}"
+        yield from _stated({f"coverage_{name}": own["coverage"], f"pinball_{name}": own["pinball"]})
+        for step, values in enumerate(own["by_horizon"], 1):
+            yield from _stated({f"horizon_{key}_{name}": value for key, value in values.items()}, step)
+    for own in coverage.get("sums", {}).get("levels", ()):
+        yield from _stated({f"coverage_sum_{own['level'] * 100:g}": own["coverage"]})
+    if "sums" in coverage:
+        yield from _stated({"orders_met": coverage["sums"]["met"]["coverage"]})
+
+
+def _stated(values: Mapping[str, float | None], step: int = 0) -> Iterator[MetricItem]:
+    return (MetricItem(key, value, step) for key, value in values.items() if value is not None)
 
 
 def _scores(own: Evaluated) -> list[MetricItem]:

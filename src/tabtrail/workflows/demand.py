@@ -25,6 +25,7 @@ from tabtrail.forecast.panel.evaluate import (
     rolling_origins,
     scored,
 )
+from tabtrail.forecast.panel.hierarchy import judge_totals
 from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.kept import keep
 from tabtrail.forecast.panel.leakage import audit, without_leaks
@@ -48,6 +49,7 @@ from tabtrail.tracking.runs import LoggedData, complete_children, log_dataset, l
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.demand_bundle import Training, store_model
+from tabtrail.workflows.demand_intervals import calibrate
 from tabtrail.workflows.demand_results import write_explanations, write_tables
 from tabtrail.workflows.demand_tracking import Identity, holds_bundle, tracked
 from tabtrail.workflows.deploy import Challenger, Site, fetch
@@ -80,7 +82,9 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     with tracked(store, Identity(f"demand {task.demand.name}", key, tags, text), progress, force=force) as own:
         training = Training(config, task, manifest, store, own.run_id, tags, progress, own.finished)
         trained = _judge_all(training)
+        trained = calibrate(task, trained, partial(_fit_chosen, task, trained), progress)
         found = leaderboard(task, trained, own.run_id, manifest.data_sha256, synthetic=manifest.synthetic)
+        found["hierarchy"] = _judge_hierarchy(task, trained)
         log_items(store, own.run_id, training_items(task, trained, found))
         _log_judged(training, trained)
         _write_leaderboard(training, found)
@@ -113,7 +117,9 @@ def _challenger(training: Training, trained: Trained) -> Challenger:
     one; write what explains it.
     """
     config, store, run_id = training.config, training.store, training.run_id
-    models = _fit_final(training.task, trained, training.progress)
+    task = training.task
+    fitted = _fit_chosen(task, trained, task.panel, len(task.origins.places))
+    models = {name: model for name, (model, _) in fitted.items()}
     held = holds_bundle(store, run_id, config.model.name, signed=config.bundle.signing_key is not None)
     found = fetch(Site.of(config, store), run_id) if held else store_model(training, trained, models)
     write_explanations(training, trained, models, found.bundle.onnx)
@@ -267,12 +273,27 @@ def _beaten(task: Task, trained: Trained) -> str:
     )
 
 
-def _fit_final(task: Task, trained: Trained, progress: Progress) -> dict[str, DirectModel]:
-    """Return the chosen model, or the members of the blend, fitted on all that is known."""
-    names = list(trained.weights) if trained.chosen.name == BLEND else [trained.chosen.name]
+def _judge_hierarchy(task: Task, trained: Trained) -> list[dict[str, Any]]:
+    """Errors by level; the direct forecast is of the chosen model's kind, of a blend that of its heaviest member."""
+    if not task.demand.hierarchy:
+        return []
+    name = max(_chosen_names(trained), key=lambda each: trained.weights.get(each, 1.0))
     candidates = {each.name: each for each in trained.candidates}
-    fitted = {}
-    for number, name in enumerate(names, 1):
-        fitted[name] = _fitted(task, candidates[name], task.panel, len(task.origins.places))
-        progress.advance(number, len(names))
-    return fitted
+    return judge_totals(task, trained, candidates[name])
+
+
+def _chosen_names(trained: Trained) -> list[str]:
+    """The chosen model, or the members of the blend."""
+    return list(trained.weights) if trained.chosen.name == BLEND else [trained.chosen.name]
+
+
+def _fit_chosen(task: Task, trained: Trained, panel: Panel, at: int) -> dict[str, tuple[DirectModel, float]]:
+    """Return the chosen model, or the members of the blend, fitted on a panel, with their weights."""
+    candidates = {each.name: each for each in trained.candidates}
+    return {
+        name: (
+            _fitted(task, candidates[name], panel, at),
+            trained.weights.get(name, 1.0) if trained.chosen.name == BLEND else 1.0,
+        )
+        for name in _chosen_names(trained)
+    }

@@ -101,7 +101,7 @@ def _inputs(training: Training, recipe: FeatureRecipe) -> PanelInputs:
     assert date is not None  # noqa: S101 - checked when the config was read
     keys = zip(*(training.task.panel.static[name].astype(str) for name in demand.series), strict=True)
     trained = "".join(map(digest_of, keys))
-    return PanelInputs(date, demand.series, training.task.texts, demand.static or demand.series[:-1], recipe, trained)
+    return PanelInputs(date, demand.series, training.task.texts, training.task.parents, recipe, trained)
 
 
 def _stored_history(training: Training, recipe: FeatureRecipe) -> bytes:
@@ -165,6 +165,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         **_window(estimator, task, manifest),
         "metrics": {key: value for key, value in trained.chosen.scores.items() if value is not None},
         "intervals": None,
+        "demand_intervals": None if trained.intervals is None else trained.intervals.to_dict(),
         "leakage": [each.to_dict() for each in task.findings],
         "clip": [0.0 if not (panel.target < 0).any() else None, None],
         "weaker_than": [],

@@ -1,10 +1,10 @@
 """New data for the deployed model of series, without a training: its history is made anew and put in place as a whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
 from tabtrail.bundle.demand.history import history_name, read_history, write_history
-from tabtrail.bundle.load import read_metadata
+from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.config.demand import Demand
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
@@ -15,6 +15,7 @@ from tabtrail.forecast.panel.history import history_of
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import atomic_file
+from tabtrail.workflows.demand_learning import learned_state
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
                 f" {calendar.last_day(before.as_of)}; nothing was replaced"
             )
         state = {} if before is None else before.state
-        made = history_of(panel, inputs.recipe, name, read_manifest(config.dataset).data_sha256, state)
+        made = history_of(panel, inputs.recipe, name, read_manifest(config.dataset).data_sha256, {})
+        bundle = load_bundle(folder, name, config.bundle.public_key, history=made)
+        made = replace(made, state=learned_state(bundle, made, state))
         with atomic_file(path) as temporary:
             temporary.write_bytes(write_history(made))
         return Updated(

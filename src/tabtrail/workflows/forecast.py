@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ import polars as pl
 from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.forecast import Risk
-from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
 from tabtrail.contract.cells import read_text
 from tabtrail.data.manifest import verify_dataset
@@ -22,11 +21,12 @@ from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import NotTrainedError, UsageError, nearest
 from tabtrail.forecast.dataset import SeriesSource, find_segment, list_segments, read_series
 from tabtrail.forecast.error_over_time import ErrorOverTime, analyse_errors
+from tabtrail.forecast.local.neighbours import ALONE, Neighbours
 from tabtrail.forecast.ranking import ranking
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.forecast.segment import Facts, analyse, deciding_versions
 from tabtrail.forecast.series import Segment, Series
-from tabtrail.forecast.sweep import Sweep, analyse_all, evaluate, reconcile
+from tabtrail.forecast.sweep import Sweep, analyse_all, evaluate, learn_from, reconcile
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.names import check_names
@@ -85,12 +85,12 @@ def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Pro
     """
     with _at_work(config, "forecast", progress) as job:
         with _source(config) as source:
-            series = read_series(source, [_as_read(config.table_rules, source.segments, find_segment(source.segments, wanted))])[
-                0
-            ]
+            segment = _as_read(config.table_rules, source.segments, find_segment(source.segments, wanted))
+            series = read_series(source, [segment])[0]
+            neighbours = _neighbours(source, job.risk)
         for note in series.notes:
             progress.say(f"forecast: {note}")
-        result = analyse(series, job.risk, job.facts)
+        result = analyse(series, job.risk, job.facts, neighbours)
         with running(job.store, "forecast", job.tags) as parent:
             stored = _keep(job, parent, result, draw_it=True)
             log_items(job.store, parent, sweep_items(job.risk, [result], evaluate([result])))
@@ -107,9 +107,11 @@ def forecast_all(config: Config, by: Sequence[str] = (), *, progress: Progress =
     with _at_work(config, "forecast --all", progress) as job:
         with _source(config) as source:
             series = read_series(source, _segments(source, by))
+            neighbours = _neighbours(source, job.risk)
         progress.say(f"forecast: {len(series)} segments")
         with running(job.store, "forecast", job.tags) as parent:
-            results = _forecast_each(job, parent, series, config.engine, progress)
+            found = analyse_all(series, job.risk, job.facts, config.engine, neighbours=neighbours)
+            results = _forecast_each(job, parent, series, found, progress)
             sweep = Sweep(
                 statuses=dict(Counter(each.status for each in results).most_common()),
                 outer=evaluate(results),
@@ -223,11 +225,22 @@ def _segments(source: SeriesSource, by: Sequence[str]) -> list[Segment]:
     return [Segment(), *alone, *together]
 
 
-def _forecast_each(job: _Job, parent: str, series: Sequence[Series], engine: Engine, progress: Progress) -> list[SegmentResult]:
+def _neighbours(source: SeriesSource, risk: Risk) -> Neighbours:
+    """Return what the largest segments of every set of names show, the same for one segment and for a sweep."""
+    if not risk.neighbours or not source.segments:
+        return ALONE
+    sets = [[name] for name in source.segments] + ([list(source.segments)] if len(source.segments) > 1 else [])
+    largest = [segment for names in sets for segment in list_segments(source, names, risk.neighbours)]
+    return learn_from(read_series(source, [Segment(), *largest]), risk)
+
+
+def _forecast_each(
+    job: _Job, parent: str, series: Sequence[Series], found: Iterable[tuple[Series, SegmentResult]], progress: Progress
+) -> list[SegmentResult]:
     """Forecast and keep every series, and return the results in the order of the series."""
     drawn = _largest(series, job.risk.sweep_plots)
     results = {}
-    for done, (each, result) in enumerate(analyse_all(series, job.risk, job.facts, engine), 1):
+    for done, (each, result) in enumerate(found, 1):
         results[each.segment] = _keep(job, parent, result, draw_it=each.segment in drawn).result
         progress.advance(done, len(series))
     return [results[each.segment] for each in series]

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from tabtrail.bundle.demand.expander import Asked, Expander, Panel, Rows, like_parents
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.history import History
+from tabtrail.bundle.demand.intervals import Bounds, DemandIntervals, demand_classes, levels_of
 from tabtrail.bundle.demand.single import KeptFeatures
 from tabtrail.contract.expressions import days_of
+from tabtrail.contract.periods import Periods
 from tabtrail.errors import BundleError
 
 _DAY = "datetime64[D]"
@@ -38,6 +40,11 @@ class _Source:
 
     expander: Expander
     kept: KeptFeatures
+
+    @cached_property
+    def sizes(self) -> Array:
+        """The size of each series [series], by which its intervals are as wide as they are."""
+        return levels_of(self.expander.history.target, self.expander.panel.recipe.level_window)
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class DemandInputs:
         self._standing = lru_cache(_MOST_KEPT)(self._stand)
         self._alike = lru_cache(_MOST_KEPT)(self._stand_in)
         self._last: tuple[list[Any], tuple[list[_Standing], Rows]] = [], ([], np.zeros(0, dtype=np.int64))
+        self._kinds = demand_classes(history.target[:, -recipe.past :])
+        self.bands = _bands_of(metadata, history)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -198,6 +207,61 @@ class DemandInputs:
             made[name] = self._text_column(name, columns.get(name), standings, which)[:, None]
         return made
 
+    def feed_of(self, series: Rows, origin: int, horizons: Periods) -> dict[str, NDArray[Any]]:
+        """Return the inputs of the graph [series × horizons, 1] for known series as of an earlier origin, by the stored plan."""
+        rows, steps = np.repeat(series, len(horizons)), np.tile(horizons, len(series))
+        earlier = replace(self.history, as_of=origin, target=self.history.target[:, : origin + 1 - self.history.first])
+        known = {name: self._expander.planned(name, rows, origin + steps) for name in self.known_ahead}
+        made = Expander(self.panel, earlier).features(Asked(rows, origin + steps, known))
+        keys = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
+        return {name: values[:, None] for name, values in made.items()} | {
+            name: keys[name][rows].astype(object)[:, None] for name in self.panel.texts
+        }
+
+    def bounds_of_rows(self, rows: Sequence[Mapping[str, Any]], forecasts: Array) -> tuple[Array, Array] | None:
+        """Return lower and upper bounds [rows, levels] of the forecasts [rows] of good rows; None where there are none.
+
+        Those of a new series are not known (NaN) where no error of new series could be measured.
+        """
+        if self.bands is None:
+            return None
+        periods = np.array([self._period(row[self.panel.date]) for row in rows], dtype=np.int64)
+        size, kind = self._size_and_kind([self._standing(self._key(row)) for row in rows])
+        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size, kind)
+
+    def bounds_of_columns(self, columns: Mapping[str, Any], forecasts: Array) -> tuple[Array, Array] | None:
+        """Return what `bounds_of_rows` does for columns of good rows, as `ColumnScorer` has them."""
+        if self.bands is None:
+            return None
+        periods = columns[self.panel.date].map(self._period, np.int64)
+        standings, which = self._standings(columns, len(forecasts))
+        size, kind = self._size_and_kind(standings)
+        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size[which], kind[which])
+
+    def bounds_of_sums(self, rows: Sequence[Mapping[str, Any]], sums: Array) -> tuple[Array, Array, Array]:
+        """Return lower and upper bounds [rows, levels] of sums [rows] over the lead time, and the order quantities [rows]."""
+        assert self.bands is not None and self.bands.intervals.lead_time is not None  # noqa: S101, PT018 - the caller made sure
+        size, kind = self._size_and_kind([self._standing(self._key(row)) for row in rows])
+        return self.bands.of_sums(sums, size * self.bands.intervals.lead_time, kind)
+
+    def _size_and_kind(self, standings: Sequence[_Standing]) -> tuple[Array, Periods]:
+        """Size and class of series, the class -1 of those that are answered like others."""
+        size = [0.0 if each.source is None else each.source.sizes[each.place] for each in standings]
+        kind = [self._kinds[each.place] if each.source is self._all else -1 for each in standings]
+        return np.array(size, dtype=np.float64), np.array(kind, dtype=np.int64)
+
+    def days_ahead(self, periods: int) -> list[str]:
+        """Return the first days of the periods after the history."""
+        return [self._calendar.first_day(self._as_of + step).isoformat() for step in range(1, periods + 1)]
+
+    def last_day_ahead(self, periods: int) -> str:
+        """The last day of the last of so many periods after the history."""
+        return self._last_day(self._as_of + periods)
+
+    def period_day(self, row: Mapping[str, Any]) -> str:
+        """The first day of the period of a row."""
+        return self._calendar.first_day(self._period(row[self.panel.date])).isoformat()
+
     def _sent_or_planned(self, name: str, sent: Array, places: Rows, periods: Rows) -> Array:
         unsent = np.isnan(sent)
         return np.where(unsent, self._expander.planned(name, places, periods), sent) if unsent.any() else sent
@@ -293,3 +357,13 @@ class DemandInputs:
 def _columns(names: Sequence[str], values: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return each column [rows, 1] of values [rows, columns], all of them views of one array."""
     return dict(zip(names, np.ascontiguousarray(values.T)[:, :, None], strict=True))
+
+
+def _bands_of(metadata: Mapping[str, Any], history: History) -> Bounds | None:
+    if (stated := metadata.get("demand_intervals")) is None:
+        return None
+    intervals = DemandIntervals.from_dict(stated)
+    try:
+        return Bounds(intervals, intervals.learned(history.state, metadata["run_id"])[0])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        raise BundleError("the history's state is malformed; run `tabtrail demand update`") from None

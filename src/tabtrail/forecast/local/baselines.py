@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from tabtrail.forecast.local.attempt import Attempt, Guess, Refusal, Task
 
 Array = NDArray[np.float64]
+# A season of days is a week, of months and weeks a year.
+_WEEK, _YEAR_OF_WEEKS = 7, 364
 
 
 def naive(y: Array, task: Task) -> Attempt:
@@ -43,10 +45,10 @@ def drift(y: Array, task: Task) -> Attempt:
 
 
 def combination(y: Array, task: Task) -> Attempt:
-    """Forecast the mean of `average` and `seasonal_naive`, or `average` alone where there is no season yet."""
+    """Forecast the mean of the last year's average and `seasonal_naive`, or the average alone where there is no season yet."""
     if not len(y):
         return _no_history()
-    mean = np.full(task.steps, y.mean())
+    mean = np.full(task.steps, y[-max(task.season, _YEAR_OF_WEEKS if task.season == _WEEK else 0) :].mean())
     return Guess(mean if len(y) < task.season else (mean + _last_season(y, task)) / 2, np.ones(task.steps))
 
 

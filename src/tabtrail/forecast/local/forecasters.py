@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tabtrail.config.forecast import Risk
-from tabtrail.forecast.local import baselines, ets
+from tabtrail.forecast.local import baselines, ets, smoothing, windows
 from tabtrail.forecast.local.attempt import Forecast, each_origin
 from tabtrail.forecast.local.sarima import sarima, sarima_name
 
@@ -19,15 +19,31 @@ class Forecaster:
     family: str
     forecast: Forecast
 
+    @property
+    def cheap(self) -> bool:
+        """Whether a forecast takes microseconds: no model is fitted by an optimiser."""
+        return self.family in _ALWAYS
 
-_ALWAYS = ("baseline", "combination")
+
+_ALWAYS = ("baseline", "combination", "smoothing")
 # In the order in which equally good ones are preferred: the simplest first.
 FORECASTERS: tuple[Forecaster, ...] = (
     Forecaster("naive", "baseline", each_origin(baselines.naive)),
     Forecaster("seasonal_naive", "baseline", each_origin(baselines.seasonal_naive)),
     Forecaster("average", "baseline", each_origin(baselines.average)),
     Forecaster("drift", "baseline", each_origin(baselines.drift)),
+    Forecaster("moving_average", "baseline", each_origin(windows.moving_average)),
+    Forecaster("season_average", "baseline", each_origin(windows.season_average)),
+    Forecaster("median", "baseline", each_origin(windows.median)),
+    Forecaster("moving_median", "baseline", each_origin(windows.moving_median)),
+    Forecaster("seasonal_average", "baseline", each_origin(windows.seasonal_average)),
+    Forecaster("seasonal_median", "baseline", each_origin(windows.seasonal_median)),
     Forecaster("combination", "combination", each_origin(baselines.combination)),
+    Forecaster("seasonal_combination", "combination", each_origin(windows.seasonal_combination)),
+    Forecaster("theta", "smoothing", smoothing.theta),
+    Forecaster("seasonal_smoothing", "smoothing", smoothing.seasonal_smoothing),
+    Forecaster("croston", "smoothing", smoothing.croston),
+    Forecaster("tsb", "smoothing", smoothing.tsb),
     Forecaster("ets", "ets", each_origin(ets.ets)),
     Forecaster("ets_damped", "ets", each_origin(ets.ets_damped)),
 )

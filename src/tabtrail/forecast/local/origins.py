@@ -1,7 +1,7 @@
 """Rolling-origin evaluation: what each forecaster would have forecast at each origin (Tashman 2000)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 _FIRST_ORIGIN = 6
 # Errors are measured up to a quarter of the series ahead: every step then has origins enough that its outcome is known for.
 _HORIZON_SHARE = 4
+# What is computed in a pass looks further back than what is fitted at each origin; a year and a half of days, 6 days apart.
+_CHEAP_ORIGINS = 48
 # The first third of the origins is for choosing alone. What is left scores the procedure, choice included.
 _CHOOSING_SHARE = 3
 # From one and a half seasons on the seasonal naive forecast has half a season of outcomes, and can be compared.
@@ -36,12 +38,15 @@ class Trial:
 class Trials:
     """All forecasters over the origins of one series [n].
 
-    `origins` are numbers of values seen, ascending; `outer` is the place in them of the first that scores the procedure as a
-    whole; `actual` [origins, horizon] has NaN after the end; `scale` is the mean absolute change from period to period.
+    `origins` are numbers of values seen, ascending, each `stride` after the one before; `outer` is the place in them of the first
+    that scores the procedure as a whole; `actual` [origins, horizon] has NaN after the end; `scale` is the mean absolute change
+    from period to period.
     """
 
     y: Array
+    season: int
     origins: tuple[int, ...]
+    stride: int
     outer: int
     actual: Array
     by_name: dict[str, Trial]
@@ -50,6 +55,11 @@ class Trials:
     @property
     def horizon(self) -> int:
         return int(self.actual.shape[1])
+
+    @property
+    def overlap(self) -> int:
+        """How many forecasts of following origins share a period."""
+        return -(-self.horizon // self.stride)
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -72,17 +82,22 @@ def run_trials(y: Array, risk: Risk, steps: int, season: int) -> Trials:
     n = len(y)
     horizon = max(1, min(steps, n // _HORIZON_SHARE))
     first = min(_FIRST_ORIGIN, max(1, n // 2))
-    origins = tuple(range(first, n))[-risk.max_origins :]
+    # As far apart as keeps their number and has them reach back: a month of days says little about a day of next month.
+    stride = max(1, min(horizon, (n - first) // risk.max_origins))
+    origins = tuple(range(n - stride, first - 1, -stride))[: max(risk.max_origins, _CHEAP_ORIGINS)][::-1]
+    recent = origins[-risk.max_origins :]
     # A season and a value are seen before the first outer origin: the seasonal naive forecast is among the choices.
     seasonal = season + 1 if n >= ENOUGH_SEASONS * season else 0
-    outer_from = max(seasonal, origins[len(origins) // _CHOOSING_SHARE]) if origins else 0
-    task = Task(y, [*origins, n], max(horizon, steps), season, risk.intermittent_share)
+    outer_from = max(seasonal, recent[len(recent) // _CHOOSING_SHARE]) if recent else 0
+    trial = _Trying(Task(y, [*origins, n], max(horizon, steps), season, risk.intermittent_share), horizon, steps, risk)
     return Trials(
         y=y,
+        season=season,
         origins=origins,
+        stride=stride,
         outer=sum(origin < outer_from for origin in origins),
         actual=_outcomes(y, origins, horizon),
-        by_name={each.name: _trial(each, task, horizon, steps, risk.lower_bound) for each in list_forecasters(risk)},
+        by_name={each.name: trial(each) for each in list_forecasters(risk)},
         scale=float(np.mean(np.abs(np.diff(y)))) if n > 1 else 0.0,
     )
 
@@ -95,17 +110,29 @@ def _outcomes(y: Array, origins: Sequence[int], horizon: int) -> Array:
     return actual
 
 
-def _trial(forecaster: Forecaster, task: Task, horizon: int, steps: int, lower: float | None) -> Trial:
-    *attempts, last = forecaster.forecast(task)
-    forecasts, growth = np.full((len(attempts), horizon), np.nan), np.full((len(attempts), horizon), np.nan)
-    refusals: list[Refusal] = []
-    for place, (origin, attempt) in enumerate(zip(task.origins, attempts, strict=False)):
-        checked = guarded(_shortened(attempt, horizon), task.y[:origin], lower)
-        if isinstance(checked, Refusal):
-            refusals.append(checked)
-        else:
-            forecasts[place], growth[place] = checked.mean, checked.growth
-    return Trial(forecaster, forecasts, growth, guarded(_shortened(last, steps), task.y, lower), tuple(refusals))
+@dataclass(frozen=True)
+class _Trying:
+    """What every forecaster is tried at. One that is fitted forecasts from the latest `max_origins` alone: it takes time."""
+
+    task: Task
+    horizon: int
+    steps: int
+    risk: Risk
+
+    def __call__(self, forecaster: Forecaster) -> Trial:
+        late = self.task.origins if forecaster.cheap else self.task.origins[-self.risk.max_origins - 1 :]
+        *attempts, last = forecaster.forecast(replace(self.task, origins=late))
+        shape = len(self.task.origins) - 1, self.horizon
+        forecasts, growth = np.full(shape, np.nan), np.full(shape, np.nan)
+        refusals: list[Refusal] = []
+        for place, (origin, attempt) in enumerate(zip(late[:-1], attempts, strict=True), shape[0] - len(attempts)):
+            checked = guarded(_shortened(attempt, self.horizon), self.task.y[:origin], self.risk.lower_bound)
+            if isinstance(checked, Refusal):
+                refusals.append(checked)
+            else:
+                forecasts[place], growth[place] = checked.mean, checked.growth
+        at_end = guarded(_shortened(last, self.steps), self.task.y, self.risk.lower_bound)
+        return Trial(forecaster, forecasts, growth, at_end, tuple(refusals))
 
 
 def _shortened(attempt: Attempt, steps: int) -> Attempt:

@@ -12,6 +12,7 @@ from tabtrail.forecast.accuracy import measure
 from tabtrail.forecast.local.attempt import Guess, Refusal
 from tabtrail.forecast.local.choice import MIN_PAIRS, Outer, Pick, choose_at, fixed_baselines, run_outer
 from tabtrail.forecast.local.conformal import half_widths, measure_coverage
+from tabtrail.forecast.local.neighbours import ALONE, Neighbours, learn
 from tabtrail.forecast.local.origins import ENOUGH_SEASONS, Trial, Trials, run_trials
 from tabtrail.forecast.local.sarima_verdict import sarima_verdict
 from tabtrail.forecast.result import (
@@ -73,11 +74,12 @@ def diagnose(series: Series) -> Condition:
     return Condition("ok", f"{n} {period}s, {int(np.sum(y == 0))} of them 0")
 
 
-def forecast_series(series: Series, risk: Risk, steps: int) -> Forecast:
+def forecast_series(series: Series, risk: Risk, steps: int, neighbours: Neighbours = ALONE) -> Forecast:
     """Return the forecast of `steps` periods, with the evaluation that it was chosen by. The series has 6 values or more."""
     trials = run_trials(series.values, risk, steps, SEASONS[series.frequency])
-    outer = run_outer(trials, risk)
-    pick, fallbacks = _choose(trials, risk)
+    neighbours = neighbours if neighbours.series else learn([trials], risk.intermittent_share)
+    outer = run_outer(trials, risk, neighbours)
+    pick, fallbacks = _choose(trials, risk, neighbours)
     evaluation = _outer(trials, outer)
     intervals, missing = _intervals(trials, outer, pick.name, risk)
     flags = [
@@ -88,7 +90,7 @@ def forecast_series(series: Series, risk: Risk, steps: int) -> Forecast:
     ]
     return Forecast(
         candidates=[_candidate(trials, each) for each in trials.by_name.values()],
-        choice=_choice(pick, fallbacks),
+        choice=_choice(pick, fallbacks, neighbours.series),
         outer=evaluation,
         sarima=sarima_verdict(trials, risk.hurdle),
         forecast=ForecastPart(
@@ -102,11 +104,11 @@ def forecast_series(series: Series, risk: Risk, steps: int) -> Forecast:
     )
 
 
-def _choose(trials: Trials, risk: Risk) -> tuple[Pick, list[FallbackPart]]:
+def _choose(trials: Trials, risk: Risk, neighbours: Neighbours) -> tuple[Pick, list[FallbackPart]]:
     """Return the choice at the end of the series, and what was passed over because its last forecast was refused."""
     refused: dict[str, FallbackPart] = {}
     while True:
-        pick = choose_at(trials, len(trials.y), risk, lambda name: name not in refused)
+        pick = choose_at(trials, len(trials.y), risk, lambda name: name not in refused, neighbours)
         last = trials.by_name[pick.name].last
         if isinstance(last, Guess):
             return pick, list(refused.values())
@@ -119,11 +121,13 @@ def _last_guess(trials: Trials, name: str) -> Guess:
     return last
 
 
-def _choice(pick: Pick, fallbacks: list[FallbackPart]) -> ChoicePart:
+def _choice(pick: Pick, fallbacks: list[FallbackPart], series: int) -> ChoicePart:
+    of = f"{series} series" if series > 1 else "the series"
+    why = f"{pick.default} erred least over the past of {of}; " if pick.shown else ""
     if pick.name == pick.default:
-        reason = f"no candidate was better than {pick.default} by more than the hurdle over {MIN_PAIRS} origins or more"
+        reason = f"{why}no candidate was better than {pick.default} by more than the hurdle over {MIN_PAIRS} origins or more"
     else:
-        reason = f"its mean absolute error is lower than that of {pick.default} by {pick.gain:.4g} ± {pick.gain_error:.2g}"
+        reason = why + f"its mean absolute error is lower than that of {pick.default} by {pick.gain:.4g} ± {pick.gain_error:.2g}"
     return ChoicePart(
         name=pick.name,
         default=pick.default,
@@ -131,6 +135,7 @@ def _choice(pick: Pick, fallbacks: list[FallbackPart]) -> ChoicePart:
         gain=_finite(pick.gain),
         gain_error=_finite(pick.gain_error),
         origins=pick.origins,
+        neighbours=series if pick.shown else 0,
         fallbacks=fallbacks,
     )
 
@@ -173,11 +178,11 @@ def _intervals(trials: Trials, outer: Outer, name: str, risk: Risk) -> tuple[lis
     """Return an interval for each level, and a flag for each level that has too few errors for one."""
     last, intervals, missing = _last_guess(trials, name), [], []
     for level in sorted(risk.interval_levels):
-        half = half_widths(trials, name, last.growth, len(trials.y), level)
+        half, coverage = half_widths(trials, name, last.growth, len(trials.y), level), measure_coverage(trials, outer, level)
         if half is None or not np.all(np.isfinite(half)):
             missing.append(f"there are too few errors for an interval at {level:.0%}")
             continue
-        coverage = measure_coverage(trials, outer, level)
+        half = half * coverage.widening
         intervals.append(
             IntervalPart(
                 level=level,

@@ -34,7 +34,7 @@ def sarima_verdict(trials: Trials, hurdle: float) -> SarimaPart:
         return _not_evaluated(trials)
     shared = ~np.isnan(losses[sarima])
     base = min(complete, key=lambda name: float(np.mean(losses[name][shared])))
-    gain, error, origins = mean_gain(losses[base], losses[sarima], trials.horizon)
+    gain, error, origins = mean_gain(losses[base], losses[sarima], trials.overlap)
     contest = _Contest(gain, error, float(np.mean(losses[base][shared])), origins)
     verdict, reason = _judged(contest, hurdle)
     return SarimaPart(

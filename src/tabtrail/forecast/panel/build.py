@@ -35,13 +35,13 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     calendar would not fit into memory.
     """
     calendar = Calendar(demand.frequency)
-    table = _collected(rows, demand, date, calendar)
+    texts = [pl.col(name).cast(pl.String) for name in demand.series]
+    keys = rows.filter(pl.col(date).is_not_null()).select(texts).unique().sort(demand.series).collect()
+    table = _collected(rows, keys, demand, date)
     undated = int(table.filter(pl.col(_PERIOD).is_null())[_COUNT].sum())
     table = table.filter(pl.col(_PERIOD).is_not_null())
-    _require_series(table, demand)
-    _require_single(table, demand, calendar)
-    keys = table.select(demand.series).unique(maintain_order=False).sort(demand.series)
-    table = table.join(keys.with_row_index(_SERIES), on=list(demand.series), how="left", nulls_equal=True)
+    _require_series(table, keys, demand)
+    _require_single(table, keys, demand)
     dated = table.filter(pl.col(demand.target).is_not_null())
     if not dated.height:
         raise DataError(f"no row has a value of demand.target, {demand.target}; there is nothing to learn")
@@ -60,8 +60,12 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     return Panel(calendar, first, demand.series, target, known, static, account, presence)
 
 
-def _collected(rows: pl.LazyFrame, demand: Demand, date: str, calendar: Calendar) -> pl.DataFrame:
-    """Rows of one series and period put together, with how many there were."""
+def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str) -> pl.DataFrame:
+    """Rows of one series (its place among the keys) and period put together, with how many there were.
+
+    Texts are left behind before rows are sorted: millions of them would take several times the memory.
+    """
+    calendar = Calendar(demand.frequency)
     conditions = {_CLOSED: demand.closed, _STOCKOUT: demand.stockout}
     marks = [
         (to_polars(parse_expression(text)) if text else pl.lit(value=False)).cast(pl.Boolean).fill_null(value=False).alias(name)
@@ -70,13 +74,18 @@ def _collected(rows: pl.LazyFrame, demand: Demand, date: str, calendar: Calendar
     numbers = [pl.col(name).cast(pl.Float64) for name in (demand.target, *demand.known_ahead)]
     texts = [pl.col(name).cast(pl.String) for name in demand.series]
     texts += [pl.col(name).cast(pl.String).fill_null("") for name in demand.static]
-    frame = rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD))
+    own_keys = keys.lazy().with_row_index(_SERIES)
+    frame = (
+        rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD))
+        .join(own_keys, on=list(demand.series), how="left", nulls_equal=True, maintain_order="left")
+        .drop(demand.series)
+    )
     put = {"sum": _sum, "mean": pl.Expr.mean, "last": pl.Expr.last, "refuse": pl.Expr.last}[demand.duplicates]
     own = pl.col(_PERIOD).map_batches(lambda days: _numbers(days, calendar), return_dtype=pl.Int64)
     return (
         frame.sort(_PERIOD, maintain_order=True)
         .with_columns(own)
-        .group_by([*demand.series, _PERIOD], maintain_order=True)
+        .group_by([_SERIES, _PERIOD], maintain_order=True)
         .agg(
             put(pl.col(demand.target)).alias(demand.target),
             *(pl.col(name).mean() for name in demand.known_ahead),
@@ -95,9 +104,10 @@ def _numbers(days: pl.Series, calendar: Calendar) -> pl.Series:
     return pl.Series(calendar.numbers(known)).set(days.is_null(), None)
 
 
-def _require_series(table: pl.DataFrame, demand: Demand) -> None:
+def _require_series(table: pl.DataFrame, keys: pl.DataFrame, demand: Demand) -> None:
     for name in demand.series:
-        if empty := int(table.filter(pl.col(name).fill_null("") == "")[_COUNT].sum()):
+        nameless = keys[name].fill_null("").eq("").arg_true().to_list()
+        if nameless and (empty := int(table.filter(pl.col(_SERIES).is_in(nameless))[_COUNT].sum())):
             raise DataError(
                 f"demand.series: {name} is empty in {empty:,} rows, which are then of no series; set contract.columns.{name}:"
                 f" {{dtype: string, nullable: false}} to set such rows aside, or name it in cleaning.fill_unknown_columns"
@@ -119,11 +129,12 @@ def _sum(column: pl.Expr) -> pl.Expr:
     return pl.when(column.is_not_null().any()).then(column.sum())
 
 
-def _require_single(table: pl.DataFrame, demand: Demand, calendar: Calendar) -> None:
+def _require_single(table: pl.DataFrame, keys: pl.DataFrame, demand: Demand) -> None:
+    calendar = Calendar(demand.frequency)
     twice = table.filter(pl.col(_COUNT) > 1)
     if demand.duplicates == "refuse" and twice.height:
         row = twice.row(0, named=True)
-        what = ", ".join(f"{name} {row[name]!r}" for name in demand.series)
+        what = ", ".join(f"{name} {key!r}" for name, key in keys.row(row[_SERIES], named=True).items())
         raise DataError(
             f"{twice.height:,} times a series has several rows in one {calendar.name}, such as {row[_COUNT]} for {what} in that"
             f" of {calendar.first_day(row[_PERIOD])}; set demand.duplicates: sum, mean or last, or name all columns of"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.bundle.demand.features import Array
+from tabtrail.bundle.demand.intervals import CLASSES, demand_classes
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.modeling.metrics import rounded
 
@@ -103,22 +104,8 @@ def pinball(actual: Array, quantile: Array, level: float) -> float | None:
 
 
 def series_classes(panel: Panel, origin: int) -> list[str]:
-    """Return the class of each series by its past: smooth, intermittent, erratic or lumpy; `none` where nothing was sold.
-
-    Mean gap between sales at 1.32 and squared coefficient of variation of their sizes at 0.49 part the four (Syntetos, Boylan
-    & Croston, On the categorization of demand patterns, J. Oper. Res. Soc. 56, 2005).
-    """
-    found = []
-    for values in panel.target[:, : origin + 1]:
-        known = values[~np.isnan(values)]
-        sold = known[known > 0]
-        if not len(sold):
-            found.append("none")
-            continue
-        gap, variation = len(known) / len(sold), float(np.var(sold) / np.mean(sold) ** 2)
-        name = {(False, False): "smooth", (True, False): "intermittent", (False, True): "erratic", (True, True): "lumpy"}
-        found.append(name[gap > 1.32, variation > 0.49])
-    return found
+    """Return the class of each series by its past: smooth, intermittent, erratic or lumpy; `none` where nothing was sold."""
+    return [CLASSES[code] for code in demand_classes(panel.target[:, : origin + 1])]
 
 
 def by_group(

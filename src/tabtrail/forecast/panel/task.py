@@ -1,8 +1,10 @@
 """What a training on many series starts from, and what comes of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from tabtrail.bundle.demand.features import FeatureRecipe
+from tabtrail.bundle.demand.intervals import DemandIntervals
 from tabtrail.config.demand import Demand
 from tabtrail.forecast.panel.direct import DirectCandidate
 from tabtrail.forecast.panel.evaluate import Evaluated, Origins
@@ -21,11 +23,16 @@ class Task:
     origins: Origins
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The columns by which a new series is forecast like known ones."""
+        return self.demand.static or self.demand.series[:-1]
+
 
 @dataclass(frozen=True)
 class Trained:
     """What came of a training: every model at the origins, the chosen one, why, the weights of the blend, and the candidates with
-    the values that a search chose.
+    the values that a search chose; the intervals and the coverage that was measured of them, None where history was too short.
     """
 
     evaluated: tuple[Evaluated, ...]
@@ -33,3 +40,5 @@ class Trained:
     reason: str
     weights: dict[str, float]
     candidates: tuple[DirectCandidate, ...] = ()
+    intervals: DemandIntervals | None = None
+    coverage: dict[str, Any] | None = None

@@ -1,0 +1,61 @@
+"""Intervals of a demand model: calibrated at origins where a model that was fitted before them only predicts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tabtrail.bundle.demand.features import Array
+from tabtrail.forecast.panel.calibration import Outcomes, Settings, calibration_origins, fit_intervals
+from tabtrail.forecast.panel.coverage import measure
+from tabtrail.forecast.panel.direct import DirectModel
+from tabtrail.forecast.panel.new_series import new_series_factor
+from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.rows import Points
+from tabtrail.forecast.panel.task import Task, Trained
+from tabtrail.progress import Progress
+
+Fit = Callable[[Panel, int], Mapping[str, tuple[DirectModel, float]]]
+"""The chosen models with their weights, fitted on a panel; the number is that of the origin, for seeds."""
+# With fewer origins the quantiles are those of a few weeks: then there are no intervals rather than wrong ones.
+_LEAST_ORIGINS = 6
+
+
+def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Trained:
+    """Add intervals, calibrated at the latest `demand.calibration_origins` origins, and the coverage of those of the first half
+    of the origins on the second; neither where history is too short for them.
+    """
+    demand, panel, recipe = task.demand, task.panel, task.recipe
+    season = recipe.calendar.season
+    step = season if demand.frequency == "D" else 1
+    places = calibration_origins(panel.periods, recipe.horizon, count=demand.calibration_origins, step=step)
+    if len(places) < _LEAST_ORIGINS:
+        progress.say(f"demand: no intervals: {len(places)} origins of a calibration fit the history, {_LEAST_ORIGINS} are needed")
+        return trained
+    models = fit(panel.until(places[0]), len(task.origins.places) + 1)
+    served = next(iter(models.values()))[0].recipe
+
+    def predicts(known: Panel) -> Array:
+        points = Points.at(known, known.periods - 1, range(1, recipe.horizon + 1))
+        parts = [weight * model.predict(known, points) for model, weight in models.values()]
+        found: Array = sum(parts[1:], parts[0]).reshape(known.count, recipe.horizon)
+        return found
+
+    outcomes = Outcomes.of(panel, places, predicts, level_window=served.level_window, past=served.past)
+    half = len(places) // 2
+    lead_time, least = demand.lead_time, 0.0 if not (panel.target < 0).any() else None
+
+    def settings(through: int) -> Settings:
+        return Settings(demand.interval_levels, demand.service_level, lead_time, step, panel.first + through, least, season)
+
+    first = fit_intervals(outcomes.take(slice(0, half)), settings(places[half - 1]))
+    coverage = measure(first, outcomes.take(slice(half, None)), places[half - 1])
+    _say(coverage, progress)
+    found = fit_intervals(outcomes, settings(places[-1]))
+    factor = new_series_factor(panel, places, predicts, task.parents, found, served)
+    return replace(trained, intervals=found.with_new(factor), coverage=coverage)
+
+
+def _say(coverage: Mapping[str, Any], progress: Progress) -> None:
+    levels = [*coverage["levels"], *coverage.get("sums", {}).get("levels", ())]
+    shown = ", ".join(f"{each['coverage']:.1%} at {each['level']:.0%}" for each in levels if each["coverage"] is not None)
+    progress.say(f"demand: intervals held {shown} at {coverage['origins']} origins after their calibration")
