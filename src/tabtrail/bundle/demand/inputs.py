@@ -168,7 +168,7 @@ class DemandInputs:
         """Return the rows [rows] that `problem` may refuse, of columns as `ColumnScorer` has them."""
         periods = columns[self.panel.date].map(self._period, np.int64)
         standings, which = self._standings(columns, rows)
-        bad = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
+        bad: NDArray[np.bool_] = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
         bad |= np.array([each.source is None for each in standings], dtype=bool)[which]
         own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
         for name in self.known_ahead:
