@@ -11,7 +11,8 @@ import pytest
 
 from tabtrail.contract.periods import Calendar
 from tabtrail.forecast.accuracy import measure
-from tabtrail.forecast.panel.evaluate import default_recipe
+from tabtrail.forecast.panel.details import by_level
+from tabtrail.forecast.panel.evaluate import Evaluated, Origins, default_recipe
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points, features
 from tabtrail.forecast.panel.scores import Scales, pinball, scales, score
@@ -76,12 +77,16 @@ def test_errors_of_each_series_are_those_of_utilsforecast(model: str) -> None:
             assert one.smape == pytest.approx(200 * errors("smape", model)[place], rel=1e-5)
 
 
-def test_sums_from_below_are_those_of_hierarchicalforecast() -> None:
-    parts = dict(zip(NAMES, forecasts("noisy"), strict=True))
-    sums = {"all": sum(parts.values())} | {
-        f"all/{region}": sum(values for name, values in parts.items() if name.startswith(f"{region}/"))
-        for region in ("north", "south")
-    }
-    assert set(sums) == set(GOLDEN["bottom_up"])
-    for name, values in GOLDEN["bottom_up"].items():
-        np.testing.assert_allclose(sums[name], values, rtol=1e-9, err_msg=name)
+def test_levels_are_judged_by_the_sums_of_hierarchicalforecast() -> None:
+    regions = np.array([name.split("/")[0] for name in NAMES], dtype=object)
+    panel = replace(PANEL, static={"region": regions})
+    own = Evaluated("noisy", forecasts("noisy"), {})
+    found = by_level(own, panel, Origins((PANEL.periods - HORIZON - 1,), HORIZON), ("region",))
+    sums = {name: np.array(values) for name, values in GOLDEN["bottom_up"].items()}
+    actual = {"all": ACTUAL.sum(axis=0)} | {f"all/{each}": ACTUAL[regions == each].sum(axis=0) for each in ("north", "south")}
+    assert set(sums) == set(actual)
+    errors_of = {name: sums[name] - actual[name] for name in sums}
+    below = np.concatenate([errors_of["all/north"], errors_of["all/south"]])
+    assert found["total"]["mae"] == pytest.approx(np.abs(errors_of["all"]).mean(), rel=1e-5)
+    assert found["total"]["rmse"] == pytest.approx(np.sqrt((errors_of["all"] ** 2).mean()), rel=1e-5)
+    assert found["region"]["mae"] == pytest.approx(np.abs(below).mean(), rel=1e-5)
