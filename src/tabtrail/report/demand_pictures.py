@@ -102,6 +102,7 @@ def _fans(evidence: DemandEvidence, kind: str) -> Picture | None:
     )
     title, which = _KINDS[kind]
     note = f"{which} Forecasts of {len(origins)} origins (upright lines), each with what was known then."
+    note += " Shaded: the intervals of the deployed model, calibrated at some of these origins too." if _levels(own) else ""
     return Picture(f"demand_{kind}", f"{title}: forecast and actual", note, charts)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.bundle.demand.features import Array
+from tabtrail.bundle.demand.intervals import Bounds, demand_classes, levels_of
 from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, observed, scales_at
 from tabtrail.forecast.panel.panel import Panel, Rows
 from tabtrail.forecast.panel.scores import Scales, by_group, series_classes
@@ -23,7 +24,8 @@ class Judged:
     """Tables of a training. A series is a struct of the columns that make it.
 
     - `forecasts`: series, origin, day, horizon, actual (null where it is not known), forecast of the chosen model, baseline (the
-      forecast of the best one), a row for each judged period; origin and day are first days of periods.
+      forecast of the best one), and the ends of each level's interval where there are any; a row for each judged period. Origin
+      and day are first days of periods.
     - `scores`: model, baseline, split (`all`, `horizon`, `class`), part, and every metric.
     - `series`: series, class, cells, demand, forecast, mae, rmsse, bias, and of those that are drawn `drawn` (`largest`, `worst`)
       with the actual values from the day `since` on.
@@ -69,8 +71,29 @@ def _forecasts(task: Task, trained: Trained) -> pl.DataFrame:
             "actual": observed(panel, origins).ravel(),
             "forecast": trained.chosen.forecast.ravel(),
             "baseline": (unknown if baseline is None else baseline.forecast).ravel(),
+            **_bounds(task, trained),
         }
-    ).with_columns(pl.col("actual", "forecast", "baseline").fill_nan(None))
+    ).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _bounds(task: Task, trained: Trained) -> dict[str, Array]:
+    """Return the ends of each level's intervals [series × origins × horizon], `low_80` and `high_80`; none without intervals.
+
+    They are those that the bundle begins with, which was calibrated at some of these origins.
+    """
+    intervals, recipe, origins = trained.intervals, task.recipe, task.origins
+    if intervals is None:
+        return {}
+    pasts = [task.panel.target[:, max(0, place + 1 - recipe.past) : place + 1] for place in origins.places]
+    sizes = np.stack([levels_of(each, recipe.level_window) for each in pasts], axis=1)
+    kinds = np.stack([demand_classes(each) for each in pasts], axis=1)
+    steps = np.tile(np.arange(origins.gap + 1, origins.gap + origins.horizon + 1), sizes.size)
+    level, kind = np.repeat(sizes.ravel(), origins.horizon), np.repeat(kinds.ravel(), origins.horizon)
+    low, high = Bounds(intervals, intervals.allowed).of(trained.chosen.forecast.ravel(), steps, level, kind)
+    ends = {"low": low, "high": high}
+    return {
+        f"{name}_{100 * each:g}": ends[name][:, place] for place, each in enumerate(intervals.levels) for name in ("low", "high")
+    }
 
 
 def _scores(task: Task, trained: Trained, classes: list[str]) -> pl.DataFrame:
