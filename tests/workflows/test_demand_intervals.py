@@ -1,5 +1,6 @@
 """Intervals of demand in every answer, kept up to date with the history."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,3 +166,19 @@ def test_an_order_follows_the_plan_that_is_sent(trained: Trained) -> None:
 def test_what_cannot_be_ordered_is_refused_with_what_to_send(trained: Trained, asked: dict[str, object], told: str) -> None:
     with pytest.raises(PayloadError, match=told):
         orders(predictor(trained), [asked])
+
+
+def test_the_command_prints_the_orders_of_all_series_or_of_those_in_a_file(trained: Trained, tmp_path: Path) -> None:
+    model = predictor(trained)
+    done = run_in(trained.project, "demand", "order", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [each["quantity"] for each in json.loads(done.stdout)] == [
+        each.quantity for each in orders(model, known_series(model))
+    ]
+    (tmp_path / "asked.json").write_text(json.dumps(SERIES))
+    done = run_in(trained.project, "demand", "order", "--json-file", str(tmp_path / "asked.json"))
+    assert done.stdout.startswith("STORE_001, PROD_C: ")
+    (tmp_path / "asked.json").write_text("[]")
+    done = run_in(trained.project, "demand", "order", "--json-file", str(tmp_path / "asked.json"))
+    assert done.returncode == 2
+    assert "not a JSON object of a series" in done.stderr

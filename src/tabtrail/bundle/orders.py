@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tabtrail.bundle.demand.inputs import DemandInputs
+from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Interval, Predictor
 from tabtrail.bundle.rows import PayloadError, Problem
 from tabtrail.errors import BundleError
@@ -33,6 +35,12 @@ class Order:
     def document(self) -> dict[str, Any]:
         """Return the order as the command line and the service give it in JSON."""
         return {**vars(self), "intervals": [vars(each) for each in self.intervals]}
+
+
+def load_orders(folder: Path, name: str, public_key: Path | None, asked: Sequence[Mapping[str, Any]] | None) -> list[Order]:
+    """Return the orders of the deployed model; of all known series where none is asked for. Raises as `load_bundle`, `orders`."""
+    predictor = Predictor(load_bundle(folder, name, public_key))
+    return orders(predictor, known_series(predictor) if asked is None else asked)
 
 
 def known_series(predictor: Predictor) -> list[dict[str, str]]:

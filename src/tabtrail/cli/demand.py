@@ -1,6 +1,9 @@
-"""`tabtrail demand`: what keeps a model of series up to date between trainings."""
+"""`tabtrail demand`: what keeps a model of series up to date between trainings, and what to order by it."""
 
+import json
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -9,13 +12,11 @@ from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
+from tabtrail.cli.place import locate_bundle
+from tabtrail.errors import UsageError
+from tabtrail.reading.strict_json import object_without_repeats
 
-app = new_group("Keep a model of many series up to date between trainings.")
-
-
-@app.callback()
-def demand() -> None:
-    """Make a group of the only command that there is."""
+app = new_group("Keep a model of many series up to date between trainings, and order by it.")
 
 
 @app.command(epilog="example: tabtrail demand update")
@@ -29,3 +30,37 @@ def update(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
         print_json(asdict(found))
     else:
         typer.echo(f"{found.series:,} series, known up to {found.after} (before: {found.before or 'nothing'})")
+
+
+@app.command(epilog="example: tabtrail demand order --json")
+def order(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(help="Series to order, as a JSON object or list, each with a `plan` where it is not the stored one"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what to order for the lead time: of each series the demand to come, and what meets it at the service level."""
+    asked = None if json_file is None else _read_asked(json_file)
+    found = later.orders.load_orders(*locate_bundle(config, set_ or (), demand=True), asked)
+    if as_json:
+        print_json([each.document() for each in found])
+        return
+    for each in found:
+        name = ", ".join(map(str, each.series.values()))
+        quantity = "not known" if each.quantity is None else f"{each.quantity:,.1f}"
+        typer.echo(f"{name}: {each.forecast:,.1f} up to {each.until}; order {quantity} for {each.service_level:.0%}")
+
+
+def _read_asked(path: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=object_without_repeats)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not JSON in UTF-8"
+        raise UsageError(f"cannot read {path}: {reason}") from None
+    asked = found if isinstance(found, list) else [found]
+    if not asked or not all(isinstance(each, dict) for each in asked):
+        raise UsageError(f"{path} is not a JSON object of a series, nor a list of them")
+    return asked

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tabtrail.bundle import orders as orders
     from tabtrail.data import profile as profile
     from tabtrail.data import summaries as summaries
     from tabtrail.forecast import ranking as ranking
@@ -30,6 +31,7 @@ _MODULES = {
     "names": "tabtrail.project.names",
     "append": "tabtrail.workflows.append",
     "demand_update": "tabtrail.workflows.demand_update",
+    "orders": "tabtrail.bundle.orders",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
     "promote": "tabtrail.workflows.promote",

@@ -175,7 +175,7 @@ class DemandInputs:
         for name in self.known_ahead:
             if (unsent := np.isnan(columns[name])).any():
                 bad |= unsent & np.isnan(self._expander.planned(name, own, periods))
-        return bad
+        return np.asarray(bad)
 
     def noteworthy(self, columns: Mapping[str, Any], rows: int) -> NDArray[np.bool_]:
         """Return the good rows [rows] that `warnings` says something of."""
