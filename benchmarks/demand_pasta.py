@@ -91,11 +91,14 @@ def refitted(candidate: DirectCandidate, recipe: FeatureRecipe, rows: int, known
     return predicted(fit(candidate, recipe, rows, known, at), known)
 
 
+def candidates_of(options: argparse.Namespace) -> list[DirectCandidate]:
+    return parse_candidates(json.loads(options.candidates) if options.candidates else default_candidates())
+
+
 def forecasters(recipe: FeatureRecipe, options: argparse.Namespace) -> Iterator[tuple[str, Forecaster, bool]]:
     for name, baseline in BASELINES.items():
         yield name, lambda known, _at, own=baseline: own(known, recipe), True  # type: ignore[misc]
-    configured = json.loads(options.candidates) if options.candidates else default_candidates()
-    for candidate in parse_candidates(configured):
+    for candidate in candidates_of(options):
         once = Once(candidate, recipe, options.rows) if options.one_step else partial(refitted, candidate, recipe, options.rows)
         yield candidate.name, once, False
 
@@ -119,8 +122,10 @@ def main() -> None:
         show(found[-1], time.process_time() - start)
     members = [each for each in found if not each.baseline]
     report: dict[str, object] = {"rows": options.rows, "validation": options.validation, "one_step": options.one_step}
-    for bound in (0.10, None) if len(members) > 1 else ():
-        mixed, weights = blend(members, panel, origins, metric="mae", max_bias=bound)
+    scaled = {each.name for each in candidates_of(options) if each.scaled}
+    joined = [each for each in members if each.name in scaled]  # as a training joins them: one set of features for all
+    for bound in (0.10, None) if len(joined) > 1 else ():
+        mixed, weights = blend(joined, panel, origins, metric="mae", max_bias=bound)
         named = replace(mixed, name="Blend" if bound else "BlendUnbounded")
         show(named, 0.0)
         chosen, reason = choose([*members, named], "mae", bound)

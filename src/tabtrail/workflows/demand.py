@@ -7,10 +7,11 @@ from typing import Any
 
 from tabtrail.bundle.demand.features import Array, FeatureRecipe
 from tabtrail.bundle.signing import require_key_pair
+from tabtrail.config.demand import Demand
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import read_manifest
-from tabtrail.errors import LeakageError, NothingToDeployError
+from tabtrail.errors import ConfigError, LeakageError, NothingToDeployError
 from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.blend import BLEND, blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
@@ -134,6 +135,7 @@ def prepare(config: Config) -> Task:
     flags = panel.flags()
     prices = tuple(name for name in demand.known_ahead if name not in flags)
     recipe = default_recipe(demand.frequency, demand.horizon, flags, prices)
+    _refuse_names_of_features(demand, recipe)
     if demand.holidays is not None:
         first, last = (panel.calendar.first_day(each) for each in (panel.first, panel.last))
         recipe = replace(recipe, holidays=holiday_days(demand.holidays, first, last))
@@ -149,6 +151,15 @@ def prepare(config: Config) -> Task:
     if config.leakage.policy == "drop":
         recipe = without_leaks(recipe, findings)
     return Task(demand, panel, recipe, (*demand.series, *demand.static), origins, findings)
+
+
+def _refuse_names_of_features(demand: Demand, recipe: FeatureRecipe) -> None:
+    """Raise `ConfigError` for a column of the config that is called like a feature: one would take the place of the other."""
+    own = replace(recipe, flags=(), prices=(), holidays=(1,)).names
+    taken = {*own, *(f"{name}_change" for name in recipe.prices)}
+    for key, names in (("series", demand.series), ("static", demand.static), ("known_ahead", demand.known_ahead)):
+        if odd := next((name for name in names if name in taken), None):
+            raise ConfigError(f"demand.{key}: '{odd}' is what a feature of the forecast is called; rename it (source.rename)")
 
 
 def _say_leakage(task: Task, policy: str, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from tests.support.demand import DEMAND, demand_rows, write_project
 
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
-from tabtrail.errors import DataError
+from tabtrail.errors import ConfigError, DataError
 from tabtrail.forecast.panel import build
 from tabtrail.forecast.panel.baselines import BASELINES
 from tabtrail.forecast.panel.build import build_panel
@@ -203,3 +203,14 @@ def test_a_date_far_from_all_others_is_refused_before_it_fills_the_memory(monkey
 def test_what_makes_no_panel_is_refused(tmp_path: Path, change: Callable[[pl.DataFrame], pl.DataFrame], message: str) -> None:
     with pytest.raises(DataError, match=message):
         prepare(ingested(tmp_path, change(demand_rows())))
+
+
+@pytest.mark.parametrize(("old", "new", "key"), [("promotion", "day_of_week", "known_ahead"), ("store_id", "level", "series")])
+def test_a_column_that_is_called_like_a_feature_is_refused(tmp_path: Path, old: str, new: str, key: str) -> None:
+    project = write_project(tmp_path, demand_rows(90).rename({old: new}))
+    text = project.config_file.read_text().replace(old, new)
+    project.config_file.write_text(text)
+    config = project.config()
+    ingest(config)
+    with pytest.raises(ConfigError, match=rf"demand.{key}: '{new}' is what a feature of the forecast is called; rename it"):
+        prepare(config)
