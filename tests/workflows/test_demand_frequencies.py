@@ -24,7 +24,7 @@ def test_weeks_and_months_are_forecast_from_rows_of_days(
 ) -> None:
     # What is known ahead of a period is the mean over its days, so the plan after the last whole one is left out.
     own = f"frequency: {frequency}\n  duplicates: sum\n  origins: 2\n  horizon: 3"
-    config = CONFIG.replace("horizon: 7", own).replace("min: 0, max: 1", "min: 0, max: 1")
+    config = CONFIG.replace("lead_time: 5", "lead_time: 3").replace("horizon: 7", own).replace("min: 0, max: 1", "min: 0, max: 1")
     rows = demand_rows(days).filter(pl.col("units").is_not_null(), pl.col("date") <= pl.lit(as_of).str.to_date())
     project = write_project(tmp_path, rows, config)
     loaded = project.config("demand.choice.deploy_unless_beaten=true")

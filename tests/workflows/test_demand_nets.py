@@ -16,7 +16,9 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.rows import PayloadError
 
 NET = (
-    CONFIG.partition("  candidates:")[0].replace("horizon: 7", "horizon: 2\n  origins: 1\n  choice: {deploy_unless_beaten: true}")
+    CONFIG.partition("  candidates:")[0]
+    .replace("lead_time: 5", "lead_time: 2")
+    .replace("horizon: 7", "horizon: 2\n  origins: 1\n  choice: {deploy_unless_beaten: true}")
     + "  candidates:\n    CNNLSTM: {window: 7, epochs: 2}\n"
 )
 KEY = {"store_id": "STORE_001", "product_id": "PROD_C"}

@@ -88,7 +88,8 @@ def test_data_that_ends_before_the_history_is_refused_and_nothing_is_lost(projec
 
 def test_a_demand_that_is_no_longer_what_the_model_reads_is_refused_by_its_keys(project: Project) -> None:
     before = history_file(project).read_bytes()
-    changed = project.config("demand.known_ahead=[promotion]", "demand.price=null", "demand.series=[product_id]")
+    keys = ["demand.known_ahead=[promotion]", "demand.price=null", "demand.series=[product_id]", "demand.hierarchy=[]"]
+    changed = project.config(*keys)
     with pytest.raises(UsageError, match=r"demand\.series, demand\.known_ahead.* changed"):
         update_history(changed)
     weekly = project.config("demand.frequency=W", "demand.duplicates=sum")

@@ -65,5 +65,6 @@ def _finite(values: Array) -> Array:
 def _mean(values: Array) -> float | None:
     if not len(values):
         return None
-    mean = float(np.mean(values))
+    with np.errstate(over="ignore"):
+        mean = float(np.mean(values))
     return rounded(mean) if np.isfinite(mean) else None
