@@ -118,7 +118,7 @@ def prepare(models: Path, name: str, folder: Path, pairs: int) -> None:
 
 
 def enlarged(history: History, copies: int) -> History:
-    """Return a history with so many copies of each series, the last column of the series named anew."""
+    """Return a history with so many copies of each series; each copy has another text in the last column of the series."""
     keys = np.concatenate(
         [np.column_stack([history.keys[:, :-1], np.char.add(history.keys[:, -1], f"~{n}")]) for n in range(copies)]
     )

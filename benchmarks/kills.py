@@ -12,8 +12,8 @@ After the kill a reader looks: the dataset must be the old or the new one to the
 bundle load and predict, the database open with the rows of either, the store be sound (a journal may wait to be played back),
 and JSON, Parquet, CSV, pictures and page be whole. Then the command is run once more. Compared with an undisturbed run are the
 names of all files, the hashes of those that two undisturbed runs write alike, the leaderboard without ids and times, what is
-stale, the store (integrity, complete runs, none running, versions, aliases), and that nothing temporary is left. A forecast is
-made anew each time, so that one more may be complete. JSON on stdout; exit code 1 where anything differs. Linux only.
+stale, the store (integrity, complete runs, none running, versions, aliases), and that nothing temporary is left. Each call
+makes its forecast again, so that one more may be complete. JSON on stdout; exit code 1 where anything differs. Linux only.
 
 With `--rounds`, a line for each point is appended to a file. What is in it is not repeated, and the report is over all of it:
 a measurement can be cut short and go on, or be divided by stages among processes; `--points 0` only reports.

@@ -74,7 +74,7 @@ def forked(work: Callable[[], int]) -> int:
         code = work()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except Exception:  # noqa: BLE001 - it is told, and the code says so
+    except Exception:  # noqa: BLE001 - the traceback is printed, and the exit code is 1
         traceback.print_exc()
     finally:
         atexit._run_exitfuncs()

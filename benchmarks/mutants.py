@@ -8,9 +8,9 @@ that counts as seen, too. Mutants of messages, annotations and docstrings are le
     python benchmarks/mutants.py [--mutants 320] [--seed 1] [--only MODULE] [--show] [--output benchmarks/results/mutants.json]
 
 What was found lies in `.mutants.jsonl`: a run that was stopped goes on, and a second one tries what survived again, as tests are
-added. A module that changed begins anew, and so does everything with `--fresh`. Survivors that no test can see stand with their
-reasons in `benchmarks/mutants_equivalent.json`. Takes half an hour; `make mutants` calls it. Exit code 1 where fewer than
-90 % are killed; survivors with a reason count as survivors.
+added. The mutants of a module that changed are tried again, and all of them with `--fresh`. Survivors that no test can see stand
+with their reasons in `benchmarks/mutants_equivalent.json`. Takes half an hour; `make mutants` calls it. Exit code 1 where fewer
+than 90 % are killed; survivors with a reason count as survivors.
 """
 
 import argparse
@@ -316,7 +316,7 @@ def summary(found: dict[Mutant, str]) -> dict[str, Any]:
     modules = dict.fromkeys(each.module for each in found)
     by_module = {module: Counter(outcome for each, outcome in found.items() if each.module == module) for module in modules}
     survivors = [each for each, outcome in found.items() if outcome == "survived"]
-    told = [
+    listed = [
         {
             "module": each.module,
             "line": each.line,
@@ -330,7 +330,7 @@ def summary(found: dict[Mutant, str]) -> dict[str, Any]:
         "mutants": len(found),
         "killed": len(found) - len(survivors),
         "by_module": {module: {"mutants": counts.total(), **counts} for module, counts in by_module.items()},
-        "survivors": told,
+        "survivors": listed,
     }
 
 

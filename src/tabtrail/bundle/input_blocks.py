@@ -261,7 +261,7 @@ def _require_types(path: Path, features: Sequence[Feature], schema: Any, written
         kind = schema.field(written[feature.name]).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         number = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner)
-        number = number or (feature.is_flag and pa.types.is_boolean(inner))
+        number = number or (feature.rule.is_flag and pa.types.is_boolean(inner))
         day = pa.types.is_date(inner) or pa.types.is_timestamp(inner)
         own = {"numeric": number, "categorical": number or day or pa.types.is_boolean(inner), "date": day}
         if not (own[feature.kind] or is_text(inner) or pa.types.is_null(inner)):

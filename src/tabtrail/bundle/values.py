@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from tabtrail.contract.cells import CellReading, read_text
 from tabtrail.contract.dates import DateFormat, ImplausibleYear, check_format, contradict, disproven_format, read_moment
 from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
-from tabtrail.contract.schema import ColumnRule, Feature
+from tabtrail.contract.schema import FLAG_WORDS, ColumnRule, Feature
 from tabtrail.contract.typed_cells import cell_text
 
 MOST_EXACT = 2.0**53
@@ -27,7 +27,6 @@ _ISO_MOMENTS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
 _DAY_OF = re.compile("[T ]*%[HI]")  # what stands before the time of day in a format
 _MOST_CHARACTERS = 10_000
 _MOST_REMEMBERED = 4096  # different dates of a column, whose reading takes longer than looking them up
-_TRUTHS = {"true": 1, "false": 0}  # as typed cells of files have them
 Read = Callable[[Any], Any]
 
 
@@ -55,7 +54,7 @@ def reader_of(feature: Feature) -> Read:
     """
     if feature.kind == "numeric":
         read = _number_reader(feature.reading, whole=feature.rule.dtype == "int")
-        return _flag_reader(read) if feature.is_flag else read
+        return _flag_reader(read) if feature.rule.is_flag else read
     if feature.kind == "date":
         return _date_reader(feature)
     return _text_reader(feature.reading)
@@ -181,7 +180,7 @@ def _flag_reader(read_other: Read) -> Read:
     def read(value: Any) -> Any:
         if isinstance(value, bool):
             return int(value)
-        if isinstance(value, str) and (known := _TRUTHS.get(value.casefold())) is not None:
+        if isinstance(value, str) and (known := FLAG_WORDS.get(value.lower())) is not None:
             return known
         return read_other(value)
 

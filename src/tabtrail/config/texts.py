@@ -42,13 +42,13 @@ def _check_aliases(name: str, rules: TableRules) -> Problems:
         yield key, f"'{name}' is not a text column; how numbers and dates are written is said in contract.columns and dates"
     stated = rules.cleaning.aliases[name]
     for alias, text in stated.items():
-        told, spelled = reading.aliases[reading.spell(alias)], reading.spell(text)
+        known, spelled = reading.aliases[reading.spell(alias)], reading.spell(text)
         if reading.is_null(reading.spell(alias)):
             yield key, f"'{alias}' means a missing value, so it is no spelling of '{text}'; see source.null_values"
         elif reading.is_null(spelled):
             yield key, f"'{alias}' cannot stand for a missing value here; add it to source.null_values"
-        elif told != spelled:
-            yield key, f"'{alias}' is there twice as {_keys(reading)} reads it, for '{text}' and '{told}'"
+        elif known != spelled:
+            yield key, f"'{alias}' is there twice as {_keys(reading)} reads it, for '{text}' and '{known}'"
         elif reading.aliases.get(spelled, spelled) != spelled and spelled != reading.spell(alias):
             yield key, f"'{alias}' leads to '{text}', which is a spelling of '{reading.aliases[spelled]}' itself; write that"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import fields, replace
 
 from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
+from tabtrail.contract.schema import FLAG_WORDS
 
 _MARKS = ((".", None), (",", None), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'"), (",", "'"))
 _MARK = re.compile(r"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{1,5})?[^A-Za-z]*?([^\d\s.,+\-\u2212()'%]{1,5})?[\s)]*$")
@@ -24,6 +25,8 @@ def advise(column: str, texts: Sequence[str], written: NumberFormat, *, whole: b
     `written` is the format that did not read them, `whole` says that the column is one of whole numbers. Of several formats that
     do, the first is the one that sets the fewest keys; a comma that may be either mark is called so.
     """
+    if whole and {text.lower() for text in texts} <= FLAG_WORDS.keys():
+        return f"contract.columns.{column}: {{dtype: int, min: 0, max: 1}}, where true is 1 and false 0"
     formats = sorted(_formats(texts, written), key=lambda each: _changes(each, written))
     found = [each for each in formats if _reads(each, texts, whole=whole)]
     # A cell of a workbook is written so where its double may stand for several whole numbers.

@@ -10,6 +10,8 @@ from tabtrail.contract.numbers import NumberRule
 
 Dtype = Literal["int", "float", "string", "date", "datetime"]
 _STRICT: dict[str, str] = {"extra": "forbid"}
+FLAG_WORDS = {"true": 1, "false": 0}
+"""What the words mean in a column of flags, whatever their case."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class ColumnRule:
     def is_date(self) -> bool:
         """Whether the values are dates, with their time of day or without."""
         return self.dtype in ("date", "datetime")
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the values are whole numbers between 0 and 1, so that true and false may stand for them."""
+        return self.dtype == "int" and (self.min, self.max) == (0, 1)
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,6 @@ class Feature:
     seen_max: float | None = None
     categories: tuple[str, ...] = ()
     reading: CellReading = field(default_factory=CellReading)
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether it is a whole number that is 0 or 1, by its rule or in all rows of the training: true may stand for 1."""
-        seen = self.seen_min is not None and self.seen_max is not None and {self.seen_min, self.seen_max} <= {0, 1}
-        return self.rule.dtype == "int" and (seen or (self.rule.min, self.rule.max) == (0, 1))
 
     @property
     def seen_range(self) -> str | None:

@@ -26,7 +26,7 @@ def to_polars(node: Node) -> pl.Expr:
             return _date_part(part, operands[0])
         case operator if operator in COMPARISONS:
             return _BINARY[operator](*operands)
-    numbers = [operand.cast(pl.Float64) for operand in operands]  # 64-bit integers would begin anew beyond their largest
+    numbers = [operand.cast(pl.Float64) for operand in operands]  # 64-bit integers would wrap around beyond their largest
     if node.operator == "log1p":
         return _finite((1 + numbers[0]).log())
     return _finite(-numbers[0] if node.operator == "neg" else _BINARY[node.operator](*numbers))

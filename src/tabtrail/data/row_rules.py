@@ -10,7 +10,7 @@ from tabtrail.config.data import Cleaning
 from tabtrail.config.dataset import TableRules
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import parse_expression
-from tabtrail.contract.schema import ColumnRule
+from tabtrail.contract.schema import FLAG_WORDS, ColumnRule
 from tabtrail.data.numbers import to_number
 from tabtrail.data.polars_expressions import to_polars
 
@@ -51,7 +51,15 @@ def typed(name: str, rule: ColumnRule, reading: CellReading) -> pl.Expr:
     column = pl.col(name)
     if rule.dtype == "string":
         return column.replace(reading.aliases) if reading.aliases else column
+    if rule.is_flag:
+        column = _without_flag_words(column)
     return to_number(column, reading.number, POLARS_DTYPE[rule.dtype]())
+
+
+def _without_flag_words(text: pl.Expr) -> pl.Expr:
+    """Return the texts of a column that is 0 or 1 with `true` and `false`, in capitals or not, as these."""
+    digits = {word: str(value) for word, value in FLAG_WORDS.items()}
+    return text.str.to_lowercase().replace_strict(digits, default=text, return_dtype=pl.String)
 
 
 def split_day(name: str) -> tuple[pl.Expr, pl.Expr]:

@@ -1,4 +1,4 @@
-"""New data for the deployed model of series, without a training: its history is made anew and put in place as a whole."""
+"""New data for the deployed model of series, without a training: its history is built again and replaced as a whole."""
 
 from dataclasses import dataclass, replace
 

@@ -132,8 +132,8 @@ class DemandInputs:
         standing = self._standing(key)
         if standing.source is None:
             known = ", ".join(self.panel.parents) or "no static column"
-            told = f"the series is not known, and the model knows nothing like it (by {known}); see GET /series"
-            return self.panel.series[0], told
+            message = f"the series is not known, and neither is one like it (by {known}); see GET /series"
+            return self.panel.series[0], message
         for column in self.known_ahead:
             if row.get(column) is None and math.isnan(self._expander.planned_of_one(column, standing.own_place, period)):
                 return column, "is known ahead and has to be sent; the stored plan does not reach this date"
