@@ -1,5 +1,7 @@
-"""The examples of demand are whole problems: their configs load, and the cheap ones run."""
+"""The examples of demand are whole problems: their configs load, the cheap ones run, and answer what their READMEs ask."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,22 @@ def example(name: str, folder: Path, *overrides: str) -> Config:
 
 def answer(config: Config) -> float:
     """The forecast for the row that the bundle shows as its example."""
-    assert config.demand is not None
-    predictor = Predictor(load_bundle(config.paths.models_dir, config.demand.name))
+    predictor = predictor_of(config)
     return predictor.predict([predictor.schema.example])[0].value
+
+
+def predictor_of(config: Config) -> Predictor:
+    assert config.demand is not None
+    return Predictor(load_bundle(config.paths.models_dir, config.demand.name))
+
+
+def asked_in_readme(name: str) -> dict[str, object]:
+    """The row that an example's README asks for a forecast of."""
+    text = (REPO / "examples" / name / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"--json '(\{.*\})'", text)
+    assert found is not None
+    row: dict[str, object] = json.loads(found[1])
+    return row
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -46,6 +61,10 @@ def test_stores_are_forecast_from_the_sample(tmp_path: Path) -> None:
     assert account["series"] == 8
     assert min(account["closed"], account["stockout"], account["without_row"], account["planned"]) > 0
     assert 0 <= answer(config) < 100
+    predictor = predictor_of(config)
+    # The sample of this test ends earlier than that of the README.
+    day = {"date": predictor.schema.example["date"]}
+    assert predictor.predict([{**asked_in_readme("store_demand"), **day}])[0].value >= 0
 
 
 def test_categories_are_forecast_from_transactions(tmp_path: Path) -> None:
@@ -60,3 +79,4 @@ def test_categories_are_forecast_from_transactions(tmp_path: Path) -> None:
     assert (account["rows"], account["series"], account["duplicates"]) == (1000, 3, 345)
     assert account["without_row"] + 655 == account["cells"]
     assert answer(config) >= 0
+    assert predictor_of(config).predict([asked_in_readme("category_sales")])[0].value >= 0
