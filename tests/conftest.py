@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.chromium import CHROMIUM
+from tests.support.postgres import POSTGRES, Postgres, running_postgres
 from tests.support.projects import (
     CALIFORNIA_CSV,
     CASES,
@@ -38,6 +39,7 @@ def pytest_report_header() -> list[str]:
         "THE SHARED CASES ARE MISSING: what came of each is not tested (SKIPPED)": CASES.is_dir(),
         "NO CHROMIUM: the page is not opened, its tests are SKIPPED": CHROMIUM is not None,
         "NO PYTORCH (make torch): the nets are not trained, their tests are SKIPPED": find_spec("torch") is not None,
+        "NO POSTGRESQL (apt-get install postgresql): what is stored in it is not tested (SKIPPED)": POSTGRES is not None,
         "NOT ROOT: tests of full and read-only disks are SKIPPED": os.name == "posix" and os.geteuid() == 0,
     }
     return [line for line, there in wanted.items() if not there] or ["nothing is skipped for want of data, browser or rights"]
@@ -109,6 +111,15 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not folder.exists():
             make_store(folder / "mlflow.db")
     return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the session, started when the first test asks for it; each test makes its own database."""
+    if POSTGRES is None:
+        pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
+    with running_postgres() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
