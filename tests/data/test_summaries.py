@@ -50,6 +50,22 @@ def test_csv_parquet_and_database_agree(project: Project) -> None:
     assert stored == [(rows, 3)] == [(2823, 3)]
 
 
+def test_the_database_has_the_storage_that_clients_of_duckdb_1_open(project: Project) -> None:
+    config = project.config()
+    ingest(config)
+    build_database(config.database)
+    assert storage_version(config.paths.duckdb_file) == "v1.0.0+"
+    refresh_result_tables(config.database, lambda new: None)
+    assert storage_version(config.paths.duckdb_file) == "v1.0.0+"
+
+
+def storage_version(database: Path) -> str:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        sql = "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL"
+        ((found,),) = connection.sql(sql).fetchall()
+    return str(found)
+
+
 def test_a_further_aggregation_needs_the_yaml_alone(project: Project) -> None:
     config = project.config(
         "aggregations=[{name: by_deal, group_by: [DEALSIZE, TERRITORY], measures: {median_sales: median(SALES), n: count},"

@@ -17,6 +17,8 @@ from tabtrail.system.temporary import scratch_beside
 _DAMAGED = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 _QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)  # MULTI: a PIVOT
 _LOCKED: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false", "lock_configuration": "true"}
+# The oldest storage that DuckDB 2 writes: people's clients, of DuckDB 1.0 and later, open the file too.
+_STORAGE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.0.0"}
 _HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
 
 
@@ -43,7 +45,7 @@ def build_database(database: Database, announce: Callable[[Path], None] = lambda
     try:
         with scratch_beside(database.file) as scratch:
             built = scratch / "built.duckdb"
-            with duckdb.connect(str(built)) as connection:
+            with duckdb.connect(str(built), config=_STORAGE) as connection:
                 connection.execute(f"CREATE TABLE {quoted(database.table)} AS {_select(database.dataset)}")
                 _load_results(database.output_dir, connection)
                 rows = connection.execute(f"SELECT count(*) FROM {quoted(database.table)}").fetchone()
@@ -68,7 +70,7 @@ def refresh_result_tables(database: Database, announce: Callable[[Path], None]) 
         with scratch_beside(database.file) as scratch:
             copy = scratch / "copy.duckdb"
             shutil.copyfile(database.file, copy)
-            with duckdb.connect(str(copy)) as connection:
+            with duckdb.connect(str(copy), config=_STORAGE) as connection:
                 _load_results(database.output_dir, connection)
             with atomic_file(database.file) as temporary:
                 shutil.copyfile(copy, temporary)
