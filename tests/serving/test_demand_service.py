@@ -133,6 +133,85 @@ def _answered(document: dict[str, Any], path: str) -> dict[str, Any]:
     return found["properties"]
 
 
+SERIES = {"store_id": "STORE_001", "product_id": "PROD_C"}
+PLAN = [{"date": f"2023-07-{day}", "price": 10.0, "promotion": True} for day in range(21, 26)]
+
+
+def test_an_order_over_http_is_that_of_the_command_for_one_series_a_list_and_a_service_level(
+    client: httpx.Client, trained: Trained, tmp_path: Path
+) -> None:
+    found = client.post("/order", json=SERIES).json()
+    assert client.post("/demand/order", json=SERIES).json() == found, "the only model is of demand"
+    assert (found["as_of"], found["until"], found["lead_time"], found["service_level"]) == ("2023-07-20", "2023-07-25", 5, 0.95)
+    assert found["intervals"][-1] == found["interval"]
+    assert found["interval"]["low"] < found["sum"] < found["interval"]["high"] < found["order_quantity"]
+    assert found["model_version"] == client.get("/health").json()["mlflow_run_id"]
+    both = [SERIES, {**SERIES, "product_id": "PROD_NEW", "plan": PLAN}]
+    (first, new) = client.post("/order", json=both).json()["orders"]
+    assert first == found
+    assert any("new" in each for each in new["warnings"])
+    (tmp_path / "asked.json").write_text(json.dumps(both))
+    done = run_in(trained.project, "demand", "order", "--json", "--json-file", str(tmp_path / "asked.json"))
+    assert json.loads(done.stdout) == [first, new]
+    levels = [client.post("/order", json={"series": [SERIES], "service_level": each}).json() for each in (0.5, 0.9, 0.95, 0.99)]
+    quantities = [each["orders"][0]["order_quantity"] for each in levels]
+    assert quantities == sorted(set(quantities))
+    assert quantities[2] == found["order_quantity"]
+    assert 'tabtrail_predictions_total{route="/order"}' in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "column", "told"),
+    [
+        ({"product_id": "PROD_C"}, "store_id", "missing"),
+        ({**SERIES, "store_id": "STORE_999"}, "store_id", "not known"),
+        ({**SERIES, "price": 9.0}, "price", "in 'plan'"),
+        ({**SERIES, "lead_time": 9}, "lead_time", "sums over 5 days were calibrated"),
+        ({**SERIES, "service_level": 1}, "service_level", "0.0025 to 0.9975"),
+        ({**SERIES, "service_level": True}, "service_level", "a number"),
+        ({**SERIES, "plan": PLAN[0]}, "plan", "a list of rows with date, promotion, price"),
+        ({**SERIES, "plan": [PLAN[0], PLAN[0]]}, "plan", "several rows for the day of 2023-07-21"),
+        ({**SERIES, "plan": [{**PLAN[0], "store_id": "STORE_000"}]}, "store_id", "in 'plan'"),
+        ({**SERIES, "plan": [PLAN[0], {**PLAN[1], "promotion": 2}]}, "promotion", "row 2 of 'plan': must be at most 1"),
+        ({**SERIES, "plan": [{**PLAN[0], "date": "2023-09-01"}]}, "date", "row 1 of 'plan'"),
+        ({**SERIES, "product_id": "PROD_NEW", "plan": PLAN[1:]}, "promotion", "2023-07-21: is known ahead and has to be sent"),
+        ([SERIES, {**SERIES, "store_id": "STORE_999"}], "store_id", "series 2 of 2: "),
+        ({"series": [SERIES], "plan": PLAN}, "plan", "a plan is of one series"),
+    ],
+)
+def test_what_cannot_be_ordered_is_a_422_that_says_what_to_send(client: httpx.Client, asked: Any, column: str, told: str) -> None:
+    answer = client.post("/order", json=asked)
+    assert answer.status_code == 422
+    errors = [(each["column"], each["message"]) for each in answer.json()["errors"]]
+    assert [each for each, message in errors if told in message] == [column], errors
+
+
+def test_what_is_no_order_is_refused_whole_and_rows_of_a_plan_beside_the_lead_time_are_counted(client: httpx.Client) -> None:
+    for body, status in (("x", 422), ([], 422), ([1], 422), ({"series": []}, 422), ([SERIES] * 2001, 413)):
+        assert client.post("/order", json=body).status_code == status, str(body)[:50]
+    late = [{**PLAN[0], "date": "2023-07-27"}, {**PLAN[0], "date": "2023-07-11"}]
+    (words,) = client.post("/order", json={**SERIES, "plan": late}).json()["warnings"]
+    assert words == "2 rows of the plan lie outside the lead time, 2023-07-21 to 2023-07-25, and are not used"
+
+
+def test_the_document_has_the_orders_with_examples_that_are_answered(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    operation = document["paths"]["/order"]["post"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"]
+    assert len(examples) == 3
+    for each in examples.values():
+        assert client.post("/order", json=each["value"]).status_code == 200, each
+    one, _ = operation["responses"]["200"]["content"]["application/json"]["schema"]["anyOf"]
+    assert set(one["required"]) == set(client.post("/order", json=SERIES).json())
+    assert set(_answered(document, "/predict")) == set(client.post("/predict", json=ROW).json())
+    row = _answered(document, "/predict/batch")["predictions"]["items"]["properties"]
+    assert set(row) == set(client.post("/predict/batch", json=[ROW]).json()["predictions"][0])
+    listed = document["paths"]["/series"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    assert set(listed) == set(client.get("/series").json())
+    assert client.get("/demand/openapi.json").json()["servers"] == [{"url": "/demand"}]
+    assert "servers" not in client.get("/openapi.json").json()
+
+
 def test_the_proof_holds_the_features_that_are_served(trained: Trained) -> None:
     proof = json.loads((trained.config.paths.models_dir / "shop_demand_parity.json").read_text())
     assert proof["classes"]["served"]["rows"] >= 6 * 7
@@ -157,7 +236,9 @@ def test_a_model_of_rows_and_one_of_series_lie_in_two_folders_and_answer_side_by
         assert found.json()["as_of"] == "2023-07-20"
         assert client.post("/demand/predict/batch", json=[ROW]).json()["predictions"][0]["horizon"] == 2
         assert client.get("/demand/series").json()["total"] == 6
-        assert client.get("/series").status_code == 404
+        assert client.get("/series").status_code == client.post("/order", json=SERIES).status_code == 404
+        assert client.post("/demand/order", json={**SERIES, "plan": PLAN}).json()["lead_time"] == 5
+        assert "/order" not in client.get("/openapi.json").json()["paths"]
         assert client.get("/demand/health").json()["mlflow_run_id"] == status["deployed_demand"]["run_id"]
         assert client.get("/demand/v2/models/shop_demand/ready").status_code == 200
         assert client.get("/").json()["links"]["demand"] == "/demand"

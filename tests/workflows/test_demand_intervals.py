@@ -131,14 +131,14 @@ def test_an_order_is_the_sum_of_the_lead_time_with_its_interval_and_what_meets_i
     (found,) = orders(model, [SERIES])
     days = [f"2023-07-{day}" for day in range(21, 26)]
     alone = model.predict([{**SERIES, "date": day, "price": None, "promotion": None} for day in days])
-    assert found.forecast == pytest.approx(sum(each.value for each in alone))
-    assert (found.as_of, found.until, found.periods) == ("2023-07-20", "2023-07-25", 5)
+    assert found.sum == pytest.approx(sum(each.value for each in alone))
+    assert (found.as_of, found.until, found.lead_time) == ("2023-07-20", "2023-07-25", 5)
     narrow, wide = found.intervals
-    assert wide.low < narrow.low < found.forecast < narrow.high < wide.high
-    assert found.quantity is not None
-    assert narrow.high < found.quantity
+    assert wide.low < narrow.low < found.sum < narrow.high < wide.high
+    assert found.order_quantity is not None
+    assert narrow.high < found.order_quantity
     apart = sum(each.interval.high - each.value for each in alone if each.interval)
-    assert wide.high - found.forecast < 0.8 * apart
+    assert wide.high - found.sum < 0.8 * apart
     assert len(orders(model, known_series(model))) == 6
 
 
@@ -146,10 +146,10 @@ def test_an_order_follows_the_plan_that_is_sent(trained: Trained) -> None:
     model = predictor(trained)
     plan = [{"date": f"2023-07-{day}", "price": 10.0, "promotion": 1} for day in range(21, 26)]
     promoted, usual = orders(model, [{**SERIES, "plan": plan}, {**SERIES, "plan": [{**each, "promotion": 0} for each in plan]}])
-    assert promoted.forecast > 1.3 * usual.forecast
+    assert promoted.sum > 1.3 * usual.sum
     (new,) = orders(model, [{**SERIES, "product_id": "PROD_NEW", "plan": plan}])
     assert any("new" in warning for warning in new.warnings)
-    assert new.quantity
+    assert new.order_quantity
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_the_command_prints_the_orders_of_all_series_or_of_those_in_a_file(train
     model = predictor(trained)
     done = run_in(trained.project, "demand", "order", "--json")
     assert done.returncode == 0, done.stderr
-    assert [each["quantity"] for each in json.loads(done.stdout)] == [
-        each.quantity for each in orders(model, known_series(model))
+    assert [each["order_quantity"] for each in json.loads(done.stdout)] == [
+        each.order_quantity for each in orders(model, known_series(model))
     ]
     (tmp_path / "asked.json").write_text(json.dumps(SERIES))
     done = run_in(trained.project, "demand", "order", "--json-file", str(tmp_path / "asked.json"))

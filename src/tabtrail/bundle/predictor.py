@@ -43,6 +43,13 @@ class Prediction:
     forecast: Forecast | None = None
     intervals: tuple[Interval, ...] = ()
 
+    @property
+    def ahead(self) -> dict[str, Any]:
+        """Horizon, last known day and intervals of a forecast, in JSON; nothing of another prediction."""
+        if self.forecast is None:
+            return {}
+        return {**vars(self.forecast), "intervals": [vars(each) for each in self.intervals]}
+
 
 class Predictor(RowReader):
     """A loaded model.
@@ -137,15 +144,9 @@ class Predictor(RowReader):
             "mlflow_run_id": self.metadata["run_id"],
             "inputs": prediction.inputs,
             "warnings": prediction.warnings,
-            **self.said_of_forecast(prediction),
-            **({"intervals": [vars(each) for each in prediction.intervals]} if prediction.intervals else {}),
+            **({"model_version": self.metadata["run_id"]} if prediction.forecast else {}),
+            **prediction.ahead,
         }
-
-    def said_of_forecast(self, prediction: Prediction) -> dict[str, Any]:
-        """Return what an answer of a model of series says besides: horizon, last known day, version; nothing of another model."""
-        if prediction.forecast is None:
-            return {}
-        return {**vars(prediction.forecast), "model_version": self.metadata["run_id"]}
 
     def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
         found = super()._problems(row, read)

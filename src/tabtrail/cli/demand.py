@@ -40,18 +40,21 @@ def order(
         Path | None,
         typer.Option(help="Series to order, as a JSON object or list, each with a `plan` where it is not the stored one"),
     ] = None,
+    service_level: Annotated[
+        float | None, typer.Option(help="Share of times in which an order is to be enough; `demand.service_level` if not given")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print what to order for the lead time: of each series the demand to come, and what meets it at the service level."""
     asked = None if json_file is None else _read_asked(json_file)
-    found = later.orders.load_orders(*locate_bundle(config, set_ or (), demand=True), asked)
+    found = later.orders.load_orders(locate_bundle(config, set_ or (), demand=True), asked, service_level)
     if as_json:
         print_json([each.document() for each in found])
         return
     for each in found:
         name = ", ".join(map(str, each.series.values()))
-        quantity = "not known" if each.quantity is None else f"{each.quantity:,.1f}"
-        typer.echo(f"{name}: {each.forecast:,.1f} up to {each.until}; order {quantity} for {each.service_level:.0%}")
+        quantity = "not known" if each.order_quantity is None else f"{each.order_quantity:,.1f}"
+        typer.echo(f"{name}: {each.sum:,.1f} up to {each.until}; order {quantity} for {each.service_level:.0%}")
 
 
 def _read_asked(path: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail import __version__
+from tabtrail.bundle.orders import lead_time_of
 from tabtrail.serving.models import Served
+from tabtrail.serving.order_routes import ORDER_PATH
 from tabtrail.serving.state import KEY, Service
 
 _LINKS = {
@@ -31,6 +33,8 @@ async def root(request: Request) -> Response:
     links = {name: here + path for name, path in _LINKS.items()}
     if served is not None and served.predictor.demand is not None:
         links["series"] = here + "/series"
+        if lead_time_of(served.predictor) is not None:
+            links["order"] = here + ORDER_PATH
     if getattr(request.app, "demand", None) is not None:
         links["demand"] = "/demand"
     return JSONResponse(

@@ -16,7 +16,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
 from tabtrail.errors import TabtrailError
-from tabtrail.serving import about, facades, forecast_routes, scoring, series_routes, windows
+from tabtrail.serving import about, facades, forecast_routes, order_routes, scoring, series_routes, windows
 from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.jobs.desk import Jobs
@@ -36,6 +36,7 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("POST", "/predict/batch", scoring.predict_batch, "Predict many rows"),
     ("POST", "/predict/window", windows.predict_window, "Forecast the value after the last ones of a series"),
     ("POST", "/api/predict", windows.predict_window, "The same as /predict/window"),
+    ("POST", order_routes.ORDER_PATH, order_routes.order, "What to order of series for the lead time"),
     ("GET", "/schema", about.schema, "What a row is"),
     ("GET", "/model", about.model, "The card of the model"),
     ("GET", "/series", series_routes.series, "The series that a model of demand knows"),
@@ -61,13 +62,14 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
 )
 
 
-DEMAND = "/demand"  # where the model of series answers, where there is one of rows too
+DEMAND = "/demand"  # where the model of series answers, at the root too where there is none of rows
 
 
 class Application(FastAPI):
     """FastAPI inside of the edge, which answers fixed paths before any layer of FastAPI's is reached.
 
-    `demand` is the application of the second model, of series, under `/demand`; None where there is one model.
+    `demand` is the application of the model of series, under `/demand`: this one where it is the only model, so that what asks
+    for demand need not know; None where there is a model of rows alone.
     """
 
     edge: Edge
@@ -76,7 +78,8 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or take part in the lifespan."""
         own: str = scope.get("path", "")
-        if self.demand is not None and (own == DEMAND or own.startswith(DEMAND + "/")):
+        inside = str(scope.get("root_path", "")).endswith(DEMAND)
+        if self.demand is not None and not inside and (own == DEMAND or own.startswith(DEMAND + "/")):
             scope["path"], scope["root_path"] = own[len(DEMAND) :] or "/", scope.get("root_path", "") + DEMAND
             await self.demand(scope, receive, send)
             return
@@ -124,6 +127,8 @@ def create_app(config: Config | None = None) -> FastAPI:
                     _beside(loaded.serve), place, name, key, public_key=public_key, beside=app.state.service
                 )
                 tasks += await app.demand.state.service.start()
+            elif loaded.is_demand_only:
+                app.demand = app
         except TabtrailError as error:
             logger.error("%s", error)  # the answers must not hold what the file holds
             app.state.service.models.fault = Fault("damaged", "the config cannot be used; the service's log says why")
@@ -132,9 +137,8 @@ def create_app(config: Config | None = None) -> FastAPI:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        for each in (app, app.demand):
-            if each is not None:
-                await each.state.service.stop()
+        for each in {app, app.demand or app}:
+            await each.state.service.stop()
 
     return _application(lifespan)
 

@@ -8,48 +8,50 @@ from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tabtrail.bundle.demand.inputs import DemandInputs
-from tabtrail.bundle.demand.window import VALUES, window_size
+from tabtrail.bundle.demand.window import window_size
+from tabtrail.bundle.orders import lead_time_of
 from tabtrail.serving.body import COLUMNAR, JSON, NDJSON
+from tabtrail.serving.demand_schema import (
+    AHEAD,
+    INTERVAL,
+    list_answer,
+    list_parameters,
+    order_answer,
+    order_body,
+    window_answer,
+    window_body,
+)
 from tabtrail.serving.facades import CSV
 from tabtrail.serving.jobs.routes import is_job_path
 from tabtrail.serving.jobs.schema import complete_job
 from tabtrail.serving.models import Served
+from tabtrail.serving.order_routes import ORDER_PATH
 from tabtrail.serving.problems import MEDIA_TYPE, PROBLEM_SCHEMA, TITLES
-from tabtrail.serving.series_routes import MOST_LISTED
 from tabtrail.serving.state import Service
 from tabtrail.serving.windows import WINDOW_PATHS
 
 Document = dict[str, Any]
 _NUMBER, _TEXT, _OBJECT = {"type": "number"}, {"type": "string"}, {"type": "object"}
-_INTERVAL = {
-    "description": "Holds the actual value in a share `level` of rows like those of the training, in units of `currency`.",
-    "anyOf": [
-        {"type": "object", "required": ["level", "low", "high"], "properties": dict.fromkeys(("level", "low", "high"), _NUMBER)},
-        {"type": "null"},
-    ],
-}
 _ROW_ANSWER: Document = {
     "type": "object",
     "required": ["prediction", "interval", "warnings"],
-    "properties": {"prediction": _NUMBER, "interval": _INTERVAL, "warnings": {"type": "array", "items": _TEXT}},
+    "properties": {"prediction": _NUMBER, "interval": INTERVAL, "warnings": {"type": "array", "items": _TEXT}},
 }
 _TRACE = {"currency": _TEXT, "model_name": _TEXT, "mlflow_run_id": _TEXT}
-_AHEAD = {
-    "horizon": {"type": "integer", "minimum": 1, "description": "Periods after `as_of`."},
-    "as_of": {"type": "string", "format": "date", "description": "The last known day that the forecast starts from."},
-}
 _BODY_ERRORS = (408, 413, 415, 422)
 
 
 async def openapi(request: Request) -> Response:
-    """Return the document, which is made once for each model that is served."""
-    state = request.app.state
+    """Return the document, which is made once for each model that is served and each path that it is under."""
+    state, root = request.app.state, request.scope.get("root_path", "")
     served = state.service.models.served
-    if getattr(state, "document", None) is None or state.document[0] is not served:
-        tree, root = request.app.openapi(), request.scope.get("root_path")
-        state.document = (served, json.dumps({**tree, "servers": [{"url": root}]} if root else tree).encode())
-    return Response(state.document[1], media_type=JSON)
+    if getattr(state, "documents", None) is None or state.documents[0] is not served:
+        state.documents = (served, {})
+    documents: dict[str, bytes] = state.documents[1]
+    if root not in documents:
+        tree = request.app.openapi()
+        documents[root] = json.dumps({**tree, "servers": [{"url": root}]} if root else tree).encode()
+    return Response(documents[root], media_type=JSON)
 
 
 def document(app: FastAPI) -> Document:
@@ -60,6 +62,8 @@ def document(app: FastAPI) -> Document:
     if served is None or served.predictor.demand is None:
         tree["paths"].pop("/series", None)
     tree["components"] = {"schemas": {"Problem": PROBLEM_SCHEMA, "Row": served.row_schema if served else _OBJECT}}
+    if served is None or lead_time_of(served.predictor) is None:
+        tree["paths"].pop(ORDER_PATH, None)
     if service.key is not None:
         tree["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     if service.jobs is None:
@@ -82,7 +86,7 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
     looked_up = path in ("/forecast", "/series")
     errors = [
         *(_BODY_ERRORS if bodies else ()),
-        *((404,) if "{" in path or path in WINDOW_PATHS else (404, 422) if looked_up else ()),
+        *((404,) if "{" in path or path in (*WINDOW_PATHS, ORDER_PATH) else (404, 422) if looked_up else ()),
         503,
     ]
     closed = service.key is not None and path not in ("/health", "/health/live", "/health/ready", "/ping")
@@ -99,7 +103,7 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
         operation["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in names.items()]
         return
     if path == "/series" and served is not None and served.predictor.demand is not None:
-        operation["parameters"] = _pages(served.predictor.demand)
+        operation["parameters"] = list_parameters(served.predictor.demand)
         return
     known = {"model": service.name, "version": served.run_id if served else ""}
     operation["parameters"] = [
@@ -107,13 +111,6 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
         for name, value in known.items()
         if f"{{{name}}}" in path
     ]
-
-
-def _pages(demand: DemandInputs) -> list[Document]:
-    """Return the parameters of a list of series: the page, and the values that columns must have."""
-    columns = dict.fromkeys((*demand.panel.series, *demand.history.static), _TEXT)
-    names = {"limit": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED}, "offset": {"type": "integer", "minimum": 0}}
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in {**columns, **names}.items()]
 
 
 def _bodies(path: str, service: Service, served: Served | None) -> Document:
@@ -127,7 +124,9 @@ def _bodies(path: str, service: Service, served: Served | None) -> Document:
         columns = dict.fromkeys(COLUMNAR, binary)
         return {JSON: {"schema": rows, "example": [example]}, NDJSON[0]: {"schema": _TEXT}, **columns}
     if path in WINDOW_PATHS:
-        return {JSON: _window_body(served)}
+        return {JSON: window_body(served)}
+    if path == ORDER_PATH:
+        return {JSON: order_body(served)}
     if path == "/invocations":
         forms = [
             {"type": "object", "required": [name], "properties": {name: rows}} for name in ("dataframe_records", "instances")
@@ -137,16 +136,6 @@ def _bodies(path: str, service: Service, served: Served | None) -> Document:
         forms.append({"type": "object", "required": ["inputs"]})
         return {JSON: {"schema": {"oneOf": forms}, "example": {"dataframe_records": [example]}}, CSV: {"schema": _TEXT}}
     return {JSON: {"schema": _infer_schema(), "example": _infer_example(served)}}
-
-
-def _window_body(served: Served | None) -> Document:
-    size = (window_size(served.metadata) if served else None) or 1
-    demand = served.predictor.demand if served else None
-    series = dict.fromkeys(demand.panel.series, _TEXT) if demand else {}
-    key = dict(zip(series, map(str, demand.history.keys[0]), strict=True)) if demand else {}
-    values = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": size, "maxItems": size}
-    schema = {"type": "object", "required": [*series, VALUES], "properties": {**series, VALUES: values}}
-    return {"schema": schema, "example": {**key, VALUES: [1.0] * size}}
 
 
 def _infer_schema() -> Document:
@@ -174,7 +163,7 @@ def _infer_example(served: Served | None) -> Document:
 
 
 def _answer(path: str, bodies: Document, served: Served | None) -> Document:
-    ahead = _AHEAD if served is not None and served.predictor.demand is not None else {}
+    ahead = AHEAD if served is not None and served.predictor.demand is not None else {}
     row: Document = {
         **_ROW_ANSWER,
         "required": [*_ROW_ANSWER["required"], *ahead],
@@ -187,15 +176,11 @@ def _answer(path: str, bodies: Document, served: Served | None) -> Document:
         fields = {**row["properties"], **_TRACE, **version, "inputs": _OBJECT}
         return {JSON: {"schema": {"type": "object", "required": sorted(fields), "properties": fields}}}
     if path in WINDOW_PATHS:
-        whole = {"type": "integer"}
-        fields = {
-            **_TRACE,
-            "prediction": _NUMBER,
-            "horizon": whole,
-            "window": whole,
-            "warnings": {"type": "array", "items": _TEXT},
-        }
-        return {JSON: {"schema": {"type": "object", "required": sorted(fields), "properties": fields}}}
+        return {JSON: {"schema": window_answer(_TRACE)}}
+    if path == ORDER_PATH:
+        return {JSON: {"schema": order_answer()}}
+    if path == "/series":
+        return {JSON: {"schema": list_answer()}}
     if path == "/predict/batch":
         fields = {**_TRACE, "predictions": {"type": "array", "items": row}}
         schema = {"type": "object", "required": sorted(fields), "properties": fields}

@@ -57,6 +57,8 @@ def _text(feature: Feature) -> dict[str, Any]:
 
 def _number(rule: ColumnRule) -> dict[str, Any]:
     low, high = (-MOST_EXACT if rule.min is None else rule.min), (MOST_EXACT if rule.max is None else rule.max)
+    if rule.is_flag:
+        return {"type": ["integer", "boolean"], "minimum": 0, "maximum": 1}
     whole = rule.dtype == "int"
     bounds = {"minimum": int(low) if low == int(low) else low, "maximum": int(high) if high == int(high) else high}
     return {"type": "integer" if whole else "number", **bounds}

@@ -72,9 +72,7 @@ async def predict_batch(request: Request) -> Response:
 def row_answer(prediction: Prediction) -> dict[str, Any]:
     """Return the answer for one row of a batch."""
     interval = None if prediction.interval is None else vars(prediction.interval)
-    ahead = {} if prediction.forecast is None else vars(prediction.forecast)
-    several = {"intervals": [vars(each) for each in prediction.intervals]} if prediction.intervals else {}
-    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings, **ahead, **several}
+    return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings, **prediction.ahead}
 
 
 def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:

@@ -102,6 +102,10 @@ class DemandInputs:
         """The last day of the last known period."""
         return self._last_day(self._as_of)
 
+    @property
+    def period_name(self) -> str:
+        return self._calendar.name
+
     def list_series(self, wanted: Mapping[str, str]) -> Rows:
         """Return the places of the known series whose columns, static ones too, have these values."""
         columns = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
@@ -238,11 +242,13 @@ class DemandInputs:
         size, kind = self._size_and_kind(standings)
         return self.bands.of(forecasts, self._expander.locate(periods).horizon, size[which], kind[which])
 
-    def bounds_of_sums(self, rows: Sequence[Mapping[str, Any]], sums: Array) -> tuple[Array, Array, Array]:
-        """Return lower and upper bounds [rows, levels] of sums [rows] over the lead time, and the order quantities [rows]."""
+    def bounds_of_sums(self, rows: Sequence[Mapping[str, Any]], sums: Array, served: Array) -> tuple[Array, Array, Array]:
+        """Return lower and upper bounds [rows, levels] of sums [rows] over the lead time, and the order quantities [rows] at
+        service levels [rows].
+        """
         assert self.bands is not None and self.bands.intervals.lead_time is not None  # noqa: S101, PT018 - the caller made sure
         size, kind = self._size_and_kind([self._standing(self._key(row)) for row in rows])
-        return self.bands.of_sums(sums, size * self.bands.intervals.lead_time, kind)
+        return self.bands.of_sums(sums, size * self.bands.intervals.lead_time, kind, served)
 
     def _size_and_kind(self, standings: Sequence[_Standing]) -> tuple[Array, Periods]:
         """Size and class of series, the class -1 of those that are answered like others."""

@@ -29,6 +29,8 @@ STATE = "intervals"
 SHARES = np.array([*np.arange(0, 90, 2) / 100, *np.arange(90, 99.5, 0.5) / 100, 0.9975, 1.0])
 # Least and largest α: beyond them the largest and the median score answer, rather than an interval without end or without width.
 _LEAST_ALPHA, _MOST_ALPHA = 0.0025, 0.6
+SERVED = (_LEAST_ALPHA, 1 - _LEAST_ALPHA)
+"""The least and largest service level that an order can be made for."""
 
 
 def demand_classes(target: Array) -> Codes:
@@ -186,10 +188,10 @@ class Bounds:
         wide = scale[:, None, None] * self._wide[group, kind]
         return self._cut(forecast, wide[:, :, 0], wide[:, :, 1])
 
-    def of_sums(self, forecast: Array, level: Array, kind: Codes) -> tuple[Array, Array, Array]:
+    def of_sums(self, forecast: Array, level: Array, kind: Codes, served: Array | None = None) -> tuple[Array, Array, Array]:
         """Return lower and upper bounds [rows, levels] of sums over the lead time, and what to order [rows].
 
-        `level` is the size of the series times the periods.
+        `level` is the size of the series times the periods; `served` are the service levels [rows], all the config's where None.
         """
         bands = [self._sums[each] for each in kind]
         if None in bands:
@@ -200,10 +202,18 @@ class Bounds:
         factors = np.array([[band.factor(alpha) for alpha in self._alphas[SUM]] for band in found])
         sides = np.array([[band.below, band.above] for band in found])
         wide = scale[:, None, None] * factors[:, :, None] * sides[:, None, :]
-        more = scale * np.array([band.order(self._alphas[ORDER][0]) for band in found])
+        missed = self._missed(np.full(len(found), self.intervals.service_level) if served is None else served)
+        more = scale * np.array([band.order(alpha) for band, alpha in zip(found, missed.tolist(), strict=True)])
         order = forecast + more
         order = order if self.intervals.least is None else np.maximum(order, self.intervals.least)
         return *self._cut(forecast, wide[:, :, 0], wide[:, :, 1]), order
+
+    def _missed(self, served: Array) -> Array:
+        """Return α of service levels: what was learned of the config's moves the others with it, less the nearer they are to 0
+        and 1.
+        """
+        stated = 1 - self.intervals.service_level
+        return np.asarray(np.interp(1 - served, [0.0, stated, 1.0], [0.0, self._alphas[ORDER][0], 1.0]))
 
     def _widened(self, kind: Codes) -> Array:
         return np.where(kind < 0, np.nan if self.intervals.new is None else self.intervals.new, 1.0)
