@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tabtrail.config.columns import Columns, check_condition
-from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, Share, undeclared
+from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, undeclared
 from tabtrail.contract.wide import braced, made_columns, pattern_problem
 from tabtrail.errors import nearest
 
@@ -70,7 +70,6 @@ class Demand(Section):
     max_rows: Annotated[int, Field(ge=1000)] = Field(
         200_000, description="Rows (series, origin, horizon) that a pooled model learns from at most."
     )
-    max_share_of_zeros: Share = Field(1.0, description="Series with a larger share of zeros are left out of the training rows.")
     random_state: int = 42
     choice: DemandChoice = DemandChoice()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(

@@ -15,7 +15,7 @@ from tabtrail.errors import ConfigError, LeakageError, NothingToDeployError
 from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.blend import BLEND, blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
-from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, fit_direct, parse_candidates
 from tabtrail.forecast.panel.evaluate import (
     Evaluated,
     best_baseline,
@@ -30,6 +30,7 @@ from tabtrail.forecast.panel.hierarchy import judge_totals
 from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.kept import keep
 from tabtrail.forecast.panel.leakage import audit, without_leaks
+from tabtrail.forecast.panel.learnable import learnable_defaults, require_learnable
 from tabtrail.forecast.panel.notes import account_notes
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
@@ -69,11 +70,11 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     project, config = config, config.for_demand()
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
-    if config.demand is not None:
-        parse_candidates(config.demand.candidates)  # refused here, before a run is opened
+    candidates = parse_candidates({} if config.demand is None else config.demand.candidates)  # refused before a run is opened
     manifest = read_manifest(config.dataset)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     task = prepare(config)
+    require_learnable(candidates, task.panel, task.demand.target)
     _say_account(task, progress)
     _say_leakage(task, config.leakage.policy, progress)
     digest = config.digest(*DEMAND_SECTIONS)
@@ -221,8 +222,11 @@ def _judge_all(training: Training) -> Trained:
 def _candidates(task: Task, progress: Progress) -> list[DirectCandidate]:
     """Return the candidates with the values that the search chose."""
     demand = task.demand
+    defaults, left_out = learnable_defaults(task.panel, demand.target)
+    if left_out and not demand.candidates:
+        progress.say(f"demand: warning: {left_out}")
     configured = search(
-        demand.candidates or default_candidates(),
+        demand.candidates or defaults,
         demand.search if demand.candidates else default_grids(),
         task.panel,
         task.origins,

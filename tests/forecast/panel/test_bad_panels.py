@@ -14,8 +14,9 @@ from tabtrail.errors import ConfigError, DataError
 from tabtrail.forecast.panel import build
 from tabtrail.forecast.panel.baselines import BASELINES
 from tabtrail.forecast.panel.build import build_panel
-from tabtrail.forecast.panel.direct import fit_direct, parse_candidates
-from tabtrail.forecast.panel.evaluate import evaluate
+from tabtrail.forecast.panel.direct import default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.evaluate import default_recipe, evaluate
+from tabtrail.forecast.panel.learnable import learnable_defaults, require_learnable
 from tabtrail.forecast.panel.notes import account_notes
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
@@ -214,3 +215,44 @@ def test_a_column_that_is_called_like_a_feature_is_refused(tmp_path: Path, old: 
     ingest(config)
     with pytest.raises(ConfigError, match=rf"demand.{key}: '{new}' is what a feature of the forecast is called; rename it"):
         prepare(config)
+
+
+RETURNS = {"LightGBM_tweedie": {"objective": "tweedie"}, "CatBoost": {"loss_function": "Poisson"}, "XGBoost": {}}
+
+
+def with_returns() -> pl.DataFrame:
+    """Rows of which every tenth or so is a return."""
+    back = pl.when(pl.col("index") % 11 == 4).then(-2).otherwise(pl.col("units")).alias("units")
+    return demand_rows().with_row_index().with_columns(back).drop("index")
+
+
+def test_candidates_that_know_nothing_below_zero_are_refused_with_the_key_where_demand_is() -> None:
+    candidates, below = parse_candidates(RETURNS), panel_of(with_returns())
+    names = r"demand\.candidates\.LightGBM_tweedie, demand\.candidates\.CatBoost knows"
+    with pytest.raises(
+        DataError, match=rf"units is below zero in 113 periods, such as -2, and the objective of {names}.*negative"
+    ):
+        require_learnable(candidates, below, "units")
+    require_learnable(candidates, panel_of(with_returns(), negative="zero"), "units")
+    require_learnable(candidates[2:], below, "units")
+
+
+def test_candidates_that_nobody_named_are_left_out_and_said_where_they_cannot_learn() -> None:
+    kept, said = learnable_defaults(panel_of(with_returns()), "units")
+    assert list(kept) == ["LinearRegression", "RandomForest", "CatBoost_absolute", "LightGBM_absolute"]
+    assert "XGBoost_tweedie, LightGBM_tweedie, LightGBM_tweedie_units cannot learn from that and are left out" in said
+    assert learnable_defaults(panel_of(demand_rows()), "units") == (default_candidates(), "")
+
+
+def test_what_a_library_refuses_to_fit_names_the_candidate() -> None:
+    panel = panel_of(demand_rows())
+    (gamma,) = parse_candidates({"HistGradientBoosting": {"loss": "gamma"}})
+    recipe = default_recipe("D", 7, ("promotion",), ("price",))
+    with pytest.raises(ConfigError, match=r"demand\.candidates\.HistGradientBoosting cannot be fitted: .*strictly positive"):
+        fit_direct(gamma, panel, recipe, texts=(), most=1000, seed=1)
+
+
+def test_a_history_without_two_known_periods_is_refused_before_a_library_sees_it() -> None:
+    panel = panel_of(demand_rows(), missing_periods="missing").until(0)
+    with pytest.raises(DataError, match=r"up to 2023-01-02 no series has a period of known demand after another"):
+        fit_direct(LINEAR, panel, default_recipe("D", 7, ("promotion",), ("price",)), texts=(), most=1000, seed=1)

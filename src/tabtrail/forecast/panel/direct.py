@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tabtrail.bundle.demand.features import LEVEL, Array, FeatureRecipe
 from tabtrail.config.section import Parameter
-from tabtrail.errors import ConfigError, nearest, require_extra
+from tabtrail.errors import ConfigError, DataError, nearest, require_extra
 from tabtrail.forecast.panel.nets.settings import NetSettings, TableSettings, WindowSettings, parse_net
 from tabtrail.forecast.panel.nets.table_net import TableNet, chosen_numbers
 from tabtrail.forecast.panel.nets.window_net import WindowNet
@@ -135,11 +136,19 @@ class DirectModel:
 def fit_direct(
     candidate: DirectCandidate, panel: Panel, recipe: FeatureRecipe, *, texts: tuple[str, ...], most: int, seed: int
 ) -> DirectModel:
-    """Fit a candidate on rows of a panel that ends at the origin."""
+    """Fit a candidate on rows of a panel that ends at the origin.
+
+    Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that the candidate cannot learn from.
+    """
     recipe = replace(recipe, scaled=candidate.scaled)
     if isinstance(candidate.net, WindowSettings):
         recipe = replace(recipe, lags=tuple(range(1, candidate.net.window + 1)))
     points = training_points(panel, recipe, most=most, seed=seed)
+    if not len(points):
+        raise DataError(
+            f"up to {panel.calendar.last_day(panel.last)} no series has a period of known demand after another: there is nothing"
+            " to learn from; bring a longer history, or leave fewer periods out (closed, stockout, missing_periods)"
+        )
     x, y = frame(panel, recipe, points, texts), actual(panel, points)
     numbers = tuple(name for name in x.columns if name not in texts)
     least = 0.0 if not (panel.target < 0).any() else None
@@ -147,10 +156,20 @@ def fit_direct(
         net = _build_net(candidate, recipe, numbers, texts, seed).fit(x, y, points.target + panel.first)
         return DirectModel(candidate.name, recipe, texts, clipped(net, (least, None)), len(points))
     inputs = Recipe(numbers, texts, numbers, {}, one_hot=texts, seed=seed, clip=(least, None))
-    estimator = build_model(candidate.candidate, inputs).fit(x, y)
+    estimator = _fitted(candidate.candidate, build_model(candidate.candidate, inputs), x, y)
     if (family := family_of(regressor_of(estimator))) is not None:
         family.make_canonical(regressor_of(estimator))
     return DirectModel(candidate.name, recipe, texts, estimator, len(points))
+
+
+def _fitted(candidate: Candidate, model: Any, x: pd.DataFrame, y: Array) -> Any:
+    try:
+        return model.fit(x, y)
+    except candidate.errors as error:
+        reason = str(error).strip().splitlines()[0][:300]
+        raise ConfigError(f"demand.candidates.{candidate.name} cannot be fitted: {reason}") from None
+    except DataError as error:
+        raise DataError(f"demand.candidates.{candidate.name}: {error}") from None
 
 
 def _build_net(
