@@ -17,8 +17,9 @@ from tabtrail.bundle.demand.features import Array
 from tabtrail.config.demand import Demand
 from tabtrail.forecast.panel import calibration
 from tabtrail.forecast.panel.build import build_panel
+from tabtrail.forecast.panel.candidates import default_candidates, parse_candidates
 from tabtrail.forecast.panel.coverage import measure
-from tabtrail.forecast.panel.direct import default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points

@@ -23,7 +23,8 @@ from tabtrail.bundle.demand.features import Array
 from tabtrail.config.demand import Demand
 from tabtrail.config.section import Parameter
 from tabtrail.forecast.panel.build import build_panel
-from tabtrail.forecast.panel.direct import DirectCandidate, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points, actual

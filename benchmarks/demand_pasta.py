@@ -23,7 +23,8 @@ from tabtrail.config.demand import Demand
 from tabtrail.forecast.panel.baselines import BASELINES
 from tabtrail.forecast.panel.blend import blend
 from tabtrail.forecast.panel.build import build_panel
-from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, default_candidates, parse_candidates
+from tabtrail.forecast.panel.direct import DirectModel, fit_direct
 from tabtrail.forecast.panel.evaluate import Evaluated, Forecaster, Origins, choose, default_recipe, evaluate
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points

@@ -22,7 +22,8 @@ import polars as pl
 
 from tabtrail.config.demand import Demand
 from tabtrail.forecast.panel.build import build_panel, needed_columns
-from tabtrail.forecast.panel.direct import fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.rows import Points, actual, frame, training_points
 

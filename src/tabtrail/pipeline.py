@@ -64,6 +64,7 @@ DEMAND = Stage(
     command="train",  # `tabtrail demand` is a group of commands
     module="tabtrail.workflows.demand",
     after=("ingest",),
+    accepts=Project.check_names,
     check=Project.require_dataset,
     inputs=Project.dataset_inputs,
     outputs=Project.demand_outputs,

@@ -22,7 +22,8 @@ from tabtrail.explain.demand import (
     explain_forecasts,
     group_features,
 )
-from tabtrail.forecast.panel.direct import fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.uplift import uplift

@@ -44,7 +44,10 @@ def config_from_run(tree: dict[str, Any], here: Config) -> Config:
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON Schema of the YAML file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+    schema = Config.model_json_schema()
+    schema["required"].remove("model")  # a config with a demand has a model that is made from it
+    either = {"anyOf": [{"required": ["model"]}, {"required": ["demand"]}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **either}
 
 
 def _resolve(config: Config, root: Path) -> Config:

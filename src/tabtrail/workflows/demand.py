@@ -15,7 +15,8 @@ from tabtrail.errors import ConfigError, LeakageError, NothingToDeployError
 from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.blend import BLEND, blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
-from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, parse_candidates
+from tabtrail.forecast.panel.direct import DirectModel, fit_direct
 from tabtrail.forecast.panel.evaluate import (
     Evaluated,
     best_baseline,

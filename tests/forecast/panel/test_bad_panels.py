@@ -14,7 +14,8 @@ from tabtrail.errors import ConfigError, DataError
 from tabtrail.forecast.panel import build
 from tabtrail.forecast.panel.baselines import BASELINES
 from tabtrail.forecast.panel.build import build_panel
-from tabtrail.forecast.panel.direct import default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import default_candidates, parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe, evaluate
 from tabtrail.forecast.panel.learnable import learnable_defaults, require_learnable
 from tabtrail.forecast.panel.notes import account_notes

@@ -8,7 +8,8 @@ from tests.support.demand import demand_panel
 
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity
-from tabtrail.forecast.panel.direct import default_candidates, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import default_candidates, parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.rows import Points, actual, frame
 from tabtrail.forecast.panel.search import default_grids

@@ -13,7 +13,8 @@ from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, DataError, MissingExtraError
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity
-from tabtrail.forecast.panel.direct import DirectCandidate, DirectModel, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, parse_candidates
+from tabtrail.forecast.panel.direct import DirectModel, fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.nets.settings import TableSettings, WindowSettings, parse_net
 from tabtrail.forecast.panel.nets.timeline import cut_of, training

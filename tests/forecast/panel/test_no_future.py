@@ -10,7 +10,8 @@ from tests.support.demand import demand_panel
 from tabtrail.bundle.demand.features import Array
 from tabtrail.forecast.panel.baselines import BASELINES
 from tabtrail.forecast.panel.blend import blend
-from tabtrail.forecast.panel.direct import DirectCandidate, fit_direct, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, parse_candidates
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import Evaluated, Origins, default_recipe, evaluate
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points

@@ -1,6 +1,5 @@
 """Pooled direct models: one model for all series and horizons, the horizon being a feature."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,110 +7,20 @@ import numpy as np
 import pandas as pd
 
 from tabtrail.bundle.demand.features import LEVEL, Array, FeatureRecipe
-from tabtrail.config.section import Parameter
-from tabtrail.errors import ConfigError, DataError, nearest, require_extra
-from tabtrail.forecast.panel.nets.settings import NetSettings, TableSettings, WindowSettings, parse_net
+from tabtrail.errors import ConfigError, DataError, nearest
+from tabtrail.forecast.panel.candidates import DirectCandidate
+from tabtrail.forecast.panel.nets.settings import TableSettings, WindowSettings
 from tabtrail.forecast.panel.nets.table_net import TableNet, chosen_numbers
 from tabtrail.forecast.panel.nets.window_net import WindowNet
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points, actual, chunks, frame, training_points
-from tabtrail.modeling.candidates import Candidate, family_name, list_candidates
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import clipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.fit import build_model, regressor_of
 from tabtrail.modeling.preprocess import Recipe
 
-_SCALE = "scale"
 _PREDICTED = 65_536  # rows whose features are in memory at once
-
-
-@dataclass(frozen=True)
-class DirectCandidate:
-    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series. A net has its settings."""
-
-    candidate: Candidate
-    scaled: bool
-    net: NetSettings | None = None
-
-    @property
-    def name(self) -> str:
-        return self.candidate.name
-
-
-def parse_candidates(configured: Mapping[str, dict[str, Parameter]]) -> list[DirectCandidate]:
-    """Return the configured candidates.
-
-    Raises `ConfigError` naming the key of what is wrong with one, and `MissingExtraError` for a net without PyTorch.
-    """
-    found = []
-    for name, params in configured.items():
-        scale = params.get(_SCALE, "none")
-        if scale not in ("none", "level"):
-            raise ConfigError(f"demand.candidates.{name}.scale: '{scale}' is unknown; write none or level")
-        own = {key: value for key, value in params.items() if key != _SCALE}
-        if (net := parse_net(name, own)) is not None:
-            found.append(_net_candidate(Candidate(name, family_name(name), own), net, scaled=scale == "level"))
-            continue
-        try:
-            (candidate,) = [each for each in list_candidates({name: own}) if each.name == name]
-        except ConfigError as error:
-            raise ConfigError(f"demand.{error}") from None
-        scaled = scale == "level"
-        found.append(DirectCandidate(replace(candidate, transform="level", reference=LEVEL) if scaled else candidate, scaled))
-    return found
-
-
-def _net_candidate(candidate: Candidate, net: NetSettings, *, scaled: bool) -> DirectCandidate:
-    if scaled and isinstance(net, WindowSettings):
-        raise ConfigError(
-            f"demand.candidates.{candidate.name}.scale: a window is learned in standard deviations of its series; leave it out"
-        )
-    require_extra("torch", "torch")
-    return DirectCandidate(candidate, scaled, net)
-
-
-def default_candidates() -> dict[str, dict[str, Parameter]]:
-    """Return what is tried where the config names nothing: a linear model, a forest, and boosted trees of three libraries with
-    absolute and Tweedie errors, which a blend joins.
-
-    Trees that minimise absolute errors forecast too little where most days sell nothing; those with Tweedie errors do not.
-    """
-    level: dict[str, Parameter] = {"scale": "level"}
-    lightgbm: dict[str, Parameter] = {
-        **level,
-        "learning_rate": 0.05,
-        "num_leaves": 63,
-        "min_child_samples": 50,
-        "subsample": 0.8,
-        "subsample_freq": 1,
-        "colsample_bytree": 0.7,
-        "categories": "native",
-    }
-    xgboost: dict[str, Parameter] = {
-        **level,
-        "learning_rate": 0.07,
-        "max_depth": 6,
-        "min_child_weight": 20,
-        "subsample": 0.8,
-        "colsample_bytree": 0.7,
-    }
-    return {
-        "LinearRegression": level,
-        # Each tree sees a fifth of the rows: forests of all rows are no better, and cost and weigh five times as much.
-        "RandomForest": {**level, "n_estimators": 30, "max_samples": 0.2, "max_features": 0.4, "min_samples_leaf": 20},
-        "XGBoost_tweedie": {**xgboost, "objective": "reg:tweedie", "tweedie_variance_power": 1.3, "n_estimators": 120},
-        "CatBoost_absolute": {**level, "loss_function": "MAE", "iterations": 150, "learning_rate": 0.1, "depth": 6},
-        "LightGBM_absolute": {**lightgbm, "objective": "regression_l1", "n_estimators": 250},
-        "LightGBM_tweedie": {**lightgbm, "objective": "tweedie", "tweedie_variance_power": 1.3, "n_estimators": 150},
-        # In units of the target: at six origins of the pasta data it has RMSSE 0.671, over the level 0.677, with the same MAE.
-        "LightGBM_tweedie_units": {
-            **lightgbm,
-            "scale": "none",
-            "objective": "tweedie",
-            "tweedie_variance_power": 1.5,
-            "n_estimators": 200,
-        },
-    }
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 
 from tabtrail.bundle.demand.features import Array, FeatureRecipe
 from tabtrail.forecast.panel.baselines import BASELINES, Baseline
-from tabtrail.forecast.panel.direct import DirectCandidate, fit_direct
+from tabtrail.forecast.panel.candidates import DirectCandidate
+from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import Evaluated, default_recipe, evaluate, observed, scored
 from tabtrail.forecast.panel.panel import Panel, Rows
 from tabtrail.forecast.panel.rows import Points

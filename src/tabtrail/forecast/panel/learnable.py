@@ -6,7 +6,7 @@ import numpy as np
 
 from tabtrail.config.section import Parameter
 from tabtrail.errors import DataError
-from tabtrail.forecast.panel.direct import DirectCandidate, default_candidates, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, default_candidates, parse_candidates
 from tabtrail.forecast.panel.nets.settings import LOG_LOSSES
 from tabtrail.forecast.panel.panel import Panel
 

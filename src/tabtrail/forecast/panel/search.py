@@ -5,7 +5,7 @@ from itertools import product
 
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError
-from tabtrail.forecast.panel.direct import DirectCandidate, parse_candidates
+from tabtrail.forecast.panel.candidates import DirectCandidate, parse_candidates
 from tabtrail.forecast.panel.evaluate import Forecaster, Origins, evaluate
 from tabtrail.forecast.panel.panel import Panel
 

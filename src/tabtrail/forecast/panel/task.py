@@ -6,7 +6,7 @@ from typing import Any
 from tabtrail.bundle.demand.features import FeatureRecipe
 from tabtrail.bundle.demand.intervals import DemandIntervals
 from tabtrail.config.demand import Demand
-from tabtrail.forecast.panel.direct import DirectCandidate
+from tabtrail.forecast.panel.candidates import DirectCandidate
 from tabtrail.forecast.panel.evaluate import Evaluated, Origins
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.modeling.leakage.findings import Finding

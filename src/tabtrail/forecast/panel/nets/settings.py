@@ -1,6 +1,6 @@
 """The net families that a config may name, and their parameters: read and checked without PyTorch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from tabtrail.config.section import Parameter
@@ -76,18 +76,25 @@ _RANGES: dict[str, tuple[float, float]] = {
 def parse_net(name: str, params: Mapping[str, Parameter]) -> NetSettings | None:
     """Return the settings of a candidate of a net family, None for one of another family.
 
-    Raises `ConfigError` naming the key of what is wrong.
+    Raises `ConfigError` for the first of `net_problems`.
     """
-    kind = NET_FAMILIES.get(name.partition("_")[0])
-    if kind is None:
+    family = name.partition("_")[0]
+    if family not in NET_FAMILIES:
         return None
+    for key, problem in net_problems(family, params):
+        raise ConfigError(f"demand.candidates.{'.'.join([name, *key])}: {problem}")
+    return NET_FAMILIES[family](**params)  # type: ignore[arg-type]
+
+
+def net_problems(family: str, params: Mapping[str, Parameter]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what is wrong with the parameters of a net of a family, each with the key below the candidate."""
+    kind = NET_FAMILIES[family]
     known = {each.name: each.type for each in fields(kind)}
     for key, value in params.items():
         if key not in known:
-            raise ConfigError(f"demand.candidates.{name}.{key}: a net has no such parameter{nearest(key, list(known))}")
-        if problem := _problem(kind, key, value):
-            raise ConfigError(f"demand.candidates.{name}.{key}: {problem}")
-    return kind(**params)  # type: ignore[arg-type]
+            yield (key,), f"a net has no such parameter{nearest(key, list(known))}"
+        elif problem := _problem(kind, key, value):
+            yield (key,), problem
 
 
 def _problem(kind: type, key: str, value: Parameter) -> str:

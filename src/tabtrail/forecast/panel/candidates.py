@@ -1,0 +1,150 @@
+"""What pooled models may be configured as: the candidates of a training on many series, each checked before data is read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tabtrail.bundle.demand.features import LEVEL
+from tabtrail.config.section import Parameter
+from tabtrail.errors import ConfigError, nearest, require_extra
+from tabtrail.forecast.panel.nets.settings import NET_FAMILIES, NetSettings, WindowSettings, net_problems, parse_net
+from tabtrail.modeling.candidates import BASELINE, Candidate, candidate_problems, family_name, list_candidates
+from tabtrail.modeling.families import FAMILIES
+
+_SCALE = "scale"
+_TRANSFORM, _STOPPING = "target_transform", "early_stopping_rounds"
+Below = tuple[str, ...]
+"""A key path below that of a candidate."""
+
+
+@dataclass(frozen=True)
+class DirectCandidate:
+    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series. A net has its settings."""
+
+    candidate: Candidate
+    scaled: bool
+    net: NetSettings | None = None
+
+    @property
+    def name(self) -> str:
+        return self.candidate.name
+
+
+def family_names() -> list[str]:
+    """Return every family that `demand.candidates` may name."""
+    return [*(name for name in FAMILIES if name != BASELINE), *NET_FAMILIES]
+
+
+def parse_candidates(configured: Mapping[str, dict[str, Parameter]]) -> list[DirectCandidate]:
+    """Return the configured candidates.
+
+    Raises `ConfigError` for the first of `demand_problems`, and `MissingExtraError` for a net without PyTorch.
+    """
+    for name, params in configured.items():
+        for key, problem in demand_problems(name, params):
+            raise ConfigError(f"demand.candidates.{'.'.join([name, *key])}: {problem}")
+    return [_candidate(name, params) for name, params in configured.items()]
+
+
+def demand_problems(name: str, params: Mapping[str, Parameter]) -> Iterator[tuple[Below, str]]:
+    """Yield what is wrong with a candidate, each with the key below it: an unknown family, parameter or loss (with the nearest
+    valid name), what could not be exported, and what goes with models of rows alone.
+    """
+    family, names = family_name(name), family_names()
+    if family not in names:
+        yield (), f"unknown model family '{family}'{nearest(family, names)} (known: {', '.join(names)})"
+        return
+    scale = params.get(_SCALE, "none")
+    if scale not in ("none", "level"):
+        yield (_SCALE,), f"'{scale}' is unknown; write none or level"
+    elif NET_FAMILIES.get(family) is WindowSettings and scale == "level":
+        yield (_SCALE,), "a window is learned in standard deviations of its series; leave it out"
+    own = _of_library(params)
+    if family in NET_FAMILIES:
+        problems = net_problems(family, own)
+    else:
+        ours = list(_problems_of_rows(params))
+        yield from ours
+        problems = candidate_problems(name, {key: value for key, value in own.items() if (key,) not in dict(ours)})
+    for key, message in problems:
+        yield key, message if not key or "did you mean" in message else message + nearest(key[-1], [_SCALE])
+
+
+def _problems_of_rows(params: Mapping[str, Parameter]) -> Iterator[tuple[Below, str]]:
+    """Yield what models of rows know and those of series do not."""
+    transform = params.get(_TRANSFORM, "none")
+    if transform not in ("none", "log1p"):
+        yield (_TRANSFORM,), f"'{transform}' is not of a model of series; write none or log1p, or scale: level for ratios"
+    elif transform != "none" and params.get(_SCALE) == "level":
+        yield (_TRANSFORM,), "with scale: level the demand over the level is learned; leave one of the two out"
+    if _STOPPING in params:
+        yield (_STOPPING,), "a model of series is fitted with all its rounds; leave it out"
+
+
+def search_problems(
+    candidates: Mapping[str, dict[str, Parameter]], grids: Mapping[str, Mapping[str, tuple[Parameter, ...]]]
+) -> Iterator[tuple[Below, str]]:
+    """Yield what is wrong with the values that a search tries, each with the key below `demand.search`."""
+    for name, grid in grids.items():
+        for parameter, values in grid.items():
+            for value in values:
+                problems = demand_problems(name, {**candidates.get(name, {}), parameter: value})
+                if (problem := next((message for key, message in problems if key in ((parameter,), ())), None)) is not None:
+                    yield (name, parameter), f"{value}: {problem}"
+                    break
+
+
+def _of_library(params: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    return {key: value for key, value in params.items() if key != _SCALE}
+
+
+def _candidate(name: str, params: Mapping[str, Parameter]) -> DirectCandidate:
+    own, scaled = _of_library(params), params.get(_SCALE) == "level"
+    if (net := parse_net(name, own)) is not None:
+        require_extra("torch", "torch")
+        return DirectCandidate(Candidate(name, family_name(name), own), scaled, net)
+    (candidate,) = [each for each in list_candidates({name: own}) if each.name == name]
+    return DirectCandidate(replace(candidate, transform="level", reference=LEVEL) if scaled else candidate, scaled)
+
+
+def default_candidates() -> dict[str, dict[str, Parameter]]:
+    """Return what is tried where the config names nothing: a linear model, a forest, and boosted trees of three libraries with
+    absolute and Tweedie errors, which a blend joins.
+
+    Trees that minimise absolute errors forecast too little where most days sell nothing; those with Tweedie errors do not.
+    """
+    level: dict[str, Parameter] = {"scale": "level"}
+    lightgbm: dict[str, Parameter] = {
+        **level,
+        "learning_rate": 0.05,
+        "num_leaves": 63,
+        "min_child_samples": 50,
+        "subsample": 0.8,
+        "subsample_freq": 1,
+        "colsample_bytree": 0.7,
+        "categories": "native",
+    }
+    xgboost: dict[str, Parameter] = {
+        **level,
+        "learning_rate": 0.07,
+        "max_depth": 6,
+        "min_child_weight": 20,
+        "subsample": 0.8,
+        "colsample_bytree": 0.7,
+    }
+    return {
+        "LinearRegression": level,
+        # Each tree sees a fifth of the rows: forests of all rows are no better, and cost and weigh five times as much.
+        "RandomForest": {**level, "n_estimators": 30, "max_samples": 0.2, "max_features": 0.4, "min_samples_leaf": 20},
+        "XGBoost_tweedie": {**xgboost, "objective": "reg:tweedie", "tweedie_variance_power": 1.3, "n_estimators": 120},
+        "CatBoost_absolute": {**level, "loss_function": "MAE", "iterations": 150, "learning_rate": 0.1, "depth": 6},
+        "LightGBM_absolute": {**lightgbm, "objective": "regression_l1", "n_estimators": 250},
+        "LightGBM_tweedie": {**lightgbm, "objective": "tweedie", "tweedie_variance_power": 1.3, "n_estimators": 150},
+        # In units of the target: at six origins of the pasta data it has RMSSE 0.671, over the level 0.677, with the same MAE.
+        "LightGBM_tweedie_units": {
+            **lightgbm,
+            "scale": "none",
+            "objective": "tweedie",
+            "tweedie_variance_power": 1.5,
+            "n_estimators": 200,
+        },
+    }
