@@ -20,6 +20,7 @@ from tabtrail.errors import ConfigError
         ("demand.known_ahead=[price, store_id]", r"'store_id' is named twice; a column has one role"),
         ("demand.price=units", r"demand.price: 'units' is not in demand.known_ahead"),
         ("contract.columns.promotion={dtype: string}", r"demand.known_ahead.1: 'promotion' is not a number"),
+        ("contract.columns.store_id={dtype: float}", r"demand.series.0: 'store_id' is neither text nor a whole number"),
         ("demand.missing_periods=ffill", r"demand.missing_periods: input should be 'zero', 'missing' or 'forward_fill'"),
         ("demand.horizn=3", r"demand.horizn: unknown key; did you mean 'horizon'\?"),
         ("demand.gap=7", r"demand.gap: a gap of 7 leaves nothing of a horizon of 7"),

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tabtrail.bundle.columnar import Array, CodedTexts, Column
+from tabtrail.bundle.columnar import Array, CodedTexts, Column, no_texts
 from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, null_numbers, reader_of
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
@@ -34,6 +34,9 @@ class ColumnReader:
         columns: dict[str, Column] = {}
         unread: UnreadCells = {}
         for feature, read in self._columns:
+            if feature.optional and feature.name not in batch.schema.names:
+                columns[feature.name] = no_texts(batch.num_rows)
+                continue
             values = batch.column(feature.name)
             if pa.types.is_dictionary(values.type) and feature.kind == "numeric":
                 values = values.cast(values.type.value_type)

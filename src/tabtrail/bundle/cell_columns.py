@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabtrail.bundle.arrow_columns import UnreadCells
-from tabtrail.bundle.columnar import Array, CodedTexts, Column
+from tabtrail.bundle.columnar import Array, CodedTexts, Column, no_texts
 from tabtrail.bundle.values import MOST_EXACT, Read, Unread, reader_of
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.typed_cells import cell_text
@@ -26,6 +26,9 @@ class CellReader:
         columns: dict[str, Column] = {}
         unread: UnreadCells = {}
         for feature, read in self._columns:
+            if feature.optional and feature.name not in cells:
+                columns[feature.name] = no_texts(len(next(iter(cells.values()))))
+                continue
             found = _READ[feature.kind](feature, read, cells[feature.name])
             for row, value in enumerate(found):
                 if isinstance(value, Unread):

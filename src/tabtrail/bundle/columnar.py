@@ -40,6 +40,11 @@ class CodedTexts:
         return CodedTexts(self.values, self.codes[rows])
 
 
+def no_texts(rows: int) -> CodedTexts:
+    """Return a column in which every text is missing."""
+    return CodedTexts((None,), np.zeros(rows, dtype=np.int64))
+
+
 Column = Array | CodedTexts
 Columns = Mapping[str, Column]
 

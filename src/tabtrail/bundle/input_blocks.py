@@ -87,7 +87,8 @@ class Blocks:
             names = name_columns(written, self._file.layout, self._names)
             wanted = self._wanted(names, lambda: "")
             found = dict(zip(names, written, strict=True))
-            _require_types(self._file.path, self._features, opened.schema_arrow, found)
+            own = [feature for feature in self._features if feature.name in found]
+            _require_types(self._file.path, own, opened.schema_arrow, found)
             start = 1
             for batch in opened.iter_batches(_BLOCK_ROWS, columns=[found[name] for name in wanted]):
                 called = {old: name for name, old in found.items()}
@@ -113,7 +114,7 @@ class Blocks:
         """Yield rows of typed cells; columns to keep are texts, so that all blocks have them in one type."""
         names = name_columns(header.written, self._file.layout, self._names)
         wanted = self._wanted(names, lambda: advise(header, self._file.layout, self._names))
-        start, features = 1, [feature.name for feature in self._features]
+        start, features = 1, [feature.name for feature in self._features if feature.name in wanted]
         for rows in read([written for written, name in zip(header.written, names, strict=True) if name in wanted]):
             columns = dict(zip(names, rows.columns, strict=True))
             place = {line: start + index for index, line in enumerate(sorted([*rows.lines, *rows.malformed]))}
@@ -165,13 +166,14 @@ class Blocks:
 
     def _wanted(self, found: Sequence[str], advice: Callable[[], str]) -> list[str]:
         wanted, path = self._names, self._file.path
-        missing = [f"'{name}'{nearest(name, list(found))}" for name in wanted if name not in found]
+        optional = {feature.name for feature in self._features if feature.optional} - set(self._file.keep)
+        missing = [f"'{name}'{nearest(name, list(found))}" for name in wanted if name not in found and name not in optional]
         if missing:
             which = "the column" if len(missing) == 1 else "the columns"
             raise DataError(f"{path} lacks {which} {', '.join(missing)}{advice() or '; is its delimiter that of the config?'}")
         if len(set(found)) < len(found):
             raise DataError(f"{path} has two columns of one name")
-        return wanted
+        return [name for name in wanted if name in found]
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,8 @@ def _require_demand_intervals(intervals: DemandIntervals) -> None:
 
 
 def _require_schema(schema: ModelSchema) -> None:
-    _require(bool(schema.features) and len(set(schema.names)) == len(schema.names))
+    _require(bool(schema.required) and len(set(schema.names)) == len(schema.names))
+    _require(all(not each.optional or (each.kind == "categorical" and each.optional is True) for each in schema.features))
     for feature in schema.features:
         rule = feature.rule
         _require(isinstance(feature.name, str) and feature.kind in ("numeric", "categorical", "date"))

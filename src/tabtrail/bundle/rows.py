@@ -40,10 +40,12 @@ class RowReader:
     def __init__(self, schema: ModelSchema) -> None:
         self.schema = schema
         self._features = {feature.name: feature for feature in schema.features}
+        self._required = dict.fromkeys(schema.required)
+        self._optional = [each.name for each in schema.features if each.optional]
         self._readers = [(each.name, _kept_types(each), reader_of(each)) for each in schema.features]
         self._good = {each.name: plainly_good(each) for each in schema.features}
         self._fills = [(each.name, each.reading.fill) for each in schema.features if each.reading.fill is not None]
-        self._whole = [each.name for each in schema.features if each.rule.dtype == "int"]
+        self._whole = [each.name for each in schema.features if each.kind == "numeric" and each.rule.dtype == "int"]
 
     def check(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Return rows that keep the contract as the model takes them: read, each value in the type of its column, filled.
@@ -72,9 +74,12 @@ class RowReader:
         """Return the row's columns of the model, in its order, each value read; empty for what is not a row."""
         if not isinstance(row, Mapping):
             return {}
-        return {
+        found = {
             name: value if type(value := row[name]) in kept else read(value) for name, kept, read in self._readers if name in row
         }
+        for name in self._optional:
+            found.setdefault(name, None)
+        return found
 
     def _completed(self, read: Row) -> Row:
         """Return a good row with the words for missing texts, and 30.0 of a whole-number column as 30."""
@@ -97,7 +102,8 @@ class RowReader:
     def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
         if not isinstance(row, Mapping):
             return [Problem(None, "a row is a JSON object of columns and values")]
-        unfit = [] if row.keys() == self._features.keys() else self._unfit_columns(row)
+        whole = row.keys() == self._required.keys() or row.keys() == self._features.keys()
+        unfit = [] if whole else self._unfit_columns(row)
         wrong = [
             Problem(name, message)
             for name, value in read.items()
@@ -110,7 +116,7 @@ class RowReader:
         names = list(self._features)
         unknown = islice((str(name)[:100] for name in row if name not in self._features), _MOST_NAMED)
         extra = [Problem(name, f"unknown column{nearest(name, names)}") for name in unknown]
-        return extra + [Problem(name, "missing column") for name in names if name not in row]
+        return extra + [Problem(name, "missing column") for name in self._required if name not in row]
 
     @cached_property
     def _rules(self) -> list[tuple[RowRule, frozenset[str], Any]]:

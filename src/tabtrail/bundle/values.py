@@ -57,6 +57,8 @@ def reader_of(feature: Feature) -> Read:
         return _flag_reader(read) if feature.rule.is_flag else read
     if feature.kind == "date":
         return _date_reader(feature)
+    if feature.rule.dtype == "int":
+        return _whole_text_reader(_number_reader(feature.reading, whole=True))
     return _text_reader(feature.reading)
 
 
@@ -183,6 +185,18 @@ def _flag_reader(read_other: Read) -> Read:
         if isinstance(value, str) and (known := FLAG_WORDS.get(value.lower())) is not None:
             return known
         return read_other(value)
+
+    return read
+
+
+def _whole_text_reader(read_number: Read) -> Read:
+    """Return what reads a whole number that stands for a category, such as a store's: 007, 7 and 7.0 are one text."""
+
+    def read(value: Any) -> Any:
+        number = read_number(value)
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            return number
+        return str(int(number)) if abs(number) <= MOST_EXACT and number == int(number) else _NOT_WHOLE
 
     return read
 

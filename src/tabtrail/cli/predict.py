@@ -171,7 +171,7 @@ def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
     rule = feature.rule
     bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", rule.min), ("≤", rule.max)) if bound is not None]
     allowed = ", ".join(map(str, rule.allowed)) if rule.allowed is not None else " and ".join(bounds) or "any"
-    nullable = " or null" if rule.nullable else ""
+    nullable = " or left out" if feature.optional else " or null" if rule.nullable else ""
     if feature.kind == "categorical":
         shown = ", ".join(feature.categories[:20])
         more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""

@@ -91,6 +91,9 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
     for key, name in [*named, *numbers, *own]:
         if name not in columns.dataset:
             yield key, undeclared(name, columns.dataset)
+    for key, name in named:
+        if name in columns.dataset and columns.rule(name).dtype not in ("string", "int"):
+            yield key, f"'{name}' is neither text nor a whole number; set contract.columns.{name}.dtype: string, or leave it out"
     for key, name in [*numbers, *own]:
         if name in columns.dataset and not columns.is_number(name):
             yield key, f"'{name}' is not a number; declare it so in contract.columns, or leave it out"

@@ -64,7 +64,7 @@ class Feature:
 
     `seen_min` and `seen_max` are the range of the training rows (numbers; dates as days since 1970-01-01, their time of day as
     a fraction), `categories` their texts. A date is given as YYYY-MM-DD, one with its time (`rule.dtype` datetime) as
-    YYYY-MM-DDTHH:MM:SS.
+    YYYY-MM-DDTHH:MM:SS. An `optional` text column may be left out of rows and files, which is the same as null.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Feature:
     seen_max: float | None = None
     categories: tuple[str, ...] = ()
     reading: CellReading = field(default_factory=CellReading)
+    optional: bool = False
 
     @property
     def seen_range(self) -> str | None:
@@ -109,8 +110,14 @@ class ModelSchema:
         return [feature.name for feature in self.features]
 
     @property
+    def required(self) -> list[str]:
+        """The columns that every row has."""
+        return [feature.name for feature in self.features if not feature.optional]
+
+    @property
     def example(self) -> dict[str, float | str | None]:
-        return {feature.name: feature.example for feature in self.features}
+        """A row that can be predicted, of the columns that every row has."""
+        return {feature.name: feature.example for feature in self.features if not feature.optional}
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -33,7 +33,12 @@ async def model_metadata(request: Request) -> Response:
     service: Service = request.app.state.service
     served = _named(service, request)
     inputs = [
-        {"name": each.name, "datatype": "FP64" if each.kind == "numeric" else "BYTES", "shape": [-1]}
+        {
+            "name": each.name,
+            "datatype": "FP64" if each.kind == "numeric" else "BYTES",
+            "shape": [-1],
+            **({"parameters": {"optional": True}} if each.optional else {}),
+        }
         for each in served.schema.features
     ]
     outputs = [{"name": name, "datatype": "FP64", "shape": [-1]} for name in _output_names(served)]

@@ -155,7 +155,7 @@ def _infer_schema() -> Document:
 
 
 def _infer_example(served: Served | None) -> Document:
-    features = served.schema.features if served else ()
+    features = [each for each in served.schema.features if not each.optional] if served else []
     kinds = {feature.name: "FP64" if feature.kind == "numeric" else "BYTES" for feature in features}
     return {
         "inputs": [{"name": each.name, "datatype": kinds[each.name], "shape": [1], "data": [each.example]} for each in features]

@@ -19,7 +19,7 @@ def row_schema(schema: ModelSchema) -> dict[str, Any]:
         "title": "Row",
         "type": "object",
         "additionalProperties": False,
-        "required": schema.names,
+        "required": schema.required,
         "properties": {feature.name: _column(feature) for feature in schema.features},
         "examples": [schema.example],
     }

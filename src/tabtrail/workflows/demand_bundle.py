@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
@@ -16,6 +17,7 @@ from tabtrail.bundle.demand.history import history_name, read_history, write_his
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, rules_over
+from tabtrail.contract.typed_cells import cell_text
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import ParityError
 from tabtrail.export.graph import export_onnx
@@ -199,12 +201,14 @@ def _window(estimator: Any, task: Task, manifest: Manifest) -> dict[str, Any]:
 
 
 def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
-    """Return what is asked for a forecast: the day, the series, and what is known ahead, with an example that works."""
+    """Return what is asked for a forecast, with an example that works: the day, the series, what is known ahead, and of a new
+    series the static columns, where a fill would be a value that nobody gave.
+    """
     panel, flags = task.panel, task.recipe.flags
     day = panel.calendar.first_day(panel.last + 1).isoformat()
     features = [Feature(date, "date", replace(rules.columns.rule(date), nullable=False), day, reading=rules.reading(date))]
     for name in task.demand.series:
-        texts, rule = panel.static[name], replace(rules.columns.rule(name), nullable=False)
+        texts, rule = panel.static[name], _text_rule(rules, name, nullable=False)
         categories = tuple(sorted(set(map(str, texts))))
         features.append(Feature(name, "categorical", rule, str(texts[0]), categories=categories, reading=rules.reading(name)))
     for name in (*task.recipe.flags, *task.recipe.prices):
@@ -217,4 +221,18 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
         features.append(Feature(name, "numeric", rule, example, seen_min=low, seen_max=high, reading=rules.reading(name)))
     names = {each.name for each in features}
+    features += [_static(rules, name, panel.static[name]) for name in task.demand.static]
     return ModelSchema(task.demand.target, tuple(features), rules_over(rules.contract.rows, names))
+
+
+def _static(rules: TableRules, name: str, texts: NDArray[np.object_]) -> Feature:
+    rule, reading = _text_rule(rules, name, nullable=True), replace(rules.reading(name), fill=None)
+    categories = tuple(sorted(set(map(str, texts))))
+    return Feature(name, "categorical", rule, str(texts[0]), categories=categories, reading=reading, optional=True)
+
+
+def _text_rule(rules: TableRules, name: str, *, nullable: bool) -> ColumnRule:
+    """Return the rule of a column whose values are texts here, whole numbers too."""
+    rule = rules.columns.rule(name)
+    allowed = None if rule.allowed is None else tuple(str(cell_text(each)) for each in rule.allowed)
+    return replace(rule, nullable=nullable, min=None, max=None, allowed=allowed)

@@ -3,27 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.bundle.demand.expander import Asked, Expander, Panel, Rows, like_parents
+from tabtrail.bundle.demand.expander import Asked, Expander, Panel, Rows
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.history import History
-from tabtrail.bundle.demand.intervals import Bounds, DemandIntervals, demand_classes, levels_of
-from tabtrail.bundle.demand.single import KeptFeatures
+from tabtrail.bundle.demand.intervals import Bounds, DemandIntervals, demand_classes
+from tabtrail.bundle.demand.standing import MOST_KEPT, Key, Standing, Standings
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.periods import Periods
 from tabtrail.errors import BundleError
 
 _DAY = "datetime64[D]"
-_MOST_KEPT = 20_000  # series, days and stand-ins whose look-up is kept
-_NEW = "the model has not learned from this series, which is new since the training: it is forecast from its own history"
-_LIKE = "the series is new: it is forecast like the known ones of its kind, with a wider error"
-_GONE = "the series is no longer in the history: it is forecast like the known ones of its kind, with a wider error"
-Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -32,29 +27,6 @@ class Forecast:
 
     horizon: int
     as_of: str
-
-
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """A history that rows are answered from: that of all series, or one that stands for a new series."""
-
-    expander: Expander
-    kept: KeptFeatures
-
-    @cached_property
-    def sizes(self) -> Array:
-        """The size of each series [series], by which its intervals are as wide as they are."""
-        return levels_of(self.expander.history.target, self.expander.panel.recipe.level_window)
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """What a series is answered from, its place there (None: from nothing), its place in the history, what is said of it."""
-
-    source: _Source | None
-    place: int
-    own_place: int
-    words: str | None
 
 
 class DemandInputs:
@@ -70,21 +42,16 @@ class DemandInputs:
         recipe = self.panel.recipe
         self._calendar, self._as_of = recipe.calendar, history.as_of
         self._features = recipe.names  # which the kernel is asked for: too dear for each request
-        self._columns = (*self.panel.series, *(name for name in history.static if name in self.panel.texts))
         try:
             self._expander = Expander(self.panel, history)
         except ValueError:
             raise BundleError("the history is not of this model; run `tabtrail demand update`") from None
-        self._all = _Source(self._expander, KeptFeatures(self._expander))
-        self._learned = self.panel.learned(history.keys)
-        # Fewer known periods than two seasons say less of a series than its kind does.
-        enough = min(2 * recipe.calendar.season, recipe.level_window)
-        self._long = (~np.isnan(history.target)).sum(axis=1) >= enough
-        self._period = lru_cache(_MOST_KEPT)(self._number_of)
-        self._last_day = lru_cache(_MOST_KEPT)(lambda period: self._calendar.last_day(period).isoformat())
-        self._standing = lru_cache(_MOST_KEPT)(self._stand)
-        self._alike = lru_cache(_MOST_KEPT)(self._stand_in)
-        self._last: tuple[list[Any], tuple[list[_Standing], Rows]] = [], ([], np.zeros(0, dtype=np.int64))
+        self._stand = Standings(self.panel, history, self._expander)
+        self._columns = self._stand.columns
+        self._period = lru_cache(MOST_KEPT)(self._number_of)
+        self._last_day = lru_cache(MOST_KEPT)(lambda period: self._calendar.last_day(period).isoformat())
+        self._standing = lru_cache(MOST_KEPT)(self._stand)
+        self._last: tuple[list[Any], tuple[list[Standing], Rows]] = [], ([], np.zeros(0, dtype=np.int64))
         self._kinds = demand_classes(history.target[:, -recipe.past :])
         self.bands = _bands_of(metadata, history)
 
@@ -134,10 +101,8 @@ class DemandInputs:
         if period > self._as_of + self.panel.recipe.horizon or period < self._expander.earliest:
             return self.panel.date, self._out_of_reach(period)
         standing = self._standing(key)
-        if standing.source is None:
-            known = ", ".join(self.panel.parents) or "no static column"
-            message = f"the series is not known, and neither is one like it (by {known}); see GET /series"
-            return self.panel.series[0], message
+        if standing.fault is not None:
+            return standing.fault
         for column in self.known_ahead:
             if row.get(column) is None and math.isnan(self._expander.planned_of_one(column, standing.own_place, period)):
                 return column, "is known ahead and has to be sent; the stored plan does not reach this date"
@@ -174,7 +139,7 @@ class DemandInputs:
         periods = columns[self.panel.date].map(self._period, np.int64)
         standings, which = self._standings(columns, rows)
         bad: NDArray[np.bool_] = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
-        bad |= np.array([each.source is None for each in standings], dtype=bool)[which]
+        bad |= np.array([each.fault is not None for each in standings], dtype=bool)[which]
         own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
         for name in self.known_ahead:
             if (unsent := np.isnan(columns[name])).any():
@@ -250,10 +215,10 @@ class DemandInputs:
         size, kind = self._size_and_kind([self._standing(self._key(row)) for row in rows])
         return self.bands.of_sums(sums, size * self.bands.intervals.lead_time, kind, served)
 
-    def _size_and_kind(self, standings: Sequence[_Standing]) -> tuple[Array, Periods]:
+    def _size_and_kind(self, standings: Sequence[Standing]) -> tuple[Array, Periods]:
         """Size and class of series, the class -1 of those that are answered like others."""
         size = [0.0 if each.source is None else each.source.sizes[each.place] for each in standings]
-        kind = [self._kinds[each.place] if each.source is self._all else -1 for each in standings]
+        kind = [self._kinds[each.place] if each.source is self._stand.known else -1 for each in standings]
         return np.array(size, dtype=np.float64), np.array(kind, dtype=np.int64)
 
     def days_ahead(self, periods: int) -> list[str]:
@@ -272,7 +237,7 @@ class DemandInputs:
         unsent = np.isnan(sent)
         return np.where(unsent, self._expander.planned(name, places, periods), sent) if unsent.any() else sent
 
-    def _text_column(self, name: str, sent: Any, standings: Sequence[_Standing], which: Rows) -> NDArray[Any]:
+    def _text_column(self, name: str, sent: Any, standings: Sequence[Standing], which: Rows) -> NDArray[Any]:
         if sent is not None and name in self.panel.series:
             column: NDArray[Any] = sent.map(lambda text: text or "", object)
             return column
@@ -282,7 +247,7 @@ class DemandInputs:
         missing = sent.map(lambda text: text is None, bool)
         return np.where(missing, stored, sent.map(lambda text: text, object))
 
-    def _standings(self, columns: Mapping[str, Any], rows: int) -> tuple[list[_Standing], Rows]:
+    def _standings(self, columns: Mapping[str, Any], rows: int) -> tuple[list[Standing], Rows]:
         """Return how the distinct series stand, and which of them each row is of; kept until other columns are asked for."""
         there = [columns[name] for name in self._columns if name in columns]
         before, found = self._last
@@ -304,42 +269,19 @@ class DemandInputs:
         self._last = there, found
         return found
 
-    def _known(self, row: Mapping[str, Any], standing: _Standing, period: int) -> dict[str, float]:
+    def _known(self, row: Mapping[str, Any], standing: Standing, period: int) -> dict[str, float]:
         sent = {name: row.get(name) for name in self.known_ahead}
         return {
             name: self._expander.planned_of_one(name, standing.own_place, period) if value is None else float(value)
             for name, value in sent.items()
         }
 
-    def _text(self, name: str, sent: str | None, standing: _Standing) -> str:
+    def _text(self, name: str, sent: str | None, standing: Standing) -> str:
         if sent is not None:
             return sent
         if standing.source is None or name not in standing.source.expander.history.static:
             return ""
         return str(standing.source.expander.history.static[name][standing.place])
-
-    def _stand(self, key: Key) -> _Standing:
-        series = key[: len(self.panel.series)]
-        place = -1 if None in series else self._expander.place(tuple(map(str, series)))
-        if place >= 0 and (self._learned[place] or self._long[place]):
-            return _Standing(self._all, place, place, None if self._learned[place] else _NEW)
-        named = dict(zip(self._columns, key, strict=True))
-        if place >= 0:
-            named |= {name: str(values[place]) for name, values in self.history.static.items() if named.get(name) is None}
-        kin = None if None in series else self._alike(tuple(sorted((name, str(v)) for name, v in named.items() if v is not None)))
-        if kin is not None:
-            return _Standing(kin, 0, place, _GONE if self._is_gone(series, place) else _LIKE)
-        return _Standing(self._all if place >= 0 else None, max(place, 0), place, _NEW)
-
-    def _is_gone(self, series: Sequence[str | None], place: int) -> bool:
-        return place < 0 and bool(self.panel.trained) and bool(self.panel.learned(np.array([series], dtype=str))[0])
-
-    def _stand_in(self, named: tuple[tuple[str, str], ...]) -> _Source | None:
-        alike = like_parents(self.history, self.panel, dict(named))
-        if alike is None:
-            return None
-        expander = Expander(self.panel, alike)
-        return _Source(expander, KeptFeatures(expander))
 
     def _out_of_reach(self, period: int) -> str:
         horizon, most, name = period - self._as_of, self.panel.recipe.horizon, self._calendar.name
