@@ -90,7 +90,7 @@ def value_problem(feature: Feature, value: Any) -> str | None:
     if value is None:
         return None if may_be_missing(feature) else "must not be null"
     if feature.kind == "categorical":
-        return _text_problem(rule.allowed, value)
+        return value.message if isinstance(value, Unread) else _text_problem(rule.allowed, value)
     if feature.kind == "date":
         return None if isinstance(value, str) else _problem_of_type(value, _date_words(iso_too(feature), feature.rule))
     if isinstance(value, bool) or not isinstance(value, int | float):
