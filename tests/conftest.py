@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.support.projects import (
     once,
     share,
 )
+from tests.support.servers import Servers
 from threadpoolctl import threadpool_limits
 
 from tabtrail.data.sample import write_sample
@@ -120,6 +122,13 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     with running_postgres() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """MLflow servers for the session, each started when the first test asks for it."""
+    with ExitStack() as stack:
+        yield Servers(tmp_path_factory.mktemp("servers"), stack)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.errors import DataError
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table
-from tabtrail.tracking.models import model_location
+from tabtrail.tracking.models import model_of
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.explain import load_pipeline
 
@@ -73,7 +73,7 @@ def nasty_model(factory: pytest.TempPathFactory, store: Path, ending: str) -> It
         board, _ = run_train(config)
     predictor = Predictor(load_bundle(config.paths.models_dir, "nasty"))
     tracked = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
-    logged = mlflow.pyfunc.load_model(model_location(tracked, board.champion_row.run_id))
+    logged = mlflow.pyfunc.load_model(model_of(tracked, board.champion_row.run_id).location)
     with serving(Project(root), door=False) as client:
         yield Nasty(config, predictor, logged, client, factory.mktemp("nasty_files"))
 

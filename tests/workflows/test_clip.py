@@ -22,7 +22,7 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import ConfigError
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
-from tabtrail.tracking.models import model_location
+from tabtrail.tracking.models import model_of
 from tabtrail.tracking.store import open_store
 
 SMALL, LARGE = {"a": -500.0, "b": "p"}, {"a": 900.0, "b": "q"}
@@ -80,7 +80,7 @@ def test_every_way_to_a_prediction_has_the_same_bounds(bounded: Project, predict
     assert joblib.load(config.paths.models_dir / "m.joblib").predict(x).tolist() == served
     board = read_leaderboard(Artifacts.of(config))
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
-    pyfunc = mlflow.pyfunc.load_model(model_location(store, board.champion_row.run_id))
+    pyfunc = mlflow.pyfunc.load_model(model_of(store, board.champion_row.run_id).location)
     assert np.ravel(pyfunc.predict(x)).tolist() == served
     x.to_csv(tmp_path / "rows.csv", index=False)
     output = tmp_path / "scored.parquet"

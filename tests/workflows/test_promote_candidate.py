@@ -15,7 +15,7 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
-from tabtrail.tracking.models import model_location
+from tabtrail.tracking.models import model_of
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.promote import history
 from tabtrail.workflows.report import note_on_deployed
@@ -113,7 +113,7 @@ def test_baselines_and_names_that_are_none_are_refused(trained: Project, name: s
 def test_a_model_that_was_not_kept_is_refitted_to_the_same_predictions(trained: Project) -> None:
     config, row = trained.config(), board(trained).row(FAR)
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
-    shutil.rmtree(model_location(store, row.run_id).removeprefix("file://"))
+    shutil.rmtree(model_of(store, row.run_id).location.removeprefix("file://"))
     done = promote(trained, FAR, *FORCE)
     assert (done.returncode, deployed(trained)) == (0, FAR), done.stderr
     assert f"the model of {FAR} was not kept, and is refitted" in done.stderr

@@ -16,7 +16,7 @@ from tabtrail.modeling.split import Fold, Split
 from tabtrail.modeling.table import Table
 from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.items import MODEL, PREDICTIONS, TAG
-from tabtrail.tracking.models import LoggedModel, load_model, model_location
+from tabtrail.tracking.models import LoggedModel, load_model, model_of
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
 
@@ -51,7 +51,7 @@ def result_from(store: Store, run: Run, problem: Problem, table: Table, split: S
     with np.load(io.BytesIO(read_artifact(store, run.run_id, FITS)), allow_pickle=False) as arrays:
         facts = json.loads(str(arrays["facts"]))
         predicted = {each["fold"]: arrays[f"predicted_{each['fold']}"] for each in facts["fits"]}
-    logged = LoggedModel(run.run_id, model_location(store, run.run_id), run.tags[MODEL])
+    logged = model_of(store, run.run_id, run.tags[MODEL])
     fits = {}
     for each in facts["fits"]:
         rows = Fold(split.train, split.test) if each["fold"] == FULL else split.folds[each["fold"]]

@@ -35,11 +35,12 @@ class ModelGoneError(StoreError):
 
 @dataclass(frozen=True)
 class LoggedModel:
-    """A model in the store: the run that it belongs to, where its files lie, the sha256 of the pickled one."""
+    """A model in the store: the run that it belongs to, where its files lie, the sha256 of the pickled one, MLflow's own id."""
 
     run_id: str
     location: str
     sha256: str
+    model_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
         store.client.log_model_artifacts(logged.model_id, str(path))
     store.client.finalize_logged_model(logged.model_id, "READY")
     store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    return LoggedModel(run_id, str(logged.artifact_location), digest)
+    return LoggedModel(run_id, str(logged.artifact_location), digest, str(logged.model_id))
 
 
 def _save(path: Path, model: FittedModel, head: Model) -> None:
@@ -138,10 +139,11 @@ def local_files(model: LoggedModel) -> LocalFiles | None:
     return LocalFiles(folder / _PICKLE, folder / _EXAMPLE)
 
 
-def model_location(store: Store, run_id: str) -> str:
-    """Address of the files of a run's model. Raises `ModelGoneError` where the store has none."""
+def model_of(store: Store, run_id: str, sha256: str = "") -> LoggedModel:
+    """Return a run's model, whose pickled file is known by its sha256. Raises `ModelGoneError` where the store has none."""
     outputs = store.client.get_run(run_id).outputs.model_outputs
     try:
-        return str(store.client.get_logged_model(outputs[0].model_id).artifact_location)
+        found = store.client.get_logged_model(outputs[0].model_id)
+        return LoggedModel(run_id, str(found.artifact_location), sha256, str(found.model_id))
     except (MlflowException, IndexError):
         raise ModelGoneError(f"the model of run {run_id} is no longer in the MLflow store; train with --force") from None

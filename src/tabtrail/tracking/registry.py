@@ -24,7 +24,9 @@ def register_challenger(store: Store, name: str, model: LoggedModel, tags: dict[
     version = next((each for each in known if each.source == model.location), None)
     if version is None:
         try:
-            version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags)
+            # By its id a server knows that the files are the run's own; it refuses an address that a client makes up.
+            own = model.model_id or None
+            version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags, model_id=own)
         except Exception:
             if is_new:  # a registered model without versions would say that something was trained
                 with suppress(MlflowException):

@@ -36,7 +36,7 @@ from tabtrail.project.training import DEMAND_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.tracking.artifacts import log_folder
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, MODEL, TAG, VERSION, library_versions
-from tabtrail.tracking.models import FittedModel, LoggedModel, log_model, model_location
+from tabtrail.tracking.models import FittedModel, LoggedModel, log_model, model_of
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, read_run, set_tags
 from tabtrail.tracking.store import Store
@@ -132,7 +132,7 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     task, store, run_id = training.task, training.store, training.run_id
     known = read_run(store, run_id)
     if known is not None and MODEL in known.tags:
-        return LoggedModel(run_id, model_location(store, run_id), known.tags[MODEL])
+        return model_of(store, run_id, known.tags[MODEL])
     features = tuple(
         Feature(column, "categorical", ColumnRule("string"))
         if column in task.texts

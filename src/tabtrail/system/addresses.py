@@ -1,0 +1,23 @@
+"""Addresses that may hold a password: how they are shown."""
+
+import re
+
+# Up to the last @ of what has no space or quote in it: a password that its user did not encode may have any of /?#@ in it.
+_USER_AND_PASSWORD = re.compile(r"://(?:[^\s'\"<>/@]*:[^\s'\"<>]*|[^\s'\"<>/@]*)@")
+_PARAMETER = re.compile(
+    r"((?:ssl)?password|passwd|pwd|passfile|token|secret(?:_?access)?_?key|api_?key|access_?key(?:_?id)?|signature)"
+    r"(\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&;'\"]+)",
+    re.IGNORECASE,
+)
+
+
+def without_passwords(text: str) -> str:
+    """Return a text in which the user and password of each address, and each parameter that names a secret, are `…`."""
+    return _PARAMETER.sub(r"\1\2…", _USER_AND_PASSWORD.sub("://…@", text))
+
+
+def raw_password_character(address: str) -> str:
+    """Return the character of an address's user or password that must be percent-encoded; empty where there is none."""
+    _, separator, rest = address.partition("://")
+    user_and_password = rest.rpartition("@")[0]
+    return next((each for each in user_and_password if each in "@/?#"), "") if separator else ""

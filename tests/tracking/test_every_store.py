@@ -1,0 +1,164 @@
+"""What a project does with its MLflow store, with every kind of store: the same commands, the same answers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from tests.support.commands import Done, run_in
+from tests.support.postgres import needs_postgres
+from tests.support.projects import Project
+from tests.support.servers import Servers
+from tests.support.small_project import LINEAR, WEAK, small
+
+from tabtrail.tracking import runs
+
+STORES = ["sqlite", "proxied", "unproxied", "with_password", "on_postgres", "postgres"]
+NEEDING_POSTGRES = ("on_postgres", "postgres")
+
+
+@dataclass
+class Story:
+    """One project with one store, and what each command printed."""
+
+    project: Project
+    uri: str
+    client: Mapping[str, str]
+    done: dict[str, Done] = field(default_factory=dict)
+
+    @property
+    def tracked(self) -> MlflowClient:
+        uri = self.uri or self.project.config().mlflow.tracking_uri
+        return MlflowClient(uri, uri)
+
+    def run(self, step: str, *words: str) -> Done:
+        self.done[step] = run_in(self.project, *words, *(["--set", f"mlflow.tracking_uri={self.uri}"] if self.uri else []))
+        return self.done[step]
+
+    def json(self, step: str) -> Any:
+        assert self.done[step].returncode == 0, self.done[step].stderr
+        return json.loads(self.done[step].stdout)
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(each, marks=needs_postgres if each in NEEDING_POSTGRES else ()) for each in STORES]
+)
+def story(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: Servers, empty_store: Path
+) -> Iterator[Story]:
+    root = tmp_path_factory.mktemp(request.param)
+    uri, client = store_of(request.param, servers, request)
+    made = Story(small(root, empty_store), uri, client)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in client.items():
+            patch.setenv(name, value)
+        tell(made, patch)
+        yield made
+
+
+def store_of(kind: str, servers: Servers, request: pytest.FixtureRequest) -> tuple[str, Mapping[str, str]]:
+    if kind == "sqlite":
+        return "", {}
+    if kind == "postgres":
+        postgres = request.getfixturevalue("postgres")
+        return postgres.address(postgres.new_database(), "psycopg"), {}
+    server = servers.on_postgres(request.getfixturevalue("postgres")) if kind == "on_postgres" else getattr(servers, kind)
+    return server.uri, server.client
+
+
+def tell(story: Story, patch: pytest.MonkeyPatch) -> None:
+    """A training that is killed and continued, a worse one, and what a person does with them."""
+    story.run("ingest", "ingest")
+    with patch.context() as killing:
+        kill_after_one_candidate(killing)
+        story.run("killed", "train")
+    story.run("train", "train", "--json")
+    first = story.json("train")
+    story.run("worse", "train", "--json", "--set", f"candidates={{{WEAK}: {{n_estimators: 2, max_depth: 1}}}}")
+    story.run("gate", "promote", "2", "--json")
+    story.run("promote", "promote", "2", "--force", "--reason", "to see it", "--json")
+    story.run("rollback", "rollback", "--json")
+    story.run("history", "history", "--json")
+    story.run("reproduce", "reproduce", first["parent_run_id"], "--json")
+    story.run("report", "report", "--run", first["parent_run_id"])
+    story.run("status", "status", "--json")
+    story.run("doctor", "doctor", "--json")
+
+
+def kill_after_one_candidate(patch: pytest.MonkeyPatch) -> None:
+    """As a process leaves a store that is killed when it begins its second candidate: nothing is ended, and it is gone."""
+    code = "from tabtrail.system.process import this_process; print(this_process())"
+    gone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    begun: list[str] = []
+    start, finish = runs.start_run, runs.finish_run
+
+    def start_or_die(store: Any, name: str, *words: Any, **more: Any) -> str:
+        begun.append(name)
+        if len(begun) == 3:  # the benchmark, a candidate, this one
+            raise SystemExit(137)
+        return start(store, name, *words, **more)
+
+    patch.setattr(runs, "this_process", lambda: gone)
+    patch.setattr(runs, "start_run", start_or_die)
+    patch.setattr(runs, "finish_run", lambda store, run, status="FINISHED": finish(store, run) if status == "FINISHED" else None)
+
+
+def test_a_killed_training_is_continued_where_it_was(story: Story) -> None:
+    assert story.done["killed"].returncode == 137
+    assert "1 runs of a process that is gone are closed as killed" in story.done["train"].stderr
+    assert "continuing benchmark" in story.done["train"].stderr
+    assert "1 candidates are finished" in story.done["train"].stderr
+    board = story.json("train")
+    assert {row["candidate"] for row in board["candidates"]} == {LINEAR, WEAK, "MeanBaseline"}
+    found = [story.tracked.get_run(row["run_id"]) for row in board["candidates"]]
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in found} == {board["parent_run_id"]}
+
+
+def test_a_training_is_deployed_and_a_worse_one_registered_as_challenger(story: Story) -> None:
+    assert "(version 1, run" in story.done["train"].stderr
+    assert "is deployed" in story.done["train"].stderr
+    assert "is registered as challenger and NOT deployed" in story.done["worse"].stderr
+
+
+def test_the_gate_refuses_a_worse_version_and_lets_it_by_force(story: Story) -> None:
+    gate, forced = story.done["gate"], story.json("promote")
+    assert (gate.returncode, gate.stdout) == (4, "")
+    assert "is worse than the champion beyond chance" in gate.stderr
+    assert (forced["promoted"], forced["challenger"]["model"], forced["challenger"]["version"]) == (True, WEAK, "2")
+
+
+def test_a_rollback_deploys_the_first_model_again_and_the_registry_says_so(story: Story) -> None:
+    back = story.json("rollback")
+    assert (back["challenger"]["model"], back["challenger"]["version"]) == (LINEAR, "1")
+    registered = story.tracked.get_registered_model("m")
+    assert {alias: str(version) for alias, version in registered.aliases.items()} == {"champion": "1"}
+    versions = story.tracked.search_model_versions("name = 'm'")
+    models = {each.version: story.tracked.get_run(each.run_id).outputs.model_outputs[0].model_id for each in versions}
+    assert all(models[each.version] in each.source for each in versions)
+
+
+def test_the_history_has_every_change(story: Story) -> None:
+    assert [each["action"] for each in story.json("history")] == ["first", "promote", "rollback"]
+
+
+def test_a_run_is_reproduced_to_the_last_bit(story: Story) -> None:
+    again = story.json("reproduce")
+    assert (again["equal"], again["difference"]) == (True, None)
+    assert "ONNX file of the champion" in again["compared"]
+
+
+def test_a_run_is_reported_from_what_the_store_has(story: Story) -> None:
+    assert story.done["report"].returncode == 0, story.done["report"].stderr
+    assert LINEAR in (story.project.root / "output" / "report.html").read_text()
+
+
+def test_status_and_doctor_look_at_the_store(story: Story) -> None:
+    assert story.json("status")["deployed"]["model"] == LINEAR
+    checks = {each["name"]: each for each in story.json("doctor")["checks"]}
+    assert checks["bundle"]["state"] == "ok"
