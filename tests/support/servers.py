@@ -18,7 +18,12 @@ from tests.support.projects import make_store
 _START_SECONDS = 120
 USER, PASSWORD = "ann", "mlflow-s3cret-9"
 # Without the cache it computes a slow hash for every request, a hundred of which a training makes.
-_AUTH = f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{{}}/auth.db\nadmin_username = {USER}\nauth_cache_ttl_seconds = 600\n"
+_AUTH = """[mlflow]
+default_permission = READ
+database_uri = sqlite:///{folder}/auth.db
+admin_username = {user}
+auth_cache_ttl_seconds = 600
+"""
 
 
 @dataclass
@@ -77,7 +82,7 @@ def mlflow_server(folder: Path, *words: str, backend: str = "", auth: bool = Fal
     if not backend:
         make_store(folder / "server.db")
     if auth:
-        (folder / "auth.ini").write_text(_AUTH.format(folder))
+        (folder / "auth.ini").write_text(_AUTH.format(folder=folder, user=USER))
         variables |= {"MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"), "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD}
         variables["MLFLOW_FLASK_SERVER_SECRET_KEY"] = "only of these tests"
         client = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
