@@ -144,7 +144,7 @@ def test_an_order_over_http_is_that_of_the_command_for_one_series_a_list_and_a_s
     assert client.post("/demand/order", json=SERIES).json() == found, "the only model is of demand"
     assert (found["as_of"], found["until"], found["lead_time"], found["service_level"]) == ("2023-07-20", "2023-07-25", 5, 0.95)
     assert found["intervals"][-1] == found["interval"]
-    assert found["interval"]["low"] < found["sum"] < found["interval"]["high"] < found["order_quantity"]
+    assert found["interval"]["low"] < found["sum"] < min(found["interval"]["high"], found["order_quantity"])
     assert found["model_version"] == client.get("/health").json()["mlflow_run_id"]
     both = [SERIES, {**SERIES, "product_id": "PROD_NEW", "plan": PLAN}]
     (first, new) = client.post("/order", json=both).json()["orders"]

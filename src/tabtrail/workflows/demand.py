@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tabtrail.bundle.demand.features import Array, FeatureRecipe
+from tabtrail.bundle.demand.features import LEFT, RUN, Array, FeatureRecipe
 from tabtrail.bundle.signing import require_key_pair
 from tabtrail.config.demand import Demand
 from tabtrail.config.tree import Config
@@ -158,7 +158,8 @@ def prepare(config: Config) -> Task:
 def _refuse_names_of_features(demand: Demand, recipe: FeatureRecipe) -> None:
     """Raise `ConfigError` for a column of the config that is called like a feature: one would take the place of the other."""
     own = replace(recipe, flags=(), prices=(), holidays=(1,)).names
-    taken = {*own, *(f"{name}_change" for name in recipe.prices)}
+    ends = [*((name, ("_change",)) for name in recipe.prices), *((name, (RUN, LEFT)) for name in recipe.flags)]
+    taken = {*own, *(name + end for name, each in ends for end in each)}
     for key, names in (("series", demand.series), ("static", demand.static), ("known_ahead", demand.known_ahead)):
         if odd := next((name for name in names if name in taken), None):
             raise ConfigError(f"demand.{key}: '{odd}' is what a feature of the forecast is called; rename it (source.rename)")

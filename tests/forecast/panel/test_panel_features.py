@@ -8,11 +8,12 @@ from tests.support.demand import demand_panel
 
 from tabtrail.bundle.demand.expander import Asked, Expander
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
+from tabtrail.bundle.demand.features import FeatureRecipe
 from tabtrail.bundle.demand.single import KeptFeatures
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.history import history_of, prove_served
 from tabtrail.forecast.panel.panel import Panel
-from tabtrail.forecast.panel.rows import Points, features
+from tabtrail.forecast.panel.rows import Points, features, training_frame, training_points
 
 ONE = np.ones(18, dtype=np.int64)
 RECIPE = default_recipe("D", 7, ("promotion",), ("price",))
@@ -72,6 +73,55 @@ def test_features_are_what_they_are_called() -> None:
     assert found["season_flags_mean_6"] == pytest.approx(y[alike[:6]].mean())
     assert found["price_change"] == pytest.approx(price[target] / price[origin - 27 : origin + 1].mean())
     assert (found["day_of_week"], found["month"], found["horizon"]) == (day.weekday(), day.month, 3)
+
+
+def test_a_flag_says_for_how_long_it_has_been_and_will_be_what_it_is() -> None:
+    panel = demand_panel()
+    flag = np.zeros_like(panel.known["promotion"])
+    flag[1, 150:154] = 1
+    panel = replace(panel, known={**panel.known, "promotion": flag})
+    rows = Points(np.full(4, 1), np.full(4, 148), np.array([1, 2, 4, 6]))  # days 149, 150, 152 and 154
+    found = features(panel, RECIPE, rows)
+    assert found["promotion_run"].tolist() == [7, 0, 2, 0]
+    assert found["promotion_left"].tolist() == [0, 3, 1, 7]
+
+
+def test_where_no_plan_says_what_is_around_a_period_nothing_is_made_up() -> None:
+    panel = demand_panel()
+    last = panel.periods - 1
+    cut = {name: values[:, : last + 4] for name, values in panel.known.items()}
+    cut["promotion"][:, last - 6 :] = 0.0
+    found = features(replace(panel, known=cut), RECIPE, Points(np.zeros(2, np.int64), np.full(2, last), np.array([1, 5])))
+    assert found["promotion_run"][0] == 7
+    assert np.isnan(found["promotion_left"]).all()  # what is planned is the same, and then the plan ends
+    assert np.isnan(found["promotion_run"][1])  # the day itself is not planned
+    sent = Points(np.zeros(1, np.int64), np.full(1, last), np.array([4]))
+    inputs = PanelInputs("date", panel.series, panel.series, ("store_id",), RECIPE)
+    expander = Expander(inputs, history_of(replace(panel, known=cut), RECIPE, "x", "", {}))
+    known = {"promotion": np.ones(1), "price": np.ones(1)}
+    served = expander.features(Asked(sent.series, sent.target + panel.first, known))
+    assert served["promotion_run"][0] == 0
+    assert np.isnan(served["promotion_left"][0])
+
+
+def test_a_recipe_of_a_bundle_that_reads_no_plan_around_is_what_it_was() -> None:
+    stored = RECIPE.to_dict()
+    del stored["around"]
+    older = FeatureRecipe.from_dict(stored)
+    assert older.names == tuple(name for name in RECIPE.names if name not in ("promotion_run", "promotion_left"))
+    panel = demand_panel()
+    inputs = PanelInputs("date", panel.series, panel.series, ("store_id",), older)
+    assert prove_served(panel, inputs, history_of(panel, older, "x", "", {})).max_difference == 0
+
+
+def test_some_rows_to_learn_from_have_no_plan_around_them() -> None:
+    panel = demand_panel()
+    points = training_points(panel, RECIPE, most=2000, seed=1)
+    x, whole = training_frame(panel, RECIPE, points, (), 1), features(panel, RECIPE, points)
+    hidden = np.isnan(x["promotion_left"].to_numpy()) & ~np.isnan(whole["promotion_left"])
+    assert 0.05 < hidden.mean() < 0.15
+    assert np.isnan(x["promotion_run"][hidden & (points.horizon > 1)]).all()
+    np.testing.assert_array_equal(x["promotion_run"][points.horizon == 1], whole["promotion_run"][points.horizon == 1])
 
 
 def test_what_is_asked_for_has_the_bits_of_the_training() -> None:

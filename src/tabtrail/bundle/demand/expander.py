@@ -20,6 +20,7 @@ from tabtrail.bundle.demand.features import (
     of_day,
     of_plan,
     of_recent_past,
+    of_runs,
     of_season,
     season_places,
     usual_prices,
@@ -130,6 +131,15 @@ class Expander:
         inside = (place >= 0) & (place < values.shape[1]) & (series >= 0)
         return np.where(inside, values[np.where(inside, series, 0), np.where(inside, place, 0)], np.nan)
 
+    def nearby(self, series: Rows, periods: Periods) -> dict[str, Array]:
+        """Return what the stored plan or past says of each flag around periods [rows, `FeatureRecipe.nearby`].
+
+        What other rows ask for is no plan: an answer never depends on the rows beside it.
+        """
+        recipe = self.panel.recipe
+        there = periods[:, None] + recipe.nearby[None, :]
+        return {name: self.planned(name, series[:, None], there) for name in recipe.flags if recipe.around}
+
     def planned_of_one(self, name: str, series: int, period: int) -> float:
         """Return what `planned` does, of one row."""
         values, place = self._known[name], period - self.history.first
@@ -177,6 +187,7 @@ class Expander:
             **{name: values[of_past] for name, values in found.items()},
             **{name: values[of_place] for name, values in in_season.items()},
             **of_plan(recipe, asked.known, usual),
+            **of_runs(recipe, asked.known, self.nearby(asked.series, asked.period)),
             **{name: values[own_day] for name, values in dated.items()},
         }
 

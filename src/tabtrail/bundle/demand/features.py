@@ -7,7 +7,7 @@ part in a sum or a count.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ LEVEL = "level"
 HORIZON = "horizon"
 ZEROS = "share_of_zeros"
 SINCE_SALE = "since_sale"
+RUN, LEFT = "_run", "_left"  # after the name of a flag
 _OWN_UNIT = (LEVEL, ZEROS, SINCE_SALE)  # features of the past that are not divided by the level
 
 
@@ -35,8 +36,9 @@ class FeatureRecipe:
     At the same place in the season as the target (the same weekday, week or month): the latest value, the mean of the `seasons`
     latest, and the mean of the `matches` latest at which every flag was what it will be, no further back than `reach` seasons.
 
-    Known ahead, at the target's period: `flags` (0 or 1) as they are; `prices` as they are and over their mean in the
-    `price_window` up to the origin. Of the columns of `lagged`, which are not known ahead, the value at the origin and that mean
+    Known ahead, at the target's period: `flags` (0 or 1) as they are, and for how many periods before and after it each is the
+    same, `around` at most (0: left out); `prices` as they are and over their mean in the `price_window` up to the origin. Of the
+    columns of `lagged`, which are not known ahead, the value at the origin and that mean
     are read. `holidays` are the days of a country's holidays, as days since 1970-01-01.
     """
 
@@ -54,6 +56,7 @@ class FeatureRecipe:
     prices: tuple[str, ...] = ()
     holidays: tuple[int, ...] = ()
     lagged: tuple[str, ...] = ()
+    around: int = 0
 
     @property
     def calendar(self) -> Calendar:
@@ -80,8 +83,15 @@ class FeatureRecipe:
         empty = np.zeros(0, dtype=np.int64)
         nothing = np.zeros((0, self.past))
         known = {name: np.zeros(0) for name in (*self.flags, *self.prices)}
+        nearby = {name: np.zeros((0, 2 * self.around)) for name in self.flags}
         window = Window(nothing, dict.fromkeys(self.columns, nothing))
-        return tuple(compute(self, window, Targets(empty, empty, known)))
+        return tuple(compute(self, window, Targets(empty, empty, known, nearby)))
+
+    @property
+    def nearby(self) -> Periods:
+        """Where the periods lie whose flags are compared with the target's, relative to it: backwards, then forwards."""
+        steps = np.arange(1, self.around + 1, dtype=np.int64)
+        return np.concatenate([-steps, steps])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,11 +113,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is forecast: the origins and horizons [rows], and the columns known ahead at the target's period [rows]."""
+    """What is forecast: the origins and horizons [rows], the columns known ahead at the target's period [rows], and the flags of
+    the periods around it [rows, `FeatureRecipe.nearby`], NaN where no plan says.
+    """
 
     origin: Periods
     horizon: Periods
     known: Mapping[str, Array]
+    nearby: Mapping[str, Array] = field(default_factory=dict)
 
 
 def compute(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str, Array]:
@@ -123,7 +136,8 @@ def compute(recipe: FeatureRecipe, window: Window, targets: Targets) -> dict[str
         {name: np.where(inside, window.known[name][rows, places], np.nan) for name in recipe.flags},
     )
     season = of_season(recipe, alike, targets.known, unit)
-    return recent | season | of_plan(recipe, targets.known, usual_prices(recipe, window)) | of_day(recipe, targets)
+    planned = of_plan(recipe, targets.known, usual_prices(recipe, window)) | of_runs(recipe, targets.known, targets.nearby)
+    return recent | season | planned | of_day(recipe, targets)
 
 
 def of_recent_past(recipe: FeatureRecipe, window: Window) -> tuple[dict[str, Array], Array]:
@@ -196,6 +210,26 @@ def of_plan(recipe: FeatureRecipe, known: Mapping[str, Array], usual: Mapping[st
         found[name] = known[name]
         found[f"{name}_change"] = _over(known[name], usual[name])
     return found
+
+
+def of_runs(recipe: FeatureRecipe, known: Mapping[str, Array], nearby: Mapping[str, Array]) -> dict[str, Array]:
+    """Return for how many periods right before and right after the target's each flag is what it is there.
+
+    NaN where a period that no plan covers comes first.
+    """
+    found = {}
+    for name in recipe.flags if recipe.around else ():
+        found[f"{name}{RUN}"] = _run(known[name], nearby[name][:, : recipe.around])
+        found[f"{name}{LEFT}"] = _run(known[name], nearby[name][:, recipe.around :])
+    return found
+
+
+def _run(own: Array, near: Array) -> Array:
+    other = near != own[:, None]  # NaN is no flag's value
+    first = np.where(other.any(axis=1), other.argmax(axis=1), near.shape[1])
+    ends = near[np.arange(len(near)), np.minimum(first, near.shape[1] - 1)]
+    unknown = np.isnan(own) | ((first < near.shape[1]) & np.isnan(ends))
+    return np.where(unknown, np.nan, first.astype(np.float64))
 
 
 def of_day(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:

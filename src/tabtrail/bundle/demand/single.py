@@ -1,7 +1,8 @@
 """Features of single rows from what they share with others: a request pays for a few look-ups, not for the kernel's arrays.
 
 The kernel itself makes whatever is kept, so that the values have the bits of the training: of a series the recent past and its
-usual prices, of a place in the season what was sold there in each state of the flags, of a day its calendar.
+usual prices, of a place in the season what was sold there in each state of the flags, of a period the plan around it, of a day
+its calendar.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from tabtrail.bundle.demand.expander import Expander
-from tabtrail.bundle.demand.features import Array, Targets, of_day, of_recent_past, of_season, usual_prices
+from tabtrail.bundle.demand.features import Array, Targets, of_day, of_recent_past, of_runs, of_season, usual_prices
 
 # Some hundred bytes each: 100 MB at most.
 _MOST_SERIES, _MOST_SEASONS, _MOST_DAYS = 20_000, 100_000, 4_096
@@ -35,6 +36,7 @@ class KeptFeatures:
         self._recipe, self._season, self._as_of = recipe, recipe.calendar.season, expander.history.as_of
         self._past = lru_cache(_MOST_SERIES)(self._of_past)
         self._same_season = lru_cache(_MOST_SEASONS)(self._of_season)
+        self._runs = lru_cache(_MOST_SEASONS)(self._of_runs)
         self._day = lru_cache(_MOST_DAYS)(self._of_day)
 
     def values(self, place: int, period: int, known: Mapping[str, float]) -> list[float]:
@@ -46,6 +48,7 @@ class KeptFeatures:
         for name, usual in zip(self._recipe.prices, past.usual, strict=True):
             price = known[name]
             found += (price, price / usual if usual > 0 else price)
+        found += self._runs(place, period, *flags)
         found += self._day(origin, horizon)
         return found
 
@@ -60,6 +63,11 @@ class KeptFeatures:
         alike = self._expander.alike(np.array([place]), np.array([origin]), np.array([self._season - back]))
         known = {name: np.array([flag]) for name, flag in zip(self._recipe.flags, flags, strict=True)}
         return _scalars(of_season(self._recipe, alike, known, self._past(place, origin).unit))
+
+    def _of_runs(self, place: int, period: int, *flags: float) -> Values:
+        nearby = self._expander.nearby(np.array([place]), np.array([period]))
+        known = {name: np.array([flag]) for name, flag in zip(self._recipe.flags, flags, strict=True)}
+        return _scalars(of_runs(self._recipe, known, nearby))
 
     def _of_day(self, origin: int, horizon: int) -> Values:
         own = np.array([origin], dtype=np.int64), np.array([horizon], dtype=np.int64)

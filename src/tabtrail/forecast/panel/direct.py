@@ -13,7 +13,7 @@ from tabtrail.forecast.panel.nets.settings import TableSettings, WindowSettings
 from tabtrail.forecast.panel.nets.table_net import TableNet, chosen_numbers
 from tabtrail.forecast.panel.nets.window_net import WindowNet
 from tabtrail.forecast.panel.panel import Panel
-from tabtrail.forecast.panel.rows import Points, actual, chunks, frame, training_points
+from tabtrail.forecast.panel.rows import Points, actual, chunks, frame, training_frame, training_points
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import clipped
 from tabtrail.modeling.families import family_of
@@ -58,7 +58,7 @@ def fit_direct(
             f"up to {panel.calendar.last_day(panel.last)} no series has a period of known demand after another: there is nothing"
             " to learn from; bring a longer history, or leave fewer periods out (closed, stockout, missing_periods)"
         )
-    x, y = frame(panel, recipe, points, texts), actual(panel, points)
+    x, y = training_frame(panel, recipe, points, texts, seed), actual(panel, points)
     numbers = tuple(name for name in x.columns if name not in texts)
     least = 0.0 if not (panel.target < 0).any() else None
     if candidate.net is not None:

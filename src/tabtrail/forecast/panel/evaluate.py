@@ -136,9 +136,23 @@ def scales_at(panel: Panel, origins: Origins) -> Scales:
 def default_recipe(frequency: str, horizon: int, flags: tuple[str, ...], prices: tuple[str, ...]) -> FeatureRecipe:
     """Return the features of a frequency: of days up to eight weeks back, of weeks and months up to a year and more."""
     settings = {
-        "D": {"lags": (1, 7, 14, 21, 28), "windows": (7, 14, 28, 56), "level_window": 56, "price_window": 28, "reach": 26},
-        "W": {"lags": (1, 2, 4, 8, 13), "windows": (4, 8, 13, 26), "level_window": 26, "price_window": 13, "reach": 3},
-        "MS": {"lags": (1, 2, 3, 6, 12), "windows": (3, 6, 12), "level_window": 12, "price_window": 6, "reach": 4},
+        "D": {
+            "lags": (1, 7, 14, 21, 28),
+            "windows": (7, 14, 28, 56),
+            "level_window": 56,
+            "price_window": 28,
+            "reach": 26,
+            "around": 7,
+        },
+        "W": {
+            "lags": (1, 2, 4, 8, 13),
+            "windows": (4, 8, 13, 26),
+            "level_window": 26,
+            "price_window": 13,
+            "reach": 3,
+            "around": 2,
+        },
+        "MS": {"lags": (1, 2, 3, 6, 12), "windows": (3, 6, 12), "level_window": 12, "price_window": 6, "reach": 4, "around": 1},
     }[frequency]
     seasons, matches = (8, 6) if frequency == "D" else (2, 2)
     return FeatureRecipe(frequency, horizon, seasons=seasons, matches=matches, flags=flags, prices=prices, **settings)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from tabtrail.bundle.demand.features import LEVEL, Array, FeatureRecipe
+from tabtrail.bundle.demand.features import LEFT, LEVEL, RUN, Array, FeatureRecipe
 from tabtrail.forecast.panel.panel import Panel, Rows
 from tabtrail.forecast.panel.rows import Points, actual, features, training_points
 from tabtrail.modeling.leakage.findings import Finding, Kind
@@ -136,7 +136,8 @@ def _distinct(series: Rows, values: Array) -> int:
 
 
 def _of_plan(name: str, recipe: FeatureRecipe) -> bool:
-    return name.startswith("season_flags") or any(name in (own, f"{own}_change") for own in (*recipe.flags, *recipe.prices))
+    ends = ("", "_change", RUN, LEFT)
+    return name.startswith("season_flags") or any(name == own + end for own in (*recipe.flags, *recipe.prices) for end in ends)
 
 
 def _around(panel: Panel, name: str, points: Points, level: Array) -> tuple[list[Array], list[Array]]:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tabtrail.bundle.demand.features import Array, FeatureRecipe, Targets, Window, compute
+from tabtrail.bundle.demand.features import LEFT, RUN, Array, FeatureRecipe, Targets, Window, compute
 from tabtrail.forecast.panel.panel import Panel, Rows
 
 # Rows whose past is looked at at once: 20,000 × 182 days × 8 bytes are 29 MB a column.
 _CHUNK = 20_000
+# Share of the rows to learn from whose plan ends with the target's period. On pasta, at six origins before those that are judged,
+# forecasts from a whole plan have a MAE of 2.21 without such rows and 2.22 with them; 2.26 where no plan around is read.
+_UNPLANNED = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def _chunk(panel: Panel, recipe: FeatureRecipe, points: Points) -> dict[str, Arr
         {name: np.where(inside, values[rows, places], np.nan) for name, values in known.items()},
     )
     ahead = {name: _at(known[name], points) for name in (*recipe.flags, *recipe.prices)}
-    return compute(recipe, window, Targets(points.origin + panel.first, points.horizon, ahead))
+    nearby = {name: _near(known[name], points, recipe) for name in recipe.flags if recipe.around}
+    return compute(recipe, window, Targets(points.origin + panel.first, points.horizon, ahead, nearby))
 
 
 def _at(values: Array, points: Points) -> Array:
@@ -98,10 +102,29 @@ def _at(values: Array, points: Points) -> Array:
     return np.where(inside, values[points.series, np.where(inside, points.target, 0)], np.nan)
 
 
+def _near(values: Array, points: Points, recipe: FeatureRecipe) -> Array:
+    """Values around the target's period [rows, `FeatureRecipe.nearby`]; NaN before the panel and beyond the plan."""
+    places = points.target[:, None] + recipe.nearby[None, :]
+    inside = (places >= 0) & (places < values.shape[1])
+    return np.where(inside, values[points.series[:, None], np.where(inside, places, 0)], np.nan)
+
+
 def frame(panel: Panel, recipe: FeatureRecipe, points: Points, texts: tuple[str, ...]) -> pd.DataFrame:
     """Return features and static columns as the table that a pipeline of scikit-learn takes."""
     columns = {**features(panel, recipe, points), **{name: panel.static[name][points.series] for name in texts}}
     return pd.DataFrame(columns)
+
+
+def training_frame(panel: Panel, recipe: FeatureRecipe, points: Points, texts: tuple[str, ...], seed: int) -> pd.DataFrame:
+    """Return the table of rows to learn from. Of some the plan around the target is hidden, as it is where only the target's
+    period is sent: a model learns to forecast with it and without.
+    """
+    x = frame(panel, recipe, points, texts)
+    hidden = np.random.default_rng(seed).random(len(points)) < _UNPLANNED
+    for name in recipe.flags if recipe.around else ():
+        x.loc[hidden, f"{name}{LEFT}"] = np.nan
+        x.loc[hidden & (points.horizon > 1), f"{name}{RUN}"] = np.nan  # of the next period everything before it is known
+    return x
 
 
 def actual(panel: Panel, points: Points) -> Array:
