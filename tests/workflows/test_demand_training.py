@@ -19,7 +19,7 @@ from tests.support.demand import CONFIG, demand_rows, write_project
 from tests.support.projects import Project, close_stores, put_back
 
 from tabtrail import pipeline
-from tabtrail.errors import PromotionError, StoreError, UsageError
+from tabtrail.errors import PromotionError, StoreError
 from tabtrail.forecast.panel.evaluate import evaluate
 from tabtrail.pipeline import STAGES
 from tabtrail.progress import Progress
@@ -28,7 +28,6 @@ from tabtrail.project.status import status
 from tabtrail.system.files import read_json
 from tabtrail.workflows import demand
 from tabtrail.workflows.promote import history, promote, rollback
-from tabtrail.workflows.reproduce import reproduce
 
 # So few rows that a baseline may be ahead: that is not what these tests are about.
 BASE = CONFIG.replace("max_rows: 4000", "max_rows: 1500\n  choice: {deploy_unless_beaten: true}")
@@ -209,8 +208,6 @@ def test_another_candidate_of_a_training_on_series_is_refused_with_what_to_do(pr
     done = run_in(project, "promote", parent.info.run_id, "--candidate", other)
     assert done.returncode == 2
     assert "the bundle of its chosen model alone" in done.stderr
-    with pytest.raises(UsageError, match="training on series"):
-        reproduce(project.config(), parent.info.run_id)
 
 
 def test_status_and_doctor_know_a_project_of_series(project: Project) -> None:

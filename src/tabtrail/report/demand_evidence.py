@@ -30,11 +30,10 @@ class DemandFiles:
     tables: Mapping[str, Path]
 
     def inside(self, folder: Path) -> Self:
-        """Return the files by the same names in one folder."""
-        own = {
-            name: folder / getattr(self, name).name
-            for name in ("leaderboard", "importance", "uplift", "verdict", "manifest", "profile")
-        }
+        """Return the files by the same names in one folder; leaderboard and manifest are called after their own time's config."""
+        own = {name: folder / getattr(self, name).name for name in ("importance", "uplift", "verdict", "profile")}
+        for name, pattern in (("leaderboard", "*_demand_metrics.json"), ("manifest", "*_manifest.json")):
+            own[name] = next(iter(sorted(folder.glob(pattern))), folder / getattr(self, name).name)
         return replace(self, **own, tables={name: folder / path.name for name, path in self.tables.items()})
 
 

@@ -132,6 +132,8 @@ def _trust(evidence: DemandEvidence) -> Sentence:
 
 def _deployed(evidence: DemandEvidence) -> Sentence:
     decision = evidence.decision
+    if refusal := evidence.tags.get("tabtrail.objections"):
+        return (f"It is NOT deployed: {refusal}.",)
     if not decision:
         return ("It is not deployed: the training ended before the model could be.",)
     if decision.get("promoted") or decision.get("action") == "unchanged":

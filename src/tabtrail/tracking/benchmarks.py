@@ -21,26 +21,10 @@ class Found:
 
 
 def find_benchmark(store: Store, run_id: str, *, asked: str = "") -> Found:
-    """Return the benchmark of a run. Raises `UsageError` for one that is not there or not of a benchmark of rows.
-
-    `asked` is what the person gave in the place of the run's id.
+    """Return the benchmark, of rows or of series, that a run belongs to. Raises `UsageError` for one that is not there or not of
+    a benchmark. `asked` is what the person gave in the place of the run's id.
     """
-    found = _find(store, run_id, asked or run_id)
-    if is_of_series(found.benchmark):
-        raise UsageError(
-            f"run {asked or run_id} is of a training on series, and this is for those of rows; `tabtrail train --force` fits it"
-            " again"
-        )
-    return found
-
-
-def is_of_series(run: Run) -> bool:
-    """Tell whether a run is of a training on many series."""
-    return run.tags.get(TAG + "kind") == SERIES
-
-
-def _find(store: Store, run_id: str, shown: str) -> Found:
-    """Return the benchmark, of rows or of series, that a run belongs to."""
+    shown = asked or run_id
     run = read_run(store, run_id)
     if run is None:
         raise UsageError(
@@ -50,6 +34,11 @@ def _find(store: Store, run_id: str, shown: str) -> Found:
     if parent is None or parent.tags.get(TAG + "kind") not in (_ROWS, SERIES):
         raise UsageError(f"run {shown} is not one of a benchmark of tabtrail")
     return Found(parent, None if parent.run_id == run.run_id else run)
+
+
+def is_of_series(run: Run) -> bool:
+    """Tell whether a run is of a training on many series."""
+    return run.tags.get(TAG + "kind") == SERIES
 
 
 def complete_benchmark(store: Store, run_id: str) -> Found:
@@ -75,7 +64,7 @@ def wanted_candidate(store: Store, run_id: str, candidate: str | None = None, *,
     Raises `UsageError` as `find_benchmark` does, for a benchmark that was cut short, and for a name or run that contradict.
     """
     shown = asked or run_id
-    found = _find(store, run_id, shown)
+    found = find_benchmark(store, run_id, asked=shown)
     winner = found.benchmark.tags.get(TAG + "champion")
     if winner is None:
         raise UsageError(f"the benchmark of run {shown} never became complete; `tabtrail train` continues it")

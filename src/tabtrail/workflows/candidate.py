@@ -27,7 +27,7 @@ from tabtrail.tracking.store import Store, store_errors
 from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model
 from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.prepare import Prepared, prepare
-from tabtrail.workflows.reproduce import known_cause, only
+from tabtrail.workflows.refit import known_cause, only
 
 
 def challenger_of(config: Config, site: Site, wanted: Wanted, progress: Progress = SILENT) -> Challenger:

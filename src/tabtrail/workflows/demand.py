@@ -1,6 +1,7 @@
 """Training on many series: every model at the same rolling origins, the chosen one fitted on all of them, proven and deployed."""
 
 import time
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -58,6 +59,9 @@ from tabtrail.workflows.demand_tracking import Identity, holds_bundle, tracked
 from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.promote import settle, write_history
 
+Judge = Callable[[DirectCandidate, Array | None], Evaluated]
+"""A candidate at the origins; the array is the price of all periods [series, periods], where one is named."""
+
 
 def work(config: Config, progress: Progress, force: bool) -> None:
     """Judge every model at the rolling origins, choose, fit on all, prove, bundle and register. What is deployed changes as
@@ -84,8 +88,7 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
     with tracked(store, Identity(f"demand {task.demand.name}", key, tags, text), progress, force=force) as own:
         training = Training(config, task, manifest, store, own.run_id, tags, progress, own.finished)
-        trained = _judge_all(training)
-        trained = calibrate(task, trained, partial(_fit_chosen, task, trained), progress)
+        trained = judge_all(task, partial(_judge, training), progress)
         found = leaderboard(task, trained, own.run_id, manifest.data_sha256, synthetic=manifest.synthetic)
         found["hierarchy"] = _judge_hierarchy(task, trained)
         log_items(store, own.run_id, training_items(task, trained, found))
@@ -121,7 +124,7 @@ def _challenger(training: Training, trained: Trained) -> Challenger:
     """
     config, store, run_id = training.config, training.store, training.run_id
     task = training.task
-    fitted = _fit_chosen(task, trained, task.panel, len(task.origins.places))
+    fitted = fit_chosen(task, trained, task.panel, len(task.origins.places))
     models = {name: model for name, (model, _) in fitted.items()}
     held = holds_bundle(store, run_id, config.model.name, signed=config.bundle.signing_key is not None)
     found = fetch(Site.of(config, store), run_id) if held else store_model(training, trained, models)
@@ -194,17 +197,19 @@ def _write_leaderboard(training: Training, found: dict[str, Any]) -> None:
     log_files(training.store, training.run_id, [artifacts.demand_leaderboard, artifacts.demand_leaderboard_csv])
 
 
-def _judge_all(training: Training) -> Trained:
-    task, progress = training.task, training.progress
+def judge_all(task: Task, judge: Judge, progress: Progress, *, wanted: Collection[str] | None = None) -> Trained:
+    """Return every baseline and candidate (or those `wanted` alone) at the origins, the chosen one and its intervals; `judge` is
+    asked for a candidate.
+    """
     demand, panel, origins = task.demand, task.panel, task.origins
     money = money_of(panel, demand.price)
     found = [
         evaluate(name, partial(_of_baseline, baseline, task.recipe), panel, origins, baseline=True, money=money)
         for name, baseline in BASELINES.items()
     ]
-    members, candidates = [], _candidates(task, progress)
+    members, candidates = [], _candidates(task, progress, wanted)
     for number, candidate in enumerate(candidates, 1):
-        own = _judge(training, candidate, money)
+        own = judge(candidate, money)
         said = ", ".join(f"{name} {own.scores[key]}" for name, key in (("MAE", "mae"), ("RMSSE", "rmsse"), ("bias", "bias")))
         progress.say(f"demand: {number} of {len(candidates)} models: {own.name}: {said}")
         members.append(own)
@@ -218,24 +223,29 @@ def _judge_all(training: Training) -> Trained:
         members.append(mixed)
     chosen, reason = choose(members, metric, bound)
     progress.say(f"demand: champion {chosen.name}: {reason}")
-    return Trained((*found, *members), chosen, reason, weights, tuple(candidates))
+    trained = Trained((*found, *members), chosen, reason, weights, tuple(candidates))
+    return calibrate(task, trained, partial(fit_chosen, task, trained), progress)
 
 
-def _candidates(task: Task, progress: Progress) -> list[DirectCandidate]:
+def _candidates(task: Task, progress: Progress, wanted: Collection[str] | None) -> list[DirectCandidate]:
     """Return the candidates with the values that the search chose."""
     demand = task.demand
     defaults, left_out = learnable_defaults(task.panel, demand.target)
     if left_out and not demand.candidates:
         progress.say(f"demand: warning: {left_out}")
+    tried, grids = (demand.candidates, demand.search) if demand.candidates else (defaults, default_grids())
+    if wanted is not None:
+        tried = {name: own for name, own in tried.items() if name in wanted}
+        grids = {name: own for name, own in grids.items() if name in wanted}
     configured = search(
-        demand.candidates or defaults,
-        demand.search if demand.candidates else default_grids(),
+        tried,
+        grids,
         task.panel,
         task.origins,
         metric=demand.choice.metric,
         forecaster=lambda candidate: partial(_forecast, task, candidate),
     )
-    for name, grid in (demand.search if demand.candidates else default_grids()).items():
+    for name, grid in grids.items():
         progress.say(f"demand: {name}: {', '.join(f'{key} {configured[name][key]}' for key in grid)} of what was tried")
     return parse_candidates(configured)
 
@@ -247,9 +257,14 @@ def _judge(training: Training, candidate: DirectCandidate, money: Array | None) 
         shape = (task.panel.count, len(task.origins.places) * task.origins.horizon)
         return scored(name, read_forecasts(training.store, run, shape), task.panel, task.origins, money=money)
     start = time.perf_counter()
-    own = evaluate(name, partial(_forecast, task, candidate), task.panel, task.origins, money=money)
+    own = judge_candidate(task, candidate, money)
     _log_candidate(training, candidate, own, time.perf_counter() - start)
     return own
+
+
+def judge_candidate(task: Task, candidate: DirectCandidate, money: Array | None) -> Evaluated:
+    """Return a model that is fitted at each origin."""
+    return evaluate(candidate.name, partial(_forecast, task, candidate), task.panel, task.origins, money=money)
 
 
 def _of_baseline(baseline: Baseline, recipe: FeatureRecipe, known: Panel, _at: int) -> Array:
@@ -304,7 +319,7 @@ def _chosen_names(trained: Trained) -> list[str]:
     return list(trained.weights) if trained.chosen.name == BLEND else [trained.chosen.name]
 
 
-def _fit_chosen(task: Task, trained: Trained, panel: Panel, at: int) -> dict[str, tuple[DirectModel, float]]:
+def fit_chosen(task: Task, trained: Trained, panel: Panel, at: int) -> dict[str, tuple[DirectModel, float]]:
     """Return the chosen model, or the members of the blend, fitted on a panel, with their weights."""
     candidates = {each.name: each for each in trained.candidates}
     return {

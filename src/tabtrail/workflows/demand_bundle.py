@@ -70,8 +70,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     name = task.demand.name
     estimator = joined(trained, models)
     recipe = next(iter(models.values())).recipe
-    points = training_points(task.panel, recipe, most=min(task.demand.max_rows, _PROVEN_ROWS), seed=task.demand.random_state)
-    x = frame(task.panel, recipe, points, task.texts)
+    x = rows_of_proof(task, recipe)
     graph, parity = _proven(training, trained, estimator, x)
     inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
     parity = _served_as_trained(task, inputs, history, parity)
@@ -87,7 +86,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
 
 def _proven(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> tuple[bytes, Parity]:
     task, config = training.task, training.config
-    graph = export_onnx(estimator, [column for column in x.columns if column not in task.texts], task.texts, task.demand.name)
+    graph = graph_of(task, estimator, x)
     scale, seed = float(np.nanstd(task.panel.target)) or 1.0, task.demand.random_state
     parity = check_parity(graph, estimator, x, texts=task.texts, scale=scale, tolerance=config.export.parity_tolerance, seed=seed)
     if not parity.passed:
@@ -96,6 +95,17 @@ def _proven(training: Training, trained: Trained, estimator: Any, x: pd.DataFram
         f"demand: ONNX equals Python on {parity.rows:,} rows, within {parity.max_difference:.2g} standard deviations"
     )
     return graph, parity
+
+
+def graph_of(task: Task, estimator: Any, x: pd.DataFrame) -> bytes:
+    """Return the ONNX graph of a fitted model; `x` has the features by their names."""
+    return export_onnx(estimator, [column for column in x.columns if column not in task.texts], task.texts, task.demand.name)
+
+
+def rows_of_proof(task: Task, recipe: FeatureRecipe) -> pd.DataFrame:
+    """Return the features that a graph is proven on."""
+    most = min(task.demand.max_rows, _PROVEN_ROWS)
+    return frame(task.panel, recipe, training_points(task.panel, recipe, most=most, seed=task.demand.random_state), task.texts)
 
 
 def _inputs(training: Training, recipe: FeatureRecipe) -> PanelInputs:

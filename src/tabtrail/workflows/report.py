@@ -11,6 +11,7 @@ from tabtrail.data.result_files import benchmark_table_files, demand_table_files
 from tabtrail.errors import BundleError, UsageError
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project.deployment import read_deployment
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import tuned_candidates
@@ -21,11 +22,11 @@ from tabtrail.report.gather import EvidenceFiles, read_board, read_evidence
 from tabtrail.report.page import render_report
 from tabtrail.report.pictures import place_pictures
 from tabtrail.report.png import draw_all
-from tabtrail.system.files import require_writable, write_text
+from tabtrail.system.files import read_json, require_writable, write_text
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download, list_files, log_files, remove_unfinished
-from tabtrail.tracking.benchmarks import find_benchmark
-from tabtrail.tracking.runs import read_run
+from tabtrail.tracking.benchmarks import find_benchmark, is_of_series
+from tabtrail.tracking.runs import Run, read_run
 from tabtrail.tracking.store import Store, open_store, store_errors
 from tabtrail.workflows.report_extras import complete
 
@@ -78,17 +79,7 @@ def _read_board(artifacts: Artifacts) -> Leaderboard:
 
 def last_demand(artifacts: Artifacts, settings: PageSettings, store: Store) -> DemandEvidence | None:
     """Return what the last training on many series left; None where there was none of this version."""
-    output_dir = artifacts.paths.output_dir
-    files = DemandFiles(
-        leaderboard=artifacts.demand_leaderboard,
-        importance=artifacts.demand_importance,
-        uplift=artifacts.demand_uplift,
-        verdict=artifacts.verdict,
-        manifest=artifacts.paths.manifest,
-        profile=profile_files(output_dir)[0],
-        tables=demand_table_files(output_dir),
-    )
-    found = read_demand(files, settings, {})
+    found = read_demand(_demand_files(artifacts), settings, {})
     if found is None:
         return None
     with store_errors(store.uri):
@@ -117,13 +108,21 @@ def note_on_deployed(config: Config, board: Leaderboard) -> str | None:
 
 
 def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> ReportFiles:
-    """Write page and pictures of any benchmark of the MLflow store, or of the one that a candidate's run belongs to.
+    """Write page and pictures of any benchmark of the MLflow store, of rows or of series, or of the one that a candidate's run
+    belongs to.
 
     Raises `UsageError` for a run that is not there, or is not of a complete benchmark.
     """
     with project_lock(config, "report", progress):
         store, artifacts = open_store(config.mlflow.tracking_uri, config.mlflow.experiment), Artifacts.of(config)
-        with store_errors(store.uri), _downloaded(store, find_benchmark(store, run_id).benchmark.run_id) as folder:
+        with store_errors(store.uri):
+            run = find_benchmark(store, run_id).benchmark
+        with store_errors(store.uri), _downloaded(store, run.run_id) as folder:
+            if is_of_series(run):
+                own = config.for_demand()
+                found, deployed = _demand_files(Artifacts.of(own)).inside(folder), read_deployment(own, run.run_id).is_winner
+                demand = _earlier_demand(found, page_settings(own), run, deployed=deployed)
+                return _write(None, demand, artifacts.page, artifacts.plots / run.run_id, progress)
             files = _files(config).inside(folder)
             board = read_board(files.leaderboard)
             if board is None:
@@ -134,12 +133,34 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
             return _write(evidence, None, artifacts.page, artifacts.plots / board.parent_run_id, progress)
 
 
+def _earlier_demand(files: DemandFiles, settings: PageSettings, run: Run, *, deployed: bool) -> DemandEvidence:
+    """Return what a training on many series left in its run."""
+    found = read_demand(files, settings, run.tags)
+    if found is None:
+        raise UsageError(f"run {run.run_id} has no leaderboard of this version; `tabtrail train --force` makes a run that has")
+    reasons = (read_json(files.leaderboard.with_name("gate.json")) or {}).get("reasons") or ()
+    return replace(found, decision={"promoted": deployed, "reasons": () if deployed else reasons})
+
+
 @contextmanager
 def _downloaded(store: Store, run_id: str) -> Iterator[Path]:
     with scratch_folder() as name:
         wanted = [path for path in list_files(store, run_id) if path.endswith((".json", ".parquet"))]
         download(store, run_id, wanted, Path(name))
         yield Path(name)
+
+
+def _demand_files(artifacts: Artifacts) -> DemandFiles:
+    output_dir = artifacts.paths.output_dir
+    return DemandFiles(
+        leaderboard=artifacts.demand_leaderboard,
+        importance=artifacts.demand_importance,
+        uplift=artifacts.demand_uplift,
+        verdict=artifacts.verdict,
+        manifest=artifacts.paths.manifest,
+        profile=profile_files(output_dir)[0],
+        tables=demand_table_files(output_dir),
+    )
 
 
 def _files(config: Config) -> EvidenceFiles:

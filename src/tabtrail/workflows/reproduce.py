@@ -2,30 +2,29 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from tabtrail import __version__
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import run_benchmark
-from tabtrail.modeling.candidates import BLEND
-from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.results import Benchmark, Result
+from tabtrail.modeling.results import Result
 from tabtrail.progress import SILENT, Progress
-from tabtrail.project.training import BENCHMARK_SECTIONS
-from tabtrail.system.hashes import code_version
+from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
 from tabtrail.tracking.artifacts import read_artifact
-from tabtrail.tracking.benchmarks import complete_benchmark
-from tabtrail.tracking.items import CODE, CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items, library_versions
+from tabtrail.tracking.benchmarks import complete_benchmark, is_of_series
+from tabtrail.tracking.items import CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items
 from tabtrail.tracking.runs import Run, complete_children
 from tabtrail.tracking.store import open_store, store_errors
+from tabtrail.workflows.demand import prepare as prepare_series
+from tabtrail.workflows.deploy import Site
 from tabtrail.workflows.prepare import prepare
+from tabtrail.workflows.refit import Again, known_cause, only
+from tabtrail.workflows.reproduce_demand import compare_series
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,9 @@ class Reproduction:
 def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Reproduction:
     """Fit a benchmark, or one candidate of it, again from the config, seeds and data that its run names, and compare.
 
-    Compared are, in this order, data, config, metrics, predictions (to the last bit) and, for the champion, the deployed
-    files. Nothing is logged or replaced. Raises `UsageError` for a run that is not there, not of a benchmark or not complete.
+    Compared are, in this order, data, config, metrics, predictions (to the last bit, of nets within a tolerance) and, for the
+    champion, the deployed files. Nothing is logged or replaced. Raises `UsageError` for a run that is not there, not of a
+    benchmark or not complete.
     """
     store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
     with store_errors(store.uri):
@@ -61,45 +61,47 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     if manifest.data_sha256 != parent.tags[TAG + "data_sha256"]:
         then = parent.tags[TAG + "data_sha256"]
         return Reproduction(run_id, (), (), f"data: the run had {then[:12]}, the dataset is {manifest.data_sha256[:12]} now")
+    of_series = is_of_series(parent)
     recorded = config_from_run(text, config)
-    if recorded.digest(*BENCHMARK_SECTIONS) != parent.tags[TAG + "config_sha256"]:
+    sections = DEMAND_SECTIONS if of_series else BENCHMARK_SECTIONS
+    if recorded.digest(*sections) != parent.tags[TAG + "config_sha256"]:
         return Reproduction(run_id, (), ("data",), "config: the recorded config is not read as it was when the run was made")
     wanted = sorted(children) if found.candidate is None else [found.candidate.tags[TAG + "candidate"]]
-    prepared = prepare(recorded, progress)
-    benchmark = run_benchmark(
-        only(prepared.problem, wanted),
-        prepared.table,
-        prepared.split,
-        export=lambda model: (len(graph_bytes(prepared.config.model, model)), None),
-        progress=progress.advance,
-    )
-    compared = ["data", "config"]
-    for what, equal in _comparisons(prepared.config, benchmark, parent, {name: children[name] for name in wanted}):
-        if not equal:
-            return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({known_cause(parent)})")
-        compared.append(what)
+    runs, compared = {name: children[name] for name in wanted}, ["data", "config"]
+    with store_errors(store.uri):
+        again = Again(Site.of(recorded.for_demand() if of_series else recorded, store), parent, runs, found.candidate is None)
+        if of_series:
+            made = compare_series(prepare_series(recorded), again, manifest, progress)
+        else:
+            made = _compare_rows(recorded, again, progress)
+        for what, equal in made:
+            if not equal:
+                return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({known_cause(parent)})")
+            compared.append(what)
     return Reproduction(run_id, tuple(wanted), tuple(compared), None)
 
 
-def only(problem: Problem, wanted: list[str]) -> Problem:
-    """Return the problem with the wanted candidates alone; a blend needs all of them."""
-    if any(name.partition("_")[0] == BLEND for name in wanted):
-        return problem
-    return replace(problem, candidates={name: params for name, params in problem.candidates.items() if name in wanted})
-
-
-def _comparisons(config: Config, benchmark: Benchmark, parent: Run, runs: dict[str, Run]) -> Iterator[tuple[str, bool]]:
+def _compare_rows(recorded: Config, again: Again, progress: Progress) -> Iterator[tuple[str, bool]]:
     """Yield what is compared and whether it is equal: of every candidate first the metrics, then the predictions."""
+    prepared, runs = prepare(recorded, progress), again.runs
+    model = prepared.config.model
+    benchmark = run_benchmark(
+        only(prepared.problem, list(runs)),
+        prepared.table,
+        prepared.split,
+        export=lambda fitted: (len(graph_bytes(model, fitted)), None),
+        progress=progress.advance,
+    )
     results = {name: benchmark.result(name) for name in runs}
     for name, result in results.items():
         yield from _metric_comparisons(name, result, runs[name])
     for name, result in results.items():
         yield f"predictions of {name}", result.predictions_sha256 == runs[name].tags[PREDICTIONS]
-    champion = parent.tags[TAG + "champion"]
-    if champion in results:
-        model = results[champion].model
-        yield "ONNX file of the champion", _sha256(graph_bytes(config.model, model)) == parent.tags[GRAPH]
-        yield "joblib file of the champion", _sha256(pickled(model)) == parent.tags[JOBLIB]
+    tags = again.parent.tags
+    if (champion := tags[TAG + "champion"]) in results:
+        fitted = results[champion].model
+        yield "ONNX file of the champion", _sha256(graph_bytes(model, fitted)) == tags[GRAPH]
+        yield "joblib file of the champion", _sha256(pickled(fitted)) == tags[JOBLIB]
 
 
 def _metric_comparisons(name: str, result: Result, run: Run) -> Iterator[tuple[str, bool]]:
@@ -109,18 +111,6 @@ def _metric_comparisons(name: str, result: Result, run: Run) -> Iterator[tuple[s
             yield f"metrics of {name}: {key} was {run.metrics.get(key)}, is {value}", False
             return
     yield f"metrics of {name}", True
-
-
-def known_cause(parent: Run) -> str:
-    """Name what is known to be different between then and now, the likeliest cause of a difference first."""
-    for name, now in library_versions().items():
-        if (then := parent.tags.get(f"{TAG}lib.{name}")) != now:
-            return f"library version: {name} was {then}, is {now}"
-    if (then := parent.tags.get(TAG + "python")) != platform.python_version():
-        return f"Python was {then}, is {platform.python_version()}"
-    if parent.tags.get(CODE) != code_version():
-        return f"the code of tabtrail differs; the run was made by {parent.tags.get(TAG + 'version')}, this is {__version__}"
-    return "nondeterminism: data, config, code and library versions are the same"
 
 
 def _sha256(data: bytes) -> str:

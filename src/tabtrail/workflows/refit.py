@@ -1,0 +1,42 @@
+"""What fitting a recorded run again needs: the candidates that are wanted, and what is known to have changed since."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tabtrail import __version__
+from tabtrail.modeling.candidates import BLEND
+from tabtrail.modeling.problem import Problem
+from tabtrail.system.hashes import code_version
+from tabtrail.tracking.items import CODE, TAG, library_versions
+from tabtrail.tracking.runs import Run
+from tabtrail.workflows.deploy import Site
+
+
+@dataclass(frozen=True)
+class Again:
+    """A benchmark that is fitted again: its run, and those of the candidates that are wanted, which are all of a `whole` one."""
+
+    site: Site
+    parent: Run
+    runs: Mapping[str, Run]
+    whole: bool
+
+
+def only(problem: Problem, wanted: list[str]) -> Problem:
+    """Return the problem with the wanted candidates alone; a blend needs all of them."""
+    if any(name.partition("_")[0] == BLEND for name in wanted):
+        return problem
+    return replace(problem, candidates={name: params for name, params in problem.candidates.items() if name in wanted})
+
+
+def known_cause(parent: Run) -> str:
+    """Name what is known to be different between then and now, the likeliest cause of a difference first."""
+    for name, now in library_versions().items():
+        if (then := parent.tags.get(f"{TAG}lib.{name}")) != now:
+            return f"library version: {name} was {then}, is {now}"
+    if (then := parent.tags.get(TAG + "python")) != platform.python_version():
+        return f"Python was {then}, is {platform.python_version()}"
+    if parent.tags.get(CODE) != code_version():
+        return f"the code of tabtrail differs; the run was made by {parent.tags.get(TAG + 'version')}, this is {__version__}"
+    return "nondeterminism: data, config, code and library versions are the same"
