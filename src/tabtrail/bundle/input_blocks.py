@@ -15,11 +15,12 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers, to_arrow
-from tabtrail.bundle.columnar import Array
 from tabtrail.bundle.values import MOST_EXACT
+from tabtrail.bundle.wide_blocks import Block, WideBlocks, wide_columns
 from tabtrail.contract.layout import Layout, name_columns
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.typed_cells import cell_text
+from tabtrail.contract.wide import Melted
 from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.reading.cell_rows import CellRows
 from tabtrail.reading.compressed import SourceFile
@@ -46,24 +47,14 @@ class InputFile:
     sheet: str | None = None
 
 
-@dataclass
-class Block:
-    """Consecutive rows: their numbers from 1, the columns as they were read, and the malformed rows with the reason.
-
-    `cells` are the features of a workbook or of JSON lines, by name; the batch holds the other columns then.
+class Blocks:
+    """The blocks of a file, which with `melted` may be a wide one. `encoding` says how it was read, known with its first block;
+    `notes` are known at the end.
     """
 
-    numbers: Array
-    batch: Any
-    broken: list[tuple[int, str]] = field(default_factory=list)
-    cells: Mapping[str, Sequence[Any]] | None = None
-
-
-class Blocks:
-    """The blocks of a file. `encoding` says how it was read, known with its first block; `notes` are known at the end."""
-
-    def __init__(self, file: InputFile, features: Sequence[Feature]) -> None:
-        self._file, self._features = file, features
+    def __init__(self, file: InputFile, features: Sequence[Feature], melted: Melted | None = None) -> None:
+        self._file, self._features, self._melted = file, features, melted
+        self._wide: WideBlocks | None = None
         self._source = SourceFile(file.path, str(file.path), named_by="--input")
         self.encoding, self.notes = "", list[str]()
 
@@ -76,10 +67,12 @@ class Blocks:
         self.notes += [note] if note else []
         read = {"csv": self._csv, "parquet": self._parquet, "excel": self._excel, "json lines": self._json_lines}[kind]
         try:
-            yield from read()
+            for block in read():
+                yield from [block] if self._wide is None else self._wide(block)
         except (pa.ArrowException, OSError) as error:
             reason = str(error).splitlines()[0][:200] if isinstance(error, pa.ArrowInvalid) else type(error).__name__
             raise UsageError(f"{self._file.path} cannot be read: {reason}") from None
+        self.notes += [self._wide.note()] if self._wide else []
 
     def _parquet(self) -> Iterator[Block]:
         with pq.ParquetFile(self._file.path) as opened:
@@ -87,8 +80,8 @@ class Blocks:
             names = name_columns(written, self._file.layout, self._names)
             wanted = self._wanted(names, lambda: "")
             found = dict(zip(names, written, strict=True))
-            own = [feature for feature in self._features if feature.name in found]
-            _require_types(self._file.path, own, opened.schema_arrow, found)
+            own = [(feature, found[name]) for name in wanted if (feature := self._feature(name)) is not None]
+            _require_types(self._file.path, own, opened.schema_arrow)
             start = 1
             for batch in opened.iter_batches(_BLOCK_ROWS, columns=[found[name] for name in wanted]):
                 called = {old: name for name, old in found.items()}
@@ -114,12 +107,16 @@ class Blocks:
         """Yield rows of typed cells; columns to keep are texts, so that all blocks have them in one type."""
         names = name_columns(header.written, self._file.layout, self._names)
         wanted = self._wanted(names, lambda: advise(header, self._file.layout, self._names))
-        start, features = 1, [feature.name for feature in self._features if feature.name in wanted]
+        start, features = 1, [name for name in wanted if self._feature(name) is not None]
         for rows in read([written for written, name in zip(header.written, names, strict=True) if name in wanted]):
             columns = dict(zip(names, rows.columns, strict=True))
             place = {line: start + index for index, line in enumerate(sorted([*rows.lines, *rows.malformed]))}
             numbers = np.array([place[line] for line in rows.lines], dtype=np.int64)
-            kept = {name: pa.array([cell_text(cell) for cell in columns[name]], pa.string()) for name in self._file.keep}
+            kept = {
+                name: pa.array([cell_text(cell) for cell in columns[name]], pa.string())
+                for name in self._file.keep
+                if name in columns
+            }
             batch = pa.RecordBatch.from_pydict({"": to_arrow(numbers), **kept})
             broken = [(place[line], each.reason) for line, each in rows.malformed.items()]
             yield Block(numbers, batch, broken, {name: columns[name] for name in features})
@@ -157,8 +154,13 @@ class Blocks:
         self.notes += text.notes
 
     def _type(self, name: str, *, typed: bool) -> Any:
-        feature = next((each for each in self._features if each.name == name), None)
+        feature = self._feature(name)
         return pa.string() if feature is None else _csv_type(feature, typed=typed)
+
+    def _feature(self, name: str) -> Feature | None:
+        """Return the feature that a column of the file is read as, None for one that is only kept."""
+        own = name if self._wide is None else self._wide.stands_for.get(name, name)
+        return next((each for each in self._features if each.name == own), None)
 
     @property
     def _names(self) -> list[str]:
@@ -166,14 +168,18 @@ class Blocks:
 
     def _wanted(self, found: Sequence[str], advice: Callable[[], str]) -> list[str]:
         wanted, path = self._names, self._file.path
-        optional = {feature.name for feature in self._features if feature.optional} - set(self._file.keep)
-        missing = [f"'{name}'{nearest(name, list(found))}" for name in wanted if name not in found and name not in optional]
+        spared = {feature.name for feature in self._features if feature.optional} - set(self._file.keep)
+        wide = wide_columns(self._melted, path, found, self._features) if self._melted else None
+        if wide is not None:
+            self._wide = WideBlocks(wide, self._features, self._file.keep)
+            spared |= {*wide.made, *wide.long}
+        missing = [f"'{name}'{nearest(name, list(found))}" for name in wanted if name not in found and name not in spared]
         if missing:
             which = "the column" if len(missing) == 1 else "the columns"
             raise DataError(f"{path} lacks {which} {', '.join(missing)}{advice() or '; is its delimiter that of the config?'}")
         if len(set(found)) < len(found):
             raise DataError(f"{path} has two columns of one name")
-        return [name for name in wanted if name in found]
+        return [name for name in wanted if name in found] if self._wide is None else list(self._wide.columns)
 
 
 @dataclass(frozen=True)
@@ -253,14 +259,12 @@ def _csv_type(feature: Feature, *, typed: bool) -> Any:
     return pa.dictionary(pa.int32(), pa.string())
 
 
-def _require_types(path: Path, features: Sequence[Feature], schema: Any, written: Mapping[str, str]) -> None:
-    """Raise `DataError` for a column that holds nothing that its feature could be: lists or bytes, truth values for numbers that
-    are not flags.
-
-    `written` are the names in the file by what they are called.
+def _require_types(path: Path, features: Sequence[tuple[Feature, str]], schema: Any) -> None:
+    """Raise `DataError` for a column, by its feature and its name in the file, that holds nothing that the feature could be:
+    lists or bytes, truth values for numbers that are not flags.
     """
-    for feature in features:
-        kind = schema.field(written[feature.name]).type
+    for feature, name in features:
+        kind = schema.field(name).type
         inner = kind.value_type if pa.types.is_dictionary(kind) else kind
         number = pa.types.is_integer(inner) or pa.types.is_floating(inner) or pa.types.is_decimal(inner)
         number = number or (feature.rule.is_flag and pa.types.is_boolean(inner))

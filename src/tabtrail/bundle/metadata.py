@@ -21,6 +21,7 @@ from tabtrail.contract.expressions import parse_expression
 from tabtrail.contract.layout import Layout
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import ColumnRule, Dtype, Feature, ModelSchema
+from tabtrail.contract.wide import Melted, pattern_problem
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.system.hashes import sha256_json
 
@@ -88,6 +89,12 @@ def parse_metadata(view: FolderView, name: str, public_key: Path | None) -> tupl
 def layout_of(metadata: Mapping[str, Any]) -> Layout:
     """Return how the table lay in the files that the model learned from, which is the default for files to score."""
     return Layout(**metadata.get("layout", {}))
+
+
+def melted_of(metadata: Mapping[str, Any]) -> Melted | None:
+    """Return how wide files are read, None where the model learned from long ones."""
+    stated = metadata.get("melt")
+    return None if stated is None else Melted(dict(stated["columns"]), tuple(stated["dropped"]))
 
 
 def date_column_of(metadata: Mapping[str, Any]) -> Feature | None:
@@ -164,6 +171,9 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
     if (dated := date_column_of(metadata)) is not None:
         _require(isinstance(dated.name, str) and dated.rule.is_date)
         _require_reading(dated.reading)
+    if (melted := melted_of(metadata)) is not None:
+        _require(bool(melted.patterns) and all(isinstance(name, str) for name in melted.dropped))
+        _require(all(pattern_problem(pattern) is None for pattern in melted.patterns.values()))
     for name, last in metadata.get("last_dates", {}).items():
         _require(isinstance(name, str) and bool(date.fromisoformat(last)))
     if metadata["intervals"] is not None:

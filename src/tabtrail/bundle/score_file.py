@@ -13,10 +13,11 @@ from tabtrail.bundle.arrow_columns import ColumnReader, bounds_to_arrow, texts_t
 from tabtrail.bundle.cell_columns import CellReader
 from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
 from tabtrail.bundle.file_dates import FileDates
-from tabtrail.bundle.input_blocks import Block, Blocks, InputFile
-from tabtrail.bundle.metadata import date_column_of
+from tabtrail.bundle.input_blocks import Blocks, InputFile
+from tabtrail.bundle.metadata import date_column_of, melted_of
 from tabtrail.bundle.outputs import Output, OutputFile, OutputFiles
 from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.wide_blocks import Block
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError, UsageError
 
@@ -55,7 +56,7 @@ def score_file(
     _check_paths(file, output)
     found = ScoredFile()
     score = _BlockScorer(predictor, file, _dates(predictor, output), intervals=intervals and predictor.interval_level is not None)
-    blocks = Blocks(file, score.features)
+    blocks = Blocks(file, score.features, melted_of(predictor.metadata))
     with ExitStack() as files:
         rejected, scored = OutputFile(files, output.rejects), OutputFiles(files, output)
         for block in blocks:
@@ -119,7 +120,6 @@ class _BlockScorer:
         self._scorer, self._read, self._read_cells = ColumnScorer(predictor), ColumnReader(own), CellReader(own)
         self._dates = dates
         self._keep, self._intervals = keep, intervals
-        self._names = ["row", *keep, "prediction", *(("low", "high") if intervals else ()), "warnings"]
 
     def __call__(self, block: Block) -> tuple[Any, Array, list[tuple[int, str]]]:
         columns: Columns
@@ -139,9 +139,11 @@ class _BlockScorer:
         columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
         warnings = texts_to_arrow(self._scorer.warnings(columns), len(numbers))
-        bounds = (bounds_to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None)
-        kept = (batch.column(name) for name in self._keep)
-        table = pa.table([to_arrow(numbers), *kept, to_arrow(scores.values), *bounds, warnings], names=self._names)
+        bounds = [bounds_to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None]
+        keep = (*self._keep, *(name for name in block.made if name not in self._keep))
+        names = ["row", *keep, "prediction", *(("low", "high") if len(bounds) else ()), "warnings"]
+        kept = (batch.column(name) for name in keep)
+        table = pa.table([to_arrow(numbers), *kept, to_arrow(scores.values), *bounds, warnings], names=names)
         reasons = [(int(block.numbers[index]), reason) for index, reason in refused.items()]
         finite = np.isfinite(scores.values)
         if not finite.all():

@@ -32,6 +32,14 @@ class Wide:
         return replace(self, groups=tuple((texts, own) for texts, own in left if any(own)))
 
 
+@dataclass(frozen=True)
+class Melted:
+    """How the wide files of a training were read: patterns by their long columns, and the wide columns that were dropped."""
+
+    patterns: Mapping[str, str]
+    dropped: tuple[str, ...] = ()
+
+
 def braced(pattern: str) -> tuple[str, ...]:
     """Return the names in braces, in their order."""
     return tuple(_BRACES.findall(pattern))

@@ -172,6 +172,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         "synthetic": manifest.synthetic,
         "schema": describe_rows(proven_rules(config.table_rules, manifest), date, task).to_dict(),
         "layout": asdict(config.source.layout),
+        "melt": None if demand.melt is None else {"columns": demand.melt.columns, "dropped": config.cleaning.drop_columns},
         "date_column": None,
         "panel": inputs.to_dict(),
         **_window(estimator, task, manifest),
