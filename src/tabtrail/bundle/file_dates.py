@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tabtrail.bundle.columnar import CodedTexts, Column
-from tabtrail.bundle.input_blocks import Block
 from tabtrail.bundle.values import Unread
+from tabtrail.bundle.wide_blocks import Block
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError
