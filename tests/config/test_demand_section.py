@@ -16,7 +16,6 @@ from tabtrail.errors import ConfigError
         ("demand.horizon=-1", r"demand.horizon: input should be greater than or equal to 1"),
         ("demand.horizon=1000", r"demand.horizon: input should be less than or equal to 370"),
         ("demand.frequency=H", r"demand.frequency: input should be 'D', 'W' or 'MS'"),
-        ("demand.series=[]", r"demand.series: .*at least 1 item"),
         ("demand.known_ahead=[price, store_id]", r"'store_id' is named twice; a column has one role"),
         ("demand.price=units", r"demand.price: 'units' is not in demand.known_ahead"),
         ("contract.columns.promotion={dtype: string}", r"demand.known_ahead.1: 'promotion' is not a number"),

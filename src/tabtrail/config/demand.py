@@ -9,6 +9,8 @@ from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Sec
 from tabtrail.contract.wide import braced, made_columns, pattern_problem
 from tabtrail.errors import nearest
 
+ONE = "series"
+"""What the column of a series is called where the data has none, since all rows are of one."""
 Level = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -40,7 +42,7 @@ class Demand(Section):
     name: SafeName = "demand"
     currency: str = Field("", description="Unit of the target, as people read it: pieces, EUR.")
     target: str = Field(description="The column that is forecast: pieces sold, orders, sales.")
-    series: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Columns whose values make a series.")
+    series: tuple[str, ...] = Field((), description="Columns whose values make a series; none where all rows are of one.")
     frequency: Literal["D", "W", "MS"] = Field("D", description="Days, weeks from Monday on, or months.")
     horizon: Annotated[int, Field(ge=1, le=370)] = Field(14, description="Periods ahead that are forecast at most.")
     known_ahead: tuple[str, ...] = Field(
@@ -80,6 +82,11 @@ class Demand(Section):
     )
 
 
+def series_columns(demand: Demand) -> tuple[str, ...]:
+    """Return the columns that make a series: those of the data, or the one that stands for them."""
+    return demand.series or (ONE,)
+
+
 def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems:
     """Yield what is wrong with the columns and sizes of the demand."""
     if date is None:
@@ -98,6 +105,11 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
         if name in columns.dataset and not columns.is_number(name):
             yield key, f"'{name}' is not a number; declare it so in contract.columns, or leave it out"
     everything = [name for _, name in [*named, *numbers, *own]]
+    if not demand.series and ONE in everything:
+        yield (
+            ("demand", "series"),
+            f"the only series of the data is called '{ONE}', as one of your columns; rename it (source.rename)",
+        )
     if twice := next((name for name in everything if everything.count(name) > 1), None):
         yield ("demand",), f"'{twice}' is named twice; a column has one role"
     if demand.price is not None and demand.price not in demand.known_ahead:

@@ -155,7 +155,7 @@ def prepare(config: Config) -> Task:
     findings = audit(panel, recipe, demand.random_state)
     if config.leakage.policy == "drop":
         recipe = without_leaks(recipe, findings)
-    return Task(demand, panel, recipe, (*demand.series, *demand.static), origins, findings)
+    return Task(demand, panel, recipe, (*panel.series, *demand.static), origins, findings)
 
 
 def _refuse_names_of_features(demand: Demand, recipe: FeatureRecipe) -> None:

@@ -109,11 +109,11 @@ def rows_of_proof(task: Task, recipe: FeatureRecipe) -> pd.DataFrame:
 
 
 def _inputs(training: Training, recipe: FeatureRecipe) -> PanelInputs:
-    demand, date = training.task.demand, training.config.cleaning.date_column
+    date = training.config.cleaning.date_column
     assert date is not None  # noqa: S101 - checked when the config was read
-    keys = zip(*(training.task.panel.static[name].astype(str) for name in demand.series), strict=True)
+    keys = zip(*(training.task.panel.static[name].astype(str) for name in training.task.panel.series), strict=True)
     trained = "".join(map(digest_of, keys))
-    return PanelInputs(date, demand.series, training.task.texts, training.task.parents, recipe, trained)
+    return PanelInputs(date, training.task.panel.series, training.task.texts, training.task.parents, recipe, trained)
 
 
 def _stored_history(training: Training, recipe: FeatureRecipe) -> bytes:
@@ -218,10 +218,21 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
     panel, flags = task.panel, task.recipe.flags
     day = panel.calendar.first_day(panel.last + 1).isoformat()
     features = [Feature(date, "date", replace(rules.columns.rule(date), nullable=False), day, reading=rules.reading(date))]
-    for name in task.demand.series:
+    for name in panel.series:
         texts, rule = panel.static[name], _text_rule(rules, name, nullable=False)
         categories = tuple(sorted(set(map(str, texts))))
-        features.append(Feature(name, "categorical", rule, str(texts[0]), categories=categories, reading=rules.reading(name)))
+        reading, only = rules.reading(name), not task.demand.series
+        features.append(
+            Feature(
+                name,
+                "categorical",
+                replace(rule, nullable=only),
+                str(texts[0]),
+                categories=categories,
+                reading=reading,
+                optional=only,
+            )
+        )
     for name in (*task.recipe.flags, *task.recipe.prices):
         values = panel.known[name]
         rule = replace(rules.columns.rule(name), nullable=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
 from tabtrail.bundle.demand.history import history_name, read_history, write_history
 from tabtrail.bundle.load import load_bundle, read_metadata
-from tabtrail.config.demand import Demand
+from tabtrail.config.demand import Demand, series_columns
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import read_manifest
@@ -73,10 +73,10 @@ def _require_unchanged(inputs: PanelInputs, demand: Demand) -> None:
     """Raise `UsageError` where the model reads what the config no longer names."""
     recipe = inputs.recipe
     now: dict[str, tuple[object, object]] = {
-        "series": (inputs.series, demand.series),
+        "series": (inputs.series, series_columns(demand)),
         "frequency": (recipe.frequency, demand.frequency),
         "known_ahead": (set(recipe.columns) - set(demand.known_ahead), set()),
-        "static": (set(inputs.texts) - {*demand.series, *demand.static}, set()),
+        "static": (set(inputs.texts) - {*series_columns(demand), *demand.static}, set()),
     }
     if changed := [f"demand.{key}" for key, (trained, named) in now.items() if trained != named]:
         raise UsageError(

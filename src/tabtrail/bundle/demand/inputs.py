@@ -95,7 +95,7 @@ class DemandInputs:
     def problem(self, row: Mapping[str, Any]) -> tuple[str, str] | None:
         """Return the column and what is wrong with a row whose values were read; None for a good one."""
         day, key = row.get(self.panel.date), self._key(row)
-        if day is None or None in key[: len(self.panel.series)]:
+        if day is None or (None in key[: len(self.panel.series)] and self._stand.only is None):
             return None  # the contract says so
         period = self._period(day)
         if period > self._as_of + self.panel.recipe.horizon or period < self._expander.earliest:
@@ -239,7 +239,7 @@ class DemandInputs:
 
     def _text_column(self, name: str, sent: Any, standings: Sequence[Standing], which: Rows) -> NDArray[Any]:
         if sent is not None and name in self.panel.series:
-            column: NDArray[Any] = sent.map(lambda text: text or "", object)
+            column: NDArray[Any] = sent.map(lambda text: text or self._stand.only or "", object)
             return column
         stored = np.array([self._text(name, None, each) for each in standings], dtype=object)[which]
         if sent is None:
@@ -279,6 +279,8 @@ class DemandInputs:
     def _text(self, name: str, sent: str | None, standing: Standing) -> str:
         if sent is not None:
             return sent
+        if name in self.panel.series:
+            return self._stand.only or ""
         if standing.source is None or name not in standing.source.expander.history.static:
             return ""
         return str(standing.source.expander.history.static[name][standing.place])

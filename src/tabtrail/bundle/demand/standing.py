@@ -56,10 +56,14 @@ class Standings:
         # Fewer known periods than two seasons say less of a series than its kind does.
         enough = min(2 * panel.recipe.calendar.season, panel.recipe.level_window)
         self._long = (~np.isnan(history.target)).sum(axis=1) >= enough
+        # The only series of a model need not be named, where its schema lets it be left out.
+        self.only = str(history.keys[0, 0]) if history.keys.shape == (1, 1) else None
         self._alike = lru_cache(MOST_KEPT)(self._stand_in)
 
     def __call__(self, key: Key) -> Standing:
         """Return how a series stands, of the texts of `columns`, None for one that is not said."""
+        if self.only is not None and key[0] is None:
+            key = (self.only, *key[1:])
         series = key[: len(self._panel.series)]
         place = -1 if None in series else self._expander.place(tuple(map(str, series)))
         named = dict(zip(self.columns, key, strict=True))

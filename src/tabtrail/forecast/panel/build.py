@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.bundle.demand.features import Array
-from tabtrail.config.demand import Demand
+from tabtrail.config.demand import Demand, series_columns
 from tabtrail.contract.expressions import columns_of, parse_expression
 from tabtrail.contract.periods import Calendar
 from tabtrail.data.polars_expressions import to_polars
@@ -35,8 +35,8 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     calendar would not fit into memory.
     """
     calendar = Calendar(demand.frequency)
-    texts = [pl.col(name).cast(pl.String) for name in demand.series]
-    keys = rows.filter(pl.col(date).is_not_null()).select(texts).unique().sort(demand.series).collect()
+    series = series_columns(demand)
+    keys = rows.filter(pl.col(date).is_not_null()).select(_keys(demand)).unique().sort(series).collect()
     table = _collected(rows, keys, demand, date)
     undated = int(table.filter(pl.col(_PERIOD).is_null())[_COUNT].sum())
     table = table.filter(pl.col(_PERIOD).is_not_null())
@@ -52,12 +52,12 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     _require_room(shape, calendar, first)
     target, account = _target(table, demand, place, shape, last - first + 1)
     known = {name: _known(table, name, place, shape, demand) for name in demand.known_ahead}
-    static = {name: _texts(keys, name) for name in demand.series}
+    static = {name: _texts(keys, name) for name in series}
     static |= {name: _static(table, name, keys.height) for name in demand.static}
     rows_read = int(table[_COUNT].sum())
     account = replace(account, rows=rows_read, duplicates=rows_read - table.height, undated=undated)
     presence = {name: _presence(table, name, place, target) for name in demand.known_ahead}
-    return Panel(calendar, first, demand.series, target, known, static, account, presence)
+    return Panel(calendar, first, series, target, known, static, account, presence)
 
 
 def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str) -> pl.DataFrame:
@@ -72,13 +72,13 @@ def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str
         for name, text in conditions.items()
     ]
     numbers = [pl.col(name).cast(pl.Float64) for name in (demand.target, *demand.known_ahead)]
-    texts = [pl.col(name).cast(pl.String) for name in demand.series]
+    texts = _keys(demand)
     texts += [pl.col(name).cast(pl.String).fill_null("") for name in demand.static]
     own_keys = keys.lazy().with_row_index(_SERIES)
     frame = (
         rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD))
-        .join(own_keys, on=list(demand.series), how="left", nulls_equal=True, maintain_order="left")
-        .drop(demand.series)
+        .join(own_keys, on=list(series_columns(demand)), how="left", nulls_equal=True, maintain_order="left")
+        .drop(series_columns(demand))
     )
     put = {"sum": _sum, "mean": pl.Expr.mean, "last": pl.Expr.last, "refuse": pl.Expr.last}[demand.duplicates]
     own = pl.col(_PERIOD).map_batches(lambda days: _numbers(days, calendar), return_dtype=pl.Int64)
@@ -96,6 +96,13 @@ def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str
         )
         .collect()
     )
+
+
+def _keys(demand: Demand) -> list[pl.Expr]:
+    """The texts that make a series; that of the only one is the name of what is forecast."""
+    if not demand.series:
+        return [pl.lit(demand.target).alias(name) for name in series_columns(demand)]
+    return [pl.col(name).cast(pl.String) for name in demand.series]
 
 
 def _numbers(days: pl.Series, calendar: Calendar) -> pl.Series:

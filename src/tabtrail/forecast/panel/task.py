@@ -26,7 +26,7 @@ class Task:
     @property
     def parents(self) -> tuple[str, ...]:
         """The columns by which a new series is forecast like known ones."""
-        return self.demand.static or self.demand.series[:-1]
+        return self.demand.static or self.panel.series[:-1]
 
 
 @dataclass(frozen=True)
