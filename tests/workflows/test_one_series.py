@@ -4,15 +4,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.support.commands import run_in
 from tests.support.demand import CONFIG, demand_rows, write_project
 
 from tabtrail import pipeline
-from tabtrail.bundle.input_blocks import InputFile
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.orders import known_series, orders
-from tabtrail.bundle.outputs import Output
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.bundle.score_file import score_file
 from tabtrail.errors import ConfigError
 from tabtrail.workflows.demand_update import update_history
 
@@ -42,7 +40,8 @@ def test_one_series_goes_from_the_file_to_the_answer_without_a_name(tmp_path: Pa
     (far,) = model.problems({**ROW, "date": "2031-01-01"})
     assert "days after the last known one" in str(far)
     pl.DataFrame([ROW]).write_csv(tmp_path / "plan.csv")
-    score_file(model, InputFile(tmp_path / "plan.csv"), Output(tmp_path / "out.parquet"), intervals=True)
+    done = run_in(project, "predict", "--input", str(tmp_path / "plan.csv"), "--output", str(tmp_path / "out.parquet"))
+    assert done.returncode == 0, done.stderr
     assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == [unnamed.value]
     (order,) = orders(model, known_series(model))
     assert order.sum > 0
