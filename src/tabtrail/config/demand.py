@@ -51,7 +51,9 @@ class Demand(Section):
     price: str | None = Field(None, description="The column of `known_ahead` by which errors are counted in money.")
     static: tuple[str, ...] = Field((), description="Columns that never change within a series, such as a region or a category.")
     hierarchy: tuple[str, ...] = Field((), description="Columns of the series or static ones whose totals are judged too.")
-    holidays: str | None = Field(None, description="Country of the holidays, as ISO 3166: IT, US, DE-BY; for days alone.")
+    holidays: str | None = Field(
+        None, description="Country of the holidays, as ISO 3166: IT, US, DE-BY; of weeks and months their number is read."
+    )
     melt: Melt | None = Field(None, description="How a wide file, with one column an item, is read.")
     duplicates: Literal["refuse", "sum", "mean", "last"] = Field("refuse", description="Two rows of a series in one period.")
     missing_periods: Literal["zero", "missing", "forward_fill"] = Field(
@@ -120,8 +122,6 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
     for name, text in (("closed", demand.closed), ("stockout", demand.stockout)):
         if text is not None:
             yield from check_condition(("demand", name), text, columns.dataset, columns)
-    if demand.holidays is not None and demand.frequency != "D":
-        yield ("demand", "holidays"), "holidays are days; leave them out, or set demand.frequency: D"
     for name in demand.search:
         if name not in demand.candidates:
             yield ("demand", "search", name), f"demand.candidates has no such name{nearest(name, list(demand.candidates))}"

@@ -15,7 +15,7 @@ import pandas as pd
 import polars as pl
 from sklearn.pipeline import Pipeline
 
-from tabtrail.bundle.demand.features import HORIZON, LEVEL, FeatureRecipe
+from tabtrail.bundle.demand.features import HOLIDAYS, HORIZON, LEVEL, FeatureRecipe
 from tabtrail.explain.shapley import Explanation, require_additive, sample_rows
 from tabtrail.modeling.estimators import Blend, TransformedRegressor, unclipped
 from tabtrail.modeling.families import family_of
@@ -26,7 +26,7 @@ SIZE, PAST, SEASON = "size of the series", "past of the series", "season"
 PLAN, CALENDAR, SERIES = "promotion and price", "calendar and horizon", "which series it is"
 CONTRIBUTIONS = "the model's own contributions (TreeSHAP, or coefficient × distance from the mean)"
 COALITIONS = "exact Shapley values of the groups, the other groups taken from reference rows"
-_CALENDAR = (HORIZON, "month", "week_of_year", "weekday", "day_of_month", "is_")
+_CALENDAR = (HORIZON, "month", "week_of_year", "day_of_", "is_", HOLIDAYS)
 _REFERENCE_ROWS = 16
 
 Predict = Callable[[pd.DataFrame], Array]

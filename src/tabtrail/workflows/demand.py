@@ -142,7 +142,7 @@ def prepare(config: Config) -> Task:
     recipe = default_recipe(demand.frequency, demand.horizon, flags, prices)
     _refuse_names_of_features(demand, recipe)
     if demand.holidays is not None:
-        first, last = (panel.calendar.first_day(each) for each in (panel.first, panel.last))
+        first, last = (panel.calendar.first_day(each) for each in (panel.first, panel.last + demand.horizon))
         recipe = replace(recipe, holidays=holiday_days(demand.holidays, first, last))
     origins = rolling_origins(
         panel.periods,

@@ -21,6 +21,7 @@ HORIZON = "horizon"
 ZEROS = "share_of_zeros"
 SINCE_SALE = "since_sale"
 RUN, LEFT = "_run", "_left"  # after the name of a flag
+HOLIDAYS = "holidays"
 _OWN_UNIT = (LEVEL, ZEROS, SINCE_SALE)  # features of the past that are not divided by the level
 
 
@@ -38,8 +39,9 @@ class FeatureRecipe:
 
     Known ahead, at the target's period: `flags` (0 or 1) as they are, and for how many periods before and after it each is the
     same, `around` at most (0: left out); `prices` as they are and over their mean in the `price_window` up to the origin. Of the
-    columns of `lagged`, which are not known ahead, the value at the origin and that mean
-    are read. `holidays` are the days of a country's holidays, as days since 1970-01-01.
+    columns of `lagged`, which are not known ahead, the value at the origin and that mean are read. `holidays` are the days of a
+    country's holidays in their order, as days since 1970-01-01: a day is one, or the eve of one; of a week or month they are
+    counted.
     """
 
     frequency: Frequency
@@ -237,6 +239,7 @@ def of_day(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:
     calendar = recipe.calendar
     period = targets.origin + targets.horizon
     first = calendar.first_days(period)
+    known = np.asarray(recipe.holidays, dtype=np.int64)
     day = first.astype(np.int64)
     month = first.astype("datetime64[M]").astype(np.int64)
     year_start = first.astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
@@ -257,8 +260,10 @@ def of_day(recipe: FeatureRecipe, targets: Targets) -> dict[str, Array]:
             "is_month_end": day == end,
         }
         if recipe.holidays:
-            known = np.asarray(recipe.holidays, dtype=np.int64)
             found |= {"is_holiday": np.isin(day, known), "is_holiday_eve": np.isin(day + 1, known)}
+    elif recipe.holidays:
+        after = calendar.first_days(period + 1).astype(np.int64)
+        found[HOLIDAYS] = np.searchsorted(known, after) - np.searchsorted(known, day)
     return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
 
 

@@ -11,12 +11,12 @@ try:
 except ModuleNotFoundError:  # of an extra of its own
     holidays = None
 
-# Years after the last known day that a model keeps the holidays of: it is trained again long before they end.
+# Years after the last period of a training's forecast that a model keeps the holidays of: it is trained again long before.
 _YEARS_AHEAD = 5
 
 
 def holiday_days(country: str, first: date, last: date) -> tuple[int, ...]:
-    """Return the holidays from the year of `first` to some years after `last`, as days since 1970-01-01.
+    """Return the holidays from the year of `first` to some years after `last`, in their order, as days since 1970-01-01.
 
     `country` is an ISO 3166 code, of a country (IT) or of a part of one (DE-BY). Raises `ConfigError` for one that is not known,
     `UsageError` where the library is not installed.
