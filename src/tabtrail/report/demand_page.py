@@ -16,12 +16,17 @@ _CHOSEN = ("mae", "rmsse", "wape", "bias", "rmse", "mase", "mape", "r2", "wape_m
 _ACCOUNT = (
     ("rows", "rows that were read"),
     ("series", "series"),
+    ("kept", "rows whose demand is learned from and judged"),
     ("without_row", "{}s without a row, between the first of a series and the last of all"),
     ("closed", "{}s closed: neither learned from nor judged"),
     ("stockout", "{}s sold out: neither learned from nor judged"),
+    ("empty", "rows without demand within the history"),
     ("negative", "values below zero"),
+    ("not_known", "values below zero that are taken as not known"),
     ("duplicates", "rows put together with another of their series and {}"),
+    ("plan_rows", "rows of a plan after the last demand"),
     ("planned", "{}s of a plan after the last demand"),
+    ("undated", "rows without a date: left out"),
     ("single", "series with one row or none"),
 )
 

@@ -55,7 +55,9 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     static = {name: _texts(keys, name) for name in series}
     static |= {name: _static(table, name, keys.height) for name in demand.static}
     rows_read = int(table[_COUNT].sum())
-    account = replace(account, rows=rows_read, duplicates=rows_read - table.height, undated=undated)
+    account = replace(
+        account, rows=rows_read + undated, duplicates=rows_read - table.height, undated=undated, **_outcomes(table, demand, last)
+    )
     presence = {name: _presence(table, name, place, target) for name in demand.known_ahead}
     return Panel(calendar, first, series, target, known, static, account, presence)
 
@@ -165,19 +167,15 @@ def _target(
         full[gaps] = 0.0
     elif demand.missing_periods == "forward_fill":
         full = _forward_filled(full)
-    out = {}
     for name in (_CLOSED, _STOCKOUT):
         marked = np.zeros(shape, dtype=bool)
         marked[place] = table[name].to_numpy()
         full[marked[:, :periods]] = np.nan
-        out[name] = int(marked[:, :periods].sum())
     account = Account(
         rows=0,
         series=shape[0],
         periods=periods,
         without_row=int(gaps.sum()),
-        closed=out[_CLOSED],
-        stockout=out[_STOCKOUT],
         negative=negative,
         planned=shape[1] - periods,
         single=int((has_row.sum(axis=1) <= 1).sum()),
@@ -186,6 +184,22 @@ def _target(
     )
     _require_change(full, demand)
     return full, account
+
+
+def _outcomes(table: pl.DataFrame, demand: Demand, last: int) -> dict[str, int]:
+    """Count what became of rows, one of each series and period: each has the first of these outcomes that fits it."""
+    known = pl.col(demand.target).is_not_null()
+    conditions = {
+        "plan_rows": pl.col(_PERIOD) > last,
+        "closed": pl.col(_CLOSED),
+        "stockout": pl.col(_STOCKOUT),
+        "empty": ~known,
+        "not_known": (pl.col(demand.target) < 0) & pl.lit(demand.negative == "missing"),
+        "kept": known,
+    }
+    chosen = pl.coalesce([pl.when(condition).then(pl.lit(name)) for name, condition in conditions.items()])
+    counts = dict(table.select(chosen.alias(_COUNT)).to_series().value_counts().iter_rows())
+    return {name: counts.get(name, 0) for name in conditions}
 
 
 def _require_change(target: Array, demand: Demand) -> None:

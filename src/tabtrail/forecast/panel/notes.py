@@ -9,9 +9,11 @@ def account_notes(account: Account, demand: Demand) -> list[str]:
     """Return sentences on what became of rows and periods; first the counts, then what needs a look."""
     name = Calendar(demand.frequency).name
     notes = [
+        f"{account.rows:,} rows: the demand of {account.kept:,} is known, {account.plan_rows:,} are of a plan, {account.empty:,}"
+        f" have no demand, {account.duplicates:,} are put together with another",
         f"{account.series:,} series over {account.periods:,} {name}s; {account.without_row:,} {name}s without a row are"
         f" {_FILLED[demand.missing_periods]}, {account.closed:,} closed, {account.stockout:,} sold out, {account.negative:,}"
-        f" below zero, {account.duplicates:,} rows put together"
+        f" below zero",
     ]
     if account.copied:
         share = account.copied / max(1, account.cells)

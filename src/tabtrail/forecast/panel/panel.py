@@ -17,6 +17,8 @@ Rows = NDArray[np.int64]
 class Account:
     """What became of rows and periods, each counted: what is not learned from, what was filled, what was put together.
 
+    Of `rows` each is in one of: `undated`, `duplicates`, `plan_rows`, `closed`, `stockout` (and open), `empty` (no demand in it),
+    `not_known` (below zero, and taken as missing), `kept`.
     `cells` are the values of all series and periods that are known in the end, `copied` of them copies of the period before.
     """
 
@@ -33,6 +35,10 @@ class Account:
     undated: int = 0
     copied: int = 0
     cells: int = 0
+    plan_rows: int = 0
+    empty: int = 0
+    not_known: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True)
