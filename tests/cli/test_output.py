@@ -1,8 +1,16 @@
 """What is printed for people: whole in files and pipes, as wide as the terminal on one."""
 
-import pytest
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
-from tabtrail.cli.output import print_table, print_text
+import pytest
+from tests.support.commands import run_in
+from tests.support.demand import demand_project
+
+from tabtrail.cli.output import print_command, print_table, print_text
 
 HEADER = ["candidate", "cv RMSE", "± std", "to the best (95 %)", "cv MAE", "test RMSE", "test MAE", "fit s"]
 ROW = [
@@ -43,6 +51,44 @@ def test_a_sentence_breaks_between_words_on_a_terminal(capsys: pytest.CaptureFix
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert " ".join(line.strip() for line in lines) == sentence
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_command_that_is_broken_on_a_terminal_is_still_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    row = {"date": "2025-01-03", "Product Category": "Home 'n' Garden, blue  ones", "price": 9.99, "promotion": None, "é": "🍝"}
+    config = f"TABTRAIL_CONFIG={tmp_path}/config.yaml"
+    print_command(config, "tabtrail", "predict", "--set", "paths.models_dir=some/other/folder", "--json", row=row)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
+    assert len(lines) > 3
+    program = tmp_path / "tabtrail"
+    program.write_text(
+        f'#!{sys.executable}\nimport json, os, sys\nprint(json.dumps([os.environ["TABTRAIL_CONFIG"], *sys.argv[1:]]))\n'
+    )
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", "\n".join(lines)], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+    *words, last = json.loads(done.stdout)
+    assert words == [f"{tmp_path}/config.yaml", "predict", "--set", "paths.models_dir=some/other/folder", "--json"]
+    assert json.loads(last) == row
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_a_run_of_a_demand_prints_fits_a_terminal_of_80_columns(tmp_path_factory: pytest.TempPathFactory) -> None:
+    trained = demand_project(tmp_path_factory)
+    for command in ("run", "train"):
+        done = run_in(trained.project, command)
+        assert done.returncode == 0, done.stderr
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if max(map(len, line.split()), default=0) < 70]
+        assert "champion" in done.stdout
+        assert [line for line in lines if len(line) > 80] == []
+
+
+def test_elsewhere_a_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"a": 1, "b": "it's"}
+    print_command("tabtrail", "predict", "--json", row=row)
+    assert capsys.readouterr().out == f"  tabtrail predict --json {shlex.quote(json.dumps(row))}\n"
 
 
 def test_elsewhere_a_table_is_one_block_and_a_sentence_one_line(capsys: pytest.CaptureFixture[str]) -> None:

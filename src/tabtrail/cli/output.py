@@ -2,9 +2,12 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from textwrap import indent as indented
+from textwrap import wrap
 from typing import Any
 
 import typer
@@ -55,10 +58,50 @@ def _blocks(lines: list[list[str]], width: int) -> list[list[int]]:
     return blocks
 
 
-def print_text(text: str) -> None:
+def print_text(text: str, *, indent: int = 0) -> None:
     """Print sentences on stdout: on a terminal with line breaks between words, elsewhere as one line."""
+    console, margin = Console(), " " * indent
+    if not console.is_terminal:
+        typer.echo(indented(text, margin))
+        return
+    for line in text.split("\n"):
+        wrapped = wrap(
+            line, console.width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+        )  # a path that is longer than a line stays whole, so that it can be copied
+        typer.echo("\n".join(wrapped))
+
+
+def print_command(*words: str, row: Mapping[str, Any] | None = None) -> None:
+    """Print a command to copy, indented by two; `row` is its last word, as JSON.
+
+    On a terminal that it does not fit it is broken where a shell reads on: between words by a backslash, in the row between its
+    columns, where JSON may have a new line.
+    """
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(text, soft_wrap=not console.is_terminal)
+    parts = [(word, " \\") for word in words] + [(part, "") for part in _json_parts(row or {})]
+    whole = "  " + " ".join(part for part, _ in parts)
+    lines = _filled(parts, console.width) if console.is_terminal and cell_len(whole) > console.width else [whole]
+    typer.echo("\n".join(lines))
+
+
+def _json_parts(row: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a row as the parts of a JSON object in single quotes."""
+    columns = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}" for name, value in row.items()]
+    quoted = [column.replace("'", "'\"'\"'") for column in columns]  # as shlex.quote does
+    ends = ["'{" + "".join(quoted[:1]), *quoted[1:]] if quoted else []
+    return [part + ("," if place < len(ends) else "}'") for place, part in enumerate(ends, 1)]
+
+
+def _filled(parts: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """Return parts as lines that fit a width where no part is longer; each has what is written where a line ends after it."""
+    lines, current = list[str](), f"  {parts[0][0]}"
+    for (_, broken), (part, own) in pairwise(parts):
+        if cell_len(f"{current} {part}{own}") <= width:
+            current += f" {part}"
+        else:
+            lines.append(current + broken)
+            current = f"    {part}"
+    return [*lines, current]
 
 
 def print_paths(*paths: Path, err: bool = False) -> None:
@@ -73,10 +116,10 @@ def progress_on_stderr(quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield Progress()
         return
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False)
 
     def say(text: str) -> None:
-        console.print(text, markup=False)
+        console.print(text, markup=False, soft_wrap=not console.is_terminal)
 
     if not console.is_terminal:
         yield Progress(say=say, advance=quarters(say))

@@ -1,6 +1,5 @@
 """How the results of the stages are printed for people."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import typer
 
 from tabtrail.cli.leaderboard import print_leaderboard
-from tabtrail.cli.output import SYNTHETIC, number, print_table, print_text, relative, short
+from tabtrail.cli.output import SYNTHETIC, number, print_command, print_table, print_text, relative, short
 from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest
@@ -35,10 +34,7 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
         unit = config.model.currency or config.model.target
         what, by = ("a forecast", "group") if config.is_demand_only else ("a prediction", "column")
         print_table(f"what moves {what}: mean |SHAP|, {unit}", [by, "mean |SHAP|"], rows)
-    typer.echo("\nwhere everything is")
-    for name, path in summary.artifacts.items():
-        if path.exists():
-            typer.echo(f"  {name:12} {relative(path)}")
+    _print_places(config.root, {name: path for name, path in summary.artifacts.items() if path.exists()})
     print_durations(summary)
     print_next_steps(summary.artifacts["report"], config.mlflow, config_file, example=summary.example)
 
@@ -81,23 +77,29 @@ def print_durations(summary: Summary) -> None:
     """Print which stages did their work, and how long each took."""
     done = [name for name, repeated in summary.repeated.items() if repeated]
     took = ", ".join(f"{name} {summary.durations[name]:.1f} s" for name in done)
-    typer.echo(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
+    print_text(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
+
+
+def _print_places(root: Path, places: Mapping[str, Path]) -> None:
+    """Print where the artifacts are, from the folder of the config, which is named once, so that the lines are short."""
+    print_text("\nwhere everything is" + ("" if root == Path.cwd() else f", in {relative(root)}"))
+    for name, path in places.items():
+        typer.echo(f"  {name:12} {path.relative_to(root) if path.is_relative_to(root) else path}")
 
 
 def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None, *, example: Mapping[str, Any] | None = None) -> None:
     """Print the commands that look at the results; with an `example`, also that which predicts it."""
     typer.echo("next:")
     if page.is_file():
-        typer.echo(f"  open {relative(page)} in a browser")
+        print_text(f"open {relative(page)} in a browser", indent=2)
     if mlflow.sqlite_file is not None:
-        typer.echo(f"  mlflow ui --backend-store-uri sqlite:///{relative(mlflow.sqlite_file)}")
+        print_command("mlflow", "ui", "--backend-store-uri", f"sqlite:///{relative(mlflow.sqlite_file)}")
     else:
         typer.echo("  open the MLflow server that mlflow.tracking_uri names")
-    prefix = f"TABTRAIL_CONFIG={config_file} " if config_file else ""
+    prefix = [f"TABTRAIL_CONFIG={shlex.quote(str(config_file))}"] if config_file else []
     if example is not None:
-        row = shlex.quote(json.dumps(example, ensure_ascii=False))
-        typer.echo(f"  {prefix}tabtrail predict --json {row}")
-    typer.echo(f"  {prefix}uvicorn src.api_sales_v2:app")
+        print_command(*prefix, "tabtrail", "predict", "--json", row=example)
+    print_command(*prefix, "uvicorn", "src.api_sales_v2:app")
 
 
 def print_manifest(manifest: Manifest, rejects: Path) -> None:
@@ -124,13 +126,13 @@ def print_deployment(deployed: Deployment) -> None:
     """Print which model is deployed; where it is not the benchmark's winner, why not and how to change that."""
     if deployed.is_winner:
         back = f"; to go back to the one before: {deployed.next_command}" if deployed.next_command else ""
-        typer.echo(f"deployed: {deployed.model} (run {deployed.run_id}){back}")
+        print_text(f"deployed: {deployed.model} (run {deployed.run_id}){back}")
         return
     now = f"{deployed.model} (run {deployed.run_id}) stays deployed" if deployed.model else "no model is deployed"
-    typer.echo(f"NOT DEPLOYED: {now}")
+    print_text(f"NOT DEPLOYED: {now}")
     for reason in deployed.reasons:
-        typer.echo(f"  {reason}")
-    typer.echo(f"  next: {deployed.next_command}")
+        print_text(reason, indent=2)
+    print_text(f"next: {deployed.next_command}", indent=2)
 
 
 def print_profile(profile: Profile) -> None:

@@ -1,12 +1,10 @@
 """The commands that look at a project and change nothing: `tabtrail status` and `tabtrail doctor`."""
 
-from textwrap import indent
-
 import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
-from tabtrail.cli.output import print_json
+from tabtrail.cli.output import print_json, print_text
 from tabtrail.config.load import load_config
 from tabtrail.pipeline import STAGES
 from tabtrail.project.status import status as look
@@ -26,7 +24,7 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
     for each in found.stages:
         typer.echo(f"{each.stage:7} {'fresh' if each.fresh else 'stale'}")
         for reason in each.reasons:
-            typer.echo(indent(str(reason), " " * 8))
+            print_text(str(reason), indent=8)
     if found.deployed is not None:
         typer.echo(f"deployed: {found.deployed}")
     if found.deployed_demand is not None:
