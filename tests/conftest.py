@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.support.buckets import Buckets, running_buckets
 from tests.support.chromium import CHROMIUM
 from tests.support.postgres import POSTGRES, Postgres, running_postgres
 from tests.support.projects import (
@@ -129,6 +130,21 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """MLflow servers for the session, each started when the first test asks for it."""
     with ExitStack() as stack:
         yield Servers(tmp_path_factory.mktemp("servers"), stack)
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[Buckets]:
+    """An S3 on loopback for the session, started when the first test asks for it; each test makes its own bucket."""
+    with running_buckets() as made:
+        yield made
+
+
+@pytest.fixture
+def buckets(moto_server: Buckets, monkeypatch: pytest.MonkeyPatch) -> Buckets:
+    """The S3 of the session, reached from this process by the usual variables."""
+    for name, value in moto_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return moto_server
 
 
 @pytest.fixture(scope="session")

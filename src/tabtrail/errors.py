@@ -82,6 +82,14 @@ class StoreError(TabtrailError):
     """The MLflow store cannot be opened or written."""
 
 
+class StorageError(TabtrailError):
+    """A bucket cannot be reached, read or written."""
+
+
+class ConflictError(StorageError):
+    """Another process wrote to the same place of a bucket first."""
+
+
 class EngineError(TabtrailError):
     """The workers that jobs run on cannot be reached, or end."""
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tabtrail.config.file import config_path, demand_folder, read_raw, resolve_path
+from tabtrail.config.file import CACHE_FOLDER, DEMAND_ENDING, RawConfig, config_path, demand_folder, read_raw, resolve_path
 from tabtrail.errors import ConfigError
+from tabtrail.storage.address import Address, is_address
+from tabtrail.storage.copies import served_copy
 
 
 class Place(NamedTuple):
@@ -33,6 +35,22 @@ def locate_bundle(config: Path | None, overrides: Sequence[str] = (), *, demand:
         if not isinstance(value, str):
             raise ConfigError(f"{raw.places.locate((section, key))}: {section}.{key}: must be text")
         values.append(value)
-    folder = resolve_path(raw.root, values[0])
-    folder = demand_folder(folder) if demand and both else folder
+    if is_address(values[0]):
+        folder = _fetched(values[0], raw, ending=DEMAND_ENDING if demand and both else "")
+    else:
+        folder = resolve_path(raw.root, values[0])
+        folder = demand_folder(folder) if demand and both else folder
     return Place(folder, values[1], resolve_path(raw.root, values[2]) if values[2] else None)
+
+
+def _fetched(text: str, raw: RawConfig, *, ending: str) -> Path:
+    """Return the copy of the models of a bucket, brought up to date. Raises `ConfigError`, `StorageError`."""
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{raw.places.locate(('paths', 'models_dir'))}: paths.models_dir: {error}") from None
+    copy = served_copy(
+        address.with_name(address.name + ending), resolve_path(raw.root, raw.values["paths"].get("cache_dir") or CACHE_FOLDER)
+    )
+    copy.refresh()
+    return copy.folder

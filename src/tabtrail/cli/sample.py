@@ -12,6 +12,7 @@ from tabtrail.config.load import load_config
 from tabtrail.data.demand_sample import DemandSize, write_demand_sample
 from tabtrail.data.sample import ROWS, write_sample
 from tabtrail.errors import UsageError
+from tabtrail.storage.address import Address
 
 app = new_group()
 Kind = Literal["sales", "demand"]
@@ -40,7 +41,10 @@ def sample(
         raise UsageError(f"--{next(iter(given))} goes for --kind demand; a sample of sales has --rows")
     if kind == "demand" and rows is not None:
         raise UsageError("--rows goes for --kind sales; a sample of demand has --stores, --products and --days")
-    path = output or load_config(config, set_ or []).paths.raw_csv
+    named = output or load_config(config, set_ or []).paths.source
+    if isinstance(named, Address):
+        raise UsageError(f"paths.raw_csv is in a bucket, {named}; name a file with --output, and put it there")
+    path = named
     if output is None and has_magic(path.name):
         raise UsageError(f"paths.raw_csv is a pattern, {path.name}; name the file with --output")
     if if_missing and path.exists():

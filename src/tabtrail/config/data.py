@@ -1,25 +1,108 @@
 """The sections on the data: its paths, how it is read and cleaned, what its columns must be."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from tabtrail.config.columns import Columns, check_condition
+from tabtrail.config.file import CACHE_FOLDER, DEMAND_ENDING, demand_folder
 from tabtrail.config.section import Problems, Section, Share, undeclared
 from tabtrail.contract.dates import check_format, has_offset, has_time, is_time_zone
 from tabtrail.contract.layout import Layout, fold_name
 from tabtrail.contract.numbers import Decimal, NumberRule, Thousands, format_problem
 from tabtrail.contract.schema import ColumnRule, RowRule
+from tabtrail.storage.address import Address, is_address
+from tabtrail.storage.copies import Copy, served_copy
+
+
+def _place(value: Any) -> Any:
+    """Check an address; a path is checked with the rest."""
+    if is_address(value):
+        try:
+            Address.parse(value)
+        except ValueError as error:
+            raise PydanticCustomError("address", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
+def _local(value: Any) -> Any:
+    if is_address(value):
+        reason = "this lies on this machine; only raw_csv, processed_dir, models_dir and output_mirror may be in a bucket"
+        raise PydanticCustomError("address", "{reason}", {"reason": reason})
+    return value
+
+
+Place = Annotated[Path, BeforeValidator(_place)]
+"""A path, or an address in a bucket, of which the path is that of the copy on this machine."""
+Local = Annotated[Path, BeforeValidator(_local)]
+IN_BUCKETS = ("raw_csv", "processed_dir", "models_dir", "output_mirror")
 
 
 class Paths(Section):
-    raw_csv: Path
-    processed_dir: Path = Path("data/processed/sales_parquet")
-    duckdb_file: Path = Path("duckdb/sales.duckdb")
-    models_dir: Path = Path("models")
-    output_dir: Path = Path("output")
+    """Where everything lies. What is in a bucket has the path of its copy in `cache_dir`, and an `address`."""
+
+    raw_csv: Place
+    processed_dir: Place = Path("data/processed/sales_parquet")
+    duckdb_file: Local = Path("duckdb/sales.duckdb")
+    models_dir: Place = Path("models")
+    output_dir: Local = Path("output")
+    output_mirror: Place | None = Field(None, description="An address, as s3://bucket/prefix, that output_dir is copied to.")
+    cache_dir: Local = Field(Path(CACHE_FOLDER), description="Copies of what lies in a bucket.")
+    _addresses: dict[str, Address] = PrivateAttr({})
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_addresses(cls, value: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        paths = check(value)
+        if isinstance(value, dict):
+            found = {name: Address.parse(value[name]) for name in IN_BUCKETS if is_address(value.get(name))}
+            return paths._stored(found)
+        return paths
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the keys as they were written: addresses, not the copies of what is there."""
+        written: dict[str, Any] = write(self)
+        return written | {name: str(address) for name, address in self._addresses.items() if name in written}
+
+    def address(self, name: str) -> Address | None:
+        """Return the address of a key, None for a path."""
+        return self._addresses.get(name)
+
+    @property
+    def source(self) -> Path | Address:
+        """The file, pattern or address of `raw_csv`."""
+        return self._addresses.get("raw_csv", self.raw_csv)
+
+    def resolved(self, resolve: Callable[[Path], Path]) -> Self:
+        """Return the paths, each as `resolve` has it."""
+        found = {name: None if path is None else resolve(path) for name, path in self}
+        return self.model_copy(update=found)._stored(self._addresses)
+
+    def of_demand(self) -> Self:
+        """Return the paths with the folder, beside that of models, of the model of series."""
+        addresses = {**self._addresses}
+        if (models := addresses.get("models_dir")) is not None:
+            addresses["models_dir"] = models.with_name(models.name + DEMAND_ENDING)
+        return self.model_copy(update={"models_dir": demand_folder(self.models_dir)})._stored(addresses)
+
+    def _stored(self, addresses: Mapping[str, Address]) -> Self:
+        copies = {name: self.cache_dir / each.bucket / each.key for name, each in addresses.items()}
+        paths = self.model_copy(update=copies)
+        paths._addresses = dict(addresses)
+        return paths
 
     @property
     def rejects(self) -> Path:
@@ -35,6 +118,25 @@ class Paths(Section):
     def manifest(self) -> Path:
         """The accounting of the dataset, beside the processed folder, in which whoever reads it plainly finds Parquet alone."""
         return self.processed_dir.with_name(self.processed_dir.name.removesuffix("_parquet") + "_manifest.json")
+
+    @property
+    def dataset_copy(self) -> Copy | None:
+        """The dataset of a bucket with its copy, None for one of this machine."""
+        address = self.address("processed_dir")
+        beside = {"manifest.json": self.manifest, "rejects.parquet": self.rejects}
+        return None if address is None else Copy(address, self.processed_dir, "data", beside)
+
+    @property
+    def models_copy(self) -> Copy | None:
+        """The models of a bucket with the copy that is deployed to, None for those of this machine."""
+        address = self.address("models_dir")
+        return None if address is None else Copy(address, self.models_dir)
+
+    @property
+    def served(self) -> Copy | None:
+        """The models of a bucket with the copy that is predicted from, which nothing is deployed to."""
+        address = self.address("models_dir")
+        return None if address is None else served_copy(address, self.cache_dir)
 
 
 class Source(Section):
@@ -117,11 +219,26 @@ class Parquet(Section):
 def check_paths(paths: Paths) -> Problems:
     """Yield what is wrong with the paths, as written: the processed folder is replaced as a whole, with all that is in it."""
     here, folder = Path(), paths.processed_dir
-    inside = [name for name, path in paths if name != "processed_dir" and (here / path).is_relative_to(here / folder)]
+    own = [name for name, path in paths if name != "processed_dir" and path is not None and not paths.address(name)]
+    inside = [name for name in own if (here / getattr(paths, name)).is_relative_to(here / folder)]
     if folder == here or (folder.is_absolute() and not folder.name):
         yield ("paths", "processed_dir"), "this would replace the folder of the config file; name a folder in it"
     elif inside:
         yield ("paths", "processed_dir"), f"this folder is replaced as a whole, and paths.{inside[0]} is in it"
+    if paths.output_mirror is not None and not paths.address("output_mirror"):
+        yield ("paths", "output_mirror"), f"this is an address in a bucket; write it as s3://bucket/{paths.output_mirror.name}"
+    yield from _check_addresses(paths)
+
+
+def _check_addresses(paths: Paths) -> Problems:
+    """Yield the addresses that others lie in: what is published to one would remove them."""
+    addresses = {name: address for name in IN_BUCKETS if (address := paths.address(name)) is not None}
+    if (models := addresses.get("models_dir")) is not None:
+        addresses["models_dir of demand"] = models.with_name(models.name + DEMAND_ENDING)
+    for name, address in addresses.items():
+        within = next((other for other, each in addresses.items() if other != name and address.contains(each)), None)
+        if within is not None and name != "raw_csv" and " " not in name:
+            yield ("paths", name), f"what is published here replaces what was, and paths.{within} is in it; name another prefix"
 
 
 def check_source(source: Source) -> Problems:

@@ -16,6 +16,8 @@ from yaml.reader import ReaderError
 from tabtrail.errors import ConfigError
 
 DEFAULT_CONFIG = Path("config_v2.yaml")
+DEMAND_ENDING = "_demand"
+CACHE_FOLDER = "data/cache"
 _PREFIX = "TABTRAIL__"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_VALUES = 100_000
@@ -115,7 +117,7 @@ def _overrides(flags: Iterable[str], environment: Mapping[str, str] | None) -> I
 
 def demand_folder(models_dir: Path) -> Path:
     """Folder of the model of series in a project that has a model of rows too."""
-    return models_dir.with_name(models_dir.name + "_demand")
+    return models_dir.with_name(models_dir.name + DEMAND_ENDING)
 
 
 def resolve_path(root: Path, value: str | Path) -> Path:

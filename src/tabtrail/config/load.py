@@ -1,17 +1,21 @@
 """Reading the config: the YAML file typed, checked and resolved, with file and line in every message; its JSON Schema."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
-from tabtrail.config.data import Paths
 from tabtrail.config.file import KeyPath, Places, config_path, dotted, read_raw, resolve_path
 from tabtrail.config.operation import SQLITE, BundleKeys
 from tabtrail.config.section import SAFE_NAME
 from tabtrail.config.tree import Config, inconsistencies
 from tabtrail.errors import ConfigError, nearest
+from tabtrail.storage.address import NO_SECRETS
+
+# A key like one of AWS; keys of others, as serve.api_key_file, are known ones.
+_SECRET = re.compile(r"(?i)access_?key|secret|session_?token|password|credential|aws_")
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -51,14 +55,13 @@ def config_schema() -> dict[str, Any]:
 
 
 def _resolve(config: Config, root: Path) -> Config:
-    paths = {name: resolve_path(root, value) for name, value in config.paths}
     uri = config.mlflow.tracking_uri
     if config.mlflow.sqlite_file is not None:
         uri = SQLITE + str(resolve_path(root, config.mlflow.sqlite_file))
     keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
     serve = {name: resolve_path(root, value) for name, value in config.serve if isinstance(value, Path)}
     return config.changed(
-        paths=Paths.model_validate(paths),
+        paths=config.paths.resolved(lambda path: resolve_path(root, path)),
         mlflow=config.mlflow.model_copy(update={"tracking_uri": uri}),
         bundle=BundleKeys.model_validate(keys),
         serve=config.serve.model_copy(update=serve),
@@ -71,6 +74,8 @@ def _explain(places: Places, detail: dict[str, Any]) -> str:
     key: KeyPath = detail["loc"] if unknown or detail["loc"][-1:] != ("[key]",) else detail["loc"][:-1]
     where = f"{places.locate(key)}: {dotted(key)}"
     if unknown:
+        if _SECRET.search(str(key[-1])):
+            return f"{where}: unknown key; {NO_SECRETS}"
         return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
     if detail["type"] in ("missing", "missing_argument"):
         return f"{where}: this key is required"

@@ -27,7 +27,7 @@ from tabtrail.config.data import (
 )
 from tabtrail.config.dataset import Database, Dataset, TableRules
 from tabtrail.config.demand import Demand, check_demand
-from tabtrail.config.file import KeyPath, Places, demand_folder, dotted
+from tabtrail.config.file import KeyPath, Places, dotted
 from tabtrail.config.forecast import Risk, check_risk
 from tabtrail.config.model import (
     Choice,
@@ -131,8 +131,7 @@ class Config(Section):
         """
         if self.demand is None or self.is_demand_only:
             return self
-        paths = self.paths.model_copy(update={"models_dir": demand_folder(self.paths.models_dir)})
-        view = self.changed(model=_model_of(self.demand), paths=paths)
+        view = self.changed(model=_model_of(self.demand), paths=self.paths.of_demand())
         view._is_view = True
         return view
 

@@ -1,15 +1,15 @@
 """Which files an append adds to the dataset."""
 
+import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import DataError
 from tabtrail.reading.compressed import SourceFile, readable
-from tabtrail.system.hashes import sha256_file
+from tabtrail.storage.objects import StoredFile
 
 
-def new_sources(sources: Mapping[str, Path], known: Manifest) -> dict[str, Path]:
+def new_sources(sources: Mapping[str, StoredFile], known: Manifest) -> dict[str, StoredFile]:
     """Return the files that the dataset does not hold yet, by name.
 
     Raises `DataError` where there are none, for a file that it holds under another name, and for a file that it holds and
@@ -30,6 +30,6 @@ def new_sources(sources: Mapping[str, Path], known: Manifest) -> dict[str, Path]
     return new
 
 
-def _sha256(name: str, path: Path) -> str:
-    with readable(SourceFile(path, name)):
-        return sha256_file(path)
+def _sha256(name: str, path: StoredFile) -> str:
+    with readable(SourceFile(path, name)), path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -11,6 +11,7 @@ import polars as pl
 from tabtrail.config.dataset import Dataset
 from tabtrail.data.manifest import OLD_MANIFEST, read_manifest
 from tabtrail.errors import ConfigError
+from tabtrail.storage.copies import MARK
 
 _HIVE_DTYPE: dict[str, pl.DataType] = {"int": pl.Int64(), "float": pl.Float64(), "string": pl.String(), "date": pl.Date()}
 
@@ -52,7 +53,7 @@ def refuse_foreign_folder(dataset: Dataset) -> None:
     folder, manifest = dataset.folder, dataset.manifest
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     own = {name for name in found if "=" in name or (name.startswith("part-") and name.endswith(".parquet"))}
-    if found - own - {".gitkeep", OLD_MANIFEST}:
+    if found - own - {".gitkeep", OLD_MANIFEST, MARK}:
         raise ConfigError(f"paths.processed_dir: {folder} holds other files; name a folder that is for the dataset alone")
     if own and not (manifest.is_file() or OLD_MANIFEST in found):
         raise ConfigError(

@@ -29,6 +29,7 @@ from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.find import find_sources
+from tabtrail.storage.objects import StoredFile
 from tabtrail.system.files import atomic_file, atomic_folder_and_files, json_bytes, make_folder
 from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
 from tabtrail.system.temporary import scratch_beside
@@ -47,7 +48,7 @@ class _Plan:
 
     rules: TableRules
     dataset: Dataset
-    sources: Mapping[str, Path]
+    sources: Mapping[str, StoredFile]
     named: str
     config_sha256: str
     known: Manifest | None
@@ -66,7 +67,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     dropping = outliers.action == "drop"
     settle_dataset(dataset)
     refuse_foreign_folder(dataset)
-    sources = find_sources(config.paths.raw_csv, config.root)
+    sources = find_sources(config.paths.source, config.root)
     if append and dropping:
         raise ConfigError(
             "--append: with profile.outliers.action: drop, new rows move the fences; ingest all files again without it"
@@ -89,7 +90,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
 def _read_until_decoded(plan: _Plan, progress: Progress) -> Manifest:
     """Start again, for each file whose beginning was UTF-8 and whose rest is not, with another encoding for it."""
     make_folder(plan.dataset.folder.parent)
-    forced: dict[Path, str] = {}
+    forced: dict[StoredFile, str] = {}
     while True:
         try:
             return _replace(plan, forced, progress)
@@ -97,7 +98,7 @@ def _read_until_decoded(plan: _Plan, progress: Progress) -> Manifest:
             forced[error.path] = error.encoding
 
 
-def _replace(plan: _Plan, forced: Mapping[Path, str], progress: Progress) -> Manifest:
+def _replace(plan: _Plan, forced: Mapping[StoredFile, str], progress: Progress) -> Manifest:
     dataset, known = plan.dataset, plan.known
     # The rejects come last: the hash in the manifest of the dataset shows whether they are its own.
     with (
@@ -142,7 +143,7 @@ def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:
     return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys, FileSample(before))
 
 
-def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
+def _fences(plan: _Plan, scratch: Path, forced: Mapping[StoredFile, str]) -> Fences:
     """Return the fences of outliers, which are known when all rows were read once."""
     none = Fences(plan.outlier_factor)
     if not plan.outlier_columns:
@@ -157,7 +158,7 @@ def _fences(plan: _Plan, scratch: Path, forced: Mapping[Path, str]) -> Fences:
     return found
 
 
-def _with_proven_dates(plan: _Plan, outputs: Outputs, forced: Mapping[Path, str]) -> tuple[_Plan, list[str]]:
+def _with_proven_dates(plan: _Plan, outputs: Outputs, forced: Mapping[StoredFile, str]) -> tuple[_Plan, list[str]]:
     """Return the plan with the formats of dates that the files prove, and notes on them. Only formats that contradict each
     other make the files be read twice.
     """

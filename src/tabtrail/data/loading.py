@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
@@ -32,13 +31,14 @@ from tabtrail.data.totals import TotalWatch
 from tabtrail.data.typed_cells import from_frame, from_values, rounded_texts
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.progress import SILENT, Progress
-from tabtrail.reading.compressed import SourceFile, readable
+from tabtrail.reading.compressed import SourceFile, readable, seekable
 from tabtrail.reading.excel import ExcelSheet
 from tabtrail.reading.header import Header, header_of, open_table
 from tabtrail.reading.json_lines import JsonLines
 from tabtrail.reading.kinds import Kind, kind_of
 from tabtrail.reading.parquet import ParquetTable
 from tabtrail.reading.source import SourceText, UndecodableText
+from tabtrail.storage.objects import StoredFile
 
 _SAY_SECONDS = 0.5
 _MB = 10**6
@@ -48,7 +48,7 @@ Source = SourceText | ExcelSheet | ParquetTable
 class WrongEncoding(Exception):  # noqa: N818 - not an error: the file is read again
     """A file was taken for UTF-8 by its beginning, and is to be read again in another encoding."""
 
-    def __init__(self, path: Path, encoding: str) -> None:
+    def __init__(self, path: StoredFile, encoding: str) -> None:
         super().__init__(path, encoding)
         self.path, self.encoding = path, encoding
 
@@ -105,7 +105,7 @@ class Loader:
     """
 
     def __init__(
-        self, rules: TableRules, outputs: Outputs, *, known: Manifest | None, fences: Fences, forced: Mapping[Path, str]
+        self, rules: TableRules, outputs: Outputs, *, known: Manifest | None, fences: Fences, forced: Mapping[StoredFile, str]
     ) -> None:
         self._rules, self._outputs, self._known = rules, outputs, known
         self._fences, self._forced = fences, forced
@@ -126,13 +126,14 @@ class Loader:
         """The columns that the files have, as far as they were read."""
         return self._account.header
 
-    def read(self, sources: Mapping[str, Path], progress: Progress) -> Account:
+    def read(self, sources: Mapping[str, StoredFile], progress: Progress) -> Account:
         """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
         files = [SourceFile(path, name) for name, path in sources.items()]
         meter = _Meter(progress, sum(map(_size, files)))
         _require_layout(files, self._rules.source.layout)
         for file in files:
-            self._read_file(file, meter)
+            with seekable(file) as readied:
+                self._read_file(readied, meter)
         account = self._account
         label = account.sources[0].name if len(files) == 1 else f"{len(files)} files"
         self._require_good_rows(label)
@@ -141,12 +142,12 @@ class Loader:
         meter.finish(account.rows)
         return account
 
-    def look(self, sources: Mapping[str, Path], proof: DateProof) -> None:
+    def look(self, sources: Mapping[str, StoredFile], proof: DateProof) -> None:
         """Show the rows of all files to a proof of their dates; none of them goes anywhere."""
         self._proof = proof
         for name, path in sources.items():
-            file = SourceFile(path, name)
-            self._read_file(file, _Meter(SILENT, 1))
+            with seekable(SourceFile(path, name)) as file:
+                self._read_file(file, _Meter(SILENT, 1))
         self._proof = None
 
     def _require_good_rows(self, label: str) -> None:
@@ -339,7 +340,7 @@ _CALLED: dict[Kind, str] = {"csv": "CSV", "excel": "Excel", "parquet": "Parquet"
 
 def _size(file: SourceFile) -> int:
     with readable(file):
-        return file.path.stat().st_size
+        return file.size
 
 
 def _rounded_finding(file: str, name: str, cells: int) -> str:

@@ -5,6 +5,7 @@ states, `NA` as a territory, mixed postal codes and phone numbers, a price cappe
 """
 
 import csv
+import json
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from tabtrail.errors import UsageError
 from tabtrail.reading.find import MARK_SUFFIX
 from tabtrail.reading.kinds import BY_NAME
+from tabtrail.storage.objects import StoredFile
 from tabtrail.system.files import atomic_file, read_json, write_json
 from tabtrail.system.hashes import sha256_file
 
@@ -82,10 +84,18 @@ def mark_path(csv_path: Path) -> Path:
     return csv_path.with_name(csv_path.name + MARK_SUFFIX)
 
 
-def is_synthetic(csv_path: Path, sha256: str) -> bool:
+def is_synthetic(file: StoredFile, sha256: str) -> bool:
     """Whether this very file was written by `tabtrail sample`, which leaves a mark with the file's sha256 beside it."""
-    mark = read_json(mark_path(csv_path))
+    mark = read_json(mark_path(file)) if isinstance(file, Path) else _object(file.beside(MARK_SUFFIX))
     return mark is not None and mark.get("sha256") == sha256
+
+
+def _object(data: bytes | None) -> dict[str, Any] | None:
+    try:
+        value = json.loads(data or b"null")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def write_sample(path: Path, *, rows: int = ROWS, seed: int = SEED, force: bool = False) -> None:

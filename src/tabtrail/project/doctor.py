@@ -24,6 +24,7 @@ from tabtrail.project.surroundings import (
     check_space,
     check_versions,
 )
+from tabtrail.storage.objects import StoredFile
 from tabtrail.system.files import rename_command
 from tabtrail.tracking import sqlite_file
 
@@ -37,7 +38,7 @@ def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
         "space": lambda: [check_space(paths, _sources(project))],
         "lock": lambda: [check_lock(paths)],
         "leftovers": lambda: check_leftovers(config),
-        "input": lambda: [check_input(paths.raw_csv, _sources(project))],
+        "input": lambda: [check_input(paths.source, _sources(project))],
         "dataset": lambda: [_dataset(project)],
         "database": lambda: [_database(config.database, begun=_is_begun(project))],
         "store": lambda: _store_and_bundles(project),
@@ -57,7 +58,7 @@ def _readable(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         ]
 
 
-def _sources(project: Project) -> list[Path]:
+def _sources(project: Project) -> list[StoredFile]:
     try:
         return list(project.sources().values())
     except TabtrailError:

@@ -14,6 +14,8 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
 from tabtrail.project.training import tuned_candidates
 from tabtrail.reading.find import find_sources
+from tabtrail.storage.known import stored_sha256
+from tabtrail.storage.objects import StoredFile
 from tabtrail.system.hashes import known_sha256, sha256_json
 from tabtrail.tracking import sqlite_file
 
@@ -33,14 +35,15 @@ class Project:
 
     # ingest
 
-    def sources(self) -> dict[str, Path]:
+    def sources(self) -> dict[str, StoredFile]:
         """Return the source files by name. Raises `ConfigError` where there are none."""
-        return find_sources(self.config.paths.raw_csv, self.config.root)
+        return find_sources(self.config.paths.source, self.config.root)
 
     def source_inputs(self) -> dict[str, str]:
         """Return the source files, as they lie there."""
         try:
-            return {_SOURCES: sha256_json({name: known_sha256(path) for name, path in self.sources().items()})}
+            cache = self.config.paths.cache_dir
+            return {_SOURCES: sha256_json({name: stored_sha256(path, cache) for name, path in self.sources().items()})}
         except (ConfigError, OSError):
             return {_SOURCES: sha256_json({})}
 

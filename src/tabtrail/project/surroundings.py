@@ -15,6 +15,8 @@ from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
 from tabtrail.project.check import Check, State
 from tabtrail.project.lock import leftovers
+from tabtrail.storage.address import Address
+from tabtrail.storage.objects import StoredFile, size_of
 from tabtrail.system.held import is_held
 from tabtrail.system.lock_owner import read_owner
 from tabtrail.system.temporary import abandoned_scratch
@@ -22,7 +24,7 @@ from tabtrail.system.temporary import abandoned_scratch
 # The results, models and MLflow runs of one benchmark take about a tenth of this; twice the source is added for the dataset.
 _LEAST_BYTES = 200_000_000
 _SAME_MODULE = {"xgboost-cpu": "xgboost"}
-_EXTRAS = ("train", "arrow", "tune", "risk", "dask", "sign", "")
+_EXTRAS = ("train", "arrow", "tune", "risk", "dask", "sign", "s3", "")
 
 
 def check_versions() -> Iterator[Check]:
@@ -86,9 +88,9 @@ def _nearest(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
 
 
-def check_space(paths: Paths, sources: Sequence[Path]) -> Check:
+def check_space(paths: Paths, sources: Sequence[StoredFile]) -> Check:
     """Compare the free space, on the fullest disk that a run writes to, with what a run over these files wants."""
-    needed = _LEAST_BYTES + 2 * sum(path.stat().st_size for path in sources)
+    needed = _LEAST_BYTES + 2 * sum(map(size_of, sources))
     folders = {_nearest(each) for each in (paths.output_dir, paths.processed_dir, Path(tempfile.gettempdir()))}
     least = min(folders, key=lambda each: shutil.disk_usage(each).free)
     free = shutil.disk_usage(least).free
@@ -124,12 +126,12 @@ def check_leftovers(config: Config) -> Iterator[Check]:
     yield Check("leftovers", "note", f"{len(found)} temporary files of killed processes, {size:,} bytes", f"rm -r {shown}{more}")
 
 
-def check_input(named: Path, sources: Sequence[Path]) -> Check:
+def check_input(named: Path | Address, sources: Sequence[StoredFile]) -> Check:
     """Look whether the source files are there and can be read; `named` is what the config says."""
     if not sources:
         remedy = "put the CSV there, or set paths.raw_csv (`tabtrail sample` makes one up)"
         return Check("input", "broken", f"there is no file {named}", remedy)
-    if closed := next((path for path in sources if not os.access(path, os.R_OK)), None):
+    if closed := next((path for path in sources if isinstance(path, Path) and not os.access(path, os.R_OK)), None):
         return Check("input", "broken", f"{closed} cannot be read", f"chmod u+r {shlex.quote(str(closed))}")
     files = "" if len(sources) == 1 else f"{len(sources)} files, "
-    return Check("input", "ok", f"{named} ({files}{sum(path.stat().st_size for path in sources):,} bytes)")
+    return Check("input", "ok", f"{named} ({files}{sum(map(size_of, sources)):,} bytes)")

@@ -6,15 +6,17 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tabtrail.errors import ConfigError, DataError
+from tabtrail.storage.objects import StoredFile, on_disk, size_of
 
 _READ = 8 << 20
 _OTHERS = {b"\xfd7zX": "xz", b"PK\x03\x04": "a zip archive", b"BZh": "bzip2"}
+_READ_IN_PARTS = (b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -22,9 +24,32 @@ _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 class SourceFile:
     """A file to read: its `name` in messages, and the setting or option that named it."""
 
-    path: Path
+    path: StoredFile
     name: str
     named_by: str = "paths.raw_csv"
+
+    @property
+    def local(self) -> Path:
+        """Its path, of a file that is `seekable`."""
+        assert isinstance(self.path, Path)  # noqa: S101 - what is not was copied
+        return self.path
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return size_of(self.path)
+
+
+@contextmanager
+def seekable(file: SourceFile) -> Iterator[SourceFile]:
+    """Yield a file whose parts can be read in any order, as workbooks and Parquet files are: of an object a copy on the disk."""
+    with readable(file), file.path.open("rb") as opened:
+        streams = not opened.read(4).startswith(_READ_IN_PARTS)
+    if streams:
+        yield file
+        return
+    with on_disk(file.path) as path:
+        yield replace(file, path=path)
 
 
 @contextmanager

@@ -34,8 +34,8 @@ class ExcelSheet:
         Raises `DataError` for a workbook that cannot be read, `ConfigError` where the sheet is not known.
         """
         self.file, self.name, self._layout = file, file.name, layout
-        self.size, self.done, self.replaced = file.path.stat().st_size, 0, 0
-        self.sha256 = self.content_sha256 = sha256_file(file.path)
+        self.size, self.done, self.replaced = file.size, 0, 0
+        self.sha256 = self.content_sha256 = sha256_file(file.local)
         self.notes = tuple[str, ...]()
         with open_package(file) as archive:
             self._package = read_package(file.name, archive)

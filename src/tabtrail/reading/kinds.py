@@ -126,7 +126,7 @@ def _json(file: SourceFile, text: bytes) -> Kind | None:
 def _zipped(file: SourceFile) -> Kind:
     with readable(file):
         try:
-            with zipfile.ZipFile(file.path) as archive:
+            with file.path.open("rb") as opened, zipfile.ZipFile(opened) as archive:
                 names = set(islice(archive.namelist(), 100_000))
                 declared = (
                     archive.read("mimetype")[:100] if "mimetype" in names and archive.getinfo("mimetype").file_size < 100 else b""

@@ -26,8 +26,8 @@ class ParquetTable:
 
     def __init__(self, file: SourceFile, dropped: frozenset[str] = frozenset()) -> None:
         self.file, self.name = file, file.name
-        self.size, self.done = file.path.stat().st_size, 0
-        self.sha256 = self.content_sha256 = sha256_file(file.path)
+        self.size, self.done = file.size, 0
+        self.sha256 = self.content_sha256 = sha256_file(file.local)
         with self._opened() as opened:
             schema = opened.schema_arrow
         self.columns = tuple(schema.names)
@@ -53,7 +53,7 @@ class ParquetTable:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         try:
-            with readable(self.file), pq.ParquetFile(self.file.path) as opened:
+            with readable(self.file), pq.ParquetFile(self.file.local) as opened:
                 yield opened
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{self.name} is a damaged Parquet file: {str(error).splitlines()[0][:200]}") from None

@@ -42,7 +42,7 @@ class SourceText:
 
     def __init__(self, file: SourceFile, configured: str, forced: str | None = None) -> None:
         with readable(file):
-            self.file, self.name, self.size = file, file.name, file.path.stat().st_size
+            self.file, self.name, self.size = file, file.name, file.size
         if self.size == 0:
             raise DataError(f"{self.name} is empty (0 bytes)")
         self.auto = configured == "auto"

@@ -54,7 +54,7 @@ class Package:
 def open_package(file: SourceFile) -> Iterator[zipfile.ZipFile]:
     """Open a workbook. Raises `DataError` where it is damaged or does not keep its bounds."""
     try:
-        with readable(file), zipfile.ZipFile(file.path) as archive:
+        with readable(file), zipfile.ZipFile(file.local) as archive:
             if len(archive.filelist) > _MOST_PARTS:
                 raise DataError(f"{file.name}: more than {_MOST_PARTS:,} parts; this is not a workbook that Excel wrote")
             yield archive

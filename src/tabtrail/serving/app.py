@@ -103,7 +103,7 @@ def create_app(config: Config | None = None) -> FastAPI:
             of_demand, key = loaded.for_demand(), read_key(loaded.serve)
             app.state.service = Service(
                 loaded.serve,
-                loaded.paths.models_dir,
+                loaded.paths.served or loaded.paths.models_dir,
                 loaded.model.name,
                 key,
                 public_key=loaded.bundle.public_key,
@@ -121,7 +121,7 @@ def create_app(config: Config | None = None) -> FastAPI:
             tasks = await app.state.service.start()
             if of_demand.is_view:
                 app.demand = _application(None)
-                place, name = of_demand.paths.models_dir, of_demand.model.name
+                place, name = of_demand.paths.served or of_demand.paths.models_dir, of_demand.model.name
                 public_key = loaded.bundle.public_key
                 app.demand.state.service = Service(
                     _beside(loaded.serve), place, name, key, public_key=public_key, beside=app.state.service

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, TabtrailError
+from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, StorageError, TabtrailError
 from tabtrail.serving.row_schema import row_schema
+from tabtrail.storage.copies import Copy
 
 logger = logging.getLogger("tabtrail.serve")
+# The next look is soon: what a store does not answer within this time is asked again then.
+_PATIENCE_SECONDS = 2.0
 Identity = tuple[tuple[str, int, int, int], ...]
 
 
@@ -44,20 +47,31 @@ class Watched:
     """
 
     def __init__(
-        self, folder: Path, name: str, public_key: Path | None, reloaded: Callable[[bool], None] = lambda good: None
+        self,
+        folder: Path | Copy,
+        name: str,
+        public_key: Path | None,
+        reloaded: Callable[[bool], None] = lambda good: None,
     ) -> None:
-        self.folder, self.name, self.public_key = folder, name, public_key
+        self.copy = folder if isinstance(folder, Copy) else None
+        self.folder, self.name, self.public_key = folder.folder if isinstance(folder, Copy) else folder, name, public_key
         self.served: Served | None = None
         self.fault: Fault | None = Fault("not_trained", "the service has not loaded a model yet")
         self._reloaded = reloaded
         self._seen: Identity | None = None
+        self._away = False
 
     def changed(self) -> bool:
-        """Whether the files differ from those of the last attempt (a few `stat` calls)."""
+        """Whether the files differ from those of the last attempt: a few `stat` calls, after a request to the bucket where they
+        are a copy of one. Blocking then: for a thread.
+        """
+        self._fetch()
         return identity(self.folder) != self._seen
 
     def refresh(self) -> None:
         """Load, verify and warm what the folder holds now, and serve it. Blocking: for a thread."""
+        if self._seen is None:
+            self._fetch()
         self._seen = identity(self.folder)
         try:
             served = Served(load_bundle(self.folder, self.name, self.public_key))
@@ -78,8 +92,23 @@ class Watched:
         """Look at the folder every so many seconds until cancelled."""
         while True:
             await asyncio.sleep(seconds)
-            if self.changed():
+            if await asyncio.to_thread(self.changed) if self.copy else self.changed():
                 await asyncio.to_thread(self.refresh)
+
+    def _fetch(self) -> None:
+        """Bring a copy of a bucket up to date. While the bucket is away, what was fetched last is served."""
+        if self.copy is None:
+            return
+        try:
+            self.copy.refresh(_PATIENCE_SECONDS)
+        except (StorageError, ConfigError, MissingExtraError) as error:
+            if not self._away:
+                logger.warning("the bucket cannot be read, what was fetched last stays in use: %s", error)
+            self._away = True
+        else:
+            if self._away:
+                logger.info("the bucket can be read again")
+            self._away = False
 
     def _refuse(self, status: str, detail: str) -> None:
         self.fault = Fault(status, detail)

@@ -26,6 +26,7 @@ from tabtrail.serving.pace import Pace
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.prometheus import Counters
 from tabtrail.serving.shadow import Shadow
+from tabtrail.storage.copies import Copy
 
 if TYPE_CHECKING:
     from tabtrail.serving.prediction_log import PredictionLog
@@ -47,7 +48,7 @@ class Service:
     def __init__(
         self,
         settings: Serve,
-        models_dir: Path,
+        models_dir: Path | Copy,
         name: str,
         key: bytes | None,
         *,

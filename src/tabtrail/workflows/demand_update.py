@@ -13,6 +13,7 @@ from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.history import history_of
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project.copies import publishing
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import atomic_file
 from tabtrail.workflows.demand_learning import learned_state
@@ -60,7 +61,7 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
         made = history_of(panel, inputs.recipe, name, read_manifest(config.dataset).data_sha256, {})
         bundle = load_bundle(folder, name, config.bundle.public_key, history=made)
         made = replace(made, state=learned_state(bundle, made, state))
-        with atomic_file(path) as temporary:
+        with publishing(config.paths.models_copy), atomic_file(path) as temporary:
             temporary.write_bytes(write_history(made))
         return Updated(
             None if before is None else calendar.last_day(before.as_of).isoformat(),

@@ -17,6 +17,8 @@ from tabtrail.config.tree import Config
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError, UsageError
 from tabtrail.modeling.gate import Verdict
 from tabtrail.progress import Progress
+from tabtrail.project.copies import publishing
+from tabtrail.storage.copies import Copy
 from tabtrail.system.files import make_folder
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder
@@ -39,11 +41,19 @@ class Site:
     public_key: Path | None
     place: Place
     store: Store
+    copy: Copy | None = None
 
     @classmethod
     def of(cls, config: Config, store: Store) -> Self:
         """Return the site of a project."""
-        return cls(config.paths.models_dir, config.model.name, config.bundle.public_key, place_of(config), store)
+        return cls(
+            config.paths.models_dir,
+            config.model.name,
+            config.bundle.public_key,
+            place_of(config),
+            store,
+            config.paths.models_copy,
+        )
 
 
 @dataclass(frozen=True)
@@ -170,7 +180,8 @@ def repair_deployed(site: Site, progress: Progress) -> Bundle | None:
         return None
     what = "is missing" if isinstance(problem, NotTrainedError) else "cannot be read"
     _record(site, Change("restore", None, last, f"the deployed bundle {what}"), again.bundle)
-    deploy_bundle(site.folder, site.name, again.files)
+    with publishing(site.copy):
+        deploy_bundle(site.folder, site.name, again.files)
     progress.say(f"the deployed bundle {what}; version {last.version} was put back")
     return again.bundle
 
@@ -192,7 +203,8 @@ def record_found(site: Site, entries: list[Entry], champion: Bundle | None) -> D
 def deploy(site: Site, challenger: Challenger, change: Change, verdict: Verdict | None = None) -> Decision:
     """Note a change, then make it: a deployment that is cut short stands in the history, followed by what was found."""
     _record(site, replace(change, verdict=None if verdict is None else verdict.to_dict()), challenger.bundle)
-    deploy_bundle(site.folder, site.name, challenger.files)
+    with publishing(site.copy):
+        deploy_bundle(site.folder, site.name, challenger.files)
     confirm_champion(site, change.after)
     reasons = () if verdict is None else verdict.reasons
     return Decision(True, change.action, change.before, change.after, reasons, verdict)

@@ -1,9 +1,16 @@
 """CSV files to the Parquet layer."""
 
+from pathlib import Path
+
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import Manifest
 from tabtrail.progress import Progress
+from tabtrail.project.copies import publishing
+from tabtrail.reading.find import find_sources
+from tabtrail.storage.address import Address
+from tabtrail.storage.known import remember_sha256
+from tabtrail.storage.objects import StoredFile
 from tabtrail.system.files import require_writable
 
 
@@ -14,8 +21,15 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
 
 def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     """Ingest all CSV files, or add those that the dataset does not hold yet, and say what became of their rows."""
-    require_writable(config.paths.processed_dir.parent, config.paths.output_dir)
-    manifest = ingest(config, append=append, progress=progress)
+    paths = config.paths
+    require_writable(paths.processed_dir.parent, paths.output_dir)
+    with publishing(paths.dataset_copy):
+        before = _objects(paths.source, config.root)
+        manifest = ingest(config, append=append, progress=progress)
+    digests = {each.name: each.sha256 for each in manifest.sources}
+    # What was replaced meanwhile is known by none of its hashes.
+    unchanged = before.items() & _objects(paths.source, config.root).items()
+    remember_sha256({file: digests[name] for name, file in unchanged if name in digests}, paths.cache_dir)
     progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
     for finding in manifest.findings:
         progress.say(f"ingest: LOOK AT THIS: {finding}")
@@ -24,3 +38,7 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     for shift in manifest.shifts:
         progress.say(f"ingest: the unit may change: {shift}")
     return manifest
+
+
+def _objects(source: Path | Address, root: Path) -> dict[str, StoredFile]:
+    return find_sources(source, root) if isinstance(source, Address) else {}

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tabtrail.forecast.extra_models import model_class
+
 Array = NDArray[np.float64]
 Distribution = Literal["normal", "t"]
 # From here on the long-run variance omega / (1 - alpha - beta) is a division by next to nothing: on the sample's total it would
@@ -66,9 +68,7 @@ def fit_garch(returns: Array, distribution: Distribution, horizon: int, min_retu
         return NoGarch(distribution, "constant", "the returns do not vary")
     try:
         with warnings.catch_warnings():
-            # An optional extra that takes two seconds, and adds to the warning filters of the process when it is imported.
-            from arch import arch_model
-
+            arch_model = model_class("arch_model")
             warnings.simplefilter("ignore")  # what it warns of is checked below: convergence, finite numbers
             # Fitted at unit variance, so that the optimiser's steps suit returns of any size.
             model = arch_model(returns / scale, mean="Constant", vol="GARCH", p=1, q=1, dist=distribution, rescale=False)
