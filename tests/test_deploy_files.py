@@ -1,4 +1,4 @@
-"""The files of `deploy/` and their neighbours: held to the schemas of their readers, and their commands run without containers."""
+"""The files of `deploy/` and their neighbours: held to their readers' schemas, and their commands run without containers."""
 
 import importlib.util
 import json
