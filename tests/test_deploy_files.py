@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -144,12 +145,14 @@ def mlflow_of_compose(postgres: Postgres, folder: Path) -> Iterator[tuple[str, i
     words[0:1] = [str(BIN / "mlflow")]
     with tempfile.TemporaryFile() as log:
         environment = {**os.environ, "PGPASSWORD": postgres.password}
-        process = subprocess.Popen([*words, "--workers", "1"], env=environment, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(
+            [*words, "--workers", "1"], env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True
+        )
         try:
             yield f"http://127.0.0.1:{port}", port
         finally:
-            process.terminate()
-            process.wait(30)
+            os.killpg(process.pid, signal.SIGKILL)  # with its workers; what it stored is thrown away
+            process.wait()
 
 
 @needs_postgres
