@@ -69,7 +69,7 @@ def prepare(config: Any) -> None:
     from tabtrail.tracking.store import open_store
 
     pipeline.run_stage("ingest", config)
-    open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    open_store(config.mlflow)
 
 
 def fits(config: Any) -> Any:

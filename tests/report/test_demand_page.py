@@ -31,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 @pytest.fixture(scope="module")
 def evidence(trained: Trained) -> DemandEvidence:
     config = trained.config
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     found = last_demand(Artifacts.of(config.for_demand()), page_settings(config), store)
     assert found is not None
     return found
@@ -181,7 +181,7 @@ def test_a_refused_training_has_a_page_that_says_so(evidence: DemandEvidence) ->
 
 def test_page_pictures_and_tables_are_in_the_run(trained: Trained, evidence: DemandEvidence) -> None:
     config, run_id = trained.config, str(evidence.board["run_id"])
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     assert {"report.html", "demand_forecasts.parquet", "demand_global_importance.json"} <= set(list_files(store, run_id))
     pictures = {Path(each).name for each in list_files(store, run_id, "pictures")}
     assert {"demand_horizons.png", "demand_largest.png", "demand_uplift.png", "demand_importance.png"} <= pictures

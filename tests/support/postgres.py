@@ -54,6 +54,11 @@ class Postgres:
         command = [str(_bin("psql")), "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", self.address(database), "-c", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
+    def dump(self, database: str) -> str:
+        """All that a database holds, as SQL."""
+        command = [str(_bin("pg_dump")), "-d", self.address(database)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
     def stop(self) -> None:
         """Stop it at once, as a machine that goes down: connections are cut. `start` starts it again on its port."""
         _pg_ctl(self.folder, "stop", "-m", "immediate")

@@ -169,7 +169,9 @@ def close_stores() -> None:
     """Close what MLflow keeps open in this process, where the file of a store is exchanged or its disk goes."""
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Registry
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
+    from mlflow.tracking._tracking_service import utils
 
+    utils._artifact_repos_cache.clear()  # by the id of a run, which a copy of the store has too
     for store in (Registry, Tracking):
         for engine in store._engine_map.values():
             engine.dispose()

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from tests.support.postgres import Postgres
 from tests.support.projects import make_store
 
 _START_SECONDS = 120
@@ -121,10 +120,9 @@ class Servers:
     def with_password(self) -> TrackingServer:
         return self._server("with_password", auth=True)
 
-    def on_postgres(self, postgres: Postgres) -> TrackingServer:
-        if "on_postgres" in self.started:
-            return self.started["on_postgres"]
-        return self._server("on_postgres", backend=postgres.address(postgres.new_database(), "psycopg"))
+    def on_database(self, address: str) -> TrackingServer:
+        """A server whose runs are in a database."""
+        return self._server(address.rpartition("/")[2], backend=address)
 
     def _server(self, name: str, *words: str, backend: str = "", auth: bool = False) -> TrackingServer:
         if name not in self.started:

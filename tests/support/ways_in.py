@@ -72,7 +72,7 @@ def nasty_model(factory: pytest.TempPathFactory, store: Path, ending: str) -> It
         run_ingest(config)
         board, _ = run_train(config)
     predictor = Predictor(load_bundle(config.paths.models_dir, "nasty"))
-    tracked = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    tracked = open_store(config.mlflow)
     logged = mlflow.pyfunc.load_model(model_of(tracked, board.champion_row.run_id).location)
     with serving(Project(root), door=False) as client:
         yield Nasty(config, predictor, logged, client, factory.mktemp("nasty_files"))

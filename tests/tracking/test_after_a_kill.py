@@ -10,6 +10,7 @@ import pytest
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from tests.support.projects import close_stores, place_store
 
+from tabtrail.config.operation import Mlflow
 from tabtrail.tracking.history import Change, Deployed, Place, append_entry, read_history
 from tabtrail.tracking.items import PROCESS
 from tabtrail.tracking.models import LoggedModel
@@ -29,7 +30,7 @@ def uri(tmp_path: Path, empty_store: Path) -> Iterator[str]:
 
 @pytest.fixture
 def store(uri: str) -> Store:
-    return open_store(uri, "x")
+    return open_store(Mlflow(tracking_uri=uri, experiment="x"))
 
 
 def an_ended_process() -> str:
@@ -63,7 +64,7 @@ def test_runs_of_a_killed_process_end_as_killed_without_half_copied_files(store:
 
 
 def test_an_entry_of_the_history_is_there_whole_or_not_at_all(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, model = Place(uri, "x", "m"), Deployed("LinearRegression", "r", "1", "s")
+    place, model = Place(Mlflow(tracking_uri=uri, experiment="x"), "m"), Deployed("LinearRegression", "r", "1", "s")
     append_entry(place, Change("first", None, model, "there was none"))
 
     def killed(*args: object) -> None:
@@ -85,7 +86,7 @@ def test_a_journal_that_holds_nothing_is_removed_when_the_store_is_opened(uri: s
     close_stores()
     journal = Path(uri.removeprefix("sqlite:///") + "-journal")
     journal.write_bytes(left)
-    assert open_store(uri, "x").client.get_run(run_id).info.run_name == "known"
+    assert open_store(Mlflow(tracking_uri=uri, experiment="x")).client.get_run(run_id).info.run_name == "known"
     assert not journal.exists()
 
 
@@ -111,5 +112,5 @@ for part in ("", "-journal"):
     subprocess.run([sys.executable, "-c", code, str(database), str(tmp_path / "killed")], check=True)
     for part in ("", "-journal"):
         shutil.copy(tmp_path / "killed" / f"mlflow.db{part}", f"{database}{part}")
-    assert open_store(uri, "x").client.get_run(run_id).info.run_name == "known"
+    assert open_store(Mlflow(tracking_uri=uri, experiment="x")).client.get_run(run_id).info.run_name == "known"
     assert not Path(f"{database}-journal").exists()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tabtrail.config.operation import Mlflow
 from tabtrail.errors import UsageError
 from tabtrail.tracking.benchmarks import complete_benchmark, find_benchmark, wanted_candidate
 from tabtrail.tracking.runs import set_tags, start_run
@@ -12,7 +13,7 @@ KIND, NAME = "tabtrail.kind", "tabtrail.candidate"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db", "x")
+    return open_store(Mlflow(tracking_uri=f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from tests.support.commands import Done, run_in
 from tests.support.postgres import needs_postgres
 from tests.support.projects import Project
-from tests.support.servers import Servers
+from tests.support.servers import PASSWORD, Servers, TrackingServer
 from tests.support.small_project import LINEAR, WEAK, small
 
 from tabtrail.tracking import runs
@@ -26,9 +26,11 @@ NEEDING_POSTGRES = ("on_postgres", "postgres")
 class Story:
     """One project with one store, and what each command printed."""
 
+    kind: str
     project: Project
-    uri: str
-    client: Mapping[str, str]
+    uri: str = ""
+    server: TrackingServer | None = None
+    database: str = ""
     done: dict[str, Done] = field(default_factory=dict)
 
     @property
@@ -51,24 +53,19 @@ class Story:
 def story(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: Servers, empty_store: Path
 ) -> Iterator[Story]:
-    root = tmp_path_factory.mktemp(request.param)
-    uri, client = store_of(request.param, servers, request)
-    made = Story(small(root, empty_store), uri, client)
+    made = Story(request.param, small(tmp_path_factory.mktemp(request.param), empty_store))
+    if made.kind in NEEDING_POSTGRES:
+        postgres = request.getfixturevalue("postgres")
+        made.database = postgres.new_database()
+        made.uri = postgres.address(made.database, "psycopg")
+    if made.kind not in ("sqlite", "postgres"):
+        made.server = servers.on_database(made.uri) if made.kind == "on_postgres" else getattr(servers, made.kind)
+        made.uri = made.server.uri
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in client.items():
+        for name, value in (made.server.client if made.server else {}).items():
             patch.setenv(name, value)
         tell(made, patch)
         yield made
-
-
-def store_of(kind: str, servers: Servers, request: pytest.FixtureRequest) -> tuple[str, Mapping[str, str]]:
-    if kind == "sqlite":
-        return "", {}
-    if kind == "postgres":
-        postgres = request.getfixturevalue("postgres")
-        return postgres.address(postgres.new_database(), "psycopg"), {}
-    server = servers.on_postgres(request.getfixturevalue("postgres")) if kind == "on_postgres" else getattr(servers, kind)
-    return server.uri, server.client
 
 
 def tell(story: Story, patch: pytest.MonkeyPatch) -> None:
@@ -162,3 +159,22 @@ def test_status_and_doctor_look_at_the_store(story: Story) -> None:
     assert story.json("status")["deployed"]["model"] == LINEAR
     checks = {each["name"]: each for each in story.json("doctor")["checks"]}
     assert checks["bundle"]["state"] == "ok"
+
+
+@pytest.mark.parametrize("where", ["store", "history"])
+def test_doctor_asks_the_store(story: Story, where: str) -> None:
+    checks = {each["name"]: each for each in story.json("doctor")["checks"]}
+    assert checks[where]["state"] == "ok", checks[where]
+    assert checks["history"]["found"].startswith("3 entries")
+
+
+def test_no_password_is_written_or_printed(story: Story, request: pytest.FixtureRequest) -> None:
+    """Not in what the commands print, nor in a file of the project or the server, nor in what the store was told."""
+    texts = [(done.stdout + done.stderr).encode() for done in story.done.values()]
+    folders = [story.project.root, *([story.server.folder] if story.server else [])]
+    texts += [path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file() and path.name != "auth.db"]
+    if story.kind in NEEDING_POSTGRES:
+        postgres = request.getfixturevalue("postgres")
+        texts.append(postgres.dump(story.database).encode())
+        assert postgres.password.encode() not in b"".join(texts)
+    assert PASSWORD.encode() not in b"".join(texts)

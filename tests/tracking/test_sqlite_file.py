@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tabtrail.config.operation import Mlflow
 from tabtrail.tracking import sqlite_file
 from tabtrail.tracking.store import open_store
 
@@ -14,7 +15,7 @@ from tabtrail.tracking.store import open_store
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    store = open_store(f"sqlite:///{path}", "known")
+    store = open_store(Mlflow(tracking_uri=f"sqlite:///{path}", experiment="known"))
     store.client.create_run(store.experiment_id)
     return path
 

@@ -79,7 +79,7 @@ def test_every_way_to_a_prediction_has_the_same_bounds(bounded: Project, predict
     x = pd.DataFrame({"a": [row["a"] for row in rows], "b": np.array([row["b"] for row in rows], dtype=object)})
     assert joblib.load(config.paths.models_dir / "m.joblib").predict(x).tolist() == served
     board = read_leaderboard(Artifacts.of(config))
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     pyfunc = mlflow.pyfunc.load_model(model_of(store, board.champion_row.run_id).location)
     assert np.ravel(pyfunc.predict(x)).tolist() == served
     x.to_csv(tmp_path / "rows.csv", index=False)

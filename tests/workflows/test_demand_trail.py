@@ -42,7 +42,7 @@ def last_run(config: Config) -> str:
 
 
 def children(config: Config) -> dict[str, str]:
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     return {name: run.run_id for name, run in complete_children(store, last_run(config)).items()}
 
 

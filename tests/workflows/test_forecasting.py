@@ -101,7 +101,7 @@ def test_a_sweep_has_a_status_for_every_segment_a_table_and_sums_that_are_compar
 
 def test_the_run_of_a_forecast_that_was_killed_is_ended_by_the_next(ingested: Project) -> None:
     config = ingested.config(*QUICK)
-    store = open_store(config.mlflow.tracking_uri, config.risk.experiment)
+    store = open_store(config.mlflow.of(config.risk.experiment))
     killed = start_run(store, "forecast", {PROCESS: f"{socket.gethostname()}:{2**22 - 1}:1"})
     forecast_segment(config, {})
     assert store.client.get_run(killed).info.status == "KILLED"

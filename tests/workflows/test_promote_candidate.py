@@ -112,7 +112,7 @@ def test_baselines_and_names_that_are_none_are_refused(trained: Project, name: s
 
 def test_a_model_that_was_not_kept_is_refitted_to_the_same_predictions(trained: Project) -> None:
     config, row = trained.config(), board(trained).row(FAR)
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     shutil.rmtree(model_of(store, row.run_id).location.removeprefix("file://"))
     done = promote(trained, FAR, *FORCE)
     assert (done.returncode, deployed(trained)) == (0, FAR), done.stderr

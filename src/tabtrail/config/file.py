@@ -14,6 +14,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from tabtrail.errors import ConfigError
+from tabtrail.system.addresses import without_passwords
 
 DEFAULT_CONFIG = Path("config_v2.yaml")
 DEMAND_ENDING = "_demand"
@@ -199,8 +200,10 @@ def _collect_lines(path: Path, node: yaml.Node, key: KeyPath, lines: dict[KeyPat
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterable[Override]:
-    if uri := environment.get("MLFLOW_TRACKING_URI"):
-        yield ("mlflow", "tracking_uri"), uri, "environment variable MLFLOW_TRACKING_URI"
+    for name in ("tracking_uri", "registry_uri"):
+        variable = f"MLFLOW_{name.upper()}"
+        if uri := environment.get(variable):
+            yield ("mlflow", name), uri, f"environment variable {variable}"
     for name, text in sorted(environment.items()):
         if name.upper().startswith(_PREFIX):
             parts = name[len(_PREFIX) :].lower().split("__")
@@ -211,7 +214,7 @@ def _from_flags(overrides: Iterable[str]) -> Iterable[Override]:
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals or not all(name.split(".")):
-            raise ConfigError(f"--set {override}: write it as section.key=value")
+            raise ConfigError(f"--set {without_passwords(override)}: write it as section.key=value")
         yield tuple(name.split(".")), _scalar(text, f"--set {name}"), f"--set {name}"
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from pydantic import ValidationError
 
 from tabtrail.config.file import KeyPath, Places, config_path, dotted, read_raw, resolve_path
-from tabtrail.config.operation import SQLITE, BundleKeys
+from tabtrail.config.operation import SQLITE, BundleKeys, Mlflow
 from tabtrail.config.section import SAFE_NAME
 from tabtrail.config.tree import Config, inconsistencies
 from tabtrail.errors import ConfigError, nearest
@@ -55,17 +55,27 @@ def config_schema() -> dict[str, Any]:
 
 
 def _resolve(config: Config, root: Path) -> Config:
-    uri = config.mlflow.tracking_uri
-    if config.mlflow.sqlite_file is not None:
-        uri = SQLITE + str(resolve_path(root, config.mlflow.sqlite_file))
     keys = {name: None if value is None else resolve_path(root, value) for name, value in config.bundle}
     serve = {name: resolve_path(root, value) for name, value in config.serve if isinstance(value, Path)}
     return config.changed(
         paths=config.paths.resolved(lambda path: resolve_path(root, path)),
-        mlflow=config.mlflow.model_copy(update={"tracking_uri": uri}),
+        mlflow=config.mlflow.model_copy(update=_store_addresses(config.mlflow, root)),
         bundle=BundleKeys.model_validate(keys),
         serve=config.serve.model_copy(update=serve),
     )
+
+
+def _store_addresses(mlflow: Mlflow, root: Path) -> dict[str, str]:
+    """Return the addresses of the store with absolute paths; MLflow's default for artifacts is mlruns of the working folder."""
+    found = {
+        name: SQLITE + str(resolve_path(root, uri.removeprefix(SQLITE)))
+        for name, uri in (("tracking_uri", mlflow.tracking_uri), ("registry_uri", mlflow.registry_uri or ""))
+        if uri.startswith(SQLITE)
+    }
+    location = mlflow.artifact_location or ("mlruns" if mlflow.is_database else None)
+    if location is not None:
+        found["artifact_location"] = location if "://" in location else str(resolve_path(root, location))
+    return found
 
 
 def _explain(places: Places, detail: dict[str, Any]) -> str:

@@ -2,26 +2,53 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from tabtrail.config.section import Positive, Problems, Section, Share
+from tabtrail.system.addresses import raw_password_character
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SQLITE = "sqlite:///"
+_DATABASE = re.compile(r"(postgresql|mysql|mssql)(\+\w+)?://")
 _ADDRESS = re.compile(r"^(tcp|tls)://[^\s/]+:[0-9]{1,5}$")
 
 
 class Mlflow(Section):
-    tracking_uri: str = "sqlite:///mlruns/mlflow.db"
+    tracking_uri: str = Field(
+        "sqlite:///mlruns/mlflow.db",
+        description="The MLflow store: a SQLite file, http://… of a server, or a database (postgresql+psycopg://…).",
+    )
+    registry_uri: str | None = Field(None, description="Where models are registered, if that is another store than the runs'.")
+    artifact_location: str | None = Field(
+        None,
+        description="Folder or bucket (s3://…) for the files of a new experiment; by default the server's own, or mlruns.",
+    )
     experiment: str = "tabtrail"
 
     @property
     def sqlite_file(self) -> Path | None:
-        """The file of the store, None where it is a server."""
+        """The file of the store, None where it is a server or another database."""
         uri = self.tracking_uri
         return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+
+    @property
+    def is_database(self) -> bool:
+        """Whether the store is a database other than SQLite, written without a server."""
+        return _DATABASE.match(self.tracking_uri) is not None
+
+    def of(self, experiment: str) -> Self:
+        """Return the same store with another experiment."""
+        return self.model_copy(update={"experiment": experiment})
+
+
+def check_mlflow(mlflow: Mlflow) -> Problems:
+    """Yield what is wrong with the addresses of the store; no message holds one, as that may hold a password."""
+    for name in ("tracking_uri", "registry_uri", "artifact_location"):
+        if character := raw_password_character(getattr(mlflow, name) or ""):
+            code = f"%{ord(character):02X}"
+            yield ("mlflow", name), f"its user or password has a '{character}', which must be written as {code}"
 
 
 class BundleKeys(Section):

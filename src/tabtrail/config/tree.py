@@ -44,7 +44,7 @@ from tabtrail.config.model import (
     check_model,
     check_split,
 )
-from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine
+from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine, check_mlflow
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
 from tabtrail.config.texts import check_literals, check_texts
@@ -307,6 +307,7 @@ def inconsistencies(config: Config) -> Problems:
     if not config.is_demand_only:
         yield from check_split(config.split, date)
     yield from check_engine(config.engine)
+    yield from check_mlflow(config.mlflow)
     yield from check_intervals(config.intervals, model, columns)
     yield from check_profile(config.profile, columns)
     yield from check_risk(config.risk, columns)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tabtrail.config.dataset import Database
-from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.warehouse import check_database
@@ -16,6 +15,7 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.project import Project
 from tabtrail.project.stage import Stage
 from tabtrail.project.status import Status, status
+from tabtrail.project.store_checks import check_history, check_store
 from tabtrail.project.surroundings import (
     check_folders,
     check_input,
@@ -25,8 +25,6 @@ from tabtrail.project.surroundings import (
     check_versions,
 )
 from tabtrail.storage.objects import StoredFile
-from tabtrail.system.files import rename_command
-from tabtrail.tracking import sqlite_file
 
 
 def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
@@ -97,52 +95,12 @@ def _database(database: Database, *, begun: bool) -> Check:
 
 def _store_and_bundles(project: Project) -> Iterator[Check]:
     mlflow = project.config.mlflow
-    store, of_demand = _store(mlflow.sqlite_file), project.of_demand()
+    store, of_demand = check_store(mlflow), project.of_demand()
     yield store
     for each, ending in [(project, ""), *([] if of_demand == project else [(of_demand, " of series")])]:
-        history = _history(mlflow, each.config.model.name, store)
+        history = check_history(mlflow, each.config.model.name, store)
         bundle = _bundle(each, deployed=history.state == "ok")
         yield from (replace(found, name=found.name + ending) for found in (history, bundle))
-
-
-def _store(path: Path | None) -> Check:
-    if path is None:
-        return Check("store", "note", "a server's; not looked at")
-    if not path.is_file() or not path.stat().st_size:
-        return Check("store", "note", f"there is no {path} yet", "tabtrail train")
-    away = f"{rename_command(path, '.damaged')}, then `tabtrail run` (or restore a backup)"
-    found = sqlite_file.inspect(path)
-    match found.state:
-        case "journal":
-            return Check("store", "note", "a killed process left a journal; the next that writes plays it back", "tabtrail run")
-        case "unreadable":
-            return Check("store", "broken", f"{path} cannot be read ({found.reason})", away)
-        case "damaged":
-            return Check("store", "broken", f"{path} is damaged: {found.reason}", away)
-        case "foreign":
-            remedy = f"set mlflow.tracking_uri to another file; or {rename_command(path, '.other')}"
-            return Check("store", "broken", f"{path} is not an MLflow store: {found.reason}", remedy)
-    return Check("store", "ok", f"integrity_check ok, {found.runs:,} runs")
-
-
-def _history(mlflow: Mlflow, name: str, store: Check) -> Check:
-    path = mlflow.sqlite_file
-    if store.state != "ok" or path is None:
-        return Check("history", "note", "not looked at: there is no store to read it from")
-    if not sqlite_file.has_experiment(path, f"{mlflow.experiment}_promotions"):
-        return Check("history", "note", "no model was deployed yet", "tabtrail train")
-    from tabtrail.tracking.history import (  # imports MLflow: seconds that a project without a history is spared
-        Place,
-        read_history,
-    )
-
-    try:
-        entries = read_history(Place(mlflow.tracking_uri, mlflow.experiment, name))
-    except TabtrailError as error:
-        return Check(
-            "history", "broken", str(error), "restore mlruns from a backup; the deployed model itself is not touched by this"
-        )
-    return Check("history", "ok", f"{len(entries):,} entries, their chain of hashes holds")
 
 
 def _bundle(project: Project, *, deployed: bool) -> Check:

@@ -21,6 +21,8 @@ from tabtrail.system.files import make_folder, storage_errors, write_json
 from tabtrail.system.lock_owner import Owner, duration, lock_path, owner_path, read_owner
 from tabtrail.system.process import this_process
 from tabtrail.system.temporary import abandoned_scratch, is_of, maker_has_ended, remove, temporary_siblings
+from tabtrail.tracking.moved import left_folder, take_over
+from tabtrail.tracking.sqlite_file import lock_file
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _POLL_SECONDS = 0.2
@@ -44,6 +46,7 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
         try:
             _take_over(config, progress)
             refresh_copies(paths)
+            _take_over_store(config.mlflow.sqlite_file, progress)
             write_json(owner_path(paths.output_dir), asdict(Owner(this_process(), command, _now())))
             yield
         finally:
@@ -105,6 +108,16 @@ def _take_over(config: Config, progress: Progress) -> None:
     if owner is not None:
         removed = f"; {len(stale)} temporary files of it are removed" if stale else ""
         progress.say(f"the lock of {owner}, which was killed, is taken over{removed}")
+
+
+def _take_over_store(file: Path | None, progress: Progress) -> None:
+    """Let the store of a project that was copied or moved write into itself."""
+    if file is None or left_folder(file) is None:
+        return
+    with FileLock(lock_file(file)):
+        left = take_over(file)
+    if left is not None:
+        progress.say(f"the MLflow store was copied or moved: its addresses, which led to {left}, lead to its own files now")
 
 
 def _holder(paths: Paths) -> str:

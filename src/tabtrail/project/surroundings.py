@@ -24,7 +24,7 @@ from tabtrail.system.temporary import abandoned_scratch
 # The results, models and MLflow runs of one benchmark take about a tenth of this; twice the source is added for the dataset.
 _LEAST_BYTES = 200_000_000
 _SAME_MODULE = {"xgboost-cpu": "xgboost"}
-_EXTRAS = ("train", "arrow", "tune", "risk", "dask", "sign", "s3", "")
+_EXTRAS = ("train", "arrow", "tune", "risk", "dask", "sign", "s3", "postgres", "")
 
 
 def check_versions() -> Iterator[Check]:

@@ -11,16 +11,18 @@ from typing import Any
 
 import polars as pl
 
+from tabtrail.config.operation import Mlflow
 from tabtrail.errors import StoreError
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder, log_text, remove_unfinished
 from tabtrail.tracking.items import TAG, MetricItem
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import log_metrics, start_run
-from tabtrail.tracking.store import Store, find_store, open_store, store_errors
+from tabtrail.tracking.sqlite_file import HISTORY_SUFFIX
+from tabtrail.tracking.store import Store, find_store, open_store
 
 _REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
-_SUFFIX = "_promotions"
 _FOLDER = "history"
 _IDENTITY = ("model", "run_id", "version", "bundle_sha256")
 OWN_METRICS = ("cv_rmse", "cv_mae", "test_rmse", "test_mae", "interval_coverage")
@@ -41,13 +43,13 @@ class Deployed:
 class Place:
     """Where the history of a model lies: an MLflow store, and the name of the model in an experiment of its own."""
 
-    uri: str
-    experiment: str
+    mlflow: Mlflow
     model: str
 
     @property
-    def own_experiment(self) -> str:
-        return self.experiment + _SUFFIX
+    def own(self) -> Mlflow:
+        """The store with the experiment of the histories, which is one beside that of the runs."""
+        return self.mlflow.of(self.mlflow.experiment + HISTORY_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Entry:
 
 def read_history(place: Place) -> list[Entry]:
     """Return every entry, oldest first. Raises `StoreError` where one is missing or was changed."""
-    store = find_store(place.uri, place.own_experiment)
+    store = find_store(place.own)
     if store is None:
         return []
     with store_errors(store.uri), scratch_folder() as folder:
@@ -120,7 +122,7 @@ def append_entry(place: Place, change: Change) -> Entry:
         # Once through JSON, so that what is hashed is what is read back.
         **{**vars(change), "verdict": json.loads(json.dumps(change.verdict))},
     )
-    store = open_store(place.uri, place.own_experiment)
+    store = open_store(place.own)
     with store_errors(store.uri):
         run_id = _find(store, place.model) or start_run(
             store, f"promotions of {place.model}", {TAG + "kind": "promotions", TAG + "model": place.model}

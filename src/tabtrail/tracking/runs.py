@@ -15,7 +15,8 @@ from mlflow.exceptions import MlflowException
 from tabtrail.system.process import is_alive, this_process
 from tabtrail.tracking.artifacts import remove_unfinished
 from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
-from tabtrail.tracking.store import Store, store_errors
+from tabtrail.tracking.refusals import store_errors
+from tabtrail.tracking.store import Store
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+HISTORY_SUFFIX = "_promotions"
+"""Ends the name of the experiment in which the histories of promotions are."""
 _TABLES = {"experiments", "runs", "alembic_version"}
-_LOCKED_SECONDS = 5.0  # a write of MLflow takes milliseconds
+LOCKED_SECONDS = 5.0  # a write of MLflow takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Inspection:
     state: Literal["ok", "journal", "unreadable", "damaged", "foreign"]
     reason: str = ""
     runs: int = 0
+
+
+def lock_file(path: Path) -> Path:
+    """The lock of a store's file, which who makes or mends it holds."""
+    return path.with_name(path.name + ".lock")
 
 
 def inspect(path: Path) -> Inspection:
@@ -59,7 +66,7 @@ def settle(path: Path) -> None:
     """Let SQLite remove the journal that a killed process left, by a write that changes nothing; one at work keeps its own."""
     if not Path(f"{path}-journal").exists():
         return
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS, isolation_level=None)) as connection:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=LOCKED_SECONDS, isolation_level=None)) as connection:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         connection.execute(f"PRAGMA user_version = {version}")
 

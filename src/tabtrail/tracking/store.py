@@ -1,12 +1,11 @@
-"""An MLflow store, opened or found, and what its errors mean. Only the modules of `tracking` import mlflow.
+"""An MLflow store, opened or found. Only the modules of `tracking` import mlflow.
 
 They import it at the top, which takes a second or two: what must start quickly (`tabtrail status`, a run in which nothing
-changed, predictions) imports none of them but `sqlite_file` and `process`.
+changed, predictions) imports none of them but `sqlite_file`, `moved`, `schema` and `process`.
 """
 
 import errno
 import os
-import re
 import shlex
 import sqlite3
 from collections.abc import Iterator
@@ -14,81 +13,166 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy.exc import SQLAlchemyError
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+from sqlalchemy import create_engine, inspect, text
 
+from tabtrail.config.operation import SQLITE, Mlflow
 from tabtrail.errors import StoreError
-from tabtrail.system.files import atomic_file, growth_problem, make_folder, rename_command
+from tabtrail.system.addresses import without_passwords
+from tabtrail.system.files import atomic_file, make_folder, rename_command
 from tabtrail.tracking import sqlite_file
+from tabtrail.tracking.drivers import require_bucket_library, require_driver
+from tabtrail.tracking.moved import left_folder, take_over
+from tabtrail.tracking.refusals import LOCK_SECONDS, remedy_for, store_errors
 
-_SQLITE = "sqlite:///"
-_LOCK_SECONDS = 120.0
+_MAKING = 7_403_117  # our own number among PostgreSQL's advisory locks
 
 
 @dataclass(frozen=True)
 class Store:
-    """An open MLflow store: its client and the id of the experiment."""
+    """An open MLflow store: its client, the id of the experiment, where its artifacts lie, and what to know before a training."""
 
     client: MlflowClient
     uri: str
     experiment_id: str
+    artifacts: str = ""
+    note: str = ""
 
 
-def open_store(uri: str, experiment: str) -> Store:
+def open_store(mlflow: Mlflow) -> Store:
     """Open a store for writing; make it, and the experiment, where they are missing.
 
     A fresh SQLite store takes seconds (its migrations) and is ruined by two processes that make it at once, so that a lock
-    file beside it lets one through. Raises `StoreError` for a store that cannot be opened.
+    file beside it lets one through. Raises `StoreError` for a store that cannot be opened, whose driver is not installed, or
+    whose artifacts cannot be written from here.
     """
-    with store_errors(uri):
-        if not uri.startswith(_SQLITE):
-            client = MlflowClient(uri, uri)
-            found = _experiment_of(client, experiment)
-            return Store(client, uri, found or _begin_experiment(client, client.create_experiment(experiment)))
-        path = Path(uri.removeprefix(_SQLITE))
-        make_folder(path.parent)
-        with FileLock(path.with_name(path.name + ".lock"), timeout=_LOCK_SECONDS):
-            _make_store(path)
-            _require_store(path)
-            if not os.access(path, os.W_OK):
-                raise StoreError(f"cannot write {path}: {os.strerror(errno.EACCES)}; check its owner and permissions (ls -l)")
-            sqlite_file.settle(path)
-            # The backend itself, with its own artifact root: the client's default is ./mlruns of the working folder.
-            backend, client = SqlAlchemyStore(uri, str(path.parent)), MlflowClient(uri, uri)
-            found = _experiment_of(client, experiment)
-            found = found or _begin_experiment(client, backend.create_experiment(experiment))
-            _require_files(client, path, found)
-            return Store(client, uri, found)
+    _require_drivers(mlflow)
+    with store_errors(mlflow.tracking_uri):
+        if (path := mlflow.sqlite_file) is not None:
+            return _open_sqlite(mlflow, path)
+        return _open_database(mlflow) if mlflow.is_database else _open_server(mlflow)
 
 
-def find_store(uri: str, experiment: str) -> Store | None:
-    """Open a store without making anything; None where there is no store, or no such experiment in it."""
-    if uri.startswith(_SQLITE) and not sqlite_file.has_experiment(Path(uri.removeprefix(_SQLITE)), experiment):
+def find_store(mlflow: Mlflow) -> Store | None:
+    """Open a store without making anything; None where there is no store, or no such experiment in it.
+
+    In one that was copied or moved the addresses lead to its own files from then on.
+    """
+    if mlflow.sqlite_file is not None and not sqlite_file.has_experiment(mlflow.sqlite_file, mlflow.experiment):
         return None
-    with store_errors(uri):
-        client = MlflowClient(uri, uri)
-        found = _experiment_of(client, experiment)
-        return None if found is None else Store(client, uri, found)
+    if mlflow.sqlite_file is not None and left_folder(mlflow.sqlite_file) is not None:
+        return open_store(mlflow)
+    _require_drivers(mlflow)
+    with store_errors(mlflow.tracking_uri):
+        if mlflow.is_database and not _has_tables(mlflow.tracking_uri):
+            return None
+        client = _client(mlflow)
+        found = _experiment_of(client, mlflow.experiment)
+        return None if found is None else Store(client, mlflow.tracking_uri, found, _location(client, found))
+
+
+def _require_drivers(mlflow: Mlflow) -> None:
+    for uri in (mlflow.tracking_uri, mlflow.registry_uri):
+        if uri is not None:
+            require_driver(uri)
+
+
+def _client(mlflow: Mlflow) -> MlflowClient:
+    return MlflowClient(mlflow.tracking_uri, mlflow.registry_uri or mlflow.tracking_uri)
+
+
+def _open_sqlite(mlflow: Mlflow, path: Path) -> Store:
+    make_folder(path.parent)
+    with FileLock(sqlite_file.lock_file(path), timeout=LOCK_SECONDS):
+        _make_store(path)
+        _require_store(path)
+        if not os.access(path, os.W_OK):
+            raise StoreError(f"cannot write {path}: {os.strerror(errno.EACCES)}; check its owner and permissions (ls -l)")
+        sqlite_file.settle(path)
+        take_over(path)
+        client = _client(mlflow)
+        found = _found_or_made(client, mlflow, mlflow.artifact_location or str(path.parent))
+        store = Store(client, mlflow.tracking_uri, found, _location(client, found))
+        _require_files(store, path)
+        return store
+
+
+def _open_database(mlflow: Mlflow) -> Store:
+    with _made_once(mlflow.tracking_uri):
+        client = _client(mlflow)
+        found = _found_or_made(client, mlflow, str(mlflow.artifact_location))
+    artifacts = _location(client, found)
+    note = ""
+    if is_local_uri(artifacts):
+        note = (
+            f"the files of runs and models lie in {local_file_uri_to_path(artifacts)} of this machine, which other machines that"
+            f" use {without_passwords(mlflow.tracking_uri)} do not reach; for a new experiment mlflow.artifact_location names a"
+            " shared folder or a bucket"
+        )
+    store = Store(client, mlflow.tracking_uri, found, artifacts, note)
+    _require_reachable(store, "set mlflow.experiment to a new one and mlflow.artifact_location to a shared folder or a bucket")
+    return store
+
+
+def _open_server(mlflow: Mlflow) -> Store:
+    client = _client(mlflow)
+    found = _experiment_of(client, mlflow.experiment)
+    if found is None:
+        own = mlflow.artifact_location
+        location = None if own is None else f"{own.rstrip('/')}/{mlflow.experiment}"
+        try:
+            found = _begin_experiment(client, client.create_experiment(mlflow.experiment, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or (found := _experiment_of(client, mlflow.experiment)) is None:
+                raise  # else another process has just made it
+    store = Store(client, mlflow.tracking_uri, found, _location(client, found))
+    _require_reachable(store, "let the server serve them (--serve-artifacts), or, if it runs here, make the folder")
+    return store
+
+
+def _location(client: MlflowClient, experiment_id: str) -> str:
+    return str(client.get_experiment(experiment_id).artifact_location)
 
 
 @contextmanager
-def store_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database raise into a `StoreError` that names the store, without any password in its address."""
-    shown = _without_password(uri)
+def _made_once(uri: str) -> Iterator[None]:
+    """Let one process at a time make the tables of a database, which two would ruin; PostgreSQL has a lock for it."""
+    engine = create_engine(uri)
     try:
-        yield
-    except Timeout:
-        raise StoreError(f"another process has held the lock of {shown} for {_LOCK_SECONDS:.0f} s; is a run stuck?") from None
-    except MlflowException as error:
-        said = _without_password(str(error)).splitlines()
-        reason = next((line for line in said if not line.startswith("(raised as a result")), said[0])[:300]
-        raise StoreError(f"the MLflow store {shown} refuses: {reason}; {_remedy(shown, reason)}") from error
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
-        raise StoreError(f"the MLflow store {shown} cannot be used ({reason}); {_remedy(shown, reason)}") from error
+        with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_lock({_MAKING})"))  # which the end of the connection frees
+            yield
+    finally:
+        engine.dispose()
+
+
+def _has_tables(uri: str) -> bool:
+    engine = create_engine(uri)
+    try:
+        return inspect(engine).has_table("experiments")
+    finally:
+        engine.dispose()
+
+
+def _require_reachable(store: Store, remedy: str) -> None:
+    """Raise `StoreError` where the artifacts of a store that machines share cannot be written from this one."""
+    require_bucket_library(store.artifacts)
+    if not is_local_uri(store.artifacts):
+        return
+    folder, shown = Path(local_file_uri_to_path(store.artifacts)), without_passwords(store.uri)
+    if not folder.parent.is_dir():
+        raise StoreError(
+            f"the MLflow store {shown} keeps artifacts in {folder.parent}, which is not on this machine: mount it here, or"
+            f" {remedy}"
+        )
+    if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
+        raise StoreError(f"cannot write {folder}, where the artifacts of {shown} lie; check its owner and permissions (ls -ld)")
 
 
 def _make_store(path: Path) -> None:
@@ -96,7 +180,7 @@ def _make_store(path: Path) -> None:
     if path.exists() and path.stat().st_size:
         return
     with atomic_file(path) as unfinished:
-        SqlAlchemyStore(_SQLITE + str(unfinished), str(path.parent)).engine.dispose()
+        SqlAlchemyStore(SQLITE + str(unfinished), str(path.parent)).engine.dispose()
 
 
 def _require_store(path: Path) -> None:
@@ -106,8 +190,8 @@ def _require_store(path: Path) -> None:
     except sqlite3.OperationalError:
         return  # the journal of a killed process, which opening the store to write plays back
     except sqlite3.DatabaseError as error:
-        remedy = _remedy(_SQLITE + str(path), str(error))
-        raise StoreError(f"the MLflow store {_SQLITE}{path} cannot be read ({error}); {remedy}") from None
+        remedy = remedy_for(SQLITE + str(path), str(error))
+        raise StoreError(f"the MLflow store {SQLITE}{path} cannot be read ({error}); {remedy}") from None
     if tables and "experiments" not in tables:
         raise StoreError(
             f"{path} is not an MLflow store but another database, and is left alone; set mlflow.tracking_uri, or begin a new"
@@ -115,14 +199,16 @@ def _require_store(path: Path) -> None:
         )
 
 
-def _require_files(client: MlflowClient, path: Path, experiment_id: str) -> None:
-    """Raise `StoreError` where the store was moved: MLflow notes absolute paths, and would go on in the place that was left."""
-    location = str(client.get_experiment(experiment_id).artifact_location)
-    kept = Path(location.removeprefix("file://"))
-    if "://" not in location.removeprefix("file://") and not kept.exists() and not kept.parent.exists():
+def _require_files(store: Store, path: Path) -> None:
+    """Raise `StoreError` where the artifacts lie in a folder of their own that is gone: MLflow would begin it again."""
+    require_bucket_library(store.artifacts)
+    if not is_local_uri(store.artifacts):
+        return
+    kept = Path(local_file_uri_to_path(store.artifacts))
+    if not kept.exists() and not kept.parent.exists():
         raise StoreError(
-            f"the files of {_SQLITE}{path} lie in {kept.parent}, which is gone: was the project moved? Move it back, or link it:"
-            f" ln -s {shlex.quote(str(path.parent))} {shlex.quote(str(kept.parent))}"
+            f"the files of {SQLITE}{path} lie in {kept.parent}, which is gone: was it moved, or is its disk not there? Put it"
+            f" back, or link it: ln -s {shlex.quote(str(path.parent))} {shlex.quote(str(kept.parent))}"
         )
 
 
@@ -133,24 +219,20 @@ def _experiment_of(client: MlflowClient, name: str) -> str | None:
     return None if found is None else str(found.experiment_id)
 
 
+def _found_or_made(client: MlflowClient, mlflow: Mlflow, artifacts: str) -> str:
+    """Return the id of the experiment in a database; made where it is missing, with a folder of its own among the artifacts.
+
+    By the backend itself: the client would take ./mlruns of the working folder.
+    """
+    backend = SqlAlchemyStore(mlflow.tracking_uri, artifacts)
+    if (found := _experiment_of(client, mlflow.experiment)) is not None:
+        return found
+    if is_local_uri(artifacts):
+        make_folder(Path(local_file_uri_to_path(artifacts)))
+    return _begin_experiment(client, backend.create_experiment(mlflow.experiment))
+
+
 def _begin_experiment(client: MlflowClient, experiment_id: str) -> str:
     """Let the UI open on training runs."""
     client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
     return str(experiment_id)
-
-
-def _remedy(uri: str, reason: str) -> str:
-    if uri.startswith(_SQLITE) and (problem := growth_problem(Path(uri.removeprefix(_SQLITE)))):
-        return f"{problem}, and run the command again"
-    if "full" in reason:
-        return "make room on its disk, and run the command again"
-    if "disk I/O error" in reason:
-        return "look whether its disk fails, or a limit of the size of files (ulimit -f) or a quota is reached"
-    if not uri.startswith(_SQLITE) or not any(word in reason for word in ("malformed", "not a database", "damaged")):
-        return "`tabtrail doctor` says more"
-    aside = rename_command(Path(uri.removeprefix(_SQLITE)), ".damaged")
-    return f"if `tabtrail doctor` finds it damaged, restore a backup, or begin a new one: {aside}"
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//…@", text)

@@ -21,9 +21,10 @@ from tabtrail.tracking.benchmarks import Wanted, is_of_series
 from tabtrail.tracking.finished import result_from
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.tracking.models import LoggedModel, ModelGoneError, log_model
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, complete_children, set_tags
-from tabtrail.tracking.store import Store, store_errors
+from tabtrail.tracking.store import Store
 from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model
 from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.prepare import Prepared, prepare

@@ -77,7 +77,9 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
     candidates = parse_candidates({} if config.demand is None else config.demand.candidates)  # refused before a run is opened
     manifest = read_manifest(config.dataset)
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
+    if store.note:
+        progress.say(f"demand: {store.note}")
     task = prepare(config)
     require_learnable(candidates, task.panel, task.demand.target)
     _say_account(task, progress)

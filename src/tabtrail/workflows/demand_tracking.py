@@ -8,8 +8,9 @@ from tabtrail.bundle.metadata import signature_name
 from tabtrail.progress import Progress
 from tabtrail.tracking.artifacts import list_files, log_text
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, KEY
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, close_dead_runs, complete_children, find_run, read_run, running
-from tabtrail.tracking.store import Store, store_errors
+from tabtrail.tracking.store import Store
 
 
 @dataclass(frozen=True)

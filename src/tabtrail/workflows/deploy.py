@@ -25,9 +25,10 @@ from tabtrail.tracking.artifacts import download_folder
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import OWN_METRICS, Change, Deployed, Entry, Place, append_entry, read_history
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, VERSION
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.runs import read_run
-from tabtrail.tracking.store import Store, store_errors
+from tabtrail.tracking.store import Store
 
 _LOCK_SECONDS = 120.0
 
@@ -100,7 +101,7 @@ class Decision:
 
 def place_of(config: Config) -> Place:
     """Place of the history of a project's model."""
-    return Place(config.mlflow.tracking_uri, config.mlflow.experiment, config.model.name)
+    return Place(config.mlflow, config.model.name)
 
 
 @contextmanager

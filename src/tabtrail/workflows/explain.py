@@ -28,7 +28,8 @@ from tabtrail.report.png import draw
 from tabtrail.system.files import read_json
 from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.benchmarks import find_benchmark
-from tabtrail.tracking.store import open_store, store_errors
+from tabtrail.tracking.refusals import store_errors
+from tabtrail.tracking.store import open_store
 from tabtrail.workflows.explain_demand import explain_forecast, explained_forecasts
 
 _PERMUTATIONS = 20
@@ -113,7 +114,7 @@ def _explained_rows(config: Config, run_id: str) -> pl.DataFrame:
     path, known = artifacts.shap, read_json(artifacts.importance) or {}
     if known.get("run_id") == run_id and path.is_file():
         return pl.read_parquet(path)
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     with store_errors(store.uri):
         try:
             parent = find_benchmark(store, run_id).benchmark.run_id

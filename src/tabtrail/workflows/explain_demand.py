@@ -18,7 +18,8 @@ from tabtrail.export.parity import open_graph
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 from tabtrail.tracking.artifacts import list_files, read_artifact
-from tabtrail.tracking.store import open_store, store_errors
+from tabtrail.tracking.refusals import store_errors
+from tabtrail.tracking.store import open_store
 
 _SHOWN = 2  # features that stand for a group of the past
 
@@ -65,7 +66,7 @@ def explained_forecasts(artifacts: Artifacts, mlflow: Mlflow, run_id: str) -> pd
     path, known = artifacts.demand_explained, read_json(artifacts.demand_importance) or {}
     if known.get("run_id") == run_id and path.is_file():
         return from_shap_table(pl.read_parquet(path))[1]
-    store = open_store(mlflow.tracking_uri, mlflow.experiment)
+    store = open_store(mlflow)
     with store_errors(store.uri):
         if path.name not in list_files(store, run_id):
             raise TabtrailError("no explained forecasts of the deployed model are stored; run `tabtrail train --force`")

@@ -13,6 +13,7 @@ import polars as pl
 from tabtrail.bundle.stored_forecasts import forecast_folder, result_path
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.forecast import Risk
+from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
 from tabtrail.contract.cells import read_text
 from tabtrail.data.manifest import verify_dataset
@@ -35,9 +36,10 @@ from tabtrail.report.segment_pictures import error_picture, ranking_picture, seg
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.tracking.artifacts import log_files
 from tabtrail.tracking.items import TAG, provenance_tags
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.risk_items import segment_items, sweep_items
 from tabtrail.tracking.runs import close_dead_runs, log_items, running
-from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.database import take_in_results
 
 
@@ -175,16 +177,16 @@ def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]
                 config_sha256=digest,
             ),
             tags={**provenance_tags(manifest, config_sha256=digest, root=config.root), **libraries},
-            opening=pool.submit(_open_store, config.mlflow.tracking_uri, config.risk.experiment),
+            opening=pool.submit(_open_store, config.mlflow.of(config.risk.experiment)),
             output_dir=config.paths.output_dir,
             prefix=_prefix(config.model.name),
         )
 
 
-def _open_store(uri: str, experiment: str) -> Store:
+def _open_store(mlflow: Mlflow) -> Store:
     """Open the store, and end in it the runs of forecasts that were killed."""
-    store = open_store(uri, experiment)
-    with store_errors(uri):
+    store = open_store(mlflow)
+    with store_errors(store.uri):
         close_dead_runs(store)
     return store
 

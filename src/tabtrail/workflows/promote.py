@@ -22,8 +22,9 @@ from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import Change, Deployed, Entry, history_table, read_history, stack
 from tabtrail.tracking.items import CONFIG
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version
-from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.candidate import challenger_of
 from tabtrail.workflows.compare import measure
 from tabtrail.workflows.compare_series import measure_series
@@ -67,7 +68,7 @@ def promote(
     if force and not reason.strip():
         raise UsageError("--force needs --reason: the history keeps why the gate was overruled")
     with project_lock(config, "promote", progress):
-        site = Site.of(config, open_store(config.mlflow.tracking_uri, config.mlflow.experiment))
+        site = Site.of(config, open_store(config.mlflow))
         with store_errors(site.store.uri):
             wanted = wanted_candidate(site.store, _run_of(site, asked.what), asked.candidate, asked=asked.what)
         challenger = challenger_of(config, site, wanted, progress)
@@ -94,7 +95,7 @@ def rollback(config: Config, *, reason: str = "", progress: Progress = SILENT) -
     Raises `UsageError` where nothing was deployed before, `BundleError` where the store no longer has it as it was.
     """
     with project_lock(config, "rollback", progress):
-        site = Site.of(config, open_store(config.mlflow.tracking_uri, config.mlflow.experiment))
+        site = Site.of(config, open_store(config.mlflow))
         with deploying(site):
             before = record_found(site, read_history(site.place), read_deployed(site))
             models = stack(read_history(site.place))

@@ -26,8 +26,9 @@ from tabtrail.system.files import read_json, require_writable, write_text
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download, list_files, log_files, remove_unfinished
 from tabtrail.tracking.benchmarks import find_benchmark, is_of_series
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, read_run
-from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.report_extras import complete
 
 _PICTURES = "pictures"
@@ -49,7 +50,7 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     require_writable(config.paths.output_dir)
     config, artifacts = config.with_candidates(tuned_candidates(Artifacts.of(config).tuned)), Artifacts.of(config)
     board = None if config.is_demand_only else _read_board(artifacts)
-    store, settings = open_store(config.mlflow.tracking_uri, config.mlflow.experiment), page_settings(config)
+    store, settings = open_store(config.mlflow), page_settings(config)
     demand = None if config.demand is None else last_demand(Artifacts.of(config.for_demand()), settings, store)
     if board is None and demand is None:
         raise UsageError("there is no run to report; `tabtrail run` makes one")
@@ -114,7 +115,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
     Raises `UsageError` for a run that is not there, or is not of a complete benchmark.
     """
     with project_lock(config, "report", progress):
-        store, artifacts = open_store(config.mlflow.tracking_uri, config.mlflow.experiment), Artifacts.of(config)
+        store, artifacts = open_store(config.mlflow), Artifacts.of(config)
         with store_errors(store.uri):
             run = find_benchmark(store, run_id).benchmark
         with store_errors(store.uri), _downloaded(store, run.run_id) as folder:

@@ -24,7 +24,8 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json, write_json
 from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.items import BUNDLE_FOLDER
-from tabtrail.tracking.store import Store, store_errors
+from tabtrail.tracking.refusals import store_errors
+from tabtrail.tracking.store import Store
 
 
 def complete(config: Config, board: Leaderboard, store: Store, progress: Progress) -> None:

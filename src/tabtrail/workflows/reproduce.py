@@ -18,8 +18,9 @@ from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
 from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import complete_benchmark, is_of_series
 from tabtrail.tracking.items import CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, complete_children
-from tabtrail.tracking.store import open_store, store_errors
+from tabtrail.tracking.store import open_store
 from tabtrail.workflows.demand import prepare as prepare_series
 from tabtrail.workflows.deploy import Site
 from tabtrail.workflows.prepare import prepare
@@ -51,7 +52,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     champion, the deployed files. Nothing is logged or replaced. Raises `UsageError` for a run that is not there, not of a
     benchmark or not complete.
     """
-    store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+    store = open_store(config.mlflow)
     with store_errors(store.uri):
         found = complete_benchmark(store, run_id)
         parent = found.benchmark

@@ -50,6 +50,7 @@ from tabtrail.tracking.items import (
     provenance_tags,
 )
 from tabtrail.tracking.models import LoggedModel, log_model
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import (
     LoggedData,
@@ -63,7 +64,7 @@ from tabtrail.tracking.runs import (
     running,
     set_tags,
 )
-from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.champion import Explained, Exported, Parts, Proofs, bundle_model, explain_champion, fitted_model
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
@@ -124,9 +125,11 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     started = time.time()
     with ThreadPoolExecutor(1) as pool:
         # Opening the MLflow store takes a second or two (making it, more); meanwhile the columns are looked at.
-        opening = pool.submit(open_store, config.mlflow.tracking_uri, config.mlflow.experiment)
+        opening = pool.submit(open_store, config.mlflow)
         prepared = prepare(config, progress)
         store = opening.result()
+    if store.note:
+        progress.say(f"train: {store.note}")
     with _tracked(config, store, manifest, started, progress, force=force) as tracked:
         _take_up(tracked, prepared, progress)
         refusal = _benchmark(prepared, manifest, tracked, progress)

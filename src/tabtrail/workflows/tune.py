@@ -33,8 +33,9 @@ from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import growth_problem, make_folder, read_json, rename_command, write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
+from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
-from tabtrail.tracking.store import Store, open_store, store_errors
+from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.prepare import Prepared, prepare
 
 _SUFFIX = "_tuned"
@@ -62,7 +63,7 @@ def tune(
         prepared = prepare(config, progress)
         problem, table, split = prepared.problem, prepared.table, prepared.split
         folds = cut_folds(problem, table, split.train, split.test, problem.seed + 1)
-        store = open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+        store = open_store(config.mlflow)
         until = None if seconds is None else time.monotonic() + seconds
         search = _Search(prepared, manifest, folds, store, file.with_name("optuna.db"), trials, until)
         best = {}
