@@ -123,7 +123,7 @@ def test_the_page_of_a_run_says_whether_its_model_is_deployed_now(trained: Train
 
 
 def test_a_run_of_something_else_has_no_page(trained: Trained) -> None:
-    store = open_store(trained.config.mlflow.tracking_uri, trained.config.mlflow.experiment)
+    store = open_store(trained.config.mlflow)
     assert find_benchmark(store, last_run(trained.config)).candidate is None
     with pytest.raises(UsageError, match="there is no run 0000 in the MLflow store"):
         report_run(trained.config, "0000")
