@@ -2,15 +2,21 @@
 
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from tests.support.buckets import Buckets
+from tests.support.buckets import Buckets, between
 from tests.support.commands import Done, run_in
 from tests.support.projects import Project
 from tests.support.small_project import LINEAR, small
+
+from tabtrail.storage import versions
+from tabtrail.storage.copies import Copy
 
 ONE = {"candidates": {LINEAR: {}}}
 
@@ -89,3 +95,82 @@ def test_a_project_in_a_bucket_trains_promotes_and_predicts_and_another_machine_
     assert "unchanged" not in run_in(second, "eda").stderr
     assert (second.root / "duckdb" / "sales.duckdb").is_file()
     assert said(run_in(second, "bundle", "verify", "--json"))["verified"]
+
+
+def test_results_have_a_mirror_that_follows_them_and_touches_nothing_else(
+    tmp_path: Path, empty_store: Path, buckets: Buckets, bucket: str
+) -> None:
+    project = small(tmp_path, empty_store)
+    edit(project, output_mirror=f"s3://{bucket}/output")
+    buckets.put(bucket, "output/of-others.txt", b"not ours")
+    ingest(project)
+    (tmp_path / "output" / "own").mkdir(parents=True)
+    (tmp_path / "output" / "own" / "figures.json").write_text("{}")
+    ingest(project)
+    assert buckets.read(bucket, "output/own/figures.json") == b"{}"
+    (tmp_path / "output" / "own" / "figures.json").unlink()
+    ingest(project)
+    assert buckets.names(bucket, "output/own") == []
+    assert buckets.read(bucket, "output/of-others.txt") == b"not ours"
+
+
+def test_doctor_finds_and_removes_what_interrupted_uploads_left(
+    tmp_path: Path, empty_store: Path, buckets: Buckets, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "_SETTLED", timedelta(seconds=-60))
+    project = small(tmp_path, empty_store)
+    edit(project, processed_dir=f"s3://{bucket}/data/rows")
+    ingest(project)
+    buckets.put(bucket, "data/rows/20250101T000000Z-00000000/data/part.parquet", b"half")
+    found = run_in(project, "doctor").stdout
+    assert "1 objects of interrupted uploads, 4 bytes" in found
+    assert "tabtrail doctor --tidy" in found
+    assert "interrupted uploads" not in run_in(project, "doctor", "--tidy").stdout
+    assert len(buckets.names(bucket)) == 4, "the pointer, one Parquet file, manifest and rejects"
+
+
+def test_an_ingest_that_may_not_write_leaves_what_is_published_and_says_so(
+    tmp_path: Path, empty_store: Path, buckets: Buckets, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = small(tmp_path, empty_store)
+    edit(project, processed_dir=f"s3://{bucket}/data/rows")
+    before = ingest(project)["data_sha256"]
+    with (tmp_path / "rows.csv").open("a") as file:
+        file.write("1,p,2\n")
+    with between(buckets.endpoint) as door, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", door.endpoint)
+        for status, code in ((403, "AccessDenied"), (400, "ExpiredToken")):
+            door.judge = lambda method, path, answer=(status, code): answer if method == "PUT" else None  # type: ignore[misc]
+            done = run_in(project, "ingest")
+            assert done.returncode == 1, code
+            assert done.stderr.splitlines()[-1].startswith(f"error: s3://{bucket}/data/rows/")
+    again = run_in(project, "eda")
+    assert "200 rows in" in again.stderr, "the dataset that is published"
+    assert ingest(project)["data_sha256"] != before
+
+
+def test_of_two_machines_that_ingest_at_once_one_is_refused(
+    tmp_path: Path, empty_store: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        machines.append(small(tmp_path / name, empty_store))
+        edit(machines[-1], processed_dir=f"s3://{bucket}/data/rows")
+    one, two = machines
+    with (one.root / "rows.csv").open("a") as file:
+        file.write("1,p,2\n")
+    own = Copy.changing
+
+    @contextmanager
+    def meanwhile(copy: Copy) -> Iterator[None]:
+        with own(copy):
+            yield
+            if copy.folder.is_relative_to(one.root):
+                ingest(two)
+
+    monkeypatch.setattr(Copy, "changing", meanwhile)
+    done = run_in(one, "ingest")
+    assert done.returncode == 1
+    assert "was replaced by another process meanwhile" in done.stderr
+    assert "200 rows" in run_in(one, "eda").stderr, "what the other one published"

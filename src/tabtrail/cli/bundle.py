@@ -1,5 +1,7 @@
-"""`tabtrail bundle verify` and `inspect`: what a bundle holds, without any package that trains."""
+"""`tabtrail bundle verify`, `inspect` and `push`: what a bundle holds, and into a bucket, without any package that trains."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +11,16 @@ from tabtrail.bundle.load import bundle_names, load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli.options import ConfigOption, DemandOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json, printable
-from tabtrail.cli.place import Place, locate_bundle
-from tabtrail.errors import BundleError
+from tabtrail.cli.place import Place, bundle_address, locate_bundle
+from tabtrail.errors import BundleError, UsageError
+from tabtrail.storage.address import Address, is_address
+from tabtrail.storage.copies import Copy
+from tabtrail.system.temporary import scratch_folder
+from tabtrail.workflows.push import push_bundle, verify_pushed
 
-FolderArgument = Annotated[Path | None, typer.Argument(help="A bundle's folder.", show_default="the deployed one")]
+FolderArgument = Annotated[str | None, typer.Argument(help="A bundle's folder, or its s3://…", show_default="the deployed one")]
 KeyOption = Annotated[Path | None, typer.Option("--public-key", help="The key that must have signed it.", show_default="config")]
-app = new_group("Verify a bundle, or show what is in it.")
+app = new_group("Verify a bundle, show what is in it, or put it into a bucket.")
 
 
 @app.command("verify", epilog="example: tabtrail bundle verify models")
@@ -27,14 +33,18 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Check every byte of a bundle, its signature where a key is known, and that its graph loads and predicts its example."""
-    place = _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None)
-    bundle = load_bundle(*place)
-    predictor = Predictor(bundle)
-    value = predictor.predict([bundle.schema.example])[0].value
+    with _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None) as place:
+        bundle = load_bundle(*place)
+    value = Predictor(bundle).predict([bundle.schema.example])[0].value
     files = bundle.metadata["files"]
     if as_json:
         print_json(
-            {"verified": True, "folder": str(place.folder), "sha256": bundle.sha256, "signed": place.public_key is not None}
+            {
+                "verified": True,
+                "folder": folder or str(place.folder),
+                "sha256": bundle.sha256,
+                "signed": place.public_key is not None,
+            }
         )
         return
     typer.echo(
@@ -56,8 +66,8 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a bundle says about itself: model, run, metrics, proof, columns, files with their hashes."""
-    place = _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None)
-    metadata = read_metadata(*place)
+    with _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None) as place:
+        metadata = read_metadata(*place)
     if as_json:
         print_json(metadata)
         return
@@ -76,13 +86,64 @@ def inspect(
         typer.echo(f"{entry['sha256']}  {entry['name']} ({entry['bytes']:,} bytes)")
 
 
-def _place(folder: Path | None, public_key: Path | None, own: Place | None) -> Place:
-    """Return the bundle that is meant: that of the config, or the only one of a folder."""
-    if folder is None or own is not None:
+@app.command("push", epilog="example: tabtrail bundle push models --to s3://bucket/models")
+def push(
+    folder: FolderArgument = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADDRESS", help="Where to: s3://bucket/prefix.", show_default="paths.models_dir")
+    ] = None,
+    public_key: KeyOption = None,
+    demand: DemandOption = False,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a bundle into a bucket, whole, and verify every byte of what lies there then; what is there already is not sent."""
+    address = to or bundle_address(config, set_ or [], demand=demand)
+    if address is None:
+        raise UsageError("paths.models_dir is a folder of this machine; name the place in a bucket with --to s3://bucket/prefix")
+    target = _address(address)
+    own = locate_bundle(config, set_ or [], demand=demand) if folder is None else None
+    if folder is None and own is not None and to is None:
+        done = verify_pushed(own.name, public_key or own.public_key, target)
+    else:
+        with _place(folder, public_key, own) as place:
+            done = push_bundle(*place, target)
+    bundle = done.bundle
+    if as_json:
+        said = {"address": address, "version": done.version, "sent": done.sent, "sha256": bundle.sha256, "verified": True}
+        print_json(said)
+        return
+    where = f"{'sent to' if done.sent else 'is in'} {target}"
+    typer.echo(f"{where}: {bundle.metadata['model']} of run {bundle.metadata['run_id']}")
+    typer.echo(f"verified there: {done.files} files of version {done.version}, sha256 {bundle.sha256}")
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--to: {error}") from None
+
+
+@contextmanager
+def _place(folder: str | None, public_key: Path | None, own: Place | None) -> Iterator[Place]:
+    """Yield the place of the bundle that is meant: that of the config, or the only one of a folder or an address."""
+    if folder is None:
         assert own is not None  # noqa: S101 - without a folder it is that of the config
-        return own._replace(public_key=public_key or own.public_key)
+        yield own._replace(public_key=public_key or own.public_key)
+    elif is_address(folder):
+        with scratch_folder() as scratch:
+            copy = Copy(_address(folder), Path(scratch) / "models")
+            copy.refresh()
+            yield _only(copy.folder, folder, public_key)
+    else:
+        yield _only(Path(folder), folder, public_key)
+
+
+def _only(folder: Path, named: str, public_key: Path | None) -> Place:
     names = bundle_names(path.name for path in folder.iterdir()) if folder.is_dir() else []
     if len(names) != 1:
         found = f"it holds {', '.join(names)}; name one with --set model.name=…" if names else "there is none"
-        raise BundleError(f"{folder} is not the folder of one bundle: {found}")
+        raise BundleError(f"{named} is not the folder of one bundle: {found}")
     return Place(folder, names[0], public_key)

@@ -43,6 +43,14 @@ def locate_bundle(config: Path | None, overrides: Sequence[str] = (), *, demand:
     return Place(folder, values[1], resolve_path(raw.root, values[2]) if values[2] else None)
 
 
+def bundle_address(config: Path | None, overrides: Sequence[str] = (), *, demand: bool = False) -> str | None:
+    """Return the address of the models that the config names, None for a folder of this machine. Raises `ConfigError`."""
+    raw = read_raw(config_path(config), overrides)
+    named = (raw.values.get("paths") or {}).get("models_dir")
+    both = demand and "model" in raw.values
+    return f"{str(named).rstrip('/')}{DEMAND_ENDING if both else ''}" if is_address(named) else None
+
+
 def _fetched(text: str, raw: RawConfig, *, ending: str) -> Path:
     """Return the copy of the models of a bucket, brought up to date. Raises `ConfigError`, `StorageError`."""
     try:

@@ -1,5 +1,7 @@
 """The commands that look at a project and change nothing: `tabtrail status` and `tabtrail doctor`."""
 
+from typing import Annotated
+
 import typer
 
 from tabtrail.cli import later
@@ -7,6 +9,8 @@ from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_text
 from tabtrail.config.load import load_config
 from tabtrail.pipeline import STAGES
+from tabtrail.project.buckets import tidy_buckets
+from tabtrail.project.lock import project_lock
 from tabtrail.project.status import status as look
 from tabtrail.tracking.process import quiet_mlflow
 
@@ -38,10 +42,20 @@ def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
 
 
 @app.command(epilog="example: tabtrail doctor")
-def doctor(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="First remove what killed processes and interrupted uploads left, here and in buckets.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what to do (exit code 1)."""
     quiet_mlflow()  # the history is read through it
     loaded = load_config(config, set_ or [])
+    if tidy:
+        with project_lock(loaded, "doctor"):  # who takes it removes what lies here
+            typer.echo(f"{tidy_buckets(loaded.paths):,} objects of interrupted uploads removed", err=True)
     checks = later.doctor.examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)
     if as_json:

@@ -9,6 +9,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.warehouse import check_database
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
+from tabtrail.project.buckets import REMEDY, check_buckets
 from tabtrail.project.check import Check
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.project import Project
@@ -23,6 +24,7 @@ from tabtrail.project.surroundings import (
     check_space,
     check_versions,
 )
+from tabtrail.storage.address import Address
 from tabtrail.storage.objects import StoredFile
 
 
@@ -35,7 +37,8 @@ def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
         "space": lambda: [check_space(paths, _sources(project))],
         "lock": lambda: [check_lock(paths)],
         "leftovers": lambda: check_leftovers(config),
-        "input": lambda: [check_input(paths.source, _sources(project))],
+        "input": lambda: [_input(project)],
+        "bucket": lambda: check_buckets(paths),
         "dataset": lambda: [_dataset(project)],
         "database": lambda: [_database(config.database, begun=_is_begun(project))],
         "store": lambda: _store_and_bundles(project),
@@ -60,6 +63,15 @@ def _sources(project: Project) -> list[StoredFile]:
         return list(project.sources().values())
     except TabtrailError:
         return []
+
+
+def _input(project: Project) -> Check:
+    """Look at the source; a bucket that cannot be read is another fault than a file that is not there."""
+    source = project.config.paths.source
+    try:
+        return check_input(source, list(project.sources().values()))
+    except TabtrailError as error:
+        return Check("input", "broken", str(error), REMEDY) if isinstance(source, Address) else check_input(source, [])
 
 
 def _is_begun(project: Project) -> bool:

@@ -16,6 +16,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.manifest import settle_dataset
 from tabtrail.errors import LockedError
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project.buckets import mirror_output
 from tabtrail.project.copies import refresh_copies
 from tabtrail.system.files import make_folder, storage_errors, write_json
 from tabtrail.system.lock_owner import Owner, duration, lock_path, owner_path, read_owner
@@ -33,9 +34,9 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
     """Let one process at a time write in the project; within the lock it can be taken again.
 
     The system frees the lock of a process that ends, however it ends; what a killed one left half-written beside its targets
-    is removed, and what another machine published into a bucket is fetched. In a folder that cannot be written the lock is not
-    taken: there is nothing to guard. Raises `LockedError` naming the holder where it is not free within `engine.lock_seconds`,
-    `StorageError` for a bucket. A full or failing disk raises `TabtrailError`.
+    is removed. What another machine published into a bucket is fetched first, and the results go to their mirror in the end. In
+    a folder that cannot be written the lock is not taken: there is nothing to guard. Raises `LockedError` naming the holder where
+    it is not free within `engine.lock_seconds`, `StorageError` for a bucket. A full or failing disk raises `TabtrailError`.
     """
     paths = config.paths
     with storage_errors(paths.output_dir):
@@ -49,6 +50,7 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
             _take_over_store(config.mlflow.sqlite_file, progress)
             write_json(owner_path(paths.output_dir), asdict(Owner(this_process(), command, _now())))
             yield
+            mirror_output(paths)
         finally:
             owner_path(paths.output_dir).unlink(missing_ok=True)
             lock.release()

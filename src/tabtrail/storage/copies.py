@@ -113,7 +113,7 @@ class Copy:
 
     def _contents(self) -> dict[str, bytes | Path]:
         start = f"{self.inner}/" if self.inner else ""
-        found: dict[str, bytes | Path] = {start + name: path for name, path in _visible(self.folder)}
+        found: dict[str, bytes | Path] = {start + name: path for name, path in visible_files(self.folder)}
         return found | {name: path for name, path in self.beside.items() if path.is_file()}
 
     def _is_there(self, version: Version) -> bool:
@@ -132,7 +132,8 @@ def served_copy(address: Address, cache_dir: Path) -> Copy:
     return Copy(address, cache_dir / "served" / address.bucket / address.key)
 
 
-def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
+def visible_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a folder with their names within it, without those that are hidden."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.is_file() and not any(part.startswith(".") for part in name.parts):
