@@ -2,20 +2,24 @@
 
 import re
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.support.demand import demand_project
+from tests.support.demand import both_project, demand_project
 from tests.support.pages import Page
 from tests.support.projects import Trained
 
+from tabtrail import pipeline
 from tabtrail.project.paths import Artifacts
+from tabtrail.report.charts import Line
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_pictures import demand_horizons, demand_largest, demand_uplift, demand_worst
 from tabtrail.report.demand_verdict import demand_verdict
 from tabtrail.report.page import render_report, shown
 from tabtrail.report.pictures import place_pictures
+from tabtrail.report.svg import svg
 from tabtrail.report.verdict import Number
 from tabtrail.system.files import read_json
 from tabtrail.tracking.artifacts import list_files
@@ -126,7 +130,7 @@ def test_coverage_by_horizon_stands_on_the_page_where_it_was_measured(evidence: 
     level = {"level": 0.8, "coverage": 0.77, "low": 0.7, "high": 0.83, "width": 4.2, "by_horizon": steps}
     page = rendered(replace(evidence, board={**evidence.board, "intervals": {"origins": 26, "levels": [level]}}))
     assert [value for _, value in Page(page).row("demand-coverage", "80 %")][1] == "0.77"
-    assert "80% interval held 77.0%" in page
+    assert "80 % interval held 77.0 %" in page
     assert '<figure id="picture-demand_coverage">' in page
     without = rendered(replace(evidence, board={**evidence.board, "intervals": None}))
     assert "demand-intervals" not in sections(without)
@@ -169,6 +173,48 @@ def test_a_horizon_of_one_has_no_curve_and_a_flag_that_never_varied_no_bar(evide
     flat = replace(evidence, uplifts=tuple(replace(each, varied=False, share=0.0) for each in evidence.uplifts))
     assert demand_uplift(flat) is None
     assert "can say nothing of its effect" in said(sections(rendered(flat))["demand-uplift"])
+
+
+def test_no_table_of_scores_has_a_column_without_a_value_and_money_stands_where_a_price_is(html: str, trained: Trained) -> None:
+    assert trained.config.demand is not None
+    assert trained.config.demand.price is not None
+    tables = Page(html).tables
+    for name in ("demand-by-horizon", "demand-by-class", "demand-by-level", "demand-models"):
+        header, *rows = ([text for text, _ in row] for row in tables[name])
+        assert [label for label, *cells in zip(header, *rows, strict=True) if set(cells) <= {"–"}] == []
+        assert ("WAPE in money" in header) == (name != "demand-by-level")
+    assert tables["demand-by-horizon"][0][0][0] == "days ahead"
+
+
+def test_where_the_demand_of_a_day_is_not_known_no_line_is_drawn(evidence: DemandEvidence) -> None:
+    assert evidence.series is not None
+    recent = [1.0, 2.0, None, 4.0, None, 5.0, 6.0]
+    own = evidence.series.with_columns(recent=pl.lit(recent, dtype=pl.List(pl.Float64)))
+    picture = demand_largest(replace(evidence, series=own))
+    assert picture is not None
+    (line,) = [each for each in picture.charts[0].layers if isinstance(each, Line) and each.label == "actual"]
+    assert [None if isnan(each) else each for each in line.y] == recent
+    drawn = re.findall(r'class="line k0" d="([^"]+)"', svg(picture.charts[0], "x"))
+    assert [path.count("L") for path in drawn[0].split("M")[1:]] == [1, 0, 1]
+    assert len(re.findall(r'class="dots k0" d="M[^M]+h0"', svg(picture.charts[0], "x"))) == 1, "the single day is a dot"
+
+
+def test_beside_a_model_of_rows_every_heading_and_command_says_that_it_is_of_demand(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    config = both_project(tmp_path_factory).config()
+    pipeline.run_stage("report", config)
+    html = Artifacts.of(config).page.read_text(encoding="utf-8")
+    found = sections(html)
+    own = {name: re.findall(r"<h2[^>]*>(.*?)</h2>", text)[0] for name, text in found.items() if name.startswith("demand-")}
+    assert own.pop("demand-uplift").startswith("Promotion uplift")
+    assert all(title.startswith("Demand: ") for title in own.values()), own
+    run_id = (read_json(Artifacts.of(config.for_demand()).demand_leaderboard) or {})["run_id"]
+    assert f"tabtrail reproduce {run_id}" in said(found["made"])
+    assert "tabtrail explain --demand" in said(found["demand-explanations"])
+    assert re.search(r"tabtrail (predict|promote \w+) --demand", said(found["demand-verdict"]))
+    assert "forecasts units of 6 series" in said(html)
+    assert Page(html).tables["demand-models"]
 
 
 def test_a_refused_training_has_a_page_that_says_so(evidence: DemandEvidence) -> None:

@@ -24,3 +24,8 @@ def trim(text: str) -> str:
 def fold_case(text: str) -> str:
     """Return a text in capitals (of Unicode, composed), so that all its spellings by case are one."""
     return unicodedata.normalize("NFC", text.upper())
+
+
+def unit_of(target: str, currency: str | None) -> str:
+    """Return what a target is counted in: the currency or unit of the config, else units of the column."""
+    return currency or ("units" if target.lower() == "units" else f"units of {target}")

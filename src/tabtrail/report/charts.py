@@ -34,7 +34,9 @@ class Points:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through points, each of them a dot where `dots`. `faint` ones are the crowd behind the others."""
+    """A line through points, each of them a dot where `dots`; it breaks where `y` is not a number. `faint` ones are the crowd
+    behind the others.
+    """
 
     x: Values
     y: Values
@@ -82,6 +84,7 @@ class Bars:
     ends: tuple[str, ...] = ()
     marked: tuple[bool, ...] = ()
     starts: Values = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Self
 import polars as pl
 
 from tabtrail.contract.periods import Calendar
+from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
 from tabtrail.forecast.panel.uplift import Uplift
@@ -67,7 +68,7 @@ class DemandEvidence:
     @property
     def unit(self) -> str:
         """The unit of the target."""
-        return str(self.board.get("currency") or "") or f"units of {self.board['target']}"
+        return unit_of(str(self.board["target"]), self.board.get("currency"))
 
     @property
     def period(self) -> str:

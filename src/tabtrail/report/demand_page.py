@@ -1,6 +1,6 @@
 """What the sections on demand show, ready for the template: tables of texts and figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -61,18 +61,35 @@ def account_rows(evidence: DemandEvidence) -> list[tuple[str, int]]:
     return [each for place, each in enumerate(found) if each[1] or place < 2]
 
 
-def score_tables(evidence: DemandEvidence) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """Return the chosen model's scores by horizon, by class and of sums: by, caption, rows. Long horizons are thinned out."""
-    champion, found = str(evidence.board["champion"]), []
-    for by, caption in (("horizon", f"{champion} by {evidence.period}s ahead"), ("class", f"{champion} by class of series")):
+@dataclass(frozen=True)
+class ScoreTable:
+    """A model's scores by `by`: what the first column is called, the caption, the metrics that any row has, and the rows."""
+
+    by: str
+    head: str
+    caption: str
+    metrics: list[Metric]
+    rows: list[dict[str, Any]]
+
+
+def score_tables(evidence: DemandEvidence) -> list[ScoreTable]:
+    """Return the chosen model's scores by horizon, by class and of sums. Long horizons are thinned out."""
+    champion, known, found = str(evidence.board["champion"]), metrics_of(evidence), []
+    for by, head in (("horizon", f"{evidence.period}s ahead"), ("class", "class of series")):
         rows = list(evidence.grouped(by, champion).iter_rows(named=True))
         step = -(-len(rows) // _MOST_HORIZONS) if by == "horizon" else 1
         kept = [row for place, row in enumerate(rows) if place % step == 0 or place == len(rows) - 1]
         if kept:
             left = f", every {step}th of {len(rows):,}" if len(kept) < len(rows) else ""
-            found.append((by, caption + left, kept))
+            found.append(ScoreTable(by, head, f"{champion} by {head}{left}", known, kept))
     levels = [{"part": name, **scores} for name, scores in (evidence.champion.get("by_level") or {}).items()]
-    return [*found, ("level", f"{champion}, sums over the series of each level", levels)] if levels else found
+    if levels:
+        found.append(ScoreTable("level", "level", f"{champion}, sums over the series of each level", known, levels))
+    return [replace(each, metrics=[own for own in known if _is_known(own, each.rows)]) for each in found]
+
+
+def _is_known(metric: Metric, rows: list[dict[str, Any]]) -> bool:
+    return any(row.get(metric.name) is not None for row in rows)
 
 
 def worst_series(evidence: DemandEvidence) -> list[dict[str, Any]]:

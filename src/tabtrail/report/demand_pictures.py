@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from math import isnan, nan
 from typing import Any
 
 import polars as pl
@@ -64,7 +65,7 @@ def demand_classes(evidence: DemandEvidence) -> Picture | None:
         return None
     names = tuple(own["part"])
     texts = tuple(f"{name}: MAE {value:,.4g}" for name, value in own.select("part", "mae").iter_rows())
-    layers: list[Layer] = [Bars(tuple(own["mae"]), texts=texts)]
+    layers: list[Layer] = [Bars(tuple(own["mae"]), texts=texts, label=str(evidence.board["champion"]))]
     other = {} if baseline is None else dict(evidence.grouped("class", baseline["model"]).select("part", "mae").iter_rows())
     known = [(place, other[name]) for place, name in enumerate(names) if other.get(name) is not None]
     if baseline is not None and known:
@@ -101,7 +102,8 @@ def _fans(evidence: DemandEvidence, kind: str) -> Picture | None:
         for row in drawn.iter_rows(named=True)
     )
     title, which = _KINDS[kind]
-    note = f"{which} Forecasts of {len(origins)} origins (upright lines), each with what was known then."
+    note = f"{which} Forecasts of {len(origins)} origins (upright lines), each with what was known then; no line"
+    note += f" where the demand of a {evidence.period} is not known (closed, sold out, without a row)."
     note += " Shaded: the intervals of the deployed model, calibrated at some of these origins too." if _levels(own) else ""
     return Picture(f"demand_{kind}", f"{title}: forecast and actual", note, charts)
 
@@ -123,8 +125,9 @@ def _fan(evidence: DemandEvidence, row: Mapping[str, Any], forecasts: pl.DataFra
     bands = [
         Band(x, tuple(ahead[f"low_{level}"]), tuple(ahead[f"high_{level}"]), f"{level} % interval") for level in _levels(ahead)
     ]
-    top = max([*past[1], *values, *(each for band in bands for each in band.high), 0.0])
-    low = min([*past[1], *values, 0.0])
+    known = [each for each in past[1] if not isnan(each)]
+    top = max([*known, *values, *(each for band in bands for each in band.high), 0.0])
+    low = min([*known, *values, 0.0])
     marks = [
         Line((at, at), (low, top), "origin" if place == 0 else "", faint=True)
         for place, at in enumerate(days(ahead["origin"].unique().sort()))
@@ -154,12 +157,11 @@ def _levels(forecasts: pl.DataFrame) -> list[str]:
 
 
 def _past(row: Mapping[str, Any], period: str, last: date) -> tuple[Values, Values]:
-    """Return days and values of a series' known periods, as they were."""
+    """Return days and values of a series' periods as they were; where none is known, closed or sold out, it is not a number."""
     every = {"day": "1d", "week": "1w", "month": "1mo"}[period]
     values = row["recent"] or []
     at = pl.date_range(row["since"], last, every, eager=True).to_list()[: len(values)]
-    known = [(day, value) for day, value in zip(at, values, strict=False) if value is not None and value == value]
-    return days(day for day, _ in known), tuple(value for _, value in known)
+    return days(at), tuple(nan if value is None else float(value) for value in values[: len(at)])
 
 
 def demand_coverage(evidence: DemandEvidence) -> Picture | None:
@@ -171,11 +173,11 @@ def demand_coverage(evidence: DemandEvidence) -> Picture | None:
         known = [(step, one["coverage"]) for step, one in enumerate(each["by_horizon"], 1) if one["coverage"] is not None]
         if not known:
             continue
-        x, name = tuple(float(step) for step, _ in known), f"{each['level']:.0%} interval"
+        x, name = tuple(float(step) for step, _ in known), f"{100 * each['level']:g} % interval"
         lines.append(Line(x, tuple(100 * value for _, value in known), name, dots=True))
         wanted = 100 * each["level"]
         lines.append(Line((x[0], x[-1] if len(x) > 1 else x[0] + 1), (wanted, wanted), faint=True))
-        told.append(f"{name} held {each['coverage']:.1%}")
+        told.append(f"{name} held {100 * each['coverage']:.1f} %")
     if not lines:
         return None
     axes = Axis(f"{evidence.period}s ahead", whole=True), Axis("% of the values held", high=100)
@@ -183,7 +185,7 @@ def demand_coverage(evidence: DemandEvidence) -> Picture | None:
     note = (
         f"Measured at {evidence.board['intervals']['origins']:,} origins after those of the calibration; grey is what is wanted."
     )
-    return Picture("demand_coverage", "Do the intervals hold?", note, (chart,))
+    return Picture("demand_coverage", "Coverage by horizon", note, (chart,))
 
 
 def demand_importance(evidence: DemandEvidence) -> Picture | None:
@@ -227,7 +229,7 @@ def _uplift(found: Uplift) -> Chart:
     return Chart(
         f"Forecast with {found.flag}",
         "; ".join(texts) + ".",
-        Axis(f"change of the forecast with {found.flag}, %"),
+        Axis(f"change with {found.flag}, %"),
         Axis("", names),
         (bars,),
     )

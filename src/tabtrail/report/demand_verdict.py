@@ -23,9 +23,9 @@ LABELS = {
 SHARES = ("wape", "mape", "bias", "wape_money", "bias_money")
 
 
-def demand_verdict(evidence: DemandEvidence) -> tuple[Sentence, ...]:
-    """Return the sentences, made of texts and figures."""
-    found = (_made(evidence), _worth(evidence), _bound(evidence), _trust(evidence), _deployed(evidence))
+def demand_verdict(evidence: DemandEvidence, *, beside_rows: bool = False) -> tuple[Sentence, ...]:
+    """Return the sentences, made of texts and figures. `beside_rows`: the project has a model of single rows too."""
+    found = (_made(evidence), _worth(evidence), _bound(evidence), _trust(evidence), _deployed(evidence, beside_rows=beside_rows))
     return tuple(each for each in found if each)
 
 
@@ -90,7 +90,7 @@ def _bound(evidence: DemandEvidence) -> Sentence:
     bias: Sentence = ("In all it forecasts ", *_too(champion.get("bias")), ". ")
     if board["max_bias"] is None or best is None:
         return (*bias, "No bound on the bias was set.")
-    bound = f"{board['max_bias']:.0%}"
+    bound = f"{100 * board['max_bias']:.3g} %"
     if abs(champion.get("bias") or 0.0) > board["max_bias"]:
         return (*bias, f"No model's bias is within the bound of {bound}; this one has the least.")
     if best["model"] == champion["model"]:
@@ -130,13 +130,16 @@ def _trust(evidence: DemandEvidence) -> Sentence:
     )
 
 
-def _deployed(evidence: DemandEvidence) -> Sentence:
+def _deployed(evidence: DemandEvidence, *, beside_rows: bool) -> Sentence:
     decision = evidence.decision
     if refusal := evidence.tags.get("tabtrail.objections"):
         return (f"It is NOT deployed: {refusal}.",)
     if not decision:
         return ("It is not deployed: the training ended before the model could be.",)
     if decision.get("promoted") or decision.get("action") == "unchanged":
-        return ("It is deployed: tabtrail predict and the service answer from it.",)
-    reasons = "; ".join(decision.get("reasons") or ())
-    return (f"It is NOT deployed{': ' + reasons if reasons else ''}. tabtrail promote puts it in.",)
+        who = "tabtrail predict --demand and, under /demand/, the service" if beside_rows else "tabtrail predict and the service"
+        return (f"It is deployed: {who} answer from it.",)
+    reasons, own = "; ".join(decision.get("reasons") or ()), " --demand" if beside_rows else ""
+    return (
+        f"It is NOT deployed{': ' + reasons if reasons else ''}. tabtrail promote {evidence.board['run_id']}{own} puts it in.",
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import polars as pl
 
+from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
 from tabtrail.explain.effects import Effect
@@ -85,4 +86,4 @@ class Evidence:
     def unit(self) -> str:
         """The unit of the target."""
         board = self.model.board
-        return board.currency or f"units of {board.target}"
+        return unit_of(board.target, board.currency)

@@ -43,7 +43,7 @@ _DEMAND_SECTIONS = (
 
 def render_report(evidence: Evidence | None, demand: DemandEvidence | None, placed: Sequence[Placed]) -> str:
     """Return the page as HTML, each picture at its place: of a model of rows, of demand, or of both."""
-    shown = {**_of_rows(evidence), **_of_demand(demand)}
+    shown = {**_of_rows(evidence), **_of_demand(demand, beside_rows=evidence is not None)}
     title = str(demand.board["name"]) if demand is not None else ""
     common = {
         "evidence": demand if evidence is None else evidence,
@@ -119,12 +119,12 @@ def _of_rows(evidence: Evidence | None) -> dict[str, object]:
     }
 
 
-def _of_demand(demand: DemandEvidence | None) -> dict[str, object]:
+def _of_demand(demand: DemandEvidence | None, *, beside_rows: bool) -> dict[str, object]:
     if demand is None:
         return {}
     count, silent = silent_series(demand)
     return {
-        "demand_verdict": [_sentence(each) for each in demand_verdict(demand)],
+        "demand_verdict": [_sentence(each) for each in demand_verdict(demand, beside_rows=beside_rows)],
         "demand_metrics": metrics_of(demand),
         "demand_tables": score_tables(demand),
         "demand_worst": worst_series(demand),

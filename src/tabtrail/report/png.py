@@ -19,7 +19,7 @@ from matplotlib.font_manager import findfont, get_font
 
 from tabtrail.progress import SILENT, Advance
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points
-from tabtrail.report.scales import clipped, colours_of, span, ticks
+from tabtrail.report.scales import clipped, colours_of, isolated, span, ticks
 from tabtrail.system.files import atomic_file
 
 # Okabe & Ito (Color universal design, 2008): told apart by colour-blind readers.
@@ -152,6 +152,8 @@ def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:
             marks = {"marker": "o", "markersize": 3.5} if layer.dots else {}
             style = "--" if layer.dashed else "-"
             axes.plot(layer.x, layer.y, linestyle=style, color=colour, label=_plain(layer.label), **look, **marks)
+            alone = [] if layer.faint else isolated(layer)
+            axes.plot([layer.x[at] for at in alone], [layer.y[at] for at in alone], ".", color=colour)
         case Band():
             axes.fill_between(layer.x, layer.low, layer.high, color=colour, alpha=0.18, linewidth=0, label=_plain(layer.label))
         case Columns():
@@ -182,7 +184,17 @@ def _draw_bars(axes: Any, layer: Bars) -> None:
     values, starts = np.array(layer.values), np.array(layer.starts or (0.0,) * len(layer.values))
     reach = np.maximum(0.0, [values - layer.low, np.array(layer.high) - values]) if layer.low else None
     colours = [_COLOURS[1] if each else _COLOURS[0] for each in layer.marked] or _COLOURS[0]
-    axes.barh(range(len(values)), values - starts, 0.65, left=starts, color=colours, xerr=reach, ecolor="#333333", capsize=3)
+    axes.barh(
+        range(len(values)),
+        values - starts,
+        0.65,
+        left=starts,
+        color=colours,
+        xerr=reach,
+        ecolor="#333333",
+        capsize=3,
+        label=_plain(layer.label),
+    )
     for place, text in enumerate(layer.ends):
         axes.annotate(
             _plain(text), (max(layer.values[place], 0.0), place), (4, 0), textcoords="offset points", va="center", size=9

@@ -43,7 +43,7 @@ def _extent(layer: Layer, axis: str) -> Values:
     across = axis == "x"
     match layer:
         case Points() | Line():
-            return layer.x if across else layer.y
+            return layer.x if across else tuple(each for each in layer.y if not math.isnan(each))
         case Band():
             return layer.x if across else (*layer.low, *layer.high)
         case Columns():
@@ -71,6 +71,12 @@ def colours_of(chart: Chart) -> list[int | None]:
             found.append(0 if isinstance(layer, Bars | Columns | Boxes) else taken)
             taken += isinstance(layer, Points | Line)
     return found
+
+
+def isolated(line: Line) -> list[int]:
+    """Return the places of single known values between unknown ones: they are no line, and would not be seen."""
+    known = [False, *(not math.isnan(each) for each in line.y), False]
+    return [place for place in range(len(line.y)) if known[place : place + 3] == [False, True, False]]
 
 
 def ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:

@@ -1,12 +1,13 @@
 """Charts as inline SVG: colours from the page's style, a text alternative each, every text escaped."""
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from math import isnan
 
 from markupsafe import Markup
 
 from tabtrail.report.charts import Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points
-from tabtrail.report.scales import clipped, colours_of, span, ticks
+from tabtrail.report.scales import clipped, colours_of, isolated, span, ticks
 
 # In units of the drawing. At the width of a phone they are about pixels.
 _WIDTH = 380
@@ -69,12 +70,12 @@ def legend(chart: Chart) -> list[tuple[str, str]]:
     """Return the colour class and label of each labelled layer."""
     found = []
     for kind, layer in zip(colours_of(chart), chart.layers, strict=True):
-        if isinstance(layer, Points | Line | Band | Columns) and layer.label:
+        if isinstance(layer, Points | Line | Band | Columns | Bars) and layer.label:
             found.append((_style(layer, kind), layer.label))
     return found
 
 
-def _style(layer: Points | Line | Band | Columns, kind: int | None) -> str:
+def _style(layer: Points | Line | Band | Columns | Bars, kind: int | None) -> str:
     """The classes of a layer in the page's style; the template draws the key of a legend by the first of them."""
     match layer:
         case Points():
@@ -85,6 +86,8 @@ def _style(layer: Points | Line | Band | Columns, kind: int | None) -> str:
             return f"area k{kind}"
         case Columns():
             return "bar grey" if kind is None else "bar"
+        case Bars():
+            return "bar"
 
 
 def _frame(chart: Chart) -> _Frame:
@@ -192,10 +195,12 @@ def _points(layer: Points, frame: _Frame, kind: int | None) -> Markup:
 
 
 def _line(layer: Line, frame: _Frame, kind: int | None) -> Markup:
-    places = [f"{frame.x(x):g} {frame.y(y):g}" for x, y in zip(layer.x, layer.y, strict=True)]
-    drawn = _tag('<path class="{}" d="{}"/>', _style(layer, kind), "M" + "L".join(places))
-    if layer.dots:
-        drawn += _tag('<path class="dots k{}" d="{}"/>', kind, "".join(f"M{place}h0" for place in places))
+    places = ["" if isnan(y) else f"{frame.x(x):g} {frame.y(y):g}" for x, y in zip(layer.x, layer.y, strict=True)]
+    runs = [list(run) for known, run in groupby(places, bool) if known]
+    drawn = _tag('<path class="{}" d="{}"/>', _style(layer, kind), "".join("M" + "L".join(run) for run in runs))
+    if dots := [places[at] for at in (range(len(places)) if layer.dots else isolated(layer)) if places[at]]:
+        style = "faint" if kind is None else f"dots k{kind}"
+        drawn += _tag('<path class="{}" d="{}"/>', style, "".join(f"M{place}h0" for place in dots))
     return drawn
 
 

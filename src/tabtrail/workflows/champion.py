@@ -17,6 +17,7 @@ from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import date_text, moment_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
+from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
@@ -169,7 +170,7 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
     train = benchmark.table.take(benchmark.split.train)
     seed = config.model.random_state
     rows = sample_rows(train.x, config.explain.max_rows, seed)
-    unit = config.model.currency or f"units of {config.model.target}"
+    unit = unit_of(config.model.target, config.model.currency)
     none = Importance(champion.candidate.name, run_id, len(rows), unit)
     try:
         explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(without_clip(graph)))

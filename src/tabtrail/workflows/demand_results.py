@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabtrail.bundle.demand.features import Array
+from tabtrail.contract.texts import unit_of
 from tabtrail.data.result_files import demand_table_files
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.demand import explain_forecasts, explained_table, group_features
@@ -50,7 +51,7 @@ def write_explanations(training: Training, trained: Trained, models: dict[str, D
     """
     artifacts, task = Artifacts.of(training.config), training.task
     written = [artifacts.demand_importance, artifacts.demand_uplift]
-    unit = task.demand.currency or f"units of {task.demand.target}"
+    unit = unit_of(task.demand.target, task.demand.currency)
     none = Importance(trained.chosen.name, training.run_id, _EXPLAINED_ROWS, unit)
     try:
         written += _explain(training, trained, models, graph, none)

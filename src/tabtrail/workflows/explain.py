@@ -16,6 +16,7 @@ from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
+from tabtrail.contract.texts import unit_of
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.shapley import explain, from_shap_table
 from tabtrail.export.graph import without_clip
@@ -99,7 +100,7 @@ def _checked(
     return LocalExplanation(
         model=bundle.metadata["model"],
         run_id=bundle.metadata["run_id"],
-        unit=bundle.metadata["currency"] or f"units of {bundle.metadata['target']}",
+        unit=unit_of(bundle.metadata["target"], bundle.metadata["currency"]),
         base_value=base,
         contributions=dict(sorted(parts.items(), key=lambda item: (-abs(item[1]), item[0]))),
         values={name: values[name] for name in parts},

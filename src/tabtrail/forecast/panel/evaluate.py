@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -57,7 +58,12 @@ class Evaluated:
 
 def observed(panel: Panel, origins: Origins) -> Array:
     """Return the demand of all judged periods [series, origins × horizon]."""
-    return np.concatenate([panel.target[:, origins.judged(origin)] for origin in origins.places], axis=1)
+    return judged_periods(panel.target, origins)
+
+
+def judged_periods(values: Array, origins: Origins) -> Array:
+    """Return of values [series, periods] those of all judged periods [series, origins × horizon]."""
+    return np.concatenate([values[:, origins.judged(origin)] for origin in origins.places], axis=1)
 
 
 def evaluate(
@@ -76,11 +82,17 @@ def scored(
 ) -> Evaluated:
     """Score forecasts [series, origins × horizon] that were made at the origins."""
     actual, scale = observed(panel, origins), scales(panel, origins.places[0])
-    prices = None if money is None else np.concatenate([money[:, origins.judged(origin)] for origin in origins.places], axis=1)
+    prices = None if money is None else judged_periods(money, origins)
     steps = tuple(
-        score(actual[:, step :: origins.horizon], forecast[:, step :: origins.horizon], scale) for step in range(origins.horizon)
+        score(each(actual), each(forecast), scale, None if prices is None else each(prices))
+        for each in (partial(_at, step, origins.horizon) for step in range(origins.horizon))
     )
     return Evaluated(name, forecast, score(actual, forecast, scale, prices), baseline, steps)
+
+
+def _at(step: int, horizon: int, values: Array) -> Array:
+    """Return the columns of a number of periods ahead [series, origins]."""
+    return values[:, step::horizon]
 
 
 def choose(evaluated: Sequence[Evaluated], metric: str, max_bias: float | None) -> tuple[Evaluated, str]:

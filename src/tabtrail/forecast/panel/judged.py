@@ -7,7 +7,7 @@ import polars as pl
 
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.intervals import Bounds, demand_classes, levels_of
-from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, observed, scales_at
+from tabtrail.forecast.panel.evaluate import Evaluated, best_baseline, judged_periods, money_of, observed, scales_at
 from tabtrail.forecast.panel.panel import Panel, Rows
 from tabtrail.forecast.panel.scores import Scales, by_group, series_classes
 from tabtrail.forecast.panel.task import Task, Trained
@@ -99,13 +99,15 @@ def _bounds(task: Task, trained: Trained) -> dict[str, Array]:
 def _scores(task: Task, trained: Trained, classes: list[str]) -> pl.DataFrame:
     actual, scale = observed(task.panel, task.origins), scales_at(task.panel, task.origins)
     groups = {name: np.flatnonzero(np.asarray(classes) == name) for name in sorted(set(classes))}
+    money = money_of(task.panel, task.demand.price)
+    prices = None if money is None else judged_periods(money, task.origins)
     rows = []
     for each in trained.evaluated:
         own = {"model": each.name, "baseline": each.baseline}
         rows.append({**own, "split": "all", "part": "all", **each.scores})
         steps = enumerate(each.by_horizon, task.origins.gap + 1)
         rows += [{**own, "split": "horizon", "part": str(step), **scores} for step, scores in steps]
-        found = by_group(actual, each.forecast, scale, groups)
+        found = by_group(actual, each.forecast, scale, groups, prices)
         rows += [{**own, "split": "class", "part": name, **scores} for name, scores in found.items()]
     return pl.DataFrame(rows, infer_schema_length=None)
 

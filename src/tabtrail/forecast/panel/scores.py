@@ -109,9 +109,15 @@ def series_classes(panel: Panel, origin: int) -> list[str]:
 
 
 def by_group(
-    actual: Array, forecast: Array, scale: Scales, groups: Mapping[str, NDArray[np.int64]]
+    actual: Array, forecast: Array, scale: Scales, groups: Mapping[str, NDArray[np.int64]], money: Array | None = None
 ) -> dict[str, dict[str, float | int | None]]:
-    """Return the errors within groups of series, each given as places [series of the group]."""
+    """Return the errors within groups of series, each given as places [series of the group]; `money` as `score` has it."""
     return {
-        name: score(actual[rows], forecast[rows], Scales(scale.square[rows], scale.size[rows])) for name, rows in groups.items()
+        name: score(
+            actual[rows],
+            forecast[rows],
+            Scales(scale.square[rows], scale.size[rows]),
+            None if money is None else money[rows],
+        )
+        for name, rows in groups.items()
     }
