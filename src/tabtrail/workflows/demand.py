@@ -25,6 +25,7 @@ from tabtrail.forecast.panel.evaluate import (
     default_recipe,
     evaluate,
     money_of,
+    require_judged,
     rolling_origins,
     scored,
 )
@@ -33,7 +34,7 @@ from tabtrail.forecast.panel.holidays import holiday_days
 from tabtrail.forecast.panel.kept import keep
 from tabtrail.forecast.panel.leakage import audit, without_leaks
 from tabtrail.forecast.panel.learnable import learnable_defaults, require_learnable
-from tabtrail.forecast.panel.notes import account_notes
+from tabtrail.forecast.panel.notes import panel_notes, rejects_note
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.rows import Points
 from tabtrail.forecast.panel.search import default_grids, search
@@ -82,7 +83,7 @@ def work(config: Config, progress: Progress, force: bool) -> None:
         progress.say(f"demand: {store.note}")
     task = prepare(config)
     require_learnable(candidates, task.panel, task.demand.target)
-    _say_account(task, progress)
+    _say_account(task, manifest.rows_rejected, progress)
     _say_leakage(task, config.leakage.policy, progress)
     digest = config.digest(*DEMAND_SECTIONS)
     tags = provenance_tags(manifest, config_sha256=digest, root=config.root)
@@ -154,6 +155,7 @@ def prepare(config: Config) -> Task:
         gap=demand.gap,
         least=recipe.windows[-1],
     )
+    require_judged(panel, origins)
     findings = audit(panel, recipe, demand.random_state)
     if config.leakage.policy == "drop":
         recipe = without_leaks(recipe, findings)
@@ -184,11 +186,12 @@ def _say_leakage(task: Task, policy: str, progress: Progress) -> None:
         progress.say(f"demand: leakage.policy drop: the past alone is read of {', '.join(task.recipe.lagged)}")
 
 
-def _say_account(task: Task, progress: Progress) -> None:
-    found = task.panel.account
-    assert found is not None  # noqa: S101 - a built panel has one
-    for note in account_notes(found, task.demand):
-        progress.say(f"demand: {note}")
+def _say_account(task: Task, rejected: int, progress: Progress) -> None:
+    demand, fit = task.demand, len(task.origins.places)
+    fewer = f"{fit:,} of demand.origins, {demand.origins:,}, fit into the history" if fit < demand.origins else ""
+    for note in (*panel_notes(task.panel, demand), rejects_note(rejected, demand), fewer):
+        if note:
+            progress.say(f"demand: {note}")
 
 
 def _write_leaderboard(training: Training, found: dict[str, Any]) -> None:

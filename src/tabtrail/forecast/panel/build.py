@@ -10,6 +10,7 @@ from tabtrail.bundle.demand.features import Array
 from tabtrail.config.demand import Demand, series_columns
 from tabtrail.contract.expressions import columns_of, parse_expression
 from tabtrail.contract.periods import Calendar
+from tabtrail.data.far_dates import LONGEST_PAUSE
 from tabtrail.data.polars_expressions import to_polars
 from tabtrail.errors import DataError
 from tabtrail.forecast.panel.panel import Account, Panel, Presence
@@ -31,8 +32,8 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     """Return the panel of a dataset's rows, in any order.
 
     Raises `DataError` where no row has demand, or all of it is the same, for rows without a series, two rows of a series in one
-    period and demand below zero, where the config does not say what becomes of them, and for dates so far apart that the
-    calendar would not fit into memory.
+    period and demand below zero, where the config does not say what becomes of them, for a column known ahead without a value,
+    and for dates so far apart that the series would be mostly invented, or not fit into memory.
     """
     calendar = Calendar(demand.frequency)
     series = series_columns(demand)
@@ -50,13 +51,19 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     place = (table[_SERIES].to_numpy(), table[_PERIOD].to_numpy() - first)
     shape = (keys.height, planned - first + 1)
     _require_room(shape, calendar, first)
+    dates = _pause(dated, calendar, date)
     target, account = _target(table, demand, place, shape, last - first + 1)
     known = {name: _known(table, name, place, shape, demand) for name in demand.known_ahead}
     static = {name: _texts(keys, name) for name in series}
-    static |= {name: _static(table, name, keys.height) for name in demand.static}
+    static |= {name: _static(table, name, keys) for name in demand.static}
     rows_read = int(table[_COUNT].sum())
     account = replace(
-        account, rows=rows_read + undated, duplicates=rows_read - table.height, undated=undated, **_outcomes(table, demand, last)
+        account,
+        rows=rows_read + undated,
+        duplicates=rows_read - table.height,
+        undated=undated,
+        **dates,
+        **_outcomes(table, demand, last),
     )
     presence = {name: _presence(table, name, place, target) for name in demand.known_ahead}
     return Panel(calendar, first, series, target, known, static, account, presence)
@@ -75,7 +82,7 @@ def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str
     ]
     numbers = [pl.col(name).cast(pl.Float64) for name in (demand.target, *demand.known_ahead)]
     texts = _keys(demand)
-    texts += [pl.col(name).cast(pl.String).fill_null("") for name in demand.static]
+    texts += [pl.col(name).cast(pl.String) for name in demand.static]
     own_keys = keys.lazy().with_row_index(_SERIES)
     frame = (
         rows.select(*texts, *numbers, *marks, pl.col(date).cast(pl.Date).alias(_PERIOD))
@@ -91,7 +98,7 @@ def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str
         .agg(
             put(pl.col(demand.target)).alias(demand.target),
             *(pl.col(name).mean() for name in demand.known_ahead),
-            *(pl.col(name).last() for name in demand.static),
+            *(pl.col(name).drop_nulls().last() for name in demand.static),
             pl.col(_CLOSED).any(),
             pl.col(_STOCKOUT).any(),
             pl.len().alias(_COUNT),
@@ -133,6 +140,28 @@ def _require_room(shape: tuple[int, int], calendar: Calendar, first: int) -> Non
         )
 
 
+def _pause(dated: pl.DataFrame, calendar: Calendar, date: str) -> dict[str, int]:
+    """Return the longest run of periods in which no series has demand: its first period, and how many they are.
+
+    Raises `DataError` for one that is longer than a year and than the periods with demand: a date stands for an unknown one then.
+    """
+    periods = dated[_PERIOD].unique().sort().to_numpy()
+    steps = np.diff(periods)
+    if not len(steps) or (longest := int(steps.max())) == 1:
+        return {}
+    at = int(np.argmax(steps))
+    before, after = calendar.last_day(int(periods[at])), calendar.first_day(int(periods[at + 1]))
+    if (after - before).days > LONGEST_PAUSE and longest > int(steps.sum()) - longest:
+        early = at + 1 <= len(periods) - at - 1
+        far, years = (before, f"[{after.year}, 2100]") if early else (after, f"[1900, {before.year}]")
+        raise DataError(
+            f"{date}: no series has demand between {before} and {after}, longer than all other dates span, so that the series"
+            f" would be mostly invented. If {far} stands for an unknown or mistyped date, set cleaning.plausible_years: {years}"
+            " and ingest again; rows outside are then set aside"
+        )
+    return {"pause": longest - 1, "pause_first": int(periods[at]) + 1}
+
+
 def _sum(column: pl.Expr) -> pl.Expr:
     """Null where every value is: Polars adds nothing up to 0."""
     return pl.when(column.is_not_null().any()).then(column.sum())
@@ -143,9 +172,9 @@ def _require_single(table: pl.DataFrame, keys: pl.DataFrame, demand: Demand) -> 
     twice = table.filter(pl.col(_COUNT) > 1)
     if demand.duplicates == "refuse" and twice.height:
         row = twice.row(0, named=True)
-        what = ", ".join(f"{name} {key!r}" for name, key in keys.row(row[_SERIES], named=True).items())
         raise DataError(
-            f"{twice.height:,} times a series has several rows in one {calendar.name}, such as {row[_COUNT]} for {what} in that"
+            f"{twice.height:,} times a series has several rows in one {calendar.name}, such as {row[_COUNT]} for"
+            f" {_words(keys, row[_SERIES])} in that"
             f" of {calendar.first_day(row[_PERIOD])}; set demand.duplicates: sum, mean or last, or name all columns of"
             " a series in demand.series"
         )
@@ -227,7 +256,9 @@ def _known(table: pl.DataFrame, name: str, place: tuple[Any, Any], shape: tuple[
     values = np.full(shape, np.nan)
     values[place] = table[name].to_numpy().astype(np.float64)
     known = values[~np.isnan(values)]
-    if len(known) and np.isin(known, (0.0, 1.0)).all():
+    if not len(known):
+        raise DataError(f"demand.known_ahead: {name} has no value in any row; take it out, or bring the plan")
+    if np.isin(known, (0.0, 1.0)).all():
         periods = int(table.filter(pl.col(demand.target).is_not_null())[_PERIOD].max()) - int(table[_PERIOD].min()) + 1  # type: ignore[arg-type]
         values[:, :periods] = np.where(np.isnan(values[:, :periods]), 0.0, values[:, :periods])
         return values
@@ -257,14 +288,20 @@ def _texts(keys: pl.DataFrame, name: str) -> Any:
     return keys[name].to_numpy().astype(object)
 
 
-def _static(table: pl.DataFrame, name: str, count: int) -> Any:
-    """The latest value of each series; a static column that changes is refused."""
-    changed = table.group_by(_SERIES).agg(pl.col(name).n_unique().alias("n"), pl.col(name).first()).filter(pl.col("n") > 1)
+def _static(table: pl.DataFrame, name: str, keys: pl.DataFrame) -> Any:
+    """The value of each series, empty where no row has one; a static column that changes is refused."""
+    found = table.group_by(_SERIES).agg(pl.col(name).drop_nulls().unique(maintain_order=True)).sort(_SERIES)
+    changed = found.filter(pl.col(name).list.len() > 1)
     if changed.height:
+        one, other = changed[name][0].to_list()[:2]
+        what = _words(keys, changed[_SERIES][0])
         raise DataError(
-            f"demand.static: {name} changes within {changed.height:,} series, such as {changed[name][0]!r}; take it out, or name"
-            " it in demand.known_ahead if it is a number that is planned"
+            f"demand.static: {name} changes within {changed.height:,} series, such as from {one!r} to {other!r} for {what}; take"
+            " it out, or name it in demand.known_ahead if it is a number that is planned"
         )
-    latest = table.group_by(_SERIES).agg(pl.col(name).last()).sort(_SERIES)
-    assert latest.height == count  # noqa: S101 - every series has a row
-    return latest[name].to_numpy().astype(object)
+    assert found.height == keys.height  # noqa: S101 - every series has a row
+    return found[name].list.first().fill_null("").to_numpy().astype(object)
+
+
+def _words(keys: pl.DataFrame, series: int) -> str:
+    return ", ".join(f"{name} {key!r}" for name, key in keys.row(series, named=True).items())

@@ -78,7 +78,9 @@ def _fitted(candidate: Candidate, model: Any, x: pd.DataFrame, y: Array) -> Any:
         reason = str(error).strip().splitlines()[0][:300]
         raise ConfigError(f"demand.candidates.{candidate.name} cannot be fitted: {reason}") from None
     except DataError as error:
-        raise DataError(f"demand.candidates.{candidate.name}: {error}") from None
+        unscaled = "scale: level divides by the size of a series, and none is above zero; leave it out, or mend the signs"
+        reason = unscaled if candidate.reference == LEVEL else str(error)
+        raise DataError(f"demand.candidates.{candidate.name}: {reason}") from None
 
 
 def _build_net(

@@ -45,6 +45,32 @@ def rolling_origins(periods: int, horizon: int, *, count: int, step: int | None 
     return Origins(kept, horizon, gap)
 
 
+def require_judged(panel: Panel, origins: Origins) -> None:
+    """Raise `DataError` where no judged period has a known demand, or most are in a pause of all series, before any fit."""
+    _require_rows(panel, origins)
+    if np.isnan(observed(panel, origins)).all():
+        first, last = origins.judged(origins.places[0]).start, origins.judged(origins.places[-1]).stop - 1
+        calendar = panel.calendar
+        raise DataError(
+            f"from {calendar.first_day(panel.first + first)} to {calendar.last_day(panel.first + last)}, where forecasts are"
+            " judged, no demand is known: all of it is closed, sold out or missing (demand.closed, demand.stockout,"
+            " demand.missing_periods); bring later rows, or set more demand.origins"
+        )
+
+
+def _require_rows(panel: Panel, origins: Origins) -> None:
+    pause = range(0) if panel.account is None else panel.account.idle
+    periods = {panel.first + each for origin in origins.places for each in range(*origins.judged(origin).indices(panel.periods))}
+    inside = sum(each in pause for each in periods)
+    if 2 * inside > len(periods):
+        calendar = panel.calendar
+        raise DataError(
+            f"{inside:,} of the {len(periods):,} {calendar.name}s in which forecasts are judged have no demand of any series, as"
+            f" all from {calendar.first_day(pause.start)} to {calendar.last_day(pause.stop - 1)}: is a date after them wrong?"
+            " cleaning.plausible_years sets its row aside; a pause that is real has rows, with a condition for demand.closed"
+        )
+
+
 @dataclass(frozen=True)
 class Evaluated:
     """The forecasts of one model at all origins [series, origins × horizon], and its scores."""

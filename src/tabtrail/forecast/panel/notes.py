@@ -1,13 +1,42 @@
-"""What became of the rows of a panel, in words."""
+"""What became of the rows of a panel, and what of it needs a look, in words."""
+
+import numpy as np
 
 from tabtrail.config.demand import Demand
 from tabtrail.contract.periods import Calendar
-from tabtrail.forecast.panel.panel import Account
+from tabtrail.forecast.panel.panel import Account, Panel
+
+
+def panel_notes(panel: Panel, demand: Demand) -> list[str]:
+    """Return sentences on what became of the rows, and warnings of columns and conditions that say nothing."""
+    notes = [] if panel.account is None else account_notes(panel.account, demand)
+    for name, values in panel.known.items():
+        known = values[~np.isnan(values)]
+        if len(known) and known.min() == known.max():
+            notes.append(f"warning: demand.known_ahead: {name} is {known[0]:g} in all periods, so that it says nothing")
+        elif name == demand.price and (known <= 0).any():
+            notes.append(
+                f"warning: demand.price: {name} is 0 or below in {int((known <= 0).sum()):,} periods, such as {known.min():g};"
+                f" contract.columns.{name}.min sets such rows aside"
+            )
+    return notes
+
+
+def rejects_note(rejected: int, demand: Demand) -> str:
+    """Return what rows that ingest set aside mean for the demand; empty where there are none."""
+    if not rejected or demand.missing_periods == "missing":
+        return ""
+    name, filled = Calendar(demand.frequency).name, _FILLED[demand.missing_periods]
+    return (
+        f"warning: ingest set {rejected:,} rows aside; a {name} that has no other row is {filled}. Mend them, or set"
+        " demand.missing_periods: missing"
+    )
 
 
 def account_notes(account: Account, demand: Demand) -> list[str]:
     """Return sentences on what became of rows and periods; first the counts, then what needs a look."""
-    name = Calendar(demand.frequency).name
+    calendar = Calendar(demand.frequency)
+    name = calendar.name
     notes = [
         f"{account.rows:,} rows: the demand of {account.kept:,} is known, {account.plan_rows:,} are of a plan, {account.empty:,}"
         f" have no demand, {account.duplicates:,} are put together with another",
@@ -22,6 +51,16 @@ def account_notes(account: Account, demand: Demand) -> list[str]:
             f" ({share:.0%}) are copies of the {name}"
             f" before; a naive forecast looks best by that, and no error here tells how good a model is"
         )
+    if account.pause >= demand.horizon:
+        first, last = account.idle[0], account.idle[-1]
+        notes.append(
+            f"warning: no series has demand in the {account.pause:,} {name}s from {calendar.first_day(first)} to"
+            f" {calendar.last_day(last)}, which are {_FILLED[demand.missing_periods]}; is a date wrong, or is there a condition"
+            " for demand.closed?"
+        )
+    for key, count, said in (("closed", account.closed, demand.closed), ("stockout", account.stockout, demand.stockout)):
+        if said is not None and not count:
+            notes.append(f"warning: demand.{key} holds in no row: {said}")
     if account.undated:
         notes.append(
             f"warning: {account.undated:,} rows have no date and are left out; nullable: false sets them aside at ingest"

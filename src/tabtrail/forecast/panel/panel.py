@@ -20,6 +20,7 @@ class Account:
     Of `rows` each is in one of: `undated`, `duplicates`, `plan_rows`, `closed`, `stockout` (and open), `empty` (no demand in it),
     `not_known` (below zero, and taken as missing), `kept`.
     `cells` are the values of all series and periods that are known in the end, `copied` of them copies of the period before.
+    `pause` are the periods of the longest run in which no series has demand, from the period `pause_first` on.
     """
 
     rows: int
@@ -39,6 +40,13 @@ class Account:
     empty: int = 0
     not_known: int = 0
     kept: int = 0
+    pause: int = 0
+    pause_first: int = 0
+
+    @property
+    def idle(self) -> range:
+        """The periods of the longest run in which no series has demand."""
+        return range(self.pause_first, self.pause_first + self.pause)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import polars as pl
 
 from tabtrail.forecast.panel.details import details
 from tabtrail.forecast.panel.evaluate import best_baseline
-from tabtrail.forecast.panel.notes import account_notes
+from tabtrail.forecast.panel.notes import panel_notes
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.modeling.metrics import rounded
 
@@ -49,7 +49,7 @@ def leaderboard(task: Task, trained: Trained, run_id: str, data_sha256: str, *, 
         "cost_of_max_bias": cost_of_bound(trained, metric),
         "leakage": [each.to_dict() for each in task.findings],
         "lags_only": list(task.recipe.lagged),
-        "notes": [] if task.panel.account is None else account_notes(task.panel.account, demand),
+        "notes": panel_notes(task.panel, demand),
         "models": [
             {
                 "model": each.name,
