@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.buckets import Buckets, running_buckets
 from tests.support.chromium import CHROMIUM
+from tests.support.database_tables import VARIABLE, Tables
 from tests.support.postgres import POSTGRES, Postgres, running_postgres
 from tests.support.projects import (
     CALIFORNIA_CSV,
@@ -123,6 +124,14 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     with running_postgres() as made:
         yield made
+
+
+@pytest.fixture
+def tables(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Tables:
+    """A database of its own, whose address is in the environment variable that the config names."""
+    made = Tables(postgres, postgres.new_database())
+    monkeypatch.setenv(VARIABLE, made.address)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,10 @@ class ConflictError(StorageError):
     """Another process wrote to the same place of a bucket first."""
 
 
+class DatabaseError(TabtrailError):
+    """A PostgreSQL server does not answer, ends a connection, or cannot do the work."""
+
+
 class EngineError(TabtrailError):
     """The workers that jobs run on cannot be reached, or end."""
 

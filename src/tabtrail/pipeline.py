@@ -20,7 +20,7 @@ from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
 INGEST = Stage(
     name="ingest",
     module="tabtrail.workflows.ingest",
-    check=Project.sources,
+    check=Project.require_sources,
     inputs=Project.source_inputs,
     used=Project.ingested_inputs,
     outputs=Project.ingest_outputs,

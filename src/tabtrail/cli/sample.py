@@ -42,6 +42,8 @@ def sample(
     if kind == "demand" and rows is not None:
         raise UsageError("--rows goes for --kind sales; a sample of demand has --stores, --products and --days")
     named = output or load_config(config, set_ or []).paths.source
+    if named is None:
+        raise UsageError("the rows come from a table, so there is no paths.raw_csv; name a file with --output")
     if isinstance(named, Address):
         raise UsageError(f"paths.raw_csv is in a bucket, {named}; name a file with --output, and put it there")
     path = named

@@ -18,7 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.file import CACHE_FOLDER, DEMAND_ENDING, demand_folder
-from tabtrail.config.section import Problems, Section, Share, undeclared
+from tabtrail.config.section import Names, Problems, Section, Share, undeclared
+from tabtrail.config.warehouse import TABLE_NAME, VARIABLE, is_table_name, is_variable
 from tabtrail.contract.dates import check_format, has_offset, has_time, is_time_zone
 from tabtrail.contract.layout import Layout, fold_name
 from tabtrail.contract.numbers import Decimal, NumberRule, Thousands, format_problem
@@ -53,7 +54,7 @@ IN_BUCKETS = ("raw_csv", "processed_dir", "models_dir", "output_mirror")
 class Paths(Section):
     """Where everything lies. What is in a bucket has the path of its copy in `cache_dir`, and an `address`."""
 
-    raw_csv: Place
+    raw_csv: Place | None = Field(None, description="The file, or a pattern of files; not needed with source.table or query.")
     processed_dir: Place = Path("data/processed/sales_parquet")
     duckdb_file: Local = Path("duckdb/sales.duckdb")
     models_dir: Place = Path("models")
@@ -82,8 +83,8 @@ class Paths(Section):
         return self._addresses.get(name)
 
     @property
-    def source(self) -> Path | Address:
-        """The file, pattern or address of `raw_csv`."""
+    def source(self) -> Path | Address | None:
+        """The file, pattern or address of `raw_csv`; None where the rows come from a table."""
         return self._addresses.get("raw_csv", self.raw_csv)
 
     def resolved(self, resolve: Callable[[Path], Path]) -> Self:
@@ -152,6 +153,10 @@ class Source(Section):
     decimal: Decimal = Field(".", description="The decimal mark of numbers: a point or a comma.")
     thousands: Thousands | None = Field(None, description="The mark between groups of three digits: . , ' _ or a blank.")
     null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
+    table: str | None = Field(None, description="A table of PostgreSQL in place of files, as schema.name.")
+    query: str | None = Field(None, description="A query of PostgreSQL in place of files: one SELECT.")
+    order_by: Names = Field((), description="Columns of the table or query that put its rows in one order, as its key.")
+    address_variable: str = Field("TABTRAIL_POSTGRES", description="The environment variable that holds the address.")
 
     @property
     def layout(self) -> Layout:
@@ -252,6 +257,36 @@ def check_source(source: Source) -> Problems:
     for index, name in enumerate(source.rename):
         if names.index(names[index]) < index:
             yield ("source", "rename"), f"'{name}' is there twice, as source.fold_header reads it"
+
+
+def check_origin(paths: Paths, source: Source) -> Problems:
+    """Yield what is wrong with where the rows come from: nothing named or two things, a table without an order, and keys of
+    files that do nothing for a table.
+    """
+    named = {("paths", "raw_csv"): paths.raw_csv, ("source", "table"): source.table, ("source", "query"): source.query}
+    given = [key for key, value in named.items() if value is not None]
+    relation = source.table is not None or source.query is not None
+    if not given:
+        yield ("paths", "raw_csv"), "this key is required (or source.table, to read a table of PostgreSQL)"
+    for key in given[1:]:
+        yield key, f"{'.'.join(given[0])} names the data as well; remove one of the two"
+    if source.table is not None and not is_table_name(source.table):
+        yield ("source", "table"), TABLE_NAME
+    if source.query is not None and not source.query.strip():
+        yield ("source", "query"), "there is no SQL in it; write one SELECT"
+    if relation and not source.order_by:
+        message = "a table has no order of its own; name columns that put its rows in one, as those of its key"
+        yield ("source", "order_by"), message
+    if source.order_by and not relation:
+        yield ("source", "order_by"), "files have an order; this goes for source.table and source.query alone"
+    if not is_variable(source.address_variable):
+        yield ("source", "address_variable"), VARIABLE
+    for name in _OF_FILES if relation else ():
+        if getattr(source, name) != Source.model_fields[name].default:
+            yield ("source", name), "this goes for files alone, and the rows come from a table; remove it"
+
+
+_OF_FILES = ("encoding", "sheet", "delimiter", "skip_rows", "skip_after_header", "comment")
 
 
 def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tabtrail.config.file import KeyPath
 from tabtrail.contract.layout import look_alike
@@ -13,6 +13,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 SAFE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 SafeName = Annotated[str, Field(pattern=SAFE_NAME, max_length=100)]
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""Names of columns; a single one need not be a list."""
 Parameter = bool | int | float | str | None
 Problems = Iterator[tuple[KeyPath, str]]
 """What a check yields: the key path and the message of each problem."""

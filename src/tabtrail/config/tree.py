@@ -21,6 +21,7 @@ from tabtrail.config.data import (
     check_cleaning,
     check_contract,
     check_numbers,
+    check_origin,
     check_parquet,
     check_paths,
     check_source,
@@ -48,6 +49,7 @@ from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Ser
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
 from tabtrail.config.texts import check_literals, check_texts
+from tabtrail.config.warehouse import Warehouse, check_warehouse
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.contract.wide import made_columns
 from tabtrail.errors import ConfigError
@@ -69,13 +71,14 @@ def _model_of(demand: Demand) -> Model:
 
 class Config(Section):
     version: Literal[2]
-    paths: Paths
+    paths: Paths = Field(default_factory=lambda: Paths.model_validate({}))
     source: Source = Source()
     cleaning: Cleaning = Cleaning()
     contract: Contract = Contract()
     parquet: Parquet = Parquet()
     duckdb: DuckDB = DuckDB()
     aggregations: tuple[Aggregation, ...] = ()
+    warehouse: Warehouse = Warehouse()
     model: Model
     demand: Demand | None = None
     split: Split = Split()
@@ -144,6 +147,11 @@ class Config(Section):
     def root(self) -> Path:
         """The folder of the YAML file, where relative paths start."""
         return self._root
+
+    @property
+    def origin(self) -> str:
+        """What the rows come from, for people: the file or pattern, or the table."""
+        return str(self.paths.source) if self.paths.source is not None else self.source.table or "source.query"
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -292,6 +300,7 @@ def inconsistencies(config: Config) -> Problems:
     model, date, columns = config.model, config.cleaning.date_column, config.columns
     yield from check_paths(config.paths)
     yield from check_source(config.source)
+    yield from check_origin(config.paths, config.source)
     if not config.is_demand_only:
         yield from check_model(model, columns)
     if config.demand is not None:
@@ -313,6 +322,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_risk(config.risk, columns)
     yield from check_table(config.duckdb)
     yield from check_aggregations(config.aggregations, columns)
+    yield from check_warehouse(config.warehouse, columns, tuple(each.name for each in config.aggregations))
 
 
 def _conditions(config: Config) -> Iterator[tuple[KeyPath, str]]:

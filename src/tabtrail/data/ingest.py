@@ -17,8 +17,9 @@ from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_f
 from tabtrail.data.date_proof import DateProof
 from tabtrail.data.far_dates import find_far_dates, is_far_date
 from tabtrail.data.file_sample import FileSample, sample_dataset
-from tabtrail.data.loading import Account, Loader, Outputs, SplitKeys, WrongEncoding
+from tabtrail.data.loading import Account, Loader, Outputs, Sources, SplitKeys, WrongEncoding
 from tabtrail.data.manifest import ColumnStatistics, Manifest, Shift, files_sha256, settle_dataset, verify_dataset
+from tabtrail.data.origin import find_origin
 from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
@@ -28,7 +29,7 @@ from tabtrail.data.spellings import find_spellings, is_spelling
 from tabtrail.data.statistics import merge
 from tabtrail.errors import ConfigError, DataError, require_keys
 from tabtrail.progress import SILENT, Progress
-from tabtrail.reading.find import find_sources
+from tabtrail.reading.postgres import Relation
 from tabtrail.storage.objects import StoredFile
 from tabtrail.system.files import atomic_file, atomic_folder_and_files, json_bytes, make_folder
 from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
@@ -48,7 +49,7 @@ class _Plan:
 
     rules: TableRules
     dataset: Dataset
-    sources: Mapping[str, StoredFile]
+    sources: Sources
     named: str
     config_sha256: str
     known: Manifest | None
@@ -67,7 +68,9 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     dropping = outliers.action == "drop"
     settle_dataset(dataset)
     refuse_foreign_folder(dataset)
-    sources = find_sources(config.paths.source, config.root)
+    sources = find_origin(config.paths, config.source, config.root)
+    if append and config.paths.raw_csv is None:
+        raise ConfigError("--append: a table is read as a whole, so that changed rows are seen; ingest without it")
     if append and dropping:
         raise ConfigError(
             "--append: with profile.outliers.action: drop, new rows move the fences; ingest all files again without it"
@@ -76,8 +79,10 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     plan = _Plan(
         rules=replace(config.table_rules, last_dates=_last_dates(config.table_rules, known)),
         dataset=dataset,
-        sources=sources if known is None else new_sources(sources, known),
-        named=config.paths.raw_csv.name,
+        sources=sources
+        if known is None
+        else new_sources({name: each for name, each in sources.items() if not isinstance(each, Relation)}, known),
+        named=Path(config.origin).name,
         config_sha256=digest,
         known=known,
         outlier_columns=config.outlier_columns if dropping else (),

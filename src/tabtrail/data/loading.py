@@ -1,10 +1,10 @@
 """One pass over the source files: rows to the writers, and the account of them."""
 
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import polars as pl
@@ -19,6 +19,7 @@ from tabtrail.data.file_sample import FileSample
 from tabtrail.data.header import check_header, require_same_columns, rules_for
 from tabtrail.data.manifest import Manifest, SourceRecord
 from tabtrail.data.melt import WideChecker, wide_of, wide_rules
+from tabtrail.data.meter import Meter
 from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
 from tabtrail.data.partitions import DatasetWriter
@@ -26,7 +27,9 @@ from tabtrail.data.rejects import RejectCounts, RejectWriter, TooManyRejectsErro
 from tabtrail.data.repeats import RepeatWatch
 from tabtrail.data.sample import is_synthetic
 from tabtrail.data.subtotals import SubtotalWatch
+from tabtrail.data.table_rows import parse_rows
 from tabtrail.data.thousands import ThousandsWatch
+from tabtrail.data.ties import TieWatch
 from tabtrail.data.totals import TotalWatch
 from tabtrail.data.typed_cells import from_frame, from_values, rounded_texts
 from tabtrail.errors import ConfigError, DataError
@@ -37,12 +40,13 @@ from tabtrail.reading.header import Header, header_of, open_table
 from tabtrail.reading.json_lines import JsonLines
 from tabtrail.reading.kinds import Kind, kind_of
 from tabtrail.reading.parquet import ParquetTable
+from tabtrail.reading.postgres import PostgresTable, Relation, opened_table
 from tabtrail.reading.source import SourceText, UndecodableText
 from tabtrail.storage.objects import StoredFile
 
-_SAY_SECONDS = 0.5
-_MB = 10**6
-Source = SourceText | ExcelSheet | ParquetTable
+Source = SourceText | ExcelSheet | ParquetTable | PostgresTable
+Sources = Mapping[str, StoredFile | Relation]
+"""Files by name, or one table of a database."""
 
 
 class WrongEncoding(Exception):  # noqa: N818 - not an error: the file is read again
@@ -126,29 +130,34 @@ class Loader:
         """The columns that the files have, as far as they were read."""
         return self._account.header
 
-    def read(self, sources: Mapping[str, StoredFile], progress: Progress) -> Account:
+    def read(self, sources: Sources, progress: Progress) -> Account:
         """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
-        files = [SourceFile(path, name) for name, path in sources.items()]
-        meter = _Meter(progress, sum(map(_size, files)))
+        files = [SourceFile(each, name) for name, each in sources.items() if not isinstance(each, Relation)]
+        meter = Meter(progress, sum(map(_size, files)))
         _require_layout(files, self._rules.source.layout)
-        for file in files:
-            with seekable(file) as readied:
-                self._read_file(readied, meter)
+        self._read_all(sources, meter)
         account = self._account
-        label = account.sources[0].name if len(files) == 1 else f"{len(files)} files"
+        label = account.sources[0].name if len(sources) == 1 else f"{len(sources)} files"
         self._require_good_rows(label)
         account.notes += self._outputs.rejects.offenders.all_advice(self._rules)
         account.findings += self._thousands.findings()
         meter.finish(account.rows)
         return account
 
-    def look(self, sources: Mapping[str, StoredFile], proof: DateProof) -> None:
+    def look(self, sources: Sources, proof: DateProof) -> None:
         """Show the rows of all files to a proof of their dates; none of them goes anywhere."""
         self._proof = proof
-        for name, path in sources.items():
-            with seekable(SourceFile(path, name)) as file:
-                self._read_file(file, _Meter(SILENT, 1))
+        self._read_all(sources, Meter(SILENT, 1))
         self._proof = None
+
+    def _read_all(self, sources: Sources, meter: Meter) -> None:
+        for name, source in sources.items():
+            if isinstance(source, Relation):
+                with opened_table(source, self._dropped) as table:
+                    self._read_source(name, partial(self._read_relation, table, meter), meter)
+            else:
+                with seekable(SourceFile(source, name)) as file:
+                    self._read_file(file, meter)
 
     def _require_good_rows(self, label: str) -> None:
         account, known = self._account, self._known
@@ -178,28 +187,33 @@ class Loader:
                 " numbers as model.target. Nothing was replaced."
             )
 
-    def _read_file(self, file: SourceFile, meter: "_Meter") -> None:
+    def _read_file(self, file: SourceFile, meter: Meter) -> None:
         kind, note = kind_of(file)
+        read = self._read_text if kind in ("csv", "json lines") else self._read_table
+        self._account.notes += [note] if note else []
+        self._read_source(file.name, partial(read, file, kind, meter), meter)
+
+    def _read_source(self, name: str, read: Callable[[], Source], meter: Meter) -> None:
         account = self._account
         rows, kept = account.rows, account.kept
         derived = self._rules.cleaning.derived_columns
         self._rounded = Counter()
-        self._total, self._subtotals = TotalWatch(file.name, self._fills), SubtotalWatch(file.name, self._fills, derived)
-        account.file, account.rows_before = file.name, rows
-        source = self._read_text(file, kind, meter) if kind in ("csv", "json lines") else self._read_table(file, kind, meter)
+        self._total, self._subtotals = TotalWatch(name, self._fills), SubtotalWatch(name, self._fills, derived)
+        account.file, account.rows_before = name, rows
+        source = read()
         if account.rows == rows:
-            raise DataError(f"{file.name} has a header and no rows")
+            raise DataError(f"{name} has {'columns' if isinstance(source, PostgresTable) else 'a header'} and no rows")
         self._require_new(source)
         total = self._total.finding(derived)
         subtotals = self._subtotals.finding(except_line=self._total.line if total else None)
         account.findings += [each for each in (total, subtotals) if each is not None]
-        account.findings += [_rounded_finding(file.name, *each) for each in self._rounded.items()]
+        account.findings += [_rounded_finding(name, *each) for each in self._rounded.items()]
         self._outputs.rows.end_file()
         meter.end_file(source.size)
-        account.notes += [*([note] if note else []), *source.notes]
+        account.notes += source.notes
         account.sources.append(_record(source, account.rows - rows, account.kept - kept))
 
-    def _read_text(self, file: SourceFile, kind: Kind, meter: "_Meter") -> SourceText:
+    def _read_text(self, file: SourceFile, kind: Kind, meter: Meter) -> SourceText:
         source = SourceText(file, self._rules.source.encoding, self._forced.get(file.path))
         try:
             if kind == "csv":
@@ -212,7 +226,7 @@ class Loader:
             raise source.refuse(error.line) from None
         return source
 
-    def _read_table(self, file: SourceFile, kind: Kind, meter: "_Meter") -> ExcelSheet | ParquetTable:
+    def _read_table(self, file: SourceFile, kind: Kind, meter: Meter) -> ExcelSheet | ParquetTable:
         if kind == "excel":
             sheet = ExcelSheet(file, self._rules.source.layout)
             self._read_cells(sheet, sheet, meter)
@@ -233,7 +247,26 @@ class Loader:
             meter.show(self._account.rows, table.done)
         return table
 
-    def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: "_Meter") -> None:
+    def _read_relation(self, table: PostgresTable, meter: Meter) -> PostgresTable:
+        checker, ties = self._checker(table.name, header_of(table.columns, 0)), TieWatch(table.order)
+        columns = self._rules.columns
+        doubles = {name for name in columns.required if columns.rule(name).dtype == "float"}
+        written = dict(zip(checker.header, table.columns, strict=True))
+        with closing(table.blocks()) as blocks:
+            for first, rows, block in blocks:
+                found = parse_rows(table, block, checker.header, rows=rows, doubles=doubles)
+                ties.see(found.frame.rename(written))
+                whole, size = pl.int_range(first, first + rows, eager=True), len(block)
+                for part, lines in checker.long_frames(found.frame, whole):
+                    self._rounded += rounded_texts(part.columns, part.get_columns(), self._rules)
+                    cells = from_frame(part, self._rules, found.odd)
+                    self._take(checker.check_cells(cells, lines, {}, size), checker.columns)
+                    size = 0  # the block is counted once
+                meter.show(self._account.rows, table.done)
+        self._account.findings += ties.findings(table.name)
+        return table
+
+    def _read_cells(self, table: JsonLines | ExcelSheet, source: Source, meter: Meter) -> None:
         checker = self._checker(table.name, table.header)
         for found in table.rows([name for name in table.columns if name not in self._dropped]):
             rows = checker.long_rows(found)
@@ -271,7 +304,7 @@ class Loader:
         if twin := next((each.name for each in known if each.content_sha256 == source.content_sha256), None):
             raise DataError(f"{source.name} and {twin} hold the same (the same sha256); remove one of them")
 
-    def _read_rows(self, source: SourceText, meter: "_Meter") -> None:
+    def _read_rows(self, source: SourceText, meter: Meter) -> None:
         layout = self._rules.source.layout
         with closing(source.blocks()) as text:
             header, blocks = open_table(source.name, text, layout)
@@ -310,7 +343,7 @@ def _record(source: Source, rows: int, kept: int) -> SourceRecord:
         bytes=source.size,
         encoding=source.encoding,
         replaced_characters=source.replaced,
-        synthetic=is_synthetic(source.file.path, source.sha256),
+        synthetic=not isinstance(source, PostgresTable) and is_synthetic(source.file.path, source.sha256),
         rows_in=rows,
         rows_kept=kept,
     )
@@ -354,29 +387,3 @@ def _layout_notes(name: str, header: Header, delimiter: str, comments: int) -> l
     """Return what a reader of the accounting would not expect of a file."""
     notes = [f"{name}: line 1 says that fields are parted by {header.delimiter!r}"] if header.delimiter != delimiter else []
     return [*notes, f"{name}: {comments:,} lines below the header are comments and were left out"] if comments else notes
-
-
-class _Meter:
-    """Reports now and then how much is read, of so many bytes in all files."""
-
-    def __init__(self, progress: Progress, size: int) -> None:
-        self._progress, self._size = progress, size
-        self._start, self._reported = time.monotonic(), 0.0
-        self._done = 0
-
-    def show(self, rows: int, done: int) -> None:
-        """Report so many rows, and so many bytes of the file that is being read."""
-        now = time.monotonic()
-        if now - self._reported >= _SAY_SECONDS:
-            self._reported = now
-            self._report(rows, (self._done + done) // _MB)
-
-    def end_file(self, size: int) -> None:
-        self._done += size
-
-    def finish(self, rows: int) -> None:
-        self._report(rows, max(1, self._size // _MB))
-
-    def _report(self, rows: int, megabytes: int) -> None:
-        rate = rows / max(time.monotonic() - self._start, 1e-9)
-        self._progress.advance(megabytes, max(1, self._size // _MB), f"MB: {rows:,} rows, {rate:,.0f} rows/s")

@@ -5,7 +5,7 @@ its texts stand under its name, and beside it, under `CELL` and the name, what t
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import Any
 
@@ -32,8 +32,9 @@ def from_values(names: Sequence[str], columns: Sequence[list[Any]], rules: Table
     return pl.DataFrame(found)
 
 
-def from_frame(frame: pl.DataFrame, rules: TableRules) -> pl.DataFrame:
-    """Return the columns of a Parquet file.
+def from_frame(frame: pl.DataFrame, rules: TableRules, odd: Mapping[str, pl.Series] | None = None) -> pl.DataFrame:
+    """Return the columns of a Parquet file or a database, where `odd` has the texts of columns with values that have none in the
+    column's type.
 
     Raises `DataError` for a column of dates that holds points in time of a zone where the zone of its days is not known.
     """
@@ -41,7 +42,8 @@ def from_frame(frame: pl.DataFrame, rules: TableRules) -> pl.DataFrame:
         zoned = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
         if zoned and rules.columns.rule(name).is_date and rules.cleaning.time_zone is None:
             raise DataError(f"the column '{name}' holds points in time of a time zone; set cleaning.time_zone, as Europe/Berlin")
-    return pl.DataFrame([each for column in frame.get_columns() for each in _settled(column, rules)])
+    odd = odd or {}
+    return pl.DataFrame([each for column in frame.get_columns() for each in _settled(column, rules, odd.get(column.name))])
 
 
 def rounded_texts(names: Sequence[str], columns: Sequence[Sequence[Any] | pl.Series], rules: TableRules) -> Counter[str]:
@@ -104,24 +106,24 @@ def _each_text(column: pl.Series) -> pl.Series:
     return column.replace_strict(distinct, texts, default=None, return_dtype=pl.String)
 
 
-def _settled(column: pl.Series, rules: TableRules) -> list[pl.Series]:
-    """Return a column of one type as it is where its rule wants that type, else as texts."""
+def _settled(column: pl.Series, rules: TableRules, written: pl.Series | None = None) -> list[pl.Series]:
+    """Return a column of one type as it is where its rule wants that type, else as texts: those `written` where it is null."""
     name, dtype, rule = column.name, column.dtype, rules.columns.rule(column.name)
     if dtype == pl.String:
         return [column]
     number = dtype.is_numeric() and rule.dtype in ("int", "float")
     # A day is no point in time: whether it stands for its midnight, the formats say.
     date = rule.is_date and (dtype == pl.Datetime or (dtype == pl.Date and rule.dtype == "date"))
-    if not (number or date):
-        return [as_text(column)]
-    if not rules.reading(name).nulls:
+    if (number or date) and not rules.reading(name).nulls and written is None:
         return [column]
+    texts = as_text(column) if written is None else as_text(column).zip_with(column.is_not_null(), written)
+    if not (number or date):
+        return [texts]
     # A text that means a missing value may be the text of a typed cell: -999, say.
     typed = column.to_frame().select(converted(name, dtype, rule, rules.cleaning.time_zone).alias(CELL + name))
-    texts = as_text(column)
     if dtype.is_float():  # a number that is none is not a missing one
         texts = texts.zip_with(column.is_not_nan().fill_null(True), pl.Series([_NAN]))
-    return [texts, typed.to_series(), column.is_not_null().alias(IS_CELL + name)]
+    return [texts, typed.to_series(), texts.is_not_null().alias(IS_CELL + name)]
 
 
 def _uniform(name: str, values: list[Any]) -> pl.Series | None:

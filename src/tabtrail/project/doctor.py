@@ -34,7 +34,7 @@ def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
     looks: dict[str, Callable[[], Iterable[Check]]] = {
         "versions": check_versions,
         "folders": lambda: [check_folders(paths, config.mlflow.sqlite_file)],
-        "space": lambda: [check_space(paths, _sources(project))],
+        "space": lambda: [check_space(paths, _files(project))],
         "lock": lambda: [check_lock(paths)],
         "leftovers": lambda: check_leftovers(config),
         "input": lambda: [_input(project)],
@@ -58,20 +58,31 @@ def _readable(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
         ]
 
 
-def _sources(project: Project) -> list[StoredFile]:
+def _files(project: Project) -> list[StoredFile]:
     try:
-        return list(project.sources().values())
+        return project.files()
     except TabtrailError:
         return []
 
 
 def _input(project: Project) -> Check:
-    """Look at the source; a bucket that cannot be read is another fault than a file that is not there."""
+    """Look at the source; a bucket or table that cannot be read is another fault than a file that is not there."""
     source = project.config.paths.source
+    if source is None:
+        return _table(project)
     try:
-        return check_input(source, list(project.sources().values()))
+        return check_input(source, project.files())
     except TabtrailError as error:
         return Check("input", "broken", str(error), REMEDY) if isinstance(source, Address) else check_input(source, [])
+
+
+def _table(project: Project) -> Check:
+    """Look whether the table that the rows come from is there, with what its order needs."""
+    try:
+        project.require_sources()
+    except TabtrailError as error:
+        return Check("input", "broken", str(error), "correct what that names; psql shows what the server says")
+    return Check("input", "ok", f"{project.config.origin} of PostgreSQL can be read")
 
 
 def _is_begun(project: Project) -> bool:

@@ -59,7 +59,8 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
 def leftovers(config: Config) -> list[Path]:
     """Return the temporary files and folders of a project: while nobody is at work in it, those of killed processes."""
     paths, store = config.paths, config.mlflow.sqlite_file
-    targets = [paths.processed_dir, paths.manifest, paths.rejects, paths.duckdb_file, paths.models_dir, paths.raw_csv]
+    targets = [paths.processed_dir, paths.manifest, paths.rejects, paths.duckdb_file, paths.models_dir]
+    targets += [paths.raw_csv] if paths.raw_csv else []
     targets.append(demand_folder(paths.models_dir))
     resolved = [each.resolve() for each in (*targets, *([store] if store else []))]
     found = {sibling for target in resolved for sibling in temporary_siblings(target.parent, target.name)}

@@ -8,18 +8,17 @@ from typing import Any
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
+from tabtrail.data.origin import find_origin
 from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files, summary_files
-from tabtrail.errors import BundleError, ConfigError
+from tabtrail.errors import BundleError, ConfigError, DatabaseError
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
 from tabtrail.project.training import tuned_candidates
-from tabtrail.reading.find import find_sources
+from tabtrail.reading.postgres import Relation, require_relation
 from tabtrail.storage.known import stored_sha256
 from tabtrail.storage.objects import StoredFile
 from tabtrail.system.hashes import known_sha256, sha256_json
 from tabtrail.tracking import sqlite_file
-
-_SOURCES = "the source files"
 
 
 @dataclass(frozen=True)
@@ -35,21 +34,37 @@ class Project:
 
     # ingest
 
-    def sources(self) -> dict[str, StoredFile]:
-        """Return the source files by name. Raises `ConfigError` where there are none."""
-        return find_sources(self.config.paths.source, self.config.root)
+    def require_sources(self) -> None:
+        """Raise `ConfigError` where there are no source files, or no such table, `DatabaseError` where its server is away."""
+        for each in self.sources().values():
+            if isinstance(each, Relation):
+                require_relation(each)
+
+    def sources(self) -> dict[str, StoredFile | Relation]:
+        """Return the source files, or the table, by name. Raises `ConfigError` where there are no files."""
+        return find_origin(self.config.paths, self.config.source, self.config.root)
+
+    def files(self) -> list[StoredFile]:
+        """Return the source files; none where the rows come from a table. Raises `ConfigError` where there are no such files."""
+        return [each for each in self.sources().values() if not isinstance(each, Relation)]
 
     def source_inputs(self) -> dict[str, str]:
-        """Return the source files, as they lie there."""
+        """Return the source files as they lie there, or the rows that the table has now."""
         try:
-            cache = self.config.paths.cache_dir
-            return {_SOURCES: sha256_json({name: stored_sha256(path, cache) for name, path in self.sources().items()})}
-        except (ConfigError, OSError):
-            return {_SOURCES: sha256_json({})}
+            return {self._sources: sha256_json({name: self._sha256(each) for name, each in self.sources().items()})}
+        except (ConfigError, DatabaseError, OSError):
+            return {self._sources: sha256_json({})}
 
     def ingested_inputs(self) -> dict[str, str]:
-        """Return the source files as the last ingest read them."""
-        return {_SOURCES: sha256_json({each.name: each.sha256 for each in read_manifest(self.config.dataset).sources})}
+        """Return the source files, or the table, as the last ingest read them."""
+        return {self._sources: sha256_json({each.name: each.sha256 for each in read_manifest(self.config.dataset).sources})}
+
+    def _sha256(self, source: StoredFile | Relation) -> str:
+        return source.fingerprint() if isinstance(source, Relation) else stored_sha256(source, self.config.paths.cache_dir)
+
+    @property
+    def _sources(self) -> str:
+        return "the source files" if self.config.paths.raw_csv is not None else f"the rows of {self.config.origin}"
 
     def column_settings(self) -> dict[str, Any]:
         """Return what ingest takes from the sections of others: the columns that must be there, and the outliers to drop."""

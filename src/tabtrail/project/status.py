@@ -6,7 +6,7 @@ from typing import Any
 
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
-from tabtrail.errors import BundleError, ConfigError, DataError
+from tabtrail.errors import BundleError, ConfigError, DatabaseError, DataError, MissingExtraError
 from tabtrail.project.project import Project
 from tabtrail.project.reason import Reason
 from tabtrail.project.stage import Stage
@@ -112,7 +112,7 @@ def _reasons(project: Project, stage: Stage, earlier: Sequence[StageStatus]) -> 
         if stage.check is not None and not stale:  # what a stale stage left is about to be replaced
             stage.check(project)
         return [*before, *stage.reasons(project)]
-    except ConfigError as error:
+    except (ConfigError, DatabaseError, MissingExtraError) as error:
         return [Reason("input", str(error))]
     except DataError as error:
         return [*before, Reason("before", str(error))]

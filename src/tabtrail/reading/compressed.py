@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.storage.objects import StoredFile, on_disk, size_of
+from tabtrail.system.optional import load_optional
 
 _READ = 8 << 20
 _OTHERS = {b"\xfd7zX": "xz", b"PK\x03\x04": "a zip archive", b"BZh": "bzip2"}
@@ -129,8 +130,7 @@ def _decompressed(file: BinaryIO, name: str) -> BinaryIO:
 
 
 def _zstd(file: BinaryIO) -> BinaryIO:
-    import pyarrow as pa  # an optional extra, which only this compression needs
-
+    pa = load_optional("pyarrow", "arrow")
     return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"))
 
 

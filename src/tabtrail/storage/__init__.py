@@ -1,1 +1,1 @@
-"""Local folders and object stores behind one small interface."""
+"""Local folders and object stores behind one small interface, and databases."""

@@ -116,7 +116,7 @@ def _log_judged(training: Training, trained: Trained) -> None:
     store, parent, task, config = training.store, training.run_id, training.task, training.config
     log_artifact(store, parent, EVALUATION, keep(task.panel, task.origins, trained.chosen).to_bytes())
     used = scan_dataset(config.dataset).select(needed_columns(task.demand, config.cleaning.date_column or ""))
-    data = LoggedData(used.collect_schema(), training.manifest.rows_kept, task.demand.target, str(config.paths.source))
+    data = LoggedData(used.collect_schema(), training.manifest.rows_kept, task.demand.target, config.origin)
     runs = [parent, *(each.run_id for each in complete_children(store, parent).values())]
     log_dataset(store, runs, data, training.manifest.data_sha256)
 

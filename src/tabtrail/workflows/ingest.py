@@ -40,5 +40,5 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     return manifest
 
 
-def _objects(source: Path | Address, root: Path) -> dict[str, StoredFile]:
+def _objects(source: Path | Address | None, root: Path) -> dict[str, StoredFile]:
     return find_sources(source, root) if isinstance(source, Address) else {}

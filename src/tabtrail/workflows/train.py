@@ -244,7 +244,7 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     own = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
     said = (*manifest.findings, *own)
     log_items(store, parent, benchmark_items(ended.benchmark, manifest, prepared.findings, said))
-    data = LoggedData(prepared.data.schema, prepared.data.height, config.model.target, str(config.paths.source))
+    data = LoggedData(prepared.data.schema, prepared.data.height, config.model.target, config.origin)
     log_dataset(store, [parent, *tracked.runs.values()], data, manifest.data_sha256)
     leaderboard = build_leaderboard(
         ended.benchmark,
