@@ -21,7 +21,7 @@ import polars as pl
 from tabtrail.bundle.demand.features import Array, FeatureRecipe
 from tabtrail.config.demand import Demand
 from tabtrail.forecast.panel.baselines import BASELINES
-from tabtrail.forecast.panel.blend import blend
+from tabtrail.forecast.panel.blend import best_blend
 from tabtrail.forecast.panel.build import build_panel
 from tabtrail.forecast.panel.candidates import DirectCandidate, default_candidates, parse_candidates
 from tabtrail.forecast.panel.direct import DirectModel, fit_direct
@@ -123,11 +123,12 @@ def main() -> None:
         show(found[-1], time.process_time() - start)
     members = [each for each in found if not each.baseline]
     report: dict[str, object] = {"rows": options.rows, "validation": options.validation, "one_step": options.one_step}
-    scaled = {each.name for each in candidates_of(options) if each.scaled}
-    joined = [each for each in members if each.name in scaled]  # as a training joins them: one set of features for all
-    for bound in (0.10, None) if len(joined) > 1 else ():
-        mixed, weights = blend(joined, panel, origins, metric="mae", max_bias=bound)
-        named = replace(mixed, name="Blend" if bound else "BlendUnbounded")
+    reads = {each.name: each.reads for each in candidates_of(options)}
+    for bound in (0.10, None):
+        joined = best_blend(members, reads, panel, origins, metric="mae", max_bias=bound)
+        if joined is None:
+            continue
+        named, weights = replace(joined[0], name="Blend" if bound else "BlendUnbounded"), joined[1]
         show(named, 0.0)
         chosen, reason = choose([*members, named], "mae", bound)
         report[f"max_bias {bound}"] = {"chosen": chosen.name, "reason": reason, "blend": weights, **chosen.scores}

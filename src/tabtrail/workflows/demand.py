@@ -14,7 +14,7 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import read_manifest
 from tabtrail.errors import ConfigError, LeakageError, NothingToDeployError
 from tabtrail.forecast.panel.baselines import BASELINES, Baseline
-from tabtrail.forecast.panel.blend import BLEND, blend
+from tabtrail.forecast.panel.blend import BLEND, best_blend
 from tabtrail.forecast.panel.build import build_panel, needed_columns
 from tabtrail.forecast.panel.candidates import DirectCandidate, parse_candidates
 from tabtrail.forecast.panel.direct import DirectModel, fit_direct
@@ -219,13 +219,10 @@ def judge_all(task: Task, judge: Judge, progress: Progress, *, wanted: Collectio
         progress.say(f"demand: {number} of {len(candidates)} models: {own.name}: {said}")
         members.append(own)
     metric, bound = demand.choice.metric, demand.choice.max_bias
-    # The members of a blend take the same features: those over the level of the series.
-    scaled = {each.name for each in candidates if each.scaled}
-    joined = [each for each in members if each.name in scaled]
-    weights: dict[str, float] = {}
-    if len(joined) > 1:
-        mixed, weights = blend(joined, panel, origins, metric=metric, max_bias=bound, money=money)
-        members.append(mixed)
+    reads = {each.name: each.reads for each in candidates}
+    mixed = best_blend(members, reads, panel, origins, metric=metric, max_bias=bound, money=money)
+    weights: dict[str, float] = {} if mixed is None else mixed[1]
+    members += [] if mixed is None else [mixed[0]]
     chosen, reason = choose(members, metric, bound)
     progress.say(f"demand: champion {chosen.name}: {reason}")
     trained = Trained((*found, *members), chosen, reason, weights, tuple(candidates))

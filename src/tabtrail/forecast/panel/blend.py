@@ -5,12 +5,35 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tabtrail.bundle.demand.features import Array
-from tabtrail.forecast.panel.evaluate import Evaluated, Origins, observed, scales_at, scored
+from tabtrail.forecast.panel.evaluate import Evaluated, Origins, choose, observed, scales_at, scored
 from tabtrail.forecast.panel.panel import Panel
 from tabtrail.forecast.panel.scores import Scales, score
 
 BLEND = "Blend"
 _ROUNDS = 20  # weights are multiples of 5 %: finer ones differ by less than the origins can tell
+
+
+def best_blend(
+    members: Sequence[Evaluated],
+    reads: Mapping[str, str | None],
+    panel: Panel,
+    origins: Origins,
+    *,
+    metric: str,
+    max_bias: float | None,
+    money: Array | None = None,
+) -> tuple[Evaluated, dict[str, float]] | None:
+    """Return of the blends of models that read alike (`DirectCandidate.reads` by name) the one that would be chosen; None where
+    no two do. So the graph takes each feature once.
+    """
+    kinds = sorted({kind for kind in reads.values() if kind is not None})
+    alike = [[each for each in members if reads[each.name] == kind] for kind in kinds]
+    found = [blend(own, panel, origins, metric=metric, max_bias=max_bias, money=money) for own in alike if len(own) > 1]
+    found = [each for each in found if each[0].scores.get(metric) is not None]
+    if not found:
+        return None
+    chosen, _ = choose([each for each, _ in found], metric, max_bias)
+    return next(each for each in found if each[0] is chosen)
 
 
 def blend(
