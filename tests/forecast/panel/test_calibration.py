@@ -6,7 +6,7 @@ from tests.support.demand import demand_panel
 
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.intervals import ALL, CLASSES, ORDER, SUM, Bounds, DemandIntervals, demand_classes, horizon_part
-from tabtrail.forecast.panel.calibration import Adapting, Outcomes, Settings, calibration_origins, fit_intervals, misses
+from tabtrail.forecast.panel.calibration import RATE, Adapting, Outcomes, Settings, calibration_origins, fit_intervals, misses
 from tabtrail.forecast.panel.coverage import measure
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.new_series import new_series_factor
@@ -78,7 +78,7 @@ def test_alpha_moves_by_outcomes_that_are_known_and_by_each_once() -> None:
     state.learn(own, int(own.places[0]) + 13)
     assert state.alphas[week] == first
     missed = misses(intervals, intervals.allowed, own.take(slice(0, 1)))[week]
-    assert first == pytest.approx(np.array(intervals.allowed[week]) + 0.2 * (np.array(intervals.allowed[week]) - missed))
+    assert first == pytest.approx(np.array(intervals.allowed[week]) + RATE * (np.array(intervals.allowed[week]) - missed))
 
 
 def test_what_was_learned_of_another_model_is_not_used() -> None:
