@@ -240,7 +240,7 @@ def test_candidates_that_know_nothing_below_zero_are_refused_with_the_key_where_
 
 def test_candidates_that_nobody_named_are_left_out_and_said_where_they_cannot_learn() -> None:
     kept, said = learnable_defaults(panel_of(with_returns()), "units")
-    assert list(kept) == ["LinearRegression", "RandomForest", "CatBoost_absolute", "LightGBM_absolute"]
+    assert list(kept) == ["LinearRegression", "RandomForest", "CatBoost_absolute", "LightGBM_absolute", "LightGBM_absolute_level"]
     assert "XGBoost_tweedie, LightGBM_tweedie, LightGBM_tweedie_level cannot learn from that and are left out" in said
     assert learnable_defaults(panel_of(demand_rows()), "units") == (default_candidates(), "")
 

@@ -143,8 +143,8 @@ def default_candidates() -> dict[str, dict[str, Parameter]]:
     by_tweedie: dict[str, Parameter] = {**lightgbm, **tweedie, "objective": "tweedie", "n_estimators": 100}
     return {
         "LinearRegression": level,
-        # Each tree sees a fifth of the rows: forests of all rows are no better, and cost and weigh five times as much.
-        "RandomForest": {"n_estimators": 30, "max_samples": 0.2, "max_features": 0.4, "min_samples_leaf": 20},
+        # Each tree sees a tenth of the rows: forests of all rows are no better, and cost and weigh many times as much.
+        "RandomForest": {"n_estimators": 30, "max_samples": 0.1, "max_features": 0.4, "min_samples_leaf": 10},
         "XGBoost_tweedie": {**xgboost, **tweedie, "objective": "reg:tweedie", "n_estimators": 80},
         "CatBoost_absolute": {"loss_function": "MAE", "iterations": 100, "learning_rate": 0.15, "depth": 6},
         "LightGBM_absolute": absolute,

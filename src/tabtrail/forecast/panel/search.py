@@ -15,7 +15,7 @@ Grids = Mapping[str, Mapping[str, tuple[Parameter, ...]]]
 
 def default_grids() -> dict[str, dict[str, tuple[Parameter, ...]]]:
     """Return what is tried where the config names no candidates: how far a forest goes into details."""
-    return {"RandomForest": {"min_samples_leaf": (5, 20, 60)}}
+    return {"RandomForest": {"min_samples_leaf": (5, 10, 30)}}
 
 
 def search(
