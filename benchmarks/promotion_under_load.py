@@ -5,12 +5,15 @@ connections send the same row without a pause, and meanwhile the models take eac
 Every answer must be a 200 whose prediction and interval are, to the last bit, those of the model whose run it names, and after
 every change the new model must be the one that answers. JSON on stdout; exit code 1 where one of that did not hold.
 
-    python benchmarks/promotion_under_load.py --changes 50
+    python benchmarks/promotion_under_load.py --changes 50 [--workers 2] [--bucket]
+
+With `--bucket` the models lie in a bucket, of moto's server on loopback, and so does what is promoted.
 """
 
 import argparse
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -20,6 +23,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,15 +50,27 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=50, help="promotions and rollbacks, in turns")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--workers", type=int, default=1, help="processes of the service")
+    parser.add_argument("--bucket", action="store_true", help="with the models in a bucket")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with report_errors(), tempfile.TemporaryDirectory() as folder:
+    with report_errors(), tempfile.TemporaryDirectory() as folder, models_in_a_bucket() if options.bucket else nullcontext():
         report = measure(prepare(Path(folder), options.csv), options.changes, options.connections, options.workers)
     text = json.dumps(report, indent=2)
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")
     print(text)
     raise SystemExit(0 if report["kept"] else 1)
+
+
+@contextmanager
+def models_in_a_bucket() -> Iterator[None]:
+    """Start an S3 on loopback, and let every process of this benchmark keep its models there."""
+    sys.path.insert(0, str(ROOT))
+    from tests.support.buckets import running_buckets
+
+    with running_buckets() as buckets:
+        os.environ |= {**buckets.environment, "TABTRAIL__PATHS__MODELS_DIR": f"s3://{buckets.new()}/models"}
+        yield
 
 
 def prepare(folder: Path, csv: Path) -> Config:

@@ -33,7 +33,7 @@ def explain(
         raise UsageError(f"--json is not JSON: {str(error)[:200]}") from None
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError("--plot: the picture is a PNG; give a file name that ends in .png")
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, set_, fetch=True)
     found = later.explain.explain_row(loaded.for_demand() if demand else loaded, payload)
     if plot is not None:
         later.explain.draw_explanation(found, plot)

@@ -5,12 +5,15 @@ from pathlib import Path
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError
+from tabtrail.project.copies import copies
+from tabtrail.project.lock import project_lock
 from tabtrail.system.interrupt import end_in_time
 from tabtrail.tracking.process import quiet_mlflow
 
 
-def begin_job(config: Path | None, overrides: list[str] | None, *, demand: bool = False) -> Config:
-    """Load the config, with `demand` as the model of series sees it. Raises `ConfigError`.
+def begin_job(config: Path | None, overrides: list[str] | None, *, demand: bool = False, fetch: bool = False) -> Config:
+    """Load the config, with `demand` as the model of series sees it; with `fetch` what lies in a bucket is fetched first, for a
+    job that reads it without the lock. Raises `ConfigError`, `StorageError`.
 
     The process is a program's own from here on: it ends soon after SIGINT or SIGTERM, and MLflow is silent in it.
     """
@@ -19,4 +22,7 @@ def begin_job(config: Path | None, overrides: list[str] | None, *, demand: bool 
     loaded = load_config(config, overrides or [])
     if demand and loaded.demand is None:
         raise ConfigError("--demand: the config has no section demand, and so no model of series")
+    if fetch and any(copies(loaded.paths)):
+        with project_lock(loaded, "fetch"):
+            pass
     return loaded.for_demand() if demand else loaded

@@ -22,7 +22,7 @@ def reproduce(
     quiet: QuietOption = False,
 ) -> None:
     """Fit a run again from what it recorded, and say whether all is equal (exit code 4 where it is not)."""
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, set_, fetch=True)
     with progress_on_stderr(quiet) as progress:
         result = later.reproduce.reproduce(loaded, run_id, progress)
     if as_json:

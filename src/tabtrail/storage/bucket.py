@@ -73,11 +73,14 @@ class Bucket:
             options = {"if_match": etag, "range": (start, start + length)}
             return bytes(self._store.get(name, options=options).bytes())
 
-    def stream(self, name: str) -> Iterator[bytes]:
-        """Yield what an object holds, some megabytes at a time. Raises `NoObjectError`."""
-        with self._errors("read", name):
-            for block in self._store.get(name).stream(min_chunk_size=_BLOCK):
-                yield bytes(block)
+    def stream(self, name: str, size: int) -> Iterator[bytes]:
+        """Yield so many bytes of an object, some megabytes at a time, each by a request of its own: one that fails is repeated.
+
+        Raises `NoObjectError`.
+        """
+        for start in range(0, size, _BLOCK):
+            with self._errors("read", name):
+                yield bytes(self._store.get_range(name, start=start, end=min(start + _BLOCK, size)))
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield the objects whose names begin with a prefix and a slash, in the order of their names."""

@@ -110,7 +110,7 @@ class Versioned:
         stored, object_name = version.files[name], self._name(version.name, name)
         digest, place = sha256(), 0
         with target.open("wb") as file:
-            for block in self.bucket.stream(object_name):
+            for block in self.bucket.stream(object_name, stored.bytes):
                 digest.update(block)
                 place += len(block)
                 file.write(block)
@@ -121,7 +121,7 @@ class Versioned:
         """Read every file of a version and compare its hash. Raises `StorageError` for the first that is gone or altered."""
         for name, stored in version.files.items():
             digest = sha256()
-            for block in self.bucket.stream(self._name(version.name, name)):
+            for block in self.bucket.stream(self._name(version.name, name), stored.bytes):
                 digest.update(block)
             if digest.hexdigest() != stored.sha256:
                 raise StorageError(f"{self._shown(self._name(version.name, name))} is not the file that was published")

@@ -114,6 +114,8 @@ def deploying(site: Site) -> Iterator[None]:
     except Timeout:
         raise TabtrailError(f"another process has been promoting for {_LOCK_SECONDS:.0f} s; try again when it is done") from None
     try:
+        if site.copy is not None:
+            site.copy.refresh()  # what another machine promoted meanwhile is what a challenger is held to
         with store_errors(site.store.uri):
             yield
     finally:
