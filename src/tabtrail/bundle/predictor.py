@@ -65,7 +65,7 @@ class Predictor(RowReader):
         calibrated = self.metadata["intervals"]
         self.calibrated = None if calibrated is None else Intervals.from_dict(calibrated)
         self.grouping = Grouping.from_dict(calibrated["by"]) if calibrated else Grouping()
-        self.demand = None if self.metadata.get("panel") is None else DemandInputs(self.metadata, bundle.history)
+        self.demand = None if self.metadata.get("panel") is None else DemandInputs(self.metadata, bundle.history, self.run_graph)
         self._seen = [(each, _plainly_seen(each)) for each in self.schema.features]
         if self.demand is not None:
             own = self.demand.known_ahead

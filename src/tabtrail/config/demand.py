@@ -77,7 +77,9 @@ class Demand(Section):
     random_state: int = 42
     choice: DemandChoice = DemandChoice()
     candidates: dict[SafeName, dict[str, Parameter]] = Field(
-        {}, description="Candidates by name; the part before the first underscore is the family. Baselines are always there."
+        {},
+        description="Candidates by name; the part before the first underscore is the family. `scale: level` learns demand"
+        " over the size of its series, `strategy: recursive` one period after another. Baselines are always there.",
     )
     search: dict[SafeName, dict[str, Annotated[tuple[Parameter, ...], Field(min_length=1)]]] = Field(
         {}, description="Values of a candidate's parameters, tried at an origin before those that are judged."

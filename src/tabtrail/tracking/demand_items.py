@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tabtrail.forecast.panel.candidates import DirectCandidate
 from tabtrail.forecast.panel.evaluate import Evaluated
 from tabtrail.forecast.panel.task import Task, Trained
-from tabtrail.modeling.candidates import Candidate
 from tabtrail.tracking.items import TAG, MetricItem, RunItems
 
 _BY_HORIZON = ("mae", "rmsse", "bias")
 
 
-def candidate_items(candidate: Candidate, own: Evaluated, *, scaled: bool, seconds: float) -> RunItems:
+def candidate_items(of_series: DirectCandidate, own: Evaluated, *, seconds: float) -> RunItems:
     """Return what the run of one model logs: its parameters, its scores at the origins, and those by horizon as steps."""
-    params = {"candidate": candidate.name, "family": candidate.family, "scale": "level" if scaled else "none"}
+    candidate, strategy = of_series.candidate, "recursive" if of_series.recursive else "direct"
+    params = {"candidate": candidate.name, "family": candidate.family, "scale": "level" if of_series.scaled else "none"}
+    params |= {"strategy": strategy}
     params |= {f"model.{key}": str(value) for key, value in candidate.params.items()}
     tags = {TAG + "kind": "candidate", TAG + "candidate": candidate.name, TAG + "family": candidate.family}
     return RunItems(candidate.name, params, [*_scores(own), MetricItem("fit_seconds", round(seconds, 4))], tags)

@@ -21,12 +21,13 @@ from tabtrail.contract.typed_cells import cell_text
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import ParityError
 from tabtrail.export.graph import export_onnx
-from tabtrail.export.parity import check_parity
+from tabtrail.export.parity import check_parity, open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel
 from tabtrail.forecast.panel.history import history_of, prove_served
 from tabtrail.forecast.panel.nets.window_net import SEPARATOR, WindowNet
+from tabtrail.forecast.panel.recursion import prove_recursion
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.modeling.estimators import Blend, unclipped
@@ -74,6 +75,8 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     graph, parity = _proven(training, trained, estimator, x)
     inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
     parity = _served_as_trained(task, inputs, history, parity)
+    if recipe.recursive:
+        parity = _recursive_as_served(training, inputs, estimator, graph, parity)
     logged = _log_final(training, trained, estimator, x)
     files = _bundle(training, trained, inputs, (graph, estimator, parity))
     files[history_name(name)] = history
@@ -127,6 +130,26 @@ def _served_as_trained(task: Task, inputs: PanelInputs, history: bytes, parity: 
     if tried.max_difference:
         raise ParityError(f"the stored history does not give the features of the training: {tried.worst}")
     return replace(parity, classes={**parity.classes, "served": tried})
+
+
+def _recursive_as_served(training: Training, inputs: PanelInputs, estimator: Any, graph: bytes, parity: Parity) -> Parity:
+    """Return the proof with the class `recursive`: what is served period by period against Python, on every judged row."""
+    task = training.task
+    scale = float(np.nanstd(task.panel.target)) or 1.0
+    steps, whole = prove_recursion(estimator.predict, open_graph(graph), task.panel, inputs, origins=task.origins, scale=scale)
+    parity = replace(parity, classes={**parity.classes, "recursive": steps})
+    if not parity.passed:
+        raise ParityError(f"what is served period by period is not what Python forecasts: {parity.complaint}")
+    if whole.p999_difference > parity.tolerance:
+        raise ParityError(
+            f"what is served period by period differs from what Python forecasts by {whole.p999_difference:.2g} standard"
+            f" deviations on one row in a thousand ({whole.worst}); allowed is {parity.tolerance:g}"
+        )
+    training.progress.say(
+        f"demand: {steps.rows:,} forecasts period by period are Python's, within {steps.max_difference:.2g} standard deviations a"
+        f" step and {whole.max_difference:.2g} as a whole"
+    )
+    return parity
 
 
 def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:

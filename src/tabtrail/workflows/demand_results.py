@@ -16,6 +16,7 @@ from tabtrail.export.parity import open_graph
 from tabtrail.forecast.panel.direct import DirectModel
 from tabtrail.forecast.panel.judged import judged
 from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.recursion import forecast_points
 from tabtrail.forecast.panel.rows import Points, frame, training_points
 from tabtrail.forecast.panel.task import Trained
 from tabtrail.forecast.panel.uplift import uplift
@@ -61,7 +62,7 @@ def write_explanations(training: Training, trained: Trained, models: dict[str, D
     recipe, run = next(iter(models.values())).recipe, open_graph(graph)
 
     def predict(panel: Panel, points: Points) -> Array:
-        return run(frame(panel, recipe, points, task.texts))
+        return forecast_points(run, panel, points, recipe=recipe, texts=task.texts)
 
     seed = task.demand.random_state
     uplifts = [uplift(predict, task.panel, flag, recipe.horizon, seed).to_dict() for flag in recipe.flags]

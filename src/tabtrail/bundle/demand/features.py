@@ -42,6 +42,9 @@ class FeatureRecipe:
     columns of `lagged`, which are not known ahead, the value at the origin and that mean are read. `holidays` are the days of a
     country's holidays in their order, as days since 1970-01-01: a day is one, or the eve of one; of a week or month they are
     counted.
+
+    A `recursive` model forecasts the next period alone, and further ones with its own forecasts as their past: of its rows all
+    horizons are 1.
     """
 
     frequency: Frequency
@@ -59,10 +62,16 @@ class FeatureRecipe:
     holidays: tuple[int, ...] = ()
     lagged: tuple[str, ...] = ()
     around: int = 0
+    recursive: bool = False
 
     @property
     def calendar(self) -> Calendar:
         return Calendar(self.frequency)
+
+    @property
+    def furthest(self) -> int:
+        """The longest horizon of a row."""
+        return 1 if self.recursive else self.horizon
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Rows that ask for a forecast: what is wrong with one, what is said of it, and what the graph takes for it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,8 @@ from tabtrail.bundle.demand.expander import Asked, Expander, Panel, Rows
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.history import History
 from tabtrail.bundle.demand.intervals import Bounds, DemandIntervals, demand_classes
-from tabtrail.bundle.demand.standing import MOST_KEPT, Key, Standing, Standings
+from tabtrail.bundle.demand.recursion import OwnForecasts, Run
+from tabtrail.bundle.demand.standing import MOST_KEPT, Key, Source, Standing, Standings
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.periods import Periods
 from tabtrail.errors import BundleError
@@ -30,23 +31,25 @@ class Forecast:
 
 
 class DemandInputs:
-    """What a model of series makes of rows (date, series, columns known ahead, each read already).
+    """What a model of series makes of rows (date, series, columns known ahead, each read already). `run` runs its graph: a
+    recursive model needs its forecasts of the periods before.
 
     Raises `BundleError` for a history that is not of the model.
     """
 
-    def __init__(self, metadata: Mapping[str, Any], history: History | None) -> None:
+    def __init__(self, metadata: Mapping[str, Any], history: History | None, run: Run) -> None:
         if history is None:
             raise BundleError("the bundle is of a model of series, and its history is missing; run `tabtrail demand update`")
         self.panel, self.history = Panel.from_dict(metadata["panel"]), history
         recipe = self.panel.recipe
+        self._run = run
         self._calendar, self._as_of = recipe.calendar, history.as_of
         self._features = recipe.names  # which the kernel is asked for: too dear for each request
         try:
             self._expander = Expander(self.panel, history)
         except ValueError:
             raise BundleError("the history is not of this model; run `tabtrail demand update`") from None
-        self._stand = Standings(self.panel, history, self._expander)
+        self._stand = Standings(self.panel, history, self._expander, run)
         self._columns = self._stand.columns
         self._period = lru_cache(MOST_KEPT)(self._number_of)
         self._last_day = lru_cache(MOST_KEPT)(lambda period: self._calendar.last_day(period).isoformat())
@@ -110,10 +113,10 @@ class DemandInputs:
 
     def warnings(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return what to know of the forecast of a good row."""
-        words = self._standing(self._key(row)).words
-        found = () if words is None else (words,)
-        if self._period(row[self.panel.date]) > self._as_of:
-            return found
+        standing, period = self._standing(self._key(row)), self._period(row[self.panel.date])
+        found = () if standing.words is None else (standing.words,)
+        if period > self._as_of:
+            return (*found, self._unplanned) if self.panel.recipe.recursive and self._is_guessed(standing, period) else found
         return (*found, f"the date lies within the history: forecast as of the {self._calendar.name} before it")
 
     def forecast(self, row: Mapping[str, Any]) -> Forecast:
@@ -125,6 +128,8 @@ class DemandInputs:
     def feed_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
         """Return the inputs of the graph [rows, 1] for good rows, one by one: for few rows, or many of few series."""
         numbers, texts = [], []
+        if self.panel.recipe.recursive:
+            self._reach([self._standing(self._key(row)) for row in rows], [self._period(row[self.panel.date]) for row in rows])
         for row in rows:
             period, standing = self._period(row[self.panel.date]), self._standing(self._key(row))
             assert standing.source is not None  # noqa: S101 - `problem` refuses such a row
@@ -151,6 +156,10 @@ class DemandInputs:
         found: NDArray[np.bool_] = columns[self.panel.date].map(lambda day: self._period(day) <= self._as_of, bool)
         standings, which = self._standings(columns, rows)
         said: NDArray[np.bool_] = np.array([each.words is not None for each in standings], dtype=bool)[which]
+        if self.panel.recipe.recursive:
+            periods = columns[self.panel.date].map(self._period, np.int64)
+            planned = np.array([0 if each.source is None else each.source.planned[each.place] for each in standings])[which]
+            found |= periods - 1 - self._as_of > planned
         return np.logical_or(found, said)
 
     def feed_columns(self, columns: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
@@ -160,6 +169,8 @@ class DemandInputs:
         own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
         known = {name: self._sent_or_planned(name, columns[name], own, periods) for name in self.known_ahead}
         places = np.array([each.place for each in standings], dtype=np.int64)[which]
+        if self.panel.recipe.recursive:
+            self._reach(standings, [int(periods.max(initial=0))] * len(standings))
         sources = list({id(each.source): each.source for each in standings if each.source is not None}.values())
         if len(sources) == 1:
             features = sources[0].expander.features(Asked(places, periods, known))
@@ -181,7 +192,12 @@ class DemandInputs:
         rows, steps = np.repeat(series, len(horizons)), np.tile(horizons, len(series))
         earlier = replace(self.history, as_of=origin, target=self.history.target[:, : origin + 1 - self.history.first])
         known = {name: self._expander.planned(name, rows, origin + steps) for name in self.known_ahead}
-        made = Expander(self.panel, earlier).features(Asked(rows, origin + steps, known))
+        expander = Expander(self.panel, earlier)
+        if self.panel.recipe.recursive:
+            own = OwnForecasts(expander, self._run)
+            own.reach(series)
+            expander = own.expander
+        made = expander.features(Asked(rows, origin + steps, known))
         keys = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
         return {name: values[:, None] for name, values in made.items()} | {
             name: keys[name][rows].astype(object)[:, None] for name in self.panel.texts
@@ -246,6 +262,27 @@ class DemandInputs:
             return stored
         missing = sent.map(lambda text: text is None, bool)
         return np.where(missing, stored, sent.map(lambda text: text, object))
+
+    def _reach(self, standings: Iterable[Standing], periods: Iterable[int]) -> None:
+        """Let a recursive model forecast the periods before those that are asked for, of all series together."""
+        asked: dict[Source, list[int]] = {}
+        for standing, period in zip(standings, periods, strict=True):
+            if standing.source is not None and period > self._as_of + 1:
+                asked.setdefault(standing.source, []).append(standing.place)
+        for source, places in asked.items():
+            assert source.own is not None  # noqa: S101 - the model is recursive
+            source.own.reach(np.array(places, dtype=np.int64))
+
+    def _is_guessed(self, standing: Standing, period: int) -> bool:
+        return standing.source is not None and period - 1 - self._as_of > standing.source.planned[standing.place]
+
+    @property
+    def _unplanned(self) -> str:
+        name = self._calendar.name
+        return (
+            f"the stored plan does not reach every {name} before this one, which the forecast builds on: there flags are taken as"
+            " 0 and numbers as they were last; bring the plan (`tabtrail demand update`)"
+        )
 
     def _standings(self, columns: Mapping[str, Any], rows: int) -> tuple[list[Standing], Rows]:
         """Return how the distinct series stand, and which of them each row is of; kept until other columns are asked for."""

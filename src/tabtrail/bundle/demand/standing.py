@@ -6,10 +6,11 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from tabtrail.bundle.demand.expander import Expander, Panel, like_parents
+from tabtrail.bundle.demand.expander import Expander, Panel, Rows, like_parents
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.history import History
 from tabtrail.bundle.demand.intervals import levels_of
+from tabtrail.bundle.demand.recursion import OwnForecasts, Run
 from tabtrail.bundle.demand.single import KeptFeatures
 
 MOST_KEPT = 20_000  # series, days and stand-ins whose look-up is kept
@@ -21,15 +22,26 @@ Key = tuple[str | None, ...]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A history that rows are answered from: that of all series, or one that stands for a new series."""
+    """A history that rows are answered from: that of all series, or one that stands for a new series.
 
+    Of a recursive model the expander reads the model's own forecasts after it, which `own` makes.
+    """
+
+    history: History
     expander: Expander
     kept: KeptFeatures
+    own: OwnForecasts | None = None
+
+    @property
+    def planned(self) -> Rows:
+        """Periods after the history through which a plan is stored [series], which a recursive model builds on."""
+        assert self.own is not None  # noqa: S101 - asked of a recursive model alone
+        return self.own.planned
 
     @cached_property
     def sizes(self) -> Array:
         """The size of each series [series], by which its intervals are as wide as they are."""
-        return levels_of(self.expander.history.target, self.expander.panel.recipe.level_window)
+        return levels_of(self.history.target, self.expander.panel.recipe.level_window)
 
 
 @dataclass(frozen=True)
@@ -48,10 +60,11 @@ class Standing:
 class Standings:
     """Looks up how series stand. `columns` are those that say which series is meant, `known` is the history of all series."""
 
-    def __init__(self, panel: Panel, history: History, expander: Expander) -> None:
+    def __init__(self, panel: Panel, history: History, expander: Expander, run: Run) -> None:
+        self._run = run
         self._panel, self._history, self._expander = panel, history, expander
         self.columns = (*panel.series, *(name for name in history.static if name in panel.texts))
-        self.known = Source(expander, KeptFeatures(expander))
+        self.known = self._source(expander)
         self._learned = panel.learned(history.keys)
         # Fewer known periods than two seasons say less of a series than its kind does.
         enough = min(2 * panel.recipe.calendar.season, panel.recipe.level_window)
@@ -106,5 +119,9 @@ class Standings:
         alike = like_parents(self._history, self._panel, dict(named))
         if alike is None:
             return None
-        expander = Expander(self._panel, alike)
-        return Source(expander, KeptFeatures(expander))
+        return self._source(Expander(self._panel, alike))
+
+    def _source(self, expander: Expander) -> Source:
+        own = OwnForecasts(expander, self._run) if self._panel.recipe.recursive else None
+        reading = expander if own is None else own.expander
+        return Source(expander.history, reading, KeptFeatures(reading), own)

@@ -10,19 +10,27 @@ from tabtrail.forecast.panel.nets.settings import NET_FAMILIES, NetSettings, Win
 from tabtrail.modeling.candidates import BASELINE, Candidate, candidate_problems, family_name, list_candidates
 from tabtrail.modeling.families import FAMILIES
 
-_SCALE = "scale"
+_SCALE, _STRATEGY = "scale", "strategy"
+_CHOICES = {_SCALE: ("none", "level"), _STRATEGY: ("direct", "recursive")}
 _TRANSFORM, _STOPPING = "target_transform", "early_stopping_rounds"
+_NOT_OF_WINDOWS = {
+    (_SCALE, "level"): "a window is learned in standard deviations of its series; leave it out",
+    (_STRATEGY, "recursive"): "a net of windows learns every horizon by itself; leave it out",
+}
 Below = tuple[str, ...]
 """A key path below that of a candidate."""
 
 
 @dataclass(frozen=True)
 class DirectCandidate:
-    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series. A net has its settings."""
+    """A model to fit: `scaled` learns the target, and reads its past, over the level of the series. A net has its settings. A
+    `recursive` one forecasts the next period alone, and further ones with its own forecasts as their past.
+    """
 
     candidate: Candidate
     scaled: bool
     net: NetSettings | None = None
+    recursive: bool = False
 
     @property
     def name(self) -> str:
@@ -30,8 +38,10 @@ class DirectCandidate:
 
     @property
     def reads(self) -> str | None:
-        """What it shares with the other members of a blend: the features over the level or in units; None for a window."""
-        return None if isinstance(self.net, WindowSettings) else "level" if self.scaled else "units"
+        """What it shares with the other members of a blend: the features over the level or in units; None for a window, and for a
+        recursive model, whose forecasts are its own past.
+        """
+        return None if self.recursive or isinstance(self.net, WindowSettings) else "level" if self.scaled else "units"
 
 
 def family_names() -> list[str]:
@@ -58,11 +68,11 @@ def demand_problems(name: str, params: Mapping[str, Parameter]) -> Iterator[tupl
     if family not in names:
         yield (), f"unknown model family '{family}'{nearest(family, names)} (known: {', '.join(names)})"
         return
-    scale = params.get(_SCALE, "none")
-    if scale not in ("none", "level"):
-        yield (_SCALE,), f"'{scale}' is unknown; write none or level"
-    elif NET_FAMILIES.get(family) is WindowSettings and scale == "level":
-        yield (_SCALE,), "a window is learned in standard deviations of its series; leave it out"
+    for option, choices in _CHOICES.items():
+        if (given := params.get(option, choices[0])) not in choices:
+            yield (option,), f"'{given}' is unknown; write {' or '.join(choices)}{nearest(str(given), list(choices))}"
+    if NET_FAMILIES.get(family) is WindowSettings:
+        yield from (((own,), message) for (own, value), message in _NOT_OF_WINDOWS.items() if params.get(own) == value)
     own = _of_library(params)
     if family in NET_FAMILIES:
         problems = net_problems(family, own)
@@ -71,7 +81,7 @@ def demand_problems(name: str, params: Mapping[str, Parameter]) -> Iterator[tupl
         yield from ours
         problems = candidate_problems(name, {key: value for key, value in own.items() if (key,) not in dict(ours)})
     for key, message in problems:
-        yield key, message if not key or "did you mean" in message else message + nearest(key[-1], [_SCALE])
+        yield key, message if not key or "did you mean" in message else message + nearest(key[-1], list(_CHOICES))
 
 
 def _problems_of_rows(params: Mapping[str, Parameter]) -> Iterator[tuple[Below, str]]:
@@ -99,16 +109,17 @@ def search_problems(
 
 
 def _of_library(params: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    return {key: value for key, value in params.items() if key != _SCALE}
+    return {key: value for key, value in params.items() if key not in _CHOICES}
 
 
 def _candidate(name: str, params: Mapping[str, Parameter]) -> DirectCandidate:
-    own, scaled = _of_library(params), params.get(_SCALE) == "level"
+    own, scaled, recursive = _of_library(params), params.get(_SCALE) == "level", params.get(_STRATEGY) == "recursive"
     if (net := parse_net(name, own)) is not None:
         require_extra("torch", "torch")
-        return DirectCandidate(Candidate(name, family_name(name), own), scaled, net)
+        return DirectCandidate(Candidate(name, family_name(name), own), scaled, net, recursive)
     (candidate,) = [each for each in list_candidates({name: own}) if each.name == name]
-    return DirectCandidate(replace(candidate, transform="level", reference=LEVEL) if scaled else candidate, scaled)
+    learned = replace(candidate, transform="level", reference=LEVEL) if scaled else candidate
+    return DirectCandidate(learned, scaled, recursive=recursive)
 
 
 def default_candidates() -> dict[str, dict[str, Parameter]]:

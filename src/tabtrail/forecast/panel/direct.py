@@ -1,9 +1,8 @@
-"""Pooled direct models: one model for all series and horizons, the horizon being a feature."""
+"""Pooled models: one for all series and horizons, the horizon being a feature, or a recursive one of the next period alone."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tabtrail.bundle.demand.features import LEVEL, Array, FeatureRecipe
@@ -13,14 +12,13 @@ from tabtrail.forecast.panel.nets.settings import TableSettings, WindowSettings
 from tabtrail.forecast.panel.nets.table_net import TableNet, chosen_numbers
 from tabtrail.forecast.panel.nets.window_net import WindowNet
 from tabtrail.forecast.panel.panel import Panel
-from tabtrail.forecast.panel.rows import Points, actual, chunks, frame, training_frame, training_points
+from tabtrail.forecast.panel.recursion import forecast_points
+from tabtrail.forecast.panel.rows import Points, actual, training_frame, training_points
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import clipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.fit import build_model, regressor_of
 from tabtrail.modeling.preprocess import Recipe
-
-_PREDICTED = 65_536  # rows whose features are in memory at once
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,7 @@ class DirectModel:
 
     def predict(self, panel: Panel, points: Points) -> Array:
         """Return the forecast of each row [rows], in units of the target."""
-        parts = [
-            np.asarray(self.estimator.predict(frame(panel, self.recipe, part, self.texts)), dtype=np.float64).ravel()
-            for part in chunks(points, _PREDICTED)
-        ]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        return forecast_points(self.estimator.predict, panel, points, recipe=self.recipe, texts=self.texts)
 
 
 def fit_direct(
@@ -49,7 +43,7 @@ def fit_direct(
 
     Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that the candidate cannot learn from.
     """
-    recipe = replace(recipe, scaled=candidate.scaled)
+    recipe = replace(recipe, scaled=candidate.scaled, recursive=candidate.recursive)
     if isinstance(candidate.net, WindowSettings):
         recipe = replace(recipe, lags=tuple(range(1, candidate.net.window + 1)))
     points = training_points(panel, recipe, most=most, seed=seed)

@@ -67,7 +67,7 @@ def _answered(panel: Panel, recipe: FeatureRecipe, earliest: int) -> Points:
         np.tile(origins, count),
         np.ones(count * len(origins), dtype=np.int64),
     )
-    after = Points.at(panel, last, range(1, recipe.horizon + 1))
+    after = Points.at(panel, last, range(1, recipe.furthest + 1))
     return Points(
         np.concatenate([within.series, after.series]),
         np.concatenate([within.origin, after.origin]),

@@ -51,7 +51,7 @@ def training_points(panel: Panel, recipe: FeatureRecipe, *, most: int, seed: int
     Everything of a row, its target too, lies within the panel: cut it with `until` first.
     """
     generator = np.random.default_rng(seed)
-    steps = np.arange(1, recipe.horizon + 1)
+    steps = np.arange(1, recipe.furthest + 1)
     usable = ~np.isnan(panel.target)
     begun = np.maximum.accumulate(usable, axis=1)
     count, periods = usable.shape
@@ -62,7 +62,7 @@ def training_points(panel: Panel, recipe: FeatureRecipe, *, most: int, seed: int
         )
     else:
         draws = 4 * most
-        series, horizon = generator.integers(0, count, draws), generator.integers(1, recipe.horizon + 1, draws)
+        series, horizon = generator.integers(0, count, draws), generator.integers(1, recipe.furthest + 1, draws)
         origin = generator.integers(0, periods, draws)
     inside = origin + horizon < periods
     series, origin, horizon = series[inside], origin[inside], horizon[inside]
@@ -123,7 +123,8 @@ def training_frame(panel: Panel, recipe: FeatureRecipe, points: Points, texts: t
     hidden = np.random.default_rng(seed).random(len(points)) < _UNPLANNED
     for name in recipe.flags if recipe.around else ():
         x.loc[hidden, f"{name}{LEFT}"] = np.nan
-        x.loc[hidden & (points.horizon > 1), f"{name}{RUN}"] = np.nan  # of the next period everything before it is known
+        # Of the next period everything before it is known, except where that is a recursive model's own way ahead.
+        x.loc[hidden & (recipe.recursive | (points.horizon > 1)), f"{name}{RUN}"] = np.nan
     return x
 
 
