@@ -39,14 +39,17 @@ class Bundle:
         return ModelSchema.from_dict(self.metadata["schema"])
 
 
-def load_bundle(folder: Path, name: str, public_key: Path | None = None, *, history: History | None = None) -> Bundle:
+def load_bundle(
+    folder: Path, name: str, public_key: Path | None = None, *, history: History | None = None, pickle: bool = True
+) -> Bundle:
     """Read and verify a bundle, every file of it; nothing of it is executed and the joblib file is not opened as one. A `history`
-    that is given stands for the one beside the bundle, which is not read.
+    that is given stands for the one beside the bundle, which is not read. A copy without the joblib file is read with `pickle`
+    off.
 
     Raises `NotTrainedError` where there is none, `BundleError` for one that is incomplete, altered, malformed, of another
     format, or, where there is a public key, not signed with its private one.
     """
-    return read_unmoved(folder, lambda view: _load(view, name, public_key, history))
+    return read_unmoved(folder, lambda view: _load(view, name, public_key, history, pickle=pickle))
 
 
 def read_metadata(folder: Path, name: str, public_key: Path | None = None) -> dict[str, Any]:
@@ -88,11 +91,13 @@ def bundle_or_stray_files(names: Iterable[str], name: str) -> list[str]:
     return [file for file in listed if owner(file) in (name, None)]
 
 
-def _load(view: FolderView, name: str, public_key: Path | None, history: History | None = None) -> Bundle:
+def _load(view: FolderView, name: str, public_key: Path | None, history: History | None = None, *, pickle: bool = True) -> Bundle:
     metadata, digest = parse_metadata(view, name, public_key)
     _require_listed(view, name, metadata)
     graph = b""
     for kind, entry in metadata["files"].items():
+        if kind == "joblib" and not pickle:
+            continue
         data = view.verified(entry, keep=kind == "onnx")
         graph = data if kind == "onnx" else graph
     if public_key is None and signature_name(name) in view.names():

@@ -1,6 +1,7 @@
 """Fitted models in the store: saved as MLflow asks for it, and opened again only as the bytes that were saved."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from tabtrail.export.pickles import ForeignPickleError, unpickled, write_plain_p
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_file
 from tabtrail.system.temporary import scratch_folder
-from tabtrail.tracking import row_model
+from tabtrail.tracking import bundle_model, row_model
+from tabtrail.tracking.bundle_model import FOLDER
 from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store
 
@@ -54,11 +56,12 @@ class FittedModel:
     requirements: list[str]
 
 
-def log_model(store: Store, run_id: str, model: FittedModel) -> LoggedModel:
-    """Save a fitted model with signature, input example and requirements (inferring those costs seconds a model)."""
+def log_model(store: Store, run_id: str, model: FittedModel, params: Mapping[str, str] | None = None) -> LoggedModel:
+    """Save a fitted model with signature, input example and requirements (inferring those costs seconds a model), and the
+    parameters that its page shows."""
     name = model.name
     logged = store.client.create_logged_model(
-        store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name}
+        store.experiment_id, name=name, source_run_id=run_id, tags={TAG + "candidate": name}, params=dict(params or {})
     )
     with scratch_folder() as folder:
         path = Path(folder) / "model"
@@ -97,6 +100,41 @@ def _save(path: Path, model: FittedModel, head: Model) -> None:
         python_env=environment[mlflow.pyfunc.EnvType.VIRTUALENV],
     )
     head.save(path / "MLmodel")
+
+
+@dataclass(frozen=True)
+class BundleFiles:
+    """A bundle to be registered: its files by name, what it takes, a row that shows that, and the libraries that open it."""
+
+    name: str
+    files: Mapping[str, bytes]
+    schema: ModelSchema
+    requirements: list[str]
+
+
+def log_bundle(store: Store, run_id: str, bundle: BundleFiles, tags: Mapping[str, str]) -> LoggedModel:
+    """Save a bundle as MLflow's models are: ONNX, contract, intervals, warnings; not the pickle that lies beside them."""
+    logged = store.client.create_logged_model(
+        store.experiment_id, name=bundle.name, source_run_id=run_id, tags={TAG + "kind": FOLDER, **tags}
+    )
+    with scratch_folder() as folder:
+        path, data = Path(folder) / "model", Path(folder) / FOLDER
+        data.mkdir()
+        for name, content in bundle.files.items():
+            if not name.endswith(".joblib"):
+                (data / name).write_bytes(content)
+        mlflow.pyfunc.save_model(
+            path,
+            loader_module=bundle_model.__name__,
+            data_path=str(data),
+            mlflow_model=Model(run_id=run_id, model_id=logged.model_id),
+            signature=bundle_model.signature_of(bundle.schema),
+            input_example=pd.DataFrame([bundle.schema.example], dtype=object),
+            pip_requirements=bundle.requirements,
+        )
+        store.client.log_model_artifacts(logged.model_id, str(path))
+    store.client.finalize_logged_model(logged.model_id, "READY")
+    return LoggedModel(run_id, str(logged.artifact_location), "", str(logged.model_id))
 
 
 def load_model(store: Store, model: LoggedModel) -> Any:

@@ -1,32 +1,48 @@
 """The registered model: a version for every benchmark's winner, and the aliases `challenger` and `champion`."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from tabtrail.tracking.models import LoggedModel
+from tabtrail.tracking.bundle_model import FOLDER
+from tabtrail.tracking.items import TAG
+from tabtrail.tracking.models import BundleFiles, log_bundle
 from tabtrail.tracking.store import Store
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+_FORMAT_TAG = TAG + "format"  # versions of before had the Python pipeline instead of the bundle
+_DESCRIPTION = (
+    "What a training found best, as it is deployed: ONNX with its contract and intervals. `champion` is deployed, `challenger` is"
+    " the newest that is not. `mlflow.pyfunc.load_model` answers prediction, low, high and warnings."
+)
 
 
-def register_challenger(store: Store, name: str, model: LoggedModel, tags: dict[str, str]) -> str:
-    """Register a logged model as a new version, point the alias `challenger` at it, and return the version.
+@dataclass(frozen=True)
+class Registration:
+    """What is registered: the bundle, the run that trained it, the candidate's name and what is said of it, in Markdown."""
 
-    A model that is registered already keeps its version: who registered it may have been killed before it was noted.
+    run_id: str
+    bundle: BundleFiles
+    candidate: str
+    description: str = ""
+
+
+def register_challenger(store: Store, registered: Registration) -> str:
+    """Register a bundle as a new version, point the alias `challenger` at it, and return the version.
+
+    The run of a bundle keeps its version: who registered it may have been killed before it was noted.
     """
+    name, run_id = registered.bundle.name, registered.run_id
     is_new = _registered(store, name) is None
     if is_new:
-        store.client.create_registered_model(name)
-    # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to set.
-    known = store.client.search_model_versions(f"name = '{name}' and run_id = '{model.run_id}'")
-    version = next((each for each in known if each.source == model.location), None)
+        store.client.create_registered_model(name, description=_DESCRIPTION)
+    known = store.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    version = next((each for each in known if (each.tags or {}).get(_FORMAT_TAG) == FOLDER), None)
     if version is None:
         try:
-            # By its id a server knows that the files are the run's own; it refuses an address that a client makes up.
-            own = model.model_id or None
-            version = store.client.create_model_version(name, model.location, run_id=model.run_id, tags=tags, model_id=own)
+            version = _new_version(store, registered)
         except Exception:
             if is_new:  # a registered model without versions would say that something was trained
                 with suppress(MlflowException):
@@ -34,6 +50,21 @@ def register_challenger(store: Store, name: str, model: LoggedModel, tags: dict[
             raise
     store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
+
+
+def _new_version(store: Store, registered: Registration) -> Any:
+    tags = {TAG + "candidate": registered.candidate}
+    model = log_bundle(store, registered.run_id, registered.bundle, tags)
+    # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to set.
+    # By its id a server knows that the files are the run's own; it refuses an address that a client makes up.
+    return store.client.create_model_version(
+        registered.bundle.name,
+        model.location,
+        run_id=registered.run_id,
+        tags={**tags, _FORMAT_TAG: FOLDER},
+        description=registered.description,
+        model_id=model.model_id or None,
+    )
 
 
 def set_champion(store: Store, name: str, version: str) -> None:

@@ -1,5 +1,6 @@
 """Runs of an open store: begun, found, filled and ended. Explicit run ids, one batch a run, no fluent state, no autolog."""
 
+import getpass
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,10 @@ from typing import Any
 import polars as pl
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER,
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME,
+)
 
 from tabtrail.system.process import is_alive, this_process
 from tabtrail.tracking.artifacts import remove_unfinished
@@ -54,9 +59,18 @@ def running(
         finish_run(store, run_id)
 
 
+def _who() -> dict[str, str]:
+    """Return who made a run and by which program, as MLflow's pages show them."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.name": "tabtrail", "mlflow.source.type": "LOCAL"}
+
+
 def start_run(store: Store, name: str, tags: dict[str, str], *, parent: str | None = None, started: float | None = None) -> str:
     """Create a run, started now or at a Unix time in seconds, and return its id."""
-    own = {"mlflow.runName": name, **({"mlflow.parentRunId": parent} if parent else {}), **tags}
+    own = {"mlflow.runName": name, **_who(), **({"mlflow.parentRunId": parent} if parent else {}), **tags}
     start_time = int((started or time.time()) * 1000)
     return str(store.client.create_run(store.experiment_id, start_time=start_time, tags=own, run_name=name).info.run_id)
 
@@ -113,10 +127,27 @@ def _run(found: Any) -> Run:
     return Run(str(found.info.run_id), dict(found.data.tags), dict(found.data.metrics), str(found.info.artifact_uri))
 
 
-def log_items(store: Store, run_id: str, items: RunItems) -> None:
-    """Send params, metrics and tags in one batch (more where they pass MLflow's limits of a batch)."""
+@dataclass(frozen=True)
+class ModelOn:
+    """A logged model and the dataset that metrics were measured on, by which its page and `search_logged_models` know them."""
+
+    model_id: str
+    dataset: str
+    digest: str
+
+
+def dataset_link(source: str, sha256: str) -> tuple[str, str]:
+    """Return name and digest of a dataset as `log_dataset` notes them."""
+    return Path(source).name, sha256[:36]
+
+
+def log_items(store: Store, run_id: str, items: RunItems, model: ModelOn | None = None) -> None:
+    """Send params, metrics (of the model too) and tags in one batch (more where they pass MLflow's limits of a batch)."""
     now = int(time.time() * 1000)
-    metrics = [Metric(each.key, each.value, now, each.step) for each in items.metrics]
+    of_model = (
+        {} if model is None else {"model_id": model.model_id, "dataset_name": model.dataset, "dataset_digest": model.digest}
+    )
+    metrics = [Metric(each.key, each.value, now, each.step, run_id=run_id, **of_model) for each in items.metrics]
     params = [Param(key, value[:6000]) for key, value in items.params.items() if value]
     tags = {**items.tags, **({"mlflow.note.content": items.description} if items.description else {})}
     sent_tags = [RunTag(key, value[:8000]) for key, value in tags.items()]
@@ -125,6 +156,12 @@ def log_items(store: Store, run_id: str, items: RunItems) -> None:
         store.client.log_batch(run_id, metrics=metrics[start : start + 1000])
     for start in range(100, len(params), 100):
         store.client.log_batch(run_id, params=params[start : start + 100])
+
+
+def set_primary_metric(store: Store, name: str, *, greater: bool) -> None:
+    """Say of the experiment which metric chose, so that MLflow's pages show and sort by it."""
+    store.client.set_experiment_tag(store.experiment_id, MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME, name)
+    store.client.set_experiment_tag(store.experiment_id, MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER, str(greater))
 
 
 def log_metrics(store: Store, run_id: str, metrics: Sequence[MetricItem]) -> None:
@@ -150,10 +187,11 @@ class LoggedData:
 
 def log_dataset(store: Store, run_ids: Sequence[str], data: LoggedData, sha256: str) -> None:
     """Note the dataset that runs used. Its digest is the start of our own fingerprint: MLflow's covers 10,000 rows only."""
+    name, digest = dataset_link(data.source, sha256)
     columns = [{"type": _mlflow_type(dtype), "name": name, "required": True} for name, dtype in data.schema.items()]
     dataset = Dataset(
-        name=Path(data.source).name,
-        digest=sha256[:36],
+        name=name,
+        digest=digest,
         source_type="local",
         source=json.dumps({"uri": data.source}),
         schema=json.dumps({"mlflow_colspec": columns}),

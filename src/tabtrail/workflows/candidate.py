@@ -20,12 +20,12 @@ from tabtrail.tracking.artifacts import list_files, log_folder, read_artifact
 from tabtrail.tracking.benchmarks import Wanted, is_of_series
 from tabtrail.tracking.finished import result_from
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
-from tabtrail.tracking.models import LoggedModel, ModelGoneError, log_model
+from tabtrail.tracking.models import ModelGoneError, log_model
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, complete_children, set_tags
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model
+from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model, registration
 from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.refit import known_cause, only
@@ -80,7 +80,7 @@ def _is_signed(site: Site, holder: str, signing_key: Path | None) -> bool:
 
 def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Progress) -> Challenger:
     prepared, name = _prepared(config, store, benchmark), run.tags[TAG + "candidate"]
-    result, model = _result(store, prepared, run, progress)
+    result = _result(store, prepared, run, progress)
     board = _leaderboard(store, benchmark)
     alone = Benchmark(prepared.problem, prepared.table, prepared.split, (result,), name)
     with Proofs(prepared.config, prepared.table, prepared.split) as proofs:
@@ -90,7 +90,7 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
         exported = proofs.export(replace(result, parity=parity))
     files = bundle_model(prepared.config, alone, board, Parts(exported, calibrate_all(alone)[name]))
     log_folder(store, run.run_id, BUNDLE_FOLDER, files)
-    version = run.tags.get(VERSION) or register_challenger(store, config.model.name, model, {TAG + "candidate": name})
+    version = run.tags.get(VERSION) or register_challenger(store, registration(run.run_id, files, config.model.name))
     built = Challenger.built(benchmark.run_id, version, files, config.model.name)
     set_tags(store, run.run_id, {BUNDLE: built.bundle.sha256, VERSION: version})
     return built
@@ -110,7 +110,7 @@ def _prepared(config: Config, store: Store, benchmark: Run) -> Prepared:
     return prepare(recorded, SILENT)
 
 
-def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> tuple[Result, LoggedModel]:
+def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> Result:
     """Return the result of a candidate with the model that its run kept; refitted, and kept again, where that is gone."""
     problem, table, split = prepared.problem, prepared.table, prepared.split
     try:
@@ -118,7 +118,7 @@ def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> t
     except ModelGoneError:
         found = None
     if found is not None:
-        return found
+        return found[0]
     name = run.tags[TAG + "candidate"]
     progress.say(f"promote: the model of {name} was not kept, and is refitted")
     result = run_benchmark(only(problem, [name]), table, split, progress=progress.advance).result(name)
@@ -128,7 +128,7 @@ def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> t
         )
     model = log_model(store, run.run_id, fitted_model(prepared.config, table, split, result))
     set_tags(store, run.run_id, {MODEL: model.sha256})
-    return result, model
+    return result
 
 
 def _leaderboard(store: Store, benchmark: Run) -> Leaderboard:

@@ -1,6 +1,7 @@
 """The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail import __version__
-from tabtrail.bundle.build import build_bundle
+from tabtrail.bundle.build import as_bundle, build_bundle
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.columns import Columns
 from tabtrail.config.dataset import TableRules
@@ -41,8 +42,10 @@ from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.items import library_versions
-from tabtrail.tracking.models import FittedModel
+from tabtrail.tracking.models import BundleFiles, FittedModel
+from tabtrail.tracking.registry import Registration
 
+_SERVING = ("numpy", "pandas", "onnxruntime")  # what a registered bundle is opened with, beside tabtrail and mlflow-skinny
 _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside tabtrail and the library of its family
 
 
@@ -201,6 +204,20 @@ def opening_requirements() -> list[str]:
     libraries = installed_versions((*model_libraries(), *_LOADING))
     # The pickle names classes of tabtrail.modeling, and the rows are read by tabtrail.bundle.
     return [f"tabtrail[train]=={__version__}", *(f"{name}=={found}" for name, found in libraries.items())]
+
+
+def registration(run_id: str, files: Mapping[str, bytes], name: str) -> Registration:
+    """Return what is registered of a bundle: its files, what opens them, and what it is in a few words."""
+    bundle = as_bundle(files, name)
+    about, libraries = bundle.metadata, installed_versions(_SERVING)
+    # mlflow-skinny is mlflow without what trains; a bundle needs no more of it.
+    requirements = [f"tabtrail=={__version__}", f"mlflow-skinny=={installed_versions(('mlflow',))['mlflow']}"]
+    requirements += [f"{library}=={found}" for library, found in libraries.items()]
+    description = (
+        f"**{about['model']}** predicts `{about['target']}`, made {about['created']} from data `{about['data_sha256'][:12]}`;"
+        f" ONNX equals Python on {about['parity']['rows']:,} rows. Run `{about['run_id']}` has its figures."
+    )
+    return Registration(run_id, BundleFiles(name, files, bundle.schema, requirements), about["model"], description)
 
 
 def _date_column(rules: TableRules) -> dict[str, Any] | None:

@@ -36,12 +36,12 @@ from tabtrail.progress import Progress
 from tabtrail.project.training import DEMAND_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.tracking.artifacts import log_folder
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, MODEL, TAG, VERSION, library_versions
+from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, MODEL, VERSION, library_versions
 from tabtrail.tracking.models import FittedModel, LoggedModel, log_model, model_of
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, read_run, set_tags
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.champion import opening_requirements, proven_rules
+from tabtrail.workflows.champion import opening_requirements, proven_rules, registration
 from tabtrail.workflows.deploy import Challenger
 
 # A proof on more rows than this finds nothing new, and takes minutes.
@@ -77,11 +77,11 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     parity = _served_as_trained(task, inputs, history, parity)
     if recipe.recursive:
         parity = _recursive_as_served(training, inputs, estimator, graph, parity)
-    logged = _log_final(training, trained, estimator, x)
+    _log_final(training, trained, estimator, x)
     files = _bundle(training, trained, inputs, (graph, estimator, parity))
     files[history_name(name)] = history
     log_folder(store, parent, BUNDLE_FOLDER, files)
-    version = register_challenger(store, name, logged, {TAG + "candidate": trained.chosen.name})
+    version = register_challenger(store, registration(parent, files, name))
     built = Challenger.built(parent, version, files, name)
     set_tags(store, parent, {BUNDLE: built.bundle.sha256, VERSION: version})
     return built

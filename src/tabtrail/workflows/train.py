@@ -54,18 +54,30 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import (
     LoggedData,
+    ModelOn,
     close_dead_runs,
     complete_children,
+    dataset_link,
     find_run,
     log_dataset,
     log_items,
     log_metrics,
     read_run,
     running,
+    set_primary_metric,
     set_tags,
 )
 from tabtrail.tracking.store import Store, open_store
-from tabtrail.workflows.champion import Explained, Exported, Parts, Proofs, bundle_model, explain_champion, fitted_model
+from tabtrail.workflows.champion import (
+    Explained,
+    Exported,
+    Parts,
+    Proofs,
+    bundle_model,
+    explain_champion,
+    fitted_model,
+    registration,
+)
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
 from tabtrail.workflows.model_links import link_models
@@ -257,6 +269,8 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     for row in leaderboard.candidates:
         log_metrics(store, row.run_id, comparison_items(row))
     log_metrics(store, parent, comparison_items(leaderboard.champion_row))
+    metric = ended.benchmark.problem.metric
+    set_primary_metric(store, f"cv_{metric.mlflow_name}", greater=metric.better == "larger")
     return leaderboard
 
 
@@ -286,7 +300,7 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
     files = bundle_model(config, ended.benchmark, leaderboard, parts)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
     winner = ended.winner.candidate.name
-    version = known.get(VERSION) or register_challenger(store, name, tracked.models[winner], {TAG + "candidate": winner})
+    version = known.get(VERSION) or register_challenger(store, registration(tracked.runs[winner], files, name))
     built = Challenger.built(tracked.parent, version, files, name)
     set_tags(store, tracked.parent, {BUNDLE: built.bundle.sha256, VERSION: version})
     return built
@@ -296,9 +310,11 @@ def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> Non
     """Log a candidate as soon as it is done: complete, so that an interrupted benchmark never fits it again."""
     store, items = tracked.store, candidate_items(result)
     with running(store, items.name, tracked.tags, parent=tracked.parent) as run_id:
-        log_items(store, run_id, items)
+        fitted = fitted_model(prepared.config, prepared.table, prepared.split, result)
+        model = log_model(store, run_id, fitted, items.params)
+        used = dataset_link(prepared.config.origin, tracked.tags[TAG + "data_sha256"])
+        log_items(store, run_id, items, ModelOn(model.model_id, *used))
         log_artifact(store, run_id, FITS, fits_to_bytes(result))
-        model = log_model(store, run_id, fitted_model(prepared.config, prepared.table, prepared.split, result))
         set_tags(store, run_id, {MODEL: model.sha256})
     tracked.models[items.name] = model
 
