@@ -69,7 +69,7 @@ class Paths(Section):
         paths = check(value)
         if isinstance(value, dict):
             found = {name: Address.parse(value[name]) for name in IN_BUCKETS if is_address(value.get(name))}
-            return paths._stored(found)
+            return paths._stored(found) if found else paths
         return paths
 
     @model_serializer(mode="wrap")
