@@ -1,6 +1,8 @@
 # The service, from the base install: no training libraries. Dockerfile.train has them, deploy/mlflow/Dockerfile MLflow's server.
 FROM python:3.13-slim AS serve
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH
+# Where models of a bucket are kept: the rest of the file system may be read-only.
+ENV TABTRAIL__PATHS__CACHE_DIR=/tmp/tabtrail
 RUN python -m venv /opt/venv && useradd --system --uid 10001 --create-home tabtrail
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md ./

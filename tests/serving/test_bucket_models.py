@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.buckets import Between, Buckets, between
+from tests.support.buckets import SECRET, Between, Buckets, between
 from tests.support.bundles import NAME, small_files
 from tests.support.projects import Project, serving
 
@@ -104,7 +104,7 @@ def test_while_the_bucket_is_away_the_last_good_model_goes_on_also_after_a_resta
         with serving(site.project, door=False, AWS_ENDPOINT_URL=door.endpoint) as client:
             assert answering(client) == run_of(2)
     log = site.project.serve_log.read_text()
-    assert log.count("the bucket cannot be read") == 1, "once, not at every look"
+    assert log.count("the models cannot be fetched") == 1, "once, not at every look"
 
 
 def _away(door: Between) -> None:
@@ -118,6 +118,32 @@ def test_a_service_over_an_empty_bucket_waits_for_the_first_model(site: Site) ->
         site.publish(1)
         _until(lambda: client.get("/health/ready").status_code == 200)
         wait_for(client, 1)
+
+
+def test_a_service_that_cannot_fetch_says_so_and_goes_on_once_it_can(site: Site, buckets: Buckets) -> None:
+    site.publish(1)
+    with between(buckets.endpoint) as door:
+        _away(door)
+        with serving(site.project, door=False, AWS_ENDPOINT_URL=door.endpoint) as client:
+            assert client.get("/health").json()["status"] == "not_trained"
+            assert "cannot be fetched from their bucket" in client.get("/health").json()["detail"]
+            door.judge = lambda method, path: (403, "AccessDenied")
+            assert client.post("/predict", json=ROW).status_code == 503
+            door.judge = lambda method, path: None
+            _until(lambda: client.get("/health/ready").status_code == 200)
+    log = site.project.serve_log.read_text()
+    assert "the models can be fetched again" in log
+    assert SECRET not in log
+
+
+def test_a_folder_for_copies_that_cannot_be_written_is_a_line_in_the_log(site: Site) -> None:
+    site.publish(1)
+    (site.project.root / "data").write_text("a file where the folder of the copies is to be")
+    with serving(site.project, door=False) as client:
+        assert client.get("/health/ready").status_code == 503
+        (site.project.root / "data").unlink()
+        _until(lambda: client.get("/health/ready").status_code == 200)
+    assert "the models cannot be fetched" in site.project.serve_log.read_text()
 
 
 def _until(done: Callable[[], bool]) -> None:

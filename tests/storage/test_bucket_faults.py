@@ -30,6 +30,8 @@ FAULTS = {
     (403, "SignatureDoesNotMatch"): "does not know these credentials",
     (400, "ExpiredToken"): "have expired",
     (400, "AuthorizationHeaderMalformed"): "another region",
+    (403, "RequestTimeTooSkewed"): "the clock",
+    (501, "NotImplemented"): "conditional writes",
     (503, "SlowDown"): "answered 503",
     (500, "InternalError"): "answered 500",
     (405, "MethodNotAllowed"): "refused it",

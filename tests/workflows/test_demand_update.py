@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 import polars as pl
 import pytest
+from tests.support.buckets import Buckets
 from tests.support.demand import demand_project, demand_rows
 from tests.support.projects import Project, Trained, serving
 
@@ -25,8 +26,10 @@ from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.serving.models import Watched
+from tabtrail.storage.address import Address
 from tabtrail.workflows.demand_update import update_history
 from tabtrail.workflows.promote import rollback
+from tabtrail.workflows.push import push_bundle
 
 NAME = "shop_demand"
 ROW: dict[str, Any] = {"date": "2023-07-22", "store_id": "STORE_001", "product_id": "PROD_C", "price": 12.0, "promotion": 1}
@@ -233,3 +236,26 @@ def test_an_update_says_from_when_to_when(project: Project) -> None:
     pipeline.run_stage("ingest", project.config())
     found = update_history(project.config())
     assert json.loads(json.dumps(vars(found))) == {"before": "2023-07-20", "after": "2023-07-22", "series": 6}
+
+
+def test_a_history_that_is_brought_up_to_date_in_a_bucket_is_what_the_service_reads_next(
+    project: Project, buckets: Buckets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = Address(buckets.new(), "models")
+    push_bundle(project.root / "models", NAME, None, address)
+    monkeypatch.setenv("TABTRAIL__PATHS__MODELS_DIR", str(address))
+    served = project.config().paths.served
+    assert served is not None
+    watched = Watched(served, NAME, None)
+    watched.refresh()
+    before = watched.served
+    assert before is not None
+    assert not watched.changed()
+    bring(project, demand_rows(207))
+    assert watched.changed()
+    watched.refresh()
+    assert watched.served is not None
+    assert watched.served.run_id == before.run_id
+    assert watched.served.history is not None
+    assert before.history is not None
+    assert watched.served.history.as_of == before.history.as_of + 7

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,10 +11,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.support.buckets import Buckets, between
+from tests.support.buckets import SECRET, Buckets, between
 from tests.support.commands import Done, run_in
 from tests.support.projects import Project
 from tests.support.small_project import LINEAR, small
+from tests.support.table_files import write_excel
 
 from tabtrail.storage import versions
 from tabtrail.storage.copies import Copy
@@ -174,3 +176,71 @@ def test_of_two_machines_that_ingest_at_once_one_is_refused(
     assert done.returncode == 1
     assert "was replaced by another process meanwhile" in done.stderr
     assert "200 rows" in run_in(one, "eda").stderr, "what the other one published"
+
+
+def test_a_workbook_of_a_bucket_leaves_no_copy_behind(
+    tmp_path: Path, empty_store: Path, buckets: Buckets, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = small(tmp_path, empty_store)
+    here = ingest(project)
+    table = pl.read_csv(tmp_path / "rows.csv")
+    write_excel(tmp_path / "rows.xlsx", table.columns, table.rows())
+    buckets.put(bucket, "raw/rows.xlsx", (tmp_path / "rows.xlsx").read_bytes())
+    edit(project, raw_csv=f"s3://{bucket}/raw/*.xlsx")
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    assert ingest(project)["data_sha256"] == here["data_sha256"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+FAULTY = {
+    "no such bucket": ("s3://no-such-bucket/rows.csv", {}, 2, "there is no bucket 'no-such-bucket'"),
+    "no such object": ("s3://{bucket}/raw/none.csv", {}, 2, "paths.raw_csv: there is no object"),
+    "a folder": ("s3://{bucket}/raw", {}, 2, "/raw/*.csv"),
+    "no credentials": ("s3://{bucket}/raw/rows.csv", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 2, "no credentials"),
+    "no such profile": ("s3://{bucket}/raw/rows.csv", {"AWS_PROFILE": "team"}, 2, "no profile 'team'"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_a_source_that_cannot_be_read_is_one_line_and_the_dataset_stays(
+    fault: str, tmp_path: Path, empty_store: Path, buckets: Buckets, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, variables, code, message = FAULTY[fault]
+    project = small(tmp_path, empty_store)
+    before = ingest(project)["data_sha256"]
+    buckets.put(bucket, "raw/rows.csv", (tmp_path / "rows.csv").read_bytes())
+    edit(project, raw_csv=address.format(bucket=bucket))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    done = run_in(project, "ingest")
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert SECRET not in done.stderr
+    edit(project, raw_csv="rows.csv")
+    assert "unchanged" in run_in(project, "ingest").stderr
+    assert ingest(project)["data_sha256"] == before
+
+
+def test_an_object_that_is_replaced_during_an_ingest_is_one_line_and_the_dataset_stays(
+    tmp_path: Path, empty_store: Path, buckets: Buckets, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = small(tmp_path, empty_store)
+    before = ingest(project)["data_sha256"]
+    text = (tmp_path / "rows.csv").read_bytes()
+    buckets.put(bucket, "raw/rows.csv", text)
+    edit(project, raw_csv=f"s3://{bucket}/raw/rows.csv")
+    with between(buckets.endpoint) as door, monkeypatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", door.endpoint)
+
+        def replace(method: str, path: str) -> None:
+            if method == "GET" and path.endswith("rows.csv") and sum(each[1].endswith("rows.csv") for each in door.seen) == 2:
+                buckets.put(bucket, "raw/rows.csv", text + b"9,p,27\n")
+
+        door.judge = replace
+        done = run_in(project, "ingest")
+    assert done.returncode == 1
+    assert "changed while it was read" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert ingest(project, "--set", "paths.raw_csv=rows.csv")["data_sha256"] == before
+    assert ingest(project)["rows_in"] == 201

@@ -1,22 +1,23 @@
 """Which files an append adds to the dataset."""
 
-import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import DataError
 from tabtrail.reading.compressed import SourceFile, readable
+from tabtrail.storage.known import read_sha256
 from tabtrail.storage.objects import StoredFile
 
 
-def new_sources(sources: Mapping[str, StoredFile], known: Manifest) -> dict[str, StoredFile]:
+def new_sources(sources: Mapping[str, StoredFile], known: Manifest, cache_dir: Path) -> dict[str, StoredFile]:
     """Return the files that the dataset does not hold yet, by name.
 
-    Raises `DataError` where there are none, for a file that it holds under another name, and for a file that it holds and
-    that was changed or removed since.
+    Objects whose hashes are kept in `cache_dir` are not read. Raises `DataError` where there are none, for a file that it holds
+    under another name, and for a file that it holds and that was changed or removed since.
     """
     held = {each.sha256: each.name for each in known.sources}
-    digests = {name: _sha256(name, path) for name, path in sources.items()}
+    digests = {name: _sha256(name, path, cache_dir) for name, path in sources.items()}
     for name, digest in digests.items():
         if digest in held and (held[digest] != name or len(sources) == 1):
             raise DataError(f"{name} is in the dataset already (as {held[digest]}, the same sha256); nothing was appended")
@@ -30,6 +31,6 @@ def new_sources(sources: Mapping[str, StoredFile], known: Manifest) -> dict[str,
     return new
 
 
-def _sha256(name: str, path: StoredFile) -> str:
-    with readable(SourceFile(path, name)), path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _sha256(name: str, path: StoredFile, cache_dir: Path) -> str:
+    with readable(SourceFile(path, name)):
+        return read_sha256(path, cache_dir)

@@ -79,9 +79,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
     plan = _Plan(
         rules=replace(config.table_rules, last_dates=_last_dates(config.table_rules, known)),
         dataset=dataset,
-        sources=sources
-        if known is None
-        else new_sources({name: each for name, each in sources.items() if not isinstance(each, Relation)}, known),
+        sources=sources if known is None else new_sources(_files(sources), known, config.paths.cache_dir),
         named=Path(config.origin).name,
         config_sha256=digest,
         known=known,
@@ -90,6 +88,10 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         split=None if config.is_demand_only else config.split,
     )
     return _read_until_decoded(plan, progress)
+
+
+def _files(sources: Mapping[str, StoredFile | Relation]) -> dict[str, StoredFile]:
+    return {name: each for name, each in sources.items() if not isinstance(each, Relation)}
 
 
 def _read_until_decoded(plan: _Plan, progress: Progress) -> Manifest:

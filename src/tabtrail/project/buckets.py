@@ -7,6 +7,7 @@ from tabtrail.errors import TabtrailError
 from tabtrail.project.check import Check
 from tabtrail.project.copies import copies
 from tabtrail.storage.mirror import mirror_folder
+from tabtrail.storage.versions import Version
 
 REMEDY = "check the addresses in `paths`, AWS_PROFILE, AWS_ENDPOINT_URL and the other AWS_ variables, then `tabtrail doctor`"
 _PATIENCE_SECONDS = 5.0  # a person waits for the answer
@@ -22,11 +23,17 @@ def check_buckets(paths: Paths) -> Iterator[Check]:
             yield Check("bucket", "broken", str(error), REMEDY)
             continue
         what = "nothing is published yet" if current is None else f"version {current.name}, {len(current.files)} files"
-        yield Check("bucket", "ok", f"{copy.address}: {what}")
+        yield Check("bucket", "ok", f"{copy.address}: {what}{_difference(copy.known(), current)}")
         if left:
             size = sum(each.size for each in left)
             said = f"{copy.address}: {len(left)} objects of interrupted uploads, {size:,} bytes"
             yield Check("bucket", "note", said, "tabtrail doctor --tidy")
+
+
+def _difference(known: Version | None, current: Version | None) -> str:
+    """Say that the copy here is of another version; empty where it is not."""
+    same = current is None or (known is not None and known.name == current.name)
+    return "" if same else "; the next command that works in the project fetches it"
 
 
 def tidy_buckets(paths: Paths) -> int:

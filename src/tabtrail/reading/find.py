@@ -55,7 +55,8 @@ def _find_objects(named: Address) -> dict[str, ObjectFile]:
     found = exact or [each for each in listed if _pattern(parts).fullmatch(each.name) and not _is_aside(each)]
     if not found:
         raise ConfigError(f"paths.raw_csv: there is no object {named}; put the CSV there, or correct the address")
-    shared = len("/".join(plain)) + 1 if not exact else named.key.rfind("/") + 1
+    folder = "/".join(parts[:-1] if exact else plain)
+    shared = len(folder) + 1 if folder else 0
     return {
         each.name[shared:]: ObjectFile(Address(named.bucket, each.name), each.size, each.etag, bucket)
         for each in sorted(found, key=lambda each: each.name)

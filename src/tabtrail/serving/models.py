@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, StorageError, TabtrailError
+from tabtrail.errors import BundleError, ConfigError, MissingExtraError, NotTrainedError, TabtrailError
 from tabtrail.serving.row_schema import row_schema
 from tabtrail.storage.copies import Copy
 
@@ -76,7 +76,8 @@ class Watched:
         try:
             served = Served(load_bundle(self.folder, self.name, self.public_key))
         except NotTrainedError as error:
-            self._refuse("not_trained", self._without_folder(error))
+            away = "the models cannot be fetched from their bucket; the service's log says why"
+            self._refuse("not_trained", away if self._away else self._without_folder(error))
         except (BundleError, ConfigError, MissingExtraError) as error:
             self._refuse("damaged", self._without_folder(error))
         except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the service stays up
@@ -101,13 +102,14 @@ class Watched:
             return
         try:
             self.copy.refresh(_PATIENCE_SECONDS)
-        except (StorageError, ConfigError, MissingExtraError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever becomes of the bucket or the disk, the service stays up
             if not self._away:
-                logger.warning("the bucket cannot be read, what was fetched last stays in use: %s", error)
+                reason = error if isinstance(error, TabtrailError) else type(error).__name__
+                logger.warning("the models cannot be fetched, what was fetched last stays in use: %s", reason)
             self._away = True
         else:
             if self._away:
-                logger.info("the bucket can be read again")
+                logger.info("the models can be fetched again")
             self._away = False
 
     def _refuse(self, status: str, detail: str) -> None:

@@ -178,6 +178,12 @@ class Bucket:
             return "the credentials have expired; renew them, and run the command again"
         if code in _UNKNOWN_KEYS or status == 401:
             return f"{endpoint} does not know these credentials; check AWS_ACCESS_KEY_ID and its secret"
+        if code == "RequestTimeTooSkewed":
+            return "the clock of this machine is wrong; set it, and run the command again"
+        if status == 501:
+            return (
+                f"{endpoint} does not know what this needs: conditional writes (If-Match), ranges, copies; take a store that does"
+            )
         if status == 403:
             return f"these credentials lack the permission ({code or 'AccessDenied'}); allow them {action}"
         if status == 301 or "incorrectly configured region" in text or code == "AuthorizationHeaderMalformed":

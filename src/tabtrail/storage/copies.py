@@ -61,12 +61,6 @@ class Copy:
                 gone = str(error)
         raise StorageError(f"{self.address} has no whole version ({gone}); publish it again")
 
-    def is_current(self, patience: float) -> bool:
-        """Tell whether the folder is a copy of the current version, or there is none."""
-        known = self.known()
-        current = self.place(patience).current(known)
-        return current is None or (known is not None and current.name == known.name)
-
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Publish the folder after the work within, if nothing was published meanwhile. Raises `ConflictError`, `StorageError`.
@@ -78,38 +72,27 @@ class Copy:
         yield
         self._mark(self.folder, self.place().publish(self._contents(), base))
 
-    def verify(self) -> Version:
-        """Read every file of the current version and compare its hash. Raises `StorageError`, also where there is none."""
-        place = self.place()
-        current = place.current()
-        if current is None:
-            raise StorageError(f"nothing is published in {self.address}")
-        place.verify(current)
-        return current
-
     def place(self, patience: float = PATIENCE_SECONDS) -> Versioned:
         """Return the folder in the bucket."""
         return Versioned(self.address, Bucket.of(self.address, patience))
 
     def _fetch(self, place: Versioned, version: Version) -> None:
-        names = self._names(version)
-        files = [path for name, path in self.beside.items() if name in version.files]
-        with atomic_folder_and_files(self.folder, *files) as (folder, *beside):
-            targets = {name: folder / inner for name, inner in names.items()}
-            targets |= dict(zip([name for name in self.beside if name in version.files], beside, strict=True))
-            for name, target in targets.items():
+        own = self._places(version)
+        beside = {name: path for name, path in own.items() if name in self.beside}
+        with atomic_folder_and_files(self.folder, *beside.values()) as (folder, *files):
+            targets = dict(zip(beside, files, strict=True))
+            for name, path in own.items():
+                target = targets.get(name) or folder / path.relative_to(self.folder)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                own = self.folder / names[name] if name in names else None
-                if own is not None and own.is_file() and known_sha256(own) == version.files[name].sha256:
-                    link_or_copy(own, target)
-                else:
+                if not _took(path, version.files[name].sha256, target):
                     place.fetch(version, name, target)
             self._mark(folder, version)
 
-    def _names(self, version: Version) -> dict[str, str]:
-        """Return the names of the folder's files within it, by their names in the version."""
+    def _places(self, version: Version) -> dict[str, Path]:
+        """Return where the files of a version belong here, by their names in it."""
         start = f"{self.inner}/" if self.inner else ""
-        return {name: name[len(start) :] for name in version.files if name.startswith(start) and name not in self.beside}
+        inner = {name: self.folder / name[len(start) :] for name in version.files if name.startswith(start)}
+        return inner | {name: path for name, path in self.beside.items() if name in version.files}
 
     def _contents(self) -> dict[str, bytes | Path]:
         start = f"{self.inner}/" if self.inner else ""
@@ -118,13 +101,23 @@ class Copy:
 
     def _is_there(self, version: Version) -> bool:
         """Tell whether the files are there in their sizes; whoever reads them compares their hashes."""
-        places = {name: self.folder / inner for name, inner in self._names(version).items()}
-        places |= {name: path for name, path in self.beside.items() if name in version.files}
-        return all(path.is_file() and path.stat().st_size == version.files[name].bytes for name, path in places.items())
+        places = self._places(version).items()
+        return all(path.is_file() and path.stat().st_size == version.files[name].bytes for name, path in places)
 
     def _mark(self, folder: Path, version: Version) -> None:
         body = {**json.loads(version.to_json()), "etag": version.etag, "address": str(self.address)}
         (folder / MARK).write_bytes(json.dumps(body).encode())
+
+
+def _took(own: Path, sha256: str, target: Path) -> bool:
+    """Take a file over from the copy of before, where it is the same there; another process may be exchanging that copy."""
+    try:
+        if known_sha256(own) != sha256:
+            return False
+        link_or_copy(own, target)
+        return True
+    except OSError:
+        return False
 
 
 def served_copy(address: Address, cache_dir: Path) -> Copy:

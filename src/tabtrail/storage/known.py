@@ -1,5 +1,6 @@
 """The hashes of objects that were read once: while an object has the same ETag, it need not be read again to know its hash."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,15 @@ def stored_sha256(file: StoredFile, cache_dir: Path) -> str:
         return known_sha256(file)
     known = (read_json(cache_dir / _FILE) or {}).get(str(file))
     return str(known["sha256"]) if isinstance(known, dict) and known.get("state") == _state(file) else _state(file)
+
+
+def read_sha256(file: StoredFile, cache_dir: Path) -> str:
+    """Return the sha256 of a file; an object that is not known is read for it."""
+    found = stored_sha256(file, cache_dir)
+    if isinstance(file, Path) or found != _state(file):
+        return found
+    with file.open() as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def remember_sha256(digests: Mapping[StoredFile, str], cache_dir: Path) -> None:

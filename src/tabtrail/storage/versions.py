@@ -7,6 +7,7 @@ stays for those who are reading it.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from tabtrail.system.hashes import sha256_file
 
 _FORMAT = 1
 _CURRENT = "_current.json"
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 _SETTLED = timedelta(hours=1)  # an upload of another machine may be under way for so long
 
 
@@ -56,7 +58,7 @@ class Version:
         try:
             value = json.loads(data)
             files = {str(name): StoredAs(str(each["sha256"]), int(each["bytes"])) for name, each in value["files"].items()}
-            if value["format"] != _FORMAT or not _is_safe(value["name"]) or not all(map(_is_safe, files)):
+            if value["format"] != _FORMAT or not _VERSION.fullmatch(value["name"]) or not all(map(_is_safe, files)):
                 raise ValueError
             return cls(str(value["name"]), files, str(value["previous"]), str(value["written"]), etag)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -117,15 +119,6 @@ class Versioned:
         if StoredAs(digest.hexdigest(), place) != stored:
             raise StorageError(f"{self._shown(object_name)} is not the file that was published; publish it again")
 
-    def verify(self, version: Version) -> None:
-        """Read every file of a version and compare its hash. Raises `StorageError` for the first that is gone or altered."""
-        for name, stored in version.files.items():
-            digest = sha256()
-            for block in self.bucket.stream(self._name(version.name, name), stored.bytes):
-                digest.update(block)
-            if digest.hexdigest() != stored.sha256:
-                raise StorageError(f"{self._shown(self._name(version.name, name))} is not the file that was published")
-
     def leftovers(self) -> list[Listed]:
         """Return the objects that interrupted uploads left: of no version that counts, and older than an hour."""
         current = self.current()
@@ -159,10 +152,13 @@ class Versioned:
             return current.etag
 
     def _objects_but(self, *versions: str) -> list[Listed]:
-        kept = tuple(self._name(each) + "/" for each in versions if each)
-        own = self._name(_CURRENT)
-        listed = self.bucket.list(self.address.key)
-        return [each for each in listed if each.name != own and not (kept and each.name.startswith(kept))]
+        """Return the objects of all versions but some. What else lies below the address is nobody's business here."""
+        found = []
+        for each in self.bucket.list(self.address.key):
+            version, slash, _ = each.name[len(self.address.key) + 1 :].partition("/")
+            if slash and _VERSION.fullmatch(version) and version not in versions:
+                found.append(each)
+        return found
 
     def _remove(self, names: Sequence[str]) -> None:
         with suppress(StorageError):  # nothing depends on it: `tabtrail doctor` lists what stays, and the next writer removes it
