@@ -1,6 +1,6 @@
 """Coverage of the intervals of demand on the pasta panel, at weekly origins after those that they were calibrated on.
 
-    python -m benchmarks.demand_coverage ../shared/data/pasta_hierarchical_sales_data.csv
+    python -m benchmarks.demand_coverage ../shared/data/pasta_hierarchical_sales_data.csv [--output FILE]
 
 A LightGBM model is fitted once before all origins. `--drop` leaves out the last periods, so that settings can be chosen at
 origins before those that are measured; `--rates` tries rates of the adaptation. Neither belongs to a measurement.
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--drop", type=int, default=0)
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--rates", type=float, nargs="*", default=[])
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     panel = pasta(options.csv)
     panel = panel.until(panel.periods - 1 - options.drop)
@@ -72,6 +73,8 @@ def main() -> None:
     for rate in options.rates or [calibration.RATE]:
         found = measure(intervals, outcomes.take(slice(options.calibrated, None)), last, rate=rate)
         print(f"rate {rate}: measured at {found['origins']} origins")
+        if options.output:
+            options.output.write_text(json.dumps({"model": options.model, "rate": rate, **found}, indent=1) + "\n")
         for name, level in [
             *(("periods", each) for each in found["levels"]),
             *(("sums", each) for each in found["sums"]["levels"]),

@@ -2,9 +2,9 @@
 
     python benchmarks/demand_pasta.py path/to/pasta_hierarchical_sales_data.csv [--validation] [--one-step]
 
-Settings are chosen with --validation alone: six origins, 56 days apart, the last of which ends before the last 42 days. With
---one-step models are trained once, before the last 42 days, and forecast the next day on each of them. JSON on stdout, a table
-on stderr beside the figures that were measured elsewhere.
+Settings are chosen with --validation alone: six origins, 56 days apart, the last of which ends before the last 42 days (with
+--one-step the 42 days before those). With --one-step models are trained once, before the first origin, and forecast the next day
+on each day. JSON on stdout, a table on stderr beside the figures that were measured elsewhere.
 """
 
 import argparse
