@@ -142,11 +142,16 @@ class Predictor(RowReader):
             "currency": self.metadata["currency"],
             "model_name": self.metadata["model"],
             "mlflow_run_id": self.metadata["run_id"],
-            "inputs": prediction.inputs,
+            "inputs": self._said(prediction.inputs),
             "warnings": prediction.warnings,
             **({"model_version": self.metadata["run_id"]} if prediction.forecast else {}),
             **prediction.ahead,
         }
+
+    def _said(self, inputs: Row) -> Row:
+        """Return inputs without the optional columns that were left out."""
+        left_out = [name for name in self._optional if inputs[name] is None]
+        return {name: value for name, value in inputs.items() if name not in left_out} if left_out else inputs
 
     def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
         found = super()._problems(row, read)
@@ -194,7 +199,7 @@ class Predictor(RowReader):
         size = window_size(self.metadata)
         if size is None or self.demand is None:
             raise PayloadError([Problem(None, "the model reads no window of values")])
-        feed = read_window(body, self.demand.panel, self.demand.history, size)
+        feed = read_window(body, self.demand.panel, self.demand.history, size, read=self._read)
         value = float(self._run(self._output_names, feed, None)[0].ravel()[0])
         if not math.isfinite(value):
             raise PayloadError([Problem(None, "the prediction is not finite; the values are too large")])

@@ -13,6 +13,7 @@ from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
 from tabtrail.cli.place import locate_bundle
+from tabtrail.cli.results import print_demand
 from tabtrail.errors import UsageError
 from tabtrail.reading.strict_json import object_without_repeats
 
@@ -30,6 +31,25 @@ def update(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOpt
         print_json(asdict(found))
     else:
         typer.echo(f"{found.series:,} series, known up to {found.after} (before: {found.before or 'nothing'})")
+
+
+@app.command(epilog="example: tabtrail demand train --only Beauty")
+def train(
+    only: Annotated[list[str], typer.Option(help="A value of the column that has a net for each of its values (`per`)")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train some of the nets of the deployed model again, and keep the others."""
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        pipeline.run_stage("ingest", loaded, progress=progress)
+        found = later.demand_some.train_some(loaded, only, progress)
+    if as_json:
+        print_json(found)
+    else:
+        print_demand(found)
 
 
 @app.command(epilog="example: tabtrail demand order --json")

@@ -99,7 +99,7 @@ def work(config: Config, progress: Progress, force: bool) -> None:
         _write_leaderboard(training, found)
         write_tables(training, trained)
         take_in_results(project)
-        refusal = _beaten(task, trained)
+        refusal = beaten(task, trained)
         if refusal:
             set_tags(store, own.run_id, {TAG + "deployed": "false", TAG + "objections": refusal})
         challenger = None if refusal else _challenger(training, trained)
@@ -293,7 +293,7 @@ def _log_candidate(training: Training, candidate: DirectCandidate, own: Evaluate
         set_tags(training.store, run_id, {PREDICTIONS: forecasts_sha256(own.forecast)})
 
 
-def _beaten(task: Task, trained: Trained) -> str:
+def beaten(task: Task, trained: Trained) -> str:
     """Return in words that a baseline is better than the chosen model; empty where none is, or it is deployed all the same."""
     metric, demand = task.demand.choice.metric, task.demand
     value = trained.chosen.scores[metric]

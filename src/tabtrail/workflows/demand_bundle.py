@@ -231,7 +231,7 @@ def _window(estimator: Any, task: Task, manifest: Manifest) -> dict[str, Any]:
     scales = {" · ".join(key.split(SEPARATOR)): {"mean": mean, "std": std} for key, (mean, std) in net.scales_.items()}
     cut = task.panel.calendar.last_day(net.cut_).isoformat()
     window = {"size": net.settings.window, "cut": cut, "data_sha256": manifest.data_sha256, "scales": scales}
-    return {"window": window}
+    return {"window": {**window, "per": net.settings.per, "kept": net.kept_}}
 
 
 def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:

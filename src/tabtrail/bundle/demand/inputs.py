@@ -84,6 +84,11 @@ class DemandInputs:
             fits &= columns[name] == value
         return np.flatnonzero(fits)
 
+    def texts_of(self, column: str) -> list[str]:
+        """Return the texts of a column of the series or a static one [series]."""
+        columns = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
+        return [str(text) for text in columns[column]]
+
     def describe_series(self, place: int) -> dict[str, Any]:
         """Return the columns of a series, and the first and last day that the history knows its demand of (None: of none)."""
         known = np.flatnonzero(~np.isnan(self.history.target[place]))

@@ -1,6 +1,6 @@
 """Totals of the series: forecasts added up from below, with forecasts of the totals themselves beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from tabtrail.forecast.panel.baselines import BASELINES, Baseline
 from tabtrail.forecast.panel.candidates import DirectCandidate
 from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import Evaluated, default_recipe, evaluate, observed, scored
+from tabtrail.forecast.panel.nets.settings import WindowSettings
 from tabtrail.forecast.panel.panel import Panel, Rows
 from tabtrail.forecast.panel.rows import Points
 from tabtrail.forecast.panel.task import Task, Trained
@@ -63,6 +64,8 @@ def judge_totals(task: Task, trained: Trained, candidate: DirectCandidate) -> li
     recipe = default_recipe(demand.frequency, demand.horizon, (), tuple(totals.panel.known))
     known = ~np.isnan(observed(task.panel, task.origins))
     added = np.stack([_sum(np.where(known, trained.chosen.forecast, np.nan)[rows]) for rows in totals.members])
+    if isinstance(candidate.net, WindowSettings):  # totals lack the column that has a net for each of its values
+        candidate = replace(candidate, net=replace(candidate.net, per=None))
     direct = evaluate("direct", partial(_direct, task, candidate, recipe), totals.panel, task.origins)
     baselines = [
         evaluate(name, partial(_of_baseline, baseline, recipe), totals.panel, task.origins, baseline=True)

@@ -37,11 +37,12 @@ _NOT_HANDED_ON = ("TABTRAIL_API_KEY", "PROMETHEUS_MULTIPROC_DIR")
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: `kind` is `train` (named series) or `train_all`."""
+    """What is asked for: `kind` is `train` (named series) or `train_all`; `groups` have the nets that are trained (none: all)."""
 
     kind: str
     experiment: str | None = None
     force: bool = False
+    groups: tuple[str, ...] = ()
 
 
 class Jobs:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -59,8 +60,8 @@ async def train(request: Request) -> Response:
     """Begin the training of the series that are named."""
     service, jobs = _open(request)
     body = await _read(request, service, (*_NAMES, *_SETTINGS))
-    _require_all(service, jobs, body)
-    return await _begin(service, jobs, _wanted("train", body))
+    groups = _groups(service, jobs, body)
+    return await _begin(service, jobs, replace(_wanted("train", body), groups=groups))
 
 
 JOB_ROUTES: tuple[tuple[str, str, Any, str], ...] = (
@@ -118,8 +119,11 @@ def _wanted(kind: str, body: Mapping[str, Any]) -> Wanted:
     return Wanted(kind, experiment, force)
 
 
-def _require_all(service: "Service", jobs: Jobs, body: Mapping[str, Any]) -> None:
-    """Raise `Refused` (422) unless all series are named: a pooled model learns from all of them or from none."""
+def _groups(service: "Service", jobs: Jobs, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the groups of series that are named, each of which has a net of its own; none where all series are named.
+
+    Raises `Refused` (422) for some of the series that a model learns from together.
+    """
     named = [name for name in _NAMES if name in body]
     if not jobs.series:
         raise Refused(422, "this project has no series (`demand` in its config); POST /jobs/train_all trains its model")
@@ -133,8 +137,17 @@ def _require_all(service: "Service", jobs: Jobs, body: Mapping[str, Any]) -> Non
     known = {tuple(map(str, key)) for key in demand.history.keys}
     if unknown := len(keys - known):
         raise Refused(422, "some series are not known", [(named[0], f"{unknown:,} of {len(keys):,} are not known")])
-    if keys != known:
+    if keys == known:
+        return ()
+    per = None if served is None else (served.metadata.get("window") or {}).get("per")
+    if per is None:
         raise Refused(422, _POOLED, [(named[0], f"names {len(keys):,} of {len(known):,} series")])
+    of_key = dict(zip(map(tuple, demand.history.keys.tolist()), demand.texts_of(per), strict=True))
+    groups = {of_key[key] for key in keys}
+    if missing := sum(group in groups for group in of_key.values()) - len(keys):
+        message = f"lacks {missing:,} series of the same {per}, whose net learns from all of them"
+        raise Refused(422, "some series cannot be trained without others", [(named[0], message)])
+    return tuple(sorted(groups))
 
 
 def _keys(value: Any, columns: tuple[str, ...], name: str) -> set[tuple[str, ...]]:

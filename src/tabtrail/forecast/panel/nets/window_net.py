@@ -22,8 +22,10 @@ class WindowNet(RegressorMixin, BaseEstimator):
     """Reads the features `lag_1` to `lag_<window>` as they are, and the columns that make a series.
 
     A series that training has not seen is read in the mean and standard deviation of all; one of a new value of `per` is forecast
-    as that mean. PyTorch is needed to fit it, and for nothing else.
+    as that mean. PyTorch is needed to fit it, and for nothing else. `kept_` says of which run the nets are that were not trained.
     """
+
+    kept_: dict[str, Any] | None = None
 
     def __init__(self, settings: WindowSettings, series: tuple[str, ...], horizon: int, seed: int) -> None:
         self.settings = settings
