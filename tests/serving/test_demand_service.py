@@ -189,6 +189,8 @@ def test_what_cannot_be_ordered_is_a_422_that_says_what_to_send(client: httpx.Cl
 def test_what_is_no_order_is_refused_whole_and_rows_of_a_plan_beside_the_lead_time_are_counted(client: httpx.Client) -> None:
     for body, status in (("x", 422), ([], 422), ([1], 422), ({"series": []}, 422), ([SERIES] * 2001, 413)):
         assert client.post("/order", json=body).status_code == status, str(body)[:50]
+    dear = client.post("/order", json={**SERIES, "plan": [PLAN[0], {**PLAN[1], "price": 99.0}]}).json()["warnings"]
+    assert dear == ["price: outside the training range 8 to 12"]
     late = [{**PLAN[0], "date": "2023-07-27"}, {**PLAN[0], "date": "2023-07-11"}]
     (words,) = client.post("/order", json={**SERIES, "plan": late}).json()["warnings"]
     assert words == "2 rows of the plan lie outside the lead time, 2023-07-21 to 2023-07-25, and are not used"

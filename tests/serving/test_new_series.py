@@ -50,8 +50,13 @@ def test_a_new_product_is_forecast_like_its_kind_with_a_warning_and_a_wider_inte
     large, small = (client.post("/predict", json=row).json() for row in (LARGE, {**LARGE, "category": "small", "size": 1}))
     assert large["prediction"] > small["prediction"] + 1, "PROD_C and PROD_D sell more than PROD_A and PROD_B"
     assert any("new" in each for each in large["warnings"])
+    assert client.post("/predict", json={**KNOWN, "date": "2023-07-10"}).json()["warnings"]
+    counted = client.get("/metrics").text
+    assert 'tabtrail_unseen_categories_total{column="product_id"}' in counted
+    assert 'tabtrail_unseen_categories_total{column="category"}' not in counted, "what known series leave out is not new"
     known = client.post("/predict", json=KNOWN).json()
     assert known["warnings"] == []
+    assert "category" not in known["inputs"], "it was not sent"
     assert _width(large) > _width(known)
     for size in (2, 2.0, "2", "002"):
         said = client.post("/predict", json={**KNOWN, "category": "large", "size": size})

@@ -1,7 +1,7 @@
 """What to order: the demand of a lead time summed, with its intervals and the quantity that meets it at the service level."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,10 +121,15 @@ def _ordered(predictor: Predictor, demand: DemandInputs, asked: Sequence[_Asked]
                 quantity[at] if known else None,
                 predictor.metadata["currency"],
                 predictor.metadata["run_id"],
-                (*predictor.warnings(row), *one.warnings, *(() if known else (_UNMEASURED,))),
+                (*_said_of(predictor, one.rows), *one.warnings, *(() if known else (_UNMEASURED,))),
             )
         )
     return made
+
+
+def _said_of(predictor: Predictor, rows: Sequence[Row]) -> Iterable[str]:
+    """What is to know of a series, and of the values of its plan, each once."""
+    return dict.fromkeys(words for row in rows for words in predictor.warnings(row))
 
 
 def _required(predictor: Predictor) -> tuple[DemandInputs, int]:

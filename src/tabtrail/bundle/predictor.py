@@ -243,9 +243,10 @@ class Predictor(RowReader):
         return (*synthetic, *new)
 
     def _new_categories(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(
-            name for name, feature in self._features.items() if feature.kind == "categorical" and _unseen(feature, row[name])
-        )
+        said = [
+            each for each in self.schema.features if each.kind == "categorical" and not (each.optional and row[each.name] is None)
+        ]
+        return tuple(each.name for each in said if _unseen(each, row[each.name]))
 
 
 def _unseen(feature: Feature, value: Any) -> str | None:

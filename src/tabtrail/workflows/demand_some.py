@@ -66,6 +66,8 @@ def train_some(config: Config, groups: Collection[str], progress: Progress = SIL
     `NothingToDeployError` where the best baseline beats the nets.
     """
     config = config.for_demand()
+    if config.demand is None:
+        raise UsageError("the config has no demand: there is no model of series to train")
     with project_lock(config, "demand train", progress):
         task = prepare(config)
         champion = _champion(task.demand, config.paths.models_dir, config.bundle.public_key)

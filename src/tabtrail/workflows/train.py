@@ -207,17 +207,17 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     write_json(artifacts.leaderboard, leaderboard.to_dict())
     _log_results_files(prepared, tracked, ended)
     if trained is None:
-        return _deploy_nothing(config, tracked, ended, progress)
+        return _deploy_nothing(prepared, tracked, ended, progress)
     decision = settle(config, tracked.store, trained, progress)
     write_json(artifacts.verdict, decision.to_dict())
     progress.say(f"train: {decision}")
     return None
 
 
-def _deploy_nothing(config: Config, tracked: _Tracked, ended: _Ended, progress: Progress) -> str:
+def _deploy_nothing(prepared: Prepared, tracked: _Tracked, ended: _Ended, progress: Progress) -> str:
     """Leave what is deployed as it is, write the verdict, and return in words which candidates failed, why, and what to do."""
-    artifacts, reasons = Artifacts.of(config), objections(ended.benchmark)
-    deployed = keep_deployed(config, tracked.store, progress)
+    artifacts, reasons = Artifacts.of(prepared.config), objections(ended.benchmark)
+    deployed = keep_deployed(prepared.config, tracked.store, progress)
     verdict = {"promoted": False, "action": "nothing", "champion": deployed and asdict(deployed), "challenger": None}
     write_json(artifacts.verdict, {**verdict, "reasons": reasons, "verdict": None})
     set_tags(tracked.store, tracked.parent, {TAG + "deployed": "false", TAG + "objections": "; ".join(reasons)})
