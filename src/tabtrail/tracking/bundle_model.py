@@ -53,10 +53,13 @@ def _load_pyfunc(path: str) -> BundleModel:
 
 
 def signature_of(schema: ModelSchema) -> ModelSignature:
-    """Return the columns without types: what a value may be is for the contract to say, which takes texts too."""
+    """Return the columns without types: what a value may be is for the contract to say, which takes texts too. Optional ones may
+    be left out here as well.
+    """
     answer = [ColSpec("double", name, required=name == "prediction") for name in ANSWER[:3]]
     warnings = ColSpec(Array(DataType.string), ANSWER[3])
-    return ModelSignature(Schema([ColSpec(AnyType(), name) for name in schema.names]), Schema([*answer, warnings]))
+    columns = [ColSpec(AnyType(), each.name, required=not each.optional) for each in schema.features]
+    return ModelSignature(Schema(columns), Schema([*answer, warnings]))
 
 
 def _records(rows: pd.DataFrame) -> list[Any]:

@@ -73,7 +73,7 @@ def train_some(config: Config, groups: Collection[str], progress: Progress = SIL
         champion = _champion(task.demand, config.paths.models_dir, config.bundle.public_key)
         places = _places(task, champion, groups)
         some = replace(task, panel=task.panel.take(places))
-        manifest, store = read_manifest(config.dataset), open_store(config.mlflow.tracking_uri, config.mlflow.experiment)
+        manifest, store = read_manifest(config.dataset), open_store(config.mlflow)
         digest = config.digest(*DEMAND_SECTIONS)
         tags = provenance_tags(manifest, config_sha256=digest, root=config.root) | {TAG + "groups": f"{len(set(groups)):,}"}
         key = sha256_json([manifest.data_sha256, digest, code_files(__name__), library_versions(), sorted(groups)])
