@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,20 @@ def test_orders_name_a_known_series_by_its_key_and_a_new_one_by_its_static_colum
     assert known.series == key
     assert known.sum > 0
     assert any("new" in each for each in new.warnings)
+
+
+def test_days_that_the_plan_has_as_closed_are_said_and_not_ordered_for(trained: Trained) -> None:
+    model = model_of(trained)
+    row = {**ROW, "Preis": None, "Aktion": None}
+    sunday, *days = [{**row, "Datum": f"{day}.06.2023"} for day in (11, 12, 13)]
+    closed, first, second = model.predict([sunday, *days])
+    assert any("has this as closed" in each for each in closed.warnings)
+    assert not any("closed" in each for each in first.warnings)
+    (order,) = orders(model, [{"Filiale": row["Filiale"], "Artikel": row["Artikel"]}])
+    assert order.until == "2023-06-13"
+    assert order.sum == pytest.approx(first.value + second.value)
+    write_rows(trained.project.root / "sunday.csv", pl.DataFrame([{**sunday, "Datum": date(2023, 6, 11), "Region": None}]))
+    out = trained.project.root / "sunday.parquet"
+    done = run_in(trained.project, "predict", "--input", str(trained.project.root / "sunday.csv"), "--output", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "has this as closed" in pl.read_parquet(out)["warnings"][0]

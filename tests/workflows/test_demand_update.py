@@ -9,6 +9,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tabtrail.bundle.demand.history import History, read_history, write_history
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.errors import BundleError, DataError, UsageError
+from tabtrail.progress import Progress
 from tabtrail.serving.models import Watched
 from tabtrail.storage.address import Address
 from tabtrail.workflows.demand_update import update_history
@@ -177,6 +179,23 @@ def test_an_update_that_is_killed_leaves_the_history_as_it_was_and_the_next_one_
     assert len(list((project.root / "models").glob(".*"))) == 1
     update_history(project.config())
     assert not list((project.root / "models").glob(".*"))
+
+
+def test_a_past_that_changed_and_series_that_are_gone_are_counted_and_said(project: Project) -> None:
+    revised = pl.col("date").is_between(date(2023, 7, 3), date(2023, 7, 4)) & of("STORE_001", "PROD_A")
+    rows = demand_rows().filter(~of("STORE_000", "PROD_B"))
+    rows.with_columns(units=pl.when(revised).then(99).otherwise("units")).write_csv(project.root / "demand.csv")
+    pipeline.run_stage("ingest", project.config())
+    said: list[str] = []
+    update_history(project.config(), Progress(said.append))
+    assert any("2 values are others than the history had, and 1 of its series are no longer" in each for each in said)
+
+
+def test_a_dataset_of_the_new_rows_alone_is_refused_and_the_history_stays(project: Project) -> None:
+    before = history_file(project).read_bytes()
+    with pytest.raises(DataError, match=r"begins on 2023-07-15, after the history does, 2023-01-02.*Nothing was replaced"):
+        bring(project, demand_rows(203).filter(pl.col("date") >= date(2023, 7, 15)))
+    assert history_file(project).read_bytes() == before
 
 
 def test_a_rollback_keeps_the_newest_history(project: Project) -> None:

@@ -99,9 +99,12 @@ def orders(predictor: Predictor, asked: Sequence[Mapping[str, Any]]) -> list[Ord
 
 
 def _ordered(predictor: Predictor, demand: DemandInputs, asked: Sequence[_Asked], periods: int) -> list[Order]:
-    sums = np.array(predictor.run([row for each in asked for row in each.rows])).reshape(len(asked), periods).sum(axis=1)
+    rows = [row for each in asked for row in each.rows]
+    shape = len(asked), periods
+    opened = demand.open_in(rows).reshape(shape)  # nothing is sold in a period that the plan has as closed
+    sums = np.where(opened, np.array(predictor.run(rows)).reshape(shape), 0.0).sum(axis=1)
     firsts, served = [each.rows[0] for each in asked], np.array([each.level for each in asked])
-    low, high, quantity = (each.tolist() for each in demand.bounds_of_sums(firsts, sums, served))
+    low, high, quantity = (each.tolist() for each in demand.bounds_of_sums(firsts, sums, opened.sum(axis=1), served))
     assert demand.bands is not None  # noqa: S101 - a model with a lead time has them
     levels, until = demand.bands.intervals.levels, demand.last_day_ahead(periods)
     made = []

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
-from tabtrail.bundle.demand.history import history_name, read_history, write_history
+from tabtrail.bundle.demand.history import ANSWERED, History, history_name, read_history, write_history
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.config.demand import Demand, series_columns
 from tabtrail.config.tree import Config
@@ -32,7 +34,7 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
     """Bring the history of the deployed model up to the dataset.
 
     Raises `UsageError` for a config without `demand`, `BundleError` where no such model is deployed, `DataError` for a dataset
-    that ends before the history does.
+    that ends before the history does, or lacks the past that the history has.
     """
     config = config.for_demand()
     demand, date = config.demand, config.cleaning.date_column
@@ -59,15 +61,48 @@ def update_history(config: Config, progress: Progress = SILENT) -> Updated:
             )
         state = {} if before is None else before.state
         made = history_of(panel, inputs.recipe, name, read_manifest(config.dataset).data_sha256, {})
+        _require_past(before, made, inputs)
         bundle = load_bundle(folder, name, config.bundle.public_key, history=made)
         made = replace(made, state=learned_state(bundle, made, state))
         with publishing(config.paths.models_copy), atomic_file(path) as temporary:
             temporary.write_bytes(write_history(made))
+        changed, gone = _differences(before, made)
+        if changed or gone:
+            progress.say(
+                f"demand: warning: {changed:,} values are others than the history had, and {gone:,} of its series are no longer"
+                " in the dataset"
+            )
         return Updated(
             None if before is None else calendar.last_day(before.as_of).isoformat(),
             calendar.last_day(panel.last).isoformat(),
             panel.count,
         )
+
+
+def _require_past(before: History | None, made: History, inputs: PanelInputs) -> None:
+    """Raise `DataError` for a dataset of new rows alone: what forecasts read of the past would be gone."""
+    whole = made.as_of - (inputs.recipe.past + ANSWERED) + 1
+    if before is not None and made.first > max(before.first, whole):
+        calendar = inputs.recipe.calendar
+        raise DataError(
+            f"the dataset begins on {calendar.first_day(made.first)}, after the history does, {calendar.first_day(before.first)},"
+            " so that forecasts would lose the past that they read; ingest the earlier files too. Nothing was replaced"
+        )
+
+
+def _differences(before: History | None, made: History) -> tuple[int, int]:
+    """Return how many values of both histories differ, and how many series of the first the second lacks."""
+    if before is None:
+        return 0, 0
+    places = {tuple(map(str, key)): place for place, key in enumerate(made.keys)}
+    found = [(place, places[key]) for place, key in enumerate(tuple(map(str, key)) for key in before.keys) if key in places]
+    first, last = max(before.first, made.first), min(before.as_of, made.as_of)
+    old, new = (
+        each.target[np.array([pair[side] for pair in found], dtype=np.int64), first - each.first : last + 1 - each.first]
+        for side, each in enumerate((before, made))
+    )
+    same = (old == new) | (np.isnan(old) & np.isnan(new))
+    return int((~same).sum()), len(before.keys) - len(found)
 
 
 def _require_unchanged(inputs: PanelInputs, demand: Demand) -> None:

@@ -131,3 +131,36 @@ def test_demand_that_is_never_above_zero_has_no_level_to_divide_by() -> None:
     panel = panel_of(demand_rows(130).with_columns(units=-pl.col("units") - 1))
     with pytest.raises(DataError, match=r"demand.candidates.LinearRegression: scale: level divides by the size of a series"):
         fit_direct(linear, panel, default_recipe("D", 7, ("promotion",), ("price",)), texts=(), most=1000, seed=1)
+
+
+def test_ids_that_differ_in_spaces_or_case_are_said() -> None:
+    rows = demand_rows(130).with_columns(
+        product_id=pl.when((AT % 2 == 0) & (pl.col("product_id") == "PROD_A")).then(pl.lit("prod_A ")).otherwise("product_id")
+    )
+    (warning,) = warnings_of(rows)
+    assert "1 values of product_id are written in several ways, such as 'PROD_A' and 'prod_A '" in warning
+    assert (
+        warnings_of(demand_rows(130).with_columns(product_id=pl.col("product_id").replace({"PROD_A": "007", "PROD_B": "7"})))
+        == []
+    )
+
+
+def test_an_id_of_spaces_is_no_series() -> None:
+    with pytest.raises(DataError, match=r"demand.series: product_id is empty in 17 rows"):
+        panel_of(demand_rows(130).with_columns(product_id=pl.when(AT % 50 == 5).then(pl.lit("  ")).otherwise("product_id")))
+
+
+def test_a_column_that_differs_in_every_row_makes_no_series() -> None:
+    with pytest.raises(DataError, match=r"none of the 822 series has demand in two periods.*product_id has 822 values"):
+        panel_of(demand_rows(130).with_columns(product_id=pl.format("P{}", AT)))
+
+
+def test_a_week_is_closed_where_all_its_days_are_and_so_is_the_plan() -> None:
+    sunday, august = pl.col("date").dt.weekday() == 7, pl.col("date").is_between(date(2023, 2, 6), date(2023, 2, 12))
+    rows = demand_rows(130).with_columns(tag=pl.when(sunday | august).then(pl.lit("zu")).otherwise(pl.lit("auf")))
+    weeks = panel_of(rows, demand_of(frequency="W", duplicates="sum", closed="tag == 'zu'"))
+    assert weeks.account is not None
+    assert weeks.account.closed == weeks.count
+    days = panel_of(rows, demand_of(closed="tag == 'zu'"))
+    assert days.shut is not None
+    assert days.shut.tolist() == [[each.weekday() == 6 for each in (date(2023, 5, 12 + at) for at in range(7))]] * days.count

@@ -235,7 +235,7 @@ def like_parents(history: History, panel: Panel, key: Mapping[str, str]) -> Hist
             ahead = {name: _medians(values[alike]) for name, values in history.known.items()}
             keys = np.array([[key[column] for column in panel.series]])
             static = {column: np.array([key.get(column, values[alike][0])]) for column, values in history.static.items()}
-            return replace(history, keys=keys, target=mean[None, :], known=ahead, static=static)
+            return replace(history, keys=keys, target=mean[None, :], known=ahead, static=static, shut=None)
     return None
 
 

@@ -22,7 +22,7 @@ FORMAT = 1
 ANSWERED = 61
 """Periods up to the latest that can be asked for: two months of days, so that what was forecast lately can be looked at."""
 MOST_HISTORY_BYTES = 2**31 - 1
-_HEAD = "head"
+_HEAD, _SHUT = "head", "shut"
 # 100,000 series with four columns over a year of days take 1.2 GB; the texts of the head take some hundred bytes.
 _MOST_UNPACKED, _MOST_HEAD = 2**31, 16_000_000
 _MOST_PERIOD = 1_000_000  # days since 1970, which is the year 4707
@@ -33,7 +33,8 @@ class History:
     """The periods `first` to `as_of` of every series, and of columns known ahead those that are planned after `as_of` too.
 
     `keys` [series, columns] are the texts that make a series, `static` [series] the static columns; `target` [series, periods]
-    is NaN where it is not known, `known` [series, periods + planned]. `data_sha256` is that of the dataset it was made of.
+    is NaN where it is not known, `known` [series, periods + planned]. `data_sha256` is that of the dataset it was made of. `shut`
+    [series, planned] are the periods after `as_of` that the plan has as closed; None where it says nothing of that.
     """
 
     name: str
@@ -45,10 +46,19 @@ class History:
     static: Mapping[str, NDArray[np.str_]]
     data_sha256: str
     state: Mapping[str, Any]
+    shut: NDArray[np.bool_] | None = None
 
     @property
     def series(self) -> int:
         return len(self.target)
+
+    def shut_at(self, places: NDArray[np.int64], periods: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which periods [rows] of series at places [rows] the plan has as closed; -1 is a series that is not here."""
+        if self.shut is None:
+            return np.zeros(len(places), dtype=bool)
+        at = periods - self.as_of - 1
+        inside = (places >= 0) & (at >= 0) & (at < self.shut.shape[1])
+        return np.asarray(inside & self.shut[np.where(inside, places, 0), np.where(inside, at, 0)])
 
 
 def history_name(name: str) -> str:
@@ -98,6 +108,7 @@ def read_history(data: bytes, name: str) -> History:
             static,
             str(head["data_sha256"]),
             dict(head["state"]),
+            arrays.get(_SHUT),
         )
         _require_shapes(found)
     except BundleError:
@@ -125,6 +136,7 @@ def _arrays(history: History) -> dict[str, NDArray[Any]]:
         "target": history.target,
         **{f"known/{name}": values for name, values in history.known.items()},
         **{f"static/{name}": values for name, values in history.static.items()},
+        **({} if history.shut is None else {_SHUT: history.shut}),
     }
 
 
@@ -148,5 +160,8 @@ def _require_shapes(history: History) -> None:
         or history.as_of - history.first + 1 != periods
         or max(abs(history.first), abs(history.as_of)) > _MOST_PERIOD
         or history.keys.ndim != 2
+        or (
+            history.shut is not None and (history.shut.dtype != np.bool_ or history.shut.ndim != 2 or len(history.shut) != series)
+        )
     ):
         raise ValueError

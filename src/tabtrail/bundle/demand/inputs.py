@@ -20,6 +20,7 @@ from tabtrail.contract.periods import Periods
 from tabtrail.errors import BundleError
 
 _DAY = "datetime64[D]"
+_SHUT = "the stored plan has this as closed: it is forecast as if it were open"
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,18 @@ class DemandInputs:
         standing, period = self._standing(self._key(row)), self._period(row[self.panel.date])
         found = () if standing.words is None else (standing.words,)
         if period > self._as_of:
+            if self.history.shut is not None and self._shut([row])[0]:
+                found = (*found, _SHUT)
             return (*found, self._unplanned) if self.panel.recipe.recursive and self._is_guessed(standing, period) else found
         return (*found, f"the date lies within the history: forecast as of the {self._calendar.name} before it")
+
+    def open_in(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
+        """Tell of good rows [rows] whether their period is open, as far as the stored plan says."""
+        return ~self._shut(rows)
+
+    def _shut(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
+        places = np.array([self._standing(self._key(row)).own_place for row in rows], dtype=np.int64)
+        return self.history.shut_at(places, np.array([self._period(row[self.panel.date]) for row in rows], dtype=np.int64))
 
     def forecast(self, row: Mapping[str, Any]) -> Forecast:
         """Return how far ahead a good row lies."""
@@ -165,6 +176,9 @@ class DemandInputs:
             periods = columns[self.panel.date].map(self._period, np.int64)
             planned = np.array([0 if each.source is None else each.source.planned[each.place] for each in standings])[which]
             found |= periods - 1 - self._as_of > planned
+        if self.history.shut is not None:
+            own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
+            found |= self.history.shut_at(own, columns[self.panel.date].map(self._period, np.int64))
         return np.logical_or(found, said)
 
     def feed_columns(self, columns: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
@@ -228,13 +242,15 @@ class DemandInputs:
         size, kind = self._size_and_kind(standings)
         return self.bands.of(forecasts, self._expander.locate(periods).horizon, size[which], kind[which])
 
-    def bounds_of_sums(self, rows: Sequence[Mapping[str, Any]], sums: Array, served: Array) -> tuple[Array, Array, Array]:
-        """Return lower and upper bounds [rows, levels] of sums [rows] over the lead time, and the order quantities [rows] at
-        service levels [rows].
+    def bounds_of_sums(
+        self, rows: Sequence[Mapping[str, Any]], sums: Array, counts: Array, served: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return lower and upper bounds [rows, levels] of sums [rows] over so many open periods [rows] of the lead time, and the
+        order quantities [rows] at service levels [rows].
         """
-        assert self.bands is not None and self.bands.intervals.lead_time is not None  # noqa: S101, PT018 - the caller made sure
+        assert self.bands is not None  # noqa: S101 - the caller made sure
         size, kind = self._size_and_kind([self._standing(self._key(row)) for row in rows])
-        return self.bands.of_sums(sums, size * self.bands.intervals.lead_time, kind, served)
+        return self.bands.of_sums(sums, size * counts, kind, served)
 
     def _size_and_kind(self, standings: Sequence[Standing]) -> tuple[Array, Periods]:
         """Size and class of series, the class -1 of those that are answered like others."""

@@ -53,6 +53,7 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     _require_room(shape, calendar, first)
     dates = _pause(dated, calendar, date)
     target, account = _target(table, demand, place, shape, last - first + 1)
+    _require_repeats(account, keys)
     known = {name: _known(table, name, place, shape, demand) for name in demand.known_ahead}
     static = {name: _texts(keys, name) for name in series}
     static |= {name: _static(table, name, keys) for name in demand.static}
@@ -66,7 +67,9 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
         **_outcomes(table, demand, last),
     )
     presence = {name: _presence(table, name, place, target) for name in demand.known_ahead}
-    return Panel(calendar, first, series, target, known, static, account, presence)
+    shut = np.zeros(shape, dtype=bool)
+    shut[place] = table[_CLOSED].to_numpy()
+    return Panel(calendar, first, series, target, known, static, account, presence, shut[:, last - first + 1 :])
 
 
 def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str) -> pl.DataFrame:
@@ -99,7 +102,7 @@ def _collected(rows: pl.LazyFrame, keys: pl.DataFrame, demand: Demand, date: str
             put(pl.col(demand.target)).alias(demand.target),
             *(pl.col(name).mean() for name in demand.known_ahead),
             *(pl.col(name).drop_nulls().last() for name in demand.static),
-            pl.col(_CLOSED).any(),
+            pl.col(_CLOSED).all(),  # a week is closed where all its days are
             pl.col(_STOCKOUT).any(),
             pl.len().alias(_COUNT),
         )
@@ -122,7 +125,7 @@ def _numbers(days: pl.Series, calendar: Calendar) -> pl.Series:
 
 def _require_series(table: pl.DataFrame, keys: pl.DataFrame, demand: Demand) -> None:
     for name in demand.series:
-        nameless = keys[name].fill_null("").eq("").arg_true().to_list()
+        nameless = keys[name].fill_null("").str.strip_chars().eq("").arg_true().to_list()
         if nameless and (empty := int(table.filter(pl.col(_SERIES).is_in(nameless))[_COUNT].sum())):
             raise DataError(
                 f"demand.series: {name} is empty in {empty:,} rows, which are then of no series; set contract.columns.{name}:"
@@ -165,6 +168,16 @@ def _pause(dated: pl.DataFrame, calendar: Calendar, date: str) -> dict[str, int]
 def _sum(column: pl.Expr) -> pl.Expr:
     """Null where every value is: Polars adds nothing up to 0."""
     return pl.when(column.is_not_null().any()).then(column.sum())
+
+
+def _require_repeats(account: Account, keys: pl.DataFrame) -> None:
+    """Raise `DataError` where what makes a series differs in every row, such as the number of an order."""
+    if account.series == account.single > 1 and account.periods > 1:
+        name = max(keys.columns, key=lambda each: keys[each].n_unique())
+        raise DataError(
+            f"none of the {account.series:,} series has demand in two periods: demand.series names columns that differ from row"
+            f" to row ({name} has {keys[name].n_unique():,} values); leave such a column out"
+        )
 
 
 def _require_single(table: pl.DataFrame, keys: pl.DataFrame, demand: Demand) -> None:

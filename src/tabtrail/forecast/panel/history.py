@@ -33,6 +33,7 @@ def history_of(panel: Panel, recipe: FeatureRecipe, name: str, data_sha256: str,
         static={column: values.astype(str) for column, values in panel.static.items() if column not in panel.series},
         data_sha256=data_sha256,
         state=dict(state),
+        shut=panel.shut if panel.shut is not None and panel.shut.any() else None,
     )
 
 

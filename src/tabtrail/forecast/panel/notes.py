@@ -1,6 +1,7 @@
 """What became of the rows of a panel, and what of it needs a look, in words."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabtrail.config.demand import Demand
 from tabtrail.contract.periods import Calendar
@@ -10,6 +11,7 @@ from tabtrail.forecast.panel.panel import Account, Panel
 def panel_notes(panel: Panel, demand: Demand) -> list[str]:
     """Return sentences on what became of the rows, and warnings of columns and conditions that say nothing."""
     notes = [] if panel.account is None else account_notes(panel.account, demand)
+    notes += [note for name in panel.series if (note := _alike(name, panel.static[name]))]
     for name, values in panel.known.items():
         known = values[~np.isnan(values)]
         if len(known) and known.min() == known.max():
@@ -20,6 +22,21 @@ def panel_notes(panel: Panel, demand: Demand) -> list[str]:
                 f" contract.columns.{name}.min sets such rows aside"
             )
     return notes
+
+
+def _alike(name: str, texts: NDArray[np.object_]) -> str:
+    """Return which ids are one but for spaces and case; empty where none are."""
+    spellings: dict[str, list[str]] = {}
+    for text in dict.fromkeys(texts.tolist()):
+        spellings.setdefault(" ".join(text.split()).casefold(), []).append(text)
+    several = [each for each in spellings.values() if len(each) > 1]
+    if not several:
+        return ""
+    return (
+        f"warning: demand.series: {len(several):,} values of {name} are written in several ways, such as"
+        f" {' and '.join(map(repr, several[0][:2]))}, which are series of their own; cleaning.trim and cleaning.fold_case make"
+        " them one"
+    )
 
 
 def rejects_note(rejected: int, demand: Demand) -> str:

@@ -66,6 +66,7 @@ class Panel:
     - `target` [series, periods]: NaN before the first row of a series, and where it is neither learned from nor judged.
     - `known` [series, periods + planned]: columns known ahead; they may go on after the last period with demand.
     - `static` [series]: texts, the columns that make a series among them.
+    - `shut` [series, planned]: periods of the plan that are closed, None where nobody says so.
     - `presence`: where the rows gave the columns known ahead a value, before gaps were filled.
     """
 
@@ -77,6 +78,7 @@ class Panel:
     static: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     account: Account | None = None
     presence: Mapping[str, Presence] = field(default_factory=dict)
+    shut: NDArray[np.bool_] | None = None
 
     @property
     def count(self) -> int:
@@ -109,4 +111,5 @@ class Panel:
             target=self.target[chosen],
             known={name: values[chosen] for name, values in self.known.items()},
             static={name: values[chosen] for name, values in self.static.items()},
+            shut=None if self.shut is None else self.shut[chosen],
         )
