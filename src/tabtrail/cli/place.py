@@ -7,7 +7,6 @@ from typing import NamedTuple
 from tabtrail.config.file import CACHE_FOLDER, DEMAND_ENDING, RawConfig, config_path, demand_folder, read_raw, resolve_path
 from tabtrail.errors import ConfigError
 from tabtrail.storage.address import Address, is_address
-from tabtrail.storage.copies import served_copy
 
 
 class Place(NamedTuple):
@@ -57,6 +56,8 @@ def _fetched(text: str, raw: RawConfig, *, ending: str) -> Path:
         address = Address.parse(text)
     except ValueError as error:
         raise ConfigError(f"{raw.places.locate(('paths', 'models_dir'))}: paths.models_dir: {error}") from None
+    from tabtrail.storage.copies import served_copy  # a tenth of a prediction's time, which a folder of this machine is spared
+
     copy = served_copy(
         address.with_name(address.name + ending), resolve_path(raw.root, raw.values["paths"].get("cache_dir") or CACHE_FOLDER)
     )

@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline
 from tabtrail.errors import TabtrailError
 from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
+from tabtrail.modeling.late_libraries import shap_library
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
-from tabtrail.modeling.shap_library import shap_library
 
 # Base value and contributions may miss a prediction by this share of what is shared out among the columns: far below what a
 # picture or a figure of four digits shows.

@@ -7,8 +7,8 @@ stays for those who are reading it.
 """
 
 import json
+import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -90,7 +90,7 @@ class Versioned:
         listed = {name: _describe(contents) for name, contents in sorted(files.items())}
         now = datetime.now(UTC)
         version = Version(
-            f"{now:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}", listed, known.name if known else "", now.isoformat(timespec="seconds")
+            f"{now:%Y%m%dT%H%M%S}Z-{os.urandom(4).hex()}", listed, known.name if known else "", now.isoformat(timespec="seconds")
         )
         try:
             self._send(version, files, known)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.forecast.extra_models import model_class
 from tabtrail.forecast.local.attempt import Attempt, Guess, Refusal, Task, is_intermittent, refused_as_intermittent
+from tabtrail.modeling.late_libraries import model_class
 
 Array = NDArray[np.float64]
 # As for SARIMA. The sample's segments take 8 at most; what takes 50 has no optimum to speak of.

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.config.forecast import SarimaOrder
-from tabtrail.forecast.extra_models import model_class
 from tabtrail.forecast.local.attempt import (
     Attempt,
     Forecast,
@@ -16,6 +15,7 @@ from tabtrail.forecast.local.attempt import (
     is_intermittent,
     refused_as_intermittent,
 )
+from tabtrail.modeling.late_libraries import model_class
 
 Array = NDArray[np.float64]
 # Statsmodels' default. The sample's segments take 7 at most; what takes 50 is too large a model for its history.

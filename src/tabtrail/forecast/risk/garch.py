@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.forecast.extra_models import model_class
+from tabtrail.modeling.late_libraries import model_class
 
 Array = NDArray[np.float64]
 Distribution = Literal["normal", "t"]

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from tabtrail.modeling.families.family import Contributions
+from tabtrail.modeling.late_libraries import shap_library
 from tabtrail.modeling.metrics import Array
-from tabtrail.modeling.shap_library import shap_library
 from tabtrail.modeling.trees import Trees
 
 
