@@ -1,6 +1,7 @@
 """`tabtrail config show` and `schema`: the configuration as resolved, and what it may hold."""
 
 import json
+from typing import Any
 
 import typer
 import yaml
@@ -10,21 +11,34 @@ from tabtrail.cli.commands import TRAIN
 from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
 from tabtrail.cli.output import print_json
 from tabtrail.config.load import config_schema, load_config
+from tabtrail.system.addresses import without_passwords
 
 app = new_group("Show the resolved configuration, or its JSON Schema.")
 
 
 @app.command("show", epilog="example: tabtrail config show --set split.folds=10")
 def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
-    """Print the resolved configuration: file, environment and flags applied, paths absolute."""
+    """Print the resolved configuration: file, environment and flags applied, paths absolute, passwords of addresses left out."""
     loaded = load_config(config, set_ or [])
     if TRAIN.is_installed:
         later.names.check_names(loaded)
-    tree = json.loads(loaded.model_dump_json(exclude_none=True))
+    tree = _without_passwords(json.loads(loaded.model_dump_json(exclude_none=True)))
     if as_json:
         print_json(tree)
         return
+    if loaded.overrides:
+        typer.echo("# not from the file:")
+    for key, origin in loaded.overrides.items():
+        typer.echo(f"# {key}: {origin}")
     typer.echo(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def _without_passwords(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_passwords(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_passwords(each) for each in value]
+    return without_passwords(value) if isinstance(value, str) else value
 
 
 @app.command("schema", epilog="example: tabtrail config schema > config.schema.json")

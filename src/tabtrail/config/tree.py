@@ -162,6 +162,11 @@ class Config(Section):
         """Place of a key, for messages: file and line of it or of its nearest parent, or the override that set it."""
         return self._places.locate(key)
 
+    @property
+    def overrides(self) -> dict[str, str]:
+        """The keys that the environment or the command line set, each with the variable or flag that did."""
+        return {dotted(key): origin for key, origin in self._places.origins.items()}
+
     def placed(self, root: Path, places: Places, words: tuple[str, ...] = ()) -> Self:
         """Return the config with the folder of its YAML file, where its keys stand, and the words that name both."""
         placed = self.model_copy()

@@ -23,6 +23,11 @@ _FAULTS = (
     # Of one that is there, first: an error of a connection names the tries before it too.
     (r"error code 401|HTTP 401|401 (?:Client )?Error", "does not know who asks (401)", _WHO),
     (
+        r"error code 404 !=|not in a valid JSON",
+        "is not an MLflow server, or one of another version",
+        "look at mlflow.tracking_uri; MLflow here is to be no newer than there",
+    ),
+    (
         r"error code 403|403 (?:Client )?Error|PERMISSION_DENIED",
         "does not let this user do that (403)",
         "ask who runs it for the permission",

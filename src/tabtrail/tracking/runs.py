@@ -24,6 +24,11 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import Store
 
 
+# The runs that this process works on. One that a server which went away could not end still says that it is running, by a process
+# that is alive: in a notebook or a service the next training is to continue it.
+_at_work: set[str] = set()
+
+
 @dataclass(frozen=True)
 class Run:
     """A run in the store: its id, tags and metrics (of a metric with steps the last), and the address of its artifacts."""
@@ -50,12 +55,15 @@ def running(
         if resumed:
             store.client.update_run(run_id, status="RUNNING")
             store.client.set_tag(run_id, PROCESS, this_process())
+        _at_work.add(run_id)
         try:
             yield run_id
         except BaseException as error:
             with suppress(Exception):  # the store itself may be what failed: the first error is the one to report
                 finish_run(store, run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
             raise
+        finally:
+            _at_work.discard(run_id)
         finish_run(store, run_id)
 
 
@@ -86,10 +94,13 @@ def find_run(store: Store, key: str) -> str | None:
     """Return the newest run with this key that no living process works on: it may be complete, or have been cut short."""
     found = store.client.search_runs([store.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=["attributes.start_time DESC"])
     for run in found:
-        at_work = run.info.status == "RUNNING" and is_alive(run.data.tags.get(PROCESS, ""))
-        if not at_work:
+        if run.info.status != "RUNNING" or not _is_at_work(str(run.info.run_id), run.data.tags.get(PROCESS, "")):
             return str(run.info.run_id)
     return None
+
+
+def _is_at_work(run_id: str, process: str) -> bool:
+    return run_id in _at_work if process == this_process() else is_alive(process)
 
 
 def read_run(store: Store, run_id: str) -> Run | None:
