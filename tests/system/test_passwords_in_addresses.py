@@ -51,6 +51,9 @@ def test_every_form_of_a_secret_is_found(text: str, shown: str) -> None:
         ("postgresql://u:p/ss@db/m", "/"),
         ("postgresql://u:p%40ss@db/m", ""),
         ("http://127.0.0.1:5000", ""),
+        ("http://127.0.0.1:5000/prefix@2", ""),
+        ("s3://bucket/prefix@2", ""),
+        ("http://u:p?ss@h:5000", "?"),
         ("sqlite:///mlruns/mlflow.db", ""),
     ],
 )

@@ -15,6 +15,7 @@ from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
 from tabtrail.project.deployment import Deployment
 from tabtrail.project.summary import Summary
+from tabtrail.system.addresses import without_passwords
 
 _PERIODS = {"D": "day", "W": "week", "MS": "month"}  # as `contract.periods`, which costs an import of numpy
 
@@ -94,8 +95,10 @@ def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None, *, ex
         print_text(f"open {relative(page)} in a browser", indent=2)
     if mlflow.sqlite_file is not None:
         print_command("mlflow", "ui", "--backend-store-uri", f"sqlite:///{relative(mlflow.sqlite_file)}")
+    elif mlflow.is_database:
+        typer.echo("  mlflow ui --backend-store-uri, followed by what mlflow.tracking_uri names")
     else:
-        typer.echo("  open the MLflow server that mlflow.tracking_uri names")
+        print_text(f"open {without_passwords(mlflow.tracking_uri)} in a browser", indent=2)
     prefix = [f"TABTRAIL_CONFIG={shlex.quote(str(config_file))}"] if config_file else []
     if example is not None:
         print_command(*prefix, "tabtrail", "predict", "--json", row=example)

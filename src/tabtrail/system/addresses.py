@@ -18,6 +18,8 @@ def without_passwords(text: str) -> str:
 
 def raw_password_character(address: str) -> str:
     """Return the character of an address's user or password that must be percent-encoded; empty where there is none."""
-    _, separator, rest = address.partition("://")
-    user_and_password = rest.rpartition("@")[0]
-    return next((each for each in user_and_password if each in "@/?#"), "") if separator else ""
+    rest = address.partition("://")[2]
+    begins = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if not re.search("[:@]", begins) or re.fullmatch(r"[^:@]*:\d*", begins):
+        return ""  # a host, with or without a port: what has an @ further on is a path
+    return next((each for each in rest.rpartition("@")[0] if each in "@/?#"), "")

@@ -20,10 +20,13 @@ _BUCKETS = {
 _PACKAGES = {"psycopg": "'tabtrail[postgres]'", "MySQLdb": "mysqlclient", "pymysql": "PyMySQL"}
 
 
-def require_driver(uri: str) -> None:
-    """Raise `StoreError` where the address of a database cannot be read, or its driver is not installed; it is not connected."""
+def require_driver(uri: str) -> bool:
+    """Tell whether an address is that of a database that needs a driver.
+
+    Raises `StoreError` where the address cannot be read, or the driver is not installed; nothing is connected.
+    """
     if not Mlflow(tracking_uri=uri).is_database:
-        return
+        return False
     shown = without_passwords(uri)
     try:
         make_url(uri).get_dialect().import_dbapi()
@@ -37,6 +40,7 @@ def require_driver(uri: str) -> None:
         else:
             remedy = f"pip install {_PACKAGES.get(str(error.name), str(error.name))}"
         raise StoreError(f"the MLflow store {shown} needs {error.name}, which is not installed: {remedy}") from None
+    return True
 
 
 def require_bucket_library(location: str) -> None:

@@ -14,6 +14,7 @@ def quiet_mlflow() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # which wait for 12 s together
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # of a server that is there but does not answer
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "15")  # of a database behind a network that swallows what is sent
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # stdout is for what a command answers
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # importing MLflow sets the level of its loggers from this
     for name in ("mlflow", "alembic", "urllib3"):

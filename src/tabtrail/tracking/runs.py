@@ -23,7 +23,6 @@ from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, Run
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import Store
 
-
 # The runs that this process works on. One that a server which went away could not end still says that it is running, by a process
 # that is alive: in a notebook or a service the next training is to continue it.
 _at_work: set[str] = set()

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from tabtrail.config.operation import SQLITE, Mlflow
 from tabtrail.errors import StoreError
@@ -51,7 +51,7 @@ def open_store(mlflow: Mlflow) -> Store:
     file beside it lets one through. Raises `StoreError` for a store that cannot be opened, whose driver is not installed, or
     whose artifacts cannot be written from here.
     """
-    _require_drivers(mlflow)
+    _require_means(mlflow)
     with store_errors(mlflow.tracking_uri):
         if (path := mlflow.sqlite_file) is not None:
             return _open_sqlite(mlflow, path)
@@ -67,19 +67,27 @@ def find_store(mlflow: Mlflow) -> Store | None:
         return None
     if mlflow.sqlite_file is not None and left_folder(mlflow.sqlite_file) is not None:
         return open_store(mlflow)
-    _require_drivers(mlflow)
+    _require_means(mlflow)
     with store_errors(mlflow.tracking_uri):
-        if mlflow.is_database and not _has_tables(mlflow.tracking_uri):
-            return None
+        if mlflow.is_database:
+            with _connected(mlflow.tracking_uri) as connection:
+                if not inspect(connection).has_table("experiments"):
+                    return None
         client = _client(mlflow)
         found = _experiment_of(client, mlflow.experiment)
         return None if found is None else Store(client, mlflow.tracking_uri, found, _location(client, found))
 
 
-def _require_drivers(mlflow: Mlflow) -> None:
+def _require_means(mlflow: Mlflow) -> None:
+    """Raise `StoreError` where a driver or library is not installed, or a database does not answer.
+
+    MLflow would try that again for more than a minute.
+    """
+    require_bucket_library(mlflow.artifact_location or "")
     for uri in (mlflow.tracking_uri, mlflow.registry_uri):
-        if uri is not None:
-            require_driver(uri)
+        if uri is not None and require_driver(uri):
+            with store_errors(uri), _connected(uri):
+                pass
 
 
 def _client(mlflow: Mlflow) -> MlflowClient:
@@ -95,8 +103,7 @@ def _open_sqlite(mlflow: Mlflow, path: Path) -> Store:
             raise StoreError(f"cannot write {path}: {os.strerror(errno.EACCES)}; check its owner and permissions (ls -l)")
         sqlite_file.settle(path)
         take_over(path)
-        client = _client(mlflow)
-        found = _found_or_made(client, mlflow, mlflow.artifact_location or str(path.parent))
+        client, found = _found_or_made(mlflow, mlflow.artifact_location or str(path.parent))
         store = Store(client, mlflow.tracking_uri, found, _location(client, found))
         _require_files(store, path)
         return store
@@ -104,8 +111,7 @@ def _open_sqlite(mlflow: Mlflow, path: Path) -> Store:
 
 def _open_database(mlflow: Mlflow) -> Store:
     with _made_once(mlflow.tracking_uri):
-        client = _client(mlflow)
-        found = _found_or_made(client, mlflow, str(mlflow.artifact_location))
+        client, found = _found_or_made(mlflow, str(mlflow.artifact_location))
     artifacts = _location(client, found)
     note = ""
     if is_local_uri(artifacts):
@@ -140,24 +146,22 @@ def _location(client: MlflowClient, experiment_id: str) -> str:
 
 
 @contextmanager
-def _made_once(uri: str) -> Iterator[None]:
-    """Let one process at a time make the tables of a database, which two would ruin; PostgreSQL has a lock for it."""
+def _connected(uri: str) -> Iterator[Connection]:
     engine = create_engine(uri)
     try:
         with engine.connect() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_lock({_MAKING})"))  # which the end of the connection frees
-            yield
+            yield connection
     finally:
         engine.dispose()
 
 
-def _has_tables(uri: str) -> bool:
-    engine = create_engine(uri)
-    try:
-        return inspect(engine).has_table("experiments")
-    finally:
-        engine.dispose()
+@contextmanager
+def _made_once(uri: str) -> Iterator[None]:
+    """Let one process at a time make the tables of a database, which two would ruin; PostgreSQL has a lock for it."""
+    with _connected(uri) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_lock({_MAKING})"))  # which the end of the connection frees
+        yield
 
 
 def _require_reachable(store: Store, remedy: str) -> None:
@@ -219,17 +223,18 @@ def _experiment_of(client: MlflowClient, name: str) -> str | None:
     return None if found is None else str(found.experiment_id)
 
 
-def _found_or_made(client: MlflowClient, mlflow: Mlflow, artifacts: str) -> str:
-    """Return the id of the experiment in a database; made where it is missing, with a folder of its own among the artifacts.
+def _found_or_made(mlflow: Mlflow, artifacts: str) -> tuple[MlflowClient, str]:
+    """Return the client of a database and the id of the experiment, made where it is missing, in a folder of its own below
+    `artifacts`.
 
-    By the backend itself: the client would take ./mlruns of the working folder.
+    Both tables and experiment are made by the backend itself: the client would take ./mlruns of the working folder.
     """
-    backend = SqlAlchemyStore(mlflow.tracking_uri, artifacts)
+    backend, client = SqlAlchemyStore(mlflow.tracking_uri, artifacts), _client(mlflow)
     if (found := _experiment_of(client, mlflow.experiment)) is not None:
-        return found
+        return client, found
     if is_local_uri(artifacts):
         make_folder(Path(local_file_uri_to_path(artifacts)))
-    return _begin_experiment(client, backend.create_experiment(mlflow.experiment))
+    return client, _begin_experiment(client, backend.create_experiment(mlflow.experiment))
 
 
 def _begin_experiment(client: MlflowClient, experiment_id: str) -> str:
