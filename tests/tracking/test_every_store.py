@@ -3,14 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
-from tests.support.commands import Done, run_in
+from tests.support.buckets import SECRET
+from tests.support.commands import Done, overrides, run_in
 from tests.support.postgres import needs_postgres
 from tests.support.projects import Project
 from tests.support.servers import PASSWORD, Servers, TrackingServer
@@ -18,8 +19,8 @@ from tests.support.small_project import LINEAR, WEAK, small
 
 from tabtrail.tracking import runs
 
-STORES = ["sqlite", "proxied", "unproxied", "with_password", "on_postgres", "postgres"]
-NEEDING_POSTGRES = ("on_postgres", "postgres")
+STORES = ["sqlite", "proxied", "unproxied", "with_password", "on_postgres", "postgres", "postgres_and_bucket"]
+NEEDING_POSTGRES = ("on_postgres", "postgres", "postgres_and_bucket")
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Story:
     uri: str = ""
     server: TrackingServer | None = None
     database: str = ""
+    bucket: str = ""
     done: dict[str, Done] = field(default_factory=dict)
 
     @property
@@ -39,7 +41,8 @@ class Story:
         return MlflowClient(uri, uri)
 
     def run(self, step: str, *words: str) -> Done:
-        self.done[step] = run_in(self.project, *words, *(["--set", f"mlflow.tracking_uri={self.uri}"] if self.uri else []))
+        values = {"mlflow.tracking_uri": self.uri, "mlflow.artifact_location": self.bucket}
+        self.done[step] = run_in(self.project, *words, *overrides(*(f"{key}={value}" for key, value in values.items() if value)))
         return self.done[step]
 
     def json(self, step: str) -> Any:
@@ -58,11 +61,15 @@ def story(
         postgres = request.getfixturevalue("postgres")
         made.database = postgres.new_database()
         made.uri = postgres.address(made.database, "psycopg")
-    if made.kind not in ("sqlite", "postgres"):
+    variables: Mapping[str, str] = {}
+    if made.kind == "postgres_and_bucket":
+        buckets = request.getfixturevalue("moto_server")
+        variables, made.bucket = buckets.environment, f"s3://{buckets.new()}/team"
+    elif made.kind not in ("sqlite", "postgres"):
         made.server = servers.on_database(made.uri) if made.kind == "on_postgres" else getattr(servers, made.kind)
-        made.uri = made.server.uri
+        variables, made.uri = made.server.client, made.server.uri
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (made.server.client if made.server else {}).items():
+        for name, value in variables.items():
             patch.setenv(name, value)
         tell(made, patch)
         yield made
@@ -177,4 +184,9 @@ def test_no_password_is_written_or_printed(story: Story, request: pytest.Fixture
         postgres = request.getfixturevalue("postgres")
         texts.append(postgres.dump(story.database).encode())
         assert postgres.password.encode() not in b"".join(texts)
-    assert PASSWORD.encode() not in b"".join(texts)
+    assert not [each for each in (PASSWORD, SECRET) if each.encode() in b"".join(texts)]
+
+
+def test_only_the_place_that_other_machines_do_not_reach_is_said(story: Story) -> None:
+    said = "of this machine, which other machines that use postgresql+psycopg://…@127.0.0.1"
+    assert (said in story.done["train"].stderr) == (story.kind == "postgres")

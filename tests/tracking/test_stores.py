@@ -14,12 +14,13 @@ from mlflow import MlflowClient
 from tests.support.commands import run_in
 from tests.support.postgres import Postgres, needs_postgres, running_postgres
 from tests.support.projects import Project, close_stores, make_store
-from tests.support.servers import Servers
+from tests.support.servers import PASSWORD, USER, Servers
 from tests.support.small_project import LINEAR, small
 
 from tabtrail.config.operation import Mlflow
 from tabtrail.errors import ConfigError, StoreError
 from tabtrail.tracking import schema
+from tabtrail.tracking.artifacts import log_text, read_artifact
 from tabtrail.tracking.models import LoggedModel
 from tabtrail.tracking.registry import register_challenger, set_champion
 from tabtrail.tracking.runs import start_run
@@ -135,6 +136,18 @@ def test_a_store_of_another_mlflow_is_told_with_its_remedy_by_train_and_doctor(
 
 def test_the_newest_version_is_that_of_the_installed_mlflow(empty_store: Path) -> None:
     assert schema.outdated(empty_store) == ""
+
+
+def test_a_password_in_the_address_of_a_server_lets_in_and_is_noted_nowhere(tmp_path: Path, servers: Servers) -> None:
+    server = servers.with_password
+    uri = server.uri.replace("://", f"://{USER}:{PASSWORD}@")
+    store = open_store(Mlflow(tracking_uri=uri, experiment=tmp_path.name))
+    run_id = start_run(store, "r", {})
+    log_text(store, run_id, "said", "said.txt")
+    assert read_artifact(store, run_id, "said.txt") == b"said"
+    store.client.create_logged_model(store.experiment_id, name="m", source_run_id=run_id)
+    kept = [path.read_bytes() for path in server.folder.rglob("*") if path.is_file() and path.name != "auth.db"]
+    assert PASSWORD.encode() not in b"".join(kept)
 
 
 @needs_postgres
