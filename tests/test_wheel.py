@@ -80,8 +80,8 @@ def test_it_predicts_and_serves_without_the_training_packages(installed: Path, t
 def scoring(trained: Trained, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A clean environment made from the requirements of the registered champion, and its files."""
     folder, config = tmp_path_factory.mktemp("scoring"), trained.config
-    uri, name = config.mlflow.tracking_uri, config.model.name
-    model = Path(mlflow.artifacts.download_artifacts(f"models:/{name}@champion", dst_path=str(folder), tracking_uri=uri))
+    version = mlflow.MlflowClient(config.mlflow.tracking_uri).get_model_version_by_alias(config.model.name, "champion")
+    model = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(folder)))
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python"), "install", "--quiet"]
     pip += ["--disable-pip-version-check", "--no-compile", "--find-links", str(wheel.parent)]

@@ -131,6 +131,7 @@ def log_bundle(store: Store, run_id: str, bundle: BundleFiles, tags: Mapping[str
             signature=bundle_model.signature_of(bundle.schema),
             input_example=pd.DataFrame([bundle.schema.example], dtype=object),
             pip_requirements=bundle.requirements,
+            metadata={"columns": {each.name: each.rule.dtype for each in bundle.schema.features}},
         )
         store.client.log_model_artifacts(logged.model_id, str(path))
     store.client.finalize_logged_model(logged.model_id, "READY")
