@@ -130,3 +130,16 @@ def test_the_uplift_is_what_the_model_forecasts_with_and_without_the_flag() -> N
     assert found.varied
     assert 1.5 < found.with_flag / found.without < 3
     assert (found.series, found.periods, len(found.largest)) == (6, 7, 6)
+
+
+def test_a_new_product_is_explained_with_the_warning_that_its_forecast_has(trained: Trained) -> None:
+    row = {**ROW, "product_id": "PROD_NEW"}
+    found = explain_row(trained.config, row)
+    served = Predictor(load_bundle(trained.config.paths.models_dir, "shop_demand")).predict([row])[0]
+    assert found.base_value + sum(found.contributions.values()) == pytest.approx(served.value, rel=1e-6)
+    assert found.warnings == served.warnings
+    assert "the series is new" in found.warnings[0]
+    done = run_in(trained.project, "explain", "--json", json.dumps(row))
+    assert "group" in done.stdout
+    assert "warning: the series is new" in done.stderr
+    assert json.loads(run_in(trained.project, "explain", "--json", json.dumps(row), "--output", "json").stdout)["warnings"]

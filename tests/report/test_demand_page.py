@@ -223,6 +223,9 @@ def test_a_refused_training_has_a_page_that_says_so(evidence: DemandEvidence) ->
     assert "demand-uplift" not in found
     assert "Nothing is explained" in said(found["demand-explanations"])
     assert "not deployed" in said(found["demand-verdict"])
+    beaten = replace(refused, tags={"tabtrail.objections": "no model is worth deploying: Theta is better"})
+    told = said(sections(rendered(beaten))["demand-verdict"])
+    assert "It is NOT deployed: no model is worth deploying: Theta is better." in told
 
 
 def test_page_pictures_and_tables_are_in_the_run(trained: Trained, evidence: DemandEvidence) -> None:

@@ -33,8 +33,7 @@ def explain(
         raise UsageError(f"--json is not JSON: {str(error)[:200]}") from None
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError("--plot: the picture is a PNG; give a file name that ends in .png")
-    loaded = begin_job(config, set_, fetch=True)
-    found = later.explain.explain_row(loaded.for_demand() if demand else loaded, payload)
+    found = later.explain.explain_row(begin_job(config, set_, demand=demand, fetch=True), payload)
     if plot is not None:
         later.explain.draw_explanation(found, plot)
     if output == "json":
@@ -42,8 +41,14 @@ def explain(
         return
     rows = [["base value", "", f"{found.base_value:,.2f}"]]
     rows += [[name, cell(found.values[name]), f"{value:+,.2f}"] for name, value in found.contributions.items()]
-    print_table(f"why {found.model} predicts this, {found.unit}", ["column", "value", "adds"], rows)
+    print_table(
+        f"why {found.model} predicts this, {found.unit}", ["group" if found.by_group else "column", "value", "adds"], rows
+    )
     if found.is_clipped:
-        typer.echo(f"the sum is {found.unclipped:,.2f}, and {'demand is not below 0' if demand else 'model.clip bounds it'}")
+        typer.echo(
+            f"the sum is {found.unclipped:,.2f}, and {'demand is not below 0' if found.by_group else 'model.clip bounds it'}"
+        )
     typer.echo(f"prediction: {found.prediction:,.2f} {found.unit}")
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {relative(plot)}" if plot else ""), err=True)

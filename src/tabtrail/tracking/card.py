@@ -34,25 +34,25 @@ def model_card(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Find
 
 
 def _leakage(findings: Sequence[Finding], notes: Sequence[str]) -> str:
-    lines = [f"- **{each.label.capitalize()}** {_code(each.column or 'split')} {each.text}" for each in findings]
+    lines = [f"- **{each.label.capitalize()}** {code(each.column or 'split')} {each.text}" for each in findings]
     lines += [f"- **Note** {each}" for each in notes]
     return "\n".join(lines) or "The audit found no column that gives the target away, and nothing wrong with the split."
 
 
 def _use(model: Model) -> str:
     unit = f" in {model.currency}" if model.currency else ""
-    inputs = ", ".join(_code(name) for name in model.inputs)
+    inputs = ", ".join(code(name) for name in model.inputs)
     return (
-        f"Predicts {_code(model.target)}{unit} of one row from {inputs}. It is meant for rows like those of the training; what"
+        f"Predicts {code(model.target)}{unit} of one row from {inputs}. It is meant for rows like those of the training; what"
         " it learned is association, not cause and effect."
     )
 
 
 def _data(benchmark: Benchmark, manifest: Manifest) -> str:
     split = benchmark.problem.split
-    by = f" by {_code(split.group_key)}" if split.group_key and split.kind in ("group", "group_time") else ""
+    by = f" by {code(split.group_key)}" if split.group_key and split.kind in ("group", "group_time") else ""
     return (
-        f"{_code(manifest.source)}: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,}"
+        f"{code(manifest.source)}: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,}"
         f" rejected; data sha256 `{manifest.data_sha256[:12]}`. {int(benchmark.split.train.sum()):,} rows to learn from,"
         f" {int(benchmark.split.test.sum()):,} to test; {split.kind.replace('_', ' ')} split{by}, {split.folds} folds"
         + (f" × {split.repeats}." if split.repeats > 1 else ".")
@@ -87,7 +87,7 @@ def _limits(benchmark: Benchmark) -> Iterator[str]:
     for name in champion.final.strata:
         if (value := champion.stratum_mean(name, metric.name)) is not None:
             error = f"{_shown(metric, value)}{_after(metric, model.currency)}"
-            yield f"{_code(name)} ({_code(model.strata[name])}): cross-validated {metric.label} {error}"
+            yield f"{code(name)} ({code(model.strata[name])}): cross-validated {metric.label} {error}"
     yield "Outside of what the training rows held the service answers with a warning; trees do not extrapolate."
     yield "One test part of this size is noise: read the ± before the order."
 
@@ -100,6 +100,6 @@ def _after(metric: Metric, currency: str) -> str:
     return f" {currency}" if currency and metric.unit == "target" else ""
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Put a text of the data where Markdown does nothing with it."""
     return "`" + " ".join(text.replace("`", "'").replace("|", "/").split())[:120] + "`"

@@ -6,19 +6,23 @@ from typing import Any
 from tabtrail.forecast.panel.candidates import DirectCandidate
 from tabtrail.forecast.panel.evaluate import Evaluated
 from tabtrail.forecast.panel.task import Task, Trained
+from tabtrail.tracking.demand_card import demand_card
 from tabtrail.tracking.items import TAG, MetricItem, RunItems
 
 _BY_HORIZON = ("mae", "rmsse", "bias")
 
 
-def candidate_items(of_series: DirectCandidate, own: Evaluated, *, seconds: float) -> RunItems:
-    """Return what the run of one model logs: its parameters, its scores at the origins, and those by horizon as steps."""
+def candidate_items(of_series: DirectCandidate, own: Evaluated, *, seconds: float, gap: int = 0) -> RunItems:
+    """Return what the run of one model logs: its parameters, its scores at the origins, and those by horizon as steps.
+
+    The first step is of the first period that is judged, after the gap.
+    """
     candidate, strategy = of_series.candidate, "recursive" if of_series.recursive else "direct"
     params = {"candidate": candidate.name, "family": candidate.family, "scale": "level" if of_series.scaled else "none"}
     params |= {"strategy": strategy}
     params |= {f"model.{key}": str(value) for key, value in candidate.params.items()}
     tags = {TAG + "kind": "candidate", TAG + "candidate": candidate.name, TAG + "family": candidate.family}
-    return RunItems(candidate.name, params, [*_scores(own), MetricItem("fit_seconds", round(seconds, 4))], tags)
+    return RunItems(candidate.name, params, [*_scores(own, gap), MetricItem("fit_seconds", round(seconds, 4))], tags)
 
 
 def training_items(task: Task, trained: Trained, found: Mapping[str, Any]) -> RunItems:
@@ -35,17 +39,16 @@ def training_items(task: Task, trained: Trained, found: Mapping[str, Any]) -> Ru
     tags = {TAG + "kind": "demand", TAG + "champion": chosen.name, TAG + "reason": trained.reason}
     tags[TAG + "leakage"] = "; ".join(f"{each.column}: {each.kind}" for each in task.findings) or "none found"
     own = next(each for each in found["models"] if each["model"] == chosen.name)
-    metrics = [*_scores(chosen), *_details(own), *_coverage(trained.coverage or {})]
-    return RunItems(f"demand {demand.name}", params, metrics, tags, f"**{chosen.name}**: {trained.reason}.")
+    metrics = [*_scores(chosen, task.origins.gap), *_details(own), *_coverage(trained.coverage or {})]
+    return RunItems(f"demand {demand.name}", params, metrics, tags, demand_card(found))
 
 
 def _details(own: Mapping[str, Any]) -> list[MetricItem]:
+    """Skill, and errors by class and level: `mlflow ui` orders names, and these come after coverage, horizons and totals."""
     found = {"skill" if end == "value" else f"skill_{end}": value for end, value in own["skill"].items()}
     for kind in ("by_class", "by_level"):
         found |= {
-            f"{kind.removeprefix('by_')}_{name}_{metric}": scores.get(metric)
-            for name, scores in own[kind].items()
-            for metric in _BY_HORIZON
+            f"origins_{kind}_{name}_{metric}": scores.get(metric) for name, scores in own[kind].items() for metric in _BY_HORIZON
         }
     return [MetricItem(name, float(value)) for name, value in found.items() if value is not None]
 
@@ -67,9 +70,9 @@ def _stated(values: Mapping[str, float | None], step: int = 0) -> Iterator[Metri
     return (MetricItem(key, value, step) for key, value in values.items() if value is not None)
 
 
-def _scores(own: Evaluated) -> list[MetricItem]:
+def _scores(own: Evaluated, gap: int) -> list[MetricItem]:
     found = [MetricItem(f"origins_{name}", float(value)) for name, value in own.scores.items() if value is not None]
-    for step, scores in enumerate(own.by_horizon, 1):
+    for step, scores in enumerate(own.by_horizon, gap + 1):
         found += [
             MetricItem(f"horizon_{name}", float(value), step) for name in _BY_HORIZON if (value := scores.get(name)) is not None
         ]

@@ -286,7 +286,7 @@ def _fitted(task: Task, candidate: DirectCandidate, panel: Panel, at: int) -> Di
 
 
 def _log_candidate(training: Training, candidate: DirectCandidate, own: Evaluated, seconds: float) -> None:
-    items = candidate_items(candidate, own, seconds=seconds)
+    items = candidate_items(candidate, own, seconds=seconds, gap=training.task.origins.gap)
     with running(training.store, candidate.name, training.tags, parent=training.run_id) as run_id:
         log_items(training.store, run_id, items)
         log_artifact(training.store, run_id, FORECASTS, forecasts_to_bytes(own.forecast))

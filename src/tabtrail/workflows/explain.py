@@ -42,7 +42,8 @@ _TOLERANCE = 1e-5
 class LocalExplanation:
     """Base value + contributions (by raw column, largest first) = `unclipped`, in units of the target; `values` as given.
 
-    The `prediction` that is served is that, inside the bounds of `model.clip`.
+    The `prediction` that is served is that, inside the bounds of `model.clip`. For a forecast of series, contributions are
+    `by_group` of features. `warnings` are those of the prediction.
     """
 
     model: str
@@ -53,6 +54,8 @@ class LocalExplanation:
     values: dict[str, Any]
     unclipped: float
     prediction: float
+    by_group: bool
+    warnings: tuple[str, ...]
 
     @property
     def is_clipped(self) -> bool:
@@ -106,6 +109,8 @@ def _checked(
         values={name: values[name] for name in parts},
         unclipped=served.value if bounded == total else total,
         prediction=served.value,
+        by_group=served.forecast is not None,
+        warnings=served.warnings,
     )
 
 

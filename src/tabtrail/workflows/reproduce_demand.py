@@ -56,7 +56,7 @@ def _candidate(task: Task, trained: Trained, run: Run, store: Store) -> Iterator
     own = next(each for each in trained.evaluated if each.name == name)
     candidate = next(each for each in trained.candidates if each.name == name)
     exact = not is_net(name)
-    items = candidate_items(candidate, own, seconds=0.0)
+    items = candidate_items(candidate, own, seconds=0.0, gap=task.origins.gap)
     yield _metrics(f"metrics of {name}", items, run, exact=exact)
     equal = forecasts_sha256(own.forecast) == run.tags.get(PREDICTIONS)
     if not equal and not exact:
