@@ -187,7 +187,7 @@ class Expander:
             **{name: values[of_past] for name, values in found.items()},
             **{name: values[of_place] for name, values in in_season.items()},
             **of_plan(recipe, asked.known, usual),
-            **of_runs(recipe, asked.known, self.nearby(asked.series, asked.period)),
+            **_in_parts(len(asked.series), lambda cut: self._runs(asked, cut)),
             **{name: values[own_day] for name, values in dated.items()},
         }
 
@@ -195,6 +195,10 @@ class Expander:
         recipe, window = self.panel.recipe, self.window(series, origin)
         found, unit = of_recent_past(recipe, window)
         return {**found, **{f"{name} usual": values for name, values in usual_prices(recipe, window).items()}, " unit": unit}
+
+    def _runs(self, asked: Asked, cut: slice) -> dict[str, Array]:
+        known = {name: asked.known[name][cut] for name in self.panel.recipe.flags}
+        return of_runs(self.panel.recipe, known, self.nearby(asked.series[cut], asked.period[cut]))
 
     def _season(self, asked: Asked, located: Located, rows: Rows, unit: Array) -> dict[str, Array]:
         known = {name: asked.known[name][rows] for name in self.panel.recipe.flags}
