@@ -100,7 +100,7 @@ def both_project(factory: pytest.TempPathFactory) -> Project:
         project = Project(root)
         if not project.config_file.is_file():
             root.mkdir(parents=True, exist_ok=True)
-            write_project(root, demand_rows().drop_nulls("units"), CONFIG + MODEL)
+            write_project(root, demand_rows(), CONFIG + MODEL)
             pipeline.run(project.config(), report=False)
         return project
 

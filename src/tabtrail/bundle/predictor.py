@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -111,28 +111,7 @@ class Predictor(RowReader):
 
     def answer(self, checked: Sequence[Row]) -> list[Prediction]:
         """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
-        if self.demand is not None and self.demand.bands is not None and checked:
-            return self._answer_demand(checked)
         return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
-
-    def _answer_demand(self, checked: Sequence[Row]) -> list[Prediction]:
-        values = self.run(checked)
-        found = [self._prediction(value, row) for value, row in zip(values, checked, strict=True)]
-        return [
-            replace(each, interval=own[-1], intervals=own) if own else each
-            for each, own in zip(found, self._intervals(checked, np.array(values)), strict=True)
-        ]
-
-    def _intervals(self, rows: Sequence[Row], values: np.ndarray[Any, Any]) -> list[tuple[Interval, ...]]:
-        """Return the intervals of each row; none where they are not known."""
-        assert self.demand is not None  # noqa: S101 - only a model of series comes here
-        bounds = self.demand.bounds_of_rows(rows, values)
-        assert bounds is not None and self.demand.bands is not None  # noqa: S101, PT018 - the caller made sure
-        levels = self.demand.bands.intervals.levels
-        return [
-            () if math.isnan(low[0]) else tuple(map(Interval, levels, low, high))
-            for low, high in zip(bounds[0].tolist(), bounds[1].tolist(), strict=True)
-        ]
 
     def document(self, prediction: Prediction) -> dict[str, Any]:
         """Return a prediction with model and run, as the command line and the service give it in JSON."""
@@ -160,8 +139,13 @@ class Predictor(RowReader):
 
     def _prediction(self, value: float, row: Row) -> Prediction:
         warnings = self.warnings(row)
-        ahead = None if self.demand is None else self.demand.forecast(row)
-        return Prediction(value, self.interval(value, row), row, warnings, self._new_categories(row) if warnings else (), ahead)
+        unseen = self._new_categories(row) if warnings else ()
+        if self.demand is None:
+            return Prediction(value, self.interval(value, row), row, warnings, unseen)
+        ahead, levels = self.demand.forecast(row), self.demand.levels
+        bounds = self.demand.bounds_of_row(row, value, ahead.horizon)
+        intervals = tuple([Interval(level, low, high) for level, (low, high) in zip(levels, bounds, strict=False)])
+        return Prediction(value, intervals[-1] if intervals else None, row, warnings, unseen, ahead, intervals)
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> list[float]:
         """Predict rows that are known to keep the contract. Raises `PayloadError` when a result is not finite."""

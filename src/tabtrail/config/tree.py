@@ -101,7 +101,7 @@ class Config(Section):
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
-    _is_view: bool = PrivateAttr(False)
+    _whole: Self | None = PrivateAttr(None)
     _words: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="before")
@@ -135,13 +135,23 @@ class Config(Section):
         if self.demand is None or self.is_demand_only:
             return self
         view = self.changed(model=_model_of(self.demand), paths=self.paths.of_demand())
-        view._is_view = True
+        view._whole = self
         return view
+
+    @property
+    def keeps_plans(self) -> bool:
+        """Whether rows without a target are kept: the plan that series are forecast with. A model of rows leaves them out."""
+        return self.demand is not None and self.demand.target == self.model.target
 
     @property
     def is_view(self) -> bool:
         """Whether this is what `for_demand` made of a config with a model of rows too: tables of the project are not of it."""
-        return self._is_view
+        return self._whole is not None
+
+    @property
+    def whole(self) -> Self:
+        """The config that this is a view of, itself where it is none."""
+        return self._whole or self
 
     @property
     def root(self) -> Path:
@@ -266,7 +276,7 @@ class Config(Section):
             self.contract,
             self.columns,
             self.model.target,
-            needed=not self.is_demand_only,
+            needed=not self.keeps_plans,
             melted=self.melted,
         )
 
@@ -288,7 +298,7 @@ class Config(Section):
         dropped = self.profile.outliers.model_dump() if self.profile.outliers.action == "drop" else None
         numbers = self.outlier_columns if dropped else None
         known = [self.digest("source", "cleaning", "contract", "parquet"), rules, self.model.target, dropped, numbers]
-        plan = ["rows of a plan are kept"] if self.is_demand_only else []
+        plan = ["rows of a plan are kept"] if self.keeps_plans else []
         return sha256_json([*known, *plan, *([dict(self.melted)] if self.melted else [])])
 
     def digest(self, section: str, *more: str) -> str:

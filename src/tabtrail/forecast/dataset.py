@@ -31,6 +31,13 @@ class SeriesSource:
     drop_incomplete: bool
 
 
+def view_without_plan(connection: duckdb.DuckDBPyConnection, table: str, target: str) -> str:
+    """Create a view of the rows of a table that have a target, and return its name: a period that is planned has no sum yet."""
+    view = f"{table} without a plan"
+    connection.execute(f"CREATE VIEW {quoted(view)} AS SELECT * FROM {quoted(table)} WHERE {quoted(target)} IS NOT NULL")
+    return view
+
+
 def read_series(source: SeriesSource, segments: Iterable[Segment]) -> list[Series]:
     """Return the series of the segments, in their order.
 

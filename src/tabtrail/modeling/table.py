@@ -109,13 +109,18 @@ def needed_columns(problem: Problem) -> list[str]:
 
 
 def load_table(problem: Problem, data: pl.DataFrame) -> Table:
-    """Return the benchmark's rows from those of the dataset. Raises `DataError` for a target that is none for regression."""
+    """Return the benchmark's rows from those of the dataset that have a target: others are of a plan. Raises `DataError` where
+    none has, and for a target that is none for regression.
+    """
     model, split = problem.model, problem.split
     strata = {
         name: to_polars(parse_expression(text)).fill_null(False).alias(f"_stratum_{name}") for name, text in model.strata.items()
     }
     names = needed_columns(problem)
-    rows = data.select(names).with_row_index("_row").with_columns(*strata.values()).sort(names, nulls_last=True)
+    known = data.select(names).with_row_index("_row").filter(pl.col(model.target).is_not_null())
+    if not known.height:
+        raise DataError(f"no row has a value of the target, {model.target}; there is nothing to learn")
+    rows = known.with_columns(*strata.values()).sort(names, nulls_last=True)
     require_regression_target(model, rows.get_column(model.target))
     grouped = split.kind in ("group", "group_time") and split.group_key is not None
     date = problem.date_column

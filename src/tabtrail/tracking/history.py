@@ -138,8 +138,10 @@ def append_entry(place: Place, change: Change) -> Entry:
     return entry
 
 
-def history_table(entries: Sequence[Entry]) -> pl.DataFrame:
-    """Return one row an entry: number, at_utc, who, action, `before_` and `after_` (model, run_id, version, …), figures, why."""
+def history_table(entries: Sequence[Entry], name: str) -> pl.DataFrame:
+    """Return one row an entry of the model `name`: number, at_utc, who, action, `before_` and `after_` (model, run_id, version,
+    …), figures, why, name.
+    """
     rows = []
     for entry in entries:
         figures = (entry.verdict or {}).get("comparison") or {}
@@ -160,6 +162,7 @@ def history_table(entries: Sequence[Entry]) -> pl.DataFrame:
                 **{key: figures.get(key) for key in _METRICS},
                 **{f"after_{key}": entry.metrics.get(key) for key in OWN_METRICS},
                 "sha256": entry.sha256,
+                "name": name,
             }
         )
     text = dict.fromkeys((*(f"before_{key}" for key in _IDENTITY), *(f"after_{key}" for key in _IDENTITY), "metric"), pl.String)

@@ -14,6 +14,7 @@ def take_in_results(config: Config) -> None:
 
     Nothing happens without a sound dataset: the database takes the tables up when it is built from one.
     """
+    config = config.whole
     with suppress(DataError):
         verify_dataset(config.dataset, config.ingest_digest())
         with updated_output(config.paths.output_dir, config.paths.duckdb_file) as announce:

@@ -73,7 +73,7 @@ def work(config: Config, progress: Progress, force: bool) -> None:
 
     Raises `NothingToDeployError` where the best baseline beats the chosen model, unless `demand.choice.deploy_unless_beaten`.
     """
-    project, config = config, config.for_demand()
+    config = config.for_demand()
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
     candidates = parse_candidates({} if config.demand is None else config.demand.candidates)  # refused before a run is opened
@@ -98,17 +98,18 @@ def work(config: Config, progress: Progress, force: bool) -> None:
         _log_judged(training, trained)
         _write_leaderboard(training, found)
         write_tables(training, trained)
-        take_in_results(project)
         refusal = beaten(task, trained)
         if refusal:
             set_tags(store, own.run_id, {TAG + "deployed": "false", TAG + "objections": refusal})
         challenger = None if refusal else _challenger(training, trained)
     if challenger is None:
+        take_in_results(config)
         raise NothingToDeployError(refusal)
     decision = settle(config, store, challenger, progress)
     write_json(Artifacts.of(config).verdict, decision.to_dict())
     progress.say(f"demand: {decision}")
     write_history(config)
+    take_in_results(config)
 
 
 def _log_judged(training: Training, trained: Trained) -> None:

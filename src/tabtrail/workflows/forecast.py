@@ -20,7 +20,7 @@ from tabtrail.data.manifest import verify_dataset
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.data.warehouse import parquet_view
 from tabtrail.errors import NotTrainedError, UsageError, nearest
-from tabtrail.forecast.dataset import SeriesSource, find_segment, list_segments, read_series
+from tabtrail.forecast.dataset import SeriesSource, find_segment, list_segments, read_series, view_without_plan
 from tabtrail.forecast.error_over_time import ErrorOverTime, analyse_errors
 from tabtrail.forecast.local.neighbours import ALONE, Neighbours
 from tabtrail.forecast.ranking import ranking
@@ -193,12 +193,15 @@ def _open_store(mlflow: Mlflow) -> Store:
 
 @contextmanager
 def _source(config: Config) -> Iterator[SeriesSource]:
+    table, target = config.duckdb.table, config.model.target
     with parquet_view(config.database) as connection:
+        if config.keeps_plans:
+            table = view_without_plan(connection, table, target)
         yield SeriesSource(
             connection=connection,
-            table=config.duckdb.table,
+            table=table,
             date_column=config.cleaning.date_column,
-            value_column=config.risk.value or config.model.target,
+            value_column=config.risk.value or target,
             segments=config.risk.segments,
             frequency=config.risk.frequency,
             drop_incomplete=config.risk.drop_incomplete,

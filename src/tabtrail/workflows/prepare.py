@@ -54,6 +54,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     data = dataset.collect()
     require_sound_split(problem, data)
     prepared = Prepared.of(config, problem, data)
+    if planned := data.height - len(prepared.table.row):
+        progress.say(f"train: {planned:,} rows without a target (of a plan) are left out")
     findings = (*_audit(problem, prepared.table, prepared.split), *_unit_changes(problem, read_manifest(config.dataset).shifts))
     for finding in findings:
         progress.say(f"train: {finding.label.lower()}: {finding}")

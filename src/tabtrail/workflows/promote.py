@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from tabtrail.bundle.load import Bundle
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
@@ -116,10 +118,12 @@ def history(config: Config) -> list[Entry]:
 
 
 def write_history(config: Config) -> None:
-    """Write the history as the table `promotions`, which is that of the model of rows where there is one."""
-    if config.is_view:
-        return
-    write_parquet(promotions_file(config.paths.output_dir), history_table(history(config)))
+    """Write the table `promotions`: the history of the model, and of both where there is one of rows and one of series."""
+    whole = config.whole
+    of_series = whole.for_demand()
+    tables = [history_table(history(each), each.model.name) for each in ([whole, of_series] if of_series.is_view else [whole])]
+    known = [table for table in tables if table.height] or tables[:1]
+    write_parquet(promotions_file(whole.paths.output_dir), pl.concat(known, how="vertical_relaxed"))
 
 
 def settle(config: Config, store: Store, trained: Challenger | str, progress: Progress = SILENT) -> Decision:

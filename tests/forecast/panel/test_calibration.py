@@ -1,5 +1,7 @@
 """Intervals of demand: they hold their level on skewed demand with many zeros, and follow what comes of forecasts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.support.demand import demand_panel
@@ -156,3 +158,20 @@ def test_a_new_series_is_as_uncertain_as_its_neighbours_are_unlike_it() -> None:
     alike = Panel(panel.calendar, panel.first, panel.series, panel.target[[2, 2, 2, 5, 5, 5]], panel.known, panel.static)
     assert factor(alike) == pytest.approx(1, abs=0.15)
     assert factor(panel) > 1.1
+
+
+@pytest.mark.parametrize(("least", "new"), [(0.0, 1.7), (None, 1.7), (0.0, None)])
+def test_one_forecast_has_the_bits_that_it_has_among_many(least: float | None, new: float | None) -> None:
+    intervals = replace(fitted(outcomes()), least=least, new=new)
+    bounds, generator = Bounds(intervals, intervals.allowed), np.random.default_rng(5)
+    forecast, level = generator.gamma(0.5, 20, 500), generator.gamma(0.5, 20, 500)
+    forecast[:3], level[1:4] = 0, 0
+    horizon, kind = generator.integers(1, 15, 500), generator.integers(-1, len(CLASSES), 500)
+    low, high = bounds.of(forecast, horizon, level, kind)
+    for row in range(500):
+        own = bounds.of_one(float(forecast[row]), int(horizon[row]), float(level[row]), int(kind[row]))
+        if new is None and kind[row] < 0:
+            assert own == ()
+            assert np.isnan(low[row]).all()
+        else:
+            assert own == tuple(zip(low[row].tolist(), high[row].tolist(), strict=True))

@@ -69,6 +69,11 @@ class DemandInputs:
         return (*self.panel.recipe.flags, *self.panel.recipe.prices)
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """The levels of the intervals, none where there are none."""
+        return () if self.bands is None else self.bands.intervals.levels
+
+    @property
     def as_of(self) -> str:
         """The last day of the last known period."""
         return self._last_day(self._as_of)
@@ -222,19 +227,22 @@ class DemandInputs:
             name: keys[name][rows].astype(object)[:, None] for name in self.panel.texts
         }
 
-    def bounds_of_rows(self, rows: Sequence[Mapping[str, Any]], forecasts: Array) -> tuple[Array, Array] | None:
-        """Return lower and upper bounds [rows, levels] of the forecasts [rows] of good rows; None where there are none.
-
-        Those of a new series are not known (NaN) where no error of new series could be measured.
+    def bounds_of_row(self, row: Mapping[str, Any], forecast: float, horizon: int) -> tuple[tuple[float, float], ...]:
+        """Return lower and upper bound of each level of the forecast of a good row; none where there are no intervals, and for a
+        new series where no error of new series could be measured.
         """
         if self.bands is None:
-            return None
-        periods = np.array([self._period(row[self.panel.date]) for row in rows], dtype=np.int64)
-        size, kind = self._size_and_kind([self._standing(self._key(row)) for row in rows])
-        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size, kind)
+            return ()
+        standing = self._standing(self._key(row))
+        if standing.source is None:
+            return ()
+        kind = int(self._kinds[standing.place]) if standing.source is self._stand.known else -1
+        return self.bands.of_one(forecast, horizon, float(standing.source.sizes[standing.place]), kind)
 
     def bounds_of_columns(self, columns: Mapping[str, Any], forecasts: Array) -> tuple[Array, Array] | None:
-        """Return what `bounds_of_rows` does for columns of good rows, as `ColumnScorer` has them."""
+        """Return lower and upper bounds [rows, levels] of the forecasts [rows] of columns of good rows, as `ColumnScorer` has
+        them, NaN where they are not known; None where there are no intervals.
+        """
         if self.bands is None:
             return None
         periods = columns[self.panel.date].map(self._period, np.int64)
