@@ -80,7 +80,7 @@ COMMANDS = {
     "rollback": Command("tabtrail.cli.deploy", "Deploy again what was deployed before.", (DEPLOY,)),
     "history": Command("tabtrail.cli.deploy", "List every change of what is deployed.", (DEPLOY,)),
     "config": Command("tabtrail.cli.config", "Show the resolved configuration, or its JSON Schema.", is_group=True),
-    "bundle": Command("tabtrail.cli.bundle", "Verify a bundle, or show what is in it.", is_group=True),
+    "bundle": Command("tabtrail.cli.bundle", "Verify a bundle, show what is in it, or put it into a bucket.", is_group=True),
 }
 
 
