@@ -45,6 +45,7 @@ def test_one_series_goes_from_the_file_to_the_answer_without_a_name(tmp_path: Pa
     assert pl.read_parquet(tmp_path / "out.parquet")["prediction"].to_list() == [unnamed.value]
     (order,) = orders(model, known_series(model))
     assert order.sum > 0
+    assert orders(model, [{}]) == [order], "the only series need not be named"
     assert update_history(config).series == 1
 
 

@@ -27,7 +27,7 @@ class Order:
     None, and no intervals, where errors of new series were not measured.
     """
 
-    series: dict[str, Any]
+    series: dict[str, str | None]
     as_of: str
     until: str
     lead_time: int
@@ -113,7 +113,7 @@ def _ordered(predictor: Predictor, demand: DemandInputs, asked: Sequence[_Asked]
         intervals = tuple(map(Interval, levels, low[at], high[at])) if known else ()
         made.append(
             Order(
-                {name: row[name] for name in demand.panel.series},
+                demand.named(row),
                 demand.as_of,
                 until,
                 periods,

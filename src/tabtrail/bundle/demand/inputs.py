@@ -90,6 +90,10 @@ class DemandInputs:
             fits &= columns[name] == value
         return np.flatnonzero(fits)
 
+    def named(self, row: Mapping[str, Any]) -> dict[str, str | None]:
+        """Return the columns that say which series a good row is of."""
+        return {name: self._stand.only if row[name] is None else row[name] for name in self.panel.series}
+
     def texts_of(self, column: str) -> list[str]:
         """Return the texts of a column of the series or a static one [series]."""
         columns = dict(zip(self.panel.series, self.history.keys.T, strict=True)) | dict(self.history.static)
