@@ -36,6 +36,19 @@ EDA = Stage(
     outputs=Project.eda_outputs,
     sections=("paths", "parquet", "duckdb", "aggregations", "model"),
 )
+LOAD = Stage(
+    name="load",
+    module="tabtrail.workflows.load",
+    after=("ingest", "eda"),
+    accepts=Project.require_warehouse,
+    check=Project.require_dataset,
+    inputs=Project.loaded_inputs,
+    outputs=Project.load_outputs,
+    sections=("paths", "parquet", "warehouse"),
+    parts=Project.column_settings,
+    complaints=Project.load_complaints,
+    applies=Project.has_warehouse,
+)
 PROFILE = Stage(
     name="profile",
     module="tabtrail.workflows.profile",
@@ -83,7 +96,7 @@ REPORT = Stage(
     for_people=True,
 )
 
-STAGES = (INGEST, EDA, PROFILE, TRAIN, DEMAND, REPORT)
+STAGES = (INGEST, EDA, LOAD, PROFILE, TRAIN, DEMAND, REPORT)
 
 
 def stages_of(project: Project) -> list[Stage]:

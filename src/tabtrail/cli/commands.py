@@ -45,6 +45,7 @@ TRAIN = Extra(
 LOOK = Extra("train", ("polars", "duckdb", "filelock"))
 DEPLOY = Extra("train", ("polars", "duckdb", "sklearn", "mlflow", "filelock"))
 TUNE = Extra("tune", ("optuna",))
+POSTGRES = Extra("postgres", ("psycopg",))
 RISK = Extra("risk", ("statsmodels", "arch"))
 
 
@@ -64,6 +65,7 @@ COMMANDS = {
     "run": Command("tabtrail.cli.stages", "Run the whole job, from the CSV to the page for people.", (TRAIN,)),
     "ingest": Command("tabtrail.cli.stages", "Turn the CSV files into contract-checked Parquet.", (TRAIN,)),
     "eda": Command("tabtrail.cli.stages", "Rebuild the DuckDB file; write the SQL summaries.", (TRAIN,)),
+    "load": Command("tabtrail.cli.stages", "Load the rows into a table of PostgreSQL.", (POSTGRES, TRAIN)),
     "profile": Command("tabtrail.cli.stages", "Describe the data: columns, outliers, groups.", (TRAIN,)),
     "train": Command("tabtrail.cli.stages", "Benchmark the candidates; deploy the champion.", (TRAIN,)),
     "tune": Command("tabtrail.cli.tune", "Search for better parameters.", (TUNE, TRAIN)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import explain as explain
     from tabtrail.workflows import forecast as forecast
+    from tabtrail.workflows import load as load
     from tabtrail.workflows import promote as promote
     from tabtrail.workflows import report as report
     from tabtrail.workflows import reproduce as reproduce
@@ -36,6 +37,7 @@ _MODULES = {
     "orders": "tabtrail.bundle.orders",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
+    "load": "tabtrail.workflows.load",
     "promote": "tabtrail.workflows.promote",
     "report": "tabtrail.workflows.report",
     "reproduce": "tabtrail.workflows.reproduce",

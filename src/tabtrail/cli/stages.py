@@ -5,6 +5,7 @@ A stage without a function here has a plain command, which runs it and lists wha
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,8 +17,10 @@ from tabtrail.cli.leaderboard import print_leaderboard
 from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
 from tabtrail.cli.results import print_demand, print_deployment, print_manifest, print_profile, print_summary
+from tabtrail.config.warehouse import Warehouse
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.result_files import profile_files, summary_files
+from tabtrail.errors import ConfigError, UsageError
 from tabtrail.project.deployment import read_deployment
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.project import Project
@@ -93,6 +96,41 @@ def eda(
         frame = later.summaries.read_summary(aggregation.name, loaded.paths.output_dir)
         print_table(aggregation.name, frame.columns, [[number(value) for value in row] for row in frame.iter_rows()])
     print_paths(*files)
+
+
+@app.command(epilog="example: tabtrail load predictions.parquet --table analytics.predictions")
+def load(
+    file: Annotated[
+        Path | None, typer.Argument(help="A Parquet file, as predict --output writes.", show_default="the dataset")
+    ] = None,
+    table: Annotated[str | None, typer.Option(metavar="SCHEMA.NAME", help="The table that the rows of FILE replace.")] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Replace the rows of the warehouse's tables by those of the dataset and its summaries, or those of a table by a file."""
+    if (file is None) != (table is None):
+        raise UsageError("FILE and --table go together; without both, the dataset is loaded into warehouse.table")
+    loaded = begin_job(config, set_)
+    with progress_on_stderr(quiet) as progress:
+        if file is not None and table is not None:
+            rows = {table: later.load.load_file(file, table, loaded.warehouse, progress)}
+        else:
+            _require_warehouse(loaded.warehouse)
+            pipeline.run_stage("load", loaded, force=force, progress=progress)
+            rows = (read_json(Artifacts.of(loaded).loaded) or {})["rows"]
+    if as_json:
+        print_json({"rows": rows})
+        return
+    for name, count in rows.items():
+        typer.echo(f"{name}: {count:,} rows")
+
+
+def _require_warehouse(warehouse: Warehouse) -> None:
+    if not warehouse.is_configured:
+        raise ConfigError("the config has no warehouse to load; set warehouse.table, as analytics.sales")
 
 
 @app.command(epilog="example: tabtrail profile --set profile.outliers.factor=3")

@@ -286,7 +286,7 @@ def check_origin(paths: Paths, source: Source) -> Problems:
             yield ("source", name), "this goes for files alone, and the rows come from a table; remove it"
 
 
-_OF_FILES = ("encoding", "sheet", "delimiter", "skip_rows", "skip_after_header", "comment")
+_OF_FILES = ("sheet", "skip_rows", "skip_after_header", "comment")
 
 
 def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:

@@ -56,6 +56,13 @@ class TableRules:
     needed: bool = True
     melted: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def never_missing(self) -> tuple[str, ...]:
+        """The columns of the dataset that have a value in every row, by contract or because gaps are filled."""
+        columns, filled = self.columns, self.cleaning.fill_unknown_columns
+        target = (self.target,) if self.needed else ()
+        return tuple(name for name in columns.dataset if not columns.rule(name).nullable or name in filled or name in target)
+
     def reading(self, name: str) -> CellReading:
         """How the cells of a column of the source are read: here, and by the model that is trained on them."""
         cleaning, source, rule = self.cleaning, self.source, self.columns.rule(name)

@@ -11,6 +11,7 @@ from tabtrail.data.warehouse import check_database
 from tabtrail.errors import BundleError, NotTrainedError, TabtrailError
 from tabtrail.project.buckets import REMEDY, check_buckets
 from tabtrail.project.check import Check
+from tabtrail.project.lock import leftovers
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.project import Project
 from tabtrail.project.stage import Stage
@@ -36,11 +37,12 @@ def examine(config: Config, stages: Sequence[Stage]) -> list[Check]:
         "folders": lambda: [check_folders(paths, config.mlflow.sqlite_file)],
         "space": lambda: [check_space(paths, _files(project))],
         "lock": lambda: [check_lock(paths)],
-        "leftovers": lambda: check_leftovers(config),
+        "leftovers": lambda: check_leftovers(paths, leftovers(config)),
         "input": lambda: [_input(project)],
         "bucket": lambda: check_buckets(paths),
         "dataset": lambda: [_dataset(project)],
         "database": lambda: [_database(config.database, begun=_is_begun(project))],
+        "warehouse": lambda: _warehouse(project),
         "store": lambda: _store_and_bundles(project),
         "stages": lambda: [_stages(status(config, stages), Artifacts.of(config))],
     }
@@ -83,6 +85,21 @@ def _table(project: Project) -> Check:
     except TabtrailError as error:
         return Check("input", "broken", str(error), "correct what that names; psql shows what the server says")
     return Check("input", "ok", f"{project.config.origin} of PostgreSQL can be read")
+
+
+def _warehouse(project: Project) -> Iterator[Check]:
+    """Look whether the tables of the warehouse are there, where there is one."""
+    if not project.has_warehouse():
+        return
+    try:
+        missing = project.missing_tables()
+    except TabtrailError as error:
+        yield Check("warehouse", "broken", str(error), "correct what that names; psql shows what the server says")
+        return
+    if missing:
+        yield Check("warehouse", "note", f"{', '.join(missing)} not there", "tabtrail load")
+    else:
+        yield Check("warehouse", "ok", f"{', '.join(project.warehouse_tables())} are there")
 
 
 def _is_begun(project: Project) -> bool:

@@ -92,6 +92,11 @@ class Artifacts:
         return self.metrics / "learning_curve.json"
 
     @property
+    def loaded(self) -> Path:
+        """JSON of what the warehouse was loaded with: the rows of each table, and the data."""
+        return self.paths.output_dir / "warehouse" / "load.json"
+
+    @property
     def verdict(self) -> Path:
         """JSON of what the gate found after the last training, and whether that was deployed."""
         return self.metrics / f"{self.name}_promotion.json"

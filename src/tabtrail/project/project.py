@@ -1,6 +1,7 @@
 """A project as its stages see it: what each reads and leaves. The declarations in `pipeline` name these methods."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
 from tabtrail.data.origin import find_origin
-from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files, summary_files
-from tabtrail.errors import BundleError, ConfigError, DatabaseError
+from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files, summary_files, summary_tables
+from tabtrail.errors import BundleError, ConfigError, DatabaseError, TabtrailError, require_extra
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
 from tabtrail.project.training import tuned_candidates
 from tabtrail.reading.postgres import Relation, require_relation
 from tabtrail.storage.known import stored_sha256
 from tabtrail.storage.objects import StoredFile
+from tabtrail.storage.postgres import Server
+from tabtrail.storage.tables import missing_tables
 from tabtrail.system.hashes import known_sha256, sha256_json
 from tabtrail.tracking import sqlite_file
 
@@ -103,6 +106,49 @@ class Project:
     def profile_outputs(self) -> list[Path]:
         """Return the files that describe the data."""
         return profile_files(self.config.paths.output_dir)
+
+    # load
+
+    def has_warehouse(self) -> bool:
+        """Tell whether there are tables of a warehouse to load."""
+        return self.config.warehouse.is_configured
+
+    def require_warehouse(self) -> None:
+        """Raise `ConfigError` where the address of the warehouse is not set, `MissingExtraError` without its driver."""
+        require_extra("postgres", "psycopg")
+        self._warehouse.read()
+
+    def loaded_inputs(self) -> dict[str, str]:
+        """Return the dataset, and the summaries that are loaded with it. Raises `DataError` where there is no dataset."""
+        files = self._loaded_summaries() if self.config.warehouse.summaries else []
+        known = {str(path): known_sha256(path) for path in files if path.is_file()}
+        return self.dataset_inputs() | ({"the summaries": sha256_json(known)} if files else {})
+
+    def load_outputs(self) -> list[Path]:
+        """Return the note of what was loaded; the tables themselves are looked for by `load_complaints`."""
+        return [self.artifacts.loaded]
+
+    def load_complaints(self) -> Iterator[Reason]:
+        """Yield the tables that are gone. A server that is away is none: what it was loaded with, it still has."""
+        with suppress(TabtrailError):
+            yield from (Reason("missing", f"the table {name} is gone") for name in self.missing_tables())
+
+    def missing_tables(self) -> list[str]:
+        """Return the tables of the warehouse that are not there. Raises `ConfigError` or `DatabaseError`."""
+        return missing_tables(self._warehouse, self.warehouse_tables())
+
+    def warehouse_tables(self) -> list[str]:
+        """Return the names of the tables that are loaded."""
+        warehouse, summaries = self.config.warehouse, self.config.aggregations
+        own = [warehouse.table] if warehouse.table else []
+        return own + ([f"{warehouse.summaries}.{each.name}" for each in summaries] if warehouse.summaries else [])
+
+    def _loaded_summaries(self) -> list[Path]:
+        return [summary_tables(each.name, self.config.paths.output_dir)[1] for each in self.config.aggregations]
+
+    @property
+    def _warehouse(self) -> Server:
+        return Server(self.config.warehouse.address_variable, "warehouse.address_variable")
 
     # train
 

@@ -12,9 +12,7 @@ from packaging.requirements import Requirement
 
 from tabtrail import __version__
 from tabtrail.config.data import Paths
-from tabtrail.config.tree import Config
 from tabtrail.project.check import Check, State
-from tabtrail.project.lock import leftovers
 from tabtrail.storage.address import Address
 from tabtrail.storage.objects import StoredFile, size_of
 from tabtrail.system.held import is_held
@@ -112,10 +110,10 @@ def check_lock(paths: Paths) -> Check:
     return Check("lock", "note", f"{owner} was killed", "the next `tabtrail run` takes over and tidies up")
 
 
-def check_leftovers(config: Config) -> Iterator[Check]:
+def check_leftovers(paths: Paths, of_project: Sequence[Path]) -> Iterator[Check]:
     """List the temporary files of killed processes, unless a process that may own them is at work."""
-    found = [*leftovers(config), *abandoned_scratch()]
-    if is_held(config.paths.output_dir):
+    found = [*of_project, *abandoned_scratch()]
+    if is_held(paths.output_dir):
         return
     if not found:
         yield Check("leftovers", "ok", "no temporary files of killed processes")

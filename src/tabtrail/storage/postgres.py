@@ -24,18 +24,19 @@ _TRIES, _PAUSE = 3, 1.0  # a server that restarts is back within seconds; one th
 _CONNECT_SECONDS = 10
 _SETTINGS = "SET datestyle = 'ISO, YMD'; SET timezone = 'UTC'; SET extra_float_digits = 1"
 # The words of libpq (fe-connect.c), psycopg and the server (in English), since a connection that fails has no SQLSTATE.
-_AWAY = ("refused", "starting up", "shutting down", "recovery mode", "too many clients", "No such file", "timeout", "timed out",
-         "closed the connection", "reserved for", "Is the server running")  # fmt: skip
+_BACK_SOON = ("refused", "starting up", "shutting down", "recovery mode", "too many clients", "reserved for", "closed the conn")
+_AWAY = (*_BACK_SOON, "No such file", "timeout", "timed out", "Is the server running")
 _UNUSABLE = (
+    (("support SSL", "SSL error", "certificate"), "its certificate or use of TLS is not what sslmode asks for"),
     (("password authentication failed", "no password supplied"), "user or password is wrong"),
     (("does not exist",), "user or database does not exist"),
     (("no pg_hba.conf entry",), "the server does not let this user in from here (pg_hba.conf)"),
-    (("SSL", "certificate"), "the server's certificate or its use of TLS is not what sslmode there asks for"),
     (("resolve host", "translate host name", "Servname"), "the host cannot be found (in a password, @ is %40, : is %3A)"),
     (("permission denied for database",), "the user may not connect to the database"),
 )  # fmt: skip
 # By SQLSTATE (PostgreSQL, appendix A), a class of them or a single one: what kind of failure, and what to do.
 _FAILURES: tuple[tuple[str, type[TabtrailError], str], ...] = (
+    ("42P07", DatabaseError, "another process made it meanwhile; run again"),
     ("42501", ConfigError, "grant the user what it lacks"),
     ("42P01", ConfigError, "correct the name, or create it"),
     ("3F000", ConfigError, "create the schema (CREATE SCHEMA), or correct the name"),
@@ -107,19 +108,19 @@ def _connect(server: Server, connect: Any, failed: type[Exception]) -> "Connecti
             made: Connection[tuple[Any, ...]] = connect(where, autocommit=True, client_encoding="UTF8", **timeout)
             return made
         except (failed, UnicodeError, ValueError) as error:
-            away = any(word in str(error) for word in _AWAY)
-            if not away or not left:
-                raise _no_connection(server, str(error), away=away) from None
+            said = str(error)
+            if not left or not any(word in said for word in _BACK_SOON):
+                raise _no_connection(server, said) from None
         time.sleep(_PAUSE)
     raise AssertionError
 
 
-def _no_connection(server: Server, said: str, *, away: bool) -> TabtrailError:
-    if away:
-        return DatabaseError(f"{server} does not answer; is the server running there?")
+def _no_connection(server: Server, said: str) -> TabtrailError:
     for words, meaning in _UNUSABLE:
         if any(word in said for word in words):
             return ConfigError(f"{server}: {meaning}; correct {server.variable}")
+    if any(word in said for word in _AWAY):
+        return DatabaseError(f"{server} does not answer; is the server running there?")
     return ConfigError(f"{server} cannot be connected to; write {server.variable} as {_EXAMPLE} (psql shows what is wrong)")
 
 
