@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-lowest torch mutants audit sbom lock
+.PHONY: run test test-lowest torch schedulers mutants audit sbom lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -32,6 +32,13 @@ test-lowest:
 	$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e '.[all,dev]'
 	$(LOWEST)/bin/python -m pytest
+
+# The files for Airflow and DVC, each run by its own program in an environment of its own (they do not resolve beside ours).
+.venv-airflow .venv-dvc:
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check $(if $(findstring airflow,$@),apache-airflow==3.3.2,dvc==3.67.1)
+schedulers: $(INSTALLED) .venv-airflow .venv-dvc
+	TABTRAIL_SCHEDULERS=$(CURDIR) $(BIN)/python -m pytest tests/test_schedulers.py
 
 # Small faults in the modules that compute numbers, and whether their tests see them. Takes long; on request.
 mutants: $(INSTALLED)
