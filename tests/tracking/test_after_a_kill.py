@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from tests.support.projects import close_stores, place_store
+from tests.support.small_project import LINEAR
 
 from tabtrail.config.operation import Mlflow
+from tabtrail.contract.schema import ModelSchema
+from tabtrail.tracking import registry
 from tabtrail.tracking.history import Change, Deployed, Place, append_entry, read_history
 from tabtrail.tracking.items import PROCESS
-from tabtrail.tracking.models import LoggedModel
-from tabtrail.tracking.registry import CHALLENGER, CHAMPION, register_challenger, set_champion
+from tabtrail.tracking.models import BundleFiles, LoggedModel
+from tabtrail.tracking.registry import CHALLENGER, CHAMPION, Registration, register_challenger, set_champion
 from tabtrail.tracking.runs import close_dead_runs, start_run
 from tabtrail.tracking.store import Store, open_store
 
@@ -46,9 +49,13 @@ def aliases(store: Store) -> dict[str, str]:
     return {name: str(version) for name, version in store.client.get_registered_model("m").aliases.items()}
 
 
-def test_a_model_is_registered_once_however_often_a_benchmark_is_written_out(store: Store, tmp_path: Path) -> None:
-    first, other = (LoggedModel(start_run(store, name, {}), str(tmp_path / name), "sha256") for name in ("first", "other"))
-    assert [register_challenger(store, "m", each, {}) for each in (first, first, other, first)] == ["1", "1", "2", "1"]
+def test_a_model_is_registered_once_however_often_a_benchmark_is_written_out(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "log_bundle", lambda store, run, *words: LoggedModel(run, str(tmp_path / run), "sha256"))
+    bundle = BundleFiles("m", {}, ModelSchema("y", ()), [])
+    first, other = (Registration(start_run(store, name, {}), bundle, LINEAR) for name in ("first", "other"))
+    assert [register_challenger(store, each) for each in (first, first, other, first)] == ["1", "1", "2", "1"]
     assert aliases(store) == {CHALLENGER: "1"}
     set_champion(store, "m", "1")
     assert aliases(store) == {CHAMPION: "1"}

@@ -143,8 +143,9 @@ def test_a_rollback_deploys_the_first_model_again_and_the_registry_says_so(story
     registered = story.tracked.get_registered_model("m")
     assert {alias: str(version) for alias, version in registered.aliases.items()} == {"champion": "1"}
     versions = story.tracked.search_model_versions("name = 'm'")
-    models = {each.version: story.tracked.get_run(each.run_id).outputs.model_outputs[0].model_id for each in versions}
-    assert all(models[each.version] in each.source for each in versions)
+    for each in versions:
+        model = story.tracked.get_logged_model(next(part for part in each.source.split("/") if part.startswith("m-")))
+        assert (model.source_run_id, model.status) == (each.run_id, "READY")
 
 
 def test_the_history_has_every_change(story: Story) -> None:
