@@ -11,8 +11,8 @@ Airflow needs an environment of its own. It takes from its worker's environment:
 - `TABTRAIL_COMMAND`: the command (here `.venv/bin/tabtrail` in that folder);
 - what the YAML leaves to the environment: MLFLOW_TRACKING_URI, AWS_…, TABTRAIL_POSTGRES.
 
-The YAML names `warehouse.table` for `load` and an `s3://…` as `paths.models_dir` for `upload`, which sends what is not there yet and
-verifies every byte that is; with models in a folder, give `bundle push` a `--to`.
+The YAML names `warehouse.table` for `load` and an `s3://…` as `paths.models_dir` for `upload`, which sends what is not there yet
+and verifies every byte that is; with models in a folder, give `bundle push` a `--to`.
 """
 
 import json
