@@ -35,36 +35,39 @@ def register_challenger(store: Store, registered: Registration) -> str:
     The run of a bundle keeps its version: who registered it may have been killed before it was noted.
     """
     name, run_id = registered.bundle.name, registered.run_id
-    is_new = _registered(store, name) is None
-    if is_new:
-        store.client.create_registered_model(name, description=_DESCRIPTION)
     known = store.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     version = next((each for each in known if (each.tags or {}).get(_FORMAT_TAG) == FOLDER), None)
     if version is None:
-        try:
-            version = _new_version(store, registered)
-        except Exception:
-            if is_new:  # a registered model without versions would say that something was trained
-                with suppress(MlflowException):
-                    store.client.delete_registered_model(name)
-            raise
+        version = _new_version(store, registered)
     store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
 
 
 def _new_version(store: Store, registered: Registration) -> Any:
-    tags = {TAG + "candidate": registered.candidate}
+    """Send the bundle, and only then create the registered model, where it is new: without versions it would say that something
+    was trained, and a server that goes away cannot be told to delete it.
+    """
+    name, tags = registered.bundle.name, {TAG + "candidate": registered.candidate}
     model = log_bundle(store, registered.run_id, registered.bundle, tags)
-    # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to set.
-    # By its id a server knows that the files are the run's own; it refuses an address that a client makes up.
-    return store.client.create_model_version(
-        registered.bundle.name,
-        model.location,
-        run_id=registered.run_id,
-        tags={**tags, _FORMAT_TAG: FOLDER},
-        description=registered.description,
-        model_id=model.model_id or None,
-    )
+    is_new = _registered(store, name) is None
+    if is_new:
+        store.client.create_registered_model(name, description=_DESCRIPTION)
+    try:
+        # Its files, not models:/<id>: the registry would look that up in the process-wide tracking store, which is not ours to
+        # set. By its id a server knows that the files are the run's own; it refuses an address that a client makes up.
+        return store.client.create_model_version(
+            name,
+            model.location,
+            run_id=registered.run_id,
+            tags={**tags, _FORMAT_TAG: FOLDER},
+            description=registered.description,
+            model_id=model.model_id or None,
+        )
+    except Exception:
+        if is_new:
+            with suppress(MlflowException):
+                store.client.delete_registered_model(name)
+        raise
 
 
 def set_champion(store: Store, name: str, version: str) -> None:
