@@ -266,7 +266,7 @@ def _date_words(written: DateFormat, rule: ColumnRule) -> str:
 def _text_problem(allowed: tuple[str | float, ...] | None, value: Any) -> str | None:
     if not isinstance(value, str):
         return "must be text"
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         return "must be text that can be encoded"
     if len(value) > _MOST_CHARACTERS or "\0" in value:
         return f"must have at most {_MOST_CHARACTERS:,} characters and no NUL"

@@ -7,6 +7,7 @@ is computed once.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -136,9 +137,28 @@ class Expander:
 
         What other rows ask for is no plan: an answer never depends on the rows beside it.
         """
-        recipe = self.panel.recipe
-        there = periods[:, None] + recipe.nearby[None, :]
-        return {name: self.planned(name, series[:, None], there) for name in recipe.flags if recipe.around}
+        places, around = periods - self.earliest, self.panel.recipe.around
+        found = {}
+        for name, windows in self._around.items():
+            own = windows[series, places]
+            found[name] = np.concatenate([own[:, :around][:, ::-1], own[:, around + 1 :]], axis=1)
+        return found
+
+    @cached_property
+    def _around(self) -> dict[str, Array]:
+        """Each flag around every period that can be asked for [series, periods, 2 × around + 1], NaN where nothing is
+        stored. A view, of which the values of a row lie side by side.
+        """
+        recipe, series = self.panel.recipe, len(self.history.target)
+        start = self.earliest - self.history.first - recipe.around
+        end = self.history.target.shape[1] + recipe.horizon + recipe.around
+        found = {}
+        for name in recipe.flags if recipe.around else ():
+            stored = self._known[name][:, max(start, 0) : end]
+            padded = np.full((series, end - start), np.nan)
+            padded[:, max(-start, 0) :][:, : stored.shape[1]] = stored
+            found[name] = np.lib.stride_tricks.sliding_window_view(padded, 2 * recipe.around + 1, axis=1)
+        return found
 
     def planned_of_one(self, name: str, series: int, period: int) -> float:
         """Return what `planned` does, of one row."""

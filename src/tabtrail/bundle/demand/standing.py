@@ -79,6 +79,8 @@ class Standings:
             key = (self.only, *key[1:])
         series = key[: len(self._panel.series)]
         place = -1 if None in series else self._expander.place(tuple(map(str, series)))
+        if place >= 0 and self._learned[place] and not any(key[len(series) :]):
+            return Standing(self.known, place, place, None)  # as most are: nothing is to be looked at
         named = dict(zip(self.columns, key, strict=True))
         stored = {name: str(values[place]) for name, values in self._history.static.items()} if place >= 0 else {}
         if fault := self._fault(named, stored, place):
