@@ -128,6 +128,7 @@ def enlarged(history: History, copies: int) -> History:
         target=np.tile(history.target, (copies, 1)),
         known={key: np.tile(values, (copies, 1)) for key, values in history.known.items()},
         static={key: np.tile(values, copies) for key, values in history.static.items()},
+        shut=None if history.shut is None else np.tile(history.shut, (copies, 1)),
     )
 
 
