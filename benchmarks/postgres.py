@@ -12,6 +12,7 @@ import resource
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -37,6 +38,7 @@ from tabtrail.storage.tables import NewRows, replace_tables
 VARIABLE = "TABTRAIL_POSTGRES"
 KEY = ("place",)
 BLOCK = 50_000
+_END = 1.5  # seconds in which the server takes note of a session's end
 
 
 def main() -> None:
@@ -134,8 +136,10 @@ def paired(server: Postgres, repeats: int, ours: Callable[[], object], bare: Cal
 @contextmanager
 def cpu(server: Postgres, costs: list[float]) -> Iterator[None]:
     """Add the CPU-seconds of this process and of the server's sessions that ended meanwhile."""
+    time.sleep(_END)
     before = _client(), _sessions(server)
     yield
+    time.sleep(_END)
     costs.append(round(_client() - before[0] + _sessions(server) - before[1], 2))
 
 
