@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -48,9 +49,8 @@ def _type(table: str, name: str, dtype: pl.DataType) -> str:
 
 
 def _blocks(frame: pl.LazyFrame) -> Iterator[bytes]:
-    """Yield CSV text: null is an empty field and the empty text a quoted one, as COPY has it.
-
-    A zero before the other columns: a single null is no empty line, and the text `\\.` does not end the COPY.
-    """
+    """Yield CSV text: null is an empty field and the empty text a quoted one, as COPY has it."""
+    # In a single column the text `\.`, unquoted, would end the COPY.
+    style: Literal["necessary", "non_numeric"] = "necessary" if len(frame.collect_schema()) > 1 else "non_numeric"
     for rows in frame.collect_batches(chunk_size=_BLOCK_ROWS, engine="streaming"):
-        yield rows.select(pl.lit(0).alias("_zero_"), pl.all()).write_csv(include_header=False).encode()
+        yield rows.write_csv(include_header=False, quote_style=style).encode()
