@@ -17,6 +17,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking._tracking_service import utils as tracking_utils
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 from sqlalchemy import Connection, create_engine, inspect, text
@@ -91,6 +92,8 @@ def _require_means(mlflow: Mlflow) -> None:
 
 
 def _client(mlflow: Mlflow) -> MlflowClient:
+    # MLflow remembers where the artifacts of a run lie by the run's id alone, which is the same in the copy of a project.
+    tracking_utils._artifact_repos_cache.clear()
     return MlflowClient(mlflow.tracking_uri, mlflow.registry_uri or mlflow.tracking_uri)
 
 
