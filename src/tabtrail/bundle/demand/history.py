@@ -60,6 +60,11 @@ class History:
         inside = (places >= 0) & (at >= 0) & (at < self.shut.shape[1])
         return np.asarray(inside & self.shut[np.where(inside, places, 0), np.where(inside, at, 0)])
 
+    def is_shut(self, place: int, period: int) -> bool:
+        """Tell of one period what `shut_at` tells of many, without arrays of one value."""
+        at = period - self.as_of - 1
+        return self.shut is not None and place >= 0 and 0 <= at < self.shut.shape[1] and bool(self.shut[place, at])
+
 
 def history_name(name: str) -> str:
     """Name of the history file of the bundle `name`."""

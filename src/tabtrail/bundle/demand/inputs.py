@@ -131,7 +131,7 @@ class DemandInputs:
         standing, period = self._standing(self._key(row)), self._period(row[self.panel.date])
         found = () if standing.words is None else (standing.words,)
         if period > self._as_of:
-            if self.history.shut is not None and self._shut([row])[0]:
+            if self.history.is_shut(standing.own_place, period):
                 found = (*found, _SHUT)
             return (*found, self._unplanned) if self.panel.recipe.recursive and self._is_guessed(standing, period) else found
         return (*found, f"the date lies within the history: forecast as of the {self._calendar.name} before it")
