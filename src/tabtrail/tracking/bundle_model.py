@@ -37,7 +37,7 @@ class BundleModel:
         `MlflowException` (400 in its server) with what the service says of the first row that the contract does not allow.
         """
         try:
-            found = self._predictor.predict(_records(rows))
+            found = self._predictor.predict(records_of(rows))
         except PayloadError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
         return pd.DataFrame([_answer(each) for each in found], columns=list(ANSWER))
@@ -58,12 +58,16 @@ def signature_of(schema: ModelSchema) -> ModelSignature:
     """
     answer = [ColSpec("double", name, required=name == "prediction") for name in ANSWER[:3]]
     warnings = ColSpec(Array(DataType.string), ANSWER[3])
-    columns = [ColSpec(AnyType(), each.name, required=not each.optional) for each in schema.features]
-    return ModelSignature(Schema(columns), Schema([*answer, warnings]))
+    return ModelSignature(columns_of(schema), Schema([*answer, warnings]))
 
 
-def _records(rows: pd.DataFrame) -> list[Any]:
-    # A frame has NaN, NaT and NA for what is missing.
+def columns_of(schema: ModelSchema) -> Schema:
+    """Return the columns that a model takes, as `signature_of` has them."""
+    return Schema([ColSpec(AnyType(), each.name, required=not each.optional) for each in schema.features])
+
+
+def records_of(rows: pd.DataFrame) -> list[Any]:
+    """Return the rows of a frame by column, None for what is missing, which is NaN, NaT or NA in a frame."""
     return rows.astype(object).where(rows.notna(), None).to_dict("records")
 
 

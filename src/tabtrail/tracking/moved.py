@@ -1,6 +1,6 @@
 """A SQLite store whose folder was copied or moved: MLflow notes absolute addresses, which lead to where it was.
 
-Its rows are given the addresses of where it lies now, so that a copy writes into itself and not into the original. This needs no
+The addresses in it are changed to where it lies now, so that a copy writes into itself and not into the original. This needs no
 MLflow, so that what takes the project's lock can do it.
 """
 
@@ -23,7 +23,7 @@ _LATER = (
 
 
 def left_folder(path: Path) -> Path | None:
-    """Return the folder that a store was copied or moved from, as its own addresses say; None where it lies where it was.
+    """Return the folder that a store was copied or moved from, by the addresses in it; None for one that was not moved.
 
     A folder without a store of this name that is still there was chosen for the artifacts by somebody, and stays.
     """

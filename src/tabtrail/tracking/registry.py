@@ -44,8 +44,8 @@ def register_challenger(store: Store, registered: Registration) -> str:
 
 
 def _new_version(store: Store, registered: Registration) -> Any:
-    """Send the bundle, and only then create the registered model, where it is new: without versions it would say that something
-    was trained, and a server that goes away cannot be told to delete it.
+    """Send the bundle first and create the registered model after it: a server that fails while it takes the bundle, which is
+    most of the work, then leaves no registered model without a version.
     """
     name, tags = registered.bundle.name, {TAG + "candidate": registered.candidate}
     model = log_bundle(store, registered.run_id, registered.bundle, tags)

@@ -11,12 +11,12 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
-from mlflow.types.schema import AnyType
 from numpy.typing import NDArray
 
 from tabtrail.bundle.rows import PayloadError, Row, RowReader
 from tabtrail.contract.expressions import date_text, days_of, moment_text
 from tabtrail.contract.schema import Feature, ModelSchema
+from tabtrail.tracking.bundle_model import columns_of, records_of
 
 _SHOWN: dict[str, Callable[[Any], Any]] = {"int": int, "date": date_text, "datetime": moment_text}
 SCHEMA = "tabtrail_schema.json"
@@ -34,10 +34,8 @@ class RowModel:
 
         Raises `MlflowException` (400 in its server) with what the service says of the first row that the contract does not allow.
         """
-        # A frame has NaN, NaT and NA for what is missing.
-        records: list[Any] = rows.astype(object).where(rows.notna(), None).to_dict("records")
         try:
-            read = self._reader.check(records)
+            read = self._reader.check(records_of(rows))
         except PayloadError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
         if not read:
@@ -54,7 +52,7 @@ def _load_pyfunc(path: str) -> RowModel:
 
 def signature_of(schema: ModelSchema) -> ModelSignature:
     """Return the columns without types: what a value may be is for the reader of the rows to say, which takes texts too."""
-    return ModelSignature(Schema([ColSpec(AnyType(), name) for name in schema.names]), Schema([ColSpec("double", schema.target)]))
+    return ModelSignature(columns_of(schema), Schema([ColSpec("double", schema.target)]))
 
 
 def raw_rows(schema: ModelSchema, frame: pd.DataFrame) -> pd.DataFrame:

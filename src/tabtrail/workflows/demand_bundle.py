@@ -37,7 +37,7 @@ from tabtrail.project.training import DEMAND_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.tracking.artifacts import log_folder
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, MODEL, VERSION, library_versions
-from tabtrail.tracking.models import FittedModel, LoggedModel, log_model, model_of
+from tabtrail.tracking.models import FittedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, read_run, set_tags
 from tabtrail.tracking.store import Store
@@ -77,7 +77,7 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     parity = _served_as_trained(task, inputs, history, parity)
     if recipe.recursive:
         parity = _recursive_as_served(training, inputs, estimator, graph, parity)
-    _log_final(training, trained, estimator, x)
+    _keep_model(training, trained, estimator, x)
     files = _bundle(training, trained, inputs, (graph, estimator, parity))
     files[history_name(name)] = history
     log_folder(store, parent, BUNDLE_FOLDER, files)
@@ -160,12 +160,12 @@ def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
     return Blend(names, tuple(trained.weights[each] for each in names), tuple(models[each].estimator for each in names))
 
 
-def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> LoggedModel:
-    """Return the model in the store: the one that an earlier process left in this run, so that it is not registered twice."""
+def _keep_model(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> None:
+    """Keep the Python model in the run, for Python users, unless an earlier process left it there."""
     task, store, run_id = training.task, training.store, training.run_id
     known = read_run(store, run_id)
     if known is not None and MODEL in known.tags:
-        return model_of(store, run_id, known.tags[MODEL])
+        return
     features = tuple(
         Feature(column, "categorical", ColumnRule("string"))
         if column in task.texts
@@ -174,9 +174,7 @@ def _log_final(training: Training, trained: Trained, estimator: Any, x: pd.DataF
     )
     schema = ModelSchema(task.demand.target, features)
     model = FittedModel(trained.chosen.name, estimator, schema, x.head(3), opening_requirements())
-    logged = log_model(store, run_id, model)
-    set_tags(store, run_id, {MODEL: logged.sha256})
-    return logged
+    set_tags(store, run_id, {MODEL: log_model(store, run_id, model).sha256})
 
 
 def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported: tuple[bytes, Any, Parity]) -> dict[str, bytes]:
