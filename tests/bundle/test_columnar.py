@@ -1,5 +1,6 @@
 """Many rows at once, by hand, over a model that is two lines."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,12 +24,20 @@ def scorer(grouping: Grouping | None = None, *, synthetic: bool = False, interva
         metadata={"synthetic": synthetic},
         demand=None,
         problems_of_read=lambda row: [f"{name}={value}" for name, value in row.items() if value not in (None, "a")],
-        warnings=lambda row: [f"new {row['n']}"],
+        warnings=lambda row: [*(["synthetic"] if synthetic else []), *new_in(row)],
         run_graph=lambda feed: (feed["n"] + 1000 * (feed["t"] == "b") + feed["d"]).ravel(),
         calibrated=intervals,
         grouping=grouping or Grouping(),
     )
     return ColumnScorer(predictor)  # type: ignore[arg-type]
+
+
+def new_in(row: dict[str, Any]) -> list[str]:
+    """What is new of a row, by hand."""
+    found = [] if 1 <= row["n"] <= 50 else ["n"]
+    found += ["no x"] if row["x"] is None else [] if row["x"] <= 9 else ["x"]
+    found += [] if row["t"] in ("a", "b", None) else ["t"]
+    return found + ([] if row["d"] <= "1970-01-11" else ["d"])
 
 
 def columns(n: list[float], x: list[float], t: list[str | None], d: list[str | None] | None = None) -> dict[str, Any]:
@@ -54,11 +63,30 @@ def test_only_rows_that_may_break_the_contract_are_looked_at() -> None:
 
 
 def test_rows_with_what_the_model_has_not_seen_are_warned_of() -> None:
-    n, x = [1.0, 50.0, 0.0, 51.0, 5.0, 5.0, 5.0], [0.0, 9.0, 1.0, 1.0, 1.0, np.nan, 1.0]
+    n, x = [1.0, 50.0, 0.0, 51.0, 5.0, 5.0, 51.0], [0.0, 9.0, 1.0, 1.0, 10.0, np.nan, np.nan]
     days: list[str | None] = ["1970-01-01", "1970-01-11", *["1970-01-02"] * 4, "1970-01-12"]
     rows = columns(n, x, ["a", None, "a", "a", "new", "b", "b"], days)
-    assert scorer().warnings(rows) == {2: "new 0", 3: "new 51", 4: "new 5", 5: "new 5", 6: "new 5"}
-    assert sorted(scorer(synthetic=True).warnings(rows)) == list(range(7))
+    said = ["", "", "n", "n", "x; t", "no x", "n; no x; d"]
+    assert told(scorer(), rows) == [words or None for words in said]
+    assert told(scorer(synthetic=True), rows) == [f"synthetic; {words}".removesuffix("; ") for words in said]
+    assert told(scorer(), columns([], [], [], [])) == []
+
+
+def test_rows_with_many_columns_that_are_new_are_told_apart() -> None:
+    features = tuple(replace(X, name=f"x{number}") for number in range(70))
+    generator = np.random.default_rng(0)
+    rows = {each.name: generator.choice([1.0, 10.0, np.nan], 200) for each in features}
+    alike = SimpleNamespace(
+        schema=SimpleNamespace(features=features, row_rules=()), demand=None, warnings=lambda row: map(str, row.values())
+    )
+    found = told(ColumnScorer(alike), rows)  # type: ignore[arg-type]
+    assert found == [
+        "; ".join(str(None if np.isnan(values[at]) else values[at]) for values in rows.values()) for at in range(200)
+    ]
+
+
+def told(scorer: ColumnScorer, rows: dict[str, Any]) -> list[Any]:
+    return list(scorer.warnings(rows).map(lambda words: words, object))
 
 
 def test_a_row_is_its_values_with_whole_numbers_as_such() -> None:

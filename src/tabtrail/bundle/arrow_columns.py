@@ -70,14 +70,9 @@ def bounds_to_arrow(values: Array) -> Any:
     return pa.array(values, mask=missing) if missing.any() else to_arrow(values)
 
 
-def texts_to_arrow(texts: dict[int, str], rows: int) -> Any:
-    """Return texts by row, null for the other rows."""
-    known, lengths, data = np.zeros(rows, dtype=bool), np.zeros(rows + 1, dtype=np.int32), []
-    for index in sorted(texts):
-        data.append(texts[index].encode())
-        known[index], lengths[index + 1] = True, len(data[-1])
-    buffers = [np.packbits(known, bitorder="little"), np.cumsum(lengths, dtype=np.int32), b"".join(data)]
-    return pa.Array.from_buffers(pa.string(), rows, [pa.py_buffer(buffer) for buffer in buffers])
+def texts_to_arrow(texts: CodedTexts) -> Any:
+    """Return texts as Arrow has them, null for a missing one."""
+    return pa.array(texts.values, pa.string()).take(to_arrow(texts.codes))
 
 
 def _coded_texts(feature: Feature, read: Read, values: Any) -> tuple[CodedTexts, dict[int, Unread]]:

@@ -4,7 +4,7 @@ Arrays only sort out the rows that may break the contract or may be new to the m
 `Predictor` itself, so that a file, a request and the command line get the same words and the same numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,27 +92,19 @@ class ColumnScorer:
             name: column.filled(fills[name]) if isinstance(column, CodedTexts) else column for name, column in columns.items()
         }
 
-    def warnings(self, columns: Columns) -> dict[int, str]:
-        """Return what the model has not seen before, by index, for the rows that hold such a value."""
-        rows, demand = self._rows(columns), self._predictor.demand
-        new = np.full(rows, self._predictor.metadata["synthetic"], dtype=bool)
-        if demand is not None:
-            new |= demand.noteworthy(columns, rows)
+    def warnings(self, columns: Columns) -> CodedTexts:
+        """Return what there is to know of good rows, None of those of which there is nothing.
+
+        `Predictor` finds the words, once for all rows of which the same holds: they name columns, never a row's values.
+        """
+        demand, rows = self._predictor.demand, self._rows(columns)
+        marks = [] if demand is None else demand.marks(columns, rows)
         for feature in self._features:
-            if demand is not None and feature.name not in demand.known_ahead:
-                continue
-            column = columns[feature.name]
-            if isinstance(column, CodedTexts) and feature.kind == "categorical":
-                known = frozenset(feature.categories)
-                new |= column.map(lambda value, known=known: (value or "") not in known, bool)
-            else:
-                numbers = _numbers(column)
-                if demand is None:
-                    new |= np.isnan(numbers)
-                if feature.seen_min is not None and feature.seen_max is not None:
-                    new |= (numbers < feature.seen_min) | (numbers > feature.seen_max)
-        found = {int(index): self._predictor.warnings(self.row(columns, int(index))) for index in np.flatnonzero(new)}
-        return {index: "; ".join(words) for index, words in found.items() if words}
+            if demand is None or feature.name in demand.known_ahead:
+                marks.append(_mark(feature, columns[feature.name], is_missing_new=demand is None))
+        kinds, first = _alike(marks, rows)
+        words = (self._predictor.warnings(self.row(columns, int(index))) for index in first)
+        return CodedTexts(tuple("; ".join(each) or None for each in words), kinds)
 
     def _rows(self, columns: Columns) -> int:
         return len(_codes(columns[self._features[0].name]))
@@ -227,6 +219,33 @@ def _arithmetic(operator: str, values: list[Array]) -> Any:
 
 def _dates(texts: Array) -> Array:
     return np.array([np.nan if text is None else days_of(text) for text in texts], dtype=np.float64)
+
+
+def _mark(feature: Feature, column: Column, *, is_missing_new: bool) -> Array:
+    """Return what of a feature is new to the model [rows]: 0 nothing, 1 the value, 2 that it is missing."""
+    if isinstance(column, CodedTexts) and feature.kind == "categorical":
+        known = frozenset(feature.categories)
+        return column.map(lambda value: (value or "") not in known, np.int64)
+    numbers = _numbers(column)
+    found = 2 * np.isnan(numbers) if is_missing_new else np.zeros(len(numbers), dtype=np.int64)
+    if feature.seen_min is not None and feature.seen_max is not None:
+        found[(numbers < feature.seen_min) | (numbers > feature.seen_max)] = 1
+    return found
+
+
+def _alike(marks: Sequence[Array], rows: int) -> tuple[Array, Array]:
+    """Return which rows have the same marks (small whole numbers, 0 in most rows): a number for each row, and for each number
+    one of its rows.
+    """
+    kinds, count = np.zeros(rows, dtype=np.int64), 1
+    for mark in marks:
+        if mark.any():
+            kinds = kinds + count * mark
+            there = np.bincount(kinds) > 0
+            kinds, count = (np.cumsum(there) - 1)[kinds], int(there.sum())  # as few as there are, however many the marks
+    first = np.zeros(count if rows else 0, dtype=np.int64)
+    first[kinds] = np.arange(rows)
+    return kinds, first
 
 
 def _half_width(band: Band, predictions: Array) -> Array:

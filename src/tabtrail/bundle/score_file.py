@@ -138,7 +138,7 @@ class _BlockScorer:
             batch, numbers, days = batch.take(pa.array(rows)), numbers[rows], days[rows]
         columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
-        warnings = texts_to_arrow(self._scorer.warnings(columns), len(numbers))
+        warnings = texts_to_arrow(self._scorer.warnings(columns))
         bounds = [bounds_to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None]
         keep = (*self._keep, *(name for name in block.made if name not in self._keep))
         names = ["row", *keep, "prediction", *(("low", "high") if len(bounds) else ()), "warnings"]

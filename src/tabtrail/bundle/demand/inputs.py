@@ -176,19 +176,20 @@ class DemandInputs:
                 bad |= unsent & np.isnan(self._expander.planned(name, own, periods))
         return np.asarray(bad)
 
-    def noteworthy(self, columns: Mapping[str, Any], rows: int) -> NDArray[np.bool_]:
-        """Return the good rows [rows] that `warnings` says something of."""
-        found: NDArray[np.bool_] = columns[self.panel.date].map(lambda day: self._period(day) <= self._as_of, bool)
+    def marks(self, columns: Mapping[str, Any], rows: int) -> list[NDArray[np.int64]]:
+        """Return what `warnings` finds in good rows [rows], as whole numbers: of rows with the same ones it says the same."""
+        periods = columns[self.panel.date].map(self._period, np.int64)
         standings, which = self._standings(columns, rows)
-        said: NDArray[np.bool_] = np.array([each.words is not None for each in standings], dtype=bool)[which]
+        kinds: dict[str | None, int] = {None: 0}
+        words = np.array([kinds.setdefault(each.words, len(kinds)) for each in standings], dtype=np.int64)
+        found = [(periods <= self._as_of).astype(np.int64), words[which]]
         if self.panel.recipe.recursive:
-            periods = columns[self.panel.date].map(self._period, np.int64)
             planned = np.array([0 if each.source is None else each.source.planned[each.place] for each in standings])[which]
-            found |= periods - 1 - self._as_of > planned
+            found.append((periods - 1 - self._as_of > planned).astype(np.int64))
         if self.history.shut is not None:
             own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
-            found |= self.history.shut_at(own, columns[self.panel.date].map(self._period, np.int64))
-        return np.logical_or(found, said)
+            found.append(self.history.shut_at(own, periods).astype(np.int64))
+        return found
 
     def feed_columns(self, columns: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
         """Return the inputs of the graph [rows, 1] for columns of good rows, as `ColumnScorer` has them."""
