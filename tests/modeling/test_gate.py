@@ -9,7 +9,7 @@ from tests.support.bundles import metadata
 from tabtrail.config.operation import Promotion
 from tabtrail.errors import DataError
 from tabtrail.modeling.bootstrap import Comparison, CoverageCheck, Resampling, check_coverage, compare
-from tabtrail.modeling.gate import Verdict, judge
+from tabtrail.modeling.gate import Measured, Verdict, judge
 from tabtrail.modeling.metrics import METRICS
 
 RULES = Promotion()
@@ -33,8 +33,7 @@ def verdict(
         champion,
         policy=policy,
         parity_tolerance=1e-5,
-        comparison=compared,
-        coverage=coverage,
+        measured=Measured(compared, coverage, "on all rows"),
     )
 
 
@@ -117,7 +116,9 @@ def test_better_can_be_asked_for() -> None:
 
 
 def test_a_challenger_that_cannot_be_compared_is_refused() -> None:
-    assert verdict(None).reasons == ("it cannot be compared with the champion on the same rows",)
+    assert verdict(None).reasons == (
+        "it cannot be compared with the champion on rows that neither has learned from: on all rows",
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,15 +155,14 @@ def test_what_is_allowed_is_only_noted() -> None:
         champion,
         policy="warn",
         parity_tolerance=1e-5,
-        comparison=comparison(-1, 0, 1),
-        coverage=None,
+        measured=Measured(comparison(-1, 0, 1), None, "compared on all 100 test rows"),
     )
     assert found.accepted
     text = "\n".join(found.notes)
     for words in ("takes columns that the champion does not take, callers must send them: V", "no longer takes W"):
         assert words in text
     assert "W gives the target away, and the challenger does without" in text
-    assert "may have learned from some of the rows" in text
+    assert "compared on all 100 test rows" in text
 
 
 def test_coverage_of_few_rows_is_not_held_against_a_model() -> None:

@@ -10,7 +10,16 @@ from tabtrail.modeling.leakage.findings import GIVES_TARGET_AWAY, columns_to_dro
 from tabtrail.modeling.metrics import METRICS
 
 # A percentile interval from so few units is too narrow (Efron & Tibshirani 1993, chapter 14), and the verdict says so.
-_FEW_UNITS = 20
+FEW_UNITS = 20
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a challenger compares with the champion, what its intervals hold, and in words on which rows, or why not."""
+
+    comparison: Comparison | None = None
+    coverage: CoverageCheck | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,20 +46,21 @@ def judge(
     *,
     policy: str,
     parity_tolerance: float,
-    comparison: Comparison | None,
-    coverage: CoverageCheck | None,
+    measured: Measured,
 ) -> Verdict:
     """Return the verdict on a challenger, given the metadata of both bundles and what was measured on the test rows.
 
     `policy` is the config's leakage policy. Without a comparison (another target, columns that are gone) it is refused.
     """
+    comparison, coverage = measured.comparison, measured.coverage
     reasons = [
         *_kind_reasons(challenger, champion),
         *own_reasons(challenger, policy=policy, parity_tolerance=parity_tolerance),
-        *_error_reasons(rules, comparison),
+        *(_error_reasons(rules, comparison) if comparison is not None else _not_compared(measured)),
         *_coverage_reasons(rules, challenger, champion, coverage),
     ]
-    return Verdict(tuple(reasons), tuple(_notes(challenger, champion, comparison)), comparison, coverage)
+    notes = () if comparison is None else (measured.said,)
+    return Verdict(tuple(reasons), (*notes, *_notes(challenger, champion, comparison)), comparison, coverage)
 
 
 def judge_series(
@@ -122,10 +132,11 @@ def _leakage_reasons(challenger: Mapping[str, Any], policy: str) -> Iterator[str
         yield f"leakage.policy is {policy}, and {each['column'] or 'the split'}: {each['kind'].replace('_', ' ')}"
 
 
-def _error_reasons(rules: Promotion, comparison: Comparison | None) -> Iterator[str]:
-    if comparison is None:
-        yield "it cannot be compared with the champion on the same rows"
-        return
+def _not_compared(measured: Measured) -> Iterator[str]:
+    yield f"it cannot be compared with the champion on rows that neither has learned from: {measured.said}"
+
+
+def _error_reasons(rules: Promotion, comparison: Comparison) -> Iterator[str]:
     allowed = rules.max_worse * abs(comparison.champion_value)
     if comparison.low > 0:
         yield f"it is worse than the champion beyond chance: {comparison}"
@@ -158,14 +169,12 @@ def _notes(challenger: Mapping[str, Any], champion: Mapping[str, Any], compariso
     if given:
         columns = ", ".join(sorted(given))
         yield f"the champion's error is too good: {columns} gives the target away, and the challenger does without"
-    if challenger.get("test_sha256") != champion.get("test_sha256"):
-        yield "the champion was trained on another split or other data and may have learned from some of the rows, in its favour"
     if comparison is not None and comparison.instead_of is not None:
         asked, used = METRICS[comparison.instead_of], METRICS[comparison.metric]
         near_zero = "is best at zero, so that no share of it can be allowed"
         why = near_zero if asked.better == "nearer zero" else "is not defined for all predictions on these rows"
         yield f"compared by {used.label}: {asked.label}, the metric of the choice, {why}"
-    if comparison is not None and comparison.units < _FEW_UNITS:
+    if comparison is not None and comparison.units < FEW_UNITS:
         yield f"the interval rests on {comparison.units} units only"
 
 

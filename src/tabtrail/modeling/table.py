@@ -156,10 +156,10 @@ def _interned(values: Iterable[Any]) -> list[Any]:
     return [seen.setdefault(value, value) for value in values]
 
 
-def hold_out_test(problem: Problem, table: Table) -> Mask:
-    """Return the rows of the test part."""
+def hold_out_rows(problem: Problem, table: Table) -> tuple[Mask, Mask]:
+    """Return the rows of the training part and of the test part. Raises `DataError` for too few keys or dates."""
     split = problem.split
-    return hold_out(table.keys, split, problem.seed, share=split.test_size, keep=split.folds)[1]
+    return hold_out(table.keys, split, problem.seed, share=split.test_size, keep=split.folds)
 
 
 def split_table(problem: Problem, table: Table) -> Split:
@@ -167,9 +167,8 @@ def split_table(problem: Problem, table: Table) -> Split:
 
     Raises `DataError` when there are too few keys or dates for a test part and every fold.
     """
-    split, seed = problem.split, problem.seed
-    train, test = hold_out(table.keys, split, seed, share=split.test_size, keep=split.folds)
-    return cut_folds(problem, table, train, test, seed)
+    train, test = hold_out_rows(problem, table)
+    return cut_folds(problem, table, train, test, problem.seed)
 
 
 def cut_folds(problem: Problem, table: Table, train: Mask, test: Mask, seed: int) -> Split:

@@ -30,6 +30,7 @@ BUNDLE = TAG + "bundle_sha256"
 VERSION = TAG + "registered_version"
 CONFIG = "config.json"
 EVALUATION = "evaluation.npz"
+LEARNED = "learned.npz"
 BUNDLE_FOLDER = "bundle"
 _LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
 

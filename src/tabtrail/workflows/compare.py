@@ -1,4 +1,6 @@
-"""Two bundles on the same test rows: their graphs' predictions, compared, and the coverage of the challenger's intervals."""
+"""Two models on rows that neither has learned from: their errors compared, and the coverage of the challenger's intervals."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,45 +12,126 @@ from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.dates import MOMENT
 from tabtrail.data.manifest import verify_files
-from tabtrail.errors import DataError
+from tabtrail.errors import DataError, TabtrailError
 from tabtrail.export.parity import run_onnx
-from tabtrail.modeling.bootstrap import Comparison, CoverageCheck, Resampling, check_coverage, compare
+from tabtrail.modeling.bootstrap import CoverageCheck, Resampling, check_coverage, compare
+from tabtrail.modeling.gate import FEW_UNITS, Measured
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import feature_frame
-from tabtrail.modeling.problem import problem_of
-from tabtrail.modeling.table import hold_out_test, load_table, needed_columns
+from tabtrail.modeling.problem import Problem, problem_of
+from tabtrail.modeling.split import Mask
+from tabtrail.modeling.table import Table, hold_out_rows, load_table, needed_columns
+from tabtrail.progress import SILENT, Progress
+from tabtrail.system.hashes import sha256_json
+from tabtrail.tracking.store import Store
+from tabtrail.workflows.twin import Training, training_of
+
+_ENOUGH = 0.5  # of the test rows: with fewer that are new to both models, chance would decide more than the models do
 
 
-def measure(config: Config, challenger: Bundle, champion: Bundle) -> tuple[Comparison | None, CoverageCheck | None]:
-    """Return how the bundles compare on the test part that `config` cuts from the dataset, and the challenger's coverage.
+@dataclass(frozen=True)
+class _Model:
+    """A model, what its run recorded of its training (None: nobody knows), and which test rows it may have learned from."""
 
-    Neither is known where the challenger cannot be asked about those rows, no comparison where the champion cannot, or where
-    they predict different targets.
+    name: str
+    bundle: Bundle
+    training: Training | None
+    known: Mask
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What two models are compared on: `data` as it was read, the positions in it that twins learn from, and the test rows."""
+
+    data: pl.DataFrame
+    train: NDArray[np.int64]
+    test: Table
+
+
+def measure(config: Config, store: Store, challenger: Bundle, champion: Bundle, progress: Progress = SILENT) -> Measured:
+    """Return how two models compare on the test part that `config`, the challenger's, cuts from the dataset.
+
+    Rows that either has learned from do not count. Where too few are left, a model that knows some of the test part is fitted
+    again, by the recipe that its run recorded, on the challenger's training part, and this twin is compared on all of the test
+    part. Nothing is compared where a column is gone, or nobody knows any more what a model has learned from.
     """
     verify_files(config.dataset)
-    dataset = scan_dataset(config.dataset)
-    have, problem = set(dataset.collect_schema().names()), problem_of(config)
-    needed, own, other = set(needed_columns(problem)), set(challenger.schema.names), set(champion.schema.names)
-    if not needed | own <= have or config.model.target != challenger.schema.target:
-        return None, None
-    comparable = other <= have and challenger.schema.target == champion.schema.target
-    data = dataset.select(sorted(needed | own | (other if comparable else set()))).collect()
-    table = load_table(problem, data)
-    test = table.take(hold_out_test(problem, table))
-    rows = data[test.row]
-    how = Resampling(test.groups, config.split.group_key, config.promotion.level, problem.seed)
-    predicted = _predict(challenger, rows)
-    coverage = None
-    if (inside := _inside(challenger, rows, test.y, predicted)) is not None:
-        nominal = float(challenger.metadata["intervals"]["level"])
-        coverage = check_coverage(inside, nominal, how)
-    if not comparable:
-        return None, coverage
+    dataset, problem = scan_dataset(config.dataset), problem_of(config)
+    have, needed = set(dataset.collect_schema().names()), {*needed_columns(problem), *challenger.schema.names}
+    if not needed <= have or config.model.target != challenger.schema.target:
+        return Measured(said="the dataset lacks columns that the challenger takes")
+    trainings = [training_of(config, store, each.metadata, have) for each in (challenger, champion)]
+    asked = needed.union(champion.schema.names, *(needed_columns(each.problem) for each in trainings if each is not None))
+    part = _part(problem, dataset.select(sorted(asked & have)).collect())
+    first, second = (
+        _Model(name, bundle, training, _known(bundle, training, part))
+        for name, bundle, training in zip(("challenger", "champion"), (challenger, champion), trainings, strict=True)
+    )
+    how = Resampling(part.test.groups, config.split.group_key, config.promotion.level, problem.seed)
+    coverage = _coverage(first, part, how)
+    if not set(champion.schema.names) <= have or challenger.schema.target != champion.schema.target:
+        return Measured(coverage=coverage, said="the dataset lacks columns that the champion takes")
     try:
-        reference = _predict(champion, rows)
-    except DataError:
-        return None, coverage
-    return compare(test.y, reference, predicted, problem.metric, how), coverage
+        return replace(_compared(problem, part, (first, second), how, progress), coverage=coverage)
+    except TabtrailError as error:
+        return Measured(coverage=coverage, said=str(error))
+
+
+def _part(problem: Problem, data: pl.DataFrame) -> _Part:
+    table = load_table(problem, data)
+    train, test = hold_out_rows(problem, table)
+    return _Part(data, table.row[train], table.take(test))
+
+
+def _known(bundle: Bundle, training: Training | None, part: _Part) -> Mask:
+    """Tell of each test row whether a model may have learned from it."""
+    if bundle.metadata.get("test_sha256") == sha256_json(sorted(set(part.test.keys.key))):
+        return np.zeros(len(part.test.y), dtype=bool)  # they are the test part of its own training
+    if training is None:
+        return np.ones(len(part.test.y), dtype=bool)
+    return training.knows(part.data, part.test.row)
+
+
+def _compared(problem: Problem, part: _Part, models: tuple[_Model, _Model], how: Resampling, progress: Progress) -> Measured:
+    """Compare two models on the rows that are new to both; with twins on the whole test part, where those are few."""
+    test, new = part.test, ~(models[0].known | models[1].known)
+    if new.all() or _are_enough(new, test):
+        fresh = test.take(new)
+        challenger, champion = (_predict(each.bundle, part.data[fresh.row]) for each in models)
+        compared = compare(fresh.y, champion, challenger, problem.metric, replace(how, groups=fresh.groups))
+        which = f"the {len(fresh.y):,} of {len(test.y):,}" if len(fresh.y) < len(test.y) else f"all {len(test.y):,}"
+        return Measured(compared, said=f"compared on {which} test rows, from which neither model has learned")
+    said = [
+        f"the {each.name} may have learned from {each.known.sum():,} of the {len(test.y):,} test rows, so that its recipe was"
+        " fitted again on the challenger's training part for the comparison"
+        for each in models
+        if each.known.any()
+    ]
+    for text in said:
+        progress.say(f"gate: {text}")
+    challenger, champion = (_predict_new(each, part) for each in models)
+    return Measured(compare(test.y, champion, challenger, problem.metric, how), said="; ".join(said))
+
+
+def _are_enough(new: Mask, test: Table) -> bool:
+    rows = test.take(new)
+    units = len(rows.y) if rows.groups is None else len(set(rows.groups))
+    return len(rows.y) >= _ENOUGH * len(test.y) and units >= FEW_UNITS
+
+
+def _predict_new(model: _Model, part: _Part) -> Array:
+    """Return what a model predicts for the test part; its twin, where it may have learned from some of it."""
+    if not model.known.any():
+        return _predict(model.bundle, part.data[part.test.row])
+    run_id = model.bundle.metadata["run_id"]
+    if model.training is None:
+        raise DataError(
+            f"nobody knows which rows the {model.name} has learned from, as the MLflow store has not the run {run_id} as it was"
+        )
+    try:
+        return model.training.predict(part.data, train=part.train, test=part.test.row)
+    except TabtrailError as error:
+        raise DataError(f"the recipe of the {model.name} cannot be fitted again: {error}") from None
 
 
 def _predict(bundle: Bundle, rows: pl.DataFrame) -> Array:
@@ -63,17 +146,21 @@ def _predict(bundle: Bundle, rows: pl.DataFrame) -> Array:
     return predicted
 
 
-def _inside(bundle: Bundle, rows: pl.DataFrame, actual: Array, predicted: Array) -> NDArray[np.bool_] | None:
-    if bundle.metadata["intervals"] is None:
+def _coverage(model: _Model, part: _Part, how: Resampling) -> CoverageCheck | None:
+    """Return the share of the test rows new to a model that its intervals hold; None where it has none, or knows all rows."""
+    stated = model.bundle.metadata["intervals"]
+    new = part.test.take(~model.known)
+    if stated is None or not len(new.y):
         return None
-    intervals = Intervals.from_dict(bundle.metadata["intervals"])
-    grouping = Grouping.from_dict(bundle.metadata["intervals"]["by"])
-    plain = rows.select(bundle.schema.names).with_columns(
+    rows = part.data[new.row]
+    intervals, grouping = Intervals.from_dict(stated), Grouping.from_dict(stated["by"])
+    plain = rows.select(model.bundle.schema.names).with_columns(
         pl.col(pl.Date).cast(pl.String), pl.col(MOMENT).dt.to_string("%Y-%m-%dT%H:%M:%S")
     )
     bounds = [
         intervals.bounds(value, grouping.group(row))
-        for value, row in zip(predicted.tolist(), plain.iter_rows(named=True), strict=True)
+        for value, row in zip(_predict(model.bundle, rows).tolist(), plain.iter_rows(named=True), strict=True)
     ]
     low, high = np.array(bounds).T
-    return np.asarray((low <= actual) & (actual <= high))
+    inside = np.asarray((low <= new.y) & (new.y <= high))
+    return check_coverage(inside, float(stated["level"]), replace(how, groups=new.groups))

@@ -3,7 +3,6 @@
 Every training leaves its bundle in its MLflow run and registers it as challenger.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,15 @@ from pathlib import Path
 import polars as pl
 
 from tabtrail.bundle.load import Bundle
-from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.result_files import promotions_file
 from tabtrail.errors import ConfigError, DataError, PromotionError, UsageError
 from tabtrail.modeling.gate import Verdict, judge, judge_series, own_reasons
-from tabtrail.modeling.leakage.findings import columns_to_drop
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import write_parquet
-from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import Change, Deployed, Entry, history_table, read_history, stack
-from tabtrail.tracking.items import CONFIG
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version
 from tabtrail.tracking.store import Store, open_store
@@ -45,6 +40,7 @@ from tabtrail.workflows.deploy import (
     record_found,
     repair_deployed,
 )
+from tabtrail.workflows.twin import recorded_config
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def promote(
                 confirm_champion(site, challenger.deployed)
                 decision = Decision(False, "unchanged", challenger.deployed, challenger.deployed)
             else:
-                verdict = _verdict(config, site.store, challenger, champion)
+                verdict = _verdict(config, site.store, challenger, champion, progress)
                 if not verdict.accepted and not force:
                     raise PromotionError(_refusal(challenger, verdict, str(asked), before))
                 change = Change("promote", before, challenger.deployed, reason, forced=not verdict.accepted)
@@ -147,7 +143,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         automatic = config.promotion.automatic
         if kept := _kept_back(automatic, entries, new):
             return Decision(False, "challenger", before, new, (kept,))
-        verdict = _judge(config, store, challenger.bundle, champion)
+        verdict = _judge(config, store, challenger.bundle, champion, progress)
         store.client.log_dict(challenger.benchmark, verdict.to_dict(), "gate.json")
         if automatic == "gate" and not verdict.accepted:
             return Decision(False, "refused", before, new, verdict.reasons, verdict)
@@ -190,19 +186,23 @@ def _replaced_by(entries: Sequence[Entry], model: Deployed) -> str:
     return last.action if last.before.bundle_sha256 == model.bundle_sha256 else ""
 
 
-def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bundle | None) -> Verdict:
+def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bundle | None, progress: Progress) -> Verdict:
     if champion is None:
         policy, tolerance = config.leakage.policy, config.export.parity_tolerance
         return Verdict(own_reasons(challenger.bundle.metadata, policy=policy, parity_tolerance=tolerance), ())
     if challenger.bundle.metadata.get("panel") is not None:
-        return _judge(config, store, challenger.bundle, champion)
+        return _judge(config, store, challenger.bundle, champion, progress)
     try:
-        return _judge(_config_of(config, store, challenger), store, challenger.bundle, champion)
+        recorded = recorded_config(config, store, challenger.benchmark, challenger.bundle.metadata)
+    except ConfigError:
+        recorded = config
+    try:
+        return _judge(recorded, store, challenger.bundle, champion, progress)
     except DataError as error:
         return Verdict((f"it cannot be compared with the champion: {error}",), ())
 
 
-def _judge(config: Config, store: Store, challenger: Bundle, champion: Bundle) -> Verdict:
+def _judge(config: Config, store: Store, challenger: Bundle, champion: Bundle, progress: Progress) -> Verdict:
     if challenger.metadata.get("panel") is not None:
         return judge_series(
             config.promotion,
@@ -212,15 +212,13 @@ def _judge(config: Config, store: Store, challenger: Bundle, champion: Bundle) -
             parity_tolerance=config.export.parity_tolerance,
             comparison=measure_series(store, config.promotion, challenger, champion),
         )
-    comparison, coverage = measure(config, challenger, champion)
     return judge(
         config.promotion,
         challenger.metadata,
         champion.metadata,
         policy=config.leakage.policy,
         parity_tolerance=config.export.parity_tolerance,
-        comparison=comparison,
-        coverage=coverage,
+        measured=measure(config, store, challenger, champion, progress),
     )
 
 
@@ -241,15 +239,3 @@ def _run_of(site: Site, what: str) -> str:
     if found is None:
         raise UsageError(f"there is no version {what} of {site.name} in the registry; `tabtrail history` lists what was deployed")
     return found
-
-
-def _config_of(config: Config, store: Store, challenger: Challenger) -> Config:
-    """Return the config that the challenger was trained with, as far as it places rows, with the gate's rules of today."""
-    try:
-        recorded = config_from_run(json.loads(read_artifact(store, challenger.benchmark, CONFIG)), config)
-        columns = columns_to_drop((each["column"], each["kind"]) for each in challenger.bundle.metadata["leakage"])
-        if recorded.leakage.policy == "drop" and columns:
-            recorded = recorded.without_columns(columns)
-    except ConfigError:
-        return config
-    return recorded

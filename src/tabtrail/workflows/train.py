@@ -18,6 +18,7 @@ from tabtrail.errors import NothingToDeployError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.intervals import calibrate_all
 from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.learned import Learned
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.ranking import Tracked, build_leaderboard
 from tabtrail.modeling.result_tables import folds_table, predictions_table, ranked_table, runs_table
@@ -39,6 +40,7 @@ from tabtrail.tracking.items import (
     GRAPH,
     JOBLIB,
     KEY,
+    LEARNED,
     MODEL,
     TAG,
     VERSION,
@@ -279,6 +281,7 @@ def _log_results_files(prepared: Prepared, tracked: _Tracked, ended: _Ended) -> 
     tables = [*benchmark_table_files(artifacts.paths.output_dir).values(), artifacts.shap, artifacts.paths.manifest]
     log_files(store, parent, [artifacts.leaderboard, artifacts.leaderboard_csv, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
+    log_artifact(store, parent, LEARNED, Learned.of(prepared.table.keys.take(prepared.split.train).key).to_bytes())
     missing = ended.explained.importance.missing
     said = {} if missing is None else {TAG + "explanation_missing": missing}
     set_tags(store, parent, {GRAPH: ended.exported.onnx_sha256, JOBLIB: ended.exported.joblib_sha256, **said})
