@@ -4,6 +4,7 @@ Every training leaves its bundle in its MLflow run and registers it as challenge
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         automatic = config.promotion.automatic
         if kept := _kept_back(automatic, entries, new):
             return Decision(False, "challenger", before, new, (kept,))
-        verdict = _judge(config, store, challenger.bundle, champion, progress)
+        verdict = _verdict(config, store, challenger, champion, progress)
         store.client.log_dict(challenger.benchmark, verdict.to_dict(), "gate.json")
         if automatic == "gate" and not verdict.accepted:
             return Decision(False, "refused", before, new, verdict.reasons, verdict)
@@ -187,39 +188,22 @@ def _replaced_by(entries: Sequence[Entry], model: Deployed) -> str:
 
 
 def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bundle | None, progress: Progress) -> Verdict:
+    """Judge a challenger by today's rules of the gate, on rows that are placed as its own training placed them."""
+    new, policy, tolerance = challenger.bundle, config.leakage.policy, config.export.parity_tolerance
     if champion is None:
-        policy, tolerance = config.leakage.policy, config.export.parity_tolerance
-        return Verdict(own_reasons(challenger.bundle.metadata, policy=policy, parity_tolerance=tolerance), ())
-    if challenger.bundle.metadata.get("panel") is not None:
-        return _judge(config, store, challenger.bundle, champion, progress)
+        return Verdict(own_reasons(new.metadata, policy=policy, parity_tolerance=tolerance), ())
+    if new.metadata.get("panel") is not None:
+        compared = measure_series(store, config.promotion, new, champion)
+        about = (config.promotion, new.metadata, champion.metadata)
+        return judge_series(*about, policy=policy, parity_tolerance=tolerance, comparison=compared)
+    with suppress(ConfigError):  # one that is no longer read: rows are placed as today's config places them
+        config = recorded_config(config, store, challenger.benchmark, new.metadata)
     try:
-        recorded = recorded_config(config, store, challenger.benchmark, challenger.bundle.metadata)
-    except ConfigError:
-        recorded = config
-    try:
-        return _judge(recorded, store, challenger.bundle, champion, progress)
+        measured = measure(config, store, new, champion, progress)
     except DataError as error:
         return Verdict((f"it cannot be compared with the champion: {error}",), ())
-
-
-def _judge(config: Config, store: Store, challenger: Bundle, champion: Bundle, progress: Progress) -> Verdict:
-    if challenger.metadata.get("panel") is not None:
-        return judge_series(
-            config.promotion,
-            challenger.metadata,
-            champion.metadata,
-            policy=config.leakage.policy,
-            parity_tolerance=config.export.parity_tolerance,
-            comparison=measure_series(store, config.promotion, challenger, champion),
-        )
-    return judge(
-        config.promotion,
-        challenger.metadata,
-        champion.metadata,
-        policy=config.leakage.policy,
-        parity_tolerance=config.export.parity_tolerance,
-        measured=measure(config, store, challenger, champion, progress),
-    )
+    about = (config.promotion, new.metadata, champion.metadata)
+    return judge(*about, policy=policy, parity_tolerance=tolerance, measured=measured)
 
 
 def _refusal(challenger: Challenger, verdict: Verdict, what: str, before: Deployed | None) -> str:
