@@ -68,8 +68,7 @@ def ours(config: Any) -> float:
 
 def engine(config: Any) -> float:
     from tabtrail.data.dataset import scan_dataset
-    from tabtrail.modeling.benchmark import rows_of
-    from tabtrail.modeling.fit import build_model
+    from tabtrail.modeling.fit import build_model, rows_of
     from tabtrail.modeling.preprocess import Recipe
     from tabtrail.modeling.problem import problem_of
     from tabtrail.modeling.results import FULL

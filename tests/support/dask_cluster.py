@@ -1,12 +1,14 @@
-"""A Dask scheduler and workers on loopback, as a user starts them."""
+"""A Dask scheduler and workers on loopback, as a user starts them, and a door before the scheduler that counts bytes."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +26,12 @@ class Cluster:
     scheduler: "subprocess.Popen[bytes]"
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def add_worker(self) -> "subprocess.Popen[bytes]":
-        words = ("worker", self.address, "--no-nanny", "--nthreads", "1", "--local-directory", str(self.folder))
-        self.workers.append(_start(*words, *_LOCAL, log=self.folder / "worker.log"))
+    def add_worker(self, without: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+        """Start a worker in a folder of its own, `without` some variables of the environment."""
+        own = self.folder / f"worker-{len(self.workers)}"
+        own.mkdir()
+        words = ("worker", self.address, "--no-nanny", "--nthreads", "1", "--local-directory", str(own))
+        self.workers.append(_start(*words, *_LOCAL, log=self.folder / "worker.log", folder=own, without=without))
         return self.workers[-1]
 
     def log(self) -> str:
@@ -55,11 +60,46 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
             process.wait(20)
 
 
-def _start(*words: str, log: Path) -> "subprocess.Popen[bytes]":
+def _start(*words: str, log: Path, folder: Path | None = None, without: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
     with log.open("ab") as stream:
         command = [sys.executable, "-m", "dask", *words]
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in without},
             "PYTHONPATH": os.pathsep.join((str(REPO), os.environ.get("PYTHONPATH", ""))),
         }
-        return subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=log.parent)
+        return subprocess.Popen(command, stdout=stream, stderr=stream, env=environment, cwd=folder or log.parent)
+
+
+@dataclass
+class Counted:
+    """A door to a scheduler at `address`: the bytes that went in by it (`sent`), and out."""
+
+    address: str
+    sent: int = 0
+    received: int = 0
+
+
+@contextmanager
+def counted(address: str) -> Iterator[Counted]:
+    """Open a door to a scheduler for a driver; what the scheduler says to its workers does not pass by it."""
+    host, port = address.removeprefix("tcp://").rsplit(":", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        door = Counted(f"tcp://127.0.0.1:{listening.getsockname()[1]}")
+        threading.Thread(target=_let_in, args=(listening, (host, int(port)), door), daemon=True).start()
+        yield door
+
+
+def _let_in(listening: socket.socket, target: tuple[str, int], door: Counted) -> None:
+    with suppress(OSError):  # closed: the test is over
+        while True:
+            inner, outer = listening.accept()[0], socket.create_connection(target)
+            for source, sink, name in ((inner, outer, "sent"), (outer, inner, "received")):
+                threading.Thread(target=_pass_on, args=(source, sink, door, name), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, sink: socket.socket, door: Counted, name: str) -> None:
+    with source, suppress(OSError):
+        while block := source.recv(1 << 16):
+            setattr(door, name, getattr(door, name) + len(block))
+            sink.sendall(block)
+        sink.shutdown(socket.SHUT_WR)

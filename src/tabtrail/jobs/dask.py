@@ -15,7 +15,7 @@ from distributed import Client, Future, KilledWorker, as_completed
 from threadpoolctl import threadpool_limits
 
 from tabtrail.errors import EngineError, TabtrailError
-from tabtrail.jobs.job import Job, Shared
+from tabtrail.jobs.job import Job, Made, Shared
 from tabtrail.system.hashes import code_version
 from tabtrail.system.versions import installed_versions
 
@@ -71,6 +71,13 @@ def check_cluster(address: str, libraries: Sequence[str]) -> None:
         return
 
 
+def ask_workers(address: str, libraries: Sequence[str], question: Callable[..., R], *arguments: Any) -> dict[str, R]:
+    """Return what a question gives on each worker, by the worker's address. Raises `EngineError` as `check_cluster` does."""
+    with _connected(address, versions(tuple(libraries))) as client, _lost(address):
+        found: dict[str, R] = client.run(question, *arguments)
+        return found
+
+
 def _submit(
     client: Client, address: str, function: Callable[..., R], jobs: dict[int, Job], driver: Versions
 ) -> Iterator[tuple[int, R]]:
@@ -83,7 +90,7 @@ def _submit(
             _wait_until_connected(client)
             data = _scatter(client, jobs)
             for index, job in jobs.items():
-                arguments = [data[id(each)] if isinstance(each, Shared) else each for each in job]
+                arguments = [_sent(each, data) for each in job]
                 key = f"tabtrail-{token}-{index}"
                 indices[key] = index
                 futures[key] = client.submit(_call, function, driver, *arguments, key=key, pure=False)
@@ -118,9 +125,16 @@ def _wait_until_connected(client: Client) -> None:
 
 def _scatter(client: Client, jobs: dict[int, Job]) -> dict[int, Any]:
     """Give every worker what jobs share, once. Returns the futures by the id of the `Shared`."""
-    shared = {id(each): each.value for job in jobs.values() for each in job if isinstance(each, Shared)}
+    arguments = (each for job in jobs.values() for each in job)
+    shared = {id(each): each.value for each in arguments if isinstance(each, Shared) and each.made_by is None}
     sent = client.scatter(list(shared.values()), broadcast=True, hash=False) if shared else []
     return dict(zip(shared, sent, strict=True))
+
+
+def _sent(argument: Any, data: dict[int, Any]) -> Any:
+    if not isinstance(argument, Shared):
+        return argument
+    return data[id(argument)] if argument.made_by is None else Made(argument.made_by)
 
 
 def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refused:
@@ -131,7 +145,7 @@ def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refus
         )
     threadpool_limits(1)  # for the life of the worker: another job's thread may be at work when this one ends
     try:
-        return function(*job)
+        return function(*(each.make() if isinstance(each, Made) else each for each in job))
     except TabtrailError as error:
         return _Refused(error)
 

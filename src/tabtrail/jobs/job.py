@@ -1,5 +1,6 @@
 """What a job is: the arguments of one call, some of which many jobs have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,20 @@ Job = tuple[Any, ...]
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """An argument that many jobs have in common: workers get it once. Nothing may write to it."""
+    """An argument that many jobs have in common: workers get it once. Nothing may write to it.
+
+    A worker of a cluster calls `made_by` instead, where there is one: what is small travels, and the value does not.
+    """
 
     value: Any
+    made_by: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """In the place of an argument that the worker makes itself."""
+
+    make: Callable[[], Any]
 
 
 def unshared(job: Job) -> Job:

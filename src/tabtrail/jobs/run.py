@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import joblib
 from threadpoolctl import threadpool_limits
@@ -41,6 +41,14 @@ def check_engine(engine: Engine, libraries: Sequence[str]) -> None:
     """Raise `EngineError` where jobs that depend on `libraries` cannot be run, before anything is made ready for them."""
     if engine.kind == "dask":
         _dask().check_cluster(str(engine.address), libraries)
+
+
+def ask_workers(engine: Engine, question: Callable[..., R], *arguments: Any, libraries: Sequence[str] = ()) -> dict[str, R]:
+    """Return what a question gives on each worker of a cluster, by the worker's address; nothing for this machine."""
+    if engine.kind != "dask":
+        return {}
+    found: dict[str, R] = _dask().ask_workers(str(engine.address), libraries, question, *arguments)
+    return found
 
 
 def worker_count(engine: Engine) -> int:

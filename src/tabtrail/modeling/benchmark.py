@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -11,27 +10,23 @@ import numpy as np
 import pandas as pd
 
 from tabtrail.contract.expressions import columns_of
-from tabtrail.errors import ConfigError, DataError, ParityError
-from tabtrail.jobs.job import Shared
+from tabtrail.errors import ConfigError, ParityError
 from tabtrail.jobs.run import run
 from tabtrail.modeling.blend import blend
 from tabtrail.modeling.candidates import BASELINES, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
+from tabtrail.modeling.elsewhere import shared_examples, shared_rows
 from tabtrail.modeling.estimators import FormulaRegressor
 from tabtrail.modeling.families import model_libraries
-from tabtrail.modeling.fit import Rows, fit_and_score, unpickled
+from tabtrail.modeling.fit import fit_and_score, unpickled
 from tabtrail.modeling.metrics import Array, Metric, evaluate
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Parity
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
-from tabtrail.modeling.split import Fold, Split, hold_out
+from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, split_table
 from tabtrail.modeling.worth import worthy
-
-# Of the training rows, held back to see when more rounds stop helping: enough rows for that error not to be noise, and few
-# enough that the number of rounds found is still right for a fit on all of them.
-_WATCHED_SHARE = 0.15
 
 
 def candidates_of(problem: Problem) -> list[Candidate]:
@@ -168,23 +163,12 @@ def run_tasks(
 ) -> Generator[Fit]:
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
     early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
-    rows = {fold: Shared(rows_of(problem, table, split, fold, early=early)) for fold in sorted({fold for _, fold in tasks})}
-    examples, recipe = Shared(table.examples()), Recipe.of(problem.model, problem.clip)
+    rows = {fold: shared_rows(problem, table, split, fold, early=early) for fold in sorted({fold for _, fold in tasks})}
+    examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
     yield from run(fit_and_score, jobs, problem.engine, in_order=in_order, libraries=fitting_libraries())
 
 
 def fitting_libraries() -> tuple[str, ...]:
     """Return the distributions that the result of a fit depends on: every machine that fits must have the same versions."""
-    return (*model_libraries(), "numpy", "scipy", "pandas")
-
-
-def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
-    """Return the rows of a fold (-1: training and test part); watched are whole groups, or the latest, 15 %."""
-    rows = Fold(split.train, split.test) if fold == FULL else split.folds[fold]
-    watched = None
-    if early:
-        with suppress(DataError):  # too few keys or dates to hold some out
-            keys = table.keys.take(rows.train)
-            watched = hold_out(keys, problem.split, problem.seed + 1, share=_WATCHED_SHARE)[1]
-    return Rows(rows.train, rows.valid, watched)
+    return (*model_libraries(), "numpy", "scipy", "pandas", "polars")

@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +16,14 @@ from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor,
 from tabtrail.modeling.families import FAMILIES, Sample, family_of
 from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, native_layout
+from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import FULL, Fit
-from tabtrail.modeling.split import Mask
-from tabtrail.modeling.table import Examples
+from tabtrail.modeling.split import Fold, Mask, Split, hold_out
+from tabtrail.modeling.table import Examples, Table
+
+# Of the training rows, held back to see when more rounds stop helping: enough rows for that error not to be noise, and few
+# enough that the number of rounds found is still right for a fit on all of them.
+_WATCHED_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,17 @@ class Rows:
     train: Mask
     valid: Mask
     watched: Mask | None = None
+
+
+def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
+    """Return the rows of a fold (-1: training and test part); watched are whole groups, or the latest, 15 %."""
+    rows = Fold(split.train, split.test) if fold == FULL else split.folds[fold]
+    watched = None
+    if early:
+        with suppress(DataError):  # too few keys or dates to hold some out
+            keys = table.keys.take(rows.train)
+            watched = hold_out(keys, problem.split, problem.seed + 1, share=_WATCHED_SHARE)[1]
+    return Rows(rows.train, rows.valid, watched)
 
 
 def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe) -> Fit:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.modeling.benchmark import rows_of
 from tabtrail.modeling.candidates import Candidate
-from tabtrail.modeling.fit import fit_and_score
+from tabtrail.modeling.fit import fit_and_score, rows_of
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem

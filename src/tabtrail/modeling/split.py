@@ -27,11 +27,15 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of the training part and of the test part (rows within the gap are in neither), and the folds of the former."""
+    """The rows of the training part and of the test part (rows within the gap are in neither), and the folds of the former.
+
+    `fold_seed` is that of folds which `split_training_part` cut, and would cut again elsewhere.
+    """
 
     train: Mask
     test: Mask
     folds: tuple[Fold, ...]
+    fold_seed: int | None = None
 
     @property
     def choosing(self) -> Mask:
@@ -66,7 +70,7 @@ def split_training_part(
     """
     chosen = train if among is None else train & among
     folds = _time_folds(keys, config, chosen) if config.by_time else _key_folds(keys, config, seed, chosen)
-    return Split(train, test, tuple(folds))
+    return Split(train, test, tuple(folds), seed)
 
 
 def hold_out(keys: Keys, config: SplitConfig, seed: int, *, share: float, keep: int = 1) -> tuple[Mask, Mask]:

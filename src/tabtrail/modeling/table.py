@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tabtrail.contract.expressions import columns_of, parse_expression
 from tabtrail.data.dates import to_doubles
 from tabtrail.data.polars_expressions import to_polars
+from tabtrail.data.rows_place import RowsPlace
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.problem import Problem
@@ -84,12 +85,14 @@ class Table(Examples):
     """The rows of a benchmark in canonical order (sorted by their values, so that the file's order is of no account).
 
     `keys` has what places a row in a split, `groups` the text of the group key (None where the config names none), `row` the
-    position of each row in the dataset as it was read.
+    position of each row in the dataset as it was read. `place` is where workers on other machines find the same rows, None where
+    they do not.
     """
 
     keys: Keys
     groups: NDArray[np.object_] | None
     row: NDArray[np.int64]
+    place: RowsPlace | None = None
 
     def take(self, rows: Mask) -> "Table":
         """Return the chosen rows."""
@@ -108,9 +111,11 @@ def needed_columns(problem: Problem) -> list[str]:
     return list(dict.fromkeys([*problem.model.inputs, problem.model.target, *placing, *strata]))
 
 
-def load_table(problem: Problem, data: pl.DataFrame) -> Table:
+def load_table(problem: Problem, data: pl.DataFrame, place: RowsPlace | None = None) -> Table:
     """Return the benchmark's rows from those of the dataset that have a target: others are of a plan. Raises `DataError` where
     none has, and for a target that is none for regression.
+
+    `place` is where workers find the dataset.
     """
     model, split = problem.model, problem.split
     strata = {
@@ -138,6 +143,7 @@ def load_table(problem: Problem, data: pl.DataFrame) -> Table:
         groups=None if groups is None else np.array(_interned(groups), dtype=object),
         strata={name: rows.get_column(f"_stratum_{name}").to_numpy().astype(bool) for name in strata},
         row=rows.get_column("_row").to_numpy().astype(np.int64),
+        place=place,
     )
 
 

@@ -72,6 +72,10 @@ class Copy:
         yield
         self._mark(self.folder, self.place().publish(self._contents(), base))
 
+    def prefix(self, version: Version) -> Address:
+        """Return where the folder's files of a version lie, for as long as that is the current one or the one before it."""
+        return Address(self.address.bucket, "/".join(filter(None, (self.address.key, version.name, self.inner))))
+
     def place(self, patience: float = PATIENCE_SECONDS) -> Versioned:
         """Return the folder in the bucket."""
         return Versioned(self.address, Bucket.of(self.address, patience))
@@ -118,6 +122,17 @@ def _took(own: Path, sha256: str, target: Path) -> bool:
         return True
     except OSError:
         return False
+
+
+def fetch_prefix(address: Address, folder: Path) -> None:
+    """Write all objects below an address into a folder, by their names. Raises `ConfigError`, `StorageError`."""
+    bucket, start = Bucket.of(address), len(address.key) + 1
+    for each in bucket.list(address.key):
+        target = folder.joinpath(*(part for part in each.name[start:].split("/") if part not in ("", ".", "..")))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as file:
+            for block in bucket.stream(each.name, each.size):
+                file.write(block)
 
 
 def served_copy(address: Address, cache_dir: Path) -> Copy:

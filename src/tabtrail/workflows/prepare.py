@@ -7,11 +7,13 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import Shift, read_manifest
-from tabtrail.errors import LeakageError
-from tabtrail.jobs.run import check_engine
+from tabtrail.data.rows_place import RowsPlace
+from tabtrail.errors import EngineError, LeakageError
+from tabtrail.jobs.run import ask_workers, check_engine
 from tabtrail.modeling.benchmark import fitting_libraries
 from tabtrail.modeling.capacity import memory_limit, plan
 from tabtrail.modeling.leakage.audit import audit
@@ -35,9 +37,9 @@ class Prepared:
     findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(cls, config: Config, problem: Problem, data: pl.DataFrame) -> Self:
+    def of(cls, config: Config, problem: Problem, data: pl.DataFrame, place: RowsPlace | None) -> Self:
         """Split the rows. Raises `DataError` for too few."""
-        table = load_table(problem, data)
+        table = load_table(problem, data, place)
         return cls(config, problem, data, table, split_table(problem, table))
 
 
@@ -51,9 +53,12 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     problem = problem_of(config)
     dataset = scan_dataset(config.dataset).select(needed_columns(problem))
     problem = _within_memory(problem, dataset, progress)
+    place = None
+    if config.engine.kind == "dask":
+        place = _workers_place(RowsPlace.of(config.dataset, config.paths.dataset_copy), config.engine, progress)
     data = dataset.collect()
     require_sound_split(problem, data)
-    prepared = Prepared.of(config, problem, data)
+    prepared = Prepared.of(config, problem, data, place)
     if planned := data.height - len(prepared.table.row):
         progress.say(f"train: {planned:,} rows without a target (of a plan) are left out")
     findings = (*_audit(problem, prepared.table, prepared.split), *_unit_changes(problem, read_manifest(config.dataset).shifts))
@@ -66,8 +71,31 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         config = config.without_columns(columns)
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         problem = replace(problem_of(config), engine=problem.engine, final_workers=problem.final_workers)
-        prepared = Prepared.of(config, problem, data)
+        prepared = Prepared.of(config, problem, data, place)
     return replace(prepared, findings=findings)
+
+
+def _workers_place(place: RowsPlace, engine: Engine, progress: Progress) -> RowsPlace | None:
+    """Return where the workers of a cluster read the rows themselves; None where one of them cannot.
+
+    Raises `EngineError` for a worker that cannot read a bucket, as one that has no keys. That a worker does not see a disk is no
+    error: the rows are sent to it.
+    """
+    answers = ask_workers(engine, place.problem, libraries=fitting_libraries())
+    worker, problem = next(((worker, each) for worker, each in answers.items() if each), ("", ""))
+    if not problem:
+        progress.say(f"train: the Dask workers read the rows themselves, from {place.where}")
+        return place
+    if place.is_shared:
+        raise EngineError(
+            f"the Dask worker {worker} cannot read the dataset in {place.where}: {problem} (on the worker, which takes keys and"
+            " endpoint from its own environment: they are never sent)"
+        )
+    progress.say(
+        f"train: the Dask worker {worker} does not see the dataset ({problem}), so the rows are sent to every worker; with"
+        " paths.processed_dir on a disk that all share, or in a bucket (s3://…), workers read them themselves"
+    )
+    return None
 
 
 def _within_memory(problem: Problem, dataset: pl.LazyFrame, progress: Progress) -> Problem:
