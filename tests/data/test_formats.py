@@ -24,8 +24,9 @@ from tests.support.table_files import (
     write_workbook,
 )
 
+from tabtrail.config.cleaning import Cleaning
 from tabtrail.config.columns import Columns
-from tabtrail.config.data import Cleaning, Contract, Source
+from tabtrail.config.data import Contract, Source
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tabtrail.config.data import Cleaning, Source
+from tabtrail.config.cleaning import Cleaning
+from tabtrail.config.data import Source
 from tabtrail.config.file import read_overrides
 from tabtrail.config.section import Section
 from tabtrail.contract.cells import CellReading

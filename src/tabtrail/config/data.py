@@ -20,7 +20,6 @@ from tabtrail.config.columns import Columns, check_condition
 from tabtrail.config.file import CACHE_FOLDER, DEMAND_ENDING, demand_folder
 from tabtrail.config.section import Names, Problems, Section, Share, undeclared
 from tabtrail.config.warehouse import TABLE_NAME, VARIABLE, is_table_name, is_variable
-from tabtrail.contract.dates import check_format, has_offset, has_time, is_time_zone
 from tabtrail.contract.layout import Layout, fold_name
 from tabtrail.contract.numbers import Decimal, NumberRule, Thousands, format_problem
 from tabtrail.contract.schema import ColumnRule, RowRule
@@ -164,53 +163,6 @@ class Source(Section):
         return Layout(**{each.name: getattr(self, each.name) for each in fields(Layout)})
 
 
-DateFormats = Annotated[tuple[str, ...], Field(min_length=1)]
-Year = Annotated[int, Field(ge=1, le=9999)]
-Chosen = bool | tuple[str, ...]
-"""Columns by name, all of them, or none."""
-
-
-class Cleaning(Section):
-    drop_columns: tuple[str, ...] = ()
-    fill_unknown_columns: tuple[str, ...] = ()
-    fill_value: str = "Unknown"
-    aliases: dict[str, dict[str, str]] = Field(
-        {}, description="Other spellings of texts, by column: {COUNTRY: {U.S.A.: USA}}; each row then has the one on the right."
-    )
-    trim: Chosen = Field(
-        False,
-        description="Text columns, or true for all: blanks around and doubled, invisible signs and composition are no matter.",
-    )
-    fold_case: Chosen = Field(False, description="Text columns, or true for all, whose texts are written in capitals.")
-    date_column: str | None = None
-    date_formats: DateFormats = ("%Y-%m-%d",)
-    dates: dict[str, DateFormats] = Field({}, description="Further columns of dates, each with its own formats.")
-    time_zone: str | None = Field(None, description="The zone of the dates, as Europe/Berlin; offsets (%z) are turned into it.")
-    plausible_years: tuple[Year, Year] = Field((1900, 2100), description="First and last year; a date outside is rejected.")
-    year_check_column: str | None = Field(None, description="A column that must hold the year of the date.")
-    month_check_column: str | None = Field(None, description="A column that must hold the month of the date.")
-
-    @property
-    def changed_columns(self) -> tuple[str, ...]:
-        """The columns of which the dataset does not show the missing values."""
-        return tuple(dict.fromkeys((*self.drop_columns, *self.fill_unknown_columns)))
-
-    @property
-    def spelled_columns(self) -> tuple[str, ...]:
-        """The columns that `trim` and `fold_case` name."""
-        named = [each for each in (self.trim, self.fold_case) if not isinstance(each, bool)]
-        return tuple(dict.fromkeys(name for each in named for name in each))
-
-    @property
-    def derived_columns(self) -> tuple[str, ...]:
-        """The columns that ingest adds."""
-        return ("YEAR", "MONTH") if self.date_column else ()
-
-    def formats_of(self, column: str) -> tuple[str, ...]:
-        """The formats of a column's dates: its own, else those of all."""
-        return self.dates.get(column, self.date_formats)
-
-
 class Contract(Section):
     max_reject_share: Share = 0.01
     columns: dict[str, ColumnRule] = Field({})
@@ -287,41 +239,6 @@ def check_origin(paths: Paths, source: Source) -> Problems:
 
 
 _OF_FILES = ("sheet", "skip_rows", "skip_after_header", "comment")
-
-
-def check_cleaning(cleaning: Cleaning, target: str, columns: Columns) -> Problems:
-    """Yield what does not go together among cleaning and the columns."""
-    yield from _check_dates(cleaning, columns)
-    date = cleaning.date_column
-    if date is not None and not columns.rule(date).is_date:
-        yield ("contract", "columns", date), "the date column must be date or datetime"
-    for name in cleaning.fill_unknown_columns:
-        if columns.rule(name).dtype != "string" or name == target:
-            yield ("cleaning", "fill_unknown_columns"), f"'{name}' is not a text column, so it cannot hold a word"
-
-
-def _check_dates(cleaning: Cleaning, columns: Columns) -> Problems:
-    """Yield what is wrong with formats of dates, the zone and the years."""
-    if cleaning.plausible_years[0] > cleaning.plausible_years[1]:
-        yield ("cleaning", "plausible_years"), "the first year comes after the last"
-    if cleaning.time_zone is not None and not is_time_zone(cleaning.time_zone):
-        yield ("cleaning", "time_zone"), f"'{cleaning.time_zone}' is not a time zone; write one as UTC or Europe/Berlin"
-    for column, formats in ((None, cleaning.date_formats), *cleaning.dates.items()):
-        for problem in filter(None, map(check_format, formats)):
-            yield ("cleaning", *(("date_formats",) if column is None else ("dates", column))), problem
-    everything = [form for formats in (cleaning.date_formats, *cleaning.dates.values()) for form in formats]
-    offset = next((form for form in everything if check_format(form) is None and has_offset(form)), None)
-    if offset is not None and cleaning.time_zone is None:
-        message = f"'{offset}' reads offsets from UTC, and which day that is depends on the zone; set cleaning.time_zone, as UTC"
-        yield ("cleaning", "time_zone"), message
-    for name in cleaning.dates:
-        if not columns.rule(name).is_date:
-            yield ("contract", "columns", name), "cleaning.dates has this column, so it must be date or datetime"
-    for name in columns.required:
-        if columns.rule(name).dtype == "datetime" and not any(map(has_time, cleaning.formats_of(name))):
-            where = f"cleaning.dates.{name}" if name in cleaning.dates else "cleaning.date_formats"
-            message = f"a datetime keeps the time of day, and no format of {where} has one; write one as %Y-%m-%d %H:%M:%S"
-            yield ("contract", "columns", name), message
 
 
 def check_numbers(source: Source, contract: Contract) -> Problems:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+from tabtrail.config.cleaning import Chosen, Cleaning
 from tabtrail.config.columns import Columns
-from tabtrail.config.data import Chosen, Cleaning, Contract, Source
+from tabtrail.config.data import Contract, Source
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat, contradict
 from tabtrail.contract.numbers import NumberFormat, NumberRule

@@ -11,14 +11,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from tabtrail.config.cleaning import Cleaning, check_cleaning, check_deduplicate
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import (
-    Cleaning,
     Contract,
     Parquet,
     Paths,
     Source,
-    check_cleaning,
     check_contract,
     check_numbers,
     check_origin,
@@ -324,6 +323,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_texts(config.table_rules)
     yield from check_literals(_conditions(config), config.table_rules)
     yield from check_cleaning(config.cleaning, model.target, columns)
+    yield from check_deduplicate(config.cleaning.deduplicate, columns, has_series=config.demand is not None)
     yield from check_contract(config.contract, columns)
     yield from check_numbers(config.source, config.contract)
     yield from check_candidates(config.candidates, model)

@@ -1,8 +1,9 @@
 """Rows of one file checked against the contract, by Polars: typed, cleaned and kept, or set aside with the rules they break."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import polars as pl
 
@@ -28,7 +29,7 @@ class Checked:
 
     `rows` counts both, `rejected` rows by rule, `warned` kept rows by warning; `size` is the text's length in bytes. `missing`
     counts the kept rows without a value in columns of which the dataset does not show it: they are filled, or dropped. `lines`
-    are those of the kept rows.
+    are those of the kept rows; `again` checks those of them at some places once more, as texts.
     """
 
     kept: pl.DataFrame
@@ -39,6 +40,7 @@ class Checked:
     size: int
     missing: Counter[str] = field(default_factory=Counter)
     lines: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.Int64))
+    again: Callable[[Sequence[int]], pl.DataFrame] = lambda _: pl.DataFrame()
 
 
 class RowChecker:
@@ -99,18 +101,40 @@ class RowChecker:
         if not len(bad):
             no_rejects = pl.DataFrame(schema=reject_schema(self.header))
             kept, lines = self._kept(marked), pl.int_range(first_line, first_line + rows.height, eager=True)
-            return Checked(kept, no_rejects, rows.height, {}, warned, len(text), self._missing(marked), lines)
+            again = partial(self._mark_again, text, lines - first_line)
+            return Checked(kept, no_rejects, rows.height, {}, warned, len(text), self._missing(marked), lines, again)
         texts = self._parse_again(text, bad)
-        again = self.check_texts(texts, pl.Series([first_line + index for index in bad], dtype=pl.Int64))
+        rest = self.check_texts(texts, pl.Series([first_line + index for index in bad], dtype=pl.Int64))
         right = marked.filter(~pl.col(_BAD))
-        kept, missing = self._kept(right), self._missing(right) + again.missing
+        kept, missing = self._kept(right), self._missing(right)
+        missing.update(rest.missing)  # which keeps the columns without a gap, as `+` does not
         lines = marked.get_column(_BAD).not_().arg_true().cast(pl.Int64) + first_line
-        if again.kept.height:
-            at = pl.concat([lines, again.lines])
+        if rest.kept.height:
+            at = pl.concat([lines, rest.lines])
             order = at.arg_sort()
-            kept, lines = pl.concat([kept, again.kept])[order.to_list()], at.gather(order)
-        warned = {name: count + again.warned[name] for name, count in warned.items()}
-        return Checked(kept, again.rejects, rows.height, again.rejected, warned, len(text), missing, lines)
+            kept, lines = pl.concat([kept, rest.kept])[order.to_list()], at.gather(order)
+        warned = {name: count + rest.warned[name] for name, count in warned.items()}
+        again = partial(self._mark_again, text, lines - first_line)
+        return Checked(kept, rest.rejects, rows.height, rest.rejected, warned, len(text), missing, lines, again)
+
+    def _mark_again(self, text: bytes, places: pl.Series, chosen: Sequence[int]) -> pl.DataFrame:
+        return self._apply(self._parse_again(text, places.gather(list(chosen))), quoted=True)
+
+    def without(self, checked: Checked, places: Sequence[int], rule: str) -> Checked:
+        """Return checked rows with some of the kept ones, by their places, set aside for a rule of rows among each other."""
+        gone = checked.again(places)
+        rejects = self._rejects(gone.with_columns(checked.lines.gather(list(places)).alias("_line")), pl.lit(rule))
+        stay = pl.Series(range(checked.kept.height), dtype=pl.Int64).is_in(list(places)).not_()
+        warned, missing = self._warned(gone), self._missing(gone)
+        return replace(
+            checked,
+            kept=checked.kept.filter(stay),
+            lines=checked.lines.filter(stay),
+            rejects=pl.concat([checked.rejects, rejects]).sort("_line", maintain_order=True),
+            rejected={**checked.rejected, rule: len(places)},
+            warned={name: count - warned[name] for name, count in checked.warned.items()},
+            missing=Counter({name: count - missing[name] for name, count in checked.missing.items()}),
+        )
 
     def _texts_of(self, text: bytes, first_line: int, places: Sequence[int]) -> pl.DataFrame:
         lines = pl.Series("_line", [first_line + place for place in places], dtype=pl.Int64)
@@ -182,17 +206,21 @@ class RowChecker:
         outlier = [pl.when(expression).then(pl.lit(name)) for name, expression in self._outliers.items()]
         rules = pl.concat_str(broken, separator="; ", ignore_nulls=True) if broken else pl.lit("")
         wrong = marked.with_columns(lines.alias("_line")).filter(bad)
-        rejects = wrong.select(
-            pl.lit(self._name).alias("_file"),
-            "_line",
-            (pl.when(rules != "").then(rules).otherwise(pl.coalesce(outlier)) if outlier else rules).alias(RULES),
-            *(as_text(wrong.get_column(RAW + name)).alias(name) for name in self.header),
-            pl.lit(None, dtype=pl.String).alias("_text"),
-        )
+        rejects = self._rejects(wrong, pl.when(rules != "").then(rules).otherwise(pl.coalesce(outlier)) if outlier else rules)
         rejected = self._rejected(wrong, rejects)
         right, warned = marked.filter(~bad), self._warned(marked)
         kept, missing = self._kept(right), self._missing(right)
-        return Checked(kept, rejects, marked.height, rejected, warned, 0, missing, lines.filter(~bad))
+        return Checked(kept, rejects, marked.height, rejected, warned, 0, missing, lines.filter(~bad), lambda at: right[list(at)])
+
+    def _rejects(self, wrong: pl.DataFrame, rules: pl.Expr) -> pl.DataFrame:
+        """Return marked rows, with their `_line`, as they are set aside."""
+        return wrong.select(
+            pl.lit(self._name).alias("_file"),
+            "_line",
+            rules.alias(RULES),
+            *(as_text(wrong.get_column(RAW + name)).alias(name) for name in self.header),
+            pl.lit(None, dtype=pl.String).alias("_text"),
+        )
 
     def _rejected(self, wrong: pl.DataFrame, rejects: pl.DataFrame) -> dict[str, int]:
         """Return how many rows broke each rule; a row may break several, but is an outlier of one column at most."""

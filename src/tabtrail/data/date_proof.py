@@ -6,7 +6,7 @@ from itertools import combinations
 
 import polars as pl
 
-from tabtrail.config.data import Cleaning
+from tabtrail.config.cleaning import Cleaning
 from tabtrail.config.dataset import TableRules
 from tabtrail.contract.dates import DateFormat, contradict
 from tabtrail.contract.texts import BLANKS

@@ -15,6 +15,7 @@ from tabtrail.config.tree import Config
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
 from tabtrail.data.date_proof import DateProof
+from tabtrail.data.duplicates import Duplicates, KeyHashes, KeyLook, KnownKeys, known_keys
 from tabtrail.data.far_dates import find_far_dates, is_far_date
 from tabtrail.data.file_sample import FileSample, sample_dataset
 from tabtrail.data.loading import Account, Loader, Outputs, Sources, SplitKeys, WrongEncoding
@@ -116,9 +117,11 @@ def _replace(plan: _Plan, forced: Mapping[StoredFile, str], progress: Progress) 
             link_files(dataset.folder, folder)
         outputs = _outputs(plan, folder, scratch)
         plan, date_notes = _with_proven_dates(plan, outputs, forced)
-        loader = Loader(plan.rules, outputs, known=known, fences=_fences(plan, scratch, forced), forced=forced)
+        fences = _fences(plan, scratch, forced)
+        outputs = replace(outputs, duplicates=_duplicates(plan, scratch, forced, fences))
+        loader = Loader(plan.rules, outputs, known=known, fences=fences, forced=forced)
         account = _read(plan, loader, outputs, progress)
-        account.notes += date_notes
+        account.notes += [*date_notes, *(outputs.duplicates.notes() if outputs.duplicates else ())]
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
         sample = outputs.sample.rows()
@@ -158,11 +161,35 @@ def _fences(plan: _Plan, scratch: Path, forced: Mapping[StoredFile, str]) -> Fen
     first, rejects = scratch / "first", scratch / "rejects"
     for folder in (first, rejects):
         folder.mkdir()
-    outputs = _outputs(plan, first, rejects)
+    outputs = replace(_outputs(plan, first, rejects), duplicates=_duplicates(plan, rejects, forced, none))
     _read(plan, Loader(plan.rules, outputs, known=None, fences=none, forced=forced), outputs, SILENT)
     found = sequential_fences(scan_folder(first, plan.dataset.keys), plan.outlier_columns, plan.outlier_factor)
     shutil.rmtree(first)
     return found
+
+
+def _duplicates(plan: _Plan, scratch: Path, forced: Mapping[StoredFile, str], fences: Fences) -> Duplicates | None:
+    """Return what tells which rows are set aside for their key; None where the config names no key.
+
+    Of `last` and `none` all rows are read once before. Raises `DataError` where rows of the dataset would have to go.
+    """
+    deduplicate, dataset = plan.rules.cleaning.deduplicate, plan.dataset
+    if deduplicate is None:
+        return None
+    hashes = KeyHashes(deduplicate.key, plan.rules)
+    known = KnownKeys() if plan.known is None else known_keys(hashes, scan_folder(dataset.folder, dataset.keys))
+    if deduplicate.keep == "first":
+        return Duplicates(hashes, deduplicate.rule, known)
+    look = KeyLook(hashes)
+    loader = Loader(plan.rules, _outputs(plan, scratch, scratch), known=plan.known, fences=fences, forced=forced)
+    loader.look_at_keys(plan.sources, look)
+    if repeats := look.repeats_of(known):
+        rows = f"{repeats:,} {'row has the key of a row' if repeats == 1 else 'rows have keys of rows'}"
+        raise DataError(
+            f"--append: {rows} that the dataset holds, and with cleaning.deduplicate.keep: {deduplicate.keep} that would have to"
+            " go, which an append never writes again; run `tabtrail ingest` without it, or set keep: first"
+        )
+    return Duplicates(hashes, deduplicate.rule, judged=look.judge(deduplicate))
 
 
 def _with_proven_dates(plan: _Plan, outputs: Outputs, forced: Mapping[StoredFile, str]) -> tuple[_Plan, list[str]]:
@@ -227,7 +254,7 @@ def _describe(
         schema={name: str(dtype) for name, dtype in schema.items()},
         nulls={name: missing[name] if name in missing else after[name] for name in dict.fromkeys((*account.header, *after))},
         nulls_after_filling=after,
-        findings=[*_repeats(account, folder, rows_kept), *findings],
+        findings=[*_repeats(plan, account, folder, rows_kept), *findings],
         notes=notes,
         sources=sources,
         statistics={name: statistics[name] for name in schema.names()},
@@ -238,11 +265,15 @@ def _describe(
     )
 
 
-def _repeats(account: Account, folder: Path, rows: int) -> list[str]:
-    """Return the finding that all rows occur several times over; they are read for it only where the target's hashes say so."""
+def _repeats(plan: _Plan, account: Account, folder: Path, rows: int) -> list[str]:
+    """Return the finding that all rows occur several times over, else that on single copies among the rows of this ingest.
+
+    The rows are read for it only where the target's hashes say so.
+    """
     suspected = account.repeats.suspected(rows)
     times = times_repeated(folder, suspected) if suspected else None
-    return [] if times is None else [repeated(rows, times)]
+    copies = account.copies.finding(left_out=bool(plan.rules.cleaning.drop_columns)) if times is None else repeated(rows, times)
+    return [] if copies is None else [copies]
 
 
 def _with_spellings(plan: _Plan, manifest: Manifest, account: Account, folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """One pass over the source files: rows to the writers, and the account of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,13 +10,15 @@ from typing import Any, cast
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
-from tabtrail.contract.layout import Layout
 from tabtrail.data.blocks import BlockReader
 from tabtrail.data.categories import CategoryWatch
 from tabtrail.data.checks import Checked, RowChecker
+from tabtrail.data.copies import CopyWatch
 from tabtrail.data.date_proof import DateLook, DateProof
+from tabtrail.data.duplicates import Duplicates, KeyLook
 from tabtrail.data.file_sample import FileSample
 from tabtrail.data.header import check_header, require_same_columns, rules_for
+from tabtrail.data.layout_notes import layout_notes, require_layout, rounded_finding
 from tabtrail.data.manifest import Manifest, SourceRecord
 from tabtrail.data.melt import WideChecker, wide_of, wide_rules
 from tabtrail.data.meter import Meter
@@ -32,7 +34,7 @@ from tabtrail.data.thousands import ThousandsWatch
 from tabtrail.data.ties import TieWatch
 from tabtrail.data.totals import TotalWatch
 from tabtrail.data.typed_cells import from_frame, from_values, rounded_texts
-from tabtrail.errors import ConfigError, DataError
+from tabtrail.errors import DataError
 from tabtrail.progress import SILENT, Progress
 from tabtrail.reading.compressed import SourceFile, readable, seekable
 from tabtrail.reading.excel import ExcelSheet
@@ -72,12 +74,15 @@ class SplitKeys:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where rows go: those that are kept, those that are set aside, the split keys of the kept ones and a sample of them."""
+    """Where rows go: those that are kept, those that are set aside, the split keys of the kept ones and a sample of them; which
+    are set aside as duplicates.
+    """
 
     rows: DatasetWriter
     rejects: RejectWriter
     keys: SplitKeys
     sample: FileSample
+    duplicates: Duplicates | None = None
 
 
 @dataclass
@@ -99,6 +104,7 @@ class Account:
     missing: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     repeats: RepeatWatch = field(default_factory=RepeatWatch)
+    copies: CopyWatch = field(default_factory=CopyWatch)
     categories: CategoryWatch = field(default_factory=lambda: CategoryWatch({}))
 
 
@@ -114,6 +120,7 @@ class Loader:
         self._rules, self._outputs, self._known = rules, outputs, known
         self._fences, self._forced = fences, forced
         self._proof: DateProof | None = None
+        self._look: KeyLook | None = None
         self._account = Account(header=() if known is None else tuple(known.columns))
         self._account.categories = CategoryWatch(rules.source.null_values)
         self._account.repeats = RepeatWatch(() if known is None else known.target_sums)
@@ -134,7 +141,7 @@ class Loader:
         """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
         files = [SourceFile(each, name) for name, each in sources.items() if not isinstance(each, Relation)]
         meter = Meter(progress, sum(map(_size, files)))
-        _require_layout(files, self._rules.source.layout)
+        require_layout(files, self._rules.source.layout)
         self._read_all(sources, meter)
         account = self._account
         label = account.sources[0].name if len(sources) == 1 else f"{len(sources)} files"
@@ -149,6 +156,11 @@ class Loader:
         self._proof = proof
         self._read_all(sources, Meter(SILENT, 1))
         self._proof = None
+
+    def look_at_keys(self, sources: Sources, look: KeyLook) -> None:
+        """Show the good rows of all files to a look at their keys; none of them goes anywhere."""
+        self._look = look
+        self._read_all(sources, Meter(SILENT, 1))
 
     def _read_all(self, sources: Sources, meter: Meter) -> None:
         for name, source in sources.items():
@@ -165,11 +177,13 @@ class Loader:
         rules = account.rejected + Counter(known.rejects if known else {})
         if known is not None:
             rows, rejected = rows + known.rows_in, rejected + known.rows_rejected
-        outliers = sum(account.rejected[rule] for rule in self._fences.rules)  # an outlier breaks no rule of the contract
-        counts = RejectCounts(rows, rejected - outliers, rules, self._outputs.rejects.first)
+        duplicates = self._outputs.duplicates
+        # An outlier breaks no rule of the contract, and a duplicate neither.
+        others = sum(rules[rule] for rule in (*self._fences.rules, *([duplicates.rule] if duplicates else ())))
+        counts = RejectCounts(rows, rejected - others, rules, self._outputs.rejects.first)
         self._refuse_text_target(label, counts)
         break_circuit(label, counts, self._rules.contract.max_reject_share, shown=self._explain)
-        if rejected == rows:  # outliers among them
+        if rejected == rows:  # outliers or duplicates among them
             raise TooManyRejectsError(f"{label}: every row was rejected: {worst_rules(rules, self._explain)}")
 
     def _explain(self, rule: str) -> str:
@@ -207,7 +221,7 @@ class Loader:
         total = self._total.finding(derived)
         subtotals = self._subtotals.finding(except_line=self._total.line if total else None)
         account.findings += [each for each in (total, subtotals) if each is not None]
-        account.findings += [_rounded_finding(name, *each) for each in self._rounded.items()]
+        account.findings += [rounded_finding(name, *each) for each in self._rounded.items()]
         self._outputs.rows.end_file()
         meter.end_file(source.size)
         account.notes += source.notes
@@ -242,7 +256,7 @@ class Loader:
             whole, size = pl.int_range(first, first + frame.height, eager=True), batch.nbytes
             for part, lines in checker.long_frames(frame, whole):
                 self._rounded += rounded_texts(part.columns, part.get_columns(), self._rules)
-                self._take(checker.check_cells(from_frame(part, self._rules), lines, {}, size), checker.columns)
+                self._take(checker.check_cells(from_frame(part, self._rules), lines, {}, size), checker)
                 size = 0  # the batch is counted once
             meter.show(self._account.rows, table.done)
         return table
@@ -260,7 +274,7 @@ class Loader:
                 for part, lines in checker.long_frames(found.frame, whole):
                     self._rounded += rounded_texts(part.columns, part.get_columns(), self._rules)
                     cells = from_frame(part, self._rules, found.odd)
-                    self._take(checker.check_cells(cells, lines, {}, size), checker.columns)
+                    self._take(checker.check_cells(cells, lines, {}, size), checker)
                     size = 0  # the block is counted once
                 meter.show(self._account.rows, table.done)
         self._account.findings += ties.findings(table.name)
@@ -272,7 +286,7 @@ class Loader:
             rows = checker.long_rows(found)
             self._rounded += rounded_texts(checker.columns, rows.columns, self._rules)
             cells, lines = from_values(checker.columns, rows.columns, self._rules), pl.Series(rows.lines, dtype=pl.Int64)
-            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker.columns)
+            self._take(checker.check_cells(cells, lines, rows.malformed, rows.size), checker)
             meter.show(self._account.rows, source.done)
 
     @property
@@ -311,13 +325,20 @@ class Loader:
             checker = self._checker(source.name, header)
             reader = BlockReader(checker, source.name, header.lines + 1, comment=layout.comment)
             for checked in reader.read(blocks):
-                self._take(checked, checker.columns)
+                self._take(checked, checker)
                 meter.show(self._account.rows, source.done)
-        self._account.notes += _layout_notes(source.name, header, layout.delimiter, reader.comments)
+        self._account.notes += layout_notes(source.name, header, layout.delimiter, reader.comments)
 
-    def _take(self, checked: Checked, header: tuple[str, ...]) -> None:
-        account, kept, rejects = self._account, checked.kept, checked.rejects
-        if header != account.header:
+    def _take(self, checked: Checked, checker: RowChecker | WideChecker) -> None:
+        account, duplicates = self._account, self._outputs.duplicates
+        if self._look is not None:
+            account.rows += checked.rows
+            self._look.see(checked.kept)
+            return
+        if duplicates is not None and (places := duplicates.repeated(checked.kept)):
+            checked = checker.without(checked, places, duplicates.rule)
+        kept, rejects = checked.kept, checked.rejects
+        if checker.columns != account.header:
             rejects = rejects.select("_file", "_line", "_rules", *account.header, "_text")
             kept = kept.select(name for name in dict.fromkeys((*account.header, *kept.columns)) if name in kept.columns)
         self._outputs.rows.add(kept, checked.size)
@@ -330,6 +351,7 @@ class Loader:
         account.warned.update(checked.warned)
         account.missing.update(checked.missing)
         account.repeats.see(kept.get_column(self._rules.target))
+        account.copies.see(kept, account.file, checked.lines)
         self._total.see(kept, checked.lines)
         account.categories.see(kept)
         self._subtotals.see(kept, checked.lines, account.categories.labels)
@@ -349,41 +371,6 @@ def _record(source: Source, rows: int, kept: int) -> SourceRecord:
     )
 
 
-_GOES_FOR: dict[str, tuple[Kind, ...]] = {
-    "skip_rows": ("csv", "excel"),
-    "skip_after_header": ("csv", "excel"),
-    "comment": ("csv",),
-    "sheet": ("excel",),
-}
-
-
-def _require_layout(files: Sequence[SourceFile], layout: Layout) -> None:
-    """Raise `ConfigError` for a key of the layout that goes for none of the files, and would do nothing."""
-    given = {key: kinds for key, kinds in _GOES_FOR.items() if getattr(layout, key)}
-    found = {kind_of(file)[0]: file.name for file in files} if given else {}
-    for key, kinds in given.items():
-        if not found.keys() & set(kinds):
-            kind, name = next(iter(found.items()))
-            allowed = " and ".join(_CALLED[each] for each in kinds)
-            raise ConfigError(f"source.{key}: {name} is {_CALLED[kind]}, and this goes for {allowed} alone; remove it")
-
-
-_CALLED: dict[Kind, str] = {"csv": "CSV", "excel": "Excel", "parquet": "Parquet", "json lines": "JSON lines"}
-
-
 def _size(file: SourceFile) -> int:
     with readable(file):
         return file.size
-
-
-def _rounded_finding(file: str, name: str, cells: int) -> str:
-    return (
-        f"{file}: {cells:,} {'cell' if cells == 1 else 'cells'} of the text column {name} hold numbers of 16 digits or more as"
-        " doubles, which lose the last ones, so that two ids may have become one; have them written as text"
-    )
-
-
-def _layout_notes(name: str, header: Header, delimiter: str, comments: int) -> list[str]:
-    """Return what a reader of the accounting would not expect of a file."""
-    notes = [f"{name}: line 1 says that fields are parted by {header.delimiter!r}"] if header.delimiter != delimiter else []
-    return [*notes, f"{name}: {comments:,} lines below the header are comments and were left out"] if comments else notes

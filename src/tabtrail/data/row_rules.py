@@ -6,7 +6,7 @@ from datetime import date, time, timedelta
 
 import polars as pl
 
-from tabtrail.config.data import Cleaning
+from tabtrail.config.cleaning import Cleaning
 from tabtrail.config.dataset import TableRules
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import parse_expression
