@@ -3,7 +3,8 @@
     python -m benchmarks.demand_coverage ../shared/data/pasta_hierarchical_sales_data.csv [--output FILE]
 
 A LightGBM model is fitted once before all origins. `--drop` leaves out the last periods, so that settings can be chosen at
-origins before those that are measured; `--rates` tries rates of the adaptation. Neither belongs to a measurement.
+origins before those that are measured; `--rates` tries rates of the adaptation. Neither belongs to a measurement. `--quantiles`
+measures intervals by quantiles beside those by errors.
 """
 
 import argparse
@@ -20,9 +21,11 @@ from tabtrail.forecast.panel.build import build_panel
 from tabtrail.forecast.panel.candidates import default_candidates, parse_candidates
 from tabtrail.forecast.panel.coverage import measure
 from tabtrail.forecast.panel.direct import fit_direct
-from tabtrail.forecast.panel.evaluate import default_recipe
+from tabtrail.forecast.panel.evaluate import Origins, default_recipe
 from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.quantiles import fit_quantiles
 from tabtrail.forecast.panel.rows import Points
+from tabtrail.forecast.panel.task import Task
 
 DEMAND = Demand(target="qty", series=("brand", "item"), known_ahead=("promo",), lead_time=14)
 
@@ -50,6 +53,7 @@ def main() -> None:
     parser.add_argument("--drop", type=int, default=0)
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--rates", type=float, nargs="*", default=[])
+    parser.add_argument("--quantiles", action="store_true")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     panel = pasta(options.csv)
@@ -66,10 +70,19 @@ def main() -> None:
         return model.predict(known, points).reshape(known.count, recipe.horizon)
 
     outcomes = calibration.Outcomes.of(panel, places, predicts, level_window=recipe.level_window, past=recipe.past)
+    if options.quantiles:
+        known = DEMAND.model_copy(update={"max_rows": options.rows})
+        task = Task(known, panel, recipe, DEMAND.series, Origins(places[:1], recipe.horizon))
+        own = fit_quantiles(task, panel.until(places[0]), levels=DEMAND.interval_levels, recipe=model.recipe, at=0)
+        outcomes = outcomes.with_quantiles(own.at_end(DEMAND.series, model.recipe, panel.until(place)) for place in places)
     last = places[options.calibrated - 1]
     settings = calibration.Settings(DEMAND.interval_levels, DEMAND.service_level, 14, 7, panel.first + last, 0.0, 7)
     intervals = calibration.fit_intervals(outcomes.take(slice(0, options.calibrated)), settings)
     print(f"{options.model}: {len(places)} origins, {time.process_time() - start:.0f} CPU-s")
+    if options.quantiles:
+        errors = measure(intervals.by_errors(), outcomes.take(slice(options.calibrated, None)), last)
+        for level in errors["levels"]:
+            print(f"by errors {level['level']:.0%}: {level['coverage']:.1%}, width {level['width']}, pinball {level['pinball']}")
     for rate in options.rates or [calibration.RATE]:
         found = measure(intervals, outcomes.take(slice(options.calibrated, None)), last, rate=rate)
         print(f"rate {rate}: measured at {found['origins']} origins")

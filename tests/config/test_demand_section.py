@@ -23,6 +23,7 @@ from tabtrail.errors import ConfigError
         ("demand.missing_periods=ffill", r"demand.missing_periods: input should be 'zero', 'missing' or 'forward_fill'"),
         ("demand.horizn=3", r"demand.horizn: unknown key; did you mean 'horizon'\?"),
         ("demand.gap=7", r"demand.gap: a gap of 7 leaves nothing of a horizon of 7"),
+        ("demand.interval_method=quantile", r"demand.interval_method: input should be 'errors' or 'quantiles'"),
         ("cleaning.date_column=null", r"demand: a demand is over time: name the column of its days in cleaning.date_column"),
     ],
 )
@@ -31,6 +32,20 @@ def test_what_is_wrong_with_a_demand_names_the_key(tmp_path: Path, override: str
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(tmp_path / "c.yaml", [override])
     assert "model" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "recursive",
+    [
+        ["demand.candidates={LightGBM_steps: {strategy: recursive}}"],
+        ["demand.candidates={LightGBM_steps: {}}", "demand.search={LightGBM_steps: {strategy: [direct, recursive]}}"],
+    ],
+)
+def test_quantiles_are_refused_beside_a_candidate_that_is_or_may_become_recursive(tmp_path: Path, recursive: list[str]) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    load_config(tmp_path / "c.yaml", recursive)
+    with pytest.raises(ConfigError, match=r"demand.interval_method: .*LightGBM_steps is recursive.*interval_method: errors"):
+        load_config(tmp_path / "c.yaml", [*recursive, "demand.interval_method=quantiles"])
 
 
 def test_a_fault_in_the_file_is_shown_with_its_line(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tabtrail import pipeline
 from tabtrail.project.paths import Artifacts
 from tabtrail.report import pictures
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points, days
-from tabtrail.report.png import draw
+from tabtrail.report.png import _figure, _own_settings, draw
 from tabtrail.report.scales import colours_of, span, ticks
 from tabtrail.report.svg import legend, svg
 
@@ -95,6 +95,17 @@ def test_lines_have_colours_in_order_a_band_that_of_the_line_after_it_and_bars_t
         ("area k1", "band"),
         ("bar grey", "rows"),
     ]
+
+
+def test_bands_that_lie_over_one_another_have_a_key_each_as_dark_as_they_are_seen() -> None:
+    wide, narrow = Band((0.0, 1.0), (0.0, 0.0), (9.0, 9.0), "90 %"), Band((0.0, 1.0), (3.0, 3.0), (5.0, 5.0), "80 %")
+    chart = chart_of(wide, narrow, Line((0.0, 1.0), (4.0, 4.0), "forecast"), Band((0.0, 1.0), (0.0, 0.0), (1.0, 1.0), "other"))
+    assert [style for style, _ in legend(chart)] == ["area k0", "area k0 over2", "line k0", "area k1"]
+    with _own_settings():
+        (axes,) = _figure(Picture("p", "t", "", (chart,)), synthetic=False).axes
+    alphas = [key.get_facecolor()[3] for key in axes.get_legend().get_patches()]
+    assert alphas == pytest.approx([0.18, 1 - 0.82**2, 0.18])
+    assert axes.get_xlim() == span(chart, "x")
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,10 @@ class ColumnScorer:
             if demand is None
             else demand.feed_columns(columns, self._rows(columns))
         )
-        values = self._predictor.run_graph(feed).astype(np.float64)
+        predictions, quantiles = self._predictor.outputs(feed)
+        values = predictions.astype(np.float64)
         if intervals and demand is not None:
-            bounds = demand.bounds_of_columns(columns, values)
+            bounds = demand.bounds_of_columns(columns, values, quantiles)
             return Scores(values, None, None) if bounds is None else Scores(values, bounds[0][:, -1], bounds[1][:, -1])
         calibrated = self._predictor.calibrated
         if not intervals or calibrated is None:

@@ -7,11 +7,13 @@ bytes that `canonical` writes are accepted, so that no bit of any file can chang
 import json
 from collections.abc import Mapping
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tabtrail.bundle.demand.intervals import ALL, SHARES, Bounds, DemandIntervals
+from tabtrail.bundle.demand.intervals import ALL, Bounds, DemandIntervals
+from tabtrail.bundle.demand.quantiles import SHARES
 from tabtrail.bundle.folder_view import REPAIR, FolderView
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.signing import verify
@@ -203,6 +205,10 @@ def _require_demand_intervals(intervals: DemandIntervals) -> None:
         _require(len(band.scores) == len(SHARES) and len(band.signed) in (0, len(SHARES)) and band.smallest > 0)
         numbers = (band.power, band.smallest, band.below, band.above, *band.scores, *band.signed)
         _require(all(map(_is_number, numbers)))
+    for moved in intervals.offsets.values():
+        _require(len(moved.scores) == len(intervals.levels) and moved.smallest > 0)
+        _require(all(len(scores) == len(SHARES) for scores in moved.scores))
+        _require(all(map(_is_number, (moved.power, moved.smallest, *chain.from_iterable(moved.scores)))))
     Bounds(intervals, intervals.allowed)
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,16 @@ class Predictor(RowReader):
         # onnxruntime's own wrapper looks at every input in every call, which costs a tenth of what the graph does.
         self._run = getattr(self._session, "_sess", self._session).run
         self._output_names = [name for name, _ in outputs]
+        self._has_quantiles = self._require_quantiles()
+
+    def _require_quantiles(self) -> bool:
+        """Return whether the graph puts out quantiles. Raises `BundleError` where they are not those of the intervals."""
+        bands = None if self.demand is None else self.demand.bands
+        wanted = [] if bands is None else [[len(bands.intervals.quantiles)]]
+        shapes = [each.shape[1:] for each in self._session.get_outputs()[1:]]
+        if shapes != [each for each in wanted if each != [0]]:
+            raise BundleError("the graph's outputs are not those that the intervals are made of")
+        return bool(shapes)
 
     def _inputs(self) -> dict[str, str]:
         """Return the type of each input that the graph must have."""
@@ -111,7 +122,11 @@ class Predictor(RowReader):
 
     def answer(self, checked: Sequence[Row]) -> list[Prediction]:
         """Predict rows that `check` returned. Raises `PayloadError` when a result is not finite."""
-        return [self._prediction(value, row) for value, row in zip(self.run(checked), checked, strict=True)]
+        if not checked:
+            return []
+        values, quantiles = self.outputs(self.graph_inputs(checked))
+        own = repeat(None) if quantiles is None else quantiles
+        return [self._prediction(*each) for each in zip(self._finite(values), checked, own, strict=False)]
 
     def document(self, prediction: Prediction) -> dict[str, Any]:
         """Return a prediction with model and run, as the command line and the service give it in JSON."""
@@ -137,13 +152,13 @@ class Predictor(RowReader):
         own = None if found or self.demand is None else self.demand.problem(read)
         return found if own is None else [Problem(*own)]
 
-    def _prediction(self, value: float, row: Row) -> Prediction:
+    def _prediction(self, value: float, row: Row, quantiles: np.ndarray[Any, Any] | None) -> Prediction:
         warnings = self.warnings(row)
         unseen = self._new_categories(row) if warnings else ()
         if self.demand is None:
             return Prediction(value, self.interval(value, row), row, warnings, unseen)
         ahead, levels = self.demand.forecast(row), self.demand.levels
-        bounds = self.demand.bounds_of_row(row, value, ahead.horizon)
+        bounds = self.demand.bounds_of_row(row, value, ahead.horizon, quantiles)
         intervals = tuple([Interval(level, low, high) for level, (low, high) in zip(levels, bounds, strict=False)])
         return Prediction(value, intervals[-1] if intervals else None, row, warnings, unseen, ahead, intervals)
 
@@ -172,8 +187,12 @@ class Predictor(RowReader):
 
     def run_graph(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
         """Return the predictions, [N], of what the graph takes, [N, 1]: doubles (dates as days since 1970-01-01), texts."""
-        predictions: np.ndarray[Any, Any] = self._run(self._output_names, feed, None)[0].ravel()
-        return predictions
+        return self.outputs(feed)[0]
+
+    def outputs(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
+        """Return the predictions [N] with their quantiles [N, probabilities], None where intervals are by errors."""
+        found = self._run(self._output_names, feed, None)
+        return found[0].ravel(), found[1] if self._has_quantiles else None
 
     def predict_window(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the value after the last ones of a series, which the body holds: for a model that reads windows of values.

@@ -64,6 +64,10 @@ class Demand(Section):
     negative: Literal["keep", "zero", "missing", "refuse"] = Field("keep", description="Demand below zero, such as returns.")
     lead_time: Positive | None = Field(None, description="Periods over which demand is summed for an order; null: no sums.")
     service_level: Level = Field(0.95, description="Of the order quantity over the lead time.")
+    interval_method: Literal["errors", "quantiles"] = Field(
+        "errors",
+        description="What intervals are made of: errors alone, or quantiles beside the forecast, moved by how far off they were.",
+    )
     interval_levels: Annotated[tuple[Level, ...], Field(min_length=1)] = (0.8, 0.9)
     calibration_origins: Annotated[int, Field(ge=0, le=400)] = Field(
         26, description="Origins, a week apart for days, whose errors make the intervals; a model fitted before them predicts."
@@ -132,10 +136,25 @@ def check_demand(demand: Demand, date: str | None, columns: Columns) -> Problems
             ("demand", "lead_time"),
             f"{demand.lead_time} periods are more than demand.horizon, {demand.horizon}: set that higher",
         )
+    if demand.interval_method == "quantiles":
+        yield from _check_no_recursion(demand)
     if demand.gap >= demand.horizon:
         yield ("demand", "gap"), f"a gap of {demand.gap} leaves nothing of a horizon of {demand.horizon}"
     if demand.melt is not None:
         yield from _check_melt(demand.melt, demand.target, date, columns)
+
+
+def _check_no_recursion(demand: Demand) -> Problems:
+    """Yield the candidates whose forecasts further ahead are made from their own, of which quantiles would say nothing."""
+    tried: dict[str, tuple[Parameter, ...]] = {name: (own.get("strategy", ""),) for name, own in demand.candidates.items()}
+    for name, grid in demand.search.items():
+        tried[name] = (*tried.get(name, ()), *grid.get("strategy", ()))
+    for name in (name for name, strategies in tried.items() if "recursive" in strategies):
+        yield (
+            ("demand", "interval_method"),
+            f"quantiles are of direct models, and candidate {name} is recursive: its quantiles would be of one period ahead;"
+            " leave its strategy out, or set interval_method: errors",
+        )
 
 
 def _check_melt(melt: Melt, target: str, date: str | None, columns: Columns) -> Problems:

@@ -22,10 +22,18 @@ from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
 from tabtrail.forecast.panel.nets.table_net import TableNet
 from tabtrail.forecast.panel.nets.window_net import WindowNet
-from tabtrail.modeling.estimators import Blend, ClippedRegressor, FormulaRegressor, TransformedRegressor, pipelines_of, unclipped
+from tabtrail.modeling.estimators import (
+    Blend,
+    ClippedRegressor,
+    FormulaRegressor,
+    TransformedRegressor,
+    WithQuantiles,
+    pipelines_of,
+    unclipped,
+)
 from tabtrail.modeling.preprocess import splits_on_categories
 
-OUTPUT = "prediction"
+OUTPUT, QUANTILES = "prediction", "tabtrail/quantiles"
 _UNCLIPPED = "tabtrail/unclipped"
 # onnx 1.23 writes IR 14 and opset 28 by default; onnxruntime 1.31 reads at most IR 13 and opset 26.
 _IR_VERSION = 10
@@ -34,19 +42,27 @@ _ML_WITH_CATEGORIES = 5
 
 
 def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: str) -> bytes:
-    """Return the ONNX model of a fitted model: one [N, 1] input a raw column, one [N, 1] double output `prediction`."""
+    """Return the ONNX model of a fitted model: one [N, 1] input a raw column, one [N, 1] double output `prediction`; of one with
+    quantiles also `quantiles` [N, probabilities], ascending.
+    """
     categories = any(splits_on_categories(pipeline.named_steps["preprocess"]) for pipeline in pipelines_of(model))
     builder = _Builder(tuple(numbers), tuple(texts), write_trees_with_categories if categories else write_trees)
-    result = _add(builder, unclipped(model))
-    if isinstance(model, ClippedRegressor):
-        result = _bounded(Symbol(builder.emit("Identity", [result.name], _UNCLIPPED), builder.emit, builder.constant), model)
+    point = model.model if isinstance(model, WithQuantiles) else model
+    result = _add(builder, unclipped(point))
+    if isinstance(point, ClippedRegressor):
+        result = _bounded(Symbol(builder.emit("Identity", [result.name], _UNCLIPPED), builder.emit, builder.constant), point)
     builder.emit("Identity", [result.name], OUTPUT)
+    outputs = [onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.DOUBLE, [None, 1])]
+    if isinstance(model, WithQuantiles):
+        _add_quantiles(builder, model)
+        width = len(model.probabilities)
+        outputs.append(onnx.helper.make_tensor_value_info(QUANTILES, onnx.TensorProto.DOUBLE, [None, width]))
     kinds = [*((column, onnx.TensorProto.DOUBLE) for column in numbers), *((column, onnx.TensorProto.STRING) for column in texts)]
     graph = onnx.helper.make_graph(
         builder.nodes,
         name,
         [onnx.helper.make_tensor_value_info(column, kind, [None, 1]) for column, kind in kinds],
-        [onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.DOUBLE, [None, 1])],
+        outputs,
         builder.initializers,
     )
     versions = {**_OPSET, ML: _ML_WITH_CATEGORIES} if categories else _OPSET
@@ -57,18 +73,41 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
 
 
 def without_clip(graph: bytes) -> bytes:
-    """Return a graph that predicts what it did before the prediction is clipped, the graph itself where it is not."""
+    """Return a graph that predicts what it did before the prediction is clipped, the graph itself where it is not. It has no
+    quantiles.
+    """
     proto = onnx.load_from_string(graph)
     places = [index for index, node in enumerate(proto.graph.node) if _UNCLIPPED in node.output]
     if not places:
+        return without_quantiles(graph)
+    proto.graph.node[places[0]].output[0] = OUTPUT
+    return _cut_after(proto, places[0])
+
+
+def without_quantiles(graph: bytes) -> bytes:
+    """Return a graph that puts out the prediction alone: onnxruntime computes every output, asked for or not."""
+    if QUANTILES.encode() not in graph:
         return graph
-    del proto.graph.node[places[0] + 1 :]
-    proto.graph.node[-1].output[0] = OUTPUT
+    proto = onnx.load_from_string(graph)
+    return _cut_after(proto, next(index for index, node in enumerate(proto.graph.node) if OUTPUT in node.output))
+
+
+def _cut_after(proto: onnx.ModelProto, place: int) -> bytes:
+    """Return a graph that ends with a node, whose output is the prediction."""
+    del proto.graph.node[place + 1 :]
+    del proto.graph.output[1:]
     used = {name for node in proto.graph.node for name in node.input}
     kept = [each for each in proto.graph.initializer if each.name in used]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
     return bytes(proto.SerializeToString())
+
+
+def _add_quantiles(builder: "_Builder", model: WithQuantiles) -> None:
+    parts = [_add(builder, each).name for each in model.models]
+    together = builder.emit("Concat", parts, axis=1)
+    count = builder.constant(np.array([len(parts)], dtype=np.int64))
+    builder.emit_all("TopK", [together, count], [QUANTILES, f"{QUANTILES}/places"], axis=1, largest=0, sorted=1)
 
 
 def _bounded(values: Symbol, model: ClippedRegressor) -> Symbol:
@@ -143,6 +182,9 @@ class _Builder:
         name = output or f"tabtrail/{len(self.nodes)}"
         self.nodes.append(onnx.helper.make_node(operator, inputs, [name], **attributes))
         return name
+
+    def emit_all(self, operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> None:
+        self.nodes.append(onnx.helper.make_node(operator, inputs, outputs, **attributes))
 
     def constant(self, value: np.ndarray[Any, Any]) -> str:
         name = f"tabtrail/c{len(self.initializers)}"

@@ -7,8 +7,9 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 
-from tabtrail.export.graph import OUTPUT
+from tabtrail.export.graph import OUTPUT, QUANTILES, without_quantiles
 from tabtrail.export.probes import Probes, extremes, missing_values, strange_texts, threshold_neighbours, within_float32
+from tabtrail.modeling.estimators import WithQuantiles
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.proof import Parity, Tried
 
@@ -21,6 +22,7 @@ def check_parity(
 ) -> Parity:
     """Compare graph and model on every row of `x` and on rows made from some of them.
 
+    Of a model with quantiles a row differs by the largest difference of its outputs.
     Made rows: beside the split thresholds, with columns missing, with unseen texts, with extreme numbers. `texts` names the
     text columns, `scale` is the standard deviation of the target. Rows are counted from 0 in the order of `x`.
     """
@@ -34,7 +36,7 @@ def check_parity(
         "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
     }
     largest = max(float(np.abs(np.asarray(model.predict(chunk), dtype=np.float64)).max()) for chunk in _chunks(x)) or 1.0
-    predict = open_graph(graph)
+    predict = _open_outputs(graph)
     classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
     return Parity(tolerance, classes, thresholds, tried)
 
@@ -65,12 +67,18 @@ def _compare(predict: Callable[[pd.DataFrame], Array], model: Any, probes: Probe
 def _differences(predict: Callable[[pd.DataFrame], Array], model: Any, x: pd.DataFrame, scale: float, largest: float) -> Array:
     """Doubles have 16 digits: a prediction beyond `largest`, that of the data, is compared relative to itself."""
     with np.errstate(all="ignore"):
-        expected = np.asarray(model.predict(x), dtype=np.float64).ravel()
+        expected = _expected(model, x)
         found = predict(x)
         unit = np.where(np.abs(expected) > largest, np.abs(expected), scale)
         difference = np.abs(found - expected) / unit
     same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-    return np.asarray(np.where(same, 0.0, np.where(np.isfinite(difference), difference, _NO_NUMBER)))
+    return np.asarray(np.where(same, 0.0, np.where(np.isfinite(difference), difference, _NO_NUMBER)).max(axis=1))
+
+
+def _expected(model: Any, x: pd.DataFrame) -> Array:
+    """Return what the graph should put out [rows, outputs]."""
+    predictions = np.asarray(model.predict(x), dtype=np.float64).reshape(-1, 1)
+    return np.concatenate([predictions, model.predict_quantiles(x)], axis=1) if isinstance(model, WithQuantiles) else predictions
 
 
 def run_onnx(graph: bytes, x: pd.DataFrame) -> Array:
@@ -80,13 +88,21 @@ def run_onnx(graph: bytes, x: pd.DataFrame) -> Array:
 
 def open_graph(graph: bytes) -> Callable[[pd.DataFrame], Array]:
     """Return the graph as a function from raw columns to predictions [rows], in one thread."""
+    outputs = _open_outputs(without_quantiles(graph))
+    return lambda x: np.ascontiguousarray(outputs(x)[:, 0])
+
+
+def _open_outputs(graph: bytes) -> Callable[[pd.DataFrame], Array]:
+    """Return the graph as a function from raw columns to all that it puts out [rows, outputs], the predictions first."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [OUTPUT, *(each.name for each in session.get_outputs() if each.name == QUANTILES)]
     kinds = {i.name: object if i.type == "tensor(string)" else np.float64 for i in session.get_inputs()}
 
     def predict(x: pd.DataFrame) -> Array:
         feed = {name: x[name].to_numpy(dtype=kind)[:, None] for name, kind in kinds.items()}
-        return np.asarray(session.run([OUTPUT], feed)[0]).ravel()
+        parts = [np.asarray(each) for each in session.run(names, feed)]
+        return np.concatenate([parts[0].reshape(-1, 1), *parts[1:]], axis=1)
 
     return predict

@@ -50,7 +50,9 @@ def clipped(model: Any, bounds: Bounds) -> Any:
 
 
 def unclipped(model: Any) -> Any:
-    """Return the model inside of a clipped one, or the model itself."""
+    """Return the model inside of a clipped one or of one with quantiles, or the model itself."""
+    if isinstance(model, WithQuantiles):
+        return unclipped(model.model)
     return model.model if isinstance(model, ClippedRegressor) else model
 
 
@@ -198,8 +200,40 @@ class Blend(RegressorMixin, BaseEstimator):
         return average([np.asarray(model.predict(x), dtype=np.float64).ravel() for model in self.models], self.weights)
 
 
+class WithQuantiles(RegressorMixin, BaseEstimator):
+    """A fitted model with fitted models of quantiles of the target beside it, one for each of the ascending `probabilities`."""
+
+    def __init__(self, model: Any, probabilities: tuple[float, ...], models: tuple[Any, ...]) -> None:
+        self.model = model
+        self.probabilities = probabilities
+        self.models = models
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    @property
+    def feature_names_in_(self) -> Any:
+        """The raw columns [columns] in their order."""
+        return self.model.feature_names_in_
+
+    def predict(self, x: pd.DataFrame) -> Array:
+        """Return the model's own predictions [rows]."""
+        return np.asarray(self.model.predict(x), dtype=np.float64).ravel()
+
+    def predict_quantiles(self, x: pd.DataFrame) -> Array:
+        """Return the quantiles [rows, probabilities], sorted so that they do not cross (Chernozhukov, Fernández-Val & Galichon,
+        Econometrica 78, 2010).
+        """
+        found = np.stack([np.asarray(each.predict(x), dtype=np.float64).ravel() for each in self.models], axis=1)
+        return np.sort(found, axis=1)
+
+
 def pipelines_of(model: Any) -> Iterator[Pipeline]:
     """Yield the pipelines that a model is made of."""
+    if isinstance(model, WithQuantiles):
+        for each in (model.model, *model.models):
+            yield from pipelines_of(each)
+        return
     model = unclipped(model)
     if isinstance(model, Blend):
         for each in model.models:

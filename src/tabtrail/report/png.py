@@ -19,7 +19,7 @@ from matplotlib.font_manager import findfont, get_font
 
 from tabtrail.progress import SILENT, Advance
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points
-from tabtrail.report.scales import clipped, colours_of, isolated, span, ticks
+from tabtrail.report.scales import clipped, colours_of, depths_of, isolated, span, ticks
 from tabtrail.system.files import atomic_file
 
 # Okabe & Ito (Color universal design, 2008): told apart by colour-blind readers.
@@ -27,6 +27,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
 _SHADES = ("#0072B2", "#5B9BC6", "#9A9A9A", "#E0A54A", "#C96A00")
 _SIGNS = ("#D55E00", "#ffffff", "#0072B2")
 _GREY = "#8a8a8a"
+_BAND = 0.18  # opacity of a band
 _DPI = 100
 # Characters of the title in an inch of width.
 _TITLE_LETTERS = 10
@@ -98,8 +99,12 @@ def _has_glyph(character: str) -> bool:
 
 
 def _draw_chart(axes: Any, chart: Chart, *, alone: bool) -> None:
-    for layer, kind in zip(chart.layers, colours_of(chart), strict=True):
-        _draw_layer(axes, layer, _GREY if kind is None else _COLOURS[kind % len(_COLOURS)])
+    for layer, kind, depth in zip(chart.layers, colours_of(chart), depths_of(chart), strict=True):
+        colour = _GREY if kind is None else _COLOURS[kind % len(_COLOURS)]
+        if isinstance(layer, Band):
+            _draw_band(axes, layer, colour, depth)
+        else:
+            _draw_layer(axes, layer, colour)
     for axis, name in ((chart.x, "x"), (chart.y, "y")):
         bounds = span(chart, name)
         _draw_axis(getattr(axes, f"{name}axis"), axis, *bounds)
@@ -143,6 +148,12 @@ def _draw_legend(axes: Any, *, alone: bool) -> None:
             return
 
 
+def _draw_band(axes: Any, layer: Band, colour: str, depth: int) -> None:
+    """Its key is drawn apart, as dark as the bands that lie over one another there."""
+    axes.fill_between(layer.x, layer.low, layer.high, color=colour, alpha=_BAND, linewidth=0)
+    axes.fill_between([], [], color=colour, alpha=1 - (1 - _BAND) ** depth, linewidth=0, label=_plain(layer.label))
+
+
 def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:
     match layer:
         case Points():
@@ -154,8 +165,6 @@ def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:
             axes.plot(layer.x, layer.y, linestyle=style, color=colour, label=_plain(layer.label), **look, **marks)
             alone = [] if layer.faint else isolated(layer)
             axes.plot([layer.x[at] for at in alone], [layer.y[at] for at in alone], ".", color=colour)
-        case Band():
-            axes.fill_between(layer.x, layer.low, layer.high, color=colour, alpha=0.18, linewidth=0, label=_plain(layer.label))
         case Columns():
             _draw_columns(axes, layer, colour)
         case Bars():

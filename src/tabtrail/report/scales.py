@@ -73,6 +73,18 @@ def colours_of(chart: Chart) -> list[int | None]:
     return found
 
 
+def depths_of(chart: Chart) -> list[int]:
+    """Return for each layer that is a band how many of its colour lie over one another where it is drawn, with itself, so that
+    its key is as dark as it is seen; 0 for the others.
+    """
+    found: list[int] = []
+    seen: dict[int | None, int] = {}
+    for layer, kind in zip(chart.layers, colours_of(chart), strict=True):
+        seen[kind] = seen.get(kind, 0) + isinstance(layer, Band)
+        found.append(seen[kind] if isinstance(layer, Band) else 0)
+    return found
+
+
 def isolated(line: Line) -> list[int]:
     """Return the places of single known values between unknown ones: they are no line, and would not be seen."""
     known = [False, *(not math.isnan(each) for each in line.y), False]

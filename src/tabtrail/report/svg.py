@@ -7,7 +7,7 @@ from math import isnan
 from markupsafe import Markup
 
 from tabtrail.report.charts import Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points
-from tabtrail.report.scales import clipped, colours_of, isolated, span, ticks
+from tabtrail.report.scales import clipped, colours_of, depths_of, isolated, span, ticks
 
 # In units of the drawing. At the width of a phone they are about pixels.
 _WIDTH = 380
@@ -18,6 +18,7 @@ _LETTER = 6.8
 # Below a matrix, for the slanting names of its columns.
 _SLANTED = 60
 _SHADES = 5
+_DEEPEST = 4  # bands over one another that the page's style tells apart
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ def _tag(template: str, *values: object) -> Markup:
 def legend(chart: Chart) -> list[tuple[str, str]]:
     """Return the colour class and label of each labelled layer."""
     found = []
-    for kind, layer in zip(colours_of(chart), chart.layers, strict=True):
+    for kind, depth, layer in zip(colours_of(chart), depths_of(chart), chart.layers, strict=True):
         if isinstance(layer, Points | Line | Band | Columns | Bars) and layer.label:
-            found.append((_style(layer, kind), layer.label))
+            found.append((_style(layer, kind) + (f" over{min(depth, _DEEPEST)}" if depth > 1 else ""), layer.label))
     return found
 
 

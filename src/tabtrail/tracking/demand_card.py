@@ -78,9 +78,17 @@ def _limits(found: Mapping[str, Any]) -> Iterator[str]:
     for name, scores in champion["by_class"].items():
         if scores.get("mae") is not None:
             yield f"{name} series ({scores['series']:,}): MAE {scores['mae']:.4g} {unit}, WAPE {_cell('wape', scores['wape'])}"
-    for each in (found["intervals"] or {}).get("levels", ()):
+    measured = found["intervals"] or {}
+    for place, each in enumerate(measured.get("levels", ())):
         if each["coverage"] is not None:
-            yield f"{100 * each['level']:g} % intervals held {100 * each['coverage']:.1f} % at later origins"
+            held = f"{100 * each['level']:g} % intervals held {100 * each['coverage']:.1f} % at later origins"
+            yield held + (_beside_errors(each, measured["by_errors"][place], unit) if "by_errors" in measured else "")
     if not found["intervals"]:
         yield "There are no intervals: history was too short for them."
     yield "Series without a past are forecast like the known ones of their kind, with a wider error."
+
+
+def _beside_errors(own: Mapping[str, Any], errors: Mapping[str, Any], unit: str) -> str:
+    """Say how wide intervals by quantiles are beside those by errors alone."""
+    held = f"{100 * errors['coverage']:.1f} %"
+    return f"; they are quantiles, {own['width']:.4g} {unit} wide on average, by errors alone {errors['width']:.4g} (held {held})"

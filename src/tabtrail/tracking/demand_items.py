@@ -10,6 +10,7 @@ from tabtrail.tracking.demand_card import demand_card
 from tabtrail.tracking.items import TAG, MetricItem, RunItems
 
 _BY_HORIZON = ("mae", "rmsse", "bias")
+_HELD = ("coverage", "pinball")
 
 
 def candidate_items(of_series: DirectCandidate, own: Evaluated, *, seconds: float, gap: int = 0) -> RunItems:
@@ -54,12 +55,20 @@ def _details(own: Mapping[str, Any]) -> list[MetricItem]:
 
 
 def _coverage(coverage: Mapping[str, Any]) -> Iterator[MetricItem]:
-    """Coverage and pinball loss of each level, by horizon as steps; of sums over the lead time without steps."""
+    """Coverage and pinball loss of each level, by horizon as steps; of sums over the lead time without steps. Of quantiles
+    also the mean width, and all three as they would be by errors alone.
+    """
     for own in coverage.get("levels", ()):
         name = f"{own['level'] * 100:g}"
         yield from _stated({f"coverage_{name}": own["coverage"], f"pinball_{name}": own["pinball"]})
         for step, values in enumerate(own["by_horizon"], 1):
             yield from _stated({f"horizon_{key}_{name}": value for key, value in values.items()}, step)
+    for end, levels in (
+        (("", coverage.get("levels", ())), ("_by_errors", coverage["by_errors"])) if "by_errors" in coverage else ()
+    ):
+        for own in levels:
+            name = f"{own['level'] * 100:g}{end}"
+            yield from _stated({f"width_{name}": own["width"]} | ({f"{key}_{name}": own[key] for key in _HELD} if end else {}))
     for own in coverage.get("sums", {}).get("levels", ()):
         yield from _stated({f"coverage_sum_{own['level'] * 100:g}": own["coverage"]})
     if "sums" in coverage:

@@ -27,6 +27,7 @@ from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel
 from tabtrail.forecast.panel.history import history_of, prove_served
 from tabtrail.forecast.panel.nets.window_net import SEPARATOR, WindowNet
+from tabtrail.forecast.panel.quantiles import fit_quantiles
 from tabtrail.forecast.panel.recursion import prove_recursion
 from tabtrail.forecast.panel.rows import frame, training_points
 from tabtrail.forecast.panel.task import Task, Trained
@@ -69,8 +70,8 @@ def store_model(training: Training, trained: Trained, models: dict[str, DirectMo
     """
     task, store, parent = training.task, training.store, training.run_id
     name = task.demand.name
-    estimator = joined(trained, models)
     recipe = next(iter(models.values())).recipe
+    estimator = deployable(task, trained, models)
     x = rows_of_proof(task, recipe)
     graph, parity = _proven(training, trained, estimator, x)
     inputs, history = _inputs(training, recipe), _stored_history(training, recipe)
@@ -158,6 +159,15 @@ def joined(trained: Trained, models: dict[str, DirectModel]) -> Any:
         return models[trained.chosen.name].estimator
     names = tuple(models)
     return Blend(names, tuple(trained.weights[each] for each in names), tuple(models[each].estimator for each in names))
+
+
+def deployable(task: Task, trained: Trained, models: dict[str, DirectModel]) -> Any:
+    """Return the chosen model as it is deployed: with its quantiles, fitted on all that is known, where intervals have them."""
+    estimator = joined(trained, models)
+    if trained.intervals is None or not trained.intervals.quantiles:
+        return estimator
+    recipe, levels = next(iter(models.values())).recipe, trained.intervals.levels
+    return fit_quantiles(task, task.panel, levels=levels, recipe=recipe, at=len(task.origins.places)).beside(estimator)
 
 
 def _keep_model(training: Training, trained: Trained, estimator: Any, x: pd.DataFrame) -> None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from tabtrail.bundle.demand.features import Array
-from tabtrail.forecast.panel.calibration import Outcomes, Settings, calibration_origins, fit_intervals
+from tabtrail.bundle.demand.features import Array, FeatureRecipe
+from tabtrail.forecast.panel.calibration import Outcomes, Predicts, Settings, calibration_origins, fit_intervals
 from tabtrail.forecast.panel.coverage import measure
 from tabtrail.forecast.panel.direct import DirectModel
 from tabtrail.forecast.panel.new_series import new_series_factor
 from tabtrail.forecast.panel.panel import Panel
+from tabtrail.forecast.panel.quantiles import fit_quantiles
 from tabtrail.forecast.panel.rows import Points
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.progress import Progress
@@ -41,6 +43,9 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
         return found
 
     outcomes = Outcomes.of(panel, places, predicts, level_window=served.level_window, past=served.past)
+    quantiles = _quantiles(task, served, places[0]) if demand.interval_method == "quantiles" else None
+    if quantiles is not None:
+        outcomes = outcomes.with_quantiles(quantiles(panel.until(place)) for place in places)
     half = len(places) // 2
     lead_time, least = demand.lead_time, 0.0 if not (panel.target < 0).any() else None
 
@@ -48,14 +53,31 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
         return Settings(demand.interval_levels, demand.service_level, lead_time, step, panel.first + through, least, season)
 
     first = fit_intervals(outcomes.take(slice(0, half)), settings(places[half - 1]))
-    coverage = measure(first, outcomes.take(slice(half, None)), places[half - 1])
+    later = outcomes.take(slice(half, None))
+    coverage = measure(first, later, places[half - 1])
+    if first.offsets:
+        coverage |= {"method": demand.interval_method, "by_errors": measure(first.by_errors(), later, places[half - 1])["levels"]}
     _say(coverage, progress)
     found = fit_intervals(outcomes, settings(places[-1]))
     factor = new_series_factor(panel, places, predicts, task.parents, found, served)
-    return replace(trained, intervals=found.with_new(factor), coverage=coverage)
+    at_origins = () if quantiles is None else tuple(quantiles(panel.until(place)) for place in task.origins.places)
+    return replace(trained, intervals=found.with_new(factor), coverage=coverage, quantiles=at_origins)
+
+
+def _quantiles(task: Task, served: FeatureRecipe, place: int) -> Predicts:
+    """Return what forecasts the quantiles at the end of a panel, fitted on what was known at a place."""
+    levels, known = task.demand.interval_levels, task.panel.until(place)
+    model = fit_quantiles(task, known, levels=levels, recipe=served, at=len(task.origins.places) + 1)
+    return partial(model.at_end, task.texts, served)
 
 
 def _say(coverage: Mapping[str, Any], progress: Progress) -> None:
     levels = [*coverage["levels"], *coverage.get("sums", {}).get("levels", ())]
     shown = ", ".join(f"{each['coverage']:.1%} at {each['level']:.0%}" for each in levels if each["coverage"] is not None)
     progress.say(f"demand: intervals held {shown} at {coverage['origins']} origins after their calibration")
+    for own, other in zip(coverage["levels"], coverage.get("by_errors", ()), strict=False):
+        if own["coverage"] is not None:
+            progress.say(
+                f"demand: quantiles at {own['level']:.0%}: mean width {own['width']:.4g}, by errors alone {other['width']:.4g}"
+                f" (which held {other['coverage']:.1%})"
+            )

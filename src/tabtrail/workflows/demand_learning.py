@@ -50,10 +50,14 @@ def _outcomes(predictor: Predictor, made: History, due: list[int]) -> Outcomes:
     chosen = np.random.default_rng(0).permutation(made.series)[:_MOST_SERIES]
     panel = Panel(recipe.calendar, made.first, demand.panel.series, made.target[chosen])
 
+    quantiles: list[Array] = []
+
     def predicts(known: Panel) -> Array:
-        fed = demand.feed_of(chosen, known.last, horizons)
-        return predictor.run_graph(fed).astype(np.float64).reshape(len(chosen), recipe.horizon)
+        forecast, own = predictor.outputs(demand.feed_of(chosen, known.last, horizons))
+        quantiles.extend([] if own is None else [own.reshape(len(chosen), recipe.horizon, -1)])
+        return forecast.astype(np.float64).reshape(len(chosen), recipe.horizon)
 
     places = tuple(origin - made.first for origin in due)
     found = Outcomes.of(panel, places, predicts, level_window=recipe.level_window, past=recipe.past)
+    found = found.with_quantiles(quantiles) if quantiles else found
     return replace(found, places=found.places + made.first)

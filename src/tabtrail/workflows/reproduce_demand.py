@@ -26,7 +26,7 @@ from tabtrail.tracking.items import BUNDLE, PREDICTIONS, TAG, RunItems
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
 from tabtrail.workflows.demand import fit_chosen, judge_all, judge_candidate
-from tabtrail.workflows.demand_bundle import graph_of, joined, rows_of_proof
+from tabtrail.workflows.demand_bundle import deployable, graph_of, rows_of_proof
 from tabtrail.workflows.deploy import Challenger, fetch
 from tabtrail.workflows.refit import Again
 
@@ -76,7 +76,7 @@ def _metrics(what: str, items: RunItems, run: Run, *, exact: bool) -> tuple[str,
 def _bundle(task: Task, trained: Trained, stored: Challenger) -> Iterator[tuple[str, bool]]:
     fitted = fit_chosen(task, trained, task.panel, len(task.origins.places))
     models = {name: model for name, (model, _) in fitted.items()}
-    estimator = joined(trained, models)
+    estimator = deployable(task, trained, models)
     x = rows_of_proof(task, next(iter(models.values())).recipe)
     graph = graph_of(task, estimator, x)
     files = stored.bundle.metadata["files"]

@@ -232,9 +232,11 @@ class DemandInputs:
             name: keys[name][rows].astype(object)[:, None] for name in self.panel.texts
         }
 
-    def bounds_of_row(self, row: Mapping[str, Any], forecast: float, horizon: int) -> tuple[tuple[float, float], ...]:
-        """Return lower and upper bound of each level of the forecast of a good row; none where there are no intervals, and for a
-        new series where no error of new series could be measured.
+    def bounds_of_row(
+        self, row: Mapping[str, Any], forecast: float, horizon: int, quantiles: Array | None
+    ) -> tuple[tuple[float, float], ...]:
+        """Return lower and upper bound of each level of the forecast of a good row, with its quantiles where the graph has some;
+        none where there are no intervals, and for a new series where no error of new series could be measured.
         """
         if self.bands is None:
             return ()
@@ -242,18 +244,20 @@ class DemandInputs:
         if standing.source is None:
             return ()
         kind = int(self._kinds[standing.place]) if standing.source is self._stand.known else -1
-        return self.bands.of_one(forecast, horizon, float(standing.source.sizes[standing.place]), kind)
+        return self.bands.of_one(forecast, horizon, float(standing.source.sizes[standing.place]), kind, quantiles)
 
-    def bounds_of_columns(self, columns: Mapping[str, Any], forecasts: Array) -> tuple[Array, Array] | None:
-        """Return lower and upper bounds [rows, levels] of the forecasts [rows] of columns of good rows, as `ColumnScorer` has
-        them, NaN where they are not known; None where there are no intervals.
+    def bounds_of_columns(
+        self, columns: Mapping[str, Any], forecasts: Array, quantiles: Array | None
+    ) -> tuple[Array, Array] | None:
+        """Return lower and upper bounds [rows, levels] of the forecasts [rows], with their quantiles [rows, probabilities], of
+        columns of good rows, as `ColumnScorer` has them, NaN where they are not known; None where there are no intervals.
         """
         if self.bands is None:
             return None
         periods = columns[self.panel.date].map(self._period, np.int64)
         standings, which = self._standings(columns, len(forecasts))
         size, kind = self._size_and_kind(standings)
-        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size[which], kind[which])
+        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size[which], kind[which], quantiles)
 
     def bounds_of_sums(
         self, rows: Sequence[Mapping[str, Any]], sums: Array, counts: Array, served: Array

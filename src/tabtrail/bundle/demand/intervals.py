@@ -12,14 +12,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.bundle.demand.features import Array
+from tabtrail.bundle.demand.quantiles import LEAST_ALPHA, SHARES, Offsets, QuantileBounds, probabilities_of, score_at
 
 Codes = NDArray[np.int64]
+Part = TypeVar("Part", "Band", Offsets)
 Alphas = Mapping[str, Sequence[float]]
 """By part (`horizon_part`, `SUM`, `ORDER`): the share of misses that is allowed at each level."""
 
@@ -27,12 +29,8 @@ CLASSES = ("smooth", "intermittent", "erratic", "lumpy", "none")
 ALL = ""
 SUM, ORDER = "sum", "order"
 STATE = "intervals"
-# Shares at which the scores of a band are stored: fine where intervals are read.
-SHARES = np.array([*np.arange(0, 90, 2) / 100, *np.arange(90, 99.5, 0.5) / 100, 0.9975, 1.0])
 _MOST_LOOKED_UP = 4_096  # pairs of horizon and class
-# Least and largest α: beyond them the largest and the median score answer, rather than an interval without end or without width.
-_LEAST_ALPHA, _MOST_ALPHA = 0.0025, 0.6
-SERVED = (_LEAST_ALPHA, 1 - _LEAST_ALPHA)
+SERVED = (LEAST_ALPHA, 1 - LEAST_ALPHA)
 """The least and largest service level that an order can be made for."""
 
 
@@ -83,11 +81,11 @@ class Band:
 
     def factor(self, alpha: float) -> float:
         """Return q at an α."""
-        return float(np.interp(1 - min(max(alpha, _LEAST_ALPHA), _MOST_ALPHA), SHARES, self.scores))
+        return score_at(self.scores, alpha)
 
     def order(self, alpha: float) -> float:
         """Return what is ordered above the forecast, in the scale, where a share α of orders may be too small."""
-        return float(np.interp(1 - min(max(alpha, _LEAST_ALPHA), 1 - _LEAST_ALPHA), SHARES, self.signed))
+        return float(np.interp(1 - min(max(alpha, LEAST_ALPHA), 1 - LEAST_ALPHA), SHARES, self.signed))
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,9 @@ class DemandIntervals:
     `ALL` serving classes with too few rows; `sums` by class, over `lead_time` periods. `step` periods lie between the origins
     at which α is moved, `through` is the period of the last that was calibrated on. The error of a new series is `new` times
     that of a known one; None where that could not be measured. Demand is not below `least`.
+
+    Where the graph puts out quantiles of its own, `offsets` by group and class say how far their ends are moved; sums and new
+    series have the intervals of the errors all the same.
     """
 
     levels: tuple[float, ...]
@@ -110,9 +111,12 @@ class DemandIntervals:
     bands: Mapping[str, Band]
     sums: Mapping[str, Band] = field(default_factory=dict)
     new: float | None = None
+    offsets: Mapping[str, Offsets] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the JSON form; that of intervals by errors says nothing of quantiles."""
+        found = asdict(self)
+        return found if self.offsets else {name: value for name, value in found.items() if name != "offsets"}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
@@ -123,7 +127,17 @@ class DemandIntervals:
                 key: Band(**{**band, "scores": tuple(band["scores"]), "signed": tuple(band["signed"])})
                 for key, band in own[name].items()
             }
+        own["offsets"] = {key: Offsets.from_dict(each) for key, each in own.get("offsets", {}).items()}
         return cls(**{**own, "levels": tuple(own["levels"]), "groups": tuple(own["groups"])})
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The probabilities of the quantiles that the graph puts out, ascending; none of intervals by errors."""
+        return probabilities_of(self.levels) if self.offsets else ()
+
+    def by_errors(self) -> Self:
+        """Return the same as they would be without quantiles."""
+        return replace(self, offsets={})
 
     def with_new(self, factor: float | None) -> Self:
         """Return the same with the factor of new series."""
@@ -160,17 +174,25 @@ def horizon_part(last: int, kind: str | None = None) -> str:
 
 
 class Bounds:
-    """Intervals with the α of a time: `of` arrays of rows, and the same bits for one row at a time."""
+    """Intervals with the α of a time: `of` arrays of rows, and the same bits for one row at a time.
+
+    Rows that come with their quantiles have intervals by them. New series never have: their stand-in's errors were measured.
+    """
 
     def __init__(self, intervals: DemandIntervals, alphas: Alphas) -> None:
         self.intervals = intervals
         self._ends = np.array(intervals.groups)
-        bands = [
-            [intervals.bands.get(horizon_part(last, kind), intervals.bands[horizon_part(last, ALL)]) for kind in (*CLASSES, ALL)]
-            for last in intervals.groups
-        ]
+        own = [alphas[horizon_part(last)] for last in intervals.groups]
+        self._quantiles = (
+            QuantileBounds(intervals.levels, _by_class(intervals.offsets, intervals.groups), own, intervals.least)
+            if intervals.offsets
+            else None
+        )
+        bands = _by_class(intervals.bands, intervals.groups)
+        # What was learned of quantiles says nothing of errors.
+        learned = intervals.allowed if intervals.offsets else alphas
         factors = [
-            [[band.factor(alpha) for alpha in alphas[horizon_part(last)]] for band in row]
+            [[band.factor(alpha) for alpha in learned[horizon_part(last)]] for band in row]
             for last, row in zip(intervals.groups, bands, strict=True)
         ]
         self._power = np.array([[band.power for band in row] for row in bands])
@@ -181,11 +203,17 @@ class Bounds:
         self._alphas = alphas
         self._of_one = lru_cache(_MOST_LOOKED_UP)(self._look_up)
 
-    def of_one(self, forecast: float, horizon: int, level: float, kind: int) -> tuple[tuple[float, float], ...]:
+    def of_one(
+        self, forecast: float, horizon: int, level: float, kind: int, quantiles: Array | None = None
+    ) -> tuple[tuple[float, float], ...]:
         """Return lower and upper bound of each level for one forecast, as `of` has them; none where they are not known.
 
         Its few numbers cost a fifth of what arrays of one row do.
         """
+        if quantiles is not None and kind >= 0:
+            one = np.array([forecast]), np.array([horizon]), np.array([level]), np.array([kind])
+            low, high = self.of(*one, quantiles[None, :])
+            return tuple(zip(low[0].tolist(), high[0].tolist(), strict=True))
         smallest, power, widened, sides = self._of_one(horizon, kind)
         if math.isnan(widened):
             return ()
@@ -201,12 +229,23 @@ class Bounds:
         sides = [(float(below), float(above)) for below, above in self._wide[group, kind]]
         return float(self._smallest[group, kind]), float(self._power[group, kind]), widened, sides
 
-    def of(self, forecast: Array, horizon: Codes, level: Array, kind: Codes) -> tuple[Array, Array]:
+    def of(
+        self, forecast: Array, horizon: Codes, level: Array, kind: Codes, quantiles: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return lower and upper bounds [rows, levels] of forecasts of single periods.
 
-        `level` is the size of the series, `kind` its class (-1: a new series, whose error is `new` times as large).
+        `level` is the size of the series, `kind` its class (-1: a new series, whose error is `new` times as large);
+        `quantiles` [rows, probabilities] are what the graph put out beside the forecasts.
         """
         group = np.searchsorted(self._ends, horizon)
+        if quantiles is None or self._quantiles is None:
+            return self._by_errors(forecast, group, level, kind)
+        low, high = self._quantiles.of(forecast, (group, kind), level, quantiles)
+        if (new := np.flatnonzero(kind < 0)).size:
+            low[new], high[new] = self._by_errors(forecast[new], group[new], level[new], kind[new])
+        return low, high
+
+    def _by_errors(self, forecast: Array, group: Codes, level: Array, kind: Codes) -> tuple[Array, Array]:
         size = np.maximum((np.abs(forecast) + level) / 2, self._smallest[group, kind])
         scale = size ** self._power[group, kind] * self._widened(kind)
         wide = scale[:, None, None] * self._wide[group, kind]
@@ -246,3 +285,8 @@ class Bounds:
         low, high = forecast[:, None] - below, forecast[:, None] + above
         least = self.intervals.least
         return (low if least is None else np.minimum(np.maximum(low, least), forecast[:, None])), high
+
+
+def _by_class(parts: Mapping[str, Part], groups: Sequence[int]) -> list[list[Part]]:
+    """Return the part of each group of horizons and class, that of all series where a class has none of its own."""
+    return [[parts.get(horizon_part(last, kind), parts[horizon_part(last, ALL)]) for kind in (*CLASSES, ALL)] for last in groups]

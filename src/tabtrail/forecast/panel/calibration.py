@@ -3,18 +3,18 @@
 A model that was fitted once, before the first of these origins, only predicts at them, which costs little.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.intervals import (
     ALL,
     CLASSES,
     ORDER,
-    SHARES,
     SUM,
     Band,
     Bounds,
@@ -24,6 +24,7 @@ from tabtrail.bundle.demand.intervals import (
     horizon_part,
     levels_of,
 )
+from tabtrail.bundle.demand.quantiles import SHARES, Offsets, places_of, scores_of
 from tabtrail.forecast.panel.panel import Panel
 
 Predicts = Callable[[Panel], Array]
@@ -49,7 +50,8 @@ def calibration_origins(periods: int, horizon: int, *, count: int, step: int) ->
 @dataclass(frozen=True)
 class Outcomes:
     """Forecasts and what came of them: `places` of the origins [origins]; `forecast` and `actual` [origins, series, horizon];
-    size and class of each series at each origin [origins, series].
+    size and class of each series at each origin [origins, series]; the quantiles that came with the forecasts [origins, series,
+    horizon, probabilities], None where the model has none.
     """
 
     places: Codes
@@ -57,6 +59,7 @@ class Outcomes:
     actual: Array
     level: Array
     kind: Codes
+    quantiles: Array | None = None
 
     @classmethod
     def of(cls, panel: Panel, places: tuple[int, ...], predicts: Predicts, *, level_window: int, past: int) -> Self:
@@ -80,7 +83,18 @@ class Outcomes:
             actual=self.actual[origins],
             level=self.level[origins],
             kind=self.kind[origins],
+            quantiles=None if self.quantiles is None else self.quantiles[origins],
         )
+
+    def with_quantiles(self, quantiles: Iterable[Array]) -> Self:
+        """Return the same with the quantiles of each origin."""
+        return replace(self, quantiles=np.stack(list(quantiles)))
+
+    def ahead(self, first: int, last: int) -> Self:
+        """Return the outcomes of some periods ahead, from the one after `first` to `last`."""
+        quantiles = None if self.quantiles is None else self.quantiles[:, :, first:last]
+        forecast, actual = self.forecast[:, :, first:last], self.actual[:, :, first:last]
+        return replace(self, forecast=forecast, actual=actual, quantiles=quantiles)
 
     def sums(self, periods: int) -> Self:
         """Return the outcomes of sums over the first periods, of those whose demand is known [origins, series, 1]."""
@@ -89,7 +103,7 @@ class Outcomes:
         total = np.where(known, self.actual[:, :, :periods], 0.0).sum(axis=2)
         forecast = np.where(known, self.forecast[:, :, :periods], 0.0).sum(axis=2)
         actual = np.where(count > 0, total, np.nan)
-        return replace(self, forecast=forecast[:, :, None], actual=actual[:, :, None], level=self.level * count)
+        return replace(self, forecast=forecast[:, :, None], actual=actual[:, :, None], level=self.level * count, quantiles=None)
 
 
 @dataclass(frozen=True)
@@ -109,12 +123,15 @@ def fit_intervals(outcomes: Outcomes, settings: Settings) -> DemandIntervals:
     """Return the intervals that hold the outcomes in the shares that are asked for."""
     groups = horizon_groups(outcomes.forecast.shape[2], settings.season)
     bands: dict[str, Band] = {}
+    offsets: dict[str, Offsets] = {}
     for first, last in zip((0, *groups[:-1]), groups, strict=True):
-        own = replace(outcomes, forecast=outcomes.forecast[:, :, first:last], actual=outcomes.actual[:, :, first:last])
+        own = outcomes.ahead(first, last)
         bands |= {horizon_part(last, kind): band for kind, band in _bands(own, signed=False).items()}
+        if own.quantiles is not None:
+            offsets |= {horizon_part(last, kind): each for kind, each in _offsets(own, settings).items()}
     sums = {} if settings.lead_time is None else _bands(outcomes.sums(settings.lead_time), signed=True)
     asked = {name: value for name, value in vars(settings).items() if name != "season"}
-    return DemandIntervals(**asked, groups=groups, bands=bands, sums=sums)
+    return DemandIntervals(**asked, groups=groups, bands=bands, sums=sums, offsets=offsets)
 
 
 def horizon_groups(horizon: int, season: int) -> tuple[int, ...]:
@@ -124,24 +141,47 @@ def horizon_groups(horizon: int, season: int) -> tuple[int, ...]:
 
 
 def _bands(outcomes: Outcomes, *, signed: bool) -> dict[str, Band]:
-    shape = outcomes.actual.shape
+    level = np.broadcast_to(outcomes.level[:, :, None], outcomes.actual.shape)
+    return {
+        kind: _band(outcomes.forecast[rows], outcomes.actual[rows], level[rows], signed=signed)
+        for kind, rows in _known_of(outcomes).items()
+    }
+
+
+def _known_of(outcomes: Outcomes) -> dict[str, NDArray[np.bool_]]:
+    """Return which outcomes [origins, series, horizon] are known, of all series and of each class with enough of them."""
     known = ~np.isnan(outcomes.actual)
-    level = np.broadcast_to(outcomes.level[:, :, None], shape)
-    kinds = np.broadcast_to(outcomes.kind[:, :, None], shape)
+    kinds = np.broadcast_to(outcomes.kind[:, :, None], known.shape)
+    of_class = {kind: known & (kinds == code) for code, kind in enumerate(CLASSES)}
+    return {kind: rows for kind, rows in of_class.items() if rows.sum() >= _LEAST_ROWS} | {ALL: known}
+
+
+def _offsets(outcomes: Outcomes, settings: Settings) -> dict[str, Offsets]:
+    level = np.broadcast_to(outcomes.level[:, :, None], outcomes.actual.shape)
+    assert outcomes.quantiles is not None  # noqa: S101 - the caller made sure
     found = {}
-    for code, kind in enumerate((*CLASSES, ALL)):
-        rows = known if kind == ALL else known & (kinds == code)
-        if kind == ALL or rows.sum() >= _LEAST_ROWS:
-            found[kind] = _band(outcomes.forecast[rows], outcomes.actual[rows], level[rows], signed=signed)
+    for kind, rows in _known_of(outcomes).items():
+        forecast, actual, quantiles = outcomes.forecast[rows], outcomes.actual[rows], outcomes.quantiles[rows]
+        size, smallest, power = _scaled(forecast, actual, level[rows])
+        scores = [
+            scores_of(actual, quantiles[:, lower], quantiles[:, upper], size**power, settings.least)
+            for lower, upper in places_of(settings.levels)
+        ]
+        found[kind] = Offsets(len(actual), power, smallest, tuple(tuple(_quantiles(each)) for each in scores))
     return found
 
 
-def _band(forecast: Array, actual: Array, level: Array, *, signed: bool) -> Band:
+def _scaled(forecast: Array, actual: Array, level: Array) -> tuple[Array, float, float]:
+    """Return the sizes of rows, the smallest that counts, and the power of them that errors grow with."""
     size = (np.abs(forecast) + level) / 2
     positive = size[size > 0]
     smallest = float(np.quantile(positive, 0.01)) if len(positive) else 1.0
     size = np.maximum(size, smallest)
-    power = _power(size, np.abs(actual - forecast))
+    return size, smallest, _power(size, np.abs(actual - forecast))
+
+
+def _band(forecast: Array, actual: Array, level: Array, *, signed: bool) -> Band:
+    size, smallest, power = _scaled(forecast, actual, level)
     error = (actual - forecast) / size**power
     above, below = _usual(error[error > 0]), _usual(-error[error < 0])
     scores = np.where(error > 0, error / above, -error / below)
@@ -193,7 +233,8 @@ def bounds_of(bounds: Bounds, outcomes: Outcomes) -> tuple[Array, Array]:
     steps = np.broadcast_to(np.arange(1, shape[2] + 1), shape).ravel()
     level = np.broadcast_to(outcomes.level[:, :, None], shape).ravel()
     kind = np.broadcast_to(outcomes.kind[:, :, None], shape).ravel()
-    low, high = bounds.of(outcomes.forecast.ravel(), steps, level, kind)
+    own = None if outcomes.quantiles is None else outcomes.quantiles.reshape(steps.size, -1)
+    low, high = bounds.of(outcomes.forecast.ravel(), steps, level, kind, own)
     return low.reshape(*shape, -1), high.reshape(*shape, -1)
 
 

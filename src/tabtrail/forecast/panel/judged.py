@@ -89,7 +89,10 @@ def _bounds(task: Task, trained: Trained) -> dict[str, Array]:
     kinds = np.stack([demand_classes(each) for each in pasts], axis=1)
     steps = np.tile(np.arange(origins.gap + 1, origins.gap + origins.horizon + 1), sizes.size)
     level, kind = np.repeat(sizes.ravel(), origins.horizon), np.repeat(kinds.ravel(), origins.horizon)
-    low, high = Bounds(intervals, intervals.allowed).of(trained.chosen.forecast.ravel(), steps, level, kind)
+    ahead = slice(origins.gap, origins.gap + origins.horizon)
+    own = [each[:, ahead] for each in trained.quantiles]
+    quantiles = np.concatenate(own, axis=1).reshape(steps.size, -1) if own else None
+    low, high = Bounds(intervals, intervals.allowed).of(trained.chosen.forecast.ravel(), steps, level, kind, quantiles)
     ends = {"low": low, "high": high}
     return {
         f"{name}_{100 * each:g}": ends[name][:, place] for place, each in enumerate(intervals.levels) for name in ("low", "high")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tabtrail.bundle.demand.features import FeatureRecipe
+from tabtrail.bundle.demand.features import Array, FeatureRecipe
 from tabtrail.bundle.demand.intervals import DemandIntervals
 from tabtrail.config.demand import Demand
 from tabtrail.forecast.panel.candidates import DirectCandidate
@@ -32,7 +32,8 @@ class Task:
 @dataclass(frozen=True)
 class Trained:
     """What came of a training: every model at the origins, the chosen one, why, the weights of the blend, and the candidates with
-    the values that a search chose; the intervals and the coverage that was measured of them, None where history was too short.
+    the values that a search chose; the intervals and the coverage that was measured of them, None where history was too short;
+    the quantiles at each origin [series, horizon, probabilities], of the models that were calibrated, where intervals have them.
     """
 
     evaluated: tuple[Evaluated, ...]
@@ -42,3 +43,4 @@ class Trained:
     candidates: tuple[DirectCandidate, ...] = ()
     intervals: DemandIntervals | None = None
     coverage: dict[str, Any] | None = None
+    quantiles: tuple[Array, ...] = ()
