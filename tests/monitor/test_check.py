@@ -50,6 +50,10 @@ def copied(table: Table) -> None:
     table["x0"] = table["x1"].copy()
 
 
+def copied_text(table: Table) -> None:
+    table["c1"] = table["c0"].copy()
+
+
 def swapped(table: Table) -> None:
     table["c0"] = np.array([{"red": "black", "black": "red"}.get(text, text) for text in table["c0"]], dtype=object)
 
@@ -73,6 +77,7 @@ def test_a_window_without_drift_does_not_alarm(reference: Reference, seed: int) 
         (unit, "x0", "moved by"),
         (gaps, "x0", "missing in 10.0% of the rows, 0.0% before"),
         (copied, "x0", "correlation of ranks with x1"),
+        (copied_text, "c1", "same as c0 in 100% of the rows"),
         (swapped, "c0", "other shares"),
         (new_text, "c0", "new or rare texts in 5.0% of the rows, 0.0% before"),
     ],

@@ -148,11 +148,10 @@ def check(
 
 
 def _ties(reference: Reference, window: Window, ladder: Ladder) -> dict[str, Tie]:
-    now = window.ties
-    if reference.moments is None or now is None or window.rows < 2:
+    if reference.moments is None or window.ties is None or window.ties.rows < 2:
         return {}
     worth = {name: ladder.worth(name, "dependence", window.rows) for name in reference.moments.names}
-    return ties(reference.moments, now, window.rows, worth)
+    return ties(reference.moments, window.ties, worth)
 
 
 def _p_values(sketch: Sketch, window: Window, ladder: Ladder, tie: Tie | None) -> dict[str, float]:
@@ -254,6 +253,8 @@ def _reason(
         return f"new or rare texts in {unseen.now:.1%} of the rows, {unseen.before:.1%} before"
     if kind == "out of contract":
         return f"outside the contract in {out.now:.1%} of the rows, {out.before:.1%} before"
+    if kind == "dependence" and tie is not None and tie.same:
+        return f"same as {tie.partner} in {tie.now:.0%} of the rows, {tie.before:.0%} before"
     if kind == "dependence" and tie is not None:
         return f"correlation of ranks with {tie.partner} {tie.now:+.2f}, {tie.before:+.2f} before"
     if moved is not None:

@@ -83,7 +83,7 @@ def ladder_of(sketches: Sequence[Sketch], codes: Mapping[str, Codes], moments: M
             place = moments.names.index(sketch.name)
             for each, product, step in zip(found, products, steps, strict=True):
                 each["dependence"] = _inflation_of_ties(moments, product, place, step)
-        kinds = {kind: tuple(round(max(1.0, each.get(kind, 1.0)), 3) for each in found) for kind in KINDS}
+        kinds = {kind: _growing([each.get(kind, 1.0) for each in found]) for kind in KINDS}
         inflation[sketch.name] = {kind: each for kind, each in kinds.items() if any(value > 1 for value in each)}
     plain = Ladder(lengths, inflation, ())
     largest = [_largest(sketches, table, step, plain) if step.resolves else () for table, step in zip(tables, steps, strict=True)]
@@ -93,6 +93,11 @@ def ladder_of(sketches: Sequence[Sketch], codes: Mapping[str, Codes], moments: M
             for each, product, step in zip(largest, products, steps, strict=True)
         ]
     return Ladder(lengths, inflation, tuple(tuple(sorted(round(value, 3) for value in each)) for each in largest))
+
+
+def _growing(found: Sequence[float]) -> tuple[float, ...]:
+    """At least 1, and no smaller for longer windows: of those the reference holds few, so that their own estimate is rough."""
+    return tuple(np.round(np.maximum.accumulate([1.0, *found])[1:], 3).tolist())
 
 
 @dataclass(frozen=True)

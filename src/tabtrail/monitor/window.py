@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.monitor.dependence import scores_of
+from tabtrail.monitor.dependence import TiedRows
 from tabtrail.monitor.reference import Reference
 from tabtrail.monitor.sketch import MISSING, Array, Codes, Counts, Sketch, Values, count_out
 
@@ -28,10 +28,7 @@ class Window:
         self.out = dict.fromkeys(reference.sketches, 0)
         self.below = dict.fromkeys(reference.sketches, 0.0)
         self.above = dict.fromkeys(reference.sketches, 0.0)
-        tied = reference.moments.names if reference.moments else ()
-        size = len(tied)
-        self._sums, self._products, self._tied_rows = np.zeros(size), np.zeros((size, size)), 0
-        self._scores = {name: scores_of(reference.sketches[name]) for name in tied}
+        self.ties = TiedRows.begin(reference.moments, reference.sketches) if reference.moments else None
 
     def add(self, block: Mapping[str, Values], *, days: Array | None = None) -> dict[str, Codes]:
         """Count a block of columns [rows]: floats with NaN, objects with None; return the cells of its values [rows].
@@ -52,18 +49,10 @@ class Window:
             if name in inputs and name not in self.reference.apart:
                 beyond |= sketch.is_beyond(block[name], own)
         self.beyond += int(beyond.sum())
-        self._add_products(codes)
+        if self.ties is not None:
+            self.ties.add(codes)
         self._add_days(days)
         return codes
-
-    @property
-    def ties(self) -> Array | None:
-        """Means of products of scores, centred [columns × columns]; None without rows that have all columns."""
-        if not self._tied_rows:
-            return None
-        means = self._sums / self._tied_rows
-        tied: Array = self._products / self._tied_rows - np.outer(means, means)
-        return tied
 
     def known(self, name: str) -> int:
         """Rows with a value in a column."""
@@ -76,14 +65,6 @@ class Window:
             finite = finite[np.isfinite(finite)]
             self.below[sketch.name] += float(np.maximum(sketch.low - finite, 0).sum())
             self.above[sketch.name] += float(np.maximum(finite - sketch.high, 0).sum())
-
-    def _add_products(self, codes: Mapping[str, Codes]) -> None:
-        if not self._scores or not self._scores.keys() <= codes.keys():
-            return
-        scores = np.column_stack([of[codes[name]] for name, of in self._scores.items()])
-        self._sums += scores.sum(axis=0)
-        self._products += scores.T @ scores
-        self._tied_rows += len(scores)
 
     def _add_days(self, days: NDArray[np.float64] | None) -> None:
         if days is None or np.isnan(days).all():
