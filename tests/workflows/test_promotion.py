@@ -243,7 +243,7 @@ def test_a_promotion_that_was_cut_short_before_the_registry_knew_is_finished_by_
 def test_the_bundle_and_the_verdict_are_artifacts_of_the_benchmark(client: MlflowClient, entries: list[Entry]) -> None:
     parent = client.get_run(entries[1].after.run_id).data.tags["mlflow.parentRunId"]
     names = {item.path for item in client.list_artifacts(parent, "bundle")}
-    assert names == {f"bundle/{NAME}{end}" for end in (".onnx", ".joblib", "_parity.json", "_metadata.json")}
+    assert names == {f"bundle/{NAME}{end}" for end in (".onnx", ".joblib", "_parity.json", "_reference.json", "_metadata.json")}
     verdict = json.loads(Path(client.download_artifacts(parent, "gate.json")).read_text())
     assert not verdict["accepted"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tabtrail.bundle.demand.history import history_name, read_history
 from tabtrail.bundle.load import Bundle, bundle_or_stray_files
-from tabtrail.bundle.metadata import FORMAT, OWN_HASH, canonical, metadata_name, signature_name
+from tabtrail.bundle.metadata import FORMAT, OWN_HASH, REFERENCE, canonical, metadata_name, signature_name
 from tabtrail.bundle.plain_graph import require_plain_graph
 from tabtrail.bundle.signing import sign
 from tabtrail.errors import BundleError, TabtrailError
@@ -54,7 +54,9 @@ def as_bundle(files: Mapping[str, bytes], name: str) -> Bundle:
     digest = str(metadata.pop(OWN_HASH))
     stored = files.get(history_name(name))
     history = None if stored is None else read_history(stored, name)
-    return Bundle(metadata, files[metadata["files"]["onnx"]["name"]], digest, history)
+    named = {kind: entry["name"] for kind, entry in metadata["files"].items()}
+    reference = files[named[REFERENCE]] if REFERENCE in named else None
+    return Bundle(metadata, files[named["onnx"]], digest, history, reference)
 
 
 def sign_metadata(metadata: bytes, signing_key: Path) -> bytes:

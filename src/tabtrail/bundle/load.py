@@ -9,6 +9,7 @@ from tabtrail.bundle.demand.history import MOST_HISTORY_BYTES, History, history_
 from tabtrail.bundle.folder_view import FolderView, read_unmoved
 from tabtrail.bundle.metadata import (
     MOST_METADATA_BYTES,
+    REFERENCE,
     bundle_name,
     metadata_name,
     parse_metadata,
@@ -26,13 +27,15 @@ class Bundle:
 
     Metadata: format, name, model, family, target, currency, run_id, created, synthetic, schema (see `ModelSchema`),
     metrics, parity, versions, data_sha256, config_sha256, files (by kind: name, sha256 and size in bytes). A model of series has
-    a `history` beside its bundle, which changes without a training.
+    a `history` beside its bundle, which changes without a training. `reference` is the text of what drift is measured against,
+    None for a bundle without one.
     """
 
     metadata: dict[str, Any]
     onnx: bytes
     sha256: str = ""
     history: History | None = None
+    reference: bytes | None = None
 
     @property
     def schema(self) -> ModelSchema:
@@ -94,18 +97,18 @@ def bundle_or_stray_files(names: Iterable[str], name: str) -> list[str]:
 def _load(view: FolderView, name: str, public_key: Path | None, history: History | None = None, *, pickle: bool = True) -> Bundle:
     metadata, digest = parse_metadata(view, name, public_key)
     _require_listed(view, name, metadata)
-    graph = b""
+    kept: dict[str, bytes] = {}
     for kind, entry in metadata["files"].items():
         if kind == "joblib" and not pickle:
             continue
-        data = view.verified(entry, keep=kind == "onnx")
-        graph = data if kind == "onnx" else graph
+        kept[kind] = view.verified(entry, keep=kind in ("onnx", REFERENCE))
+    graph = kept["onnx"]
     if public_key is None and signature_name(name) in view.names():
         parse_signature(view, name)
     require_plain_graph(graph)
     if metadata.get("panel") is not None and history is None:
         history = read_history(view.read(history_name(name), most=MOST_HISTORY_BYTES), name)
-    return Bundle(metadata, graph, digest, history)
+    return Bundle(metadata, graph, digest, history, kept.get(REFERENCE))
 
 
 def _require_listed(view: FolderView, name: str, metadata: dict[str, Any]) -> None:

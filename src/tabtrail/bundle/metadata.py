@@ -29,6 +29,7 @@ from tabtrail.system.hashes import sha256_json
 
 FORMAT = 3
 OWN_HASH = "metadata_sha256"
+REFERENCE = "reference"  # the kind of the file that drift is measured against
 MOST_METADATA_BYTES = 16_000_000
 _METADATA, _SIGNATURE = "_metadata.json", "_signature.json"
 _HINTS: dict[type, list[Any]] = {
@@ -167,6 +168,7 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
         _require(entry["name"] == expected and kind not in ("metadata", "signature"))
         _require(type(entry["bytes"]) is int and entry["bytes"] >= 0 and isinstance(entry["sha256"], str))
         _require("/" not in kind and "\\" not in kind and "\0" not in kind)
+    _require(metadata["files"].get(REFERENCE, {"bytes": 0})["bytes"] <= MOST_METADATA_BYTES)
     _require({"onnx", "joblib"} <= set(metadata["files"]) and metadata["files"]["onnx"]["bytes"] <= _MOST_GRAPH_BYTES)
     _require_schema(ModelSchema.from_dict(metadata["schema"]))
     _require_fields(layout_of(metadata))

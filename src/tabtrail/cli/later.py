@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from tabtrail.data import profile as profile
     from tabtrail.data import summaries as summaries
     from tabtrail.forecast import ranking as ranking
+    from tabtrail.monitor import outcome as outcome
     from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
     from tabtrail.workflows import append as append
     from tabtrail.workflows import demand_some as demand_some
     from tabtrail.workflows import demand_update as demand_update
+    from tabtrail.workflows import drift as drift
+    from tabtrail.workflows import drift_job as drift_job
     from tabtrail.workflows import explain as explain
     from tabtrail.workflows import forecast as forecast
     from tabtrail.workflows import load as load
@@ -35,6 +38,9 @@ _MODULES = {
     "demand_some": "tabtrail.workflows.demand_some",
     "demand_update": "tabtrail.workflows.demand_update",
     "orders": "tabtrail.bundle.orders",
+    "outcome": "tabtrail.monitor.outcome",
+    "drift": "tabtrail.workflows.drift",
+    "drift_job": "tabtrail.workflows.drift_job",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
     "load": "tabtrail.workflows.load",

@@ -104,6 +104,9 @@ class Serve(Section):
     prediction_log_rows: Positive = Field(10_000, description="Most rows of a file of the prediction log.")
     prediction_log_seconds: Seconds = Field(60, description="A file is written after this time, however few rows it has.")
     prediction_log_files: Positive = Field(1000, description="Files that are kept; the oldest are deleted first.")
+    drift_minutes: Annotated[float, Field(ge=0)] = Field(
+        0, description="How often the service compares the prediction log with what the model learned from; 0: never."
+    )
 
 
 class Engine(Section):

@@ -27,6 +27,7 @@ from tabtrail.config.data import (
 )
 from tabtrail.config.dataset import Database, Dataset, TableRules
 from tabtrail.config.demand import Demand, check_demand
+from tabtrail.config.drift import Drift, check_drift
 from tabtrail.config.file import KeyPath, Places, dotted
 from tabtrail.config.forecast import Risk, check_risk
 from tabtrail.config.model import (
@@ -97,6 +98,7 @@ class Config(Section):
     promotion: Promotion = Promotion()
     serve: Serve = Serve()
     risk: Risk = Risk()
+    drift: Drift = Drift()
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
@@ -335,6 +337,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_intervals(config.intervals, model, columns)
     yield from check_profile(config.profile, columns)
     yield from check_risk(config.risk, columns)
+    yield from check_drift(config.drift, columns)
     yield from check_table(config.duckdb)
     yield from check_aggregations(config.aggregations, columns)
     yield from check_warehouse(config.warehouse, columns, tuple(each.name for each in config.aggregations))

@@ -109,6 +109,7 @@ def check(
     name: str,
     importance: Mapping[str, float] | None = None,
     level: float = LEVEL,
+    against: str = "training",
 ) -> DriftCheck:
     """Check one window once. At most a share `level` of windows without drift alarm, however many columns there are.
 
@@ -136,7 +137,7 @@ def check(
         reference_sha256=reference.sha256,
         level=level,
         alarm=alarm,
-        verdict=verdict_of(own, absent, window, level),
+        verdict=verdict_of(own, absent, window, level, against),
         serial=bool(ladder.lengths),
         beyond=window.beyond / max(window.rows, 1),
         first_day=window.first_day,
@@ -266,7 +267,9 @@ def _set_apart(drift: ColumnDrift, part: str) -> ColumnDrift:
     return ColumnDrift(**{**vars(drift), "alarm": False, "why": (), "apart": part})
 
 
-def verdict_of(columns: list[ColumnDrift], absent: tuple[str, ...], window: Window, level: float) -> str:
+def verdict_of(
+    columns: list[ColumnDrift], absent: tuple[str, ...], window: Window, level: float, against: str = "training"
+) -> str:
     """Say in three sentences whether the window drifted, what moved most, and what to do."""
     raised = [each for each in columns if each.alarm]
     if not raised and not absent:
@@ -275,12 +278,12 @@ def verdict_of(columns: list[ColumnDrift], absent: tuple[str, ...], window: Wind
             f"The largest change is that of {likely.name}, and chance explains it." if likely else "No column could be compared."
         )
         return (
-            f"No drift: none of {len(columns)} columns of {window.rows:,} rows differs from training more than chance allows"
+            f"No drift: none of {len(columns)} columns of {window.rows:,} rows differs from {against} more than chance allows"
             f" (family-wise level {level:.0%}). {moved} Nothing needs to be done."
         )
     first = f"{', '.join(absent)} is absent" if absent else f"{raised[0].name}: {raised[0].why[0]}"
     named = ", ".join(each.name for each in raised[:5]) + (f" and {len(raised) - 5} more" if len(raised) > 5 else "")
-    opening = f"Drift: {len(raised)} of {len(columns)} columns of {window.rows:,} rows differ from training ({named})."
+    opening = f"Drift: {len(raised)} of {len(columns)} columns of {window.rows:,} rows differ from {against} ({named})."
     return f"{opening} What weighs most is {first}. {_advice(raised, absent)}"
 
 

@@ -1,16 +1,14 @@
 """Predictions and their inputs as Parquet files, for later questions about drift. A thread writes them, never a request."""
 
 import logging
-import os
 import threading
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tabtrail.bundle.logged import INPUT, REQUEST, ROW, RUN, TIME, file_name, label_files, log_files
 from tabtrail.bundle.predictor import Prediction
 from tabtrail.config.operation import Serve
 from tabtrail.contract.schema import Feature, ModelSchema
@@ -92,39 +90,40 @@ class PredictionLog:
 
     def _write(self, entries: list[_Entry]) -> None:
         self._files += 1
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        path = self._folder / f"predictions-{stamp}-{os.getpid()}-{self._files:06d}.parquet"
-        with atomic_file(path) as temporary:
+        with atomic_file(self._folder / file_name("predictions", self._files)) as temporary:
             pq.write_table(log_table(entries), temporary, compression="zstd")
 
     def _rotate(self) -> None:
-        files = log_files(self._folder)
-        for path in files[: max(len(files) - self._settings.prediction_log_files, 0)]:
-            path.unlink(missing_ok=True)
+        for files in (log_files(self._folder), label_files(self._folder)):
+            for path in files[: max(len(files) - self._settings.prediction_log_files, 0)]:
+                path.unlink(missing_ok=True)
 
 
 def log_table(entries: list[_Entry]) -> Any:
-    """Return the rows of one model: time (UTC), request_id, mlflow_run_id, prediction, low, high, unseen, then the inputs."""
+    """Return the rows of one model: time (UTC), request_id, row (in the request, from 1), mlflow_run_id, prediction, low, high,
+    unseen, then the inputs.
+    """
     schema: ModelSchema = entries[0][2].schema
-    rows = [(time_ns, request_id, each) for time_ns, request_id, _, predictions in entries for each in predictions]
+    rows = [
+        (time_ns, request_id, row, each)
+        for time_ns, request_id, _, predictions in entries
+        for row, each in enumerate(predictions, 1)
+    ]
+    found = [each for *_, each in rows]
     columns: dict[str, Any] = {
-        "time": pa.array([time_ns // 1000 for time_ns, _, _ in rows], pa.timestamp("us", "UTC")),
-        "request_id": pa.array([request_id for _, request_id, _ in rows], pa.string()),
-        "mlflow_run_id": pa.array([entries[0][2].run_id] * len(rows), pa.string()),
-        "prediction": pa.array([each.value for _, _, each in rows], pa.float64()),
-        "low": pa.array([each.interval.low if each.interval else None for _, _, each in rows], pa.float64()),
-        "high": pa.array([each.interval.high if each.interval else None for _, _, each in rows], pa.float64()),
-        "unseen": pa.array([list(each.unseen) for _, _, each in rows], pa.list_(pa.string())),
+        TIME: pa.array([time_ns // 1000 for time_ns, *_ in rows], pa.timestamp("us", "UTC")),
+        REQUEST: pa.array([request_id for _, request_id, *_ in rows], pa.string()),
+        ROW: pa.array([row for *_, row, _ in rows], pa.int32()),
+        RUN: pa.array([entries[0][2].run_id] * len(rows), pa.string()),
+        "prediction": pa.array([each.value for each in found], pa.float64()),
+        "low": pa.array([each.interval.low if each.interval else None for each in found], pa.float64()),
+        "high": pa.array([each.interval.high if each.interval else None for each in found], pa.float64()),
+        "unseen": pa.array([list(each.unseen) for each in found], pa.list_(pa.string())),
     }
     for feature in schema.features:
-        columns[f"input.{feature.name}"] = pa.array([each.inputs[feature.name] for _, _, each in rows], _arrow_type(feature))
+        columns[INPUT + feature.name] = pa.array([each.inputs[feature.name] for each in found], _arrow_type(feature))
     return pa.table(columns)
 
 
 def _arrow_type(feature: Feature) -> Any:
     return pa.float64() if feature.kind == "numeric" else pa.string()
-
-
-def log_files(folder: Path) -> list[Path]:
-    """Return the files of a prediction log, oldest first."""
-    return sorted(folder.glob("predictions-*.parquet"))

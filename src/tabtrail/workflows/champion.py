@@ -13,6 +13,7 @@ import polars as pl
 from tabtrail import __version__
 from tabtrail.bundle.build import as_bundle, build_bundle
 from tabtrail.bundle.intervals import Intervals
+from tabtrail.bundle.metadata import REFERENCE
 from tabtrail.config.columns import Columns
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
@@ -44,6 +45,7 @@ from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.models import BundleFiles, FittedModel
 from tabtrail.tracking.registry import Registration
+from tabtrail.workflows.reference import training_reference
 
 _SERVING = ("numpy", "pandas", "onnxruntime")  # what a registered bundle is opened with, beside tabtrail and mlflow-skinny
 _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside tabtrail and the library of its family
@@ -119,6 +121,7 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
     champion, exported, intervals = benchmark.champion, parts.exported, parts.intervals
     schema = describe_model(config, benchmark.table.take(benchmark.split.train))
     row = leaderboard.row(champion.candidate.name)
+    reference, missing_reference = _reference(benchmark, schema, intervals)
     metadata: dict[str, Any] = {
         "model": champion.candidate.name,
         "family": champion.candidate.family,
@@ -137,6 +140,7 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "clip": list(benchmark.problem.clip),
         "weaker_than": weaker_than(leaderboard, champion.candidate.name),
         "explanation_missing": parts.missing_explanation,
+        "reference_missing": missing_reference,
         "parity": exported.parity.summary(),
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
@@ -150,9 +154,17 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         onnx=exported.onnx,
         joblib=exported.joblib,
         metadata=metadata,
-        reports={"parity": json_bytes(proof)},
+        reports={"parity": json_bytes(proof), **reference},
         signing_key=config.bundle.signing_key,
     )
+
+
+def _reference(benchmark: Benchmark, schema: ModelSchema, intervals: Intervals | None) -> tuple[dict[str, bytes], str | None]:
+    """Return the file of the reference that drift is measured against, by its kind, or why there is none."""
+    try:
+        return {REFERENCE: training_reference(benchmark, schema, intervals).to_bytes()}, None
+    except ValueError as error:
+        return {}, str(error)
 
 
 @dataclass(frozen=True)

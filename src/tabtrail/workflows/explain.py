@@ -13,6 +13,7 @@ import polars as pl
 
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.bundle.predictor import Prediction, Predictor
+from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
@@ -80,7 +81,7 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
         background = explained_forecasts(Artifacts.of(config), config.mlflow, bundle.metadata["run_id"])
         model = load_pipeline(config.paths.models_dir, bundle.metadata)
         return _checked(bundle, served, *explain_forecast(predictor, bundle, model, served, background))
-    _, background = from_shap_table(_explained_rows(config, bundle.metadata["run_id"]))
+    _, background = from_shap_table(_explained_rows(Artifacts.of(config), config.mlflow, bundle.metadata["run_id"]))
     one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
     one = one.astype(background.dtypes.to_dict())
     model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(without_clip(bundle.onnx))
@@ -114,13 +115,12 @@ def _checked(
     )
 
 
-def _explained_rows(config: Config, run_id: str) -> pl.DataFrame:
+def _explained_rows(artifacts: Artifacts, mlflow: Mlflow, run_id: str) -> pl.DataFrame:
     """Return the explained rows of the deployed model: of the last run, or of its own in the store."""
-    artifacts = Artifacts.of(config)
     path, known = artifacts.shap, read_json(artifacts.importance) or {}
     if known.get("run_id") == run_id and path.is_file():
         return pl.read_parquet(path)
-    store = open_store(config.mlflow)
+    store = open_store(mlflow)
     with store_errors(store.uri):
         try:
             parent = find_benchmark(store, run_id).benchmark.run_id

@@ -60,7 +60,7 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
         if (other := note_on_deployed(config, board)) is not None:
             progress.say(f"report: {other}")
         complete(config, board, store, progress)
-        evidence = read_evidence(_files(config), board, settings)
+        evidence = read_evidence(_files(artifacts), board, settings)
         sources[board.parent_run_id] = [artifacts.effects, artifacts.curve, *profile_files(config.paths.output_dir)]
     if demand is not None:
         sources[str(demand.board["run_id"])] = profile_files(config.paths.output_dir)
@@ -124,7 +124,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
                 found, deployed = _demand_files(Artifacts.of(own)).inside(folder), read_deployment(own, run.run_id).is_winner
                 demand = _earlier_demand(found, page_settings(own), run, deployed=deployed)
                 return _write(None, demand, artifacts.page, artifacts.plots / run.run_id, progress)
-            files = _files(config).inside(folder)
+            files = _files(artifacts).inside(folder)
             board = read_board(files.leaderboard)
             if board is None:
                 raise UsageError(
@@ -164,15 +164,15 @@ def _demand_files(artifacts: Artifacts) -> DemandFiles:
     )
 
 
-def _files(config: Config) -> EvidenceFiles:
-    artifacts, output_dir = Artifacts.of(config), config.paths.output_dir
+def _files(artifacts: Artifacts) -> EvidenceFiles:
+    output_dir = artifacts.paths.output_dir
     return EvidenceFiles(
         leaderboard=artifacts.leaderboard,
         importance=artifacts.importance,
         shap=artifacts.shap,
         effects=artifacts.effects,
         curve=artifacts.curve,
-        manifest=config.paths.manifest,
+        manifest=artifacts.paths.manifest,
         profile=profile_files(output_dir)[0],
         tables=benchmark_table_files(output_dir),
         forecasts=output_dir / "timeseries",

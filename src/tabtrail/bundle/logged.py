@@ -1,0 +1,157 @@
+"""The prediction log as it lies on the disk: files of predictions with their inputs, and files of labels that came later.
+
+A file of predictions holds rows of one model. A file of labels names the rows that it labels by the file of predictions and the
+place in it, so that neither file ever changes: both are written whole, and read in the order of their names.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tabtrail.bundle.arrow_columns import ColumnReader, to_arrow
+from tabtrail.bundle.columnar import Array, CodedTexts, Column
+from tabtrail.contract.expressions import days_of
+from tabtrail.contract.schema import Feature
+from tabtrail.errors import DataError
+from tabtrail.system.files import atomic_file
+
+TIME, REQUEST, ROW, RUN, INPUT = "time", "request_id", "row", "mlflow_run_id", "input."
+_DAY = 86_400_000_000  # microseconds
+
+
+@dataclass(frozen=True)
+class LoggedRows:
+    """Rows of one file of predictions, in their order: inputs as `input_values` has them, days since 1970-01-01 (UTC, with the
+    time as a fraction), predictions and the bounds of their intervals, NaN where there is none.
+    """
+
+    file: str
+    values: Mapping[str, Array]
+    days: Array
+    predicted: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Actual values [rows] of logged rows: the file of predictions of each and its place in that, and what was predicted."""
+
+    files: tuple[str, ...]
+    places: Array
+    predicted: Array
+    actual: Array
+    run_id: str
+
+    def by_file(self) -> dict[str, tuple[Array, Array]]:
+        """Return places and actual values by file of predictions."""
+        names = np.array(self.files, dtype=object)
+        return {file: (self.places[names == file], self.actual[names == file]) for file in dict.fromkeys(self.files)}
+
+
+def log_files(folder: Path) -> list[Path]:
+    """Return the files of predictions, oldest first."""
+    return sorted(folder.glob("predictions-*.parquet"))
+
+
+def label_files(folder: Path) -> list[Path]:
+    """Return the files of labels, oldest first."""
+    return sorted(folder.glob("labels-*.parquet"))
+
+
+def file_name(kind: str, number: int) -> str:
+    """Return a name for a new file of `predictions` or `labels`: later ones come after earlier ones, and no two are the same."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    return f"{kind}-{stamp}-{os.getpid()}-{number:06d}.parquet"
+
+
+def run_of(path: Path) -> str | None:
+    """Return the run of the model that predicted the rows of a file of either kind, None for a file without rows."""
+    found = _read(path, [RUN])
+    return found.column(RUN)[0].as_py() if found.num_rows else None
+
+
+def read_logged(path: Path, features: Sequence[Feature]) -> LoggedRows:
+    """Read the rows of a file of predictions. Raises `DataError` for a damaged file, and for one that lacks an input."""
+    names = [TIME, "prediction", "low", "high", *(INPUT + each.name for each in features)]
+    table = _read(path, names).combine_chunks()
+    own = [Feature(each.name, each.kind, each.rule) for each in features]  # what is logged has been read
+    inputs = [table.column(INPUT + each.name) for each in own]
+    batch = pa.RecordBatch.from_arrays([_whole(each) for each in inputs], names=[each.name for each in own])
+    columns, _ = ColumnReader(own)(batch)
+    numbers = {name: _doubles(table.column(name)) for name in ("prediction", "low", "high")}
+    return LoggedRows(
+        file=path.name,
+        values={each.name: input_values(each, columns[each.name]) for each in own},
+        days=_doubles(table.column(TIME).cast(pa.int64())) / _DAY,
+        predicted=numbers["prediction"],
+        low=numbers["low"],
+        high=numbers["high"],
+    )
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a file of labels. Raises `DataError` for a damaged one."""
+    table = _read(path, ["file", "place", RUN, "prediction", "actual"])
+    return Labels(
+        files=tuple(table.column("file").to_pylist()),
+        places=_doubles(table.column("place")).astype(np.int64),
+        predicted=_doubles(table.column("prediction")),
+        actual=_doubles(table.column("actual")),
+        run_id=str(table.column(RUN)[0].as_py()) if table.num_rows else "",
+    )
+
+
+def write_labels(folder: Path, labels: Labels, number: int = 0) -> Path:
+    """Write labels as a file of their own, whole or not at all, and return it."""
+    path = folder / file_name("labels", number)
+    columns = {
+        "file": pa.array(labels.files, pa.string()).dictionary_encode(),
+        "place": to_arrow(labels.places.astype(np.int64)),
+        RUN: pa.array([labels.run_id] * len(labels.files), pa.string()).dictionary_encode(),
+        "prediction": to_arrow(labels.predicted),
+        "actual": to_arrow(labels.actual),
+    }
+    with atomic_file(path) as temporary:
+        pq.write_table(pa.table(columns), temporary, compression="zstd")
+    return path
+
+
+def input_values(feature: Feature, column: Column) -> Array:
+    """Return an input [rows] as statistics take it: doubles with NaN, days since 1970-01-01, or texts with None."""
+    if not isinstance(column, CodedTexts):
+        return column
+    if feature.kind == "categorical":
+        return column.map(lambda text: text or None, object)
+    return column.map(lambda day: np.nan if day is None else float(days_of(day)), np.float64)
+
+
+def _read(path: Path, columns: list[str]) -> Any:
+    try:
+        with pq.ParquetFile(path) as opened:
+            missing = set(columns) - set(opened.schema_arrow.names)
+            if missing:
+                raise DataError(f"{path} lacks {', '.join(sorted(missing))}, so it is no file of this model's log; move it away")
+            return opened.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__}); move it away") from None
+
+
+def _whole(column: Any) -> Any:
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _doubles(column: Any) -> Array:
+    """Return numbers as doubles, NaN for null."""
+    array = pc.fill_null(_whole(column).cast(pa.float64(), safe=False), np.nan)
+    found: Array = np.from_dlpack(array)
+    return found

@@ -1,0 +1,85 @@
+"""How a checked window is printed for people: the verdict first, then what moved."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from tabtrail.cli.output import SYNTHETIC, print_table, print_text
+
+if TYPE_CHECKING:
+    from tabtrail.monitor.check import ColumnDrift
+    from tabtrail.monitor.outcome import DriftReport
+    from tabtrail.monitor.plain_psi import PlainPsi
+
+_MOST_COLUMNS = 12  # what one screen has room for; the files have all
+_NAME = 24
+
+
+def print_reports(reports: "Sequence[DriftReport]") -> None:
+    """Print one window in full, several as a table with the verdicts of those that alarm."""
+    if len(reports) == 1:
+        print_report(reports[0])
+        return
+    rows = [
+        [each.compared.window, f"{each.check.rows:,}", "DRIFT" if each.check.alarm else "–", _named(each)] for each in reports
+    ]
+    print_table(f"against {reports[0].compared.reference}", ["window", "rows", "", "columns that drift"], rows)
+    for each in reports:
+        if each.check.alarm:
+            print_text(f"{each.compared.window}: {each.check.verdict}")
+    _print_apart(reports[-1])
+
+
+def print_report(report: "DriftReport") -> None:
+    """Print the verdict and the columns of a window, those that alarm first, then by weight."""
+    compared, found = report.compared, report.check
+    print_text(found.verdict)
+    shown = found.columns[:_MOST_COLUMNS]
+    title = f"{compared.window}, {found.rows:,} rows, against {compared.reference}, {found.reference_rows:,} rows"
+    print_table(title, ["column", "PSI", "chance", "moved, sd", "p", ""], [_row(each) for each in shown])
+    if len(found.columns) > len(shown):
+        print_text(f"{len(found.columns) - len(shown)} more columns are in the files; none of them weighs more.")
+    _print_apart(report)
+    if (plain := report.plain_psi.get(compared.target)) is not None:
+        _print_plain(plain, compared.target, compared.reference)
+    for note in found.notes:
+        print_text(f"NOTE  {note}")
+    for reason, count in compared.left_out.items():
+        print_text(f"NOTE  {count:,} rows were left out: {reason}")
+    if compared.synthetic:
+        print_text(SYNTHETIC)
+
+
+def _print_plain(plain: "PlainPsi", target: str, reference: str) -> None:
+    explains = "does not explain" if plain.value > plain.by_chance else "explains"
+    print_text(
+        f"PSI of {target} as it is often computed (ten equal bins over the range of {reference}): {plain.value:.4f}; two samples"
+        f" of {sum(plain.reference):,} and {sum(plain.window):,} rows without any drift exceed {plain.by_chance:.4f} in 5 % of"
+        f" cases, so chance {explains} it."
+    )
+
+
+def _row(column: "ColumnDrift") -> list[str]:
+    moved = "" if column.wasserstein is None else f"{column.wasserstein:.2f}"
+    smallest = min(column.adjusted.values(), default=1.0)
+    shown = "<0.001" if smallest < 0.001 else f"{smallest:.3f}"
+    mark = "DRIFT" if column.alarm else ""
+    return [column.name[:_NAME], f"{column.psi:.4f}", f"{column.psi_by_chance:.4f}", moved, shown, mark]
+
+
+def _named(report: "DriftReport") -> str:
+    names = [each.name for each in report.check.alarming] + [f"{name} (absent)" for name in report.check.absent]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _print_apart(report: "DriftReport") -> None:
+    if report.check.apart:
+        names = ", ".join(f"{each.name} ({each.apart})" for each in report.check.apart)
+        print_text(f"Apart, as they follow from the date or are ignored, and never alarm: {names}")
+
+
+def print_files(paths: Sequence[str]) -> None:
+    """Print where the files lie, on stderr."""
+    for path in paths:
+        typer.echo(path, err=True)

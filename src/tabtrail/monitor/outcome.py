@@ -1,0 +1,63 @@
+"""The JSON of one checked window: what was compared with what, the check, and PSI as people know it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from tabtrail.monitor.check import DriftCheck
+from tabtrail.monitor.plain_psi import PlainPsi
+
+FORMAT = 1
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What stood against what.
+
+    `window` and `reference` are names for people, `source` is where the window's rows came from. `run_id` is the run of the model
+    whose predictions were looked at, None where there were none; `deployed` the time from which on it predicts. `left_out` counts
+    rows that were not compared, by the reason.
+    """
+
+    window: str
+    reference: str
+    source: str
+    model: str
+    target: str
+    unit: str
+    run_id: str | None
+    created: str
+    synthetic: bool
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """One window: `plain_psi` has the number columns, where rows of both sides are at hand."""
+
+    compared: Compared
+    check: DriftCheck
+    plain_psi: Mapping[str, PlainPsi] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    format: int = FORMAT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, numbers at six digits."""
+        told: dict[str, Any] = _short(TypeAdapter(DriftReport).dump_python(self, mode="json"))
+        return told
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a checked window."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TypeAdapter(DriftReport).json_schema()}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _short(each) for key, each in value.items()}
+    return [_short(each) for each in value] if isinstance(value, list) else value
