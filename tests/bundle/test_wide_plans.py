@@ -131,3 +131,35 @@ def test_the_command_scores_wide_plans_without_the_library_that_ingest_needs(tra
     assert done.returncode == 0, done.stderr
     assert "12 rows, 12 scored" in done.stderr
     assert pl.read_csv(tmp_path / "out.csv").columns == ["row", "store_id", "product_id", "prediction", "warnings"]
+
+
+def test_no_file_of_any_format_makes_scoring_import_pandas(trained: Trained, tmp_path: Path) -> None:
+    """Arrow imports it for many of its functions, where it is installed: as dear as a whole plan of some thousand rows."""
+    long = ["date", "store_id", "product_id", "promotion", "price"]
+    rows = [
+        [DAYS[0], "STORE_000", "PROD_A", 0, 10.0],
+        [DAYS[1], "STORE_999", "PROD_A", 1, None],
+        [DAYS[1], "STORE_001", "PROD_B", 1, 99.0],
+    ]
+    for ending, write in FORMATS.items():
+        write(tmp_path / f"wide{ending}", NAMES, ROWS)
+        write(tmp_path / f"long{ending}", long, rows)
+    code = f"""
+import sys
+from pathlib import Path
+from tabtrail.bundle.input_blocks import InputFile
+from tabtrail.bundle.load import load_bundle
+from tabtrail.bundle.outputs import output_at
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.score_file import score_file
+
+predictor = Predictor(load_bundle(Path({str(trained.project.config().paths.models_dir)!r}), "shop_demand"))
+for ending in {[*FORMATS]}:
+    for name, refused in (("wide", 0), ("long", 1)):
+        output = output_at(Path({str(tmp_path)!r}) / "out.parquet", None)
+        found = score_file(predictor, InputFile(Path({str(tmp_path)!r}) / (name + ending)), output, intervals=True)
+        assert found.rejected == refused, found
+        print("pandas" in sys.modules, end=" ")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False"] * 2 * len(FORMATS), done.stderr

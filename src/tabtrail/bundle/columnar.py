@@ -4,12 +4,13 @@ Arrays only sort out the rows that may break the contract or may be new to the m
 `Predictor` itself, so that a file, a request and the command line get the same words and the same numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tabtrail.bundle.alike import alike_rows
 from tabtrail.bundle.intervals import ALL, Band
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.values import MOST_EXACT, Unread, value_problem
@@ -102,8 +103,8 @@ class ColumnScorer:
         for feature in self._features:
             if demand is None or feature.name in demand.known_ahead:
                 marks.append(_mark(feature, columns[feature.name], is_missing_new=demand is None))
-        kinds, first = _alike(marks, rows)
-        words = (self._predictor.warnings(self.row(columns, int(index))) for index in first)
+        one, kinds = alike_rows(marks, rows)
+        words = (self._predictor.warnings(self.row(columns, int(index))) for index in one)
         return CodedTexts(tuple("; ".join(each) or None for each in words), kinds)
 
     def _rows(self, columns: Columns) -> int:
@@ -232,21 +233,6 @@ def _mark(feature: Feature, column: Column, *, is_missing_new: bool) -> Array:
     if feature.seen_min is not None and feature.seen_max is not None:
         found[(numbers < feature.seen_min) | (numbers > feature.seen_max)] = 1
     return found
-
-
-def _alike(marks: Sequence[Array], rows: int) -> tuple[Array, Array]:
-    """Return which rows have the same marks (small whole numbers, 0 in most rows): a number for each row, and for each number
-    one of its rows.
-    """
-    kinds, count = np.zeros(rows, dtype=np.int64), 1
-    for mark in marks:
-        if mark.any():
-            kinds = kinds + count * mark
-            there = np.bincount(kinds) > 0
-            kinds, count = (np.cumsum(there) - 1)[kinds], int(there.sum())  # as few as there are, however many the marks
-    first = np.zeros(count if rows else 0, dtype=np.int64)
-    first[kinds] = np.arange(rows)
-    return kinds, first
 
 
 def _half_width(band: Band, predictions: Array) -> Array:

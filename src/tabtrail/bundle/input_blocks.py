@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers, to_arrow
+from tabtrail.bundle.arrow_arrays import texts_to_arrow, to_arrow
+from tabtrail.bundle.arrow_columns import is_text, reads_plain_numbers
 from tabtrail.bundle.values import MOST_EXACT
 from tabtrail.bundle.wide_blocks import Block, WideBlocks, wide_columns
 from tabtrail.contract.layout import Layout, name_columns
@@ -113,9 +114,7 @@ class Blocks:
             place = {line: start + index for index, line in enumerate(sorted([*rows.lines, *rows.malformed]))}
             numbers = np.array([place[line] for line in rows.lines], dtype=np.int64)
             kept = {
-                name: pa.array([cell_text(cell) for cell in columns[name]], pa.string())
-                for name in self._file.keep
-                if name in columns
+                name: texts_to_arrow([cell_text(cell) for cell in columns[name]]) for name in self._file.keep if name in columns
             }
             batch = pa.RecordBatch.from_pydict({"": to_arrow(numbers), **kept})
             broken = [(place[line], each.reason) for line, each in rows.malformed.items()]
@@ -135,7 +134,7 @@ class Blocks:
                 later = block.numbers > done
                 if later.any():
                     broken = [each for each in block.broken if each[0] > done]
-                    yield Block(block.numbers[later], block.batch.filter(pa.array(later)), broken)
+                    yield Block(block.numbers[later], block.batch.filter(to_arrow(later)), broken)
 
     def _parsed(self, *, typed: bool) -> Iterator[Block]:
         layout, name = self._file.layout, self._source.name

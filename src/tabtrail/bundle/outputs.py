@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from tabtrail.bundle.arrow_arrays import to_arrow
 from tabtrail.bundle.columnar import Array
 from tabtrail.errors import UsageError
 from tabtrail.system.files import atomic_file
@@ -94,7 +95,7 @@ class OutputFiles:
             return
         names = np.array([NO_PERIOD if day is None else PERIODS[by](day) for day in days], dtype=object)
         for name in dict.fromkeys(names):
-            self._file(name).write(table.filter(pa.array(names == name)))
+            self._file(name).write(table.filter(to_arrow(names == name)))
 
     def _file(self, period: str) -> OutputFile:
         if period not in self._open:

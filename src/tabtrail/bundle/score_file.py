@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tabtrail.bundle.arrow_columns import ColumnReader, bounds_to_arrow, texts_to_arrow, to_arrow
+from tabtrail.bundle.arrow_arrays import bounds_to_arrow, coded_to_arrow, texts_to_arrow, to_arrow
+from tabtrail.bundle.arrow_columns import ColumnReader
 from tabtrail.bundle.cell_columns import CellReader
 from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
 from tabtrail.bundle.file_dates import FileDates
@@ -135,10 +136,10 @@ class _BlockScorer:
             columns = {
                 name: column.take(rows) if isinstance(column, CodedTexts) else column[rows] for name, column in columns.items()
             }
-            batch, numbers, days = batch.take(pa.array(rows)), numbers[rows], days[rows]
+            batch, numbers, days = batch.take(to_arrow(rows)), numbers[rows], days[rows]
         columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
-        warnings = texts_to_arrow(self._scorer.warnings(columns))
+        warnings = coded_to_arrow(self._scorer.warnings(columns))
         bounds = [bounds_to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None]
         keep = (*self._keep, *(name for name in block.made if name not in self._keep))
         names = ["row", *keep, "prediction", *(("low", "high") if len(bounds) else ()), "warnings"]
@@ -148,7 +149,7 @@ class _BlockScorer:
         finite = np.isfinite(scores.values)
         if not finite.all():
             reasons += [(int(number), "the prediction is not finite; the values are too large") for number in numbers[~finite]]
-            table = table.filter(pa.array(finite))
+            table = table.filter(to_arrow(finite))
             days = days[finite]
         return table, days, sorted(reasons + block.broken)
 
@@ -169,5 +170,5 @@ class _BlockScorer:
 
 def _reject_table(refused: list[tuple[int, str]]) -> Any:
     numbers = np.array([number for number, _ in refused], dtype=np.int64)
-    reasons = np.array([reason for _, reason in refused], dtype=object)
-    return pa.table([pa.array(numbers), pa.array(reasons, pa.string())], schema=_REJECTS)
+    reasons = [reason for _, reason in refused]
+    return pa.table([to_arrow(numbers), texts_to_arrow(reasons)], schema=_REJECTS)

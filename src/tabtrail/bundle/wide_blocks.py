@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tabtrail.bundle.arrow_arrays import texts_to_arrow, to_arrow
 from tabtrail.bundle.columnar import Array
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.wide import Melted, Misfit, Wide, braced, match_columns
@@ -88,15 +89,15 @@ class WideBlocks:
         for start in range(0, max(len(block.numbers), 1), step):
             part = slice(start, start + step)
             numbers = block.numbers[part]
-            texts = [pa.array(each, pa.string()) for each in zip(*(texts for texts, _ in self._wide.groups), strict=True)]
-            which = pa.array(np.tile(np.arange(self._count), len(numbers)))
+            texts = [texts_to_arrow(each) for each in zip(*(texts for texts, _ in self._wide.groups), strict=True)]
+            which = to_arrow(np.tile(np.arange(self._count), len(numbers)))
             made = {name: values.take(which) for name, values in zip(self._wide.made, texts, strict=True)}
             cells = None if block.cells is None else self._cells(block.cells, part, made)
             batch = self._batch(block.batch.slice(start, step), made, typed=block.cells is None)
             yield Block(np.repeat(numbers, self._count), batch, broken if start == 0 else [], cells, self._wide.made)
 
     def _batch(self, batch: Any, made: Mapping[str, Any], *, typed: bool) -> Any:
-        lines = pa.array(np.repeat(np.arange(batch.num_rows), self._count))
+        lines = to_arrow(np.repeat(np.arange(batch.num_rows), self._count))
         names = [name for name in batch.schema.names if name not in self.stands_for]
         columns = {name: batch.column(name).take(lines) for name in names} | dict(made)
         if typed:
@@ -109,7 +110,7 @@ class WideBlocks:
         kind = _common_type([each.type for each in found if each is not None], self._wide.long[place])
         parts = [pa.nulls(batch.num_rows, kind) if each is None else each.cast(kind) for each in found]
         order = np.arange(self._count)[None, :] * batch.num_rows + np.arange(batch.num_rows)[:, None]
-        return pa.concat_arrays(parts).take(pa.array(order.ravel()))
+        return pa.concat_arrays(parts).take(to_arrow(order.ravel()))
 
     def _cells(self, cells: Mapping[str, Sequence[Any]], part: slice, made: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
         found: dict[str, Sequence[Any]] = {

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.demand import DEMAND
 
-from tabtrail.bundle.demand.features import Array
+from tabtrail.bundle.demand.features import Array, _mean_of_first
 from tabtrail.forecast.panel.baselines import BASELINES
 from tabtrail.forecast.panel.build import build_panel
 from tabtrail.forecast.panel.candidates import parse_candidates
@@ -163,3 +163,16 @@ def test_every_row_is_accounted_for_once(rows: pl.DataFrame, more: list[Row], ne
     assert (counts["not_known"] > 0) <= (negative == "missing")
     # What is known are the rows that were kept, and the zeros of days without a row that stay open.
     assert account.kept <= account.cells <= account.kept + account.without_row
+
+
+@few
+@given(st.integers(1, 40), st.integers(1, 9), st.randoms(use_true_random=False))
+def test_many_rows_give_the_same_bits_as_few(places: int, most: int, chance: Any) -> None:
+    """Serving answers one row, training makes thousands of rows: the kernel goes through them in different ways."""
+    generator = np.random.default_rng(chance.randrange(2**32))
+    values = generator.choice([0.0, -0.0, 1e16, 1 / 3, 5e-324, 1e300, -7.1], (600, places)) * generator.choice(
+        [1.0, 0.1], (600, places)
+    )
+    taken = generator.random((600, places)) < generator.choice([0.1, 0.9])
+    alone = np.concatenate([_mean_of_first(values[at : at + 3], taken[at : at + 3], most) for at in range(0, 600, 3)])
+    assert _mean_of_first(values, taken, most).tobytes() == alone.tobytes()

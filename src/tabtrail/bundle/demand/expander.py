@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tabtrail.bundle.alike import alike_rows
 from tabtrail.bundle.demand.features import (
     Array,
     FeatureRecipe,
@@ -29,7 +30,7 @@ from tabtrail.bundle.demand.features import (
 from tabtrail.bundle.demand.history import ANSWERED, History
 from tabtrail.contract.periods import Periods
 
-_CHUNK = 20_000
+_CHUNK = 5_000  # rows whose past stays in the cache of a core
 _DIGITS = 8  # hexadecimal ones that stand for a series
 Rows = NDArray[np.int64]
 
@@ -105,7 +106,7 @@ class Expander:
             raise ValueError
         if history.keys.shape[1] != len(panel.series):
             raise ValueError
-        self._index = {tuple(map(str, key)): place for place, key in enumerate(history.keys)}
+        self._index: dict[tuple[str | None, ...], int] = {tuple(map(str, key)): place for place, key in enumerate(history.keys)}
         self._known = {name: history.known[name] for name in recipe.columns}
 
     @property
@@ -119,6 +120,11 @@ class Expander:
     def place(self, key: Sequence[str]) -> int:
         """Place of a series in the history, -1 where it is not known."""
         return self._index.get(tuple(key), -1)
+
+    def places(self, keys: Iterable[tuple[str | None, ...]]) -> Rows:
+        """Return what `place` does, of many series."""
+        place = self._index.get
+        return np.array([place(key, -1) for key in keys], dtype=np.int64)
 
     def locate(self, periods: Periods) -> Located:
         """Return origin and horizon of periods [rows]; a horizon beyond the recipe's is the caller's to refuse."""
@@ -192,22 +198,22 @@ class Expander:
 
     def features(self, asked: Asked) -> dict[str, Array]:
         """Return every feature of the recipe [rows]; what rows share is computed once, by the kernel."""
-        recipe, located = self.panel.recipe, self.locate(asked.period)
-        past, of_past = _shared(asked.series, located.origin)
+        recipe, located, rows = self.panel.recipe, self.locate(asked.period), len(asked.series)
+        past, of_past = alike_rows((asked.series, located.origin), rows)
         found = _in_parts(len(past), lambda cut: self._past(asked.series[past[cut]], located.origin[past[cut]]))
         usual = {name: found.pop(f"{name} usual")[of_past] for name in recipe.prices}
         unit = found.pop(" unit")
         back = -located.horizon % recipe.calendar.season
         states = [np.unique(asked.known[name], return_inverse=True)[1] for name in recipe.flags]
-        season, of_place = _shared(of_past, back, *states)
+        season, of_place = alike_rows((of_past, back, *states), rows)
         in_season = _in_parts(len(season), lambda cut: self._season(asked, located, season[cut], unit[of_past[season[cut]]]))
-        day, own_day = _shared(located.origin, located.horizon)
+        day, own_day = alike_rows((located.origin, located.horizon), rows)
         dated = of_day(recipe, Targets(located.origin[day], located.horizon[day], {}))
         return {
             **{name: values[of_past] for name, values in found.items()},
             **{name: values[of_place] for name, values in in_season.items()},
             **of_plan(recipe, asked.known, usual),
-            **_in_parts(len(asked.series), lambda cut: self._runs(asked, cut)),
+            **_in_parts(rows, lambda cut: self._runs(asked, cut)),
             **{name: values[own_day] for name, values in dated.items()},
         }
 
@@ -225,16 +231,6 @@ class Expander:
         return of_season(
             self.panel.recipe, self.alike(asked.series[rows], located.origin[rows], located.horizon[rows]), known, unit
         )
-
-
-def _shared(*columns: Rows) -> tuple[Rows, Rows]:
-    """Return the first row of each distinct combination of whole numbers [distinct], and which of those each row has [rows]."""
-    code = np.zeros(len(columns[0]), dtype=np.int64)
-    for values in columns:
-        low = int(values.min(initial=0))
-        code = code * (int(values.max(initial=0)) - low + 1) + (values - low)
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return first, inverse
 
 
 def _in_parts(rows: int, compute: Callable[[slice], dict[str, Array]]) -> dict[str, Array]:

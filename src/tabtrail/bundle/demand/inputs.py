@@ -14,6 +14,7 @@ from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.history import History
 from tabtrail.bundle.demand.intervals import Bounds, DemandIntervals, demand_classes
 from tabtrail.bundle.demand.recursion import OwnForecasts, Run
+from tabtrail.bundle.demand.series_of_rows import SeriesLookup, SeriesOfRows
 from tabtrail.bundle.demand.standing import MOST_KEPT, Key, Source, Standing, Standings
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.periods import Periods
@@ -55,7 +56,7 @@ class DemandInputs:
         self._period = lru_cache(MOST_KEPT)(self._number_of)
         self._last_day = lru_cache(MOST_KEPT)(lambda period: self._calendar.last_day(period).isoformat())
         self._standing = lru_cache(MOST_KEPT)(self._stand)
-        self._last: tuple[list[Any], tuple[list[Standing], Rows]] = [], ([], np.zeros(0, dtype=np.int64))
+        self._series_of = SeriesLookup(self._stand, self._standing)
         self._kinds = demand_classes(history.target[:, -recipe.past :])
         self.bands = _bands_of(metadata, history)
 
@@ -166,54 +167,49 @@ class DemandInputs:
 
     def suspect(self, columns: Mapping[str, Any], rows: int) -> NDArray[np.bool_]:
         """Return the rows [rows] that `problem` may refuse, of columns as `ColumnScorer` has them."""
-        periods = columns[self.panel.date].map(self._period, np.int64)
-        standings, which = self._standings(columns, rows)
+        periods, series = columns[self.panel.date].map(self._period, np.int64), self._series_of(columns, rows)
         bad: NDArray[np.bool_] = (periods > self._as_of + self.panel.recipe.horizon) | (periods < self._expander.earliest)
-        bad |= np.array([each.fault is not None for each in standings], dtype=bool)[which]
-        own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
+        bad |= series.constant(False, lambda each: each.fault is not None)
         for name in self.known_ahead:
             if (unsent := np.isnan(columns[name])).any():
-                bad |= unsent & np.isnan(self._expander.planned(name, own, periods))
+                bad |= unsent & np.isnan(self._expander.planned(name, series.own[series.which], periods))
         return np.asarray(bad)
 
     def marks(self, columns: Mapping[str, Any], rows: int) -> list[NDArray[np.int64]]:
         """Return what `warnings` finds in good rows [rows], as whole numbers: of rows with the same ones it says the same."""
-        periods = columns[self.panel.date].map(self._period, np.int64)
-        standings, which = self._standings(columns, rows)
-        kinds: dict[str | None, int] = {None: 0}
-        words = np.array([kinds.setdefault(each.words, len(kinds)) for each in standings], dtype=np.int64)
-        found = [(periods <= self._as_of).astype(np.int64), words[which]]
+        periods, series = columns[self.panel.date].map(self._period, np.int64), self._series_of(columns, rows)
+        words: dict[str | None, int] = {None: 0}
+        found = [periods <= self._as_of, series.constant(0, lambda each: words.setdefault(each.words, len(words)))]
         if self.panel.recipe.recursive:
-            planned = np.array([0 if each.source is None else each.source.planned[each.place] for each in standings])[which]
-            found.append((periods - 1 - self._as_of > planned).astype(np.int64))
+            planned = series.values(
+                self._stand.known.planned, lambda each: 0 if each.source is None else each.source.planned[each.place]
+            )
+            found.append(periods - 1 - self._as_of > planned)
         if self.history.shut is not None:
-            own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
-            found.append(self.history.shut_at(own, periods).astype(np.int64))
-        return found
+            found.append(self.history.shut_at(series.own[series.which], periods))
+        return [each.astype(np.int64) for each in found]
 
     def feed_columns(self, columns: Mapping[str, Any], rows: int) -> dict[str, NDArray[Any]]:
         """Return the inputs of the graph [rows, 1] for columns of good rows, as `ColumnScorer` has them."""
-        periods = columns[self.panel.date].map(self._period, np.int64)
-        standings, which = self._standings(columns, rows)
-        own = np.array([each.own_place for each in standings], dtype=np.int64)[which]
+        periods, series = columns[self.panel.date].map(self._period, np.int64), self._series_of(columns, rows)
+        own, places = series.own[series.which], series.places[series.which]
         known = {name: self._sent_or_planned(name, columns[name], own, periods) for name in self.known_ahead}
-        places = np.array([each.place for each in standings], dtype=np.int64)[which]
-        if self.panel.recipe.recursive:
-            self._reach(standings, [int(periods.max(initial=0))] * len(standings))
-        sources = list({id(each.source): each.source for each in standings if each.source is not None}.values())
+        sources = list(series.sources())
+        if self.panel.recipe.recursive and periods.max(initial=0) > self._as_of + 1:
+            for source, numbers in sources:
+                source.reach(series.places[numbers])
         if len(sources) == 1:
-            features = sources[0].expander.features(Asked(places, periods, known))
+            features = sources[0][0].expander.features(Asked(places, periods, known))
         else:
             features = {name: np.empty(rows) for name in self._features}
-            of_row = np.array([id(each.source) for each in standings])[which]
-            for source in sources:
-                chosen = np.flatnonzero(of_row == id(source))
+            for source, numbers in sources:
+                chosen = np.flatnonzero(np.isin(series.which, numbers))
                 asked = Asked(places[chosen], periods[chosen], {name: values[chosen] for name, values in known.items()})
                 for name, values in source.expander.features(asked).items():
                     features[name][chosen] = values
         made: dict[str, NDArray[Any]] = {name: values[:, None] for name, values in features.items()}
         for name in self.panel.texts:
-            made[name] = self._text_column(name, columns.get(name), standings, which)[:, None]
+            made[name] = self._text_column(name, columns.get(name), series)[:, None]
         return made
 
     def feed_of(self, series: Rows, origin: int, horizons: Periods) -> dict[str, NDArray[Any]]:
@@ -255,9 +251,10 @@ class DemandInputs:
         if self.bands is None:
             return None
         periods = columns[self.panel.date].map(self._period, np.int64)
-        standings, which = self._standings(columns, len(forecasts))
-        size, kind = self._size_and_kind(standings)
-        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size[which], kind[which], quantiles)
+        series, known = self._series_of(columns, len(forecasts)), self._stand.known
+        size = series.values(known.sizes, lambda each: 0.0 if each.source is None else each.source.sizes[each.place])
+        kind = series.values(self._kinds, lambda each: self._kinds[each.place] if each.source is known else -1)
+        return self.bands.of(forecasts, self._expander.locate(periods).horizon, size, kind, quantiles)
 
     def bounds_of_sums(
         self, rows: Sequence[Mapping[str, Any]], sums: Array, counts: Array, served: Array
@@ -291,11 +288,13 @@ class DemandInputs:
         unsent = np.isnan(sent)
         return np.where(unsent, self._expander.planned(name, places, periods), sent) if unsent.any() else sent
 
-    def _text_column(self, name: str, sent: Any, standings: Sequence[Standing], which: Rows) -> NDArray[Any]:
+    def _text_column(self, name: str, sent: Any, series: SeriesOfRows) -> NDArray[Any]:
         if sent is not None and name in self.panel.series:
             column: NDArray[Any] = sent.map(lambda text: text or self._stand.only or "", object)
             return column
-        stored = np.array([self._text(name, None, each) for each in standings], dtype=object)[which]
+        if name in self.panel.series:
+            return np.full(len(series.which), self._stand.only or "", dtype=object)
+        stored = series.values(self.history.static[name].astype(object), lambda each: self._text(name, None, each))
         if sent is None:
             return stored
         missing = sent.map(lambda text: text is None, bool)
@@ -308,8 +307,7 @@ class DemandInputs:
             if standing.source is not None and period > self._as_of + 1:
                 asked.setdefault(standing.source, []).append(standing.place)
         for source, places in asked.items():
-            assert source.own is not None  # noqa: S101 - the model is recursive
-            source.own.reach(np.array(places, dtype=np.int64))
+            source.reach(np.array(places, dtype=np.int64))
 
     def _is_guessed(self, standing: Standing, period: int) -> bool:
         return standing.source is not None and period - 1 - self._as_of > standing.source.planned[standing.place]
@@ -321,28 +319,6 @@ class DemandInputs:
             f"the stored plan does not reach every {name} before this one, which the forecast builds on: there flags are taken as"
             " 0 and numbers as they were last; bring the plan (`tabtrail demand update`)"
         )
-
-    def _standings(self, columns: Mapping[str, Any], rows: int) -> tuple[list[Standing], Rows]:
-        """Return how the distinct series stand, and which of them each row is of; kept until other columns are asked for."""
-        there = [columns[name] for name in self._columns if name in columns]
-        before, found = self._last
-        if len(before) == len(there) and all(
-            a.codes is b.codes and a.values == b.values for a, b in zip(before, there, strict=True)
-        ):
-            return found
-        code = np.zeros(rows, dtype=np.int64)
-        for column in there:
-            code = code * len(column.values) + column.codes
-        _, first, which = np.unique(code, return_index=True, return_inverse=True)
-        texts = {
-            name: [columns[name].values[each] for each in columns[name].codes[first].tolist()]
-            for name in self._columns
-            if name in columns
-        }
-        keys = zip(*(texts.get(name, [None] * len(first)) for name in self._columns), strict=True)
-        found = [self._standing(key) for key in keys], which
-        self._last = there, found
-        return found
 
     def _known(self, row: Mapping[str, Any], standing: Standing, period: int) -> dict[str, float]:
         sent = {name: row.get(name) for name in self.known_ahead}

@@ -38,6 +38,11 @@ class Source:
         assert self.own is not None  # noqa: S101 - asked of a recursive model alone
         return self.own.planned
 
+    def reach(self, series: Rows) -> None:
+        """Let a recursive model forecast the periods after the history for series at these places."""
+        assert self.own is not None  # noqa: S101 - asked of a recursive model alone
+        self.own.reach(series)
+
     @cached_property
     def sizes(self) -> Array:
         """The size of each series [series], by which its intervals are as wide as they are."""
@@ -72,6 +77,17 @@ class Standings:
         # The only series of a model need not be named, where its schema lets it be left out.
         self.only = str(history.keys[0, 0]) if history.keys.shape == (1, 1) else None
         self._alike = lru_cache(MOST_KEPT)(self._stand_in)
+
+    def places(self, texts: Sequence[Sequence[str | None]]) -> Rows:
+        """Return the places [series], by the texts of `columns`, of series of which nothing is to be looked at; -1 for those to
+        be asked for alone.
+        """
+        count = len(self._panel.series)
+        found = self._expander.places(zip(*texts[:count], strict=True))
+        plain = (found >= 0) & self._learned[found]
+        for own in texts[count:]:
+            plain &= [not text for text in own]
+        return np.where(plain, found, -1)
 
     def __call__(self, key: Key) -> Standing:
         """Return how a series stands, of the texts of `columns`, None for one that is not said."""
