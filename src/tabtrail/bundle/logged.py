@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tabtrail.bundle.arrow_columns import ColumnReader, to_arrow
+from tabtrail.bundle.arrow_arrays import to_arrow
+from tabtrail.bundle.arrow_columns import ColumnReader
 from tabtrail.bundle.columnar import Array, CodedTexts, Column
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
