@@ -43,8 +43,9 @@ def month_name(month: int) -> str:
 def made_of_date(days: Array, columns: dict[str, Values]) -> dict[str, str]:
     """Return the columns that are functions of the date, each with the part of the date that decides it.
 
-    A column is one if it has several values, and one alone within each part, with at least five rows a part; or if it is a
-    running number, ordered as the dates are. `days` are days since 1970-01-01; rows without a date are left out.
+    A column is one if it has several values, and one alone within each part, with at least five rows a part; if it has one
+    value, which is that part of all the dates (the year); or if it is a running number, ordered as the dates are. `days` are
+    days since 1970-01-01; rows without a date are left out.
     """
     known = ~np.isnan(days)
     if known.sum() < _ROWS_EACH:
@@ -53,7 +54,9 @@ def made_of_date(days: Array, columns: dict[str, Values]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, values in columns.items():
         codes = _codes(values[known])
-        if codes.max(initial=0) > 0 and (part := next(_deciding(groups, codes, values[known]), None)) is not None:
+        several = codes.max(initial=0) > 0
+        deciding = _deciding(groups, codes, values[known]) if several else _equal(groups, values[known])
+        if (part := next(deciding, None)) is not None:
             found[name] = part
     return found
 
@@ -67,6 +70,13 @@ def _deciding(groups: dict[str, NDArray[np.int64]], codes: NDArray[np.int64], va
             yield part
     if values.dtype != object and _follows(groups["day"].astype(np.float64), values):
         yield "a running number"
+
+
+def _equal(groups: dict[str, NDArray[np.int64]], values: Values) -> Iterator[str]:
+    """The parts of the date that a column of one number is equal to, such as the year 2003."""
+    first = {"year": 1970, "quarter": 1, "month": 1}
+    if values.dtype != object:
+        yield from (part for part, offset in first.items() if np.array_equal(groups[part] + offset, values))
 
 
 def _follows(days: Array, values: Array) -> bool:

@@ -24,6 +24,17 @@ from tabtrail.monitor.window import Window
 
 LEVEL = 0.05
 _DIGITS = 6
+_BROKEN = "Look first at the source of the data: a feed that broke, a join gone wrong or a changed unit looks like this."
+ADVICE = {
+    "absent": _BROKEN,
+    "missing": _BROKEN,
+    "out of contract": _BROKEN,
+    "dependence": _BROKEN,
+    "unseen": "Look first whether the new texts are new things or other spellings.",
+    "error": "The errors changed: retrain on newer rows.",
+    "distribution": "Look first whether the business changed so or the unit did; if the business, retrain once labels are there.",
+}
+"""What to look at first, by what alarms."""
 
 
 @dataclass(frozen=True)
@@ -283,19 +294,19 @@ def verdict_of(
         )
     first = f"{', '.join(absent)} is absent" if absent else f"{raised[0].name}: {raised[0].why[0]}"
     named = ", ".join(each.name for each in raised[:5]) + (f" and {len(raised) - 5} more" if len(raised) > 5 else "")
-    opening = f"Drift: {len(raised)} of {len(columns)} columns of {window.rows:,} rows differ from {against} ({named})."
+    verb = "differs" if len(raised) == 1 else "differ"
+    opening = f"Drift: {len(raised)} of {len(columns)} columns of {window.rows:,} rows {verb} from {against} ({named})."
     return f"{opening} What weighs most is {first}. {_advice(raised, absent)}"
 
 
 def _advice(raised: list[ColumnDrift], absent: tuple[str, ...]) -> str:
-    kinds = {kind for each in raised for kind, p_value in each.adjusted.items() if p_value <= LEVEL}
-    if absent or kinds & {"missing", "out of contract", "dependence"}:
-        return "Look first at the source of the data, as a feed that broke looks like this."
-    if "unseen" in kinds:
-        return "Look first whether the new texts are new things or other spellings."
-    if any(each.role == "error" for each in raised):
-        return "The errors changed: retrain on newer rows."
-    return "Look first whether the business changed so, and if it did, retrain once labels are there."
+    """What to look at first, by what was raised of the column that weighs most."""
+    if absent:
+        return ADVICE["absent"]
+    first = raised[0]
+    if first.role == "error":
+        return ADVICE["error"]
+    return ADVICE[min(first.adjusted, key=lambda kind: first.adjusted[kind])]
 
 
 def _rounded(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Which columns move together: a column that is overwritten by another keeps its distribution, and only this changes.
 
-Values are scored by their rank in the reference, so that a product of two scores is bounded and its mean nearly normal.
+Values are scored by their rank in the reference, so that correlations are those of ranks and do not hang on single values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,20 @@ from tabtrail.monitor.sketch import MISSING, Array, Codes, Sketch
 
 MOST_COLUMNS = 40  # 780 pairs: more would fill the reference, and every pair weakens each
 _DIGITS = 4
-_MATRICES = ("cross", "spread", "equal")
+_DOMINATED = 0.9  # with more rows than that in one cell, a small window holds too few others for a correlation
+_CLIP = 0.95  # Fisher's transformation of stronger correlations would say much about little
+_MATRICES = ("correlation", "spread", "equal")
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Means of products of scores over `rows` rows [columns × columns], the spread (variance) of each product, and the share of
-    rows in which two categories have the same text (0 for numbers).
+    """Rank correlations over `rows` rows [columns × columns], how much more they vary than those of normal variables (`spread`,
+    at least 1), and the share of rows in which two categories have the same text (0 for numbers).
     """
 
     names: tuple[str, ...]
     rows: int
-    cross: Array
+    correlation: Array
     spread: Array
     equal: Array
 
@@ -73,11 +75,9 @@ class TiedRows:
         self.rows += len(scores)
 
     @property
-    def cross(self) -> Array:
-        """Means of products of scores, centred [columns × columns]."""
-        means = self.sums / self.rows
-        cross: Array = self.products / self.rows - np.outer(means, means)
-        return cross
+    def correlation(self) -> Array:
+        """Rank correlations [columns × columns], NaN with a column that does not vary."""
+        return correlations(self.sums, self.products, self.rows)
 
     @property
     def equal(self) -> Array:
@@ -114,15 +114,39 @@ def scores_of(sketch: Sketch) -> Array:
     return scores
 
 
-def moments_of(sketches: Sequence[Sketch], codes: Mapping[str, Codes]) -> Moments:
-    """Measure how the columns of the reference move together."""
-    names = tuple(each.name for each in sketches[:MOST_COLUMNS])
-    scores = np.column_stack([scores_of(each)[codes[each.name]] for each in sketches[:MOST_COLUMNS]])
-    rows = len(scores)
-    cross = scores.T @ scores / rows
-    squares = scores**2
-    spread = np.maximum(squares.T @ squares / rows - cross**2, 0.0)
-    return Moments(names, rows, cross, spread, same_texts(text_ids(sketches[:MOST_COLUMNS]), names, codes) / rows)
+def moments_of(sketches: Sequence[Sketch], codes: Mapping[str, Codes]) -> Moments | None:
+    """Measure how the columns of the reference move together; None for fewer than two whose rows are not nearly all alike."""
+    own = [each for each in sketches if each.counts.max() <= _DOMINATED * each.rows][:MOST_COLUMNS]
+    if len(own) < 2:
+        return None
+    names = tuple(each.name for each in own)
+    scores = np.column_stack([scores_of(each)[codes[each.name]] for each in own])
+    correlation = np.nan_to_num(correlations(scores.sum(axis=0), scores.T @ scores, len(scores)))
+    same = same_texts(text_ids(own), names, codes) / len(scores)
+    return Moments(names, len(scores), correlation, _spread(scores, correlation), same)
+
+
+def correlations(sums: Array, products: Array, rows: int) -> Array:
+    """Return correlations from sums of scores [columns] and of their products [columns × columns]; NaN without variance."""
+    means = sums / rows
+    cross = products / rows - np.outer(means, means)
+    spread = np.sqrt(np.maximum(np.diag(cross), 0.0))
+    spread = np.where(spread > 1e-6, spread, np.nan)
+    found: Array = cross / np.outer(spread, spread)
+    return found
+
+
+def _spread(scores: Array, correlation: Array) -> Array:
+    """The variance of a correlation by its influence function, over that of normal variables, (1 − r²)²; at least 1."""
+    spread = scores.std(axis=0)
+    own = (scores - scores.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    rows, squares, r = len(own), own**2, correlation
+    fourth = (squares**2).mean(axis=0)
+    mixed = (own**3).T @ own / rows
+    both = squares.T @ squares / rows
+    variance = both - r * (mixed + mixed.T) + r**2 / 4 * (fourth[:, None] + fourth + 2 * both)
+    found: Array = np.maximum(variance / (1 - np.clip(r, -_CLIP, _CLIP) ** 2) ** 2, 1.0)
+    return found
 
 
 def text_ids(sketches: Sequence[Sketch]) -> dict[str, Codes]:
@@ -148,18 +172,22 @@ def same_texts(ids: Mapping[str, Codes], names: Sequence[str], codes: Mapping[st
 def ties(reference: Moments, window: "TiedRows", inflation: Mapping[str, float]) -> dict[str, Tie]:
     """Return for each column the partner with which it moves most differently; `inflation` is how many rows are worth one."""
     found: dict[str, Tie] = {}
-    cross, rows = window.cross, window.rows
+    now, rows = window.correlation, window.rows
     comparisons = max(len(reference.names) - 1, 1) * (2 if reference.equal.any() or window.equal.any() else 1)
     for place, name in enumerate(reference.names):
         worth = inflation.get(name, 1.0)
-        z = tie_scores(reference.cross[place], reference.spread[place], cross[place], (rows / worth, reference.rows / worth))
-        z[place] = 0.0
+        z = tie_scores(reference, place, now[place], (rows / worth, reference.rows / worth))
         partner = int(np.argmax(z))
         p_value = min(1.0, 2 * normal_tail(float(z[partner])) * comparisons)
-        before, now = float(reference.cross[place, partner]), float(cross[place, partner])
-        tie = Tie(reference.names[partner], before, now, p_value)
-        found[name] = min((tie, *_copies(reference, window, place, comparisons, worth)), key=lambda each: each.p_value)
+        before, after = (float(np.nan_to_num(each[place, partner])) for each in (reference.correlation, now))
+        tie = Tie(reference.names[partner], before, after, p_value)
+        found[name] = min((tie, *_copies(reference, window, place, comparisons, worth)), key=_likeliest)
     return found
+
+
+def _likeliest(tie: Tie) -> tuple[float, bool]:
+    """The smaller p-value; of two that are as good as 0 the copy, which says more than a correlation of 1."""
+    return max(tie.p_value, 1e-12), not tie.same
 
 
 def _copies(reference: Moments, window: "TiedRows", place: int, comparisons: int, worth: float) -> list[Tie]:
@@ -173,10 +201,22 @@ def _copies(reference: Moments, window: "TiedRows", place: int, comparisons: int
     return found
 
 
-def tie_scores(cross: Array, spread: Array, window: Array, sizes: tuple[float, float]) -> Array:
-    """Return how many standard errors the means of products differ; products that never vary differ by none."""
-    variance = spread * (1 / max(sizes[0], 1.0) + 1 / max(sizes[1], 1.0))
-    return np.divide(np.abs(window - cross), np.sqrt(variance), out=np.zeros_like(cross), where=variance > 1e-12)
+def tie_scores(reference: Moments, place: int, now: Array, sizes: tuple[float, float]) -> Array:
+    """Return how many standard errors the correlations [columns] of the column at `place` differ from before.
+
+    By Fisher's transformation; `sizes` are those of the window and the reference. What has no correlation differs by none.
+    """
+    error = np.sqrt(reference.spread[place] * sum(1 / max(size - 3, 1.0) for size in sizes))
+    z = np.abs(fisher(now) - fisher(reference.correlation[place])) / error
+    z[place] = 0.0
+    known: Array = np.nan_to_num(z)
+    return known
+
+
+def fisher(correlation: Array) -> Array:
+    """Fisher's transformation of correlations, the strongest ones taken as 0.95; NaN stays."""
+    transformed: Array = np.arctanh(np.clip(correlation, -_CLIP, _CLIP))
+    return transformed
 
 
 def _whole(half: Sequence[float], size: int) -> Array:

@@ -132,17 +132,19 @@ def make_reference(
     *,
     days: Array | None = None,
     errors: ErrorSample | None = None,
+    apart: Mapping[str, str] | None = None,
     least: int = 10,
 ) -> Reference:
     """Sketch the rows that a model learned from, with as much detail as 200 kB hold.
 
     `values` [rows] are by the name of the column; those of `PREDICTION` and `ERROR` are out of fold. `days` since 1970-01-01
-    (NaN where unknown) bring the rows into time order; without them rows are taken as independent. A text is kept if it occurs
-    `least` times.
+    (NaN where unknown) bring the rows into time order; without them rows are taken as independent. `apart` names columns that
+    are known to follow from the date, with the part of it, beside those that are found. A text is kept if it occurs `least`
+    times.
     """
+    known = {**(apart or {}), **_found_apart(columns, values, days)}
     for detail in _DETAILS:
-        found = _made(columns, values, days, replace(detail, least=least))
-        found = replace(found, errors=errors)
+        found = replace(_made(columns, values, days, replace(detail, least=least), known), errors=errors)
         if len(found.to_bytes()) <= MOST_BYTES:
             return found
     return _within(found)
@@ -158,17 +160,28 @@ def _within(reference: Reference) -> Reference:
     return lean
 
 
-def _made(columns: Sequence[Column], values: Mapping[str, Values], days: Array | None, detail: Detail) -> Reference:
-    sketches = {each.name: sketch_of(each, values[each.name], detail) for each in columns}
+def _found_apart(columns: Sequence[Column], values: Mapping[str, Values], days: Array | None) -> dict[str, str]:
     inputs = [each for each in columns if each.role == "input"]
     apart = {each.name: "a date" for each in inputs if each.kind == "date"}
     if days is not None:
         apart |= made_of_date(days, {each.name: values[each.name] for each in inputs if each.name not in apart})
+    return apart
+
+
+def _made(
+    columns: Sequence[Column],
+    values: Mapping[str, Values],
+    days: Array | None,
+    detail: Detail,
+    apart: Mapping[str, str],
+) -> Reference:
+    sketches = {each.name: sketch_of(each, values[each.name], detail) for each in columns}
+    apart = {name: part for name, part in apart.items() if name in sketches}
     reference = Reference(len(next(iter(values.values()))), sketches, apart)
     order = slice(None) if days is None else np.argsort(days, kind="stable")
     codes = {name: each[order] for name, each in reference.encode(values).items()}
     watched = [each for name, each in sketches.items() if name not in apart and each.role != "error"]
-    moments = moments_of([each for each in watched if each.role == "input"], codes) if len(watched) > 1 else None
+    moments = moments_of([each for each in watched if each.role == "input"], codes)
     if days is None:
         return replace(reference, moments=moments)
     ladder = ladder_of([*watched, *(each for each in sketches.values() if each.role == "error")], codes, moments)

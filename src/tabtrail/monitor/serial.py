@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tabtrail.monitor.dependence import Moments, scores_of, tie_scores
+from tabtrail.monitor.dependence import Moments, correlations, fisher, scores_of, tie_scores
 from tabtrail.monitor.distributions import normal_tail
 from tabtrail.monitor.sketch import MISSING, Array, Codes, Counts, Sketch
 from tabtrail.monitor.statistics import distribution_p, missing_p, unseen_p
@@ -75,7 +75,7 @@ def ladder_of(sketches: Sequence[Sketch], codes: Mapping[str, Codes], moments: M
     lengths = tuple(length for length in LENGTHS if length * _OVERLAP <= rows)
     steps = [_Step.of(length, rows) for length in lengths]
     tables = [{each.name: _window_counts(each, codes[each.name], step) for each in sketches} for step in steps]
-    products = [_window_products(sketches, codes, moments, step) for step in steps]
+    products = [_window_ties(sketches, codes, moments, step) for step in steps]
     inflation: dict[str, dict[str, tuple[float, ...]]] = {}
     for sketch in sketches:
         found = [_inflations(sketch, table[sketch.name], rows) for table in tables]
@@ -129,18 +129,15 @@ def _window_counts(sketch: Sketch, codes: Codes, step: _Step) -> Counts:
     return np.bincount(own.ravel(), minlength=cells * len(step.starts)).reshape(-1, cells)
 
 
-def _window_products(sketches: Sequence[Sketch], codes: Mapping[str, Codes], moments: Moments | None, step: _Step) -> Array:
-    """Means of products of scores in each window [windows × columns × columns], centred."""
+def _window_ties(sketches: Sequence[Sketch], codes: Mapping[str, Codes], moments: Moments | None, step: _Step) -> Array:
+    """Rank correlations in each window [windows × columns × columns], those of the reference where a column does not vary."""
     if moments is None:
         return np.empty((len(step.starts), 0, 0))
     named = {each.name: each for each in sketches}
     scores = np.column_stack([scores_of(named[name])[codes[name]] for name in moments.names])
-    found = []
-    for start in step.starts:
-        own = scores[start : start + step.length]
-        means = own.mean(axis=0)
-        found.append(own.T @ own / step.length - np.outer(means, means))
-    return np.array(found)
+    windows = (scores[start : start + step.length] for start in step.starts)
+    found = np.array([correlations(own.sum(axis=0), own.T @ own, step.length) for own in windows])
+    return np.where(np.isnan(found), moments.correlation, found)
 
 
 def _inflations(sketch: Sketch, windows: Counts, rows: int) -> dict[str, float]:
@@ -168,12 +165,10 @@ def _excess(shares: Array, target: Array, sizes: NDArray[np.int64], of: float) -
     return float(((shares - target) ** 2).sum(axis=1).mean() / plain) if plain > 0 else 1.0
 
 
-def _inflation_of_ties(moments: Moments, products: Array, place: int, step: _Step) -> float:
-    spread = moments.spread[place].copy()
-    spread[place] = 0.0
-    plain = spread.sum() * (1 / step.length - 1 / step.rows)
-    deviations = (products[:, place] - moments.cross[place]) ** 2
-    deviations[:, place] = 0.0
+def _inflation_of_ties(moments: Moments, found: Array, place: int, step: _Step) -> float:
+    others = np.arange(len(moments.names)) != place
+    plain = moments.spread[place][others].sum() * (1 / (step.length - 3) - 1 / step.rows)
+    deviations = (fisher(found[:, place]) - fisher(moments.correlation[place]))[:, others] ** 2
     return float(deviations.sum(axis=1).mean() / plain) if plain > 0 else 1.0
 
 
@@ -202,8 +197,6 @@ def _largest_ties(moments: Moments, products: Array, step: _Step, ladder: Ladder
         worth = ladder.worth(name, "dependence", step.length)
         sizes = (step.length / worth, (step.rows - step.length) / worth)
         for window, product in enumerate(products):
-            moved = moments.cross[place] + grow * (product[place] - moments.cross[place])
-            z = tie_scores(moments.cross[place], moments.spread[place], moved, sizes)
-            z[place] = 0.0
+            z = grow * tie_scores(moments, place, product[place], sizes)
             best[window] = max(best[window], score_of(min(1.0, 2 * normal_tail(float(z.max())) * partners)))
     return best
