@@ -198,3 +198,41 @@ def test_what_was_seen_of_a_file_to_score_is_printed_as_ingest_prints_it(
     words = ["--config", str(nasty.config.root / "config_v2.yaml"), "--input", str(path), "--output", str(tmp_path / "out.csv")]
     main(words, prog="predict")
     assert "note: encoding detected: cp850\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_texts_in_another_spelling_are_counted_where_a_file_is_scored(
+    nasty: Nasty, capsys: pytest.CaptureFixture[str], tmp_path: Path, ending: str
+) -> None:
+    rows = good_rows()
+    own, path = [{name: row[name] for name in GOOD} for row in rows], tmp_path / f"rows.{ending}"
+    if ending == "csv":
+        write_csv(path, own)
+    else:
+        pl.DataFrame(own).write_ndjson(path)
+    words = ["--config", str(nasty.config.root / "config_v2.yaml"), "--input", str(path), "--output", str(tmp_path / "out.csv")]
+    main(words, prog="predict")
+    told, lands = capsys.readouterr().err, sum(row["land"] == "frankreich" for row in rows)
+    assert f"note: land: {lands} texts are another spelling, read by the model's aliases\n" in told
+    assert "note: city: 4 texts are another spelling, read by the model's aliases\n" in told
+
+
+def test_a_table_of_spellings_that_is_not_the_models_is_refused_also_from_a_file(
+    nasty: Nasty, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = "España,,Roma,Rome\nFrance,A,Roma,Rome\n"
+    own, other = tmp_path / "own.csv", tmp_path / "other.csv"
+    own.write_text("land,seg,city,means\n" + rows)
+    other.write_text("land,seg,city,means\n" + rows.replace(",A,", ",B,"))
+    words = ["--config", str(nasty.config.root / "config_v2.yaml"), "--json", json.dumps(GOOD), "--set"]
+    main([*words, f"cleaning.aliases={{city: {own}}}"], prog="predict")
+    assert "EUR" in capsys.readouterr().out
+    for table in (other, "{Roma: Rome}"):
+        with pytest.raises(SystemExit):
+            main([*words, f"cleaning.aliases={{city: {table}}}"], prog="predict")
+        assert re.search(r"cleaning\.aliases: .* comes from the training alone", capsys.readouterr().err)
+
+
+def test_a_spelling_means_its_text_beside_its_context_alone_in_a_request_of_one_row(nasty: Nasty) -> None:
+    for land, seg, city in (("España", "?", "Rome"), ("Frankreich", "A.", "Rome"), ("France", "B", "Roma"), ("", "A", "Roma")):
+        assert posted(nasty, "/predict", json={**GOOD, "land": land, "seg": seg, "city": "Roma"})["inputs"]["city"] == city

@@ -18,7 +18,10 @@ cleaning:
   dates: {at: ["%d.%m.%y %H:%M", "%Y-%m-%dT%H:%M:%S%z"]}
   time_zone: Europe/Berlin
   fill_unknown_columns: [city]
-  aliases: {seg: {n/a: Other, "A.": A}, land: {Frankreich: France}}
+  aliases:
+    seg: {n/a: Other, "A.": A}
+    land: {Frankreich: France}
+    city: [{land: España, seg: null, city: Roma, means: Rome}, {land: France, seg: A, city: Roma, means: Rome}]
   trim: [land]
   fold_case: [land]
 contract:
@@ -50,7 +53,7 @@ CELLS: dict[str, Sequence[str]] = {
     "a": ("56", " 7 ", "81", "+12", "007", "0", "1000", "54"),
     "q": ("1.20", "", "NA", "1e1", ".5", "-999", " 4.74 ", "0.30000000000000004", "5."),
     "seg": ("A", "N/A", "", "B", "?", " A", "n/a", "A.", 'C "quoted", and more'),
-    "city": ("Oslo", "", "Rome", "Unknown", "Málaga", "NA"),
+    "city": ("Oslo", "", "Rome", "Unknown", "Málaga", "NA", "Roma"),
     "code": ("10022", "1", "", "007", "1.0"),
     "d": ("29/10/2023", " 03/04/2022 ", "17.08.2022", "1/2/2024", "never", ""),
     "land": (

@@ -1,6 +1,7 @@
 """Columns of Arrow as numpy has them, without a copy where that can be."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from tabtrail.bundle.arrow_arrays import to_arrow
 from tabtrail.bundle.columnar import Array, CodedTexts, Column, no_texts
-from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, null_numbers, reader_of
+from tabtrail.bundle.values import MOST_EXACT, NOT_NAN, Read, Unread, null_numbers, other_spellings, reader_of
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.texts import BLANKS
@@ -25,6 +26,8 @@ class ColumnReader:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._columns = [(feature, reader_of(feature)) for feature in features]
+        self._others = {each.name: is_other for each in features if (is_other := other_spellings(each)) is not None}
+        self.respelled = Counter[str]()
 
     def __call__(self, batch: Any) -> tuple[dict[str, Column], UnreadCells]:
         """Return the columns, and by row the values that could not be read (missing in the columns)."""
@@ -37,6 +40,9 @@ class ColumnReader:
             values = batch.column(feature.name)
             if pa.types.is_dictionary(values.type) and feature.kind == "numeric":
                 values = values.cast(values.type.value_type)
+            if (is_other := self._others.get(feature.name)) is not None:
+                counts = pc.value_counts(values).to_pylist()
+                self.respelled[feature.name] += sum(each["counts"] for each in counts if is_other(each["values"]))
             turn = _coded_texts if feature.kind != "numeric" else _numbers if is_text(values.type) else _typed_numbers
             column, wrong = turn(feature, read, values)
             columns[feature.name] = column

@@ -1,5 +1,6 @@
 """Columns of typed cells, of a workbook or of JSON lines, as the model takes them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from tabtrail.bundle.arrow_columns import UnreadCells
 from tabtrail.bundle.columnar import Array, CodedTexts, Column, no_texts
-from tabtrail.bundle.values import MOST_EXACT, Read, Unread, reader_of
+from tabtrail.bundle.values import MOST_EXACT, Read, Unread, other_spellings, reader_of
 from tabtrail.contract.schema import Feature
 from tabtrail.contract.typed_cells import cell_text
 
@@ -20,6 +21,8 @@ class CellReader:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._columns = [(feature, reader_of(feature)) for feature in features]
+        self._others = {each.name: is_other for each in features if (is_other := other_spellings(each)) is not None}
+        self.respelled = Counter[str]()
 
     def __call__(self, cells: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Column], UnreadCells]:
         """Return the columns, and by row the values that could not be read (missing in the columns)."""
@@ -29,6 +32,8 @@ class CellReader:
             if feature.optional and feature.name not in cells:
                 columns[feature.name] = no_texts(len(next(iter(cells.values()))))
                 continue
+            if (is_other := self._others.get(feature.name)) is not None:
+                self.respelled[feature.name] += sum(map(is_other, cells[feature.name]))
             found = _READ[feature.kind](feature, read, cells[feature.name])
             for row, value in enumerate(found):
                 if isinstance(value, Unread):

@@ -4,7 +4,7 @@ Arrays only sort out the rows that may break the contract or may be new to the m
 `Predictor` itself, so that a file, a request and the command line get the same words and the same numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from tabtrail.bundle.alike import alike_rows
 from tabtrail.bundle.intervals import ALL, Band
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.values import MOST_EXACT, Unread, value_problem
+from tabtrail.contract.aliases import ContextAliases
 from tabtrail.contract.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, operate, parse_expression
 from tabtrail.contract.schema import Feature
 
@@ -48,6 +49,27 @@ def no_texts(rows: int) -> CodedTexts:
 
 Column = Array | CodedTexts
 Columns = Mapping[str, Column]
+
+
+def respell_columns(columns: dict[str, Column], tables: Iterable[ContextAliases]) -> dict[str, int]:
+    """Replace the other spellings in columns that were read, and return in how many rows, by column."""
+    counts: dict[str, int] = {}
+    for table in tables:
+        names = (*table.within, table.column)
+        texts = {name: column for name in names if isinstance(column := columns[name], CodedTexts)}
+        own = texts[table.column]
+        rows = np.flatnonzero(own.map(lambda text, known=table.spellings: text in known, bool))
+        if not len(rows):
+            continue
+        keys, which = np.unique(np.stack([texts[name].codes[rows] for name in names]), axis=1, return_inverse=True)
+        read = ({name: texts[name].values[code] for name, code in zip(names, codes, strict=True)} for codes in keys.T.tolist())
+        means = list(map(table.find, read))
+        new = np.array([-1 if text is None else len(own.values) + place for place, text in enumerate(means)])[which.ravel()]
+        codes = own.codes.copy()
+        codes[rows] = np.where(new < 0, codes[rows], new)
+        columns[table.column] = CodedTexts((*own.values, *means), codes)
+        counts[table.column] = int((new >= 0).sum())
+    return counts
 
 
 @dataclass(frozen=True)

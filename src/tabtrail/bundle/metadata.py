@@ -17,6 +17,7 @@ from tabtrail.bundle.demand.quantiles import SHARES
 from tabtrail.bundle.folder_view import REPAIR, FolderView
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.signing import verify
+from tabtrail.contract.aliases import ContextAliases
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat
 from tabtrail.contract.expressions import parse_expression
@@ -33,7 +34,7 @@ REFERENCE = "reference"  # the kind of the file that drift is measured against
 MOST_METADATA_BYTES = 16_000_000
 _METADATA, _SIGNATURE = "_metadata.json", "_signature.json"
 _HINTS: dict[type, list[Any]] = {
-    kind: list(get_type_hints(kind).values()) for kind in (CellReading, NumberFormat, DateFormat, Layout)
+    kind: list(get_type_hints(kind).values()) for kind in (CellReading, NumberFormat, DateFormat, Layout, ContextAliases)
 }
 _MOST_GRAPH_BYTES = 2**31 - 1  # what a protocol buffer, and so an ONNX file, can have
 
@@ -225,6 +226,11 @@ def _require_schema(schema: ModelSchema) -> None:
         _require(all(isinstance(value, str) for value in (rule.description, *feature.categories)))
         _require(rule.allowed is None or all(isinstance(value, str) or _is_number(value) for value in rule.allowed))
         _require_reading(feature.reading)
+    texts = {each.name for each in schema.features if each.kind == "categorical" and each.rule.dtype == "string"}
+    for table in schema.aliases:
+        _require_fields(table)
+        _require({table.column, *table.within} <= texts and bool(table.within))
+        _require(all(len(row) == len(table.within) + 2 and None not in row[-2:] for row in table.rows))
     for row_rule in schema.row_rules:
         _require(isinstance(row_rule.name, str) and isinstance(row_rule.check, str))
         parse_expression(row_rule.check)

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from tabtrail.bundle.values import plainly_good, reader_of, value_problem
+from tabtrail.contract.aliases import respell
 from tabtrail.contract.expressions import Value, columns_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
 from tabtrail.errors import UsageError, nearest
@@ -79,6 +80,8 @@ class RowReader:
         }
         for name in self._optional:
             found.setdefault(name, None)
+        if self.schema.aliases:
+            respell(found, self.schema.aliases)
         return found
 
     def _completed(self, read: Row) -> Row:

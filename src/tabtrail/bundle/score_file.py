@@ -1,5 +1,6 @@
 """Files of any size: rows in, predictions out, in their order and in bounded memory."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pyarrow as pa
 from tabtrail.bundle.arrow_arrays import bounds_to_arrow, coded_to_arrow, texts_to_arrow, to_arrow
 from tabtrail.bundle.arrow_columns import ColumnReader
 from tabtrail.bundle.cell_columns import CellReader
-from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
+from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer, respell_columns
 from tabtrail.bundle.file_dates import FileDates
 from tabtrail.bundle.input_blocks import Blocks, InputFile
 from tabtrail.bundle.metadata import date_column_of, melted_of
@@ -71,7 +72,7 @@ def score_file(
                 found.first_reason = found.first_reason or f"row {refused[0][0]}: {refused[0][1]}"
                 rejected.write(_reject_table(refused))
             report(found.rows)
-        found.encoding, found.notes = blocks.encoding, (*blocks.notes, *score.file_dates.notes)
+        found.encoding, found.notes = blocks.encoding, (*blocks.notes, *score.file_dates.notes, *score.notes())
         if not found.scored:
             reason = f"; {found.first_reason}" if found.first_reason else ": it has none"
             raise DataError(f"no row of {file.path.name} can be scored{reason}")
@@ -119,12 +120,15 @@ class _BlockScorer:
         self._dated = [feature for feature in own if feature.kind == "date"]
         self.features = own if dates is None or dates.name in predictor.schema.names else (*own, dates)
         self._scorer, self._read, self._read_cells = ColumnScorer(predictor), ColumnReader(own), CellReader(own)
+        self._aliases, self._respelled = predictor.schema.aliases, Counter[str]()
         self._dates = dates
         self._keep, self._intervals = keep, intervals
 
     def __call__(self, block: Block) -> tuple[Any, Array, list[tuple[int, str]]]:
         columns: Columns
-        columns, unread = self._read(block.batch) if block.cells is None else self._read_cells(block.cells)
+        read, unread = self._read(block.batch) if block.cells is None else self._read_cells(block.cells)
+        self._respelled.update(respell_columns(read, self._aliases))
+        columns = read
         self.file_dates.see(block, self._dated, columns, unread)
         refused = self._scorer.refused(columns, unread)
         days = self._days(block, refused)
@@ -152,6 +156,11 @@ class _BlockScorer:
             table = table.filter(to_arrow(finite))
             days = days[finite]
         return table, days, sorted(reasons + block.broken)
+
+    def notes(self) -> list[str]:
+        """Say how many texts were read as the ones that they are another spelling of."""
+        counts = self._respelled + self._read.respelled + self._read_cells.respelled
+        return [f"{name}: {count:,} texts are another spelling, read by the model's aliases" for name, count in counts.items()]
 
     def _days(self, block: Block, refused: dict[int, str]) -> Array:
         """Return the day of each row (None for none), and add the rows whose date cannot be read to those that are refused."""

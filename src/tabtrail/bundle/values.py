@@ -62,6 +62,14 @@ def reader_of(feature: Feature) -> Read:
     return _text_reader(feature.reading)
 
 
+def other_spellings(feature: Feature) -> Callable[[Any], bool] | None:
+    """Return what tells whether a text is another spelling of one; None where the column has none."""
+    reading = feature.reading
+    if not reading.aliases:
+        return None
+    return lambda value: isinstance(value, str) and (text := reading.spell(value)) in reading.aliases and bool(text)
+
+
 def iso_too(feature: Feature) -> DateFormat:
     """Return the way to read the dates of rows to score: the formats of the training files, then YYYY-MM-DD, unless that
     contradicts one of them, as `%Y-%d-%m`; where they keep the time of day, YYYY-MM-DDTHH:MM:SS, too with a blank for the T, and

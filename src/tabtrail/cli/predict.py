@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.cli.place import Place, locate_bundle
+from tabtrail.config.file import config_path
 from tabtrail.contract.schema import Feature, ModelSchema
 from tabtrail.errors import UsageError, report_errors, require_extra
 from tabtrail.reading.strict_json import object_without_repeats
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
             _show_schema(read_metadata(*place), as_json=options.output == "json")
             return
         payload = _read_payload(options)
-        _predict(place, payload, options.set, as_json=options.output == "json")
+        _predict(place, payload, options)
 
 
 def _parser(prog: str | None) -> argparse.ArgumentParser:
@@ -113,18 +114,18 @@ def _read_payload(options: argparse.Namespace) -> Any:
     return payload
 
 
-def _predict(place: Place, payload: Any, overrides: Sequence[str], *, as_json: bool) -> None:
+def _predict(place: Place, payload: Any, options: argparse.Namespace) -> None:
     from tabtrail.bundle.predictor import Predictor  # onnxruntime is most of the start, and the schema needs none of it
 
     predictor = Predictor(load_bundle(*place))
-    if overrides:
+    if options.set:
         from tabtrail.cli.value_rules import require_trained_rules  # the typed config, which a plain prediction does without
 
-        require_trained_rules(predictor.schema, overrides)
+        require_trained_rules(predictor.schema, options.set, config_path(options.config))
     metadata = predictor.metadata
     rows = payload if isinstance(payload, list) else [payload]
     answers = [predictor.document(prediction) for prediction in predictor.predict(rows)]
-    if as_json:
+    if options.output == "json":
         print(json.dumps(answers if isinstance(payload, list) else answers[0], ensure_ascii=False))
         return
     for index, answer in enumerate(answers, 1):

@@ -27,7 +27,7 @@ from tabtrail.errors import ConfigError
 def predict_file(place: Place, options: Namespace) -> None:
     """Score the rows of the file `--input`, write them to `--output`, and say on stderr what became of them."""
     predictor = Predictor(load_bundle(*place))
-    require_trained_rules(predictor.schema, options.set)
+    require_trained_rules(predictor.schema, options.set, config_path(options.config))
     layout, given = _layout(predictor, options)
     file = InputFile(options.input, layout, keep=tuple(options.id), sheet=options.sheet or given.get("sheet"))
     output = output_at(Path(options.output), options.by)

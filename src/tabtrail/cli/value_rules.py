@@ -3,19 +3,23 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from tabtrail.config.aliases import plain_table, read_alias_files
 from tabtrail.config.cleaning import Cleaning
 from tabtrail.config.data import Source
-from tabtrail.config.file import read_overrides
+from tabtrail.config.file import Places, RawConfig, read_overrides
 from tabtrail.config.section import Section
+from tabtrail.contract.aliases import ContextAliases, build_tables
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import ConfigError
 
 _NOTHING = object()
+_NONE = ContextAliases("", (), ())
 _KEYS: dict[str, type[Section]] = {"source": Source, "cleaning": Cleaning}
 
 
@@ -44,7 +48,9 @@ _RULES = {
     "cleaning.aliases": _Rule(
         "categorical",
         lambda reading: dict(reading.aliases),
-        lambda value, name, reading: replace(reading, aliases=value[name]).spelled().aliases if name in value else _NOTHING,
+        lambda value, name, reading: (
+            replace(reading, aliases=plain_table(value[name])).spelled().aliases if name in value else _NOTHING
+        ),
     ),
     "cleaning.fill_value": _Rule(
         "categorical", lambda reading: reading.fill, lambda value, name, reading: reading.fill and reading.spell(value)
@@ -69,14 +75,15 @@ _RULES = {
 }
 
 
-def require_trained_rules(schema: ModelSchema, flags: Sequence[str]) -> None:
+def require_trained_rules(schema: ModelSchema, flags: Sequence[str], path: Path) -> None:
     """Raise `ConfigError` for a flag or a variable of the environment by which a column would mean another value than it does
-    to the model: scoring would leave it out of account.
+    to the model: scoring would leave it out of account. `path` is that of the config file, beside which files of aliases lie.
     """
     if bound := sorted({"columns", "rows"} & read_overrides("contract", flags, environment={}).keys()):
         raise ConfigError(f"contract.{bound[0]}: the model has its own contract; leave contract.{bound[0]} out, or train with it")
     for section, kind in _KEYS.items():
         values = read_overrides(section, flags)
+        read_alias_files(RawConfig(path, {section: values}, Places()))
         try:
             given = kind.model_validate(values)
         except ValidationError as error:
@@ -86,6 +93,8 @@ def require_trained_rules(schema: ModelSchema, flags: Sequence[str]) -> None:
         for name in sorted(given.model_fields_set):
             if (rule := _RULES.get(f"{section}.{name}")) is not None:
                 _require(schema, f"{section}.{name}", rule, getattr(given, name))
+        if isinstance(given, Cleaning) and "aliases" in given.model_fields_set:
+            _require_tables(schema, given)
 
 
 def _require(schema: ModelSchema, key: str, rule: _Rule, value: Any) -> None:
@@ -97,6 +106,19 @@ def _require(schema: ModelSchema, key: str, rule: _Rule, value: Any) -> None:
             f"{key}: {_shown(wanted)} is not how the model reads '{name}', which is {_shown(trained)}; what a value means comes"
             f" from the training alone: leave {key} out, or train with it"
         )
+
+
+def _require_tables(schema: ModelSchema, given: Cleaning) -> None:
+    """Raise `ConfigError` for a table of other spellings with a context that is another than the model's."""
+    readings, own = {each.name: each.reading for each in schema.features}, {each.column: each for each in schema.aliases}
+    stated = [each for each in given.stated_tables if {each.column, *each.within} <= readings.keys()]
+    found = {each.column: each for each in build_tables(stated, readings.__getitem__)}
+    for name in given.aliases:
+        if name in readings and found.get(name, _NONE).texts != own.get(name, _NONE).texts:
+            raise ConfigError(
+                f"cleaning.aliases: the table of '{name}' is not that by which the model reads it; what a value means comes from"
+                " the training alone: leave cleaning.aliases out, or train with it"
+            )
 
 
 def _compared(schema: ModelSchema, rule: _Rule, value: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tabtrail.config.aliases import AliasTable, tables_with_context
 from tabtrail.config.columns import Columns
 from tabtrail.config.section import Names, Problems, Section
+from tabtrail.contract.aliases import Stated
 from tabtrail.contract.dates import check_format, has_offset, has_time, is_time_zone
 from tabtrail.errors import nearest
 
@@ -32,8 +34,10 @@ class Cleaning(Section):
     drop_columns: tuple[str, ...] = ()
     fill_unknown_columns: tuple[str, ...] = ()
     fill_value: str = "Unknown"
-    aliases: dict[str, dict[str, str]] = Field(
-        {}, description="Other spellings of texts, by column: {COUNTRY: {U.S.A.: USA}}; each row then has the one on the right."
+    aliases: dict[str, AliasTable] = Field(
+        {},
+        description="Other spellings of texts, by column: {U.S.A.: USA}, rows with a context as"
+        " {STATE: CA, CITY: Glendle, means: Glendale}, or the path of a CSV file of such rows.",
     )
     trim: Chosen = Field(
         False,
@@ -55,6 +59,17 @@ class Cleaning(Section):
     def changed_columns(self) -> tuple[str, ...]:
         """The columns of which the dataset does not show the missing values."""
         return tuple(dict.fromkeys((*self.drop_columns, *self.fill_unknown_columns)))
+
+    @property
+    def stated_tables(self) -> list[Stated]:
+        """The tables of other spellings that have a context."""
+        return tables_with_context(self.aliases)
+
+    @property
+    def alias_columns(self) -> tuple[str, ...]:
+        """The columns of `aliases` and their contexts."""
+        contexts = (name for each in self.stated_tables for name in each.within)
+        return tuple(dict.fromkeys((*self.aliases, *contexts)))
 
     @property
     def spelled_columns(self) -> tuple[str, ...]:

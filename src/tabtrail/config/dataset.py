@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+from tabtrail.config.aliases import plain_table
 from tabtrail.config.cleaning import Chosen, Cleaning
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import Contract, Source
+from tabtrail.contract.aliases import ContextAliases, build_tables
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.dates import DateFormat, contradict
 from tabtrail.contract.numbers import NumberFormat, NumberRule
@@ -72,13 +74,18 @@ class TableRules:
             nulls=source.null_values.get(name, ()),
             trim=dtype == "string" and _is_chosen(cleaning.trim, name),
             fold_case=dtype == "string" and _is_chosen(cleaning.fold_case, name),
-            aliases=cleaning.aliases.get(name, {}),
+            aliases=plain_table(cleaning.aliases.get(name, {})),
             fill=cleaning.fill_value if name in cleaning.fill_unknown_columns else None,
             number=(rule.number or NumberRule()).over(source.decimal, source.thousands)
             if dtype in ("int", "float")
             else NumberFormat(),
             date=self.date_format(name) if rule.is_date else DateFormat(),
         ).spelled()
+
+    @property
+    def aliases(self) -> tuple[ContextAliases, ...]:
+        """The tables of other spellings that have a context, in the order in which they are applied."""
+        return build_tables(self.cleaning.stated_tables, self.reading)
 
     def date_format(self, name: str) -> DateFormat:
         """How the dates of a column are written."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import ValidationError
 
+from tabtrail.config.aliases import read_alias_files
 from tabtrail.config.file import KeyPath, Places, config_path, dotted, read_raw, resolve_path
 from tabtrail.config.operation import SQLITE, BundleKeys, Mlflow
 from tabtrail.config.section import SAFE_NAME
@@ -25,6 +26,7 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
     """
     overrides = tuple(overrides)
     raw = read_raw(config_path(path), overrides)
+    read_alias_files(raw)
     try:
         config = Config.model_validate(raw.values)
     except ValidationError as error:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
+from tabtrail.config.aliases import check_alias_rows, check_context, check_order, leads_on, plain_table
+from tabtrail.config.cleaning import Cleaning
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.file import KeyPath
 from tabtrail.config.section import Problems
+from tabtrail.contract.aliases import Stated, build_tables, in_order
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import COMPARISONS, ColumnRef, ExpressionError, Literal, Node, Operation, parse_expression
+from tabtrail.errors import nearest
 
 
 def check_texts(rules: TableRules) -> Problems:
@@ -16,8 +20,12 @@ def check_texts(rules: TableRules) -> Problems:
         for name in () if isinstance(chosen, bool) else chosen:
             if name in columns.derived or columns.rule(name).dtype != "string":
                 yield ("cleaning", key), f"'{name}' is not a text column; numbers and dates are read as they are written"
-    for name in cleaning.aliases:
+    malformed = list(check_alias_rows(cleaning.aliases))
+    yield from malformed
+    for name in () if malformed else cleaning.aliases:
         yield from _check_aliases(name, rules)
+    if not malformed:
+        yield from _check_contexts(rules)
     for name, rule in rules.contract.columns.items():
         for text in rule.allowed or () if rule.dtype == "string" else ():
             if problem := _misspelled(name, str(text), rules):
@@ -40,8 +48,7 @@ def _check_aliases(name: str, rules: TableRules) -> Problems:
     key, reading = ("cleaning", "aliases", name), rules.reading(name)
     if rules.columns.rule(name).dtype != "string":
         yield key, f"'{name}' is not a text column; how numbers and dates are written is said in contract.columns and dates"
-    stated = rules.cleaning.aliases[name]
-    for alias, text in stated.items():
+    for alias, text in plain_table(rules.cleaning.aliases[name]).items():
         known, spelled = reading.aliases[reading.spell(alias)], reading.spell(text)
         if reading.is_null(reading.spell(alias)):
             yield key, f"'{alias}' means a missing value, so it is no spelling of '{text}'; see source.null_values"
@@ -50,7 +57,46 @@ def _check_aliases(name: str, rules: TableRules) -> Problems:
         elif known != spelled:
             yield key, f"'{alias}' is there twice as {_keys(reading)} reads it, for '{text}' and '{known}'"
         elif reading.aliases.get(spelled, spelled) != spelled and spelled != reading.spell(alias):
-            yield key, f"'{alias}' leads to '{text}', which is a spelling of '{reading.aliases[spelled]}' itself; write that"
+            yield key, f"'{alias}' leads to '{text}', {leads_on(reading.aliases[spelled], to=reading.spell(alias))}"
+
+
+def _check_contexts(rules: TableRules) -> Problems:
+    """Yield what is wrong with tables of spellings with a context."""
+    cleaning, tables = rules.cleaning, rules.cleaning.stated_tables
+    yield from check_order(tables)
+    ordered = in_order(tables)
+    for place, each in enumerate(ordered):
+        key = ("cleaning", "aliases", each.column)
+        for name in each.within:
+            if rules.columns.rule(name).dtype != "string" or name in rules.columns.derived:
+                yield key, f"'{name}' is not a text column, so that it cannot be the context of a spelling"
+            elif name in cleaning.drop_columns:
+                yield key, f"'{name}' is the context of a spelling; take it out of cleaning.drop_columns"
+        yield from check_context(each, rules.reading, build_tables(ordered[:place], rules.reading))
+
+
+def check_contexts_are_taken(tables: Iterable[Stated], taken: Iterable[str], key: str) -> Problems:
+    """Yield the columns that a model takes without the contexts by which they are spelled: of a row to score it could not tell
+    what a text means. `key` is that of the columns.
+    """
+    inputs = set(taken)
+    for each in tables:
+        lost = [name for name in each.within if name not in inputs]
+        if each.column in inputs and lost:
+            yield (
+                ("cleaning", "aliases", each.column),
+                f"the model takes '{each.column}' without '{lost[0]}', which tells what its texts mean, so that rows to score"
+                f" could not be read as here; add '{lost[0]}' to {key}, or key the table by '{each.column}' alone",
+            )
+
+
+def check_alias_columns(cleaning: Cleaning, declared: Iterable[str]) -> Problems:
+    """Yield the columns of `aliases` that nothing else names and that look like one that is declared."""
+    known = list(declared)
+    for name in cleaning.alias_columns:
+        if name not in known and (near := nearest(name, known)):
+            table = next((each.column for each in cleaning.stated_tables if name in each.within), name)
+            yield ("cleaning", "aliases", table), f"'{name}' is not a declared column{near} Else declare it in contract.columns"
 
 
 def _compared(node: Node) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,7 @@ from tabtrail.config.model import (
 from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine, check_mlflow
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
-from tabtrail.config.texts import check_literals, check_texts
+from tabtrail.config.texts import check_alias_columns, check_contexts_are_taken, check_literals, check_texts
 from tabtrail.config.warehouse import Warehouse, check_warehouse
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.contract.wide import made_columns
@@ -214,12 +214,21 @@ class Config(Section):
     def columns(self) -> Columns:
         """The columns of the source and the dataset. Computed at each call: take it once, outside of loops."""
         cleaning, derived = self.cleaning, self.cleaning.derived_columns
+        named = (*self.declared_columns, *cleaning.alias_columns)
+        required = tuple(dict.fromkeys(name for name in named if name not in derived))
+        used = self.used_columns
+        kept = [name for name in required if name in used or name not in cleaning.drop_columns]
+        return Columns(required, derived, (*kept, *derived), self.column_rules)
+
+    @property
+    def declared_columns(self) -> tuple[str, ...]:
+        """The columns that the config names, but those that only `cleaning.aliases` does."""
+        cleaning = self.cleaning
         named = (
             *self.contract.columns,
             *self.source.null_values,
             *cleaning.drop_columns,
             *cleaning.fill_unknown_columns,
-            *cleaning.aliases,
             *cleaning.spelled_columns,
             cleaning.date_column,
             *cleaning.dates,
@@ -230,10 +239,7 @@ class Config(Section):
             self.split.group_key,
             *made_columns(self.melted),
         )
-        required = tuple(dict.fromkeys(name for name in named if name is not None and name not in derived))
-        used = self.used_columns
-        kept = [name for name in required if name in used or name not in cleaning.drop_columns]
-        return Columns(required, derived, (*kept, *derived), self.column_rules)
+        return tuple(name for name in named if name is not None)
 
     @property
     def used_columns(self) -> tuple[str, ...]:
@@ -323,6 +329,12 @@ def inconsistencies(config: Config) -> Problems:
         yield from check_demand(config.demand, date, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)
     yield from check_texts(config.table_rules)
+    yield from check_alias_columns(config.cleaning, config.declared_columns)
+    if not config.is_demand_only:
+        yield from check_contexts_are_taken(config.cleaning.stated_tables, model.inputs, "model.categorical_features")
+    if config.demand is not None:
+        series = (*config.demand.series, *config.demand.static)
+        yield from check_contexts_are_taken(config.cleaning.stated_tables, series, "demand.static")
     yield from check_literals(_conditions(config), config.table_rules)
     yield from check_cleaning(config.cleaning, model.target, columns)
     yield from check_deduplicate(config.cleaning.deduplicate, columns, has_series=config.demand is not None)

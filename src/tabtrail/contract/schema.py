@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
+from tabtrail.contract.aliases import ContextAliases
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import Node, columns_of, date_text, moment_text, parse_expression
 from tabtrail.contract.numbers import NumberRule
@@ -99,11 +100,14 @@ class Feature:
 
 @dataclass(frozen=True)
 class ModelSchema:
-    """The raw columns that a model takes, in order, and the row rules that can be checked from them alone."""
+    """The raw columns that a model takes, in order, the row rules that can be checked from them alone, and the tables of other
+    spellings that are told by several of them, in the order in which they are applied to what was read.
+    """
 
     target: str
     features: tuple[Feature, ...]
     row_rules: tuple[RowRule, ...] = field(default=())
+    aliases: tuple[ContextAliases, ...] = field(default=())
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +124,9 @@ class ModelSchema:
         return {feature.name: feature.example for feature in self.features if not feature.optional}
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the JSON form, in which tables are left out where there are none."""
+        stated = asdict(self)
+        return stated if self.aliases else {name: value for name, value in stated.items() if name != "aliases"}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "ModelSchema":
@@ -129,6 +135,7 @@ class ModelSchema:
             target=value["target"],
             features=tuple(Feature.from_dict(feature) for feature in value["features"]),
             row_rules=tuple(RowRule(**rule) for rule in value["row_rules"]),
+            aliases=tuple(map(ContextAliases.from_dict, value.get("aliases", ()))),
         )
 
 

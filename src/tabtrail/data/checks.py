@@ -13,7 +13,7 @@ from tabtrail.data.numbers import may_be_inexact
 from tabtrail.data.offenders import RULES
 from tabtrail.data.outliers import Fences
 from tabtrail.data.rejects import reject_schema
-from tabtrail.data.row_rules import POLARS_DTYPE, RAW, build_rules, split_day, typed
+from tabtrail.data.row_rules import POLARS_DTYPE, RAW, SPELLED, build_rules, respelled, spelled_by_tables, split_day, typed
 from tabtrail.data.spellings import spelled
 from tabtrail.data.thousands import Rows, ThousandsWatch
 from tabtrail.data.typed_cells import as_text, converted, with_cells
@@ -59,6 +59,7 @@ class RowChecker:
         self._reject, self._warn, self._outliers = built.reject, built.warn, fences.rules
         self.rows_a_line = 1  # more where a line of a wide file is as many rows
         self._readings = {column: rules.reading(column) for column in header}
+        self._tables, self._other_spellings = rules.aliases, spelled_by_tables(rules)
         self._days = [column for column in header if rules.columns.rule(column).dtype == "date"]
         dtypes = {column: POLARS_DTYPE.get(rules.columns.rule(column).dtype) for column in header}
         self.numbers: dict[str, pl.DataType] = {
@@ -239,6 +240,7 @@ class RowChecker:
         spelled = [each for each in map(self._spelled, rows.select(self.header).get_columns()) if each is not None]
         frame = rows.with_columns(spelled).with_columns(self._nulls_for_texts(dtypes, quoted=quoted))
         raw = [pl.col(name).alias(RAW + name) for name in self.header]
+        raw += [pl.col(name).alias(SPELLED + name) for name in self._other_spellings]
         # What is set aside stands as in the file, and is missing where the text that is read is.
         as_written = [pl.when(pl.col(each.name).is_not_null()).then(rows[each.name]).alias(RAW + each.name) for each in spelled]
         parsed = [name for name in self.header if name in self.numbers and dtypes[name] != pl.String]
@@ -254,11 +256,18 @@ class RowChecker:
             .with_columns(raw)
             .with_columns(as_written)
             .with_columns(types)
+            .pipe(self._respelled)
             .with_columns(each for name in self._days for each in split_day(name))
             .with_columns(bad)
             .with_columns(warned)
             .collect()
         )
+
+    def _respelled(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Return typed rows with the texts that stand for other spellings, contexts first."""
+        for table in self._tables:
+            rows = rows.with_columns(respelled(table))
+        return rows
 
     def _spelled(self, column: pl.Series) -> pl.Series | None:
         """Return a column of texts in its spelling; None where texts stay as they stand."""

@@ -8,13 +8,15 @@ import polars as pl
 
 from tabtrail.config.cleaning import Cleaning
 from tabtrail.config.dataset import TableRules
+from tabtrail.contract.aliases import ContextAliases
 from tabtrail.contract.cells import CellReading
 from tabtrail.contract.expressions import parse_expression
 from tabtrail.contract.schema import FLAG_WORDS, ColumnRule
 from tabtrail.data.numbers import to_number
 from tabtrail.data.polars_expressions import to_polars
 
-RAW, TIME = "_raw_", "_time_"
+RAW, TIME, SPELLED = "_raw_", "_time_", "_spelled_"
+_PART, _MISSING = "\x00", "\x01"  # no cell holds NUL, so that no text can be taken for two
 POLARS_DTYPE = {"int": pl.Int64, "float": pl.Float64, "string": pl.String}
 
 
@@ -40,7 +42,14 @@ def build_rules(rules: TableRules) -> RowRules:
     for row in rules.contract.rows:
         (reject if row.action == "reject" else warn)[row.name] = ~to_polars(parse_expression(row.check))
     warn.update(_date_warnings(rules))
+    for name in spelled_by_tables(rules):
+        warn[f"{name}: another spelling, replaced by cleaning.aliases"] = pl.col(SPELLED + name) != pl.col(name)
     return RowRules(*({name: broken.fill_null(False) for name, broken in each.items()} for each in (reject, warn)))
+
+
+def spelled_by_tables(rules: TableRules) -> list[str]:
+    """Return the columns of the dataset in which texts have other spellings."""
+    return [name for name in rules.cleaning.aliases if name not in rules.cleaning.drop_columns]
 
 
 def typed(name: str, rule: ColumnRule, reading: CellReading) -> pl.Expr:
@@ -54,6 +63,15 @@ def typed(name: str, rule: ColumnRule, reading: CellReading) -> pl.Expr:
     if rule.is_flag:
         column = _without_flag_words(column)
     return to_number(column, reading.number, POLARS_DTYPE[rule.dtype]())
+
+
+def respelled(table: ContextAliases) -> pl.Expr:
+    """Return the column of a table of other spellings with the texts that stand for them; contexts are read already."""
+    column = pl.col(table.column)
+    key = pl.concat_str([pl.col(name).fill_null(_MISSING) for name in (*table.within, table.column)], separator=_PART)
+    texts = {_PART.join(_MISSING if text is None else text for text in texts): means for texts, means in table.texts.items()}
+    found = key.replace_strict(list(texts), list(texts.values()), default=None, return_dtype=pl.String)
+    return pl.when(column.is_in(list(table.spellings))).then(pl.coalesce(found, column)).otherwise(column).alias(table.column)
 
 
 def _without_flag_words(text: pl.Expr) -> pl.Expr:

@@ -15,6 +15,7 @@ from tabtrail import __version__
 from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
+from tabtrail.contract.aliases import SegmentReading
 from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, forecast_routes, order_routes, scoring, series_routes, windows
 from tabtrail.serving.docs_page import asset, asset_paths, docs
@@ -108,7 +109,7 @@ def create_app(config: Config | None = None) -> FastAPI:
                 key,
                 public_key=loaded.bundle.public_key,
                 output_dir=loaded.paths.output_dir,
-                segments={name: loaded.table_rules.reading(column) for name, column in loaded.risk.segments.items()},
+                segments=SegmentReading.of(loaded.risk.segments, loaded.table_rules.reading, loaded.table_rules.aliases),
                 jobs=Jobs(
                     loaded.paths.output_dir,
                     loaded.words,

@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail.bundle.stored_forecasts import AmbiguousForecastError, NoForecastError, TooManyStepsError, look_up, stored_segments
-from tabtrail.contract.cells import read_text
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service
 
@@ -19,14 +18,14 @@ async def forecast(request: Request) -> Response:
     query = request.query_params
     if len(query.multi_items()) > len(query):
         raise Refused(422, "a name is there twice in the query")
-    known = [*service.segments, _STEPS]
+    known = [*service.segments.readings, _STEPS]
     if unknown := [name[:_MOST_CHARACTERS] for name in query if name not in known]:
         message = f"is not a parameter; those of this service are {', '.join(known)}"
         raise Refused(422, "the query has unknown parameters", [(name, message) for name in unknown])
     given = query.get(_STEPS)
     if given is not None and not (given.isascii() and given.isdecimal() and len(given) < 5):
         raise Refused(422, "steps is a whole number of periods", [(_STEPS, "must be a whole number")])
-    segment = {name: read_text(value, service.segments[name]) or value for name, value in query.items() if name != _STEPS}
+    segment = service.segments.read((name, value) for name, value in query.items() if name != _STEPS)
     if service.output_dir is None or any(
         len(text) > _MOST_CHARACTERS or "\0" in text for pair in segment.items() for text in pair
     ):

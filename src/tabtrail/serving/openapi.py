@@ -99,7 +99,7 @@ def _complete(operation: Document, path: str, method: str, service: Service, ser
         **{str(status): {"description": TITLES[status], "content": problem} for status in sorted(errors)},
     }
     if path == "/forecast":
-        names = {**dict.fromkeys(service.segments, _TEXT), "steps": {"type": "integer", "minimum": 1, "maximum": 120}}
+        names = {**dict.fromkeys(service.segments.readings, _TEXT), "steps": {"type": "integer", "minimum": 1, "maximum": 120}}
         operation["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in names.items()]
         return
     if path == "/series" and served is not None and served.predictor.demand is not None:

@@ -4,6 +4,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail.bundle.demand.inputs import DemandInputs
+from tabtrail.bundle.values import reader_of
+from tabtrail.contract.aliases import respell, tables_over
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service
 
@@ -26,7 +29,7 @@ async def series(request: Request) -> Response:
     limit, offset = _whole(request, "limit", _USUAL), _whole(request, "offset", 0)
     if not 1 <= limit <= MOST_LISTED:
         raise Refused(422, f"limit is 1 to {MOST_LISTED:,}", [("limit", f"must be 1 to {MOST_LISTED:,}")])
-    wanted = _wanted(request, demand)
+    wanted = _read(_wanted(request, demand), served.predictor.schema)
     found = await service.aside(lambda: demand.list_series(wanted))
     page = found[offset : offset + limit]
     answer = {
@@ -47,6 +50,14 @@ def _whole(request: Request, name: str, usual: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise Refused(422, f"{name} is a whole number", [(name, "must be a whole number")])
     return int(text)
+
+
+def _read(wanted: dict[str, str], schema: ModelSchema) -> dict[str, str]:
+    """Return texts as the history has them: in the spelling of their columns."""
+    readers = {each.name: reader_of(each) for each in schema.features if each.name in wanted}
+    found = {name: text if isinstance(text := readers[name](given), str) else given for name, given in wanted.items()}
+    respell(found, tables_over(schema.aliases, found))
+    return found
 
 
 def _wanted(request: Request, demand: DemandInputs) -> dict[str, str]:

@@ -5,10 +5,9 @@ import gc
 import hmac
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from starlette.requests import Request
 from tabtrail.bundle.predictor import Prediction
 from tabtrail.bundle.rows import PayloadError, Row
 from tabtrail.config.operation import Serve
-from tabtrail.contract.cells import CellReading
+from tabtrail.contract.aliases import SegmentReading
 from tabtrail.errors import ConfigError, require_extra
 from tabtrail.serving.access_log import AccessLog
 from tabtrail.serving.batching import RowBatcher
@@ -54,12 +53,12 @@ class Service:
         *,
         public_key: Path | None = None,
         output_dir: Path | None = None,
-        segments: Mapping[str, CellReading] = MappingProxyType({}),
+        segments: SegmentReading | None = None,
         beside: "Service | None" = None,
         jobs: Jobs | None = None,
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
-        self.segments, self.jobs = dict(segments), jobs
+        self.segments, self.jobs = segments or SegmentReading(), jobs
         self.models = Watched(models_dir, name, public_key, lambda good: self.counters.reloaded(good))
         self.counters: Counters = Counters(lambda: self.models.served) if beside is None else beside.counters
         if beside is not None:

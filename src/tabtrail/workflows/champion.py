@@ -17,6 +17,7 @@ from tabtrail.bundle.metadata import REFERENCE
 from tabtrail.config.columns import Columns
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
+from tabtrail.contract.aliases import tables_over
 from tabtrail.contract.expressions import date_text, moment_text
 from tabtrail.contract.schema import Feature, ModelSchema, rules_over
 from tabtrail.contract.texts import unit_of
@@ -275,7 +276,8 @@ def describe_model(config: Config, train: Table) -> ModelSchema:
         kind: Literal["date", "numeric"] = "date" if rule.is_date else "numeric"
         shown = _example(rule.dtype, float(example))
         features.append(Feature(name, kind, rule, shown, seen_min=low, seen_max=high, reading=reading))
-    return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(model.inputs)))
+    tables = tables_over(rules.aliases, model.inputs)
+    return ModelSchema(model.target, tuple(features), rules_over(config.contract.rows, set(model.inputs)), tables)
 
 
 def _example(dtype: str, value: float) -> float | str | None:

@@ -16,6 +16,7 @@ from tabtrail.bundle.demand.features import FeatureRecipe
 from tabtrail.bundle.demand.history import history_name, read_history, write_history
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
+from tabtrail.contract.aliases import tables_over
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, rules_over
 from tabtrail.contract.typed_cells import cell_text
 from tabtrail.data.manifest import Manifest
@@ -275,7 +276,8 @@ def describe_rows(rules: TableRules, date: str, task: Task) -> ModelSchema:
         features.append(Feature(name, "numeric", rule, example, seen_min=low, seen_max=high, reading=rules.reading(name)))
     names = {each.name for each in features}
     features += [_static(rules, name, panel.static[name]) for name in task.demand.static]
-    return ModelSchema(task.demand.target, tuple(features), rules_over(rules.contract.rows, names))
+    tables = tables_over(rules.aliases, [each.name for each in features])
+    return ModelSchema(task.demand.target, tuple(features), rules_over(rules.contract.rows, names), tables)
 
 
 def _static(rules: TableRules, name: str, texts: NDArray[np.object_]) -> Feature:

@@ -15,7 +15,7 @@ from tabtrail.config.dataset import TableRules
 from tabtrail.config.forecast import Risk
 from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
-from tabtrail.contract.cells import read_text
+from tabtrail.contract.aliases import SegmentReading
 from tabtrail.data.manifest import verify_dataset
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.data.warehouse import parquet_view
@@ -210,8 +210,7 @@ def _source(config: Config) -> Iterator[SeriesSource]:
 
 def _as_read(rules: TableRules, columns: Mapping[str, str], segment: Segment) -> Segment:
     """Return the segment of the texts that the dataset holds: trimmed, folded and without other spellings, as its cells are."""
-    readings = {name: rules.reading(column) for name, column in columns.items()}
-    return Segment(tuple((name, read_text(text, readings[name]) or text) for name, text in segment.values))
+    return Segment(tuple(SegmentReading.of(columns, rules.reading, rules.aliases).read(segment.values).items()))
 
 
 def _segments(source: SeriesSource, by: Sequence[str]) -> list[Segment]:
