@@ -1,6 +1,7 @@
 """A family that is one value on the list: it is named, fitted, tuned, logged, exported, proven, deployed and explained."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -76,4 +77,5 @@ def test_it_goes_the_whole_way(project: Project) -> None:
     client = mlflow.MlflowClient(config.mlflow.tracking_uri)
     run = client.get_run(board.champion_row.run_id)
     assert run.data.params["family"] == "Toy"
-    assert "tabtrail.lib.threadpoolctl" in run.data.tags
+    made_from = client.download_artifacts(board.parent_run_id, "provenance.json")
+    assert "threadpoolctl" in json.loads(Path(made_from).read_text())["libraries"]

@@ -177,3 +177,18 @@ def test_mlflow_shows_the_model_card_and_the_pictures_of_the_run(browser, mlflow
         opened.page.goto(f"{mlflow_ui}/#/experiments/1/runs/{run}/artifacts")
         opened.page.get_by_text("report.html").first.wait_for(timeout=60_000)
         assert "pictures" in opened.page.inner_text("body")
+
+
+def test_one_click_on_a_run_of_mlflow_lists_its_candidates_best_first(browser, mlflow_ui: str, reported: Trained) -> None:
+    board = reported.report.leaderboard
+    ranked = sorted(board.candidates, key=lambda row: row.cv["rmse"] or 0.0)
+    with Opened(browser, f"{mlflow_ui}/#/experiments/1/runs/{board.parent_run_id}") as opened:
+        link = opened.page.get_by_role("link", name="Candidates, best first")
+        link.first.wait_for(timeout=60_000)
+        with opened.context.expect_page() as other:
+            link.first.click()
+        other.value.get_by_text(ranked[0].candidate, exact=True).first.wait_for(timeout=60_000)
+        text = other.value.inner_text("body")
+        places = [text.index(f"\n{row.candidate}\n") for row in ranked]
+        assert places == sorted(places)
+        assert f"{len(ranked)}\n matching runs" in text or f"{len(ranked)} matching runs" in text

@@ -77,16 +77,29 @@ def test_the_champion_beats_the_baseline_three_times_over(trained: Trained) -> N
     assert rows[board.baseline].cv["rmse"] / rows[board.champion].cv["rmse"] >= 3
 
 
-def test_every_run_says_what_it_was_made_from(runs: list[Run], trained: Trained) -> None:
+def test_every_run_says_what_it_was_made_from(runs: list[Run], client: MlflowClient, trained: Trained) -> None:
     for run in runs:
-        tags = run.data.tags
-        assert tags["tabtrail.data_sha256"] == trained.report.manifest.data_sha256
-        assert tags["tabtrail.config_sha256"] == trained.config.digest(*BENCHMARK_SECTIONS)
-        assert tags["tabtrail.lib.scikit-learn"] == version("scikit-learn")
+        assert run.data.tags["tabtrail.data_sha256"] == trained.report.manifest.data_sha256
         dataset = run.inputs.dataset_inputs[0].dataset
         assert trained.report.manifest.data_sha256.startswith(dataset.digest)
     parent = next(run for run in runs if run.data.tags["tabtrail.kind"] == "benchmark")
-    assert parent.data.tags["mlflow.note.content"].startswith("# sales_regressor")
+    assert "\n\n# sales_regressor\n\n" in parent.data.tags["mlflow.note.content"]
+    made_from = json.loads(Path(client.download_artifacts(parent.info.run_id, "provenance.json")).read_text())
+    assert made_from["config_sha256"] == trained.config.digest(*BENCHMARK_SECTIONS)
+    assert made_from["libraries"]["scikit-learn"] == version("scikit-learn")
+    files = json.loads(trained.report.artifacts["bundle"].read_text())["files"]
+    assert made_from["made"] == {f"{kind}_sha256": files[kind]["sha256"] for kind in ("onnx", "joblib")}
+
+
+def test_the_tags_of_a_run_are_what_people_search_by(runs: list[Run]) -> None:
+    """And three hashes that vouch for artifacts, which would not if they lay among these."""
+    shared = {"kind", "version", "data_sha256", "complete"}
+    of_parent = {"key", "champion", "leakage", "synthetic", "bundle_sha256", "registered_version"}
+    of_candidate = {"candidate", "family", "deployable", "model_sha256", "predictions_sha256"}
+    for run in runs:
+        own = of_candidate if "mlflow.parentRunId" in run.data.tags else of_parent
+        found = {name.removeprefix("tabtrail.") for name in run.data.tags if not name.startswith("mlflow.")}
+        assert found == shared | own
 
 
 def test_config_leaderboard_and_bundle_are_artifacts_of_the_parent(client: MlflowClient, trained: Trained) -> None:

@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tabtrail.errors import StoreError, UsageError
 from tabtrail.progress import Progress
 from tabtrail.project.summary import Summary
 from tabtrail.system.process import is_alive, this_process
+from tabtrail.workflows.report import report_run
 from tabtrail.workflows.reproduce import reproduce
 
 FAST = [
@@ -156,49 +159,113 @@ def test_one_candidate_is_reproduced_alone(quiet: tuple[Project, Summary]) -> No
     assert result.candidates == ("XGBoost",)
 
 
+def provenance_of(client: MlflowClient, run_id: str) -> Path:
+    return Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://")) / "provenance.json"
+
+
+@contextmanager
+def recorded(client: MlflowClient, run_id: str, **changed: Any) -> Iterator[None]:
+    """A run whose provenance says something else."""
+    text = provenance_of(client, run_id).read_text()
+    client.log_text(run_id, json.dumps(json.loads(text) | changed), "provenance.json")
+    try:
+        yield
+    finally:
+        client.log_text(run_id, text, "provenance.json")
+
+
+@contextmanager
+def recorded_as_before(client: MlflowClient, run_id: str, **changed: Any) -> Iterator[None]:
+    """A run as they were made before: all of its provenance is in its tags, and no file has it."""
+    file = provenance_of(client, run_id)
+    text = file.read_text()
+    values = json.loads(text) | changed
+    tags = {"tabtrail." + name: value for name, value in {**values, **values["made"]}.items() if isinstance(value, str)}
+    tags |= {f"tabtrail.lib.{name}": value for name, value in values["libraries"].items()}
+    own = client.get_run(run_id).data.tags
+    file.unlink()
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+    try:
+        yield
+    finally:
+        client.log_text(run_id, text, "provenance.json")
+        for name in tags:
+            client.set_tag(run_id, name, own[name]) if name in own else client.delete_tag(run_id, name)
+
+
+@pytest.fixture
+def client(quiet: tuple[Project, Summary]) -> MlflowClient:
+    uri = quiet[0].config().mlflow.tracking_uri
+    return MlflowClient(uri, uri)
+
+
+@pytest.mark.parametrize("form", [recorded, recorded_as_before])
 @pytest.mark.parametrize(
-    ("tag", "value", "expected"),
-    [
-        ("tabtrail.data_sha256", "0" * 64, "data: the run had 000000000000"),
-        ("tabtrail.config_sha256", "0" * 64, "config: the recorded config"),
-    ],
+    ("name", "expected"),
+    [("data_sha256", "data: the run had 000000000000"), ("config_sha256", "config: the recorded config")],
 )
 def test_the_first_thing_that_differs_is_named(
-    quiet: tuple[Project, Summary], tmp_path: Path, tag: str, value: str, expected: str
+    quiet: tuple[Project, Summary], client: MlflowClient, form: Any, name: str, expected: str
 ) -> None:
     project, report = quiet
-    uri, run_id = project.config().mlflow.tracking_uri, report.leaderboard.parent_run_id
-    client = MlflowClient(uri, uri)
-    before = client.get_run(run_id).data.tags[tag]
-    client.set_tag(run_id, tag, value)
-    try:
+    run_id = report.leaderboard.parent_run_id
+    with form(client, run_id, **{name: "0" * 64}):
         result = reproduce(project.config(), run_id)
-    finally:
-        client.set_tag(run_id, tag, before)
     assert not result.equal
     assert result.difference is not None
     assert result.difference.startswith(expected)
 
 
-def test_a_difference_names_the_library_that_changed_or_nondeterminism(quiet: tuple[Project, Summary]) -> None:
+@pytest.mark.parametrize("form", [recorded, recorded_as_before])
+def test_a_difference_names_the_library_that_changed_or_nondeterminism(
+    quiet: tuple[Project, Summary], client: MlflowClient, form: Any
+) -> None:
     project, report = quiet
-    uri = project.config().mlflow.tracking_uri
-    client = MlflowClient(uri, uri)
     row = next(row for row in report.leaderboard.candidates if row.candidate == "LinearRegression")
     parent = report.leaderboard.parent_run_id
-    version = client.get_run(parent).data.tags["tabtrail.lib.numpy"]
     digest = client.get_run(row.run_id).data.tags["tabtrail.predictions_sha256"]
+    libraries = json.loads(provenance_of(client, parent).read_text())["libraries"]
     try:
         client.set_tag(row.run_id, "tabtrail.predictions_sha256", "0")
-        assert reproduce(project.config(), row.run_id).difference == (
-            "predictions of LinearRegression (nondeterminism: data, config, code and library versions are the same)"
-        )
-        client.set_tag(parent, "tabtrail.lib.numpy", "1.0")
-        difference = reproduce(project.config(), row.run_id).difference
-        assert difference == f"predictions of LinearRegression (library version: numpy was 1.0, is {version})"
+        with form(client, parent):
+            assert reproduce(project.config(), row.run_id).difference == (
+                "predictions of LinearRegression (nondeterminism: data, config, code and library versions are the same)"
+            )
+        with form(client, parent, libraries=libraries | {"numpy": "1.0"}):
+            difference = reproduce(project.config(), row.run_id).difference
+            assert difference == f"predictions of LinearRegression (library version: numpy was 1.0, is {libraries['numpy']})"
     finally:
         client.set_tag(row.run_id, "tabtrail.predictions_sha256", digest)
-        client.set_tag(parent, "tabtrail.lib.numpy", version)
+
+
+def test_a_run_of_before_is_reproduced_and_reported_from_its_tags(quiet: tuple[Project, Summary], client: MlflowClient) -> None:
+    project, report = quiet
+    run_id = report.leaderboard.parent_run_id
+    with recorded_as_before(client, run_id):
+        result = reproduce(project.config(), run_id)
+        page = report_run(project.config(), run_id).page
+    assert result.equal, result.difference
+    assert "ONNX file of the champion" in result.compared
+    assert report.leaderboard.champion in page.read_text()
+
+
+@pytest.mark.parametrize(("text", "says"), [(None, "is no longer in"), ("[]", "was altered"), ('{"made": 1}', "was altered")])
+def test_a_run_without_its_provenance_is_not_reproduced(
+    quiet: tuple[Project, Summary], client: MlflowClient, text: str | None, says: str
+) -> None:
+    project, report = quiet
+    run_id = report.leaderboard.parent_run_id
+    file = provenance_of(client, run_id)
+    before = file.read_text()
+    try:
+        file.unlink()
+        if text is not None:
+            client.log_text(run_id, text, "provenance.json")
+        with pytest.raises(StoreError, match=rf"^provenance.json of run {run_id} .*{says}"):
+            reproduce(project.config(), run_id)
+    finally:
+        client.log_text(run_id, before, "provenance.json")
 
 
 def test_an_unknown_run_and_one_of_another_kind_are_usage_errors(quiet: tuple[Project, Summary]) -> None:

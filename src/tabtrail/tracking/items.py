@@ -1,19 +1,14 @@
 """What is logged, as plain data, computed before anything is sent."""
 
-import platform
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from tabtrail import __version__
 from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.leaderboard import Row
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import METRICS, Scores
 from tabtrail.modeling.results import Benchmark, Fit, Result
-from tabtrail.system.hashes import code_version
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.card import model_card
 
@@ -23,9 +18,6 @@ KEY = TAG + "key"
 PROCESS = TAG + "process"
 PREDICTIONS = TAG + "predictions_sha256"
 MODEL = TAG + "model_sha256"
-GRAPH = TAG + "onnx_sha256"
-JOBLIB = TAG + "joblib_sha256"
-CODE = TAG + "code_sha256"
 BUNDLE = TAG + "bundle_sha256"
 VERSION = TAG + "registered_version"
 CONFIG = "config.json"
@@ -96,7 +88,7 @@ def comparison_items(row: Row) -> list[MetricItem]:
 
 
 def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]) -> RunItems:
-    """Return what the parent run logs: the settings that all candidates share, the champion's metrics, provenance."""
+    """Return what the parent run logs: the settings that all candidates share, the champion's metrics."""
     champion, problem, model = benchmark.champion, benchmark.problem, benchmark.problem.model
     params = {
         "target": model.target,
@@ -126,19 +118,6 @@ def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence
 def benchmark_name(model: str) -> str:
     """Return the name of the run of a model's benchmark."""
     return f"benchmark {model}"
-
-
-def provenance_tags(manifest: Manifest, *, config_sha256: str, root: Path) -> dict[str, str]:
-    """Return what a run was made from: data, config, code (with the git commit of the project at `root`) and libraries."""
-    tags = {
-        TAG + "version": __version__,
-        TAG + "data_sha256": manifest.data_sha256,
-        TAG + "source_sha256": manifest.source_sha256,
-        TAG + "config_sha256": config_sha256,
-        CODE: code_version(),
-        TAG + "python": platform.python_version(),
-    }
-    return tags | {f"{TAG}lib.{name}": found for name, found in library_versions().items()} | dict(_git_tags(root))
 
 
 def library_versions() -> dict[str, str]:
@@ -176,18 +155,3 @@ def _score_metrics(prefix: str, suffix: str, scores: Scores) -> Iterator[MetricI
 def _seconds(result: Result) -> Iterator[MetricItem]:
     yield MetricItem("fit_seconds", result.final.fit_seconds)
     yield MetricItem("cv_fit_seconds", round(sum(fit.fit_seconds for fit in result.folds), 4))
-
-
-def _git_tags(root: Path) -> Iterator[tuple[str, str]]:
-    try:
-        head, status = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain")
-    except (OSError, subprocess.SubprocessError):
-        return
-    yield "mlflow.source.git.commit", head
-    yield TAG + "git_commit", head
-    yield TAG + "git_dirty", str(bool(status)).lower()
-
-
-def _git(root: Path, *words: str) -> str:
-    command = ["git", "-C", str(root), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603

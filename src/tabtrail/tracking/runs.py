@@ -83,10 +83,14 @@ def start_run(store: Store, name: str, tags: dict[str, str], *, parent: str | No
 
 
 def finish_run(store: Store, run_id: str, status: str = "FINISHED") -> None:
-    """End a run; a finished one is tagged complete before, the last thing that is said of it."""
+    """End a run; a finished one is tagged complete before, the last thing that is said of it.
+
+    Which process worked on it is of interest for as long as it runs.
+    """
     if status == "FINISHED":
         store.client.set_tag(run_id, COMPLETE, "true")
     store.client.set_terminated(run_id, status)
+    store.client.delete_tag(run_id, PROCESS)
 
 
 def find_run(store: Store, key: str) -> str | None:

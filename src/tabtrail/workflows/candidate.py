@@ -21,6 +21,7 @@ from tabtrail.tracking.benchmarks import Wanted, is_of_series
 from tabtrail.tracking.finished import result_from
 from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.tracking.models import ModelGoneError, log_model
+from tabtrail.tracking.provenance import Provenance, read_provenance
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, complete_children, set_tags
@@ -79,8 +80,9 @@ def _is_signed(site: Site, holder: str, signing_key: Path | None) -> bool:
 
 
 def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Progress) -> Challenger:
-    prepared, name = _prepared(config, store, benchmark), run.tags[TAG + "candidate"]
-    result = _result(store, prepared, run, progress)
+    provenance, name = read_provenance(store, benchmark), run.tags[TAG + "candidate"]
+    prepared = _prepared(config, store, benchmark, provenance)
+    result = _result(store, prepared, run, provenance, progress)
     board = _leaderboard(store, benchmark)
     alone = Benchmark(prepared.problem, prepared.table, prepared.split, (result,), name)
     with Proofs(prepared.config, prepared.table, prepared.split) as proofs:
@@ -96,21 +98,21 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
     return built
 
 
-def _prepared(config: Config, store: Store, benchmark: Run) -> Prepared:
+def _prepared(config: Config, store: Store, benchmark: Run, provenance: Provenance) -> Prepared:
     """Return rows and split of a benchmark. Raises `PromotionError` where data or config are no longer the run's."""
-    manifest, then = verify_files(config.dataset), benchmark.tags[TAG + "data_sha256"]
+    manifest, then = verify_files(config.dataset), provenance.data_sha256
     if manifest.data_sha256 != then:
         raise PromotionError(
             f"the candidate cannot be proven: its data was {then[:12]}, the dataset is {manifest.data_sha256[:12]} now; ingest"
             " that data again, or train on this"
         )
     recorded = config_from_run(json.loads(read_artifact(store, benchmark.run_id, CONFIG)), config)
-    if recorded.digest(*BENCHMARK_SECTIONS) != benchmark.tags[TAG + "config_sha256"]:
+    if recorded.digest(*BENCHMARK_SECTIONS) != provenance.config_sha256:
         raise PromotionError("the config of the run is not read as it was when the run was made; train again")
     return prepare(recorded, SILENT)
 
 
-def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> Result:
+def _result(store: Store, prepared: Prepared, run: Run, provenance: Provenance, progress: Progress) -> Result:
     """Return the result of a candidate with the model that its run kept; refitted, and kept again, where that is gone."""
     problem, table, split = prepared.problem, prepared.table, prepared.split
     try:
@@ -124,7 +126,7 @@ def _result(store: Store, prepared: Prepared, run: Run, progress: Progress) -> R
     result = run_benchmark(only(problem, [name]), table, split, progress=progress.advance).result(name)
     if result.predictions_sha256 != run.tags[PREDICTIONS]:
         raise PromotionError(
-            f"{name}, refitted, does not predict what the run's model predicted ({known_cause(run)}); train again"
+            f"{name}, refitted, does not predict what the run's model predicted ({known_cause(provenance)}); train again"
         )
     model = log_model(store, run.run_id, fitted_model(prepared.config, table, split, result))
     set_tags(store, run.run_id, {MODEL: model.sha256})

@@ -49,8 +49,10 @@ from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import log_artifact, log_files
 from tabtrail.tracking.demand_finished import FORECASTS, forecasts_sha256, forecasts_to_bytes, read_forecasts
 from tabtrail.tracking.demand_items import candidate_items, training_items
-from tabtrail.tracking.items import EVALUATION, PREDICTIONS, TAG, library_versions, provenance_tags
-from tabtrail.tracking.runs import LoggedData, complete_children, log_dataset, log_items, running, set_tags
+from tabtrail.tracking.items import EVALUATION, PREDICTIONS, TAG, library_versions
+from tabtrail.tracking.pages import with_links
+from tabtrail.tracking.provenance import provenance_of
+from tabtrail.tracking.runs import LoggedData, complete_children, log_dataset, log_items, running, set_primary_metric, set_tags
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.demand_bundle import Training, store_model
@@ -86,15 +88,18 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     _say_account(task, manifest.rows_rejected, progress)
     _say_leakage(task, config.leakage.policy, progress)
     digest = config.digest(*DEMAND_SECTIONS)
-    tags = provenance_tags(manifest, config_sha256=digest, root=config.root)
+    provenance = provenance_of(manifest, config_sha256=digest, root=config.root)
     key = sha256_json([manifest.data_sha256, digest, code_files(__name__), library_versions()])
     text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
-    with tracked(store, Identity(f"demand {task.demand.name}", key, tags, text), progress, force=force) as own:
-        training = Training(config, task, manifest, store, own.run_id, tags, progress, own.finished)
+    with tracked(store, Identity(f"demand {task.demand.name}", key, provenance, text), progress, force=force) as own:
+        training = Training(config, task, manifest, store, own.run_id, provenance.tags, progress, own.finished)
         trained = judge_all(task, partial(_judge, training), progress)
         found = leaderboard(task, trained, own.run_id, manifest.data_sha256, synthetic=manifest.synthetic)
         found["hierarchy"] = _judge_hierarchy(task, trained)
-        log_items(store, own.run_id, training_items(task, trained, found))
+        order = f"origins_{task.demand.choice.metric}"
+        log_items(store, own.run_id, with_links(training_items(task, trained, found), store, own.run_id, order))
+        if not config.is_view:  # the experiment of a config that has `model` too is ordered by that
+            set_primary_metric(store, order, greater=False)
         _log_judged(training, trained)
         _write_leaderboard(training, found)
         write_tables(training, trained)

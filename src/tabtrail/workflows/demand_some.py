@@ -31,7 +31,8 @@ from tabtrail.system.files import write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import log_artifact
 from tabtrail.tracking.demand_items import training_items
-from tabtrail.tracking.items import EVALUATION, TAG, library_versions, provenance_tags
+from tabtrail.tracking.items import EVALUATION, TAG, library_versions
+from tabtrail.tracking.provenance import provenance_of
 from tabtrail.tracking.runs import log_items, set_tags
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.demand import beaten, fit_chosen, judge_all, judge_candidate, prepare
@@ -75,11 +76,13 @@ def train_some(config: Config, groups: Collection[str], progress: Progress = SIL
         some = replace(task, panel=task.panel.take(places))
         manifest, store = read_manifest(config.dataset), open_store(config.mlflow)
         digest = config.digest(*DEMAND_SECTIONS)
-        tags = provenance_tags(manifest, config_sha256=digest, root=config.root) | {TAG + "groups": f"{len(set(groups)):,}"}
+        provenance = provenance_of(manifest, config_sha256=digest, root=config.root)
         key = sha256_json([manifest.data_sha256, digest, code_files(__name__), library_versions(), sorted(groups)])
         text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
         progress.say(f"demand: {len(places):,} of {task.panel.count:,} series are trained; the nets of the others are kept")
-        with tracked(store, Identity(f"demand {task.demand.name}", key, tags, text), progress, force=True) as own:
+        tags = {TAG + "groups": f"{len(set(groups)):,}"}
+        identity = Identity(f"demand {task.demand.name}", key, provenance, text, tags)
+        with tracked(store, identity, progress, force=True) as own:
             trained = judge_all(some, partial(judge_candidate, some), progress, wanted=[champion.candidate.name])
             found = leaderboard(some, trained, own.run_id, manifest.data_sha256, synthetic=manifest.synthetic)
             log_items(store, own.run_id, training_items(some, trained, found))
@@ -90,7 +93,7 @@ def train_some(config: Config, groups: Collection[str], progress: Progress = SIL
             else:
                 ((name, (model, _)),) = fit_chosen(some, trained, some.panel, len(some.origins.places)).items()
                 models = {name: _beside_the_others(task, model, champion)}
-                training = Training(config, task, manifest, store, own.run_id, tags, progress)
+                training = Training(config, task, manifest, store, own.run_id, {**provenance.tags, **tags}, progress)
                 challenger = store_model(training, _with_intervals(trained, champion), models)
         if challenger is None:
             raise NothingToDeployError(refusal)

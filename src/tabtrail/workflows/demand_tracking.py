@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.progress import Progress
-from tabtrail.tracking.artifacts import list_files, log_text
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, KEY
+from tabtrail.tracking.artifacts import list_files
+from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, KEY
+from tabtrail.tracking.provenance import Provenance, log_origin
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, close_dead_runs, complete_children, find_run, read_run, running
 from tabtrail.tracking.store import Store
@@ -15,15 +16,16 @@ from tabtrail.tracking.store import Store
 
 @dataclass(frozen=True)
 class Identity:
-    """A training for the store: the name of its run, what it was made from, and its config as text.
+    """A training for the store: the name of its run, what it is made from, its config as text, and what else its tags say.
 
     Two with the same `key` (data, config, code and libraries) come out the same.
     """
 
     name: str
     key: str
-    tags: Mapping[str, str]
+    provenance: Provenance
     config: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ def tracked(store: Store, identity: Identity, progress: Progress, *, force: bool
         resumed = None if force else find_run(store, identity.key)
     if dead:
         progress.say(f"demand: {dead} runs of a process that is gone are closed as killed")
-    with running(store, identity.name, {**identity.tags, KEY: identity.key}, resumed=resumed) as run_id:
-        if not resumed:
-            log_text(store, run_id, identity.config, CONFIG)
+    tags = {**identity.provenance.tags, **identity.tags, KEY: identity.key}
+    with running(store, identity.name, tags, resumed=resumed) as run_id:
+        log_origin(store, run_id, identity.provenance, identity.config)
         finished = complete_children(store, run_id) if resumed else {}
         begun = f"is continued, {len(finished)} models are finished" if finished else "begins"
         progress.say(f"demand: run {run_id} {begun}")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +35,7 @@ from tabtrail.report.png import draw
 from tabtrail.report.segment_pictures import error_picture, ranking_picture, segment_pictures
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.tracking.artifacts import log_files
-from tabtrail.tracking.items import TAG, provenance_tags
+from tabtrail.tracking.provenance import Provenance, log_origin, provenance_of
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.risk_items import segment_items, sweep_items
 from tabtrail.tracking.runs import close_dead_runs, log_items, running
@@ -69,7 +69,7 @@ class _Job:
 
     risk: Risk
     facts: Facts
-    tags: dict[str, str]
+    provenance: Provenance
     opening: Future[Store]
     output_dir: Path
     prefix: str
@@ -93,7 +93,8 @@ def forecast_segment(config: Config, wanted: Mapping[str, str], *, progress: Pro
         for note in series.notes:
             progress.say(f"forecast: {note}")
         result = analyse(series, job.risk, job.facts, neighbours)
-        with running(job.store, "forecast", job.tags) as parent:
+        with running(job.store, "forecast", job.provenance.tags) as parent:
+            log_origin(job.store, parent, job.provenance)
             stored = _keep(job, parent, result, draw_it=True)
             log_items(job.store, parent, sweep_items(job.risk, [result], evaluate([result])))
         return stored
@@ -111,7 +112,8 @@ def forecast_all(config: Config, by: Sequence[str] = (), *, progress: Progress =
             series = read_series(source, _segments(source, by))
             neighbours = _neighbours(source, job.risk)
         progress.say(f"forecast: {len(series)} segments")
-        with running(job.store, "forecast", job.tags) as parent:
+        with running(job.store, "forecast", job.provenance.tags) as parent:
+            log_origin(job.store, parent, job.provenance)
             found = analyse_all(series, job.risk, job.facts, config.engine, neighbours=neighbours)
             results = _forecast_each(job, parent, series, found, progress)
             sweep = Sweep(
@@ -166,7 +168,7 @@ def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]
         manifest = verify_dataset(config.dataset, config.ingest_digest())
         require_writable(config.paths.output_dir)
         digest = config.digest("risk")
-        libraries = {f"{TAG}lib.{name}": found for name, found in deciding_versions().items()}
+        provenance = provenance_of(manifest, config_sha256=digest, root=config.root)
         yield _Job(
             risk=config.risk,
             facts=Facts(
@@ -176,7 +178,7 @@ def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]
                 data_sha256=manifest.data_sha256,
                 config_sha256=digest,
             ),
-            tags={**provenance_tags(manifest, config_sha256=digest, root=config.root), **libraries},
+            provenance=replace(provenance, libraries={**provenance.libraries, **deciding_versions()}),
             opening=pool.submit(_open_store, config.mlflow.of(config.risk.experiment)),
             output_dir=config.paths.output_dir,
             prefix=_prefix(config.model.name),
@@ -259,7 +261,7 @@ def _keep(job: _Job, parent: str, result: SegmentResult, *, draw_it: bool) -> St
     """Draw a result, write it with the id of its run, and log both."""
     items = segment_items(result)
     path = result_path(job.output_dir, job.prefix, result.segment, list(job.risk.segments))
-    with running(job.store, items.name, {**job.tags, **items.tags}, parent=parent) as run_id:
+    with running(job.store, items.name, {**job.provenance.tags, **items.tags}, parent=parent) as run_id:
         plots = _draw(result, path, job.risk.ewma_decay) if draw_it else []
         result = result.model_copy(update={"run_id": run_id, "plots": [each.name for each in plots]})
         write_json(path, result.model_dump(mode="json"))

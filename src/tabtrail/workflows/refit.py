@@ -8,17 +8,21 @@ from tabtrail import __version__
 from tabtrail.modeling.candidates import BLEND
 from tabtrail.modeling.problem import Problem
 from tabtrail.system.hashes import code_version
-from tabtrail.tracking.items import CODE, TAG, library_versions
+from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.provenance import Provenance
 from tabtrail.tracking.runs import Run
 from tabtrail.workflows.deploy import Site
 
 
 @dataclass(frozen=True)
 class Again:
-    """A benchmark that is fitted again: its run, and those of the candidates that are wanted, which are all of a `whole` one."""
+    """A benchmark that is fitted again: its run, what that was made from, and the runs of the candidates that are wanted, which
+    are all of a `whole` one.
+    """
 
     site: Site
     parent: Run
+    provenance: Provenance
     runs: Mapping[str, Run]
     whole: bool
 
@@ -30,13 +34,13 @@ def only(problem: Problem, wanted: list[str]) -> Problem:
     return replace(problem, candidates={name: params for name, params in problem.candidates.items() if name in wanted})
 
 
-def known_cause(parent: Run) -> str:
+def known_cause(then: Provenance) -> str:
     """Name what is known to be different between then and now, the likeliest cause of a difference first."""
     for name, now in library_versions().items():
-        if (then := parent.tags.get(f"{TAG}lib.{name}")) != now:
-            return f"library version: {name} was {then}, is {now}"
-    if (then := parent.tags.get(TAG + "python")) != platform.python_version():
-        return f"Python was {then}, is {platform.python_version()}"
-    if parent.tags.get(CODE) != code_version():
-        return f"the code of tabtrail differs; the run was made by {parent.tags.get(TAG + 'version')}, this is {__version__}"
+        if (before := then.libraries.get(name)) != now:
+            return f"library version: {name} was {before}, is {now}"
+    if then.python != platform.python_version():
+        return f"Python was {then.python}, is {platform.python_version()}"
+    if then.code_sha256 != code_version():
+        return f"the code of tabtrail differs; the run was made by {then.version}, this is {__version__}"
     return "nondeterminism: data, config, code and library versions are the same"

@@ -17,7 +17,8 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
 from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import complete_benchmark, is_of_series
-from tabtrail.tracking.items import CONFIG, GRAPH, JOBLIB, PREDICTIONS, TAG, candidate_items
+from tabtrail.tracking.items import CONFIG, PREDICTIONS, TAG, candidate_items
+from tabtrail.tracking.provenance import GRAPH, JOBLIB, read_provenance
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, complete_children
 from tabtrail.tracking.store import open_store
@@ -57,27 +58,28 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
         found = complete_benchmark(store, run_id)
         parent = found.benchmark
         text = json.loads(read_artifact(store, parent.run_id, CONFIG))
+        provenance = read_provenance(store, parent)
         children = complete_children(store, parent.run_id)
     manifest = verify_files(config.dataset)
-    if manifest.data_sha256 != parent.tags[TAG + "data_sha256"]:
-        then = parent.tags[TAG + "data_sha256"]
+    if manifest.data_sha256 != (then := provenance.data_sha256):
         return Reproduction(run_id, (), (), f"data: the run had {then[:12]}, the dataset is {manifest.data_sha256[:12]} now")
     of_series = is_of_series(parent)
     recorded = config_from_run(text, config)
     sections = DEMAND_SECTIONS if of_series else BENCHMARK_SECTIONS
-    if recorded.digest(*sections) != parent.tags[TAG + "config_sha256"]:
+    if recorded.digest(*sections) != provenance.config_sha256:
         return Reproduction(run_id, (), ("data",), "config: the recorded config is not read as it was when the run was made")
     wanted = sorted(children) if found.candidate is None else [found.candidate.tags[TAG + "candidate"]]
     runs, compared = {name: children[name] for name in wanted}, ["data", "config"]
     with store_errors(store.uri):
-        again = Again(Site.of(recorded.for_demand() if of_series else recorded, store), parent, runs, found.candidate is None)
+        site = Site.of(recorded.for_demand() if of_series else recorded, store)
+        again = Again(site, parent, provenance, runs, found.candidate is None)
         if of_series:
             made = compare_series(prepare_series(recorded), again, manifest, progress)
         else:
             made = _compare_rows(recorded, again, progress)
         for what, equal in made:
             if not equal:
-                return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({known_cause(parent)})")
+                return Reproduction(run_id, tuple(wanted), tuple(compared), f"{what} ({known_cause(provenance)})")
             compared.append(what)
     return Reproduction(run_id, tuple(wanted), tuple(compared), None)
 
@@ -98,11 +100,10 @@ def _compare_rows(recorded: Config, again: Again, progress: Progress) -> Iterato
         yield from _metric_comparisons(name, result, runs[name])
     for name, result in results.items():
         yield f"predictions of {name}", result.predictions_sha256 == runs[name].tags[PREDICTIONS]
-    tags = again.parent.tags
-    if (champion := tags[TAG + "champion"]) in results:
-        fitted = results[champion].model
-        yield "ONNX file of the champion", _sha256(graph_bytes(model, fitted)) == tags[GRAPH]
-        yield "joblib file of the champion", _sha256(pickled(fitted)) == tags[JOBLIB]
+    if (champion := again.parent.tags[TAG + "champion"]) in results:
+        fitted, made = results[champion].model, again.provenance.made
+        yield "ONNX file of the champion", _sha256(graph_bytes(model, fitted)) == made[GRAPH]
+        yield "joblib file of the champion", _sha256(pickled(fitted)) == made[JOBLIB]
 
 
 def _metric_comparisons(name: str, result: Result, run: Run) -> Iterator[tuple[str, bool]]:

@@ -36,9 +36,6 @@ from tabtrail.tracking.finished import FITS, fits_to_bytes, result_from
 from tabtrail.tracking.items import (
     BUNDLE,
     BUNDLE_FOLDER,
-    CONFIG,
-    GRAPH,
-    JOBLIB,
     KEY,
     LEARNED,
     MODEL,
@@ -49,9 +46,10 @@ from tabtrail.tracking.items import (
     candidate_items,
     comparison_items,
     library_versions,
-    provenance_tags,
 )
 from tabtrail.tracking.models import LoggedModel, log_model
+from tabtrail.tracking.pages import with_links
+from tabtrail.tracking.provenance import GRAPH, JOBLIB, Provenance, log_made, log_origin, provenance_of
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import (
@@ -93,7 +91,7 @@ class _Tracked:
 
     store: Store
     parent: str
-    tags: dict[str, str]
+    provenance: Provenance
     models: dict[str, LoggedModel] = field(default_factory=dict)
     finished: dict[str, Result] = field(default_factory=dict)
 
@@ -164,13 +162,12 @@ def _tracked(
         resumed = None if force else find_run(store, key)
     if dead:
         progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
-    tags = provenance_tags(manifest, config_sha256=config.digest(*BENCHMARK_SECTIONS), root=config.root)
+    provenance = provenance_of(manifest, config_sha256=config.digest(*BENCHMARK_SECTIONS), root=config.root)
     name = benchmark_name(config.model.name)
-    with running(store, name, {**tags, KEY: key}, started=started, resumed=resumed) as parent:
-        if not resumed:
-            text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
-            log_text(store, parent, text, CONFIG)
-        yield _Tracked(store, parent, tags)
+    with running(store, name, {**provenance.tags, KEY: key}, started=started, resumed=resumed) as parent:
+        text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
+        log_origin(store, parent, provenance, text)
+        yield _Tracked(store, parent, provenance)
 
 
 def benchmark_key(config: Config, manifest: Manifest) -> str:
@@ -202,7 +199,7 @@ def _benchmark(prepared: Prepared, manifest: Manifest, tracked: _Tracked, progre
     )
     write_json(artifacts.importance, ended.explained.importance.to_dict())
     write_parquet(artifacts.shap, ended.explained.table)
-    _write_tables(benchmark_table_files(config.paths.output_dir), ended, leaderboard, tracked.tags)
+    _write_tables(benchmark_table_files(config.paths.output_dir), ended, leaderboard, tracked.provenance.flat())
     link_models(artifacts, tracked.models)
     with atomic_file(artifacts.leaderboard_csv) as temporary:
         ranked_table(leaderboard).write_csv(temporary)
@@ -257,7 +254,11 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     config, store, parent = prepared.config, tracked.store, tracked.parent
     own = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
     said = (*manifest.findings, *own)
-    log_items(store, parent, benchmark_items(ended.benchmark, manifest, prepared.findings, said))
+    metric = ended.benchmark.problem.metric
+    order, greater = f"cv_{metric.mlflow_name}", metric.better == "larger"
+    items = benchmark_items(ended.benchmark, manifest, prepared.findings, said)
+    log_items(store, parent, with_links(items, store, parent, order, greater=greater))
+    set_primary_metric(store, order, greater=greater)
     data = LoggedData(prepared.data.schema, prepared.data.height, config.model.target, config.origin)
     log_dataset(store, [parent, *tracked.runs.values()], data, manifest.data_sha256)
     leaderboard = build_leaderboard(
@@ -271,8 +272,6 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     for row in leaderboard.candidates:
         log_metrics(store, row.run_id, comparison_items(row))
     log_metrics(store, parent, comparison_items(leaderboard.champion_row))
-    metric = ended.benchmark.problem.metric
-    set_primary_metric(store, f"cv_{metric.mlflow_name}", greater=metric.better == "larger")
     return leaderboard
 
 
@@ -283,8 +282,9 @@ def _log_results_files(prepared: Prepared, tracked: _Tracked, ended: _Ended) -> 
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
     log_artifact(store, parent, LEARNED, Learned.of(prepared.table.keys.take(prepared.split.train).key).to_bytes())
     missing = ended.explained.importance.missing
-    said = {} if missing is None else {TAG + "explanation_missing": missing}
-    set_tags(store, parent, {GRAPH: ended.exported.onnx_sha256, JOBLIB: ended.exported.joblib_sha256, **said})
+    if missing is not None:
+        set_tags(store, parent, {TAG + "explanation_missing": missing})
+    log_made(store, parent, {GRAPH: ended.exported.onnx_sha256, JOBLIB: ended.exported.joblib_sha256})
 
 
 def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard: Leaderboard) -> Challenger | str:
@@ -312,10 +312,10 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
 def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> None:
     """Log a candidate as soon as it is done: complete, so that an interrupted benchmark never fits it again."""
     store, items = tracked.store, candidate_items(result)
-    with running(store, items.name, tracked.tags, parent=tracked.parent) as run_id:
+    with running(store, items.name, tracked.provenance.tags, parent=tracked.parent) as run_id:
         fitted = fitted_model(prepared.config, prepared.table, prepared.split, result)
         model = log_model(store, run_id, fitted, items.params)
-        used = dataset_link(prepared.config.origin, tracked.tags[TAG + "data_sha256"])
+        used = dataset_link(prepared.config.origin, tracked.provenance.data_sha256)
         log_items(store, run_id, items, ModelOn(model.model_id, *used))
         log_artifact(store, run_id, FITS, fits_to_bytes(result))
         set_tags(store, run_id, {MODEL: model.sha256})

@@ -32,7 +32,8 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import BENCHMARK_SECTIONS
 from tabtrail.system.files import growth_problem, make_folder, read_json, rename_command, write_json
 from tabtrail.system.hashes import sha256_json
-from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems, provenance_tags
+from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems
+from tabtrail.tracking.provenance import log_origin, provenance_of
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
 from tabtrail.tracking.store import Store, open_store
@@ -179,9 +180,10 @@ def _run_trials(search: _Search, candidate: Candidate, progress: Progress) -> "o
         close_dead_runs(store)
         resumed = find_run(store, key)
     config_sha256 = config.digest(*BENCHMARK_SECTIONS)
-    provenance = provenance_tags(search.manifest, config_sha256=config_sha256, root=config.root)
-    tags = {**provenance, TAG + "kind": "tuning", TAG + "candidate": candidate.name}
+    provenance = provenance_of(search.manifest, config_sha256=config_sha256, root=config.root)
+    tags = {**provenance.tags, TAG + "kind": "tuning", TAG + "candidate": candidate.name}
     with running(store, f"tune {candidate.name}", {**tags, KEY: key}, resumed=resumed) as parent:
+        log_origin(store, parent, provenance)
         while not search.is_over(done := len(study.get_trials(states=_FINISHED))):
             progress.advance(done, search.trials)
             trial = study.ask()
