@@ -22,7 +22,9 @@ from tabtrail.workflows.demand_update import update_history
 from tabtrail.workflows.reproduce import reproduce
 
 ROW = {"date": "2023-07-22", "store_id": "STORE_001", "product_id": "PROD_C", "price": 12.0, "promotion": 0}
-QUANTILES = CONFIG.replace("  max_rows: 4000", "  interval_method: quantiles\n  max_rows: 4000")
+# The first of the three origins that are judged lies before those of the calibration.
+SETTINGS = "  interval_method: quantiles\n  step: 50\n  choice: {deploy_unless_beaten: true}\n"
+QUANTILES = CONFIG.replace("  max_rows: 4000", SETTINGS + "  max_rows: 4000")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,9 @@ def test_the_leaderboard_and_the_page_have_what_they_held_beside_the_errors_alon
     assert "80 % by errors alone" in page
     assert "pinball" in page
     forecasts = pl.read_parquet(trained.project.root / "output" / "metrics" / "demand_forecasts.parquet")
+    early = forecasts["origin"] == forecasts["origin"].min()
+    for before in ("low_80", "high_90"):
+        assert (forecasts[before].is_null() == early).all(), "what was fitted after an origin says nothing of it"
     assert (forecasts["low_90"] <= forecasts["low_80"]).all()
     assert (forecasts["high_80"] <= forecasts["high_90"]).all()
 

@@ -5,7 +5,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from tabtrail.bundle.demand.features import Array, FeatureRecipe
+from tabtrail.bundle.demand.quantiles import probabilities_of
 from tabtrail.forecast.panel.calibration import Outcomes, Predicts, Settings, calibration_origins, fit_intervals
 from tabtrail.forecast.panel.coverage import measure
 from tabtrail.forecast.panel.direct import DirectModel
@@ -60,8 +63,17 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
     _say(coverage, progress)
     found = fit_intervals(outcomes, settings(places[-1]))
     factor = new_series_factor(panel, places, predicts, task.parents, found, served)
-    at_origins = () if quantiles is None else tuple(quantiles(panel.until(place)) for place in task.origins.places)
-    return replace(trained, intervals=found.with_new(factor), coverage=coverage, quantiles=at_origins)
+    own = () if quantiles is None else _at_origins(task, quantiles, places[0])
+    return replace(trained, intervals=found.with_new(factor), coverage=coverage, quantiles=own)
+
+
+def _at_origins(task: Task, quantiles: Predicts, fitted: int) -> tuple[Array, ...]:
+    """Return the quantiles at the origins that are judged; not a number at those before the place at which they were fitted: of
+    what came after them they have learned.
+    """
+    found = {place: quantiles(task.panel.until(place)) for place in task.origins.places if place >= fitted}
+    unknown = np.full((task.panel.count, task.recipe.horizon, len(probabilities_of(task.demand.interval_levels))), np.nan)
+    return tuple(found.get(place, unknown) for place in task.origins.places)
 
 
 def _quantiles(task: Task, served: FeatureRecipe, place: int) -> Predicts:
@@ -77,7 +89,5 @@ def _say(coverage: Mapping[str, Any], progress: Progress) -> None:
     progress.say(f"demand: intervals held {shown} at {coverage['origins']} origins after their calibration")
     for own, other in zip(coverage["levels"], coverage.get("by_errors", ()), strict=False):
         if own["coverage"] is not None:
-            progress.say(
-                f"demand: quantiles at {own['level']:.0%}: mean width {own['width']:.4g}, by errors alone {other['width']:.4g}"
-                f" (which held {other['coverage']:.1%})"
-            )
+            errors = f"by errors alone {other['width']:.4g} (held {other['coverage']:.1%})"
+            progress.say(f"demand: at {own['level']:.0%} {own['width']:.4g} wide on average, {errors}")

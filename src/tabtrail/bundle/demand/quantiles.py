@@ -90,7 +90,7 @@ class QuantileBounds:
         if self._least is None:
             low = low - moved
         else:
-            low = np.where(low > self._least, np.maximum(low - moved, self._least), self._least)
+            low = np.where(low <= self._least, self._least, np.maximum(low - moved, self._least))
         low, high = np.minimum(low, forecast[:, None]), np.maximum(high, forecast[:, None])
         low[:, self._order] = np.minimum.accumulate(low[:, self._order], axis=1)
         high[:, self._order] = np.maximum.accumulate(high[:, self._order], axis=1)
