@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-lowest torch schedulers mutants audit sbom lock
+.PHONY: run test test-lowest torch schedulers quality mutants audit sbom lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -24,6 +24,15 @@ TORCH := 2.13.0
 torch: $(INSTALLED)
 	$(BIN)/python -c 'import sys; from importlib.util import find_spec as find; sys.exit(find("torch") is None)' \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile torch==$(TORCH)
+
+# What is known of the product's quality: the tests with coverage, the load on the service, and the evidence of the default project.
+quality: $(INSTALLED)
+	mkdir -p output/quality
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile=ci --cov=tabtrail --cov-report= \
+	  --junitxml=output/quality/pytest.junit.xml
+	$(BIN)/coverage json -q -o output/quality/coverage.json
+	$(BIN)/python benchmarks/serving.py --output output/quality/serving.json
+	$(BIN)/python -m tabtrail quality
 
 # The suite at the lowest versions that pyproject.toml declares, in an environment of its own. Takes long; on request.
 LOWEST := .venv-lowest

@@ -70,6 +70,12 @@ class ReproductionError(TabtrailError):
     exit_code = 4
 
 
+class QualityError(TabtrailError):
+    """Evidence that the config requires is missing."""
+
+    exit_code = 4
+
+
 class BundleError(TabtrailError):
     """A deployed model is missing, incomplete or altered."""
 

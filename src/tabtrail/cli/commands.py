@@ -72,6 +72,7 @@ COMMANDS = {
     "report": Command("tabtrail.cli.stages", "Write the page for people and its pictures.", (TRAIN,)),
     "explain": Command("tabtrail.cli.explain", "Show why the deployed model predicts what it does.", (TRAIN,)),
     "reproduce": Command("tabtrail.cli.reproduce", "Fit a recorded run again, and compare.", (TRAIN,)),
+    "quality": Command("tabtrail.cli.quality", "Gather the evidence of a project's quality.", (TRAIN,)),
     "sql": Command("tabtrail.cli.sql", "Ask the DuckDB file: the data and the last benchmark.", (TRAIN,)),
     "predict": Command("tabtrail.cli.predict_command", "Predict rows, or show what the model takes."),
     "serve": Command("tabtrail.cli.serve", "Serve the deployed model over HTTP."),

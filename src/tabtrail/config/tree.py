@@ -46,6 +46,7 @@ from tabtrail.config.model import (
     check_split,
 )
 from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine, check_mlflow
+from tabtrail.config.quality import Quality, check_quality
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
 from tabtrail.config.texts import check_alias_columns, check_contexts_are_taken, check_literals, check_texts
@@ -99,6 +100,7 @@ class Config(Section):
     serve: Serve = Serve()
     risk: Risk = Risk()
     drift: Drift = Drift()
+    quality: Quality = Quality()
     engine: Engine = Engine()
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
@@ -345,6 +347,7 @@ def inconsistencies(config: Config) -> Problems:
     if not config.is_demand_only:
         yield from check_split(config.split, date)
     yield from check_engine(config.engine)
+    yield from check_quality(config.quality)
     yield from check_mlflow(config.mlflow)
     yield from check_intervals(config.intervals, model, columns)
     yield from check_profile(config.profile, columns)

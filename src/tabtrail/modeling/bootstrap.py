@@ -110,6 +110,15 @@ def compare(actual: Array, champion: Array, challenger: Array, metric: Metric, h
     )
 
 
+def interval_of(metric: Metric, actual: Array, predicted: Array, how: Resampling) -> tuple[float, float] | None:
+    """Return the percentile interval of a metric, from the same bootstrap as `compare`; None where it is not defined."""
+    units = _units(how.groups, len(actual))
+    value = _resampled(metric, actual, predicted, units)
+    drawn = [value(weights) for weights in _resamples(int(units.max()) + 1, how.seed)]
+    known = [each for each in drawn if each is not None and np.isfinite(each)]
+    return _percentiles(known, how.level) if len(known) == len(drawn) else None
+
+
 def check_coverage(inside: NDArray[np.bool_], nominal: float, how: Resampling) -> CoverageCheck:
     """Return the share of rows inside their interval with its percentile interval, from the same bootstrap as `compare`."""
     units = _units(how.groups, len(inside))
