@@ -63,7 +63,7 @@ def seeded(config: Config, seed: int) -> Config:
 def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
     table = load_table(problem_of(config), data)
     start = time.perf_counter()
-    benchmark = run_benchmark(problem_of(config), table, export=lambda model: (len(graph_bytes(config.model, model)), None))
+    benchmark = run_benchmark(problem_of(config), table, export=lambda fit: (len(graph_bytes(config.model, fit.model)), None))
     seconds = time.perf_counter() - start
     champion = benchmark.champion
     intervals = calibrate_all(benchmark)[champion.candidate.name]

@@ -94,7 +94,7 @@ def untracked(config: Any) -> None:
 
     ready = prepare(config, SILENT)
     with Proofs(ready.config, ready.table, ready.split) as proofs:
-        benchmark = run_benchmark(ready.problem, ready.table, ready.split, export=proofs.prove)
+        benchmark = run_benchmark(ready.problem, ready.table, ready.split, export=proofs.prove_fit)
         exported = proofs.export(benchmark.champion)
     runs = {each.candidate.name: "-" for each in benchmark.results}
     intervals, manifest = calibrate_all(benchmark), read_manifest(config.dataset)

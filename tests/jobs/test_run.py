@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import pickle
@@ -13,6 +14,7 @@ from tests.support import jobs_for_engines as jobs
 from tests.support.commands import run_in
 from tests.support.dask_cluster import Cluster, cluster
 from tests.support.projects import Project
+from tests.support.stages import run_train
 
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
@@ -25,6 +27,7 @@ from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import Table, load_table, needed_columns
 from tabtrail.progress import SILENT
+from tabtrail.project.paths import Artifacts
 from tabtrail.workflows import tune as tuning
 
 SERIAL = Engine(kind="serial")
@@ -200,6 +203,25 @@ def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, das
     assert len(hashes[0]) == 9
     assert hashes[0] == hashes[1] == hashes[2]
     assert models[0] == models[1] == models[2]
+
+
+def test_proofs_and_explanations_of_a_cluster_are_made_by_its_workers_and_equal_those_of_one_machine(
+    project: Project, dask: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ("candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}, Blend: {}}", "split.folds=2", "explain.max_rows=40")
+    ingest(project.config())
+    made = []
+    for name, engine in (("one", "{kind: serial}"), ("many", f"{{kind: dask, address: '{dask.address}'}}")):
+        if name == "many":  # the workers have functions of their own, which are not changed
+            for place in ("tabtrail.export.prove.export_onnx", "tabtrail.workflows.champion.explain"):
+                monkeypatch.setattr(place, lambda *_, **__: pytest.fail("the driver proved or explained"))
+        config = project.config(*few, f"engine={engine}", f"mlflow.experiment={name}", f"paths.output_dir={name}")
+        board, _ = run_train(config, force=True)
+        importance = json.loads(Artifacts.of(config).importance.read_text(encoding="utf-8"))
+        differences = {row.candidate: (row.model_bytes, row.parity_max_difference) for row in board.candidates}
+        made.append((board.champion, differences, {**importance, "run_id": ""}))
+    assert made[0] == made[1]
+    assert made[0][2]["mean_absolute_shap"]
 
 
 def test_a_search_for_parameters_runs_on_dask(project: Project, dask: Cluster) -> None:

@@ -37,6 +37,14 @@ def run(
         yield from run_in_processes(function, jobs, workers, in_order=in_order)
 
 
+def run_one(function: Callable[..., R], job: Job, engine: Engine, *, libraries: Sequence[str] = ()) -> R:
+    """Return `function(*job)`, computed on a worker of the cluster where the engine is one, else in this process."""
+    if engine.kind != "dask":
+        return function(*unshared(job))
+    [result] = run(function, [job], engine, libraries=libraries)
+    return result
+
+
 def check_engine(engine: Engine, libraries: Sequence[str]) -> None:
     """Raise `EngineError` where jobs that depend on `libraries` cannot be run, before anything is made ready for them."""
     if engine.kind == "dask":

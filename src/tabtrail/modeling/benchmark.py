@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -11,7 +12,8 @@ import pandas as pd
 
 from tabtrail.contract.expressions import columns_of
 from tabtrail.errors import ConfigError, ParityError
-from tabtrail.jobs.run import run
+from tabtrail.jobs.job import Shared
+from tabtrail.jobs.run import run, run_one
 from tabtrail.modeling.blend import blend
 from tabtrail.modeling.candidates import BASELINES, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
@@ -22,11 +24,13 @@ from tabtrail.modeling.fit import fit_and_score, unpickled
 from tabtrail.modeling.metrics import Array, Metric, evaluate
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.proof import Parity, Proof, Prove
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
-from tabtrail.modeling.table import Table, split_table
+from tabtrail.modeling.table import Examples, Table, split_table
 from tabtrail.modeling.worth import worthy
+
+Export = Callable[[Fit], tuple[int, Parity | None]]
 
 
 def candidates_of(problem: Problem) -> list[Candidate]:
@@ -42,7 +46,8 @@ def run_benchmark(
     table: Table,
     split: Split | None = None,
     *,
-    export: Callable[[Any], tuple[int, Parity | None]] | None = None,
+    export: Export | None = None,
+    prove: Prove | None = None,
     finished: Mapping[str, Result] | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -50,8 +55,9 @@ def run_benchmark(
     """Fit every candidate on every fold and on the training part; choose by the folds, with metric and rule of the problem.
 
     The test part is scored once for each candidate and decides nothing. `split` is cut as the problem says where none is given.
-    `export` returns the size in bytes of what would be deployed of a model (its pickle, where none is given) and its proof; a
+    `export` returns the size in bytes of what would be deployed of a final fit (its pickle, where none is given) and its proof; a
     candidate that fails the proof is not chosen, nor is one that a baseline beats; where that leaves none, the best baseline is.
+    On a cluster, the worker that fits a model proves it too, with `prove`: such a fit comes to `export` with its proof.
     Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done, `progress`
     with fits done and fits in all.
 
@@ -64,14 +70,16 @@ def run_benchmark(
     results = dict(finished or {})
     export = export or _pickled_size
     missing = [each for each in candidates if each.family != BLEND and each.name not in results]
-    for candidate, folds, final in _fit_all(problem, table, split, missing, progress):
-        results[candidate.name] = Result(candidate, folds, final, *export(final.model))
+    prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
+    for candidate, folds, final in _fit_all(problem, table, split, missing, progress, prove=prove):
+        results[candidate.name] = _result(candidate, folds, final, export)
         on_result(results[candidate.name])
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
             folds, final = blend(candidate, members, table, split, problem.clip)
-            results[candidate.name] = Result(candidate, folds, final, *export(final.model))
+            final = final if prove is None else replace(final, proof=_proven(problem, table, split, final.model, prove))
+            results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
     return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split))
@@ -127,12 +135,33 @@ def _chosen(problem: Problem, ordered: tuple[Result, ...], split: Split) -> str:
     )
 
 
-def _pickled_size(model: Any) -> tuple[int, None]:
-    return len(pickle.dumps(model)), None
+def _result(candidate: Candidate, folds: tuple[Fit, ...], final: Fit, export: Export) -> Result:
+    """Return a candidate's result without the graph: those of large forests would not fit into memory together."""
+    return Result(candidate, folds, replace(final, proof=None), *export(final))
+
+
+def _pickled_size(fit: Fit) -> tuple[int, None]:
+    return len(pickle.dumps(fit.model)), None
+
+
+def _proven(problem: Problem, table: Table, split: Split, model: Any, prove: Prove) -> Proof:
+    """Return the proof of a model that no worker fitted, made by one."""
+    job = (prove, Shared(model), shared_examples(problem, table, split))
+    return run_one(_prove_on, job, problem.engine, libraries=fitting_libraries())
+
+
+def _prove_on(prove: Prove, model: Any, examples: Examples) -> Proof:
+    return prove(model, examples.x)
 
 
 def _fit_all(
-    problem: Problem, table: Table, split: Split, candidates: Iterable[Candidate], progress: Callable[[int, int], None]
+    problem: Problem,
+    table: Table,
+    split: Split,
+    candidates: Iterable[Candidate],
+    progress: Callable[[int, int], None],
+    *,
+    prove: Prove | None,
 ) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
     """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
     # What takes longest is started first, so that the other workers are not idle at the end.
@@ -140,7 +169,7 @@ def _fit_all(
     tasks = [(each, fold) for each in ordered for fold in range(FULL, len(split.folds))]
     fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
     by_name = {each.name: each for each in ordered}
-    for done, fit in enumerate(_run_all(problem, table, split, tasks), 1):
+    for done, fit in enumerate(_run_all(problem, table, split, tasks, prove=prove), 1):
         own = fits[fit.candidate]
         own[fit.fold] = unpickled(fit)
         progress(done, len(tasks))
@@ -148,27 +177,35 @@ def _fit_all(
             yield by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds))), own[FULL]
 
 
-def _run_all(problem: Problem, table: Table, split: Split, tasks: list[tuple[Candidate, int]]) -> Iterator[Fit]:
+def _run_all(
+    problem: Problem, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, prove: Prove | None
+) -> Iterator[Fit]:
     """Yield every fit; those on the whole training part last, where memory allows fewer of them at once."""
     at_once = problem.final_workers
     if at_once is None or at_once >= problem.engine.workers:
-        return run_tasks(problem, table, split, tasks)
+        return run_tasks(problem, table, split, tasks, prove=prove)
     fewer = replace(problem, engine=problem.engine.model_copy(update={"workers": at_once}))
     on_folds, on_all = [each for each in tasks if each[1] != FULL], [each for each in tasks if each[1] == FULL]
     return chain(run_tasks(problem, table, split, on_folds), run_tasks(fewer, table, split, on_all))
 
 
 def run_tasks(
-    problem: Problem, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, in_order: bool = False
+    problem: Problem,
+    table: Table,
+    split: Split,
+    tasks: list[tuple[Candidate, int]],
+    *,
+    in_order: bool = False,
+    prove: Prove | None = None,
 ) -> Generator[Fit]:
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
     early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
     rows = {fold: shared_rows(problem, table, split, fold, early=early) for fold in sorted({fold for _, fold in tasks})}
     examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
-    yield from run(fit_and_score, jobs, problem.engine, in_order=in_order, libraries=fitting_libraries())
+    yield from run(partial(fit_and_score, prove=prove), jobs, problem.engine, in_order=in_order, libraries=fitting_libraries())
 
 
 def fitting_libraries() -> tuple[str, ...]:
-    """Return the distributions that the result of a fit depends on: every machine that fits must have the same versions."""
-    return (*model_libraries(), "numpy", "scipy", "pandas", "polars")
+    """Return the distributions that a fit, its proof and its explanation depend on: workers must have the same versions."""
+    return (*model_libraries(), "numpy", "scipy", "pandas", "polars", "onnx", "skl2onnx", "onnxruntime", "shap")

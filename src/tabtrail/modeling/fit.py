@@ -17,6 +17,7 @@ from tabtrail.modeling.families import FAMILIES, Sample, family_of
 from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, native_layout
 from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.proof import Prove
 from tabtrail.modeling.results import FULL, Fit
 from tabtrail.modeling.split import Fold, Mask, Split, hold_out
 from tabtrail.modeling.table import Examples, Table
@@ -48,8 +49,12 @@ def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: b
     return Rows(rows.train, rows.valid, watched)
 
 
-def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe) -> Fit:
+def fit_and_score(
+    candidate: Candidate, fold: int, rows: Rows, examples: Examples, recipe: Recipe, *, prove: Prove | None = None
+) -> Fit:
     """Fit a candidate on the training rows of a fold and score it on the others; the model, if kept, is a pickle of its own.
+
+    With `prove`, a model that is kept is exported and proven here, on all rows.
 
     Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that the candidate cannot learn from.
     """
@@ -59,6 +64,7 @@ def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Example
     fitted = time.perf_counter()
     predicted = np.asarray(model.predict(valid.x), dtype=np.float64).ravel()
     done = time.perf_counter()
+    kept = pickle.dumps(model) if fold == FULL else None
     return Fit(
         candidate=candidate.name,
         fold=fold,
@@ -68,7 +74,9 @@ def fit_and_score(candidate: Candidate, fold: int, rows: Rows, examples: Example
         fit_seconds=round(fitted - start, 4),
         predict_seconds=round(done - fitted, 4),
         iterations=iterations,
-        model=pickle.dumps(model) if fold == FULL else None,
+        model=kept,
+        # What is proven is what the driver will have: the model as it comes out of its pickle.
+        proof=None if kept is None or prove is None else prove(pickle.loads(kept), examples.x),  # noqa: S301 - our own
     )
 
 

@@ -1,8 +1,10 @@
 """What a parity proof found: does the deployed graph predict what the measured model predicts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,9 @@ class Parity:
         computed = ("rows", "max_difference", "passed", "classes")
         classes = {name: Tried(**tried) for name, tried in value["classes"].items()}
         return cls(classes=classes, **{key: each for key, each in value.items() if key not in computed})
+
+
+Proof = tuple[bytes | None, Parity]
+"""The graph of a fitted model, None where it cannot be exported, and the proof of it."""
+Prove = Callable[[Any, pd.DataFrame], Proof]
+"""Exports a fitted model and proves the graph on raw columns; it can be sent to another machine."""

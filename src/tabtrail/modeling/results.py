@@ -9,7 +9,7 @@ import numpy as np
 from tabtrail.modeling.candidates import BASELINE, BASELINES, Candidate
 from tabtrail.modeling.metrics import Array, Metric, Scores, mean_of, rounded
 from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.proof import Parity, Proof
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
 
@@ -23,7 +23,7 @@ class Fit:
 
     `predicted` are the predictions of the scored rows, in units of the target. Seconds are wall time of one thread.
     `iterations` is the number of boosting rounds that early stopping chose. Only the fit on the whole training part keeps
-    its `model`.
+    its `model`, and the `proof` of its export where that was made on the worker that fitted it.
     """
 
     candidate: str
@@ -35,6 +35,7 @@ class Fit:
     predict_seconds: float
     iterations: int | None = None
     model: Any = None
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True)

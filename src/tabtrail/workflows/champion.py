@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 import polars as pl
 
 from tabtrail import __version__
@@ -23,18 +25,21 @@ from tabtrail.contract.schema import Feature, ModelSchema, rules_over
 from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import TabtrailError
-from tabtrail.explain.shapley import Importance, explain, sample_rows, shap_table
+from tabtrail.explain.shapley import Explanation, Importance, explain, sample_rows, shap_table
 from tabtrail.export.graph import without_clip
 from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, prove
+from tabtrail.jobs.job import Shared
+from tabtrail.jobs.run import run_one
+from tabtrail.modeling.benchmark import fitting_libraries
 from tabtrail.modeling.estimators import clip
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.intervals import grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
-from tabtrail.modeling.proof import Parity
-from tabtrail.modeling.results import Benchmark, Result
+from tabtrail.modeling.proof import Parity, Prove
+from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
 from tabtrail.modeling.worth import weaker_than
@@ -77,8 +82,9 @@ class Proofs:
     """
 
     def __init__(self, config: Config, table: Table, split: Split) -> None:
-        self._model, self._tolerance, self._x = config.model, config.export.parity_tolerance, table.x
-        self._scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
+        scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
+        self.job: Prove = partial(prove, config.model, scale=scale, tolerance=config.export.parity_tolerance)
+        self._model, self._table = config.model, table
         self._folder = scratch_folder()
         self._proven: list[Any] = []
 
@@ -88,9 +94,19 @@ class Proofs:
     def __exit__(self, *error: object) -> None:
         self._folder.cleanup()
 
+    def prove_fit(self, fit: Fit) -> tuple[int, Parity]:
+        """Return size and proof of a fit's model, as `prove` does; a proof that was made by a worker is taken as it is."""
+        return self.prove(fit.model) if fit.proof is None else self._keep(fit.model, *fit.proof)
+
     def prove(self, fitted: Any) -> tuple[int, Parity]:
         """Return the size in bytes of a model's ONNX graph (of its pickle where it has none), and the proof."""
-        graph, parity = prove(self._model, fitted, self._x, scale=self._scale, tolerance=self._tolerance)
+        return self._keep(fitted, *self.job(fitted, self._x))
+
+    @cached_property
+    def _x(self) -> pd.DataFrame:
+        return self._table.x
+
+    def _keep(self, fitted: Any, graph: bytes | None, parity: Parity) -> tuple[int, Parity]:
         if graph is None:
             return len(pickled(fitted)), parity
         self._proven.append(fitted)
@@ -180,7 +196,7 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
     """Return the champion's mean absolute Shapley values by raw column on a sample of the training part, and all of them.
 
     The sample is also what the values are relative to, so that one row can be explained later from the table alone. An
-    explanation that fails is missing, and the importances say why: the model is as good without.
+    explanation that fails is missing, and the importances say why: the model is as good without. A cluster explains on a worker.
     """
     champion: Result = benchmark.champion
     train = benchmark.table.take(benchmark.split.train)
@@ -188,13 +204,10 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
     rows = sample_rows(train.x, config.explain.max_rows, seed)
     unit = unit_of(config.model.target, config.model.currency)
     none = Importance(champion.candidate.name, run_id, len(rows), unit)
-    try:
-        explanation = explain(champion.model, rows, rows, seed=seed, predict=open_graph(without_clip(graph)))
-    except TabtrailError as error:
-        return Explained(replace(none, missing=str(error)), shap_table(None, rows))
-    except Exception as error:  # noqa: BLE001 - shap and the boosters raise classes of their own that have no common base
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-        return Explained(replace(none, missing=reason), shap_table(None, rows))
+    job = (Shared(champion.model), Shared(rows), seed, without_clip(graph))
+    explanation = run_one(_explanation, job, config.engine, libraries=fitting_libraries())
+    if isinstance(explanation, str):
+        return Explained(replace(none, missing=explanation), shap_table(None, rows))
     importance = replace(
         none,
         base_value=rounded(explanation.base_value),
@@ -203,6 +216,16 @@ def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: b
         clipped_rows=int(np.sum(clip(explanation.predictions, benchmark.problem.clip) != explanation.predictions)),
     )
     return Explained(importance, shap_table(explanation, rows))
+
+
+def _explanation(model: Any, rows: pd.DataFrame, seed: int, graph: bytes) -> Explanation | str:
+    """Return the explanation of rows relative to themselves, or why there is none: raised, a worker would log the rows."""
+    try:
+        return explain(model, rows, rows, seed=seed, predict=open_graph(graph))
+    except TabtrailError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - shap and the boosters raise classes of their own that have no common base
+        return f"{type(error).__name__}: {str(error)[:200]}"
 
 
 def fitted_model(config: Config, table: Table, split: Split, result: Result) -> FittedModel:

@@ -92,7 +92,7 @@ def _compare_rows(recorded: Config, again: Again, progress: Progress) -> Iterato
         only(prepared.problem, list(runs)),
         prepared.table,
         prepared.split,
-        export=lambda fitted: (len(graph_bytes(model, fitted)), None),
+        export=lambda fit: (len(graph_bytes(model, fit.model)), None),
         progress=progress.advance,
     )
     results = {name: benchmark.result(name) for name in runs}
