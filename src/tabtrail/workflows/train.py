@@ -156,13 +156,14 @@ def _tracked(
     config: Config, store: Store, manifest: Manifest, started: float, progress: Progress, *, force: bool
 ) -> Iterator[_Tracked]:
     """Begin the run of a benchmark, or take up that of the same one; it ends complete, or failed where an exception passes."""
-    key = benchmark_key(config, manifest)
+    settings = config.digest(*BENCHMARK_SECTIONS)
+    key = benchmark_key(settings, manifest)
     with store_errors(store.uri):
         dead = close_dead_runs(store)
         resumed = None if force else find_run(store, key)
     if dead:
         progress.say(f"train: {dead} runs of a process that is gone are closed as killed")
-    provenance = provenance_of(manifest, config_sha256=config.digest(*BENCHMARK_SECTIONS), root=config.root)
+    provenance = provenance_of(manifest, config_sha256=settings, root=config.root)
     name = benchmark_name(config.model.name)
     with running(store, name, {**provenance.tags, KEY: key}, started=started, resumed=resumed) as parent:
         text = config.model_dump_json(indent=2, exclude={"paths", "mlflow", "bundle", "promotion"})
@@ -170,9 +171,9 @@ def _tracked(
         yield _Tracked(store, parent, provenance)
 
 
-def benchmark_key(config: Config, manifest: Manifest) -> str:
+def benchmark_key(settings: str, manifest: Manifest) -> str:
     """Return what two benchmarks with the same result have in common: data, config, code, library versions."""
-    return sha256_json([manifest.data_sha256, config.digest(*BENCHMARK_SECTIONS), code_files(__name__), library_versions()])
+    return sha256_json([manifest.data_sha256, settings, code_files(__name__), library_versions()])
 
 
 def _take_up(tracked: _Tracked, prepared: Prepared, progress: Progress) -> None:
