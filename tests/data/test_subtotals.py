@@ -11,7 +11,7 @@ from tests.support.projects import REAL_CSV
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.data.categories import CategoryWatch
+from tabtrail.data.categories import CategoryWatch, TextLog
 from tabtrail.data.ingest import ingest
 from tabtrail.data.profile import read_profile
 from tabtrail.data.subtotals import SubtotalWatch
@@ -127,7 +127,8 @@ def test_clean_tables_raise_no_alarm() -> None:
     for file in sorted(REAL_CSV.parent.glob("*.csv")):
         table = pl.read_csv(file, infer_schema_length=None, encoding="cp850")
         categories, watch = CategoryWatch({}), SubtotalWatch(file.name, frozenset(), ())
-        categories.see(table)
-        watch.see(table, pl.int_range(table.height, eager=True), categories.labels)
+        texts = TextLog(categories.dropped)
+        categories.add(table.height, texts.see(table))
+        watch.see(table, pl.int_range(table.height, eager=True), texts.labels)
         assert watch.finding(except_line=None) is None
         assert categories.doubtful() == []

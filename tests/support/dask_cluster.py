@@ -34,6 +34,14 @@ class Cluster:
         self.workers.append(_start(*words, *_LOCAL, log=self.folder / "worker.log", folder=own, without=without))
         return self.workers[-1]
 
+    def wait_for_workers(self) -> None:
+        """Wait until all workers that were started are known to the scheduler."""
+        for _ in range(600):
+            if not self.workers or self.log().count("Registered to") >= len(self.workers):
+                return
+            time.sleep(0.1)
+        raise AssertionError(self.log())
+
     def log(self) -> str:
         return (self.folder / "worker.log").read_text(errors="replace")
 
@@ -53,6 +61,7 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         made = Cluster(folder, json.loads(file.read_text())["address"], scheduler)
         for _ in range(workers):
             made.add_worker()
+        made.wait_for_workers()
         yield made
     finally:
         for process in [*(made.workers if made else ()), scheduler]:
@@ -72,11 +81,12 @@ def _start(*words: str, log: Path, folder: Path | None = None, without: Sequence
 
 @dataclass
 class Counted:
-    """A door to a scheduler at `address`: the bytes that went in by it (`sent`), and out."""
+    """A door to a scheduler at `address`: the bytes that went in by it (`sent`), and out; `seen` is what the driver said."""
 
     address: str
     sent: int = 0
     received: int = 0
+    seen: bytearray = field(default_factory=bytearray)
 
 
 @contextmanager
@@ -101,5 +111,7 @@ def _pass_on(source: socket.socket, sink: socket.socket, door: Counted, name: st
     with source, suppress(OSError):
         while block := source.recv(1 << 16):
             setattr(door, name, getattr(door, name) + len(block))
+            if name == "sent":
+                door.seen.extend(block)
             sink.sendall(block)
         sink.shutdown(socket.SHUT_WR)

@@ -45,9 +45,21 @@ class CopyWatch:
         self._parts.append(part)
         self._held, self._rows = self._held + len(part.hashes), self._rows + kept.height
         while self._held > _MOST:
-            self._share *= 2
-            self._parts = [each.thinned(self._share) for each in self._parts]
-            self._held = sum(len(each.hashes) for each in self._parts)
+            self._thin(2 * self._share)
+
+    def join(self, other: "CopyWatch") -> None:
+        """Take what was seen of further rows elsewhere."""
+        self._parts += other._parts
+        self._held, self._rows = self._held + other._held, self._rows + other._rows
+        if other._share != self._share:
+            self._thin(max(self._share, other._share))
+        while self._held > _MOST:
+            self._thin(2 * self._share)
+
+    def _thin(self, share: int) -> None:
+        self._share = share
+        self._parts = [each.thinned(share) for each in self._parts]
+        self._held = sum(len(each.hashes) for each in self._parts)
 
     def finding(self, left_out: bool) -> str | None:
         """Return how many rows are copies, with the first of them; `left_out` where columns of the file are not looked at."""

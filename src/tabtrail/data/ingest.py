@@ -1,8 +1,10 @@
 """CSV to contract-checked, hive-partitioned Parquet, every row accounted for, in bounded memory."""
 
 import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,14 +13,17 @@ import polars as pl
 
 from tabtrail.config.dataset import Dataset, TableRules
 from tabtrail.config.model import Split
+from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
+from tabtrail.data.account import Account, Found, Outputs, SplitKeys
 from tabtrail.data.append import new_sources
 from tabtrail.data.dataset import count_partitions, link_files, refuse_foreign_folder, scan_folder
 from tabtrail.data.date_proof import DateProof
 from tabtrail.data.duplicates import Duplicates, KeyHashes, KeyLook, KnownKeys, known_keys
+from tabtrail.data.fan_out import Task, read_elsewhere
 from tabtrail.data.far_dates import find_far_dates, is_far_date
 from tabtrail.data.file_sample import FileSample, sample_dataset
-from tabtrail.data.loading import Account, Loader, Outputs, Sources, SplitKeys, WrongEncoding
+from tabtrail.data.loading import Loader, Sources, WrongEncoding
 from tabtrail.data.manifest import ColumnStatistics, Manifest, Shift, files_sha256, settle_dataset, verify_dataset
 from tabtrail.data.origin import find_origin
 from tabtrail.data.outliers import Fences, sequential_fences
@@ -57,6 +62,7 @@ class _Plan:
     outlier_columns: tuple[str, ...]
     outlier_factor: float
     split: Split | None
+    engine: Engine
 
 
 def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT) -> Manifest:
@@ -87,6 +93,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         outlier_columns=config.outlier_columns if dropping else (),
         outlier_factor=outliers.factor,
         split=None if config.is_demand_only else config.split,
+        engine=config.engine,
     )
     return _read_until_decoded(plan, progress)
 
@@ -120,7 +127,7 @@ def _replace(plan: _Plan, forced: Mapping[StoredFile, str], progress: Progress) 
         fences = _fences(plan, scratch, forced)
         outputs = replace(outputs, duplicates=_duplicates(plan, scratch, forced, fences))
         loader = Loader(plan.rules, outputs, known=known, fences=fences, forced=forced)
-        account = _read(plan, loader, outputs, progress)
+        account = _read(plan, loader, outputs, progress, found=_elsewhere(plan, fences, scratch, progress))
         account.notes += [*date_notes, *(outputs.duplicates.notes() if outputs.duplicates else ())]
         outputs.rejects.write(rejects, account.header, dataset.rejects if known else None)
         manifest = _describe(plan, account, outputs.rows.statistics(), folder, sha256_file(rejects))
@@ -136,10 +143,11 @@ def _replace(plan: _Plan, forced: Mapping[StoredFile, str], progress: Progress) 
     return manifest
 
 
-def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress) -> Account:
+def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress, *, found: Generator[Found | None]) -> Account:
     """Read all files. Rows for which the whole is refused are written to a file of their own: the rejects of the dataset stay."""
     try:
-        return loader.read(plan.sources, progress)
+        with closing(found):
+            return loader.read(plan.sources, progress, found)
     except TooManyRejectsError as error:
         refused = plan.dataset.refused
         with atomic_file(refused) as temporary:
@@ -147,10 +155,28 @@ def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress) -> 
         raise TooManyRejectsError(f"{error} The rows are in {refused}") from None
 
 
+def _elsewhere(plan: _Plan, fences: Fences, scratch: Path, progress: Progress) -> Generator[Found | None]:
+    """Yield what the workers of a cluster found in each file, None for one to read here; nothing where all are read here."""
+    files = _files(plan.sources)
+    if plan.engine.kind != "dask" or len(files) < 2:
+        return
+    if plan.rules.cleaning.deduplicate is not None:
+        progress.say(
+            "ingest: with cleaning.deduplicate rows of one file depend on those of another, so this machine reads them all"
+        )
+        return
+    keys, outbox = _split_keys(plan), Path(tempfile.mkdtemp(dir=scratch))
+    task = Task(plan.rules, fences, tuple(plan.dataset.keys), keys, outbox)
+    yield from read_elsewhere(files, task, plan.engine, progress)
+
+
+def _split_keys(plan: _Plan) -> SplitKeys:
+    return SplitKeys(None, 0) if plan.split is None else SplitKeys(plan.split.group_key, plan.split.folds + 1)
+
+
 def _outputs(plan: _Plan, folder: Path, scratch: Path) -> Outputs:
-    keys = SplitKeys(None, 0) if plan.split is None else SplitKeys(plan.split.group_key, plan.split.folds + 1)
     before = None if plan.known is None else sample_dataset(plan.dataset.folder, plan.dataset.keys, plan.known.rows_kept)
-    return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), keys, FileSample(before))
+    return Outputs(DatasetWriter(folder, list(plan.dataset.keys)), RejectWriter(scratch), _split_keys(plan), FileSample(before))
 
 
 def _fences(plan: _Plan, scratch: Path, forced: Mapping[StoredFile, str]) -> Fences:
@@ -162,7 +188,8 @@ def _fences(plan: _Plan, scratch: Path, forced: Mapping[StoredFile, str]) -> Fen
     for folder in (first, rejects):
         folder.mkdir()
     outputs = replace(_outputs(plan, first, rejects), duplicates=_duplicates(plan, rejects, forced, none))
-    _read(plan, Loader(plan.rules, outputs, known=None, fences=none, forced=forced), outputs, SILENT)
+    loader = Loader(plan.rules, outputs, known=None, fences=none, forced=forced)
+    _read(plan, loader, outputs, SILENT, found=_elsewhere(plan, none, scratch, SILENT))
     found = sequential_fences(scan_folder(first, plan.dataset.keys), plan.outlier_columns, plan.outlier_factor)
     shutil.rmtree(first)
     return found

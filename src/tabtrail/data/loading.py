@@ -1,22 +1,20 @@
 """One pass over the source files: rows to the writers, and the account of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
+from tabtrail.data.account import Account, Found, Outputs
 from tabtrail.data.blocks import BlockReader
-from tabtrail.data.categories import CategoryWatch
+from tabtrail.data.categories import CategoryWatch, RecordedTexts, TextLog
 from tabtrail.data.checks import Checked, RowChecker
-from tabtrail.data.copies import CopyWatch
 from tabtrail.data.date_proof import DateLook, DateProof
-from tabtrail.data.duplicates import Duplicates, KeyLook
-from tabtrail.data.file_sample import FileSample
+from tabtrail.data.duplicates import KeyLook
 from tabtrail.data.header import check_header, require_same_columns, rules_for
 from tabtrail.data.layout_notes import layout_notes, require_layout, rounded_finding
 from tabtrail.data.manifest import Manifest, SourceRecord
@@ -24,8 +22,7 @@ from tabtrail.data.melt import WideChecker, wide_of, wide_rules
 from tabtrail.data.meter import Meter
 from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
-from tabtrail.data.partitions import DatasetWriter
-from tabtrail.data.rejects import RejectCounts, RejectWriter, TooManyRejectsError, break_circuit
+from tabtrail.data.rejects import RejectCounts, RejectLog, TooManyRejectsError, break_circuit
 from tabtrail.data.repeats import RepeatWatch
 from tabtrail.data.sample import is_synthetic
 from tabtrail.data.subtotals import SubtotalWatch
@@ -59,55 +56,6 @@ class WrongEncoding(Exception):  # noqa: N818 - not an error: the file is read a
         self.path, self.encoding = path, encoding
 
 
-@dataclass
-class SplitKeys:
-    """The distinct values of the column that a group split keeps together, no more of them than are `enough`."""
-
-    column: str | None
-    enough: int
-    values: set[Any] = field(default_factory=set)
-
-    def add(self, rows: pl.DataFrame) -> None:
-        if self.column is not None and len(self.values) < self.enough:
-            self.values.update(rows.get_column(self.column).unique().to_list())
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where rows go: those that are kept, those that are set aside, the split keys of the kept ones and a sample of them; which
-    are set aside as duplicates.
-    """
-
-    rows: DatasetWriter
-    rejects: RejectWriter
-    keys: SplitKeys
-    sample: FileSample
-    duplicates: Duplicates | None = None
-
-
-@dataclass
-class Account:
-    """What was read: files, rows in (`rows_before` of them before the `file` at hand) and kept, how many broke each rule or got
-    each warning, and how many of the kept ones were without a value in a filled or dropped column (`missing`). `findings` say
-    what a person should look at.
-    """
-
-    header: tuple[str, ...] = ()
-    sources: list[SourceRecord] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    rows: int = 0
-    file: str = ""
-    rows_before: int = 0
-    kept: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    warned: Counter[str] = field(default_factory=Counter)
-    missing: Counter[str] = field(default_factory=Counter)
-    findings: list[str] = field(default_factory=list)
-    repeats: RepeatWatch = field(default_factory=RepeatWatch)
-    copies: CopyWatch = field(default_factory=CopyWatch)
-    categories: CategoryWatch = field(default_factory=lambda: CategoryWatch({}))
-
-
 class Loader:
     """Reads files one after the other; `known` is the account of the dataset that their rows are added to.
 
@@ -127,6 +75,7 @@ class Loader:
         columns = rules.columns
         floats = [name for name in columns.required if columns.kind(name) == "float"]
         self._thousands = ThousandsWatch({name: rules.reading(name).number for name in floats})
+        self._thousands_of_file, self._texts = self._thousands, TextLog(self._account.categories.dropped)
         readings = map(rules.reading, rules.cleaning.fill_unknown_columns)
         self._fills = frozenset(each.fill for each in readings if each.fill is not None)
         self._rounded = Counter[str]()
@@ -137,12 +86,15 @@ class Loader:
         """The columns that the files have, as far as they were read."""
         return self._account.header
 
-    def read(self, sources: Sources, progress: Progress) -> Account:
-        """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice."""
+    def read(self, sources: Sources, progress: Progress, found: Iterable[Found | None] = ()) -> Account:
+        """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice.
+
+        `found` is what was read of them elsewhere, in their order; a file of which it has None is read here.
+        """
         files = [SourceFile(each, name) for name, each in sources.items() if not isinstance(each, Relation)]
         meter = Meter(progress, sum(map(_size, files)))
         require_layout(files, self._rules.source.layout)
-        self._read_all(sources, meter)
+        self._read_all(sources, meter, found)
         account = self._account
         label = account.sources[0].name if len(sources) == 1 else f"{len(sources)} files"
         self._require_good_rows(label)
@@ -150,6 +102,14 @@ class Loader:
         account.findings += self._thousands.findings()
         meter.finish(account.rows)
         return account
+
+    def read_alone(self, name: str, file: StoredFile) -> Found:
+        """Read one file, to be joined to others elsewhere. Raises `WrongEncoding`, and what `read` does for a file by itself."""
+        account, outputs = self._account, self._outputs
+        account.categories = RecordedTexts()
+        self._read_all({name: file}, Meter(SILENT, 1))
+        rejects = tuple(outputs.rejects.stretches) if isinstance(outputs.rejects, RejectLog) else ()
+        return Found(account, self._thousands, outputs.rows.written(), rejects, outputs.keys.values, outputs.sample)
 
     def look(self, sources: Sources, proof: DateProof) -> None:
         """Show the rows of all files to a proof of their dates; none of them goes anywhere."""
@@ -162,14 +122,31 @@ class Loader:
         self._look = look
         self._read_all(sources, Meter(SILENT, 1))
 
-    def _read_all(self, sources: Sources, meter: Meter) -> None:
+    def _read_all(self, sources: Sources, meter: Meter, found: Iterable[Found | None] = ()) -> None:
+        elsewhere = iter(found)
         for name, source in sources.items():
-            if isinstance(source, Relation):
+            there = next(elsewhere, None)
+            if there is not None and there.account.header == (self._account.header or there.account.header):
+                self._join(there, meter)
+            elif isinstance(source, Relation):
                 with opened_table(source, self._dropped) as table:
                     self._read_source(name, partial(self._read_relation, table, meter), meter)
             else:
                 with seekable(SourceFile(source, name)) as file:
                     self._read_file(file, meter)
+
+    def _join(self, found: Found, meter: Meter) -> None:
+        account, outputs, record = self._account, self._outputs, found.account.sources[0]
+        self._require_new(record)
+        account.join(found.account)
+        self._thousands.join(found.thousands)
+        outputs.rows.take(found.rows)
+        for rejects, rules in found.rejects:
+            outputs.rejects.add(rejects, rules)
+        outputs.keys.join(found.keys)
+        outputs.sample.join(found.sample)
+        meter.end_file(record.bytes)
+        meter.show(account.rows, 0)
 
     def _require_good_rows(self, label: str) -> None:
         account, known = self._account, self._known
@@ -213,6 +190,7 @@ class Loader:
         derived = self._rules.cleaning.derived_columns
         self._rounded = Counter()
         self._total, self._subtotals = TotalWatch(name, self._fills), SubtotalWatch(name, self._fills, derived)
+        self._thousands_of_file, self._texts = self._thousands.next_file(), TextLog(account.categories.dropped)
         account.file, account.rows_before = name, rows
         source = read()
         if account.rows == rows:
@@ -222,6 +200,7 @@ class Loader:
         subtotals = self._subtotals.finding(except_line=self._total.line if total else None)
         account.findings += [each for each in (total, subtotals) if each is not None]
         account.findings += [rounded_finding(name, *each) for each in self._rounded.items()]
+        self._thousands.join(self._thousands_of_file)
         self._outputs.rows.end_file()
         meter.end_file(source.size)
         account.notes += source.notes
@@ -311,9 +290,9 @@ class Loader:
     def _checker_of(self, name: str, columns: tuple[str, ...], rules: TableRules) -> RowChecker:
         if self._proof is not None:
             return DateLook(rules, name, columns, self._proof)
-        return RowChecker(rules, name, header=columns, fences=self._fences, thousands=self._thousands)
+        return RowChecker(rules, name, header=columns, fences=self._fences, thousands=self._thousands_of_file)
 
-    def _require_new(self, source: Source) -> None:
+    def _require_new(self, source: Source | SourceRecord) -> None:
         known = (*(self._known.sources if self._known else ()), *self._account.sources)
         if twin := next((each.name for each in known if each.content_sha256 == source.content_sha256), None):
             raise DataError(f"{source.name} and {twin} hold the same (the same sha256); remove one of them")
@@ -353,8 +332,8 @@ class Loader:
         account.repeats.see(kept.get_column(self._rules.target))
         account.copies.see(kept, account.file, checked.lines)
         self._total.see(kept, checked.lines)
-        account.categories.see(kept)
-        self._subtotals.see(kept, checked.lines, account.categories.labels)
+        account.categories.add(kept.height, self._texts.see(kept))
+        self._subtotals.see(kept, checked.lines, self._texts.labels)
 
 
 def _record(source: Source, rows: int, kept: int) -> SourceRecord:

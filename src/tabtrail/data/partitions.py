@@ -1,6 +1,8 @@
 """The Parquet files of the dataset, written as rows come, in bounded memory."""
 
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +17,20 @@ _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _CHUNK_ROWS = 1 << 18  # rows of a file at most: one row group, which readers take in one piece
 _CHUNK_TEXT = 256 << 20  # bytes of text at most, which bounds the memory for wide rows
 _STEP = 8192  # rows by which such a chunk is rounded up
+_TEMPORARY = "part.tmp"
+_NAME = len("part-") + 16  # characters of the name of a file, without the number of one that is there again
 _LONGEST_NAME = 255  # bytes that most file systems allow the name of a folder
+
+
+@dataclass(frozen=True)
+class Written:
+    """The Parquet files of a source that was read elsewhere: their names within the dataset, each with its path or its contents,
+    and what `measure` found in the rows.
+    """
+
+    parts: tuple[tuple[str, Path | bytes], ...]
+    measured: tuple[pl.DataFrame, ...]
+    schema: pl.Schema
 
 
 class DatasetWriter:
@@ -56,6 +71,26 @@ class DatasetWriter:
             self._write(pl.concat(self._pending))
         self._pending, self._rows, self._text = [], 0, 0
 
+    def written(self) -> Written:
+        """Return what was written so far."""
+        paths = sorted(self._folder.rglob("*.parquet"))
+        parts = tuple((path.relative_to(self._folder).as_posix(), path) for path in paths)
+        return Written(parts, tuple(self._measured), self._schema)
+
+    def take(self, written: Written) -> None:
+        """Take over the files of a source; their paths are moved."""
+        for name, part in written.parts:
+            folder = self._folder / Path(name).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = folder / _TEMPORARY
+            if isinstance(part, bytes):
+                temporary.write_bytes(part)
+            else:
+                shutil.move(part, temporary)
+            _place(temporary, Path(name).stem[:_NAME])
+        self._measured += written.measured
+        self._schema = written.schema if written.measured else self._schema
+
     def statistics(self) -> dict[str, ColumnStatistics]:
         """Return the statistics of every column of the rows written; none where no row was."""
         return combine(self._measured, self._schema)
@@ -78,10 +113,14 @@ class DatasetWriter:
 
 
 def _write_part(frame: pl.DataFrame, folder: Path) -> None:
-    temporary = folder / "part.tmp"
+    temporary = folder / _TEMPORARY
     frame.write_parquet(temporary, compression="zstd")
-    name = f"part-{sha256_file(temporary)[:16]}"
-    path, again = folder / f"{name}.parquet", 1
+    _place(temporary, f"part-{sha256_file(temporary)}"[:_NAME])
+
+
+def _place(temporary: Path, name: str) -> None:
+    folder, again = temporary.parent, 1
+    path = folder / f"{name}.parquet"
     while path.exists():  # equal rows are rows all the same
         again += 1
         path = folder / f"{name}-{again}.parquet"

@@ -10,6 +10,7 @@ from tabtrail.data.offenders import RULES, Offenders, worst_rules
 from tabtrail.errors import DataError
 
 _SPILL_ROWS = 100_000  # rejected rows that are held in memory
+_MOST_SENT = 200_000  # of one file; with so many the whole is mostly refused
 
 
 def reject_schema(header: Sequence[str]) -> dict[str, pl.DataType]:
@@ -59,6 +60,22 @@ class RejectWriter:
             return
         frames = [pl.scan_parquet(each) for each in earlier]
         pl.concat([*frames, rest.lazy()]).sink_parquet(path, compression="zstd")
+
+
+class RejectLog(RejectWriter):
+    """The rejected rows of a file that is read elsewhere, as they came, for the writer of all files."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.stretches = list[tuple[pl.DataFrame, tuple[str, ...]]]()
+
+    def add(self, rejects: pl.DataFrame, rules: Iterable[str]) -> None:
+        """Keep further rejected rows. Raises `DataError` for more than are held in memory."""
+        self._rows += rejects.height
+        if self._rows > _MOST_SENT:
+            raise DataError(f"more than {_MOST_SENT:,} of its rows are rejected")
+        if rejects.height:
+            self.stretches.append((rejects, tuple(rules)))
 
 
 class TooManyRejectsError(DataError):

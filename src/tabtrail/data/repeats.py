@@ -25,7 +25,11 @@ class RepeatWatch:
     def see(self, target: pl.Series) -> None:
         """Take further values, in any order."""
         values = target.cast(pl.Float64).fill_null(0.0).to_numpy()
-        self.sums = [old + new for old, new in zip(self.sums, _lanes(values.view(np.uint64)), strict=True)]
+        self.join(_lanes(values.view(np.uint64)))
+
+    def join(self, sums: Sequence[int]) -> None:
+        """Take the sums of values that were seen elsewhere."""
+        self.sums = [old + new for old, new in zip(self.sums, sums, strict=True)]
 
     def suspected(self, rows: int) -> list[int]:
         """Return how many times each row may occur, of so many rows; nothing where they do not repeat."""

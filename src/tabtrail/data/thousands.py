@@ -42,13 +42,31 @@ class Rows:
 
 
 class ThousandsWatch:
-    """Looks at the numbers of columns as they are read, at few of their texts, and no more at a column once it is clear.
+    """Looks at the numbers of columns of one file as they are read, at few of their texts, and no more at a column once it is
+    clear; files are joined to those before them.
 
     A column is in doubt while each of its numbers is whole and below 1,000, or is 1 to 1,000 and written with three decimals.
     """
 
     def __init__(self, columns: Mapping[str, NumberFormat]) -> None:
         self._doubtful = {name: _Column(written) for name, written in columns.items() if written.thousands is None}
+
+    def next_file(self) -> "ThousandsWatch":
+        """Return a watch for another file, of the columns that are still in doubt."""
+        return ThousandsWatch({name: column.written for name, column in self._doubtful.items()})
+
+    def join(self, file: "ThousandsWatch") -> None:
+        """Take what was seen of a further file."""
+        for name, column in [*self._doubtful.items()]:
+            found = file._doubtful.get(name)
+            if found is None:
+                del self._doubtful[name]
+                continue
+            column.fractions += found.fractions
+            column.whole += found.whole
+            column.largest = max(column.largest, found.largest)
+            column.plain += found.plain
+            column.examples = [*column.examples, *found.examples][:_SHOWN]
 
     def see(self, rows: Rows) -> None:
         """Look at further rows."""

@@ -204,7 +204,7 @@ def _lost(address: str) -> Iterator[None]:
     except (OSError, TimeoutError, RuntimeError) as error:
         raise EngineError(
             f"the Dask scheduler at {address} no longer answers ({type(error).__name__}); start it and type the command again:"
-            " what is finished is not repeated"
+            " what a training has finished is not repeated"
         ) from None
 
 
