@@ -154,7 +154,8 @@ def outcome(config: Config, root: Path) -> dict[str, Any]:
     """Return what there is after a command: the files with their hashes, and what hashes would not show."""
     files = sorted(path for folder in FOLDERS[:-1] for path in (root / folder).rglob("*") if path.is_file())
     shown = {plain(str(path.relative_to(root))): sha256_file(path) for path in files}
-    board = Artifacts.of(config).leaderboard
+    written = Artifacts.of(config)
+    board = written.demand_leaderboard if config.is_demand_only else written.leaderboard
     return {
         "files": shown,
         "leaderboard": without_times(json.loads(board.read_text())) if board.exists() else None,

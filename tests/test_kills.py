@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ STAGES = {
     "promote": (["promote", "1", "--force", "--reason", "a test"], (0.6,)),
     "report": (["report"], (0.5,)),
 }
+DEMAND_STAGES = {
+    "demand": (["train"], (0.45, 0.85)),
+    "update": (["demand", "update"], (0.6,)),
+}
 CONFIG: dict[str, Any] = {
     "version": 2,
     "paths": {"raw_csv": "data/raw/rows.csv"},
@@ -44,6 +48,27 @@ CONFIG: dict[str, Any] = {
     "explain": {"max_rows": 10},
     "report": {"learning_curve_folds": 0, "top_features": 1},
     "risk": {"models": [], "sarima": [], "max_origins": 8},
+    "promotion": {"automatic": "always"},
+    "engine": {"kind": "serial"},
+}
+DEMAND_CONFIG: dict[str, Any] = {
+    "version": 2,
+    "paths": {"raw_csv": "data/raw/rows.csv"},
+    "cleaning": {"date_column": "d", "date_formats": ["%Y-%m-%d"]},
+    "contract": {"columns": {"y": {"dtype": "int"}, "p": {"dtype": "int", "nullable": False, "min": 0, "max": 1}}},
+    "demand": {
+        "name": "m",
+        "target": "y",
+        "series": ["b"],
+        "known_ahead": ["p"],
+        "horizon": 3,
+        "origins": 2,
+        "calibration_origins": 8,
+        "max_rows": 1000,
+        "choice": {"deploy_unless_beaten": True},
+        "candidates": {"LinearRegression": {"scale": "level"}},
+    },
+    "explain": {"max_rows": 10},
     "promotion": {"automatic": "always"},
     "engine": {"kind": "serial"},
 }
@@ -80,11 +105,9 @@ class Commands:
             self._answer()
         return count
 
-    def load(self) -> None:
+    def load(self, names: Collection[str]) -> None:
         """Import what the stages import, so that no child has to."""
-        self._send(
-            {"import": [f"tabtrail.workflows.{name}" for name in ("ingest", "eda", "train", "forecast", "promote", "report")]}
-        )
+        self._send({"import": [f"tabtrail.workflows.{name}" for name in names]})
         self._answer()
 
     def look(self, name: str, *of: object) -> Any:
@@ -105,22 +128,26 @@ class Commands:
         self.process.communicate()
 
 
-@pytest.fixture
-def project(tmp_path: Path, empty_store: Path) -> Path:
-    root = tmp_path / "project"
-    (root / "data" / "raw").mkdir(parents=True)
-    (root / "config_v2.yaml").write_text(json.dumps(CONFIG))
-    write_rows(root, 130)
-    place_store(empty_store, root / "mlruns" / "mlflow.db")
-    return root
+Begin = Callable[[dict[str, Any], Collection[str]], Commands]
 
 
 @pytest.fixture
-def commands(project: Path, tmp_path: Path) -> Iterator[Commands]:
-    commands = Commands(project, tmp_path / "said")
-    commands.load()
-    yield commands
-    commands.close()
+def begin(tmp_path: Path, empty_store: Path) -> Iterator[Begin]:
+    """Make a project and the process that runs its commands."""
+    started = []
+
+    def made(config: dict[str, Any], modules: Collection[str]) -> Commands:
+        root = tmp_path / "project"
+        (root / "data" / "raw").mkdir(parents=True)
+        (root / "config_v2.yaml").write_text(json.dumps(config))
+        place_store(empty_store, root / "mlruns" / "mlflow.db")
+        started.append(Commands(root, tmp_path / "said"))
+        started[0].load(modules)
+        return started[0]
+
+    yield made
+    for commands in started:
+        commands.close()
 
 
 def write_rows(root: Path, count: int) -> None:
@@ -132,24 +159,64 @@ def write_rows(root: Path, count: int) -> None:
     (root / "data" / "raw" / "rows.csv").write_text("\n".join(lines) + "\n")
 
 
+def write_sales(root: Path, days: int) -> None:
+    """Two series, and their plan of three days more."""
+    random = np.random.default_rng(7)
+    lines = ["d,b,p,y"]
+    for number in range(days + 3):
+        for b, size in (("x", 4), ("y", 9)):
+            p = int(random.random() < 0.2)
+            y = random.poisson(size * (1 + p)) if number < days else ""
+            lines.append(f"{date(2023, 1, 1) + timedelta(days=number)},{b},{p},{y}")
+    (root / "data" / "raw" / "rows.csv").write_text("\n".join(lines) + "\n")
+
+
 def manifest(root: Path) -> dict[str, Any]:
     return dict(json.loads(next((root / "data" / "processed").glob("*_manifest.json")).read_text()))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's reports of file events are Linux's")
-def test_a_kill_in_the_middle_of_any_stage_tears_nothing_and_the_same_command_again_ends_the_same(
-    project: Path, commands: Commands, tmp_path: Path
-) -> None:
+needs_reports = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's reports of file events are Linux's")
+
+
+@needs_reports
+def test_a_kill_in_the_middle_of_any_stage_tears_nothing_and_the_same_command_again_ends_the_same(begin: Begin) -> None:
+    commands = begin(CONFIG, ("ingest", "eda", "train", "forecast", "promote", "report"))
+    write_rows(commands.project, 130)
     commands.run(["run", "--no-report"])
-    states = [manifest(project)]
-    write_rows(project, 120)
-    start = tmp_path / "start"
-    for stage, (words, parts) in STAGES.items():
+    before = [manifest(commands.project)]
+    write_rows(commands.project, 120)
+    kill_in_each(STAGES, commands, before)
+
+
+@needs_reports
+def test_a_kill_in_the_middle_of_a_training_on_many_series_tears_nothing_and_the_same_command_again_ends_the_same(
+    begin: Begin,
+) -> None:
+    commands = begin(DEMAND_CONFIG, ("ingest", "demand", "demand_bundle", "demand_update"))
+    write_sales(commands.project, 110)
+    commands.run(["run", "--no-report"])
+    before = [manifest(commands.project)]
+    write_sales(commands.project, 117)
+    commands.run(["ingest"])
+    before.append(manifest(commands.project))
+    kill_in_each({"demand": DEMAND_STAGES["demand"]}, commands, before)
+    write_sales(commands.project, 121)
+    kill_in_each({"update": DEMAND_STAGES["update"]}, commands, before)
+
+
+def kill_in_each(
+    stages: dict[str, tuple[list[str], tuple[float, ...]]], commands: Commands, states: list[dict[str, Any]]
+) -> None:
+    """Kill each stage at its places, look for what is torn, and run it again to the end of one that nothing disturbed.
+
+    `states` are the manifests of the datasets that may be there.
+    """
+    project, start = commands.project, commands.log.parent / "start"
+    for stage, (words, parts) in stages.items():
         shutil.copytree(project, start, symlinks=True)
         events = commands.run(words)
         expected = commands.look("outcome")
-        if stage == "ingest":
-            states.append(manifest(project))
+        states = [*states, manifest(project)]
         for part in parts:
             restore(start, project)
             commands.run(words, kill_at=part * events)
