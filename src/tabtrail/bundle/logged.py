@@ -6,7 +6,7 @@ place in it, so that neither file ever changes: both are written whole, and read
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,18 +44,35 @@ class LoggedRows:
 
 @dataclass(frozen=True)
 class Labels:
-    """Actual values [rows] of logged rows: the file of predictions of each and its place in that, and what was predicted."""
+    """Actual values [rows] of logged rows: the file of predictions of each, its place in that, the run of the model, and what
+    that predicted.
+    """
 
-    files: tuple[str, ...]
+    files: Array
     places: Array
+    runs: Array
     predicted: Array
     actual: Array
-    run_id: str
+
+    def of(self, run_id: str) -> "Labels":
+        """Return the labels of the rows that one model predicted."""
+        mask = self.runs == run_id
+        return Labels(*(getattr(self, each.name)[mask] for each in fields(self)))
 
     def by_file(self) -> dict[str, tuple[Array, Array]]:
         """Return places and actual values by file of predictions."""
-        names = np.array(self.files, dtype=object)
-        return {file: (self.places[names == file], self.actual[names == file]) for file in dict.fromkeys(self.files)}
+        masks = {file: self.files == file for file in dict.fromkeys(self.files.tolist())}
+        return {file: (self.places[mask], self.actual[mask]) for file, mask in masks.items()}
+
+
+@dataclass(frozen=True)
+class LoggedKeys:
+    """What finds the rows of one file of predictions: columns of keys [rows], with the model's run and what it predicted."""
+
+    file: str
+    run_id: str
+    keys: Mapping[str, Array]
+    predicted: Array
 
 
 def log_files(folder: Path) -> list[Path]:
@@ -83,15 +100,11 @@ def run_of(path: Path) -> str | None:
 def read_logged(path: Path, features: Sequence[Feature]) -> LoggedRows:
     """Read the rows of a file of predictions. Raises `DataError` for a damaged file, and for one that lacks an input."""
     names = [TIME, "prediction", "low", "high", *(INPUT + each.name for each in features)]
-    table = _read(path, names).combine_chunks()
-    own = [Feature(each.name, each.kind, each.rule) for each in features]  # what is logged has been read
-    inputs = [table.column(INPUT + each.name) for each in own]
-    batch = pa.RecordBatch.from_arrays([_whole(each) for each in inputs], names=[each.name for each in own])
-    columns, _ = ColumnReader(own)(batch)
+    table = _read(path, names)
     numbers = {name: _doubles(table.column(name)) for name in ("prediction", "low", "high")}
     return LoggedRows(
         file=path.name,
-        values={each.name: input_values(each, columns[each.name]) for each in own},
+        values=_inputs(table, features),
         days=_doubles(table.column(TIME).cast(pa.int64())) / _DAY,
         predicted=numbers["prediction"],
         low=numbers["low"],
@@ -99,25 +112,43 @@ def read_logged(path: Path, features: Sequence[Feature]) -> LoggedRows:
     )
 
 
+def read_keys(path: Path, features: Sequence[Feature], names: Sequence[str]) -> LoggedKeys | None:
+    """Read columns of a file of predictions that find its rows: `request_id`, `row`, or inputs. None for a file without rows, and
+    for one of a model without one of the inputs.
+    """
+    inputs = [each for each in features if each.name in names and each.name not in (REQUEST, ROW)]
+    written = set(_names(path))
+    if not {INPUT + each.name for each in inputs} <= written:
+        return None
+    if ROW in names and ROW not in written:
+        raise DataError(
+            f"{path} was logged by an earlier version, without `{ROW}`; leave that out of the key, or move the file away"
+        )
+    own = [name for name in (REQUEST, ROW) if name in names]
+    table = _read(path, [RUN, "prediction", *own, *(INPUT + each.name for each in inputs)])
+    if not table.num_rows:
+        return None
+    keys: dict[str, Array] = _inputs(table, inputs)
+    keys |= {REQUEST: np.array(table.column(REQUEST).to_pylist(), dtype=object)} if REQUEST in own else {}
+    keys |= {ROW: _doubles(table.column(ROW))} if ROW in own else {}
+    return LoggedKeys(path.name, str(table.column(RUN)[0].as_py()), keys, _doubles(table.column("prediction")))
+
+
 def read_labels(path: Path) -> Labels:
     """Read a file of labels. Raises `DataError` for a damaged one."""
     table = _read(path, ["file", "place", RUN, "prediction", "actual"])
-    return Labels(
-        files=tuple(table.column("file").to_pylist()),
-        places=_doubles(table.column("place")).astype(np.int64),
-        predicted=_doubles(table.column("prediction")),
-        actual=_doubles(table.column("actual")),
-        run_id=str(table.column(RUN)[0].as_py()) if table.num_rows else "",
-    )
+    texts = {name: np.array(table.column(name).to_pylist(), dtype=object) for name in ("file", RUN)}
+    places = _doubles(table.column("place")).astype(np.int64)
+    return Labels(texts["file"], places, texts[RUN], _doubles(table.column("prediction")), _doubles(table.column("actual")))
 
 
-def write_labels(folder: Path, labels: Labels, number: int = 0) -> Path:
+def write_labels(folder: Path, labels: Labels) -> Path:
     """Write labels as a file of their own, whole or not at all, and return it."""
-    path = folder / file_name("labels", number)
+    path = folder / file_name("labels", 1)
     columns = {
-        "file": pa.array(labels.files, pa.string()).dictionary_encode(),
+        "file": pa.array(labels.files.tolist(), pa.string()).dictionary_encode(),
         "place": to_arrow(labels.places.astype(np.int64)),
-        RUN: pa.array([labels.run_id] * len(labels.files), pa.string()).dictionary_encode(),
+        RUN: pa.array(labels.runs.tolist(), pa.string()).dictionary_encode(),
         "prediction": to_arrow(labels.predicted),
         "actual": to_arrow(labels.actual),
     }
@@ -133,6 +164,21 @@ def input_values(feature: Feature, column: Column) -> Array:
     if feature.kind == "categorical":
         return column.map(lambda text: text or None, object)
     return column.map(lambda day: np.nan if day is None else float(days_of(day)), np.float64)
+
+
+def _inputs(table: Any, features: Sequence[Feature]) -> dict[str, Array]:
+    own = [Feature(each.name, each.kind, each.rule) for each in features]  # what is logged has been read
+    arrays = [_whole(table.column(INPUT + each.name)) for each in own]
+    batch = pa.RecordBatch.from_arrays(arrays, names=[each.name for each in own])
+    columns, _ = ColumnReader(own)(batch)
+    return {each.name: input_values(each, columns[each.name]) for each in own}
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read ({type(error).__name__}); move it away") from None
 
 
 def _read(path: Path, columns: list[str]) -> Any:

@@ -80,6 +80,7 @@ COMMANDS = {
     "forecast": Command("tabtrail.cli.forecast", "Forecast a segment and its risk.", (RISK, TRAIN)),
     "demand": Command("tabtrail.cli.demand", "Keep a model of many series up to date.", (TRAIN,), is_group=True),
     "drift": Command("tabtrail.cli.drift", "Check whether later rows are like those of the training.", (TRAIN,)),
+    "labels": Command("tabtrail.cli.drift", "Join actual values that came late to the prediction log.", (TRAIN,)),
     "promote": Command("tabtrail.cli.deploy", "Deploy a trained model, if the gate lets it.", (DEPLOY,)),
     "rollback": Command("tabtrail.cli.deploy", "Deploy again what was deployed before.", (DEPLOY,)),
     "history": Command("tabtrail.cli.deploy", "List every change of what is deployed.", (DEPLOY,)),

@@ -1,15 +1,16 @@
 """How a checked window is printed for people: the verdict first, then what moved."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
-from tabtrail.cli.output import SYNTHETIC, print_table, print_text
+from tabtrail.cli.output import SYNTHETIC, print_table, print_text, printable
 
 if TYPE_CHECKING:
     from tabtrail.monitor.check import ColumnDrift
-    from tabtrail.monitor.outcome import DriftReport
+    from tabtrail.monitor.outcome import DriftReport, MartingaleState
+    from tabtrail.monitor.performance import Estimate, Performance
     from tabtrail.monitor.plain_psi import PlainPsi
 
 _MOST_COLUMNS = 12  # what one screen has room for; the files have all
@@ -21,12 +22,10 @@ def print_reports(reports: "Sequence[DriftReport]") -> None:
     if len(reports) == 1:
         print_report(reports[0])
         return
-    rows = [
-        [each.compared.window, f"{each.check.rows:,}", "DRIFT" if each.check.alarm else "–", _named(each)] for each in reports
-    ]
+    rows = [[each.compared.window, f"{each.check.rows:,}", "DRIFT" if each.alarm else "–", _named(each)] for each in reports]
     print_table(f"against {reports[0].compared.reference}", ["window", "rows", "", "columns that drift"], rows)
     for each in reports:
-        if each.check.alarm:
+        if each.alarm:
             print_text(f"{each.compared.window}: {each.check.verdict}")
     _print_apart(reports[-1])
 
@@ -34,7 +33,9 @@ def print_reports(reports: "Sequence[DriftReport]") -> None:
 def print_report(report: "DriftReport") -> None:
     """Print the verdict and the columns of a window, those that alarm first, then by weight."""
     compared, found = report.compared, report.check
-    print_text(found.verdict)
+    if report.martingale is not None:
+        print_text(_watched(report.martingale))
+    print_text(found.verdict if report.martingale is None else f"As a single check it would be: {found.verdict}")
     shown = found.columns[:_MOST_COLUMNS]
     title = f"{compared.window}, {found.rows:,} rows, against {compared.reference}, {found.reference_rows:,} rows"
     print_table(title, ["column", "PSI", "chance", "moved, sd", "p", ""], [_row(each) for each in shown])
@@ -43,6 +44,8 @@ def print_report(report: "DriftReport") -> None:
     _print_apart(report)
     if (plain := report.plain_psi.get(compared.target)) is not None:
         _print_plain(plain, compared.target, compared.reference)
+    if report.performance is not None:
+        print_text(_performance(report.performance, compared.unit))
     for note in found.notes:
         print_text(f"NOTE  {note}")
     for reason, count in compared.left_out.items():
@@ -57,6 +60,38 @@ def _print_plain(plain: "PlainPsi", target: str, reference: str) -> None:
         f"PSI of {target} as it is often computed (ten equal bins over the range of {reference}): {plain.value:.4f}; two samples"
         f" of {sum(plain.reference):,} and {sum(plain.window):,} rows without any drift exceed {plain.by_chance:.4f} in 5 % of"
         f" cases, so chance {explains} it."
+    )
+
+
+def _watched(state: "MartingaleState") -> str:
+    leading = ", ".join(f"{name} {value:,.3g}" for name, value in state.leading[:3])
+    said = "ALARM" if state.alarmed else "No alarm"
+    return (
+        f"{said}: the martingale over all rows since the deployment is {state.value:,.3g} (largest {state.largest:,.3g}), and"
+        f" alarms at 20. Most gained {leading}."
+    )
+
+
+def _performance(found: "Performance | Estimate", unit: str) -> str:
+    if found.kind == "measured":
+        known = cast("Performance", found)
+        said = "more than" if known.worse else "within"
+        text = (
+            f"Errors of {known.rows:,} labelled rows: MAE {known.mae.value:,.4g} {unit}, {said} what chance gives at training's"
+            f" ({known.mae.low:,.4g} to {known.mae.high:,.4g})."
+        )
+        if known.coverage is not None:
+            text += f" Intervals of {known.level:.0%} held in {known.coverage.value:.1%} of them."
+        worse = "; ".join(
+            f"{each.column} {printable(each.value)} ({each.before:,.4g} → {each.now:,.4g})" for each in known.slices[:3]
+        )
+        return text + (f" Worse: {worse}." if worse else "")
+    guess = cast("Estimate", found)
+    if guess.mae is None:
+        return f"There are no labels yet, and no estimate of the errors: {guess.withheld}."
+    return (
+        f"There are no labels yet. ESTIMATED MAE {guess.mae.value:,.4g} {unit} ({guess.mae.low:,.4g} to {guess.mae.high:,.4g};"
+        f" training {guess.before:,.4g}), if the target depends on the inputs as it did; an estimate never alarms."
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tabtrail.data import summaries as summaries
     from tabtrail.forecast import ranking as ranking
     from tabtrail.monitor import outcome as outcome
+    from tabtrail.monitor import spans as spans
     from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
     from tabtrail.workflows import append as append
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import drift as drift
     from tabtrail.workflows import drift_job as drift_job
+    from tabtrail.workflows import drift_log as drift_log
     from tabtrail.workflows import explain as explain
     from tabtrail.workflows import forecast as forecast
+    from tabtrail.workflows import labels as labels
     from tabtrail.workflows import load as load
     from tabtrail.workflows import promote as promote
     from tabtrail.workflows import report as report
@@ -41,8 +44,11 @@ _MODULES = {
     "outcome": "tabtrail.monitor.outcome",
     "drift": "tabtrail.workflows.drift",
     "drift_job": "tabtrail.workflows.drift_job",
+    "drift_log": "tabtrail.workflows.drift_log",
+    "spans": "tabtrail.monitor.spans",
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
+    "labels": "tabtrail.workflows.labels",
     "load": "tabtrail.workflows.load",
     "promote": "tabtrail.workflows.promote",
     "report": "tabtrail.workflows.report",

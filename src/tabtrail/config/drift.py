@@ -16,6 +16,7 @@ class Drift(Section):
         0.05, description="Share of checks of a window without drift that may alarm, over all columns together."
     )
     min_rows: Positive = Field(30, description="Windows with fewer rows are described but never alarm.")
+    window_days: Positive = Field(7, description="Days of the prediction log that are described; all since the deployment alarm.")
     on_alarm: Literal["report", "retrain"] = Field(
         "report", description="Whether an alarm is only reported, or also a model is trained once there are labels for it."
     )

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from tabtrail.monitor.check import DriftCheck
+from tabtrail.monitor.performance import Estimate, Performance
 from tabtrail.monitor.plain_psi import PlainPsi
 
 FORMAT = 1
@@ -35,11 +36,31 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class MartingaleState:
+    """The conformal test martingale over all rows since the deployment: its value, 1 at the start, and the largest yet. It alarms
+    at 20, by chance in at most 5 % of all deployments, however often it is looked at. `parts` are those of inputs, prediction and
+    errors, `leading` the columns that gained most.
+    """
+
+    value: float
+    largest: float
+    alarmed: bool
+    looks: int
+    parts: Mapping[str, float]
+    leading: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class DriftReport:
-    """One window: `plain_psi` has the number columns, where rows of both sides are at hand."""
+    """One window: `plain_psi` has the number columns, where rows of both sides are at hand. `performance` is measured where there
+    are labels, else estimated. `alarm` is that of the check, or of the martingale where a log is looked at again and again.
+    """
 
     compared: Compared
     check: DriftCheck
+    alarm: bool
+    performance: Performance | Estimate | None = None
+    martingale: MartingaleState | None = None
     plain_psi: Mapping[str, PlainPsi] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     format: int = FORMAT

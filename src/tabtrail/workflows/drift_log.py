@@ -1,0 +1,72 @@
+"""The prediction log of the service checked, and labels that came late joined to it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tabtrail.errors import DataError, UsageError
+from tabtrail.monitor.martingale import Martingale
+from tabtrail.monitor.outcome import DriftReport, MartingaleState
+from tabtrail.monitor.spans import Span
+from tabtrail.project.lock import project_lock
+from tabtrail.system.files import require_writable
+from tabtrail.workflows.drift import Deployed, report_of, require_rows
+from tabtrail.workflows.drift_gather import gather
+from tabtrail.workflows.drift_job import TRAINING, Job
+from tabtrail.workflows.drift_keep import keep
+from tabtrail.workflows.log_watch import Watched, logged_rows, look, today
+
+
+def check_log(job: Job, period: Span | None = None) -> list[DriftReport]:
+    """Check the log of the deployed model: a period of it once, else all of it by the martingale, and describe its newest days.
+
+    Raises `UsageError` where no log is configured, `DataError` where it has no rows of the deployed model.
+    """
+    folder = log_folder(job)
+    require_writable(job.config.paths.output_dir)
+    with project_lock(job.config, "drift", job.progress):
+        deployed = Deployed.of(job)
+        watched = watched_of(job, deployed)
+        since = None if period is not None else today() - job.config.drift.window_days
+        rows = logged_rows(folder, watched, since=since)
+        if period is not None:
+            rows = (each.taken(period.holds(each.days)) for each in rows if each.days is not None)
+        found = gather(deployed.reference, rows)
+        name = period.name if period is not None else f"log_{datetime.now(UTC):%Y-%m-%d}"
+        require_rows(found, f"the prediction log {folder}")
+        compared = job.compared(name, TRAINING, "log", deployed.run_id)
+        report = report_of(job, found, replace(compared, synthetic=bool(deployed.bundle.metadata["synthetic"])))
+        if period is None:
+            report = _watched_report(report, look(folder, watched))
+        return keep(job, [report])
+
+
+def log_folder(job: Job) -> Path:
+    """Folder of the prediction log. Raises `UsageError` where none is configured, `DataError` where it is not there."""
+    folder = job.config.serve.prediction_log_dir
+    if folder is None:
+        raise UsageError(
+            "say what to check: --between 2003 2005, --input FILE or --table NAME; or set serve.prediction_log_dir, so that the"
+            " service keeps its predictions"
+        )
+    if not folder.is_dir():
+        raise DataError(f"there is no prediction log {folder} yet; the service writes it (serve.prediction_log_dir)")
+    return folder
+
+
+def watched_of(job: Job, deployed: Deployed) -> Watched:
+    """Return what the watch of a log needs of the deployed model."""
+    return Watched(deployed.bundle.schema.features, deployed.reference, deployed.run_id, job.config.model.random_state)
+
+
+def _watched_report(report: DriftReport, martingale: Martingale) -> DriftReport:
+    """Let the martingale decide: looked at every day, a check of a single window would alarm without drift sooner or later."""
+    state = MartingaleState(
+        value=martingale.value,
+        largest=martingale.largest,
+        alarmed=martingale.alarmed,
+        looks=martingale.looks,
+        parts={str(part): value for part, value in martingale.parts().items()},
+        leading=tuple(martingale.leading()),
+    )
+    return replace(report, alarm=state.alarmed, martingale=state)
