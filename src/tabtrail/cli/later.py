@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tabtrail.bundle import orders as orders
+    from tabtrail.data import alias_suggestions as alias_suggestions
+    from tabtrail.data import dataset as dataset
     from tabtrail.data import profile as profile
     from tabtrail.data import summaries as summaries
     from tabtrail.forecast import ranking as ranking
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from tabtrail.workflows import tune as tune
 
 _MODULES = {
+    "alias_suggestions": "tabtrail.data.alias_suggestions",
+    "dataset": "tabtrail.data.dataset",
     "profile": "tabtrail.data.profile",
     "summaries": "tabtrail.data.summaries",
     "ranking": "tabtrail.forecast.ranking",

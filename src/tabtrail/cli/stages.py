@@ -17,10 +17,11 @@ from tabtrail.cli.leaderboard import print_leaderboard
 from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
 from tabtrail.cli.results import print_demand, print_deployment, print_manifest, print_profile, print_summary
+from tabtrail.cli.suggestions import suggested_yaml
 from tabtrail.config.warehouse import Warehouse
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.result_files import profile_files, summary_files
-from tabtrail.errors import ConfigError, UsageError
+from tabtrail.errors import ConfigError, UsageError, require_extra
 from tabtrail.project.deployment import read_deployment
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.project import Project
@@ -138,13 +139,25 @@ def profile(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
+    suggest_aliases: Annotated[
+        bool, typer.Option("--suggest-aliases", help="Print texts that may be one as a table to review; nothing is applied.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Describe the data: columns, numbers, outliers, groups, correlations."""
     loaded = begin_job(config, set_)
+    if suggest_aliases:
+        require_extra("train", "rapidfuzz")
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("profile", loaded, force=force, progress=progress)
+    if suggest_aliases:
+        suggestions = later.alias_suggestions.suggest_aliases(later.dataset.scan_dataset(loaded.dataset))
+        if as_json:
+            print_json({"suggestions": [asdict(each) for each in suggestions]})
+        else:
+            typer.echo(suggested_yaml(suggestions), nl=False)
+        return
     found = later.profile.read_profile(loaded.paths.output_dir)
     if as_json:
         print_json(asdict(found))
