@@ -25,7 +25,7 @@ def scorer(grouping: Grouping | None = None, *, synthetic: bool = False, interva
         demand=None,
         problems_of_read=lambda row: [f"{name}={value}" for name, value in row.items() if value not in (None, "a")],
         warnings=lambda row: [*(["synthetic"] if synthetic else []), *new_in(row)],
-        run_graph=lambda feed: (feed["n"] + 1000 * (feed["t"] == "b") + feed["d"]).ravel(),
+        outputs=lambda feed: ((feed["n"] + 1000 * (feed["t"] == "b") + feed["d"]).ravel(), None),
         calibrated=intervals,
         grouping=grouping or Grouping(),
     )
