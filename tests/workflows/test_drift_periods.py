@@ -1,15 +1,22 @@
 """Periods of the sample sales data against one another."""
 
 import json
+import re
+import shutil
+import sqlite3
+from pathlib import Path
 
 import pytest
 from tests.support.commands import run_in
-from tests.support.projects import Project
+from tests.support.projects import REAL_CSV, Project
 
 
-@pytest.fixture
-def sales(small: Project, real_csv: object) -> Project:
-    return small
+@pytest.fixture(scope="module")
+def sales(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A trained project of its own for this module, of the real file."""
+    if not REAL_CSV.is_file():
+        pytest.skip(f"{REAL_CSV} is missing: the figures of the real file are not checked")
+    return Project(shutil.copytree(small.root, tmp_path_factory.mktemp("periods") / "project"))
 
 
 def test_the_plain_psi_of_sales_between_2003_and_2005_is_that_of_the_users_documents(sales: Project) -> None:
@@ -18,6 +25,27 @@ def test_the_plain_psi_of_sales_between_2003_and_2005_is_that_of_the_users_docum
     assert round(plain["value"], 4) == 0.0092
     assert (sum(plain["reference"]), sum(plain["window"]), plain["left_out"]) == (963, 438, 5)
     assert plain["value"] < plain["by_chance"]
+
+
+def test_a_window_leaves_a_page_the_users_files_a_table_and_a_run(sales: Project, tmp_path: Path) -> None:
+    project = Project(shutil.copytree(sales.root, tmp_path / "project"))
+    assert run_in(project, "drift", "--between", "2003", "2005Q2", "-q").returncode == 5
+    output = project.root / "output"
+    psi = json.loads((output / "monitoring" / "psi_sales_2003_2005q2.json").read_text())
+    assert (psi["column"], len(psi["edges"]), len(psi["window"])) == ("SALES", 11, 10)
+    assert (output / "monitoring" / "sales_2003_2005q2.png").read_bytes().startswith(b"\x89PNG")
+    page = (output / "drift" / "2005Q2_against_2003.html").read_text()
+    assert "moved by 0.77 standard deviations" in page
+    assert not re.search(r"(src|href)=\"https?:", page)
+    question = """select "column" from drift where column_alarm and "window" = '2005Q2' order by 1"""
+    rows = json.loads(run_in(project, "sql", question, "--json").stdout)
+    assert [row["column"] for row in rows] == ["DEALSIZE", "QUANTITYORDERED", "SALES"]
+    with sqlite3.connect(project.root / "mlruns" / "mlflow.db") as store:
+        found = store.execute(
+            "select m.value from metrics m join runs r using (run_uuid) join experiments e using (experiment_id)"
+            " where e.name = 'sales_regressor_drift' and r.name = '2005Q2' and m.key = 'columns_that_drift'"
+        ).fetchall()
+    assert found == [(3.0,)]
 
 
 def test_quarters_against_2003_name_what_moved_and_nothing_that_follows_from_the_date(sales: Project) -> None:

@@ -15,6 +15,7 @@ _MEASURE = re.compile(rf"^({'|'.join(MEASURES)})(?:\((.+)\))?$")
 BENCHMARK_TABLES = ("runs", "folds", "error_slices", "predictions")
 PROMOTIONS_TABLE = "promotions"
 RISK_TABLE = "segment_risks"
+DRIFT_TABLE = "drift"
 DEMAND_TABLES = ("demand_forecasts", "demand_scores", "demand_series")
 
 
@@ -70,7 +71,7 @@ def parse_measure(text: str) -> tuple[str, str | None]:
 
 def check_table(duckdb: DuckDB) -> Problems:
     """Yield the collision of the dataset's table with a table of results."""
-    if duckdb.table.lower() in (own := (*BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, *DEMAND_TABLES)):
+    if duckdb.table.lower() in (own := (*BENCHMARK_TABLES, PROMOTIONS_TABLE, RISK_TABLE, DRIFT_TABLE, *DEMAND_TABLES)):
         yield ("duckdb", "table"), f"tables of results are called {', '.join(own)}; choose another name"
 
 

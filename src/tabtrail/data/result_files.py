@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabtrail.config.summaries import BENCHMARK_TABLES, DEMAND_TABLES, PROMOTIONS_TABLE, RISK_TABLE, Aggregation
+from tabtrail.config.summaries import BENCHMARK_TABLES, DEMAND_TABLES, DRIFT_TABLE, PROMOTIONS_TABLE, RISK_TABLE, Aggregation
 
 PROFILE_TABLES = ("numeric_descriptive_stats", "outliers", "grouped_stats")
 
@@ -45,6 +45,11 @@ def promotions_file(output_dir: Path) -> Path:
     return output_dir / "metrics" / f"{PROMOTIONS_TABLE}.parquet"
 
 
+def drift_table_file(output_dir: Path) -> Path:
+    """Parquet file of the table `drift`."""
+    return output_dir / "metrics" / f"{DRIFT_TABLE}.parquet"
+
+
 def risk_table_files(output_dir: Path) -> dict[str, Path]:
     """Return the Parquet file of the ranked table of the last sweep, where there was one, as a table."""
     found = sorted((output_dir / "timeseries").glob("*_ts_risk_ranking.parquet"))
@@ -54,4 +59,5 @@ def risk_table_files(output_dir: Path) -> dict[str, Path]:
 def result_tables(output_dir: Path) -> dict[str, Path]:
     """Return the Parquet file of every table of results that the database takes in."""
     own = {**benchmark_table_files(output_dir), **demand_table_files(output_dir)}
-    return {**own, PROMOTIONS_TABLE: promotions_file(output_dir), **risk_table_files(output_dir)}
+    single = {PROMOTIONS_TABLE: promotions_file(output_dir), DRIFT_TABLE: drift_table_file(output_dir)}
+    return {**own, **single, **risk_table_files(output_dir)}

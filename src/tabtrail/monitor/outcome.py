@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from tabtrail.monitor.check import DriftCheck
 from tabtrail.monitor.performance import Estimate, Performance
 from tabtrail.monitor.plain_psi import PlainPsi
+from tabtrail.monitor.shapes import Shape
 
 FORMAT = 1
 _DIGITS = 6
@@ -61,6 +62,7 @@ class DriftReport:
     alarm: bool
     performance: Performance | Estimate | None = None
     martingale: MartingaleState | None = None
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
     plain_psi: Mapping[str, PlainPsi] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     format: int = FORMAT

@@ -72,14 +72,14 @@ def single_charts(evidence: DataEvidence) -> list[Picture]:
     charts: dict[str, Chart | None] = {}
     for measure, by in profile.boxes:
         if measure in columns:
-            charts[_name("hist", measure)] = _histogram(columns[measure], label)
-        charts[_name("box", measure, "by", by)] = _box_plot(profile, (measure, by), label)
+            charts[file_name("hist", measure)] = _histogram(columns[measure], label)
+        charts[file_name("box", measure, "by", by)] = _box_plot(profile, (measure, by), label)
     for x, y in profile.scatter if any(profile.sample.values()) else ():
-        charts[_name("scatter", x, "vs", y)] = _scatter(profile, (x, y), label)
+        charts[file_name("scatter", x, "vs", y)] = _scatter(profile, (x, y), label)
     return [Picture(name, chart.title, "", (chart,)) for name, chart in charts.items() if chart is not None]
 
 
-def _name(*words: str) -> str:
+def file_name(*words: str) -> str:
     """Name of a file: in lower case, with an underscore for whatever could be awkward in a path."""
     return re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower()).strip("_")
 

@@ -55,19 +55,27 @@ def render_report(evidence: Evidence | None, demand: DemandEvidence | None, plac
         "placed": placed,
         "pictures": {each.picture.name for each in placed},
     }
-    environment = _environment()
-    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))  # type: ignore[union-attr]
+    environment = page_environment()
     return environment.get_template("demand.html.j2" if evidence is None else "report.html.j2").render(
         **common,
         **shown,
-        style=Markup(style),  # noqa: S704 - a file of this package
-        script=Markup(script),  # noqa: S704
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
+        **page_frame(environment),
     )
 
 
-def _environment() -> Environment:
+def page_frame(environment: Environment) -> dict[str, object]:
+    """Return what every page carries: style and script, with the hashes that let a browser take no others."""
+    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))  # type: ignore[union-attr]
+    return {
+        "style": Markup(style),  # noqa: S704 - a file of this package
+        "script": Markup(script),  # noqa: S704
+        "style_hash": _csp_hash(style),
+        "script_hash": _csp_hash(script),
+    }
+
+
+def page_environment() -> Environment:
+    """Return the templates of the pages, with the filters that show figures and charts."""
     environment = Environment(
         loader=PackageLoader("tabtrail.report"),
         autoescape=True,

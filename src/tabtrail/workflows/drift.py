@@ -13,6 +13,7 @@ from tabtrail.contract.schema import Feature
 from tabtrail.errors import BundleError, DataError, UsageError
 from tabtrail.monitor.outcome import Compared, DriftReport
 from tabtrail.monitor.reference import Reference
+from tabtrail.monitor.shapes import shapes_of
 from tabtrail.monitor.spans import Span, Step, parse_span
 from tabtrail.monitor.window import Window
 from tabtrail.project.lock import project_lock
@@ -83,8 +84,8 @@ def check_periods(job: Job, between: Between) -> list[DriftReport]:
             window.add(periods.taken(mask), days=periods.days[mask])
             compared = job.compared(span.name, between.reference.name, "dataset", periods.run_id)
             compared = replace(compared, synthetic=periods.synthetic)
-            found = job.check(window, compared)
-            reports.append(DriftReport(compared, found, found.alarm, plain_psi=periods.plain(between.reference, span)))
+            found, plain = job.check(window, compared), periods.plain(between.reference, span)
+            reports.append(DriftReport(compared, found, found.alarm, shapes=shapes_of(window), plain_psi=plain))
         return keep(job, reports)
 
 
@@ -119,7 +120,8 @@ def _check_rows(
 def report_of(job: Job, found: Gathered, compared: Compared) -> DriftReport:
     """Check gathered rows once."""
     result = job.check(found.window, compared)
-    return DriftReport(compared, result, result.alarm, performance=found.performance(job.config.model.random_state))
+    performance = found.performance(job.config.model.random_state)
+    return DriftReport(compared, result, result.alarm, performance=performance, shapes=shapes_of(found.window))
 
 
 def require_rows(found: Gathered, name: str) -> None:

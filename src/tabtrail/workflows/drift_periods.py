@@ -63,7 +63,9 @@ class Periods:
     def plain(self, reference: Span, window: Span) -> dict[str, PlainPsi]:
         """Return the plain PSI of each number column of the rows within the fences."""
         before, after = reference.holds(self.days) & self.usual, window.holds(self.days) & self.usual
-        numbers = [each.name for each in self.columns if each.kind == "number" and each.role == "input"]
+        numbers = [
+            each.name for each in self.columns if each.kind == "number" and each.role == "input" and each.name not in self.apart
+        ]
         found = {name: plain_psi(self.values[name][before], self.values[name][after]) for name in numbers}
         return {name: each for name, each in found.items() if each is not None}
 
