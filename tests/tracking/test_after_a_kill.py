@@ -18,7 +18,7 @@ from tabtrail.tracking.history import Change, Deployed, Place, append_entry, rea
 from tabtrail.tracking.items import PROCESS
 from tabtrail.tracking.models import BundleFiles, LoggedModel
 from tabtrail.tracking.registry import CHALLENGER, CHAMPION, Registration, register_challenger, set_champion
-from tabtrail.tracking.runs import close_dead_runs, start_run
+from tabtrail.tracking.runs import close_dead_runs, running, start_run
 from tabtrail.tracking.store import Store, open_store
 
 UPLOADING = ".artifact.uploading.x1y2"  # as MLflow names what it is copying
@@ -68,6 +68,14 @@ def test_runs_of_a_killed_process_end_as_killed_without_half_copied_files(store:
     assert close_dead_runs(store) == 1
     assert store.client.get_run(run_id).info.status == "KILLED"
     assert [path.name for path in folder_of(store, run_id).rglob("*") if path.is_file()] == ["whole.txt"]
+
+
+def test_a_run_that_is_taken_up_again_has_no_half_copied_files_of_the_process_that_ended_it(store: Store) -> None:
+    with running(store, "train", {}) as run_id:
+        store.client.log_text(run_id, "whole", "folder/whole.txt")
+    (folder_of(store, run_id) / UPLOADING).write_bytes(b"ha")
+    with running(store, "train", {}, resumed=run_id):
+        assert [path.name for path in folder_of(store, run_id).rglob("*") if path.is_file()] == ["whole.txt"]
 
 
 def test_an_entry_of_the_history_is_there_whole_or_not_at_all(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:

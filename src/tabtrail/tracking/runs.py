@@ -52,6 +52,8 @@ def running(
     with store_errors(store.uri):
         run_id = resumed or start_run(store, name, {**tags, PROCESS: this_process()}, parent=parent, started=started)
         if resumed:
+            # Its process may have been killed after it had ended the run, in the middle of a file that it added.
+            remove_unfinished(store.client.get_run(run_id).info.artifact_uri)
             store.client.update_run(run_id, status="RUNNING")
             store.client.set_tag(run_id, PROCESS, this_process())
         _at_work.add(run_id)
