@@ -93,7 +93,7 @@ class StorageError(TabtrailError):
 
 
 class ConflictError(StorageError):
-    """Another process wrote to the same place of a bucket first."""
+    """Another process wrote first: to the same place of a bucket, or the same entry of a history."""
 
 
 class DatabaseError(TabtrailError):

@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -359,3 +362,42 @@ def test_a_warehouse_that_is_named_wrongly_is_refused_when_the_config_is_read(
         load_config(tmp_path / "config.yaml", [override])
     assert message in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 3 MB that PostgreSQL may write to."""
+    folder = Path(tempfile.mkdtemp(prefix="tabtrail-disk-", dir="/tmp"))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        shutil.chown(folder, "postgres", "postgres")
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def test_a_disk_that_fills_up_during_a_load_is_one_message_and_the_old_rows_stay(
+    tmp_path: Path, tables: Tables, small_disk: Path
+) -> None:
+    config = make(tmp_path)
+    load(config)
+    tables.run(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    try:
+        tables.run("ALTER TABLE sales.lines SET TABLESPACE small")
+        before = tables.run("SELECT * FROM sales.lines ORDER BY id")
+        config = make(tmp_path, rows=60_000)
+        with pytest.raises(DatabaseError) as caught:
+            load(config)
+        assert re.fullmatch(
+            r"PostgreSQL \(address in TABTRAIL_POSTGRES\): could not extend file .*: No space left on device;"
+            " make room on the server, then run again; nothing was changed",
+            str(caught.value),
+        )
+        assert tables.run("SELECT * FROM sales.lines ORDER BY id") == before
+    finally:
+        tables.run("DROP TABLE sales.lines")
+        tables.run("DROP TABLESPACE small")

@@ -1,6 +1,7 @@
 """Rows of a frame as a table of a database takes them: the SQL types of its columns, and CSV text."""
 
 from collections.abc import Collection, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -53,4 +54,6 @@ def _blocks(frame: pl.LazyFrame) -> Iterator[bytes]:
     # In a single column the text `\.`, unquoted, would end the COPY.
     style: Literal["necessary", "non_numeric"] = "necessary" if len(frame.collect_schema()) > 1 else "non_numeric"
     for rows in frame.collect_batches(chunk_size=_BLOCK_ROWS, engine="streaming"):
-        yield rows.write_csv(include_header=False, quote_style=style).encode()
+        text = BytesIO()  # half of the work is saved by not making a `str` of it
+        rows.write_csv(text, include_header=False, quote_style=style)
+        yield text.getvalue()

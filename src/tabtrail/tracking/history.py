@@ -1,18 +1,23 @@
-"""What was deployed when, by whom and why: one MLflow run a model, an artifact for every entry, never changed again."""
+"""What was deployed when, by whom and why: one MLflow run a model, an artifact for every entry, never changed again.
+
+Two machines may write the same entry at once. Each sends an artifact of its own, which counts from the moment in which the run's
+parameter of that number holds its sha256: whatever the store, its database lets a parameter be written once and no second time.
+"""
 
 import getpass
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from mlflow.exceptions import MlflowException
 
 from tabtrail.config.operation import Mlflow
-from tabtrail.errors import StoreError
+from tabtrail.errors import ConflictError, StoreError
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder, log_text, remove_unfinished
@@ -24,6 +29,7 @@ from tabtrail.tracking.store import Store, find_store, open_store
 
 _REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
 _FOLDER = "history"
+_CLAIM = "entry."
 _IDENTITY = ("model", "run_id", "version", "bundle_sha256")
 OWN_METRICS = ("cv_rmse", "cv_mae", "test_rmse", "test_mae", "interval_coverage")
 _METRICS = ("champion_rmse", "challenger_rmse", "difference", "low", "high")
@@ -100,8 +106,8 @@ def read_history(place: Place) -> list[Entry]:
     if store is None:
         return []
     with store_errors(store.uri), scratch_folder() as folder:
-        run_id = _find(store, place.model)
-        files = [] if run_id is None else sorted(download_folder(store, run_id, _FOLDER, Path(folder)).glob("*.json"))
+        run = _find(store, place.model)
+        files = [] if run is None else _counted(download_folder(store, run.info.run_id, _FOLDER, Path(folder)), run.data.params)
         entries = [_entry(file) for file in files]
     previous = ""
     for number, entry in enumerate(entries, 1):
@@ -112,7 +118,10 @@ def read_history(place: Place) -> list[Entry]:
 
 
 def append_entry(place: Place, change: Change) -> Entry:
-    """Write the next entry and return it; callers hold the lock of the deployment."""
+    """Write the next entry and return it; callers hold the lock of the deployment, which is this machine's.
+
+    Raises `ConflictError` where another machine wrote it first; its entry counts then.
+    """
     entries = read_history(place)
     entry = Entry(
         number=len(entries) + 1,
@@ -124,12 +133,11 @@ def append_entry(place: Place, change: Change) -> Entry:
     )
     store = open_store(place.own)
     with store_errors(store.uri):
-        run_id = _find(store, place.model) or start_run(
-            store, f"promotions of {place.model}", {TAG + "kind": "promotions", TAG + "model": place.model}
-        )
+        run_id = _run_of(store, place.model)
         text = json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n"
         # As one artifact, which MLflow moves into its place whole; a folder of them it copies file by file.
-        log_text(store, run_id, text, f"{_FOLDER}/{entry.number:06}.json")
+        log_text(store, run_id, text, f"{_FOLDER}/{_name(entry.number, entry.sha256)}")
+        _claim(store, run_id, place.model, entry)
         remove_unfinished(store.client.get_run(run_id).info.artifact_uri)
         figures = (entry.verdict or {}).get("comparison") or {}
         measured = {**{key: figures[key] for key in _METRICS if key in figures}, **entry.metrics}
@@ -186,9 +194,50 @@ def stack(entries: list[Entry]) -> list[Deployed]:
     return models
 
 
-def _find(store: Store, name: str) -> str | None:
+def _find(store: Store, name: str) -> Any:
+    """Return the run of a model's history, None where there is none. Raises `StoreError` where two runs have entries."""
     found = store.client.search_runs([store.experiment_id], f"tags.`{TAG}model` = '{name}'", order_by=["attributes.start_time"])
-    return str(found[0].info.run_id) if found else None
+    begun = [each for each in found if any(key.startswith(_CLAIM) for key in each.data.params)]
+    if len(begun) > 1:
+        runs = " and ".join(str(each.info.run_id) for each in begun)
+        raise StoreError(
+            f"the history of promotions of {name} was begun by two machines at once, in the runs {runs}; delete"
+            " the one that is wrong"
+        )
+    return next(iter([*begun, *found]), None)
+
+
+def _run_of(store: Store, name: str) -> str:
+    """Return the id of the run of a model's history, of a new one where there is none: of two that begin at once, the first."""
+    if _find(store, name) is None:
+        start_run(store, f"promotions of {name}", {TAG + "kind": "promotions", TAG + "model": name})
+    return str(_find(store, name).info.run_id)
+
+
+def _name(number: int, sha256: str) -> str:
+    return f"{number:06}-{sha256[:16]}.json"
+
+
+def _claim(store: Store, run_id: str, model: str, entry: Entry) -> None:
+    try:
+        store.client.log_param(run_id, f"{_CLAIM}{entry.number:06}", entry.sha256)
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        raise ConflictError(
+            f"what is deployed of {model} was changed from another machine meanwhile; that counts (`tabtrail history`), and this"
+            " command deployed nothing; run it again if it is still wanted"
+        ) from None
+
+
+def _counted(folder: Path, params: Mapping[str, str]) -> list[Path]:
+    """Return the files of the entries in their order: those that parameters of the run name, and those of before, `000001.json`,
+    which none names. What else is there was refused, or cut short.
+    """
+    claimed = {key.removeprefix(_CLAIM): sha256 for key, sha256 in params.items() if key.startswith(_CLAIM)}
+    earlier = {path.stem: path for path in folder.glob("*.json") if path.stem.isdigit() and path.stem not in claimed}
+    named = {number: folder / _name(int(number), sha256) for number, sha256 in claimed.items()}
+    return [path for _, path in sorted((earlier | named).items())]
 
 
 def _entry(file: Path) -> Entry:
@@ -197,10 +246,11 @@ def _entry(file: Path) -> Entry:
         stated = value.pop("sha256")
         before = None if value["before"] is None else Deployed(**value["before"])
         entry = Entry(**{**value, "before": before, "after": Deployed(**value["after"])})
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         stated, entry = "", None
-    if entry is None or entry.sha256 != stated:
-        raise StoreError(f"entry {file.stem} of the history of promotions in the MLflow store was altered; {_REMEDY}")
+    number, _, claimed = file.stem.partition("-")
+    if entry is None or entry.sha256 != stated or not stated.startswith(claimed):
+        raise StoreError(f"entry {number} of the history of promotions in the MLflow store was altered; {_REMEDY}")
     return entry
 
 
