@@ -71,8 +71,8 @@ def test_a_payload_that_breaks_the_contract_is_refused_without_its_values(report
 def test_contributions_that_miss_the_served_prediction_are_an_error(
     reported: Trained, example: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    served = Predictor.run
-    monkeypatch.setattr(Predictor, "run", lambda self, rows: [value * 1.001 for value in served(self, rows)])
+    served = Predictor.outputs
+    monkeypatch.setattr(Predictor, "outputs", lambda self, feed: (served(self, feed)[0] * 1.001, None))
     with pytest.raises(TabtrailError, match=r"base value and contributions make .* the served prediction is"):
         explain_row(reported.config, example)
 
