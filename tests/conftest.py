@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.buckets import Buckets, running_buckets
 from tests.support.chromium import CHROMIUM
+from tests.support.dask_cluster import Cluster, cluster
 from tests.support.database_tables import VARIABLE, Tables
 from tests.support.postgres import POSTGRES, Postgres, running_postgres
 from tests.support.projects import (
@@ -146,6 +147,16 @@ def moto_server() -> Iterator[Buckets]:
     """An S3 on loopback for the session, started when the first test asks for it; each test makes its own bucket."""
     with running_buckets() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def dask(tmp_path_factory: pytest.TempPathFactory, moto_server: Buckets) -> Iterator[Cluster]:
+    """A Dask scheduler with two workers for the session, which share no folder of theirs and reach the buckets by variables."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in moto_server.environment.items():
+            patch.setenv(name, value)
+        with cluster(tmp_path_factory.mktemp("dask"), workers=2) as started:
+            yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,6 @@ from tabtrail.progress import Progress
 
 COLUMNS = {"day": {"dtype": "date"}, "v": {"dtype": "float"}, "n": {"dtype": "int"}, "id": {"dtype": "string"}}
 LANDS = ["France", "Spain", "Total Italy", "france"]
-
-
-@pytest.fixture(scope="module")
-def dask(tmp_path_factory: pytest.TempPathFactory, moto_server: Buckets) -> Iterator[Cluster]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in moto_server.environment.items():
-            patch.setenv(name, value)
-        with cluster(tmp_path_factory.mktemp("dask"), workers=2) as started:
-            yield started
 
 
 def lines_of(year: int, rows: int) -> list[str]:

@@ -1,5 +1,6 @@
 """What is kept of the rows of files is the same whether they were read one after the other or each by itself and then joined."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_a_sample_of_files(files: Files) -> None:
         sampled(together, f"{number}", stretches)
         alone = FileSample()
         sampled(alone, f"{number}", stretches)
-        joined.join(alone)
+        joined.join(pickle.loads(pickle.dumps(alone)))
     assert joined.rows().equals(together.rows())
     rows = [sum(map(len, stretches)) for stretches in files]
     assert together.rows().height <= max(10, sum(map(bool, rows)))

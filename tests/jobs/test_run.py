@@ -3,7 +3,6 @@ import logging
 import os
 import pickle
 import socket
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -37,12 +36,6 @@ CANDIDATES = (
     " XGBoost: {n_estimators: 20}, CatBoost: {iterations: 20, early_stopping_rounds: 5},"
     " LightGBM: {n_estimators: 30, early_stopping_rounds: 5, target_transform: log_ratio(LINE_TOTAL_APPROX)}, Blend: {}}"
 )
-
-
-@pytest.fixture(scope="module")
-def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("dask"), workers=2) as started:
-        yield started
 
 
 @pytest.fixture(params=["serial", "processes", "dask"])

@@ -1,7 +1,6 @@
 """Workers of a cluster read the dataset themselves: equal bits, no rows on the way, and one line where they cannot."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,6 @@ from tabtrail.workflows.prepare import Prepared, prepare
 
 CANDIDATES = {LINEAR: {}, "LightGBM": {"n_estimators": 20, "early_stopping_rounds": 5}}
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-
-
-@pytest.fixture(scope="module")
-def dask(tmp_path_factory: pytest.TempPathFactory, moto_server: Buckets) -> Iterator[Cluster]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in moto_server.environment.items():
-            patch.setenv(name, value)
-        with cluster(tmp_path_factory.mktemp("dask"), workers=2) as started:
-            yield started
 
 
 @pytest.fixture
@@ -166,6 +156,6 @@ def test_a_worker_without_keys_is_named_before_anything_is_fitted_and_one_that_w
         assert predictions(found) == expected
         assert len(killed) == 1
         own.add_worker(without=KEYS)
+        own.wait_for_workers()
         with pytest.raises(EngineError, match=r"the Dask worker tcp://\S+ cannot read the dataset in s3://\S+: no credentials"):
-            while True:  # until the worker has started
-                ready(project, own.address)
+            ready(project, own.address)

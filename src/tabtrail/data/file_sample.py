@@ -1,7 +1,9 @@
 """Rows of the source files in the order of the files, few enough to be held while the rest goes to the disk."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -61,6 +63,14 @@ class FileSample:
         self._frames = {file: [pl.concat(frames).gather_every(2)] for file, frames in self._frames.items()}
         self._held = sum(frame.height for frames in self._frames.values() for frame in frames)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Compress the rows, which travel from a worker to the driver."""
+        return {**vars(self), "_frames": {file: _compressed(pl.concat(frames)) for file, frames in self._frames.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._frames = {file: [pl.read_ipc(data)] for file, data in state["_frames"].items()}
+
     def rows(self) -> pl.DataFrame:
         """Return the rows in order, those of the dataset before (with the `_file` null) first."""
         if not self._frames:
@@ -71,6 +81,11 @@ class FileSample:
         names = [name for name in found.columns if name in self._before.columns and name not in (FILE, ROW)]
         earlier = self._before.select(names).cast({name: found.schema[name] for name in names})
         return pl.concat([earlier, found], how="diagonal")
+
+
+def _compressed(frame: pl.DataFrame) -> bytes:
+    frame.write_ipc(file := io.BytesIO(), compression="zstd")
+    return file.getvalue()
 
 
 def sample_dataset(folder: Path, keys: Mapping[str, str], rows: int) -> pl.DataFrame:

@@ -70,7 +70,7 @@ class RowsPlace:
             with scratch_folder() as folder:
                 fetch_prefix(self.where, Path(folder))
                 return self._read(Path(folder), columns)
-        except TabtrailError as error:
+        except (TabtrailError, OSError) as error:
             raise EngineError(f"a Dask worker cannot read the rows: {error}") from None
 
     def _read(self, folder: Path, columns: Sequence[str]) -> pl.DataFrame:
