@@ -26,7 +26,7 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, complete_children, set_tags
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model, registration
+from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model, made_at, registration
 from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.refit import known_cause, only
@@ -90,7 +90,8 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
         if not parity.passed:
             raise PromotionError(f"{name} is not deployable: {parity.complaint}")
         exported = proofs.export(replace(result, parity=parity))
-    files = bundle_model(prepared.config, alone, board, Parts(exported, calibrate_all(alone)[name]))
+    parts = Parts(exported, calibrate_all(alone)[name], made_at(store, run.run_id, config.model.name))
+    files = bundle_model(prepared.config, alone, board, parts)
     log_folder(store, run.run_id, BUNDLE_FOLDER, files)
     version = run.tags.get(VERSION) or register_challenger(store, registration(run.run_id, files, config.model.name))
     built = Challenger.built(benchmark.run_id, version, files, config.model.name)

@@ -1,7 +1,9 @@
 """The champion proven, explained and bundled: all that can be refused is refused before the first file is replaced."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -15,7 +17,7 @@ import polars as pl
 from tabtrail import __version__
 from tabtrail.bundle.build import as_bundle, build_bundle
 from tabtrail.bundle.intervals import Intervals
-from tabtrail.bundle.metadata import REFERENCE
+from tabtrail.bundle.metadata import REFERENCE, metadata_name
 from tabtrail.config.columns import Columns
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
@@ -48,9 +50,11 @@ from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.system.versions import installed_versions
-from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.artifacts import list_files, read_artifact
+from tabtrail.tracking.items import BUNDLE_FOLDER, library_versions
 from tabtrail.tracking.models import BundleFiles, FittedModel
 from tabtrail.tracking.registry import Registration
+from tabtrail.tracking.store import Store
 from tabtrail.workflows.reference import training_reference
 
 _SERVING = ("numpy", "pandas", "onnxruntime")  # what a registered bundle is opened with, beside tabtrail and mlflow-skinny
@@ -126,11 +130,25 @@ class Proofs:
 
 @dataclass(frozen=True)
 class Parts:
-    """What of a candidate is deployed beside its figures: exported model, intervals, and why there is no explanation, if so."""
+    """What of a candidate is deployed beside its figures: exported model, intervals, when it was `created` (UTC, ISO 8601), and
+    why there is no explanation, if so.
+    """
 
     exported: Exported
     intervals: Intervals | None
+    created: str
     missing_explanation: str | None = None
+
+
+def made_at(store: Store, run_id: str, name: str) -> str:
+    """Return when the bundle that a run is to hold was made (UTC, ISO 8601): now, or when an earlier process left it there, which
+    was killed after it had registered it, or had no key to sign it with. So the same bundle is deployed as is registered.
+    """
+    file = f"{BUNDLE_FOLDER}/{metadata_name(name)}"
+    if file in list_files(store, run_id, BUNDLE_FOLDER):
+        with suppress(ValueError, KeyError, TypeError):
+            return str(json.loads(read_artifact(store, run_id, file))["created"])
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, parts: Parts) -> dict[str, bytes]:
@@ -145,7 +163,7 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "target": config.model.target,
         "currency": config.model.currency,
         "run_id": row.run_id,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": parts.created,
         "synthetic": leaderboard.synthetic,
         "schema": schema.to_dict(),
         "layout": asdict(config.source.layout),

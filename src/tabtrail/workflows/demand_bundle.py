@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ from tabtrail.tracking.models import FittedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, read_run, set_tags
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.champion import opening_requirements, proven_rules, registration
+from tabtrail.workflows.champion import made_at, opening_requirements, proven_rules, registration
 from tabtrail.workflows.deploy import Challenger
 
 # A proof on more rows than this finds nothing new, and takes minutes.
@@ -200,7 +199,7 @@ def _bundle(training: Training, trained: Trained, inputs: PanelInputs, exported:
         "target": demand.target,
         "currency": demand.currency,
         "run_id": training.run_id,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": made_at(training.store, training.run_id, demand.name),
         "synthetic": manifest.synthetic,
         "schema": describe_rows(proven_rules(config.table_rules, manifest), date, task).to_dict(),
         "layout": asdict(config.source.layout),

@@ -76,6 +76,7 @@ from tabtrail.workflows.champion import (
     bundle_model,
     explain_champion,
     fitted_model,
+    made_at,
     registration,
 )
 from tabtrail.workflows.database import take_in_results
@@ -301,7 +302,8 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
     signed = config.bundle.signing_key is None or signature in list_files(store, tracked.parent, BUNDLE_FOLDER)
     if BUNDLE in known and signed:
         return tracked.parent
-    parts = Parts(ended.exported, ended.own_intervals, ended.explained.importance.missing)
+    created = made_at(store, tracked.parent, name)
+    parts = Parts(ended.exported, ended.own_intervals, created, ended.explained.importance.missing)
     files = bundle_model(config, ended.benchmark, leaderboard, parts)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
     winner = ended.winner.candidate.name
