@@ -7,10 +7,12 @@ import pytest
 from tests.support.buckets import KEY, SECRET, Between, Buckets, between
 
 from tabtrail.errors import ConfigError, StorageError, TabtrailError
+from tabtrail.storage import access
 from tabtrail.storage.access import read_access
 from tabtrail.storage.address import Address
 from tabtrail.storage.bucket import Bucket, ChangedError
 from tabtrail.storage.objects import ObjectFile
+from tabtrail.storage.profile_keys import ProfileKeys
 
 
 @pytest.fixture
@@ -139,13 +141,74 @@ def test_keys_come_from_the_environment_else_from_the_profile(tmp_path: Path) ->
     [
         ({}, "", "no credentials are found"),
         ({"AWS_PROFILE": "taem"}, "", "no profile 'taem'.*did you mean 'team'"),
-        ({"AWS_PROFILE": "sso"}, "[profile sso]\nsso_start_url = x\n", "sso_start_url and no keys.*export-credentials"),
+        (
+            {"AWS_PROFILE": "sso"},
+            "[profile sso]\nsso_start_url = x\n",
+            "sso_start_url and no keys; install boto3.*export-credentials",
+        ),
         ({"AWS_ACCESS_KEY_ID": "k"}, "", "go together"),
         ({}, "no section", "cannot be read as a file of AWS's settings"),
     ],
 )
-def test_keys_that_are_not_found_are_one_line(tmp_path: Path, variables: dict[str, str], config: str, message: str) -> None:
+def test_keys_that_are_not_found_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], config: str, message: str
+) -> None:
+    monkeypatch.setattr(access, "can_fetch", lambda: False)  # as without boto3
     shared = OTHER.partition("[team]")[1] + OTHER.partition("[team]")[2] if variables else ""
     own = files(tmp_path, config, shared)
     with pytest.raises(ConfigError, match=message):
         read_access({**own, **variables, "AWS_EC2_METADATA_DISABLED": "true"})
+
+
+ROLE = """
+[profile admin]
+role_arn = arn:aws:iam::123456789012:role/admin
+source_profile = base
+region = us-east-1
+[profile base]
+aws_access_key_id = AKIAXTESTXKEY
+aws_secret_access_key = s3-secret-of-the-tests
+"""
+
+
+@pytest.fixture
+def role(tmp_path: Path, moto_server: Buckets, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket with one object, reached by a profile that assumes a role."""
+    name = moto_server.new()
+    moto_server.put(name, "x/one", b"1")
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)
+    endpoint = {"AWS_ENDPOINT_URL": moto_server.endpoint, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "admin"}
+    for variable, value in (files(tmp_path, ROLE) | endpoint).items():
+        monkeypatch.setenv(variable, value)
+    return Bucket.of(Address(name, "x"), patience=2)
+
+
+def test_the_keys_of_a_profile_that_assumes_a_role_are_fetched_by_boto3(role: Bucket) -> None:
+    assert role.access.of_profile
+    assert "access_key_id" not in role.access.settings
+    found = role.read("x/one")
+    assert found is not None
+    assert found[0] == b"1"
+    assert "secret" not in repr(role)
+
+
+def test_keys_of_a_role_that_are_not_given_out_are_one_line(role: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    with pytest.raises(
+        ConfigError, match=r"^the keys of the profile .* not given out \(EndpointConnectionError\); .*aws sso login"
+    ):
+        role.read("x/one")
+
+
+def test_keys_that_can_no_longer_be_renewed_are_one_line(role: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a service that goes on after the session of whoever started it has ended."""
+    renew = ProfileKeys.__call__
+
+    def ended(self: ProfileKeys) -> object:
+        self._found = None
+        return renew(self)
+
+    monkeypatch.setattr(ProfileKeys, "__call__", ended)
+    with pytest.raises(StorageError, match=r"x/one: the session of the profile has ended; renew it"):
+        role.read("x/one")

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tabtrail.errors import ConfigError, nearest
+from tabtrail.storage.profile_keys import can_fetch
 
 # Where a container or a pod is given a role, the client fetches its keys itself.
 _ROLES = (
@@ -26,10 +27,14 @@ NO_KEYS = (
 
 @dataclass(frozen=True)
 class Access:
-    """Settings of the client by its own names; a representation shows none of them. `endpoint` is what to call the store."""
+    """Settings of the client by its own names; a representation shows none of them. `endpoint` is what to call the store.
+
+    With `of_profile` the keys are those that boto3 fetches for the profile.
+    """
 
     settings: Mapping[str, str] = field(repr=False)
     endpoint: str
+    of_profile: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -42,11 +47,13 @@ def read_access(environment: Mapping[str, str] = os.environ) -> Access:
     profile = _profile(environment)
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or profile.get("endpoint_url", "")
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or profile.get("region") or "us-east-1"
-    settings = {"region": region, **({"endpoint": endpoint} if endpoint else {}), **_keys(environment, profile, endpoint)}
-    return Access(settings, _shown(endpoint) or f"Amazon S3 in {region}")
+    keys = _keys(environment, profile, endpoint)
+    settings = {"region": region, **({"endpoint": endpoint} if endpoint else {}), **(keys or {})}
+    return Access(settings, _shown(endpoint) or f"Amazon S3 in {region}", keys is None)
 
 
-def _keys(environment: Mapping[str, str], profile: Mapping[str, str], endpoint: str) -> dict[str, str]:
+def _keys(environment: Mapping[str, str], profile: Mapping[str, str], endpoint: str) -> dict[str, str] | None:
+    """Return the keys; {} where the client fetches those of its machine, None where boto3 is to fetch those of the profile."""
     for source, names in (
         (environment, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")),
         (profile, ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")),
@@ -59,9 +66,11 @@ def _keys(environment: Mapping[str, str], profile: Mapping[str, str], endpoint: 
     if environment.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true"):
         return {"skip_signature": "true"}
     if other := next((name for name in _ELSEWHERE if name in profile), None):
+        if can_fetch():
+            return None
         raise ConfigError(
-            f"the profile that AWS_PROFILE names has {other} and no keys, which are not fetched here; put them into the"
-            ' environment: eval "$(aws configure export-credentials --format env)"'
+            f"the profile that AWS_PROFILE names has {other} and no keys; install boto3 to fetch them (pip install boto3), or"
+            ' put them into the environment: eval "$(aws configure export-credentials --format env)"'
         )
     # The keys of a machine of EC2 come from an address of its own, which no store beside Amazon's has anything to do with.
     on_ec2 = not endpoint and environment.get("AWS_EC2_METADATA_DISABLED", "").lower() != "true" and _is_ec2()

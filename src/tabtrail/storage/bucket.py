@@ -15,6 +15,7 @@ from typing import Any
 from tabtrail.errors import ConfigError, ConflictError, StorageError, require_extra
 from tabtrail.storage.access import NO_KEYS, Access, read_access
 from tabtrail.storage.address import Address
+from tabtrail.storage.profile_keys import NOT_RENEWED, ProfileKeys
 
 # Longer than the minute that a store may ask for before it answers again (503 SlowDown).
 PATIENCE_SECONDS = 90.0
@@ -135,6 +136,7 @@ class Bucket:
         return self._library.store.S3Store(
             self.name,
             config=dict(self.access.settings),
+            credential_provider=ProfileKeys() if self.access.of_profile else None,
             client_options={"allow_http": self.access.is_plain, "connect_timeout": 5 * seconds, "timeout": 300 * seconds},
             retry_config={
                 "max_retries": 1000,  # the time is what bounds them
@@ -168,6 +170,8 @@ class Bucket:
             return ChangedError(f"{where} changed while it was read; run the command again when nobody writes to it")
         if isinstance(error, FileNotFoundError) or status == 404:
             return NoObjectError(f"there is no {where}")
+        if NOT_RENEWED in text:
+            return StorageError(f"{where}: the session of the profile has ended; renew it (`aws sso login`), and run it again")
         if "169.254.1" in text:  # where the machines and containers of AWS ask for the keys of their role
             return ConfigError(NO_KEYS)
         return StorageError(f"{where} cannot be {_DONE[action]}: {self._reason(text, status, code, _ACTION[action])}")
