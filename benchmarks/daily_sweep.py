@@ -42,13 +42,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     fitted: dict[str, Any] = {} if options.fitted else {"models": (), "sarima": ()}
-    risk = Risk(frequency="D", forecast_steps=options.steps, **fitted)
+    risk = Risk(frequency="D", forecast_steps=options.steps, min_returns=10**6, **fitted)  # no GARCH, which is not looked at
     found = []
     for name in options.sets.split(","):
         start, days = read(name, options.data)
         for end in range(options.ends):
-            found.append({"set": name, **swept(cut(start, days, HELD_BACK + end * APART), risk)})
-            print(json.dumps(found[-1]), flush=True)
+            series = cut(start, days, HELD_BACK + end * APART)
+            if series:
+                found.append({"set": name, **swept(series, risk)})
+                print(json.dumps(found[-1]), flush=True)
     worst = max(each["ratio"] for each in found)
     report(
         {"steps": options.steps, "fitted": options.fitted, "worst": worst, "kept": worst <= BAR, "sweeps": found}, options.output

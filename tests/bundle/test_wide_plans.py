@@ -122,6 +122,16 @@ def test_a_long_plan_is_read_as_before_and_a_file_that_is_neither_is_refused(pre
     assert len(scored(predictor, tmp_path / "plan.csv", keep=("store_id", "promotion"))[0]) == 12
 
 
+def test_a_wide_row_that_is_no_file_is_refused_with_what_to_send(predictor: Predictor) -> None:
+    found = {each.column: each.message for each in predictor.problems({**dict(zip(NAMES, ROWS[0], strict=True)), "weather": 1})}
+    assert found["price STORE_000 PROD_A"] == (
+        "is a column of the wide form, which files may have; send a row for each series, with date, store_id, product_id,"
+        " promotion, price"
+    )
+    assert found["weather"].startswith("unknown column")
+    assert "date" not in found
+
+
 def test_the_command_scores_wide_plans_without_the_library_that_ingest_needs(trained: Trained, tmp_path: Path) -> None:
     FORMATS[".csv"](tmp_path / "plan.csv", NAMES, ROWS)
     words = ["predict", "--config", str(trained.project.config_file), "--input", str(tmp_path / "plan.csv")]

@@ -206,6 +206,30 @@ def test_copies_of_rows_are_pointed_at_with_their_lines_whatever_the_config_says
     assert ingest(source(tmp_path, "cleaning: {deduplicate: {key: [k, part, x, y]}}\n")).findings == []
 
 
+@pytest.mark.parametrize(
+    ("formats", "dropped", "told"),
+    [
+        ("%Y-%m-%d %H:%M", "[]", "equal in every column, times of day aside: "),
+        ("%Y-%m-%d %H:%M", "[y]", "equal in every column, those of cleaning.drop_columns and times of day aside: "),
+        ("%Y-%m-%d", "[y]", "equal in every column, those of cleaning.drop_columns aside: "),
+    ],
+)
+def test_what_is_not_kept_of_a_row_is_said_where_rows_are_called_copies(
+    tmp_path: Path, formats: str, dropped: str, told: str
+) -> None:
+    hour = " %02d:00" if "%H" in formats else "%.0s"
+    lines = [f"2024-01-0{number // 8 + 1}{hour % number},a,1,{number if dropped == '[y]' else 1}" for number in range(16)]
+    (tmp_path / "a.csv").write_text("day,part,x,y\n" + "\n".join(lines) + "\n")
+    (tmp_path / "c.yaml").write_text(f"""
+version: 2
+paths: {{raw_csv: a.csv}}
+cleaning: {{date_column: day, date_formats: ["{formats}"], drop_columns: {dropped}}}
+demand: {{target: x, series: [part], duplicates: sum}}
+""")
+    (found,) = (each for each in ingest(load_config(tmp_path / "c.yaml")).findings if "copies" in each)
+    assert told in found
+
+
 def test_lines_of_copies_are_right_beside_rejected_rows_and_most_hashes_can_be_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

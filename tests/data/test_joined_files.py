@@ -92,7 +92,7 @@ def test_copies_of_rows_and_the_hashes_of_the_target(files: Files) -> None:
                 line += rows.height
         joined[0].join(alone[0])
         joined[1].join(alone[1].sums)
-    assert joined[0].finding(left_out=False) == together[0].finding(left_out=False)
+    assert joined[0].finding() == together[0].finding()
     assert joined[1].sums == together[1].sums
 
 

@@ -14,9 +14,11 @@ from tabtrail.bundle.demand.inputs import DemandInputs, Forecast
 from tabtrail.bundle.demand.window import read_window, window_size
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.load import Bundle
+from tabtrail.bundle.metadata import melted_of
 from tabtrail.bundle.rows import PayloadError, Problem, Row, RowReader
 from tabtrail.contract.expressions import days_of
 from tabtrail.contract.schema import Feature
+from tabtrail.contract.wide import fits_wide
 from tabtrail.errors import BundleError
 
 
@@ -146,6 +148,19 @@ class Predictor(RowReader):
         """Return inputs without the optional columns that were left out."""
         left_out = [name for name in self._optional if inputs[name] is None]
         return {name: value for name, value in inputs.items() if name not in left_out} if left_out else inputs
+
+    def _unfit_columns(self, row: Mapping[str, Any]) -> list[Problem]:
+        """Say of the columns of a wide row, which only files may have, what to send instead."""
+        found, melted = super()._unfit_columns(row), melted_of(self.metadata)
+        if melted is None:
+            return found
+        instead = (
+            f"is a column of the wide form, which files may have; send a row for each series, with {', '.join(self._required)}"
+        )
+        wide = {
+            each.column for each in found if each.column not in self._features and fits_wide(str(each.column), melted.patterns)
+        }
+        return [Problem(each.column, instead) if each.column in wide else each for each in found]
 
     def _problems(self, row: Mapping[str, Any], read: Row) -> list[Problem]:
         found = super()._problems(row, read)

@@ -56,6 +56,9 @@ class Demand(Section):
     )
     melt: Melt | None = Field(None, description="How a wide file, with one column an item, is read.")
     duplicates: Literal["refuse", "sum", "mean", "last"] = Field("refuse", description="Two rows of a series in one period.")
+    drop_incomplete: bool = Field(
+        True, description="Leave out the demand of the last week or month where the data ends within it."
+    )
     missing_periods: Literal["zero", "missing", "forward_fill"] = Field(
         "zero", description="Periods without a row: no demand, not known, or as before (which makes targets copies of the past)."
     )

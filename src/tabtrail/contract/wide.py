@@ -97,6 +97,11 @@ def match_columns(columns: Iterable[str], patterns: Mapping[str, str]) -> Wide:
     return Wide(tuple(kept), made, tuple(patterns), groups)
 
 
+def fits_wide(column: str, patterns: Mapping[str, str]) -> bool:
+    """Whether a column is one of a wide file, however it can be read."""
+    return any(_Fit(long, pattern).fits(column) for long, pattern in patterns.items())
+
+
 class _Fit:
     """A pattern at work. The shortest and the longest way to read a name are one where there is only one way."""
 
@@ -104,6 +109,9 @@ class _Fit:
         self._long, self._names = long, braced(pattern)
         parts = [re.escape(part) for part in _BRACES.sub("\0", pattern).split("\0")]
         self._short, self._far = (re.compile(group.join(parts), re.DOTALL) for group in ("(.+?)", "(.+)"))
+
+    def fits(self, column: str) -> bool:
+        return self._short.fullmatch(column) is not None
 
     def texts(self, column: str) -> dict[str, str] | None:
         short = self._short.fullmatch(column)

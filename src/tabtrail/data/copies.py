@@ -61,8 +61,8 @@ class CopyWatch:
         self._parts = [each.thinned(share) for each in self._parts]
         self._held = sum(len(each.hashes) for each in self._parts)
 
-    def finding(self, left_out: bool) -> str | None:
-        """Return how many rows are copies, with the first of them; `left_out` where columns of the file are not looked at."""
+    def finding(self, left_out: str = "") -> str | None:
+        """Return how many rows are copies, with the first of them; `left_out` is what of the file is not looked at."""
         hashes = np.concatenate([each.hashes for each in self._parts]) if self._parts else np.zeros(0, dtype=np.uint64)
         ordered = np.sort(hashes)
         again = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -71,7 +71,7 @@ class CopyWatch:
         count = len(again) * self._share
         shown = ", ".join(f"{self._place(copy)} (as {self._place(first)})" for copy, first in _first_pairs(hashes, again))
         more = " …" if len(again) > _SHOWN else ""
-        aside = ", those of cleaning.drop_columns aside" if left_out else ""
+        aside = f", {left_out} aside" if left_out else ""
         many = f"{'about ' if self._share > 1 else ''}{count:,} of {self._rows:,} rows are {_SIGN}"
         return (
             f"{many}, equal in every column{aside}: {shown}{more};"

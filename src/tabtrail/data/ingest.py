@@ -30,6 +30,7 @@ from tabtrail.data.outliers import Fences, sequential_fences
 from tabtrail.data.partitions import DatasetWriter
 from tabtrail.data.rejects import RejectWriter, TooManyRejectsError
 from tabtrail.data.repeats import is_repeated, repeated, times_repeated
+from tabtrail.data.row_rules import LOST_TIME
 from tabtrail.data.shifts import find_shifts
 from tabtrail.data.spellings import find_spellings, is_spelling
 from tabtrail.data.statistics import merge
@@ -299,8 +300,15 @@ def _repeats(plan: _Plan, account: Account, folder: Path, rows: int) -> list[str
     """
     suspected = account.repeats.suspected(rows)
     times = times_repeated(folder, suspected) if suspected else None
-    copies = account.copies.finding(left_out=bool(plan.rules.cleaning.drop_columns)) if times is None else repeated(rows, times)
+    copies = account.copies.finding(_left_out(plan, account)) if times is None else repeated(rows, times)
     return [] if copies is None else [copies]
+
+
+def _left_out(plan: _Plan, account: Account) -> str:
+    """Return what of the file is not in the rows that are compared, so that rows that differ there look alike."""
+    dropped = ["those of cleaning.drop_columns"] if plan.rules.cleaning.drop_columns else []
+    times = ["times of day"] if any(name.endswith(LOST_TIME) for name in account.warned) else []
+    return " and ".join(dropped + times)
 
 
 def _with_spellings(plan: _Plan, manifest: Manifest, account: Account, folder: Path) -> list[str]:

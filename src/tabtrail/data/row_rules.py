@@ -15,6 +15,7 @@ from tabtrail.contract.schema import FLAG_WORDS, ColumnRule
 from tabtrail.data.numbers import to_number
 from tabtrail.data.polars_expressions import to_polars
 
+LOST_TIME = ": with a time of day, which dtype: datetime would keep"
 RAW, TIME, SPELLED = "_raw_", "_time_", "_spelled_"
 _PART, _MISSING = "\x00", "\x01"  # no cell holds NUL, so that no text can be taken for two
 POLARS_DTYPE = {"int": pl.Int64, "float": pl.Float64, "string": pl.String}
@@ -115,7 +116,7 @@ def _date_warnings(rules: TableRules) -> Iterator[tuple[str, pl.Expr]]:
         if not rules.columns.rule(name).is_date or name in rules.cleaning.drop_columns:
             continue
         if rules.columns.rule(name).dtype == "date":
-            yield f"{name}: with a time of day, which dtype: datetime would keep", pl.col(TIME + name)
+            yield f"{name}{LOST_TIME}", pl.col(TIME + name)
         if any("%y" in form or "%D" in form for form in rules.date_format(name).formats):
             yield f"{name}: in the future, by a year of two digits", pl.col(name) > date.today()
         if (last := rules.last_dates.get(name)) is not None:

@@ -13,6 +13,7 @@ from tabtrail.contract.periods import Calendar
 from tabtrail.data.far_dates import LONGEST_PAUSE
 from tabtrail.data.polars_expressions import to_polars
 from tabtrail.errors import DataError
+from tabtrail.forecast.panel.cut_short import cut_short, without_demand_of
 from tabtrail.forecast.panel.panel import Account, Panel, Presence
 
 _PERIOD, _SERIES, _COUNT = "tabtrail_period", "tabtrail_series", "tabtrail_rows"
@@ -37,6 +38,8 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
     """
     calendar = Calendar(demand.frequency)
     series = series_columns(demand)
+    ended = cut_short(rows, demand, date)
+    rows = rows if ended is None else without_demand_of(rows, ended, demand, date)
     keys = rows.filter(pl.col(date).is_not_null()).select(_keys(demand)).unique().sort(series).collect()
     table = _collected(rows, keys, demand, date)
     undated = int(table.filter(pl.col(_PERIOD).is_null())[_COUNT].sum())
@@ -63,6 +66,7 @@ def build_panel(rows: pl.LazyFrame, demand: Demand, date: str) -> Panel:
         rows=rows_read + undated,
         duplicates=rows_read - table.height,
         undated=undated,
+        ended="" if ended is None else ended.isoformat(),
         **dates,
         **_outcomes(table, demand, last),
     )

@@ -61,6 +61,11 @@ def account_notes(account: Account, demand: Demand) -> list[str]:
         f" {_FILLED[demand.missing_periods]}, {account.closed:,} closed, {account.stockout:,} sold out, {account.negative:,}"
         f" below zero",
     ]
+    if account.ended:
+        notes.append(
+            f"warning: the data ends on {account.ended}, within a {name}: what was sold in it by then is left out, and it is"
+            " forecast; demand.drop_incomplete: false takes it as whole"
+        )
     if account.copied:
         share = account.copied / max(1, account.cells)
         notes.append(

@@ -21,6 +21,7 @@ class Account:
     `not_known` (below zero, and taken as missing), `kept`.
     `cells` are the values of all series and periods that are known in the end, `copied` of them copies of the period before.
     `pause` are the periods of the longest run in which no series has demand, from the period `pause_first` on.
+    `ended` is the last day of the data where its week or month is cut short by it, YYYY-MM-DD: rows of that are plan rows.
     """
 
     rows: int
@@ -42,6 +43,7 @@ class Account:
     kept: int = 0
     pause: int = 0
     pause_first: int = 0
+    ended: str = ""
 
     @property
     def idle(self) -> range:
