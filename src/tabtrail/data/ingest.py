@@ -300,14 +300,15 @@ def _repeats(plan: _Plan, account: Account, folder: Path, rows: int) -> list[str
     """
     suspected = account.repeats.suspected(rows)
     times = times_repeated(folder, suspected) if suspected else None
-    copies = account.copies.finding(_left_out(plan, account)) if times is None else repeated(rows, times)
+    left_out = _left_out(plan, account)
+    copies = account.copies.finding(left_out) if times is None else repeated(rows, times, left_out)
     return [] if copies is None else [copies]
 
 
 def _left_out(plan: _Plan, account: Account) -> str:
     """Return what of the file is not in the rows that are compared, so that rows that differ there look alike."""
     dropped = ["those of cleaning.drop_columns"] if plan.rules.cleaning.drop_columns else []
-    times = ["times of day"] if any(name.endswith(LOST_TIME) for name in account.warned) else []
+    times = ["times of day"] if any(count for name, count in account.warned.items() if name.endswith(LOST_TIME)) else []
     return " and ".join(dropped + times)
 
 

@@ -59,12 +59,13 @@ def times_repeated(folder: Path, suspected: Sequence[int]) -> int | None:
 _REPEATED = "every row occurs"
 
 
-def repeated(rows: int, times: int) -> str:
-    """Return the finding that all rows occur so many times."""
+def repeated(rows: int, times: int, left_out: str = "") -> str:
+    """Return the finding that all rows occur so many times; `left_out` is what of the file is not looked at."""
+    aside = f", {left_out} aside" if left_out else ""
     often = {2: "twice", 3: "three times"}[times]
     return (
-        f"{_REPEATED} {often} (or a multiple of that): the {rows:,} rows may be {rows // times:,} given {often}; copies on both"
-        " sides of a split make errors look too small, so remove them"
+        f"{_REPEATED} {often}{aside} (or a multiple of that): the {rows:,} rows may be {rows // times:,} given {often};"
+        " copies on both sides of a split make errors look too small, so remove them"
     )
 
 

@@ -84,6 +84,7 @@ def test_no_demand_at_all_is_refused() -> None:
 def test_months_and_weeks_are_periods_of_their_own() -> None:
     rows = demand_rows(200).lazy()
     for frequency, periods in (("W", 29), ("MS", 7)):
-        panel = build_panel(rows, DEMAND.model_copy(update={"frequency": frequency, "duplicates": "sum"}), "date")
+        changed = {"frequency": frequency, "duplicates": "sum", "drop_incomplete": False}
+        panel = build_panel(rows, DEMAND.model_copy(update=changed), "date")
         assert panel.periods == periods
         assert np.nansum(panel.target) == demand_rows(200)["units"].sum()

@@ -1,7 +1,7 @@
 """Exponential smoothing of every series at once: simple, Theta with a season, and TSB for demand with many zeros.
 
-The constants of each series are the ones of a small grid that leave the least squared error one period ahead, up to the origin.
-Periods that are not known change nothing.
+But for TSB, the constants of each series are the ones of a small grid that leave the least squared error one period ahead, up to
+the origin. Periods that are not known change nothing.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ from tabtrail.forecast.panel.panel import Panel
 # What lies further back has no weight in any of these: 0.95 ** 400 is 1e-9. It bounds the cost of long histories.
 _LONGEST = 400
 _ALPHAS = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8])
-_TSB_ALPHAS = np.array([0.02, 0.05, 0.1, 0.3])
+# As is usual. The constants with the least squared error of each series did worse: 2.94 against 2.83 pieces of
+# mean absolute error on pasta before its last 42 days.
+_TSB_ALPHA = 0.1
 _SEASONS = 26  # seasons that the places of a season are averaged over: half a year of weeks
 
 
@@ -52,18 +54,12 @@ def tsb(panel: Panel, recipe: FeatureRecipe) -> Array:
     """Probability of a sale times its size, each smoothed (Teunter, Syntetos & Babai, EJOR 214, 2011)."""
     past = panel.target[:, -_LONGEST:]
     known, sold = ~np.isnan(past), past > 0
-    alphas, betas = (each.ravel()[None, :] for each in np.meshgrid(_TSB_ALPHAS, _TSB_ALPHAS))
-    shape = (len(past), alphas.shape[1])
-    chance = np.broadcast_to(_mean(np.where(known, sold, np.nan))[:, None], shape)
-    size = np.broadcast_to(_mean(np.where(sold, past, np.nan))[:, None], shape)
-    errors = np.zeros(shape)
+    chance, size = _mean(np.where(known, sold, np.nan)), _mean(np.where(sold, past, np.nan))
     for at in range(past.shape[1]):
-        has, sale, value = known[:, at, None], sold[:, at, None], past[:, at, None]
-        errors = errors + np.where(has, (value - chance * size) ** 2, 0.0)
-        chance = np.where(has, chance + betas * (sale - chance), chance)
-        size = np.where(sale, size + alphas * (value - size), size)
-    best, rows = errors.argmin(axis=1), np.arange(len(past))
-    return np.repeat((chance * size)[rows, best][:, None], recipe.horizon, axis=1)
+        sale = sold[:, at]
+        chance = np.where(known[:, at], chance + _TSB_ALPHA * (sale - chance), chance)
+        size = np.where(sale, size + _TSB_ALPHA * (past[:, at] - size), size)
+    return np.repeat((chance * size)[:, None], recipe.horizon, axis=1)
 
 
 def _smoothed(past: Array) -> _Smoothed:
