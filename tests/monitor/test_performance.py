@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tabtrail.monitor.performance import calibration_error, estimate, measure, wilson
+from tabtrail.monitor.calibration import calibration_error
+from tabtrail.monitor.performance import estimate, measure, wilson
 from tabtrail.monitor.reference import ErrorSample, sample_errors
 
 
@@ -40,6 +41,7 @@ def test_an_error_that_grew_by_half_is_worse_and_so_is_the_slice_where_it_did(sa
     found = measure(sample, actual, predicted, bounds=(predicted * 0.84, predicted * 1.16), slices={"column": column})
     assert found is not None
     assert found.worse
+    assert found.calibration_before == sample.calibration
     assert [(each.column, each.value) for each in found.slices] == [("column", "b")]
     assert found.coverage is not None
     assert found.coverage.high < 0.9 == found.level

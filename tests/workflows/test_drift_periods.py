@@ -61,6 +61,22 @@ def test_quarters_against_2003_name_what_moved_and_nothing_that_follows_from_the
         assert {"YEAR_ID", "QTR_ID", "MONTH_ID"} == {each["name"] for each in found["apart"]}
 
 
+def test_a_model_tells_the_quarter_apart_whose_quantities_grew_and_not_one_like_the_others(sales: Project) -> None:
+    found = {}
+    for window in ("2004Q3", "2005Q2"):
+        done = run_in(sales, "drift", "--between", "2003", window, "--together", "--json", "-q")
+        found[window] = json.loads(done.stdout)[0]["together"]
+    assert found["2005Q2"]["auc"] > 0.55 > found["2004Q3"]["auc"]
+    assert found["2005Q2"]["p_value"] < 0.2 < found["2004Q3"]["p_value"]  # a quarter has 19 orders, which are permuted whole
+    assert not {"YEAR_ID", "QTR_ID", "MONTH_ID"} & set(found["2005Q2"]["columns"])
+    assert "QUANTITYORDERED" in list(found["2005Q2"]["columns"])[:4]
+
+
+def test_a_model_that_tells_apart_needs_two_periods(sales: Project) -> None:
+    done = run_in(sales, "drift", "--together")
+    assert (done.returncode, "give --between too" in done.stderr) == (2, True)
+
+
 def test_a_period_without_rows_is_refused_with_the_days_that_there_are(sales: Project) -> None:
     done = run_in(sales, "drift", "--between", "2003", "2009")
     assert (done.returncode, "its rows are of 2003-01-06 to 2005-05-31" in done.stderr) == (2, True)

@@ -38,6 +38,9 @@ def drift(
     period: Annotated[
         str | None, typer.Option(metavar="SPAN", help="Rows of the file, the table or the log of this time alone, as 2005Q2.")
     ] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Also fit a model that tells the periods of --between apart (seconds).")
+    ] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
@@ -48,10 +51,12 @@ def drift(
     if schema:
         print_json(later.outcome.report_schema())
         return
+    if together and between is None:
+        raise UsageError("--together compares the rows of two periods of the dataset; give --between too")
     asked = _Asked(between, _step(by), input_, table, period)
     loaded = begin_job(config, set_, fetch=True)
     with progress_on_stderr(quiet) as progress:
-        reports = asked.check(later.drift_job.Job(loaded, progress))
+        reports = asked.check(later.drift_job.Job(loaded, progress), together=together)
     _show(reports, as_json=as_json)
 
 
@@ -102,10 +107,10 @@ class _Asked:
         self._file, self._table = file, table
         self._period = None if period is None else later.spans.parse_span(period)
 
-    def check(self, job: "Job") -> "list[DriftReport]":
+    def check(self, job: "Job", *, together: bool) -> "list[DriftReport]":
         """Check the window."""
         if self._between is not None:
-            return later.drift.check_periods(job, self._between)
+            return later.drift.check_periods(job, self._between, together=together)
         if self._file is not None:
             return later.drift.check_file(job, self._file, self._period)
         if self._table is not None:

@@ -9,7 +9,7 @@ from tabtrail.cli.output import SYNTHETIC, print_table, print_text, printable
 
 if TYPE_CHECKING:
     from tabtrail.monitor.check import ColumnDrift
-    from tabtrail.monitor.outcome import DriftReport, MartingaleState
+    from tabtrail.monitor.outcome import DriftReport, MartingaleState, Together
     from tabtrail.monitor.performance import Estimate, Performance
     from tabtrail.monitor.plain_psi import PlainPsi
 
@@ -44,6 +44,8 @@ def print_report(report: "DriftReport") -> None:
     _print_apart(report)
     if (plain := report.plain_psi.get(compared.target)) is not None:
         _print_plain(plain, compared.target, compared.reference)
+    if report.together is not None:
+        print_text(_together(report.together))
     if report.performance is not None:
         print_text(_performance(report.performance, compared.unit))
     for note in found.notes:
@@ -70,6 +72,13 @@ def _watched(state: "MartingaleState") -> str:
         f"{said}: the martingale over all rows since the deployment is {state.value:,.3g} (largest {state.largest:,.3g}), and"
         f" alarms at 20. Most gained {leading}."
     )
+
+
+def _together(found: "Together") -> str:
+    if found.p_value > 0.05:  # a description at the usual level: it never alarms
+        return f"All columns together: a model cannot tell the rows apart (AUC {found.auc:.2f}, p {found.p_value:.2f})."
+    leading = ", ".join(f"{printable(name)} {share:.0%}" for name, share in list(found.columns.items())[:3])
+    return f"All columns together: a model tells the rows apart (AUC {found.auc:.2f}, p {found.p_value:.2f}), by {leading}."
 
 
 def _performance(found: "Performance | Estimate", unit: str) -> str:

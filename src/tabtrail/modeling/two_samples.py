@@ -22,7 +22,7 @@ _PERMUTATIONS = 99
 _ENOUGH = (
     10  # permuted fits that are no worse: after as many the p-value is known well enough (Besag & Clifford, Biometrika 78, 1991)
 )
-_MOST_CATEGORIES = 60  # rarer texts are one: a category of few rows only teaches by heart
+_MOST_CATEGORIES = 8  # rarer texts are one: a text of few rows only teaches by heart, which costs power
 _PARAMS: Params = {"n_estimators": 40, "num_leaves": 8, "learning_rate": 0.1, "min_child_samples": 20, "subsample_freq": 0}
 
 

@@ -1,7 +1,7 @@
 """One window against the reference, looked at once: which columns moved, whether that is chance, and what to look at first."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabtrail.monitor.dependence import Tie, ties
@@ -101,7 +101,6 @@ class DriftCheck:
     apart: tuple[ColumnDrift, ...]
     absent: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    extras: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def alarming(self) -> list[ColumnDrift]:
@@ -192,7 +191,7 @@ def _adjusted(tested: Mapping[str, Mapping[str, float]], window: Window, ladder:
     plain = [tested[name][kind] for name, kind in keys]
     found: dict[str, dict[str, float]] = {name: {} for name in tested}
     for (name, kind), p_value, by_holm in zip(keys, plain, holm(plain), strict=True):
-        # The contract does not hold in the reference's windows either: its rows were kept only where they obeyed.
+        # Rows outside the contract were set aside before the training, so that slid windows say nothing of them.
         slid = 0.0 if kind == "out of contract" else ladder.slid_p(score_of(p_value), window.rows)
         found[name][kind] = max(by_holm, slid)
     return found

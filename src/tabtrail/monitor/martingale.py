@@ -24,6 +24,7 @@ _JUMP = 0.005  # share that is redistributed: a drift may begin at any time (Vov
 _MOST = 1e100  # capital that could not be counted otherwise
 _BLOCK = 2000  # rows at a time
 _ALIKE = 1.5  # an inflation below this may be the noise of its own estimate
+_HISTORY = 400  # looks whose values are kept: a year of daily ones
 _PER_WORTH = 2  # rows that are skipped for each row that correlated ones are worth, so that what is left is nearly independent
 
 Part = Literal["inputs", "prediction", "errors"]
@@ -53,7 +54,8 @@ class Stream:
 class Martingale:
     """The mean of the martingales of inputs (itself the mean over columns), prediction and errors.
 
-    `largest` is the highest value at any look, `alarmed` whether it reached 20, `alarmed_at` the number of the look that did.
+    `largest` is the highest value at any look, `alarmed` whether it reached 20, `alarmed_at` the number of the look that did,
+    `history` the values of the last 400.
     A part that the reference lacks is left out from the start; errors stand at 1 until labels come.
     """
 
@@ -103,7 +105,7 @@ class Martingale:
         self.looks += 1
         value = self.value
         self.largest = max(self.largest, value)
-        self.history.append(round(value, 6))
+        self.history = [*self.history, round(value, 6)][-_HISTORY:]
         if value >= ALARM_AT and self.alarmed_at is None:
             self.alarmed_at = self.looks
         return self.alarmed

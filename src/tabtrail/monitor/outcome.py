@@ -52,6 +52,20 @@ class MartingaleState:
 
 
 @dataclass(frozen=True)
+class Together:
+    """Whether a model can tell the rows of the window from those of the reference: its `auc` (0.5: it cannot) on rows that it did
+    not learn from, and the share of `permutations` of the labels that did no worse. `columns` is the share of each in what the
+    model goes by, largest first. It describes, and never alarms.
+    """
+
+    auc: float
+    p_value: float
+    permutations: int
+    rows: tuple[int, int]
+    columns: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class DriftReport:
     """One window: `plain_psi` has the number columns, where rows of both sides are at hand. `performance` is measured where there
     are labels, else estimated. `alarm` is that of the check, or of the martingale where a log is looked at again and again.
@@ -62,6 +76,7 @@ class DriftReport:
     alarm: bool
     performance: Performance | Estimate | None = None
     martingale: MartingaleState | None = None
+    together: Together | None = None
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     plain_psi: Mapping[str, PlainPsi] = field(default_factory=dict)
     files: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tabtrail.monitor.calibration import calibration_error
 from tabtrail.monitor.distributions import holm, normal_quantile, normal_tail
 from tabtrail.monitor.reference import ErrorSample
 from tabtrail.monitor.sketch import Array, Values
@@ -42,7 +43,7 @@ class WorseSlice:
 class Performance:
     """Errors of a window with labels. `mae` and `rmse` carry the interval that windows of this size have at training's errors;
     `worse` says that one of them lies above it. `coverage` is of intervals of nominal `level`, with its own uncertainty.
-    `calibration` is the calibration error.
+    `calibration` is the calibration error, `calibration_before` that of the training.
     """
 
     rows: int
@@ -50,6 +51,7 @@ class Performance:
     rmse: Interval
     worse: bool
     calibration: float
+    calibration_before: float | None = None
     coverage: Interval | None = None
     level: float | None = None
     slices: tuple[WorseSlice, ...] = ()
@@ -104,6 +106,7 @@ def measure(
         rmse=Interval(rmse, lows[1], highs[1]),
         worse=mae > highs[0] or rmse > highs[1],
         calibration=calibration_error(predicted[known], actual[known]),
+        calibration_before=sample.calibration,
         coverage=coverage,
         level=sample.level,
         slices=worse_slices(sample, np.abs(error), labels),
@@ -125,12 +128,11 @@ def _by_chance(sample: ErrorSample, rows: int, seed: int) -> tuple[list[float], 
     return low.tolist(), high.tolist()
 
 
-def estimate(sample: ErrorSample, predicted: Array, *, beyond: float, widths: tuple[Array, float] | None = None) -> Estimate:
+def estimate(sample: ErrorSample, predicted: Array, *, beyond: float) -> Estimate:
     """Estimate the mean absolute error from the predictions alone, in the manner of direct loss estimation.
 
     Each row is expected to err as training's rows with a like prediction did (tenths of the predictions). `beyond` is the share
-    of rows with an input that the reference has nothing like. `widths`: the width of each row's interval and their mean in
-    training; errors are then scaled by it.
+    of rows with an input that the reference has nothing like.
     """
     known = predicted[np.isfinite(predicted)]
     before = sample.mae
@@ -152,17 +154,8 @@ def estimate(sample: ErrorSample, predicted: Array, *, beyond: float, widths: tu
     shares = np.bincount(np.searchsorted(edges, known), minlength=len(count)) / len(known)
     value = float(shares @ mean) * (before / float(errors.mean()) if errors.mean() > 0 else 1.0)
     error = float(np.sqrt((shares**2 * spread / np.maximum(count, 1)).sum() + (shares * spread).sum() / len(known)))
-    if widths is not None and widths[1] > 0:
-        value *= float(widths[0].mean()) / widths[1]
     reach = normal_quantile(1 - (1 - _LEVEL) / 2) * error
     return Estimate(len(known), Interval(value, max(0.0, value - reach), value + reach), before)
-
-
-def calibration_error(predicted: Array, actual: Array) -> float:
-    """Mean |mean predicted − mean actual| over ten bins of like predictions, weighted by their rows; in units of the target."""
-    order = np.argsort(predicted, kind="stable")
-    parts = [each for each in np.array_split(order, _BINS) if len(each)]
-    return float(sum(len(each) * abs(predicted[each].mean() - actual[each].mean()) for each in parts) / len(predicted))
 
 
 def wilson(hits: int, rows: int) -> Interval:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.monitor.calendar import made_of_date, month_name, month_of
+from tabtrail.monitor.calibration import calibration_error
 from tabtrail.monitor.dependence import Moments, moments_of
 from tabtrail.monitor.serial import Ladder, ladder_of
 from tabtrail.monitor.sketch import ERROR, PREDICTION, Array, Codes, Column, Detail, Sketch, Values, sketch_of
@@ -27,8 +28,9 @@ _MOST_ERRORS = 500
 class ErrorSample:
     """Out-of-fold errors: up to 500 pairs of a prediction and its error (actual − predicted), evenly over the predictions.
 
-    `rows` is how many there were, `mae` and `rmse` are of all of them. `inside` is the share within the interval of nominal
-    `level`. `slices` are the mean absolute error, its standard deviation and the rows of each value of a column.
+    `rows` is how many there were; `mae`, `rmse` and `calibration` (the calibration error) are of all of them. `inside` is the
+    share within the interval of nominal `level`. `slices` are the mean absolute error, its standard deviation and the rows of
+    each value of a column.
     """
 
     rows: int
@@ -226,6 +228,7 @@ def sample_errors(
         rmse=float(np.sqrt((error**2).mean())),
         predicted=tuple(float(f"{each:.6g}") for each in predicted[chosen]),
         errors=tuple(float(f"{each:.6g}") for each in error[chosen]),
+        calibration=calibration_error(predicted, actual),
         inside=inside,
         level=None if interval is None else interval[2],
         slices={name: _slices(np.abs(error), of, least) for name, of in (slices or {}).items()},

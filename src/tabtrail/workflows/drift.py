@@ -69,8 +69,11 @@ class Deployed:
         return cls(bundle, Predictor(bundle), job.without_ignored(reference))
 
 
-def check_periods(job: Job, between: Between) -> list[DriftReport]:
-    """Compare periods of the dataset, and keep the result of each window. Raises `UsageError` for one without rows."""
+def check_periods(job: Job, between: Between, *, together: bool = False) -> list[DriftReport]:
+    """Compare periods of the dataset, and keep the result of each window. Raises `UsageError` for one without rows.
+
+    With `together` a model is fitted that tells each window from the reference, which takes seconds.
+    """
     require_writable(job.config.paths.output_dir)
     with project_lock(job.config, "drift", job.progress):
         periods = Periods.of(job)
@@ -85,7 +88,11 @@ def check_periods(job: Job, between: Between) -> list[DriftReport]:
             compared = job.compared(span.name, between.reference.name, "dataset", periods.run_id)
             compared = replace(compared, synthetic=periods.synthetic)
             found, plain = job.check(window, compared), periods.plain(between.reference, span)
-            reports.append(DriftReport(compared, found, found.alarm, shapes=shapes_of(window), plain_psi=plain))
+            report = DriftReport(compared, found, found.alarm, shapes=shapes_of(window), plain_psi=plain)
+            if together:
+                seed = job.config.model.random_state
+                report = replace(report, together=periods.together(between.reference, span, reference.apart, seed))
+            reports.append(report)
         return keep(job, reports)
 
 

@@ -1,6 +1,6 @@
 """Periods of the dataset itself as reference and as windows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -16,7 +16,9 @@ from tabtrail.data.outliers import sequential_fences
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import DataError, UsageError
 from tabtrail.modeling.split import Mask
+from tabtrail.modeling.two_samples import tell_apart
 from tabtrail.monitor.calendar import made_of_date
+from tabtrail.monitor.outcome import Together
 from tabtrail.monitor.plain_psi import PlainPsi, plain_psi
 from tabtrail.monitor.reference import Reference, make_reference
 from tabtrail.monitor.sketch import ERROR, PREDICTION, Array, Column, Kind, Values
@@ -32,11 +34,13 @@ class Periods:
     """The rows of the dataset by column, their days, and which lie within the fences of the outlier rule.
 
     With a benchmark of these very rows there are its predictions too, each of a model that did not learn from the row: out of
-    fold for the training part. `run_id` is that of the champion whose they are.
+    fold for the training part. `run_id` is that of the champion whose they are. `groups` names what stays together when rows are
+    split, None where single rows are.
     """
 
     columns: tuple[Column, ...]
     values: Mapping[str, Values]
+    groups: Values | None
     days: Array
     usual: Mask
     apart: Mapping[str, str]
@@ -69,6 +73,15 @@ class Periods:
         found = {name: plain_psi(self.values[name][before], self.values[name][after]) for name in numbers}
         return {name: each for name, each in found.items() if each is not None}
 
+    def together(self, reference: Span, window: Span, apart: Collection[str], seed: int) -> Together | None:
+        """Tell whether a model can tell the rows of two spans apart; None where one of them has too few."""
+        own = [each.name for each in self.columns if each.role == "input" and each.name not in apart]
+        masks = reference.holds(self.days), window.holds(self.days)
+        before, after = ({name: self.values[name][mask] for name in own} for mask in masks)
+        groups = None if self.groups is None else (self.groups[masks[0]], self.groups[masks[1]])
+        found = tell_apart(before, after, seed=seed, groups=groups)
+        return None if found is None else Together(**vars(found))
+
     @classmethod
     def of(cls, job: Job) -> Self:
         """Read the dataset. Raises `DataError` where there is none, or it has no date column."""
@@ -78,7 +91,8 @@ class Periods:
         if date is None:
             raise DataError("the dataset has no date column, so it has no periods; set cleaning.date_column")
         columns = _watched(config.model, config.columns)
-        names = list(dict.fromkeys([*(each.name for each in columns), *config.outlier_columns, date]))
+        group = config.split.group_key
+        names = list(dict.fromkeys([*(each.name for each in columns), *config.outlier_columns, date, *filter(None, [group])]))
         frame = scan_dataset(config.dataset).select(names).collect()
         values = {each.name: _values(frame.get_column(each.name), each.kind) for each in columns}
         days = to_doubles(frame.get_column(date).cast(pl.Date))
@@ -89,6 +103,7 @@ class Periods:
         return cls(
             columns=tuple(columns),
             values=values,
+            groups=None if group is None else _values(frame.get_column(group), "category"),
             days=days,
             usual=_usual(frame, config.outlier_columns, config.profile.outliers.factor),
             apart=made_of_date(days, {name: values[name] for name in config.model.inputs}),

@@ -22,7 +22,7 @@ from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import DataError, NotTrainedError
 from tabtrail.modeling.bootstrap import Resampling, interval_of
 from tabtrail.modeling.metrics import METRICS
-from tabtrail.monitor.performance import calibration_error
+from tabtrail.monitor.calibration import calibration_error
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
 from tabtrail.project.test_results import read_coverage, read_test_results
