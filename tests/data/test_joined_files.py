@@ -110,7 +110,9 @@ def test_equal_rows_of_two_files_are_two_parquet_files(tmp_path: Path) -> None:
 
     def joined(writer: DatasetWriter) -> None:
         for place, numbers in enumerate(([1, 2], [1, 3], [1])):
-            alone = DatasetWriter(tmp_path / f"alone-{place}", ["t"])
+            folder = tmp_path / f"alone-{place}"
+            folder.mkdir()
+            alone = DatasetWriter(folder, ["t"])
             alone.add(frame(numbers), 10)
             alone.end_file()
             writer.take(alone.written())
@@ -118,3 +120,11 @@ def test_equal_rows_of_two_files_are_two_parquet_files(tmp_path: Path) -> None:
     found = written("together", together)
     assert written("joined", joined) == found
     assert sorted(name.rpartition("-")[2] for name in found if name.startswith("t=t1/"))[:2] == ["2.parquet", "3.parquet"]
+
+
+def test_a_writer_whose_folder_was_removed_does_not_make_it_again(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path / "removed", ["t"])
+    writer.add(frame([1]), 10)
+    with pytest.raises(FileNotFoundError):
+        writer.end_file()
+    assert not (tmp_path / "removed").exists()

@@ -1,8 +1,8 @@
 """Many files read by the workers of a cluster, a task a file, to the same dataset as one machine makes of them.
 
 A worker reads a file as if there were no other, and sends what it found: compressed Parquet files, rejected rows, and what the
-account needs. Files are joined in their order. Of a file that a worker cannot read, or that differs from the others, the driver
-reads it itself, with the same message or result as without workers.
+account needs. Files are joined in their order. The driver itself reads a file that a worker cannot read, or that differs from the
+others, with the same message or result as without workers.
 """
 
 import os
@@ -60,12 +60,12 @@ class Wanted:
 
     def problem(self) -> str | None:
         """Return why this process cannot read it, None where it can."""
-        if isinstance(self.where, Path):
-            there = self.where.is_file() and self.where.stat().st_size == self.size
-            return None if there else f"{self.where} is not there, or not the same"
         try:
+            if isinstance(self.where, Path):
+                there = self.where.is_file() and self.where.stat().st_size == self.size
+                return None if there else f"{self.where} is not there, or not the same"
             Bucket.of(self.where, _PATIENCE_SECONDS).read_range(self.where.key, self.etag, 0, 1)
-        except TabtrailError as error:
+        except (TabtrailError, OSError) as error:
             return str(error)
         return None
 

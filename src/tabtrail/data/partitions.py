@@ -107,8 +107,10 @@ class DatasetWriter:
             long = (key for key, each in zip(self._keys, parts, strict=True) if len(each.encode()) > _LONGEST_NAME)
             if (key := next(long, None)) is not None:
                 raise DataError(f"parquet.partition_by: {key} has a value that is too long for the name of a folder")
-            target = self._folder.joinpath(*parts)
-            target.mkdir(parents=True, exist_ok=True)
+            target = self._folder
+            for each in parts:  # the folder itself is never made: a worker may write when the driver has removed it
+                target /= each
+                target.mkdir(exist_ok=True)
             _write_part(part, target)
 
 

@@ -47,15 +47,15 @@ class RowsPlace:
 
     def problem(self) -> str | None:
         """Return why this process cannot read the rows, None where it can; no row is read for it."""
-        if isinstance(self.where, Path):
-            return None if files_sha256(self.where) == self.files_sha256 else f"{self.where} is not there, or not the same"
         try:
+            if isinstance(self.where, Path):
+                return None if files_sha256(self.where) == self.files_sha256 else f"{self.where} is not there, or not the same"
             bucket = Bucket.of(self.where, _PATIENCE_SECONDS)
             first = next(bucket.list(self.where.key), None)
             if first is None:
                 return f"there is nothing in {self.where}"
             next(bucket.stream(first.name, 1))
-        except TabtrailError as error:
+        except (TabtrailError, OSError) as error:
             return str(error)
         return None
 
