@@ -15,12 +15,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.support.buckets import Buckets, running_buckets
 from tests.support.dask_cluster import Cluster, cluster, counted
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
+from tabtrail.data import fan_out
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.sample import write_sample
@@ -79,9 +81,11 @@ def measure(file: Path, dask: Cluster) -> dict[str, Any]:
         found[name] = ingest(load_config(file, overrides))
         report[f"ingest by {name}: wall s, CPU-s of the driver"] = [seconds(begun), round(time.process_time() - cpu, 1)]
     report["ingest: the same manifest"] = found["one machine"] == found["workers"]
-    with counted(dask.address) as door:
-        read_files(load_config(file, [on(door.address)]), SILENT, append=False)
-    report["ingest: MB from the driver, to the driver"] = [round(door.sent / MB, 2), round(door.received / MB, 2)]
+    # Here workers see the disk of the driver; another mark is as where they do not.
+    for name, mark in (("workers send", "elsewhere"), ("workers write to the disk", fan_out.MARK)):
+        with counted(dask.address) as door, patch.object(fan_out, "MARK", mark):
+            read_files(load_config(file, [on(door.address)]), SILENT, append=False)
+        report[f"ingest, {name}: MB from the driver, to the driver"] = [round(door.sent / MB, 2), round(door.received / MB, 2)]
     report["Parquet MB"] = round(sum(each.stat().st_size for each in load_config(file).dataset.folder.rglob("*.parquet")) / MB, 2)
     serial = prepare(config(file, "engine.kind=serial"), SILENT)
     expected = hashes(serial)

@@ -79,7 +79,7 @@ def on(file: Path, address: str) -> Config:
 @pytest.fixture
 def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where workers do not write to the disk of the driver."""
-    monkeypatch.setattr(fan_out, "_MARK", "another-name")
+    monkeypatch.setattr(fan_out, "MARK", "another-name")
 
 
 def test_files_on_a_shared_disk_give_the_dataset_of_one_machine_which_reads_none_of_them(

@@ -33,7 +33,7 @@ from tabtrail.system.temporary import scratch_folder
 
 LIBRARIES = ("polars", "numpy", "pyarrow")
 _PATIENCE_SECONDS = 5.0
-_MARK = "outbox"  # the file that tells a worker that a folder is the driver's
+MARK = "outbox"  # the file that tells a worker that a folder is the driver's
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def read_elsewhere(files: Mapping[str, StoredFile], task: Task, engine: Engine, 
     wanted = [Wanted.of(name, file) for name, file in files.items()]
     if not _all_can_read(wanted, engine, progress):
         return
-    (task.outbox / _MARK).write_text(task.outbox.name)
+    (task.outbox / MARK).write_text(task.outbox.name)
     shared, landed, following = Shared(task), dict[int, Found | str](), 0
     jobs = [(number, each, shared) for number, each in enumerate(wanted)]
     with closing(run(read_there, jobs, engine, libraries=LIBRARIES)) as results:
@@ -165,7 +165,7 @@ def _read(name: str, file: StoredFile, task: Task, forced: Mapping[StoredFile, s
 def _is_seen(outbox: Path) -> bool:
     """Tell whether this process writes to the driver's disk: not to a folder of the same name elsewhere."""
     try:
-        return (outbox / _MARK).read_text() == outbox.name and os.access(outbox, os.W_OK)
+        return (outbox / MARK).read_text() == outbox.name and os.access(outbox, os.W_OK)
     except OSError:
         return False
 
