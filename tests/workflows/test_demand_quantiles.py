@@ -17,14 +17,17 @@ from tabtrail.bundle.orders import orders
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import BundleError
 from tabtrail.export.graph import without_quantiles
+from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
+from tabtrail.workflows.demand_intervals import say_coverage
 from tabtrail.workflows.demand_update import update_history
 from tabtrail.workflows.reproduce import reproduce
 
 ROW = {"date": "2023-07-22", "store_id": "STORE_001", "product_id": "PROD_C", "price": 12.0, "promotion": 0}
 # The first of the three origins that are judged lies before those of the calibration.
 SETTINGS = "  interval_method: quantiles\n  step: 50\n  choice: {deploy_unless_beaten: true}\n"
-QUANTILES = CONFIG.replace("  max_rows: 4000", SETTINGS + "  max_rows: 4000")
+ONE = CONFIG[: CONFIG.index("    LightGBM_absolute")] + CONFIG[CONFIG.index("    LightGBM_tweedie") :]
+QUANTILES = ONE.replace("  max_rows: 4000", SETTINGS + "  max_rows: 2500")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,19 @@ def test_the_leaderboard_and_the_page_have_what_they_held_beside_the_errors_alon
         assert (forecasts[before].is_null() == early).all(), "what was fitted after an origin says nothing of it"
     assert (forecasts["low_90"] <= forecasts["low_80"]).all()
     assert (forecasts["high_80"] <= forecasts["high_90"]).all()
+
+
+def test_a_training_says_where_quantiles_are_no_gain() -> None:
+    levels = [{"level": 0.8, "coverage": 0.79, "width": 5.0, "pinball": 0.5}]
+    worse = [{**levels[0], "width": 9.0, "pinball": 0.6}]
+    for own, other, warned in ((levels, worse, False), (worse, levels, True)):
+        said: list[str] = []
+        say_coverage({"origins": 13, "levels": own, "by_errors": other}, Progress(say=said.append))
+        assert f"demand: at 80% {own[0]['width']:g} wide on average, by errors alone {other[0]['width']:g} (held 79.0%)" in said
+        assert (
+            any("warning: intervals by errors alone lose less here (pinball 0.5, by quantiles 0.6)" in one for one in said)
+            is warned
+        )
 
 
 def test_an_update_moves_the_offsets_by_the_new_outcomes(trained: Trained, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Intervals of a demand model: calibrated at origins where a model that was fitted before them only predicts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -60,7 +60,7 @@ def calibrate(task: Task, trained: Trained, fit: Fit, progress: Progress) -> Tra
     coverage = measure(first, later, places[half - 1])
     if first.offsets:
         coverage |= {"method": demand.interval_method, "by_errors": measure(first.by_errors(), later, places[half - 1])["levels"]}
-    _say(coverage, progress)
+    say_coverage(coverage, progress)
     found = fit_intervals(outcomes, settings(places[-1]))
     factor = new_series_factor(panel, places, predicts, task.parents, found, served)
     own = () if quantiles is None else _at_origins(task, quantiles, places[0])
@@ -83,11 +83,24 @@ def _quantiles(task: Task, served: FeatureRecipe, place: int) -> Predicts:
     return partial(model.at_end, task.texts, served)
 
 
-def _say(coverage: Mapping[str, Any], progress: Progress) -> None:
+def say_coverage(coverage: Mapping[str, Any], progress: Progress) -> None:
+    """Say what the intervals held at later origins; of quantiles also what they are beside those by errors."""
     levels = [*coverage["levels"], *coverage.get("sums", {}).get("levels", ())]
     shown = ", ".join(f"{each['coverage']:.1%} at {each['level']:.0%}" for each in levels if each["coverage"] is not None)
     progress.say(f"demand: intervals held {shown} at {coverage['origins']} origins after their calibration")
-    for own, other in zip(coverage["levels"], coverage.get("by_errors", ()), strict=False):
-        if own["coverage"] is not None:
-            errors = f"by errors alone {other['width']:.4g} (held {other['coverage']:.1%})"
-            progress.say(f"demand: at {own['level']:.0%} {own['width']:.4g} wide on average, {errors}")
+    if "by_errors" in coverage:
+        _say_beside(coverage["levels"], coverage["by_errors"], progress)
+
+
+def _say_beside(quantiles: Sequence[Mapping[str, Any]], errors: Sequence[Mapping[str, Any]], progress: Progress) -> None:
+    """Say how wide intervals are by both methods, and where quantiles are no gain."""
+    pairs = [pair for pair in zip(quantiles, errors, strict=True) if pair[0]["coverage"] is not None]
+    for own, other in pairs:
+        alone = f"by errors alone {other['width']:.4g} (held {other['coverage']:.1%})"
+        progress.say(f"demand: at {own['level']:.0%} {own['width']:.4g} wide on average, {alone}")
+    lost, usual = (sum(pair[place]["pinball"] for pair in pairs) for place in (0, 1))
+    if lost > usual:
+        progress.say(
+            f"demand: warning: intervals by errors alone lose less here (pinball {usual:.4g}, by quantiles {lost:.4g}); set"
+            " demand.interval_method: errors"
+        )
