@@ -261,6 +261,39 @@ def test_a_way_to_read_cells_that_is_none_is_refused(models: Path, change: dict[
         load(models)
 
 
+TABLE: dict[str, Any] = {"column": "T", "within": ["S"], "rows": [["s", "a", "b"], [None, "a", "c"]]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"column": "X"},
+        {"column": "nowhere"},
+        {"within": []},
+        {"within": ["nowhere"]},
+        {"rows": [["s", "a"]]},
+        {"rows": [["s", "a", None]]},
+        {"rows": [["s", None, "b"]]},
+        {"rows": [[1, "a", "b"]]},
+        {"rows": "sab"},
+        {"rows": None},
+    ],
+)
+def test_a_table_of_spellings_that_is_none_is_refused(models: Path, change: dict[str, Any]) -> None:
+    def with_table(body: dict[str, Any], table: dict[str, Any]) -> None:
+        number = body["schema"]["features"][0]
+        rule = {**number["rule"], "dtype": "string", "min": None, "max": None}
+        texts = [{**number, "name": name, "kind": "categorical", "rule": rule, "optional": True} for name in "ST"]
+        body["schema"].update(features=[number, *texts], aliases=[table])
+
+    forge(models, lambda body: with_table(body, TABLE))
+    with pytest.raises(BundleError, match="inputs are not the columns"):
+        load(models)
+    forge(models, lambda body: with_table(body, TABLE | change))
+    with pytest.raises(BundleError, match="malformed"):
+        load(models)
+
+
 def test_a_pickle_that_is_the_joblib_file_is_never_opened(models: Path) -> None:
     forge(models, joblib=evil_pickle(models))
     assert load(models).predict([{"X": 2.0}])[0].value == 4.0

@@ -84,6 +84,21 @@ def test_a_table_of_texts_gives_what_the_same_csv_does(tmp_path: Path, tables: T
     assert (found.source, found.encoding) == ("source.query", "postgres")
 
 
+@pytest.mark.parametrize(("order", "stays"), [("id", [1, 3, 5]), ("-id AS back, id", [9, 8, 7])])
+def test_of_rows_with_one_key_the_first_of_the_order_stays(tmp_path: Path, tables: Tables, order: str, stays: list[int]) -> None:
+    keys = {1: "a", 2: "a", 3: "b", 4: "a", 5: "c", 7: "b", 8: "c", 9: "a"}
+    types = {"id": "int", "k": "text", "n": "double precision", "y": "double precision"}
+    tables.write("keyed", types, [(each, key, each, each * 2) for each, key in keys.items()])
+    column = order.partition(" AS ")[2].partition(",")[0] or "id"
+    source = f"query: 'SELECT {order}, k, n, y FROM keyed', order_by: {column}"
+    more = "cleaning.deduplicate={key: k, keep: first}"
+    config = small_config(tmp_path, more, source=source, columns="{k: {dtype: string}}")
+    found, _ = run_ingest(config)
+    assert found.rejects == {"duplicate of the key k (the first is kept)": 5}
+    assert sorted(scan_dataset(config.dataset).collect()["n"]) == sorted(stays)
+    assert pl.read_parquet(config.paths.rejects)["_rules"].n_unique() == 1
+
+
 def test_a_missing_value_and_the_empty_text_mean_the_same_as_in_a_csv(tmp_path: Path, tables: Tables, of_csv: Config) -> None:
     rows = nasty()
     cells = [(index, *(None if cell == "" and index % 2 else cell for cell in row.values())) for index, row in enumerate(rows)]

@@ -283,10 +283,13 @@ def test_the_command_line_lists_the_history_and_refuses_with_code_4(story: Story
     listed = run_in(story.project, "history")
     assert "promote (forced)" in listed.stdout
     assert "to see it in use" in listed.stdout
-    refused = run_in(story.project, "promote", "2")
+    refused = run_in(story.project, "promote", "2", "--set", "alerts.command=[sh, -c, 'cat > alert.json']")
     assert refused.returncode == 4
-    assert refused.stderr.startswith("error: version 2 is not promoted")
+    assert refused.stderr.splitlines()[-1].startswith("to deploy it all the same")
+    assert "error: version 2 is not promoted" in refused.stderr
     assert "Traceback" not in refused.stderr
+    told = json.loads((story.project.root / "alert.json").read_text())
+    assert (told["kind"], told["details"]["version"], bool(told["details"]["reasons"])) == ("gate", "2", True)
 
 
 def test_a_benchmark_that_is_written_out_again_undoes_neither_a_promotion_nor_a_rollback(story: Story) -> None:

@@ -26,6 +26,8 @@ def _form(table: Any) -> Any:
     """Check the form of a table. A path was replaced by the rows of its file before."""
     if isinstance(table, str):
         raise PydanticCustomError("aliases", "the file '{file}' was not read; name it in the YAML file", {"file": table})
+    if isinstance(table, dict) and list(table) == ["file"] and str(table["file"]).lower().endswith(".csv"):
+        raise PydanticCustomError("aliases", "write the path of the file itself: {file}", {"file": str(table["file"])})
     is_list = isinstance(table, list | tuple)
     rows = table if is_list else [table]
     if not all(isinstance(row, dict) for row in rows):
@@ -73,6 +75,8 @@ def read_alias_file(path: Path, column: str) -> list[dict[str, str | None]]:
 
 def _rows(name: str, reader: Any, column: str) -> Iterator[dict[str, str | None]]:
     header: list[str] = next(reader, [])
+    if len(header) == 1 and ";" in header[0]:
+        raise ValueError(f"{name} has ';' between its fields; save it with commas")
     for needed in (column, MEANS):
         if needed not in header:
             raise ValueError(f"{name} has no column '{needed}' in its first line{nearest(needed, header) or f'; {_FORM}'}")

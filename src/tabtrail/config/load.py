@@ -45,7 +45,7 @@ def config_from_run(tree: dict[str, Any], here: Config) -> Config:
         config = Config.model_validate({**tree, **own})
     except ValidationError as error:
         raise ConfigError(f"the config that the run recorded cannot be read: {error.errors()[0]['msg']}") from None
-    return config.placed(here.root, Places("the config that the run recorded"))
+    return config.changed(alerts=here.alerts).placed(here.root, Places("the config that the run recorded"))
 
 
 def config_schema() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from tabtrail.config.alerts import Alerts, check_alerts
 from tabtrail.config.cleaning import Cleaning, check_cleaning, check_deduplicate
 from tabtrail.config.columns import Columns
 from tabtrail.config.data import (
@@ -54,6 +55,7 @@ from tabtrail.config.warehouse import Warehouse, check_warehouse
 from tabtrail.contract.schema import ColumnRule
 from tabtrail.contract.wide import made_columns
 from tabtrail.errors import ConfigError
+from tabtrail.system.alert import Channel
 from tabtrail.system.hashes import sha256_json
 
 
@@ -102,6 +104,7 @@ class Config(Section):
     drift: Drift = Drift()
     quality: Quality = Quality()
     engine: Engine = Engine()
+    alerts: Alerts = Alerts()
     _root: Path = PrivateAttr(Path())
     _places: Places = PrivateAttr(Places())
     _whole: Self | None = PrivateAttr(None)
@@ -300,6 +303,10 @@ class Config(Section):
         own = (*self.model.numeric_features, self.model.target)
         return self.profile.outliers.columns or tuple(name for name in own if name not in self.cleaning.derived_columns)
 
+    def alert_channel(self, kind: str) -> Channel | None:
+        """Return where an event of a kind is told, None where it is not."""
+        return self.alerts.channel(kind, root=self.root, output_dir=self.paths.output_dir)
+
     def ingest_digest(self) -> str:
         """Return the sha256 of all that the result of an ingest depends on: the rules of the columns, not what is learned."""
         columns = self.columns
@@ -347,6 +354,7 @@ def inconsistencies(config: Config) -> Problems:
     if not config.is_demand_only:
         yield from check_split(config.split, date)
     yield from check_engine(config.engine)
+    yield from check_alerts(config.alerts)
     yield from check_quality(config.quality)
     yield from check_mlflow(config.mlflow)
     yield from check_intervals(config.intervals, model, columns)

@@ -123,6 +123,8 @@ class RowChecker:
 
     def without(self, checked: Checked, places: Sequence[int], rule: str) -> Checked:
         """Return checked rows with some of the kept ones, by their places, set aside for a rule of rows among each other."""
+        if not places:
+            return checked
         gone = checked.again(places)
         rejects = self._rejects(gone.with_columns(checked.lines.gather(list(places)).alias("_line")), pl.lit(rule))
         stay = pl.Series(range(checked.kept.height), dtype=pl.Int64).is_in(list(places)).not_()

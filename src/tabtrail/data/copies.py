@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 _MOST = 1 << 24  # hashes that are held: 128 MB
 _SHOWN = 3
 _SIGN = "copies of earlier rows"
+_IN_ROWS = (
+    "copies on both sides of a split make errors look too small: set cleaning.deduplicate to the columns that tell rows apart, or"
+    " leave it where equal rows are different things"
+)
+_IN_SERIES = (
+    "the demand counts each of them: remove those that were given twice, or leave it where equal rows are different sales"
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,10 @@ class CopyWatch:
         self._parts = [each.thinned(share) for each in self._parts]
         self._held = sum(len(each.hashes) for each in self._parts)
 
-    def finding(self, left_out: str = "") -> str | None:
-        """Return how many rows are copies, with the first of them; `left_out` is what of the file is not looked at."""
+    def finding(self, left_out: str = "", *, added_up: bool = False) -> str | None:
+        """Return how many rows are copies, with the first of them; `left_out` is what of the file is not looked at, `added_up`
+        says that the rows are those of series.
+        """
         hashes = np.concatenate([each.hashes for each in self._parts]) if self._parts else np.zeros(0, dtype=np.uint64)
         ordered = np.sort(hashes)
         again = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -73,11 +82,7 @@ class CopyWatch:
         more = " …" if len(again) > _SHOWN else ""
         aside = f", {left_out} aside" if left_out else ""
         many = f"{'about ' if self._share > 1 else ''}{count:,} of {self._rows:,} rows are {_SIGN}"
-        return (
-            f"{many}, equal in every column{aside}: {shown}{more};"
-            " copies on both sides of a split make errors look too small: set cleaning.deduplicate to the columns that tell rows"
-            " apart, or leave it where equal rows are different things"
-        )
+        return f"{many}, equal in every column{aside}: {shown}{more}; {_IN_SERIES if added_up else _IN_ROWS}"
 
     def _place(self, at: int) -> str:
         for part in self._parts:

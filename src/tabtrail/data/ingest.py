@@ -64,6 +64,7 @@ class _Plan:
     outlier_factor: float
     split: Split | None
     engine: Engine
+    has_series: bool
 
 
 def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT) -> Manifest:
@@ -95,6 +96,7 @@ def ingest(config: Config, *, append: bool = False, progress: Progress = SILENT)
         outlier_factor=outliers.factor,
         split=None if config.is_demand_only else config.split,
         engine=config.engine,
+        has_series=config.demand is not None,
     )
     return _read_until_decoded(plan, progress)
 
@@ -153,7 +155,7 @@ def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress, *, 
         refused = plan.dataset.refused
         with atomic_file(refused) as temporary:
             outputs.rejects.write(temporary, loader.header)
-        raise TooManyRejectsError(f"{error} The rows are in {refused}") from None
+        raise TooManyRejectsError(f"{error} The rows are in {refused}", error.counts) from None
 
 
 def _elsewhere(plan: _Plan, fences: Fences, scratch: Path, progress: Progress) -> Generator[Found | None]:
@@ -301,7 +303,9 @@ def _repeats(plan: _Plan, account: Account, folder: Path, rows: int) -> list[str
     suspected = account.repeats.suspected(rows)
     times = times_repeated(folder, suspected) if suspected else None
     left_out = _left_out(plan, account)
-    copies = account.copies.finding(left_out) if times is None else repeated(rows, times, left_out)
+    if times is not None:
+        return [repeated(rows, times, left_out)]
+    copies = account.copies.finding(left_out, added_up=plan.has_series)
     return [] if copies is None else [copies]
 
 

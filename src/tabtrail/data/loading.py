@@ -314,8 +314,8 @@ class Loader:
             account.rows += checked.rows
             self._look.see(checked.kept)
             return
-        if duplicates is not None and (places := duplicates.repeated(checked.kept)):
-            checked = checker.without(checked, places, duplicates.rule)
+        if duplicates is not None and isinstance(checker, RowChecker):  # only a demand, whose rows have no key, has wide files
+            checked = checker.without(checked, duplicates.repeated(checked.kept), duplicates.rule)
         kept, rejects = checked.kept, checked.rejects
         if checker.columns != account.header:
             rejects = rejects.select("_file", "_line", "_rules", *account.header, "_text")

@@ -6,7 +6,6 @@ The rows of a line follow each other, the series in the order of their first col
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -88,10 +87,6 @@ class WideChecker:
         """Check long rows of typed cells."""
         return self._checker.check_cells(cells, lines, malformed, size)
 
-    def without(self, checked: Checked, places: Sequence[int], rule: str) -> Checked:
-        """Return long rows with some of them set aside."""
-        return self._checker.without(checked, places, rule)
-
     def long_frames(self, frame: pl.DataFrame, lines: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
         """Yield the long rows of a wide table, with their lines. Texts and numbers of one long column come apart."""
         frame = self._alike(frame)
@@ -153,17 +148,7 @@ def joined(parts: Sequence[Checked]) -> Checked:
         missing.update(part.missing)
     kept, rejects = (pl.concat(frames) for frames in zip(*((part.kept, part.rejects) for part in parts), strict=True))
     lines, size = pl.concat([part.lines for part in parts]), sum(part.size for part in parts)
-    rows, again = sum(part.rows for part in parts), partial(_marked_again, parts)
-    return Checked(kept, rejects, rows, dict(rejected), dict(warned), size, missing, lines, again)
-
-
-def _marked_again(parts: Sequence[Checked], places: Sequence[int]) -> pl.DataFrame:
-    found, start = list[pl.DataFrame](), 0
-    for part in parts:
-        if own := [place - start for place in places if start <= place < start + part.kept.height]:
-            found.append(part.again(own))
-        start += part.kept.height
-    return pl.concat(found)
+    return Checked(kept, rejects, sum(part.rows for part in parts), dict(rejected), dict(warned), size, missing, lines)
 
 
 def _unpivoted(frame: pl.DataFrame, wide: Wide, places: Sequence[int]) -> pl.DataFrame:

@@ -78,10 +78,6 @@ class RejectLog(RejectWriter):
             self.stretches.append((rejects, tuple(rules)))
 
 
-class TooManyRejectsError(DataError):
-    """The file breaks the contract in so many rows that nothing is replaced."""
-
-
 @dataclass(frozen=True)
 class RejectCounts:
     """How many of so many rows were set aside, how many broke each rule (a row may break several), and where the first stood."""
@@ -90,6 +86,14 @@ class RejectCounts:
     rejected: int
     by_rule: Mapping[str, int]
     first: str | None
+
+
+class TooManyRejectsError(DataError):
+    """The file breaks the contract in so many rows that nothing is replaced; `counts` say how many, where they are known."""
+
+    def __init__(self, message: str, counts: RejectCounts | None = None) -> None:
+        super().__init__(message)
+        self.counts = counts
 
 
 def break_circuit(source: str, counts: RejectCounts, max_share: float, *, shown: Callable[[str], str]) -> None:
@@ -105,7 +109,7 @@ def break_circuit(source: str, counts: RejectCounts, max_share: float, *, shown:
     else:
         return
     worst, advice = worst_rules(counts.by_rule, shown), _on_dates(counts.by_rule)
-    raise TooManyRejectsError(f"{source}: {what}: {worst}.{advice} Nothing was replaced.")
+    raise TooManyRejectsError(f"{source}: {what}: {worst}.{advice} Nothing was replaced.", counts)
 
 
 def _on_dates(by_rule: Mapping[str, int]) -> str:

@@ -10,6 +10,7 @@ from tabtrail.progress import Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.project import Project
 from tabtrail.project.stage import Stage
+from tabtrail.system.alert import Event, tell
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def run_one(stage: Stage, config: Config, *, force: bool, progress: Progress) ->
             ParityError,
         ) as error:  # refused, not failed: `status` says so until it is mended
             stage.record_refusal(project, str(error))
+            event = Event("gate", config.model.name, f"{stage.name} was refused; `tabtrail status` says why", error.exit_code)
+            tell(config.alert_channel("gate"), event, progress)
             raise
         stage.record(project, inputs)
         return True

@@ -18,6 +18,7 @@ from tabtrail.tracking.drift_items import DRIFT_EXPERIMENT, drift_items
 from tabtrail.tracking.runs import log_items, running
 from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.database import take_in_results
+from tabtrail.workflows.drift_alert import tell_alarms
 from tabtrail.workflows.drift_job import Job, file_stem
 
 _COLUMNS = {
@@ -46,6 +47,7 @@ def keep(job: Job, reports: Sequence[DriftReport]) -> list[DriftReport]:
     kept = [_kept(job, store, each) for each in reports]
     write_parquet(drift_table_file(job.config.paths.output_dir), drift_table(job.folder))
     take_in_results(job.config)
+    tell_alarms(job, kept)
     return kept
 
 

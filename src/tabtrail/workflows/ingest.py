@@ -5,12 +5,15 @@ from pathlib import Path
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import Manifest
+from tabtrail.data.rejects import TooManyRejectsError
+from tabtrail.errors import DataError
 from tabtrail.progress import Progress
 from tabtrail.project.copies import publishing
 from tabtrail.reading.find import find_sources
 from tabtrail.storage.address import Address
 from tabtrail.storage.known import remember_sha256
 from tabtrail.storage.objects import StoredFile
+from tabtrail.system.alert import Event, tell
 from tabtrail.system.files import require_writable
 
 
@@ -25,7 +28,11 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     require_writable(paths.processed_dir.parent, paths.output_dir)
     with publishing(paths.dataset_copy):
         before = _objects(paths.source, config.root)
-        manifest = ingest(config, append=append, progress=progress)
+        try:
+            manifest = ingest(config, append=append, progress=progress)
+        except DataError as error:
+            tell(config.alert_channel("contract"), _broken(config.model.name, error), progress)
+            raise
     digests = {each.name: each.sha256 for each in manifest.sources}
     # What was replaced meanwhile is known by none of its hashes.
     unchanged = before.items() & _objects(paths.source, config.root).items()
@@ -38,6 +45,16 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     for shift in manifest.shifts:
         progress.say(f"ingest: the unit may change: {shift}")
     return manifest
+
+
+def _broken(model: str, error: DataError) -> Event:
+    """Return what is told of rows that were refused: counts by rule, and no value of a row."""
+    counts = error.counts if isinstance(error, TooManyRejectsError) else None
+    if counts is None:
+        return Event("contract", model, "ingest refused the data; `tabtrail ingest` says why", error.exit_code)
+    message = f"{counts.rejected:,} of {counts.rows:,} rows break the contract; nothing was replaced"
+    details = {"rows": counts.rows, "rejected": counts.rejected, "rules": dict(counts.by_rule)}
+    return Event("contract", model, message, error.exit_code, details)
 
 
 def _objects(source: Path | Address | None, root: Path) -> dict[str, StoredFile]:

@@ -17,6 +17,7 @@ from tabtrail.errors import ConfigError, DataError, PromotionError, UsageError
 from tabtrail.modeling.gate import Verdict, judge, judge_series, own_reasons
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
+from tabtrail.system.alert import Event, tell
 from tabtrail.system.files import write_parquet
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import Change, Deployed, Entry, history_table, read_history, stack
@@ -80,6 +81,7 @@ def promote(
             else:
                 verdict = _verdict(config, site.store, challenger, champion, progress)
                 if not verdict.accepted and not force:
+                    tell(config.alert_channel("gate"), _refused_by_gate(challenger.deployed, verdict), progress)
                     raise PromotionError(_refusal(challenger, verdict, str(asked), before))
                 change = Change("promote", before, challenger.deployed, reason, forced=not verdict.accepted)
                 decision = deploy(site, challenger, change, verdict)
@@ -147,6 +149,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         verdict = _verdict(config, store, challenger, champion, progress)
         store.client.log_dict(challenger.benchmark, verdict.to_dict(), "gate.json")
         if automatic == "gate" and not verdict.accepted:
+            tell(config.alert_channel("gate"), _refused_by_gate(new, verdict), progress)
             return Decision(False, "refused", before, new, verdict.reasons, verdict)
         change = Change("automatic", before, new, f"promotion.automatic is {automatic}")
         return deploy(site, challenger, change, verdict)
@@ -204,6 +207,13 @@ def _verdict(config: Config, store: Store, challenger: Challenger, champion: Bun
         return Verdict((f"it cannot be compared with the champion: {error}",), ())
     about = (config.promotion, new.metadata, champion.metadata)
     return judge(*about, policy=policy, parity_tolerance=tolerance, measured=measured)
+
+
+def _refused_by_gate(new: Deployed, verdict: Verdict) -> Event:
+    """Return what is told of a model that the gate refuses."""
+    message = f"version {new.version} is not promoted: {'; '.join(verdict.reasons)}"
+    details = {"run_id": new.run_id, "version": new.version, "reasons": list(verdict.reasons)}
+    return Event("gate", new.model, message, PromotionError.exit_code, details)
 
 
 def _refusal(challenger: Challenger, verdict: Verdict, what: str, before: Deployed | None) -> str:
