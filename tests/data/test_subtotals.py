@@ -87,9 +87,14 @@ def test_a_subtotal_is_found_where_its_rows_came_in_several_blocks_and_by_the_te
 
 def test_a_total_of_the_rows_above_by_their_name_may_hold_an_average_too(tmp_path: Path) -> None:
     lines = ["x,p,1,10", "x,q,2,11", "x,r,3,12", "x Total,s,2,33", *rows(lambda n: f"Cream {n % 3}")]
-    (found,) = ingest(source(tmp_path, lines)).findings
+    (found,) = totals(source(tmp_path, lines))
     assert "a row is a subtotal and none of the data: land is 'x Total' on line 5" in found
-    assert ingest(source(tmp_path, [line.replace("x Total", "z Total") for line in lines])).findings == []
+    assert totals(source(tmp_path, [line.replace("x Total", "z Total") for line in lines])) == []
+
+
+def totals(config: Config) -> list[str]:
+    """The findings of an ingest, less that on copies of rows, which so few columns have."""
+    return [each for each in ingest(config).findings if "copies of earlier rows" not in each]
 
 
 def rows(name: Callable[[int], str], seed: int = 1) -> list[str]:
@@ -111,7 +116,7 @@ def rows(name: Callable[[int], str], seed: int = 1) -> list[str]:
     ids=["product", "brand", "band", "two", "last", "restaurant"],
 )
 def test_names_with_such_words_raise_no_alarm(tmp_path: Path, name: Callable[[int], str], seed: int) -> None:
-    assert ingest(source(tmp_path, rows(name, seed))).findings == []
+    assert totals(source(tmp_path, rows(name, seed))) == []
 
 
 def test_a_brand_called_total_with_gaps_like_the_others_raises_no_alarm(tmp_path: Path) -> None:
@@ -119,7 +124,7 @@ def test_a_brand_called_total_with_gaps_like_the_others_raises_no_alarm(tmp_path
         line.rpartition(",")[0].rpartition(",")[0] + f",,{n % 13}" if n % 3 else line
         for n, line in enumerate(rows(lambda n: "Total" if n % 4 else "Shell"))
     ]
-    assert ingest(source(tmp_path, lines)).findings == []
+    assert totals(source(tmp_path, lines)) == []
 
 
 @pytest.mark.skipif(not REAL_CSV.is_file(), reason="the public tables are not here")

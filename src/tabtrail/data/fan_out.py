@@ -6,12 +6,12 @@ others, with the same message or result as without workers.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
+from uuid import uuid4
 
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.operation import Engine
@@ -155,7 +155,9 @@ def read_there(number: int, wanted: Wanted, task: Task) -> tuple[int, Found | st
 
 def _read(name: str, file: StoredFile, task: Task, forced: Mapping[StoredFile, str]) -> Found:
     if _is_seen(task.outbox):
-        return _read_into(Path(tempfile.mkdtemp(dir=task.outbox)), name, file, task, forced)
+        own = task.outbox / uuid4().hex  # of this try: a file whose worker was killed is read again
+        own.mkdir()
+        return _read_into(own, name, file, task, forced)
     with scratch_folder() as scratch:
         found = _read_into(Path(scratch), name, file, task, forced)
         parts = tuple((part, path.read_bytes()) for part, path in found.rows.parts if isinstance(path, Path))

@@ -1,13 +1,13 @@
 """CSV to contract-checked, hive-partitioned Parquet, every row accounted for, in bounded memory."""
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 
@@ -168,7 +168,8 @@ def _elsewhere(plan: _Plan, fences: Fences, scratch: Path, progress: Progress) -
             "ingest: with cleaning.deduplicate rows of one file depend on those of another, so this machine reads them all"
         )
         return
-    keys, outbox = _split_keys(plan), Path(tempfile.mkdtemp(dir=scratch))
+    keys, outbox = _split_keys(plan), scratch / uuid4().hex
+    outbox.mkdir()
     task = Task(plan.rules, fences, tuple(plan.dataset.keys), keys, outbox)
     yield from read_elsewhere(files, task, plan.engine, progress)
 
