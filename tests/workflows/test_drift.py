@@ -82,6 +82,14 @@ def test_a_window_with_too_few_rows_is_described_and_does_not_alarm(project: Pro
     assert "10 rows are fewer than drift.min_rows (30)" in done.stdout
 
 
+def test_a_store_that_is_away_hides_no_alarm(project: Project) -> None:
+    path = file_of(project, rows_of(project, 300, COUNTRY="Atlantis"), "away.csv")
+    done = run_in(project, "drift", "--input", str(path), *overrides("mlflow.tracking_uri=http://127.0.0.1:9"))
+    assert done.returncode == 5
+    assert "the runs are not tracked" in done.stderr
+    assert (project.root / "output" / "drift" / "away.json").is_file()
+
+
 def test_an_ignored_column_is_listed_apart(project: Project) -> None:
     path = file_of(project, rows_of(project, 300, COUNTRY="Atlantis"), "atlantis.csv")
     assert run_in(project, "drift", "--input", str(path), "-q").returncode == 5
@@ -168,3 +176,25 @@ def test_a_request_of_several_rows_needs_the_row_in_the_key(project: Project, lo
 def test_a_key_that_the_log_does_not_have_is_refused_with_the_near_one(project: Project, log: Path) -> None:
     done = labels(project, pl.DataFrame({"request": ["q"], "SALES": [5.0]}), "--key", "request")
     assert (done.returncode, "did you mean 'request_id'?" in done.stderr) == (2, True)
+
+
+def test_the_reference_holds_no_rare_text_and_is_small(project: Project) -> None:
+    path = project.root / "models" / "sales_regressor_reference.json"
+    countries = scan_dataset(project.config().dataset).select("COUNTRY").collect()["COUNTRY"].value_counts()
+    rare = countries.filter(pl.col("count") < 10)["COUNTRY"].to_list()
+    kept = next(each["values"] for each in json.loads(path.read_text())["columns"] if each["name"] == "COUNTRY")
+    assert "USA" in kept
+    assert not set(rare) & set(kept)
+    assert path.stat().st_size <= 200_000
+
+
+def test_a_file_of_any_kind_is_read_as_scoring_reads_it(project: Project) -> None:
+    rows = rows_of(project, 200)
+    pl.DataFrame(rows).write_parquet(project.root / "rows.parquet")
+    (project.root / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    csv_file = file_of(project, rows, "rows.csv")
+    checks = []
+    for path in (csv_file, project.root / "rows.parquet", project.root / "rows.jsonl"):
+        report = json.loads(run_in(project, "drift", "--input", str(path), "--json", "-q").stdout)[0]
+        checks.append(report["check"] | {"window": ""})
+    assert checks[0] == checks[1] == checks[2]

@@ -7,8 +7,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator, ValidationError
 from tests.support.commands import run_in
 from tests.support.projects import REAL_CSV, Project
+
+from tabtrail.data.result_files import drift_table_file
+from tabtrail.workflows.report import checked_windows
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +81,36 @@ def test_a_model_that_tells_apart_needs_two_periods(sales: Project) -> None:
     assert (done.returncode, "give --between too" in done.stderr) == (2, True)
 
 
+def test_the_json_of_a_window_keeps_its_published_schema(sales: Project) -> None:
+    schema = json.loads(run_in(sales, "drift", "--schema").stdout)
+    run_in(sales, "drift", "--between", "2003", "2004Q1", "-q")
+    document = json.loads((sales.root / "output" / "drift" / "2004Q1_against_2003.json").read_text())
+    Draft202012Validator(schema).validate(document)
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema).validate({**document, "alarm": "perhaps"})
+
+
 def test_a_period_without_rows_is_refused_with_the_days_that_there_are(sales: Project) -> None:
     done = run_in(sales, "drift", "--between", "2003", "2009")
     assert (done.returncode, "its rows are of 2003-01-06 to 2005-05-31" in done.stderr) == (2, True)
+
+
+def test_quarters_after_the_end_of_the_data_are_said_and_left_out(sales: Project) -> None:
+    done = run_in(sales, "drift", "--between", "2003", "2005", "--by", "quarter", "--json")
+    assert [each["compared"]["window"] for each in json.loads(done.stdout)] == ["2005Q1", "2005Q2"]
+    assert "no row of the dataset is of 2005Q3, 2005Q4" in done.stderr
+
+
+def test_the_history_lists_windows_and_deployments_in_their_order(sales: Project) -> None:
+    run_in(sales, "drift", "--between", "2003", "2004Q2", "-q")
+    events = json.loads(run_in(sales, "drift", "--history", "--json").stdout)
+    assert events == sorted(events, key=lambda each: (each["when"], each["name"]))
+    assert {"check", "first"} <= {each["kind"] for each in events}
+    found = next(each for each in events if each["name"] == "2004Q2 against 2003")
+    assert (found["alarm"], found["about"]) == (False, "")
+
+
+def test_the_page_for_people_lists_the_windows_that_were_checked(sales: Project) -> None:
+    run_in(sales, "drift", "--between", "2003", "2004Q2", "-q")
+    windows = checked_windows(drift_table_file(sales.root / "output"))
+    assert ("2004Q2", "2003", 223, False, ()) in [(w.window, w.reference, w.rows, w.alarm, w.columns) for w in windows]

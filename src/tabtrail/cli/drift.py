@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tabtrail.cli import later
-from tabtrail.cli.drift_screen import print_reports
+from tabtrail.cli.drift_screen import print_history, print_reports
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
@@ -41,6 +41,7 @@ def drift(
     together: Annotated[
         bool, typer.Option("--together", help="Also fit a model that tells the periods of --between apart (seconds).")
     ] = False,
+    history: Annotated[bool, typer.Option("--history", help="List what was checked, its alarms and the deployments.")] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
@@ -55,6 +56,9 @@ def drift(
         raise UsageError("--together compares the rows of two periods of the dataset; give --between too")
     asked = _Asked(between, _step(by), input_, table, period)
     loaded = begin_job(config, set_, fetch=True)
+    if history:
+        print_history(later.drift_history.drift_history(later.drift_job.Job(loaded)), as_json=as_json)
+        return
     with progress_on_stderr(quiet) as progress:
         reports = asked.check(later.drift_job.Job(loaded, progress), together=together)
     _show(reports, as_json=as_json)

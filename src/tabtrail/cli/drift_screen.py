@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-import typer
-
-from tabtrail.cli.output import SYNTHETIC, print_table, print_text, printable
+from tabtrail.cli.output import SYNTHETIC, print_json, print_table, print_text, printable
 
 if TYPE_CHECKING:
     from tabtrail.monitor.check import ColumnDrift
     from tabtrail.monitor.outcome import DriftReport, MartingaleState, Together
     from tabtrail.monitor.performance import Estimate, Performance
     from tabtrail.monitor.plain_psi import PlainPsi
+    from tabtrail.workflows.drift_history import Event
 
 _MOST_COLUMNS = 12  # what one screen has room for; the files have all
 _NAME = 24
@@ -48,7 +47,7 @@ def print_report(report: "DriftReport") -> None:
         print_text(_together(report.together))
     if report.performance is not None:
         print_text(_performance(report.performance, compared.unit))
-    for note in found.notes:
+    for note in (*found.notes, *compared.notes):
         print_text(f"NOTE  {note}")
     for reason, count in compared.left_out.items():
         print_text(f"NOTE  {count:,} rows were left out: {reason}")
@@ -123,7 +122,11 @@ def _print_apart(report: "DriftReport") -> None:
         print_text(f"Apart, as they follow from the date or are ignored, and never alarm: {names}")
 
 
-def print_files(paths: Sequence[str]) -> None:
-    """Print where the files lie, on stderr."""
-    for path in paths:
-        typer.echo(path, err=True)
+def print_history(events: "Sequence[Event]", *, as_json: bool) -> None:
+    """Print what was checked and deployed, oldest first."""
+    if as_json:
+        print_json([each.to_dict() for each in events])
+        return
+    alarms = {None: "", False: "–", True: "DRIFT"}
+    rows = [[each.when, each.kind, each.name, alarms[each.alarm], each.about, each.measured] for each in events]
+    print_table("checked windows and deployments", ["when (UTC)", "what", "of", "", "columns, or models", "measured"], rows)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tabtrail.workflows import demand_some as demand_some
     from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import drift as drift
+    from tabtrail.workflows import drift_history as drift_history
     from tabtrail.workflows import drift_job as drift_job
     from tabtrail.workflows import drift_log as drift_log
     from tabtrail.workflows import explain as explain
@@ -47,6 +48,7 @@ _MODULES = {
     "orders": "tabtrail.bundle.orders",
     "outcome": "tabtrail.monitor.outcome",
     "drift": "tabtrail.workflows.drift",
+    "drift_history": "tabtrail.workflows.drift_history",
     "drift_job": "tabtrail.workflows.drift_job",
     "drift_log": "tabtrail.workflows.drift_log",
     "spans": "tabtrail.monitor.spans",

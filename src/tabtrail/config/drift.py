@@ -1,6 +1,6 @@
 """The section `drift`: what is watched once a model is in use, and what an alarm does."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,10 +17,6 @@ class Drift(Section):
     )
     min_rows: Positive = Field(30, description="Windows with fewer rows are described but never alarm.")
     window_days: Positive = Field(7, description="Days of the prediction log that are described; all since the deployment alarm.")
-    on_alarm: Literal["report", "retrain"] = Field(
-        "report", description="Whether an alarm is only reported, or also a model is trained once there are labels for it."
-    )
-    min_labels: Positive = Field(200, description="Labelled rows after an alarm that a retraining waits for.")
 
 
 def check_drift(drift: Drift, columns: Columns) -> Problems:

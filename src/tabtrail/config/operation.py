@@ -109,6 +109,12 @@ class Serve(Section):
     )
 
 
+def check_serve(serve: Serve) -> Problems:
+    """Yield a watch over a log that is not kept."""
+    if serve.drift_minutes and serve.prediction_log_dir is None:
+        yield ("serve", "drift_minutes"), "there is no log to check; set serve.prediction_log_dir too"
+
+
 class Engine(Section):
     kind: Literal["serial", "processes", "dask"] = Field(
         "processes", description="Where fits run: in this process, in processes of this machine, or on a Dask cluster."

@@ -46,7 +46,7 @@ from tabtrail.config.model import (
     check_model,
     check_split,
 )
-from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine, check_mlflow
+from tabtrail.config.operation import BundleKeys, Engine, Mlflow, Promotion, Serve, check_engine, check_mlflow, check_serve
 from tabtrail.config.quality import Quality, check_quality
 from tabtrail.config.section import Parameter, Problems, SafeName, Section
 from tabtrail.config.summaries import Aggregation, DuckDB, Page, Profile, check_aggregations, check_profile, check_table
@@ -355,6 +355,7 @@ def inconsistencies(config: Config) -> Problems:
         yield from check_split(config.split, date)
     yield from check_engine(config.engine)
     yield from check_alerts(config.alerts)
+    yield from check_serve(config.serve)
     yield from check_quality(config.quality)
     yield from check_mlflow(config.mlflow)
     yield from check_intervals(config.intervals, model, columns)

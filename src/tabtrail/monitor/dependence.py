@@ -207,7 +207,8 @@ def tie_scores(reference: Moments, place: int, now: Array, sizes: tuple[float, f
     By Fisher's transformation; `sizes` are those of the window and the reference. What has no correlation differs by none.
     """
     error = np.sqrt(reference.spread[place] * sum(1 / max(size - 3, 1.0) for size in sizes))
-    z = np.abs(fisher(now) - fisher(reference.correlation[place])) / error
+    apart = np.abs(fisher(now) - fisher(reference.correlation[place]))
+    z = np.divide(apart, error, out=np.zeros_like(apart), where=error > 0)
     z[place] = 0.0
     known: Array = np.nan_to_num(z)
     return known

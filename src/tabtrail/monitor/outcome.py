@@ -21,7 +21,7 @@ class Compared:
 
     `window` and `reference` are names for people, `source` is where the window's rows came from. `run_id` is the run of the model
     whose predictions were looked at, None where there were none; `deployed` the time from which on it predicts. `left_out` counts
-    rows that were not compared, by the reason.
+    rows that were not compared, by the reason; `notes` say how dates and other spellings were read.
     """
 
     window: str
@@ -34,6 +34,7 @@ class Compared:
     created: str
     synthetic: bool
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,10 @@ class Together:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """One window: `plain_psi` has the number columns, where rows of both sides are at hand. `performance` is measured where there
-    are labels, else estimated. `alarm` is that of the check, or of the martingale where a log is looked at again and again.
+    """One window. `alarm` is that of the check, or of the martingale where a log is looked at again and again.
+
+    `performance` is measured where there are labels, else estimated. `together` and `plain_psi` (of the number columns) are
+    there where rows of both sides are at hand.
     """
 
     compared: Compared

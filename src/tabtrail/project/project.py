@@ -10,7 +10,14 @@ from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, dataset_files, read_manifest, verify_dataset
 from tabtrail.data.origin import find_origin
-from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files, summary_files, summary_tables
+from tabtrail.data.result_files import (
+    benchmark_table_files,
+    demand_table_files,
+    drift_table_file,
+    profile_files,
+    summary_files,
+    summary_tables,
+)
 from tabtrail.errors import BundleError, ConfigError, DatabaseError, TabtrailError, require_extra
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
@@ -212,6 +219,7 @@ class Project:
         """Return the results that the page shows."""
         output_dir = self.config.paths.output_dir
         shown = [self.artifacts.leaderboard, self.artifacts.shap, self.config.paths.manifest, profile_files(output_dir)[0]]
+        shown.append(drift_table_file(output_dir))
         if self.has_demand():
             own = self.of_demand().artifacts
             shown += [own.demand_leaderboard, own.demand_importance, own.demand_uplift, own.verdict]

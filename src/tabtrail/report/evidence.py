@@ -49,6 +49,18 @@ class PageSettings:
 
 
 @dataclass(frozen=True)
+class CheckedWindow:
+    """A window that was checked for drift, and the columns that drift."""
+
+    window: str
+    reference: str
+    created: str
+    rows: int
+    alarm: bool
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DataEvidence:
     """What is known of the data (None: no profile was made), whose column is the target, and how it is shown."""
 

@@ -12,7 +12,7 @@ from tabtrail.modeling.metrics import Metric, headline, others
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, silent_series, worst_series
 from tabtrail.report.demand_verdict import demand_verdict
-from tabtrail.report.evidence import Evidence
+from tabtrail.report.evidence import CheckedWindow, Evidence
 from tabtrail.report.forecast_rows import detailed, listed
 from tabtrail.report.pictures import Placed
 from tabtrail.report.svg import legend, svg
@@ -41,8 +41,12 @@ _DEMAND_SECTIONS = (
 )
 
 
-def render_report(evidence: Evidence | None, demand: DemandEvidence | None, placed: Sequence[Placed]) -> str:
-    """Return the page as HTML, each picture at its place: of a model of rows, of demand, or of both."""
+def render_report(
+    evidence: Evidence | None, demand: DemandEvidence | None, placed: Sequence[Placed], windows: Sequence[CheckedWindow] = ()
+) -> str:
+    """Return the page as HTML, each picture at its place: of a model of rows, of demand, or of both; with the windows that were
+    checked for drift.
+    """
     shown = {**_of_rows(evidence), **_of_demand(demand, beside_rows=evidence is not None)}
     title = str(demand.board["name"]) if demand is not None else ""
     common = {
@@ -50,7 +54,8 @@ def render_report(evidence: Evidence | None, demand: DemandEvidence | None, plac
         "demand": demand,
         "name": title if evidence is None else evidence.model.board.model,
         "synthetic": demand is not None and demand.board["synthetic"] if evidence is None else evidence.model.board.synthetic,
-        "sections": _sections(evidence, demand),
+        "sections": _sections(evidence, demand, [("drift", "Drift")] if windows else []),
+        "windows": windows,
         "grouped": list(_grouped(_profile(evidence, demand))),
         "placed": placed,
         "pictures": {each.picture.name for each in placed},
@@ -95,14 +100,14 @@ def _profile(evidence: Evidence | None, demand: DemandEvidence | None) -> Profil
     return None if demand is None else demand.profile
 
 
-def _sections(evidence: Evidence | None, demand: DemandEvidence | None) -> list[tuple[str, str]]:
-    """Return anchor and title of each section."""
+def _sections(evidence: Evidence | None, demand: DemandEvidence | None, drift: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return anchor and title of each section; that on drift is there where windows were checked."""
     left = set() if demand is None else {name for name, there in _optional(demand).items() if not there}
     of_demand = [] if demand is None else [each for each in _DEMAND_SECTIONS if each[0] not in left]
     if evidence is None:
-        return [*of_demand, ("data", "Data"), ("made", "How this was made")]
+        return [*of_demand, *drift, ("data", "Data"), ("made", "How this was made")]
     named = [(anchor, title if title.startswith("Promotion") else f"Demand: {title.lower()}") for anchor, title in of_demand]
-    return [*_ROW_SECTIONS, *named, ("data", "Data"), ("forecast", "Forecast and risk"), ("made", "How this was made")]
+    return [*_ROW_SECTIONS, *named, *drift, ("data", "Data"), ("forecast", "Forecast and risk"), ("made", "How this was made")]
 
 
 def _optional(demand: DemandEvidence) -> dict[str, bool]:

@@ -19,6 +19,7 @@ from tabtrail.contract.aliases import SegmentReading
 from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, forecast_routes, order_routes, scoring, series_routes, windows
 from tabtrail.serving.docs_page import asset, asset_paths, docs
+from tabtrail.serving.drift_settings import WatchSettings
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.jobs.desk import Jobs
 from tabtrail.serving.jobs.routes import JOB_ROUTES
@@ -118,6 +119,7 @@ def create_app(config: Config | None = None) -> FastAPI:
                 )
                 if loaded.serve.jobs
                 else None,
+                watch=WatchSettings(loaded.drift, loaded.model.random_state),
             )
             tasks = await app.state.service.start()
             if of_demand.is_view:

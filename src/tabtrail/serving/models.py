@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tabtrail.bundle.load import Bundle, load_bundle
@@ -24,12 +25,19 @@ class Served:
 
     def __init__(self, bundle: Bundle) -> None:
         self.predictor = Predictor(bundle)
-        self.metadata, self.history = bundle.metadata, bundle.history
+        self.metadata, self.history, self.reference = bundle.metadata, bundle.history, bundle.reference
         self.schema = self.predictor.schema
         self.row_schema = row_schema(self.schema)
         self.run_id = str(self.metadata["run_id"])
         self.model = str(self.metadata["model"])
         self.predictor.predict([self.schema.example] * 2)
+
+    def history_age(self) -> int | None:
+        """Return the number of periods from the last one of the history to today's; None for a model of rows."""
+        demand = self.predictor.demand
+        if demand is None or self.history is None:
+            return None
+        return demand.panel.recipe.calendar.number(datetime.now(UTC).date()) - self.history.as_of
 
 
 @dataclass(frozen=True)

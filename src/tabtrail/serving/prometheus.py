@@ -1,12 +1,13 @@
 """The counters of the service, for Prometheus. No value of a row is ever a label."""
 
+import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import InfoMetricFamily
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -48,6 +49,22 @@ class Counters:
             registry=self._registry,
         )
         self.log_rows = Counter("tabtrail_prediction_log_rows", "Rows for the log.", ["result"], registry=self._registry)
+        self._psi = Gauge(
+            "tabtrail_drift_psi",
+            "PSI of the newest rows of the prediction log against the training.",
+            ["column"],
+            multiprocess_mode="mostrecent",
+            registry=self._registry,
+        )
+        self._psi_columns = set[str]()
+        self._alarm = Gauge(
+            "tabtrail_drift_alarm",
+            "1 where the martingale over all rows since the deployment has alarmed, else 0.",
+            multiprocess_mode="mostrecent",
+            registry=self._registry,
+        )
+        if not self._shared:
+            self._alarm.set(math.nan)  # until there was a check; of several workers the one that checks sets it
         self._answered = cache(self._answered_children)
         self._predicted = cache(self._predictions.labels)
         if not self._shared:
@@ -74,6 +91,15 @@ class Counters:
     def reloaded(self, good: bool) -> None:
         """Count a bundle that was loaded or refused."""
         self._reloads.labels("loaded" if good else "refused").inc()
+
+    def drifted(self, psi: Mapping[str, float], *, alarm: bool) -> None:
+        """Show what a check of the prediction log found; a column of an earlier model is not a number from then on."""
+        for column in self._psi_columns - psi.keys():
+            self._psi.labels(column).set(math.nan)
+        for column, value in psi.items():
+            self._psi.labels(column).set(value)
+        self._psi_columns |= psi.keys()
+        self._alarm.set(float(alarm))
 
     def text(self) -> bytes:
         """Return the exposition format; making it takes at most a twentieth of the worker's time, so it can be that old."""
@@ -107,3 +133,9 @@ class _ModelInfo(Collector):
         for served in filter(None, (each() for each in self.models)):
             info.add_metric([], {"model": served.model, "run_id": served.run_id, "created": str(served.metadata["created"])})
         yield info
+        age = GaugeMetricFamily("tabtrail_history_age_periods", "Periods since the last one of the history.", labels=["model"])
+        for served in filter(None, (each() for each in self.models)):
+            if (periods := served.history_age()) is not None:
+                age.add_metric([served.model], float(periods))
+        if age.samples:
+            yield age

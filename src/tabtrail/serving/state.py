@@ -19,6 +19,7 @@ from tabtrail.contract.aliases import SegmentReading
 from tabtrail.errors import ConfigError, require_extra
 from tabtrail.serving.access_log import AccessLog
 from tabtrail.serving.batching import RowBatcher
+from tabtrail.serving.drift_settings import WatchSettings
 from tabtrail.serving.jobs.desk import Jobs
 from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.pace import Pace
@@ -28,6 +29,7 @@ from tabtrail.serving.shadow import Shadow
 from tabtrail.storage.copies import Copy
 
 if TYPE_CHECKING:
+    from tabtrail.serving.drift_watch import DriftWatch
     from tabtrail.serving.prediction_log import PredictionLog
 
 PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/series", "/forecast", "/jobs")
@@ -56,6 +58,7 @@ class Service:
         segments: SegmentReading | None = None,
         beside: "Service | None" = None,
         jobs: Jobs | None = None,
+        watch: WatchSettings | None = None,
     ) -> None:
         self.settings, self.name, self.key, self.output_dir = settings, name, key, output_dir
         self.segments, self.jobs = segments or SegmentReading(), jobs
@@ -64,7 +67,10 @@ class Service:
         if beside is not None:
             self.counters.describe(lambda: self.models.served)
         self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None
-        self.log = _prediction_log(settings, self.counters) if settings.prediction_log_dir else None
+        self.log: PredictionLog | None = None
+        self.drift: DriftWatch | None = None
+        if settings.prediction_log_dir:
+            self.log, self.drift = _prediction_log(self, watch)
         self.access = AccessLog() if logging.getLogger("tabtrail.access").isEnabledFor(logging.INFO) else None
         self.paces = {path: Pace(settings.pages_per_second) for path in PACED_PATHS}
         self.in_flight = 0
@@ -115,6 +121,8 @@ class Service:
             self.shadow.start()
         if self.log is not None:
             self.log.start()
+        if self.drift is not None:
+            self.drift.start()
         gc.collect()
         gc.freeze()  # what is loaded stays until `stop`: searching it for garbage would slow requests down
         return tasks
@@ -125,17 +133,23 @@ class Service:
         self._threads.shutdown(wait=True)
         if self.shadow is not None:
             await asyncio.to_thread(self.shadow.stop)
+        if self.drift is not None:
+            await asyncio.to_thread(self.drift.stop)
         if self.log is not None:
             await asyncio.to_thread(self.log.stop)
         if self.access is not None:
             await asyncio.to_thread(self.access.stop)
 
 
-def _prediction_log(settings: Serve, counters: Counters) -> "PredictionLog":
+def _prediction_log(service: Service, watch: WatchSettings | None) -> "tuple[PredictionLog, DriftWatch | None]":
     require_extra("arrow", "pyarrow")
-    from tabtrail.serving.prediction_log import PredictionLog  # needs pyarrow, an optional extra
+    from tabtrail.serving import drift_watch, prediction_log  # both need pyarrow, an optional extra
 
-    return PredictionLog(settings, counters)
+    settings, counters = service.settings, service.counters
+    log = prediction_log.PredictionLog(settings, counters)
+    if watch is None or not settings.drift_minutes:
+        return log, None
+    return log, drift_watch.DriftWatch(settings, watch, service.models, counters)
 
 
 def score(served: Served, rows: list[Row]) -> list[Prediction]:

@@ -24,6 +24,7 @@ from tabtrail.workflows.drift_keep import keep
 from tabtrail.workflows.drift_periods import Periods
 from tabtrail.workflows.drift_rows import RowReader, Rows
 from tabtrail.workflows.drift_sources import file_rows, table_rows
+from tabtrail.workflows.log_watch import read_reference, set_apart
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,7 @@ class Deployed:
         if bundle.reference is None:
             why = bundle.metadata.get("reference_missing") or "it was trained by an earlier version"
             raise BundleError(f"the deployed model has nothing that drift could be measured against: {why}; train again")
-        try:
-            reference = Reference.from_bytes(bundle.reference)
-        except (ValueError, KeyError, TypeError):
-            raise BundleError("the reference of the deployed model is of another version; train again") from None
-        return cls(bundle, Predictor(bundle), job.without_ignored(reference))
+        return cls(bundle, Predictor(bundle), set_apart(read_reference(bundle.reference), job.config.drift.ignore))
 
 
 def check_periods(job: Job, between: Between, *, together: bool = False) -> list[DriftReport]:
@@ -77,36 +74,41 @@ def check_periods(job: Job, between: Between, *, together: bool = False) -> list
     require_writable(job.config.paths.output_dir)
     with project_lock(job.config, "drift", job.progress):
         periods = Periods.of(job)
-        for span in between.windows:
-            periods.require(span)
-        reference = job.without_ignored(periods.reference(between.reference))
-        reports = []
-        for span in between.windows:
-            mask = span.holds(periods.days)
-            window = Window(reference)
-            window.add(periods.taken(mask), days=periods.days[mask])
-            compared = job.compared(span.name, between.reference.name, "dataset", periods.run_id)
-            compared = replace(compared, synthetic=periods.synthetic)
-            found, plain = job.check(window, compared), periods.plain(between.reference, span)
-            report = DriftReport(compared, found, found.alarm, shapes=shapes_of(window), plain_psi=plain)
-            if together:
-                seed = job.config.model.random_state
-                report = replace(report, together=periods.together(between.reference, span, reference.apart, seed))
-            reports.append(report)
+        spans = [each for each in between.windows if each.holds(periods.days).any()]
+        if not spans:
+            periods.require(between.windows[0])
+        if empty := [each.name for each in between.windows if each not in spans]:
+            job.progress.say(f"drift: no row of the dataset is of {', '.join(empty)}")
+        reference = set_apart(periods.reference(between.reference), job.config.drift.ignore)
+        reports = [_check_period(job, periods, reference, (between.reference, span)) for span in spans]
+        if together:
+            seed, own = job.config.model.random_state, reference.apart
+            told = [periods.together(between.reference, span, own, seed) for span in spans]
+            reports = [replace(report, together=each) for report, each in zip(reports, told, strict=True)]
         return keep(job, reports)
+
+
+def _check_period(job: Job, periods: Periods, reference: Reference, spans: tuple[Span, Span]) -> DriftReport:
+    before, span = spans
+    mask = span.holds(periods.days)
+    window = Window(reference)
+    window.add(periods.taken(mask), days=periods.days[mask])
+    compared = replace(job.compared(span.name, before.name, "dataset", periods.run_id), synthetic=periods.synthetic)
+    found = job.check(window, compared)
+    return DriftReport(compared, found, found.alarm, shapes=shapes_of(window), plain_psi=periods.plain(before, span))
 
 
 def check_file(job: Job, path: Path, period: Span | None = None) -> list[DriftReport]:
     """Compare the rows of a file with what the deployed model learned from. Errors as `score_file` and `Deployed.of`."""
     deployed = Deployed.of(job)
-    reader = RowReader(deployed.predictor, _target(job))
+    reader = RowReader(deployed.predictor, _target(job), path.name)
     return _check_rows(job, deployed, reader, (path.stem, "file"), _within(file_rows(path, reader), period, reader))
 
 
 def check_table(job: Job, table: str, period: Span | None = None) -> list[DriftReport]:
     """Compare the rows of a table of PostgreSQL with what the deployed model learned from."""
     deployed = Deployed.of(job)
-    reader = RowReader(deployed.predictor, _target(job))
+    reader = RowReader(deployed.predictor, _target(job), table)
     rows = table_rows(table, job.config.source, reader)
     return _check_rows(job, deployed, reader, (table, "table"), _within(rows, period, reader))
 
@@ -120,7 +122,7 @@ def _check_rows(
         require_rows(found, named[0])
         left_out = {reason: count for reason, count in reader.left_out.items() if count}
         compared = job.compared(named[0], TRAINING, named[1], deployed.run_id, left_out)
-        compared = replace(compared, synthetic=bool(deployed.bundle.metadata["synthetic"]))
+        compared = replace(compared, synthetic=bool(deployed.bundle.metadata["synthetic"]), notes=reader.notes())
         return keep(job, [report_of(job, found, compared)])
 
 

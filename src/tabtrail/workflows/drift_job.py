@@ -10,7 +10,6 @@ from tabtrail.config.tree import Config
 from tabtrail.contract.texts import unit_of
 from tabtrail.monitor.check import DriftCheck, check
 from tabtrail.monitor.outcome import Compared
-from tabtrail.monitor.reference import Reference
 from tabtrail.monitor.window import Window
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.paths import Artifacts
@@ -36,11 +35,6 @@ class Job:
     def folder(self) -> Path:
         """Folder of the JSON files and pages of checked windows."""
         return self.config.paths.output_dir / "drift"
-
-    def without_ignored(self, reference: Reference) -> Reference:
-        """Return a reference whose ignored columns are set apart."""
-        ignored = {name: "drift.ignore" for name in self.config.drift.ignore if name in reference.sketches}
-        return replace(reference, apart={**reference.apart, **ignored})
 
     def importance(self, run_id: str | None) -> Mapping[str, float] | None:
         """Return the SHAP importance of each column, where it is known of this very model."""

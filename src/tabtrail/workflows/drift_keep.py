@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from tabtrail.data.result_files import drift_table_file
+from tabtrail.errors import StoreError
 from tabtrail.monitor.outcome import DriftReport
 from tabtrail.report.drift_page import render_drift
 from tabtrail.report.drift_pictures import drift_columns, plain_picture, plain_stem
@@ -42,26 +43,37 @@ _COLUMNS = {
 
 
 def keep(job: Job, reports: Sequence[DriftReport]) -> list[DriftReport]:
-    """Write and track what each window's check found, and return the reports with their files."""
-    store = open_store(job.config.mlflow.of(job.config.model.name + DRIFT_EXPERIMENT))
-    kept = [_kept(job, store, each) for each in reports]
+    """Write and track what each window's check found, and return the reports with their files.
+
+    A store that cannot be reached is reported and hides no alarm.
+    """
+    kept = [_written(job, each) for each in reports]
     write_parquet(drift_table_file(job.config.paths.output_dir), drift_table(job.folder))
     take_in_results(job.config)
     tell_alarms(job, kept)
+    try:
+        store = open_store(job.config.mlflow.of(job.config.model.name + DRIFT_EXPERIMENT))
+        for each in kept:
+            _track(job, store, each)
+    except StoreError as error:
+        job.progress.say(f"drift: the runs are not tracked: {error}")
     return kept
 
 
-def _kept(job: Job, store: Store, report: DriftReport) -> DriftReport:
+def _written(job: Job, report: DriftReport) -> DriftReport:
     stem = file_stem(report.compared)
     json_file, page = job.folder / f"{stem}.json", job.folder / f"{stem}.html"
     files = [json_file, page, *_write_plain(job, report)]
     report = replace(report, files=tuple(str(each.relative_to(job.config.paths.output_dir)) for each in files))
+    write_json(json_file, report.to_dict())
+    write_text(page, render_drift(report, drift_columns(report), {}))
+    return report
+
+
+def _track(job: Job, store: Store, report: DriftReport) -> None:
     with running(store, report.compared.window, {}) as run_id:
         log_items(store, run_id, drift_items(report))
-        write_json(json_file, report.to_dict())
-        write_text(page, render_drift(report, drift_columns(report), {}))
-        log_files(store, run_id, files)
-    return report
+        log_files(store, run_id, [job.config.paths.output_dir / each for each in report.files])
 
 
 def _write_plain(job: Job, report: DriftReport) -> list[Path]:

@@ -33,7 +33,7 @@ def check_log(job: Job, period: Span | None = None) -> list[DriftReport]:
             rows = (each.taken(period.holds(each.days)) for each in rows if each.days is not None)
         found = gather(deployed.reference, rows)
         name = period.name if period is not None else f"log_{datetime.now(UTC):%Y-%m-%d}"
-        require_rows(found, f"the prediction log {folder}")
+        require_rows(found, f"the prediction log {folder}, of the deployed model (run {deployed.run_id}) and this time,")
         compared = job.compared(name, TRAINING, "log", deployed.run_id)
         report = report_of(job, found, replace(compared, synthetic=bool(deployed.bundle.metadata["synthetic"])))
         if period is None:

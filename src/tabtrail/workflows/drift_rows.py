@@ -9,7 +9,8 @@ import numpy as np
 
 from tabtrail.bundle.arrow_columns import ColumnReader, UnreadCells
 from tabtrail.bundle.cell_columns import CellReader
-from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer
+from tabtrail.bundle.columnar import Array, CodedTexts, Columns, ColumnScorer, respell_columns
+from tabtrail.bundle.file_dates import FileDates
 from tabtrail.bundle.logged import LoggedRows, input_values
 from tabtrail.bundle.metadata import date_column_of
 from tabtrail.bundle.predictor import Predictor
@@ -49,12 +50,13 @@ class Rows:
 
 @dataclass
 class RowReader:
-    """Reads blocks of a model's rows. A value that cannot be read, or that the contract refuses, still counts: as outside the
-    contract. Such a row has no prediction. `left_out` counts what is no row at all.
+    """Reads blocks of a model's rows, of a file or table called `name`. A value that cannot be read, or that the contract
+    refuses, still counts: as outside the contract. Such a row has no prediction. `left_out` counts what is no row at all.
     """
 
     predictor: Predictor
     target: Feature
+    name: str
     left_out: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -62,7 +64,8 @@ class RowReader:
         dated = date_column_of(self.predictor.metadata)
         self._dated = dated if dated is None else replace(dated, optional=True)
         self._more = [self.target, *([self._dated] if self._dated and self._dated.name not in self._names else [])]
-        self._scorer = ColumnScorer(self.predictor)
+        self._scorer, self._respelled = ColumnScorer(self.predictor), Counter[str]()
+        self._file_dates = FileDates(self.name, self.predictor.metadata.get("last_dates", {}))
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -78,8 +81,16 @@ class RowReader:
         for block in blocks:
             self.left_out[MALFORMED] += len(block.broken)
             columns, unread = _read(block, self._own)
-            more, _ = _read(block, self._more)
+            more, wrong = _read(block, self._more)
+            self._respelled.update(respell_columns(columns, self.predictor.schema.aliases))
+            self._file_dates.see(block, [each for each in self._own if each.kind == "date"], columns, unread)
+            self._file_dates.see(block, [each for each in self._more if each.kind == "date"], more, wrong)
             yield self._rows(columns, unread, more)
+
+    def notes(self) -> tuple[str, ...]:
+        """Say how dates were read, and how many texts were read as the ones that they are another spelling of."""
+        spelled = (f"{name}: {count:,} texts are another spelling" for name, count in self._respelled.items())
+        return (*self._file_dates.notes, *spelled)
 
     def _rows(self, columns: dict[str, Any], unread: UnreadCells, more: Columns) -> Rows:
         refused = self._scorer.refused(columns, unread)
@@ -94,9 +105,8 @@ class RowReader:
             if scores.low is not None and scores.high is not None:
                 low[good], high[good] = scores.low, scores.high
         values = {each.name: input_values(each, columns[each.name]) for each in self._own}
-        for row, wrong in unread.items():
-            for name in wrong:
-                values[name] = _marked(values[name], row)
+        for each in self._own:
+            values[each.name] = _marked(values[each.name], [row for row, wrong in unread.items() if each.name in wrong])
         everything = {**columns, **more}
         days = None if self._dated is None else input_values(self._dated, everything[self._dated.name])
         return Rows(values, days, predicted, low, high, _numbers(everything[self.target.name]))
@@ -116,12 +126,13 @@ def _taken(columns: Columns, rows: Array) -> Columns:
     return {name: each.take(rows) if isinstance(each, CodedTexts) else each[rows] for name, each in columns.items()}
 
 
-def _marked(values: Array, row: int) -> Array:
-    """Note a value that cannot be read: infinite numbers count as missing and outside the contract, texts are only missing."""
-    if values.dtype != object:
-        values = values.copy()
-        values[row] = np.inf
-    return values
+def _marked(values: Array, rows: list[int]) -> Array:
+    """Note values that cannot be read: infinite numbers count as missing and outside the contract, texts are only missing."""
+    if not rows or values.dtype == object:
+        return values
+    marked: Array = values.copy()
+    marked[rows] = np.inf
+    return marked
 
 
 def _numbers(column: Any) -> Array:

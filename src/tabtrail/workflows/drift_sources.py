@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from tabtrail.bundle.input_blocks import Blocks, InputFile
 from tabtrail.bundle.metadata import layout_of
@@ -43,6 +44,6 @@ def _table_blocks(relation: Relation, reader: RowReader) -> Iterator[Block]:
                 frame = parse_rows(table, block, table.columns, rows=rows, doubles=doubles).frame
                 frame = frame.select([name for name in frame.columns if name in own])
                 start = first
-                for batch in frame.rechunk().to_arrow().to_batches():
+                for batch in frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches():
                     yield Block(np.arange(start, start + batch.num_rows), batch)
                     start += batch.num_rows

@@ -6,7 +6,7 @@ follows from the files that were seen and their order alone, so that two process
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from tabtrail.bundle.columnar import Array
 from tabtrail.bundle.logged import label_files, log_files, read_labels, read_logged, run_of
 from tabtrail.contract.schema import Feature
+from tabtrail.errors import BundleError
 from tabtrail.monitor.martingale import Martingale, begin
 from tabtrail.monitor.reference import Reference
 from tabtrail.monitor.sketch import ERROR, PREDICTION
@@ -71,6 +72,20 @@ def logged_rows(folder: Path, watched: Watched, *, since: float | None = None) -
             continue
         rows = Rows.logged(read_logged(path, watched.features), labels.get(path.name))
         yield rows if since is None or rows.days is None else rows.taken(rows.days >= since)
+
+
+def read_reference(data: bytes) -> Reference:
+    """Read the reference of a bundle. Raises `BundleError` for one of another version."""
+    try:
+        return Reference.from_bytes(data)
+    except (ValueError, KeyError, TypeError):
+        raise BundleError("the reference of the deployed model is of another version; train again") from None
+
+
+def set_apart(reference: Reference, ignore: Sequence[str]) -> Reference:
+    """Return a reference whose ignored columns never alarm."""
+    ignored = {name: "drift.ignore" for name in ignore if name in reference.sketches}
+    return replace(reference, apart={**reference.apart, **ignored}) if ignored else reference
 
 
 def today() -> float:

@@ -1,13 +1,15 @@
 """From what a run left to the page and the pictures: gathered, completed, drawn, written, and added to the run in MLflow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import polars as pl
+
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
-from tabtrail.data.result_files import benchmark_table_files, demand_table_files, profile_files
+from tabtrail.data.result_files import benchmark_table_files, demand_table_files, drift_table_file, profile_files
 from tabtrail.errors import BundleError, UsageError
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
@@ -17,7 +19,7 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import tuned_candidates
 from tabtrail.report.data_pictures import single_charts
 from tabtrail.report.demand_evidence import DemandEvidence, DemandFiles, read_demand
-from tabtrail.report.evidence import Evidence, PageSettings
+from tabtrail.report.evidence import CheckedWindow, Evidence, PageSettings
 from tabtrail.report.gather import EvidenceFiles, read_board, read_evidence
 from tabtrail.report.page import render_report
 from tabtrail.report.pictures import place_pictures
@@ -32,6 +34,7 @@ from tabtrail.tracking.store import Store, open_store
 from tabtrail.workflows.report_extras import complete
 
 _PICTURES = "pictures"
+_WINDOWS = 20  # checked windows on the page; the table of the database has all
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
         sources[board.parent_run_id] = [artifacts.effects, artifacts.curve, *profile_files(config.paths.output_dir)]
     if demand is not None:
         sources[str(demand.board["run_id"])] = profile_files(config.paths.output_dir)
-    written = _write(evidence, demand, artifacts.page, artifacts.plots, progress)
+    windows = checked_windows(drift_table_file(config.paths.output_dir))
+    written = _write(evidence, demand, (artifacts.page, artifacts.plots), progress, windows)
     for run_id, files in sources.items():
         _track(store, run_id, written, files, progress)
 
@@ -123,7 +127,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
                 own = config.for_demand()
                 found, deployed = _demand_files(Artifacts.of(own)).inside(folder), read_deployment(own, run.run_id).is_winner
                 demand = _earlier_demand(found, page_settings(own), run, deployed=deployed)
-                return _write(None, demand, artifacts.page, artifacts.plots / run.run_id, progress)
+                return _write(None, demand, (artifacts.page, artifacts.plots / run.run_id), progress)
             files = _files(artifacts).inside(folder)
             board = read_board(files.leaderboard)
             if board is None:
@@ -131,7 +135,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
                     f"run {run_id} has no leaderboard of this version; `tabtrail train --force` makes a run that has"
                 )
             evidence = read_evidence(files, board, page_settings(config))
-            return _write(evidence, None, artifacts.page, artifacts.plots / board.parent_run_id, progress)
+            return _write(evidence, None, (artifacts.page, artifacts.plots / board.parent_run_id), progress)
 
 
 def _earlier_demand(files: DemandFiles, settings: PageSettings, run: Run, *, deployed: bool) -> DemandEvidence:
@@ -196,9 +200,28 @@ def page_settings(config: Config) -> PageSettings:
     )
 
 
-def _write(evidence: Evidence | None, demand: DemandEvidence | None, page: Path, folder: Path, progress: Progress) -> ReportFiles:
-    placed, data = place_pictures(evidence, demand), evidence or demand
-    write_text(page, render_report(evidence, demand, placed))
+def checked_windows(table: Path) -> list[CheckedWindow]:
+    """Return the newest windows of the table `drift`, the newest first; none where nothing was checked."""
+    if not table.is_file():
+        return []
+    keys = ["window", "reference", "created", "rows", "alarm"]
+    own = pl.read_parquet(table).group_by(keys).agg(pl.col("column").filter("column_alarm"))
+    newest = own.sort("created", "window", descending=True).head(_WINDOWS)
+    return [
+        CheckedWindow(**{key: row[key] for key in keys}, columns=tuple(row["column"])) for row in newest.iter_rows(named=True)
+    ]
+
+
+def _write(
+    evidence: Evidence | None,
+    demand: DemandEvidence | None,
+    places: tuple[Path, Path],
+    progress: Progress,
+    windows: Sequence[CheckedWindow] = (),
+) -> ReportFiles:
+    """Write the page and, into the folder that `places` names second, its pictures."""
+    placed, data, (page, folder) = place_pictures(evidence, demand), evidence or demand, places
+    write_text(page, render_report(evidence, demand, placed, windows))
     pictures = [*(each.picture for each in placed), *([] if data is None else single_charts(data.data))]
     synthetic = evidence.model.board.synthetic if evidence is not None else demand is not None and bool(demand.board["synthetic"])
     files = draw_all(pictures, folder, synthetic=synthetic, progress=progress.advance)

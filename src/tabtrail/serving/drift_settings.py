@@ -1,0 +1,13 @@
+"""What the watch over the prediction log takes of the config; apart from the watch itself, which needs pyarrow."""
+
+from dataclasses import dataclass
+
+from tabtrail.config.drift import Drift
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """How the log is watched; `seed` decides how ties are broken, the same as at the command line."""
+
+    drift: Drift
+    seed: int
