@@ -26,11 +26,12 @@ class Cluster:
     scheduler: "subprocess.Popen[bytes]"
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def add_worker(self, without: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+    def add_worker(self, without: Sequence[str] = (), memory_limit: str = "auto") -> "subprocess.Popen[bytes]":
         """Start a worker in a folder of its own, `without` some variables of the environment."""
         own = self.folder / f"worker-{len(self.workers)}"
         own.mkdir()
-        words = ("worker", self.address, "--no-nanny", "--nthreads", "1", "--local-directory", str(own))
+        words = ("worker", self.address, "--no-nanny", "--nthreads", "1", "--memory-limit", memory_limit)
+        words += ("--local-directory", str(own))
         self.workers.append(_start(*words, *_LOCAL, log=self.folder / "worker.log", folder=own, without=without))
         return self.workers[-1]
 

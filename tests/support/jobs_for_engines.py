@@ -59,3 +59,17 @@ def threads(_: int) -> list[int]:
 def process_id(seconds: float, _: int) -> int:
     time.sleep(seconds)
     return os.getpid()
+
+
+def blocks(refused: int | None, part: int) -> tuple[NDArray[np.float32], NDArray[np.float64], None]:
+    """Return 2,000 made-up rows of a part, as a final fit takes them."""
+    if part == refused:
+        raise DataError("too few rows of 9")
+    x = np.random.default_rng(part).normal(size=(2000, 4)).astype(np.float32)
+    return x, x[:, 0].astype(np.float64), None
+
+
+def many(columns: int, part: int) -> tuple[NDArray[np.float32], NDArray[np.float64], None]:
+    """Return 125,000 made-up rows of a part."""
+    x = np.random.default_rng(part).random((125_000, columns), dtype=np.float32)
+    return x, x[:, 0].astype(np.float64), None

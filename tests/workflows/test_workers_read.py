@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.support.buckets import KEY, SECRET, Buckets
 from tests.support.dask_cluster import Cluster, cluster, counted
 from tests.support.projects import Project
 from tests.support.small_project import LINEAR, small
 
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.parts import parts_of
 from tabtrail.data.rows_place import RowsPlace
 from tabtrail.errors import EngineError
 from tabtrail.modeling.benchmark import run_benchmark
@@ -46,6 +49,18 @@ def add_rows(project: Project, rows: int) -> None:
 
 def ingest(project: Project) -> None:
     read_files(project.config(), Progress(), append=False)
+
+
+def test_a_worker_reads_the_files_of_one_part_of_a_bucket(project: Project) -> None:
+    ingest(project)
+    dataset, copy = project.config().dataset, project.config().paths.dataset_copy
+    place, parts = RowsPlace.of(dataset, copy), parts_of(dataset.folder, workers=1)
+    assert place.is_shared
+    read = pl.concat([place.read_part(part, ["a", "b"]) for part in parts])
+    assert read.equals(scan_dataset(dataset).select("a", "b").collect())
+    gone = replace(parts[0], files={"part-gone.parquet": 10})
+    with pytest.raises(EngineError, match=r"a Dask worker cannot read the rows: .*part-gone"):
+        place.read_part(gone, ["a"])
 
 
 def ready(project: Project, address: str, said: list[str] | None = None) -> Prepared:

@@ -41,6 +41,7 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
 def config_from_run(tree: dict[str, Any], here: Config) -> Config:
     """Return the config that a run recorded, with the paths, the MLflow store and the engine of this project."""
     own = here.model_dump(mode="json", include={"paths", "mlflow", "bundle", "promotion", "engine"})
+    own["engine"]["final"] = (tree.get("engine") or {}).get("final")  # the one key of the engine that results depend on
     try:
         config = Config.model_validate({**tree, **own})
     except ValidationError as error:

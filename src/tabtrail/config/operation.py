@@ -126,14 +126,25 @@ class Engine(Section):
     memory_limit_gib: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Memory that training may take on this machine; by default what is free when it starts."
     )
+    final: Literal["dask"] | None = Field(
+        None,
+        description="How the chosen candidate is fitted in the end: as the others are (null), or by the distributed training of"
+        " LightGBM or XGBoost, on rows that no machine has to hold (dask).",
+    )
     lock_seconds: Annotated[float, Field(ge=0)] = Field(
         600, description="How long to wait for another process at work in the project; 0: do not wait."
     )
 
 
-def check_engine(engine: Engine) -> Problems:
-    """Yield what is wrong with the address of a cluster."""
-    if engine.kind == "dask" and engine.address is None:
-        yield ("engine", "address"), "engine.kind dask needs the address of its scheduler, as tcp://127.0.0.1:8786"
+def check_engine(engine: Engine, sampled: int | None) -> Problems:
+    """Yield what is wrong with the address of a cluster, or with a final fit without a sample to choose on (`sampled` rows)."""
+    if engine.final == "dask" and sampled is None:
+        yield (
+            ("engine", "final"),
+            "engine.final dask needs split.max_rows: the candidates are chosen on so many training rows; write, say, 200000",
+        )
+    if engine.address is None and "dask" in (engine.kind, engine.final):
+        key = "kind" if engine.kind == "dask" else "final"
+        yield ("engine", "address"), f"engine.{key} dask needs the address of its scheduler, as tcp://127.0.0.1:8786"
     if engine.address is not None and not _ADDRESS.match(engine.address):
         yield ("engine", "address"), f"'{engine.address}' is not an address; write tcp://HOST:PORT or tls://HOST:PORT"

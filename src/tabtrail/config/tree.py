@@ -353,7 +353,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_parquet(config.parquet, columns)
     if not config.is_demand_only:
         yield from check_split(config.split, date)
-    yield from check_engine(config.engine)
+    yield from check_engine(config.engine, config.split.max_rows)
     yield from check_alerts(config.alerts)
     yield from check_serve(config.serve)
     yield from check_quality(config.quality)

@@ -24,8 +24,13 @@ def scan_dataset(dataset: Dataset) -> pl.LazyFrame:
 
 def scan_folder(folder: Path, keys: Mapping[str, str]) -> pl.LazyFrame:
     """Scan the Parquet files of a folder; partition columns keep their declared type, so that "007" stays text."""
-    dtypes = {name: _HIVE_DTYPE[kind] for name, kind in keys.items()}
+    dtypes = hive_dtypes(keys)
     return pl.scan_parquet(folder / "**/*.parquet", hive_partitioning=bool(dtypes), hive_schema=dtypes or None)
+
+
+def hive_dtypes(keys: Mapping[str, str]) -> dict[str, pl.DataType]:
+    """Return the types of partition columns, as Polars has them."""
+    return {name: _HIVE_DTYPE[kind] for name, kind in keys.items()}
 
 
 def count_partitions(folder: Path) -> dict[str, int]:

@@ -9,10 +9,11 @@ import polars as pl
 from tabtrail.config.dataset import Dataset
 from tabtrail.data.dataset import scan_folder
 from tabtrail.data.manifest import files_sha256, read_manifest
+from tabtrail.data.parts import Part
 from tabtrail.errors import EngineError, StorageError, TabtrailError
 from tabtrail.storage.address import Address
 from tabtrail.storage.bucket import Bucket
-from tabtrail.storage.copies import Copy, fetch_prefix
+from tabtrail.storage.copies import Copy, fetch_files, fetch_prefix
 from tabtrail.system.hashes import sha256_folder
 from tabtrail.system.temporary import scratch_folder
 
@@ -70,6 +71,17 @@ class RowsPlace:
             with scratch_folder() as folder:
                 fetch_prefix(self.where, Path(folder))
                 return self._read(Path(folder), columns)
+        except (TabtrailError, OSError) as error:
+            raise EngineError(f"a Dask worker cannot read the rows: {error}") from None
+
+    def read_part(self, part: Part, columns: Sequence[str]) -> pl.DataFrame:
+        """Return columns of the rows of some files. Raises `EngineError` where they cannot be read."""
+        try:
+            if isinstance(self.where, Path):
+                return part.scan(self.where, self.keys).select(columns).collect()
+            with scratch_folder() as folder:
+                fetch_files(self.where, part.files, Path(folder))
+                return part.scan(Path(folder), self.keys).select(columns).collect()
         except (TabtrailError, OSError) as error:
             raise EngineError(f"a Dask worker cannot read the rows: {error}") from None
 

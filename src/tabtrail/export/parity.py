@@ -1,6 +1,7 @@
 """The proof that an ONNX graph predicts what the Python model predicts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,22 @@ def check_parity(
     predict = _open_outputs(graph)
     classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
     return Parity(tolerance, classes, thresholds, tried)
+
+
+def compare_data(graph: bytes, model: Any, x: pd.DataFrame, scale: float) -> Tried:
+    """Compare graph and model on some of the rows of the data, whose predictions are the largest by definition."""
+    return _compare(_open_outputs(graph), model, Probes(x.reset_index(drop=True), []), scale, np.inf)
+
+
+def joined(tried: Sequence[Tried]) -> Tried:
+    """Return what was tried of all parts of the data; the 99.9th percentile is that of the part where it is largest."""
+    worst = max(tried, key=lambda each: each.max_difference)
+    return replace(
+        worst,
+        rows=sum(each.rows for each in tried),
+        left_out=sum(each.left_out for each in tried),
+        p999_difference=max(each.p999_difference for each in tried),
+    )
 
 
 def _chunks(x: pd.DataFrame) -> Iterator[pd.DataFrame]:

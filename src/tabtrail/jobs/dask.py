@@ -34,7 +34,7 @@ _LOUD = (
 
 
 @dataclass(frozen=True)
-class _Refused:
+class Refused:
     """An error with a message for people, as a value: raised, the worker would write the job's arguments to its log."""
 
     error: TabtrailError
@@ -67,13 +67,27 @@ def run_on_dask(
 
 def check_cluster(address: str, libraries: Sequence[str]) -> None:
     """Raise `EngineError` unless a scheduler answers and all of its workers compute what the driver would."""
-    with _connected(address, versions(tuple(libraries))):
+    with connected(address, libraries):
         return
+
+
+def worker_memory(address: str, libraries: Sequence[str]) -> dict[str, int | None]:
+    """Return the bytes that each worker may take, by its address; None for no limit. Raises as `check_cluster` does."""
+    with connected(address, libraries) as client, lost(address):
+        known = client.scheduler_info(n_workers=-1)["workers"]
+        return {worker: each["memory_limit"] or None for worker, each in known.items()}
+
+
+@contextmanager
+def connected(address: str, libraries: Sequence[str]) -> Iterator[Client]:
+    """Connect to a scheduler, all of whose workers have the driver's versions. Raises `EngineError`."""
+    with _connected(address, versions(tuple(libraries))) as client:
+        yield client
 
 
 def ask_workers(address: str, libraries: Sequence[str], question: Callable[..., R], *arguments: Any) -> dict[str, R]:
     """Return what a question gives on each worker, by the worker's address. Raises `EngineError` as `check_cluster` does."""
-    with _connected(address, versions(tuple(libraries))) as client, _lost(address):
+    with _connected(address, versions(tuple(libraries))) as client, lost(address):
         found: dict[str, R] = client.run(question, *arguments)
         return found
 
@@ -86,14 +100,14 @@ def _submit(
     futures: dict[str, Future] = {}
     token = uuid.uuid4().hex
     try:
-        with _lost(address):
+        with lost(address):
             _wait_until_connected(client)
             data = _scatter(client, jobs)
             for index, job in jobs.items():
                 arguments = [_sent(each, data) for each in job]
                 key = f"tabtrail-{token}-{index}"
                 indices[key] = index
-                futures[key] = client.submit(_call, function, driver, *arguments, key=key, pure=False)
+                futures[key] = client.submit(call, function, driver, *arguments, key=key, pure=False)
         for future in as_completed(list(futures.values()), loop=client.loop):
             if future.status in ("cancelled", "lost"):
                 continue
@@ -106,7 +120,7 @@ def _submit(
                     f"a job ended every Dask worker that took it ({error.last_worker.address} last), most likely for want of"
                     " memory; give the workers more, or lower split.max_rows"
                 ) from None
-            if isinstance(result, _Refused):
+            if isinstance(result, Refused):
                 raise result.error
             futures.pop(future.key).release()
             yield indices[future.key], result
@@ -137,17 +151,17 @@ def _sent(argument: Any, data: dict[int, Any]) -> Any:
     return data[id(argument)] if argument.made_by is None else Made(argument.made_by)
 
 
-def _call(function: Callable[..., R], driver: Versions, *job: Any) -> R | _Refused:
+def call(function: Callable[..., R], driver: Versions, *job: Any) -> R | Refused:
     """Run a job in one thread, if this worker computes what the driver would."""
     if (difference := _difference(driver, versions(tuple(driver)))) is not None:
-        return _Refused(
+        return Refused(
             EngineError(f"a Dask worker has other versions than the driver, and might compute other results: {difference}")
         )
     threadpool_limits(1)  # for the life of the worker: another job's thread may be at work when this one ends
     try:
         return function(*(each.make() if isinstance(each, Made) else each for each in job))
     except TabtrailError as error:
-        return _Refused(error)
+        return Refused(error)
 
 
 @cache
@@ -198,10 +212,11 @@ def _require_like_workers(client: Client, address: str, own: Versions) -> None:
 
 
 @contextmanager
-def _lost(address: str) -> Iterator[None]:
+def lost(address: str) -> Iterator[None]:
+    """Raise `EngineError` where the scheduler is away in the middle."""
     try:
         yield
-    except (OSError, TimeoutError, RuntimeError) as error:
+    except (OSError, TimeoutError, RuntimeError, CancelledError) as error:
         raise EngineError(
             f"the Dask scheduler at {address} no longer answers ({type(error).__name__}); start it and type the command again:"
             " what a training has finished is not repeated"

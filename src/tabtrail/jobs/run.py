@@ -1,6 +1,7 @@
 """One small function over many jobs: in this process, in worker processes, or on a Dask cluster; the same results from each."""
 
 from collections.abc import Callable, Generator, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -8,8 +9,8 @@ import joblib
 from threadpoolctl import threadpool_limits
 
 from tabtrail.config.operation import Engine
-from tabtrail.errors import require_extra
-from tabtrail.jobs.job import Job, unshared
+from tabtrail.errors import EngineError, require_extra
+from tabtrail.jobs.job import Fitted, Job, unshared
 from tabtrail.jobs.processes import run_in_processes
 
 R = TypeVar("R")
@@ -47,8 +48,10 @@ def run_one(function: Callable[..., R], job: Job, engine: Engine, *, libraries: 
 
 def check_engine(engine: Engine, libraries: Sequence[str]) -> None:
     """Raise `EngineError` where jobs that depend on `libraries` cannot be run, before anything is made ready for them."""
-    if engine.kind == "dask":
-        _dask().check_cluster(str(engine.address), libraries)
+    if "dask" in (engine.kind, engine.final):
+        if engine.address is None:
+            raise EngineError("this was fitted in the end on a Dask cluster (engine.final); set engine.address to one")
+        _dask().check_cluster(engine.address, libraries)
 
 
 def ask_workers(engine: Engine, question: Callable[..., R], *arguments: Any, libraries: Sequence[str] = ()) -> dict[str, R]:
@@ -67,8 +70,26 @@ def worker_count(engine: Engine) -> int:
     return 1 if engine.kind == "serial" else max(1, min(engine.workers, joblib.cpu_count()))
 
 
-def _dask() -> ModuleType:
-    require_extra("dask", "distributed")
-    from tabtrail.jobs import dask  # needs distributed, an optional extra
+def worker_memory(engine: Engine, libraries: Sequence[str]) -> dict[str, int | None]:
+    """Return the bytes that each worker of the cluster may take, by its address; None for no limit. Raises `EngineError`."""
+    found: dict[str, int | None] = _dask().worker_memory(str(engine.address), libraries)
+    return found
 
-    return dask
+
+def fit_on_dask(
+    train: Callable[[Any], Any],
+    read: Callable[..., Any],
+    common: Any,
+    parts: Sequence[Any],
+    engine: Engine,
+    *,
+    libraries: Sequence[str],
+) -> Fitted:
+    """Return what a library's own distributed training makes of rows that workers read (`tabtrail.jobs.dask_fit.fit_on_dask`)."""
+    found: Fitted = _dask("dask_fit").fit_on_dask(train, read, common, parts, address=str(engine.address), libraries=libraries)
+    return found
+
+
+def _dask(module: str = "dask") -> ModuleType:
+    require_extra("dask", "distributed")
+    return import_module(f"tabtrail.jobs.{module}")  # needs distributed, an optional extra

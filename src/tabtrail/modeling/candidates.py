@@ -117,6 +117,20 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
             yield from _build_problems(_candidate(name, params))
 
 
+def final_problems(configured: Mapping[str, Params]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the candidates that the distributed training of a library cannot fit, each with the key below `candidates`."""
+    able = [name for name, family in FAMILIES.items() if family.fit_on_dask is not None]
+    for name, params in configured.items():
+        family = FAMILIES.get(family_name(name))
+        if family is None or family.fit_on_dask is None:
+            if name not in BASELINES:
+                yield (name,), f"engine.final dask fits {' and '.join(able)} alone; take it out, or leave engine.final out"
+            continue
+        for key, values in family.not_on_dask.items():
+            if params.get(key) in values:
+                yield (name, key), f"{params[key]} is not for the distributed training of engine.final dask; take it out"
+
+
 def _candidate(name: str, params: Params) -> Candidate:
     if family_name(name) == BLEND:
         return Candidate(name, BLEND, {_ROUNDS: params.get(_ROUNDS, _BLEND_ROUNDS)})

@@ -54,7 +54,7 @@ def plan(problem: Problem, rows: int, distinct: Mapping[str, int], limit: int) -
     `distinct` are the different texts of each text column. On a cluster, fits take no memory of this machine. Raises
     `CapacityError`, with what can be done, where not even one fit at a time has room.
     """
-    columns, driver = _matrix_columns(problem.model, distinct), _driver_bytes(problem, rows)
+    columns, driver = matrix_columns(problem.model, distinct), _driver_bytes(problem, rows)
     train = int(rows * (1 - problem.split.test_size))
     fold = _fit_bytes(problem, min(train, problem.split.max_rows or train), columns)
     final = _fit_bytes(problem, train, columns)
@@ -64,13 +64,14 @@ def plan(problem: Problem, rows: int, distinct: Mapping[str, int], limit: int) -
     if found.need > limit:
         raise CapacityError(
             f"{found}, and there are {limit / GIB:.1f} GiB; take columns or categories out (model.max_categories,"
-            " model.frequency_encoded), fit on machines with more (engine.kind: dask), free memory, or, if you know better, raise"
-            " engine.memory_limit_gib"
+            " model.frequency_encoded), fit on machines with more (engine.kind: dask), or in the end on several of them together"
+            " (engine.final: dask), free memory, or, if you know better, raise engine.memory_limit_gib"
         )
     return found
 
 
-def _matrix_columns(model: Model, distinct: Mapping[str, int]) -> int:
+def matrix_columns(model: Model, distinct: Mapping[str, int]) -> int:
+    """Return the columns of the matrix that a regressor is fitted on, with one for each category, from the distinct texts."""
     one_hot = sum(min(distinct[name], model.max_categories) for name in model.categorical_features)
     encoded = len(model.frequency_encoded) + len(model.target_encoded)
     return len(model.numeric_features) + len(model.formulas) + one_hot + encoded

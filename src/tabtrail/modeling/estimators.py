@@ -120,12 +120,17 @@ class TransformedRegressor(RegressorMixin, BaseEstimator):
             share = y / self._reference(x)
         return np.asarray(np.log(share)) if self.kind == "log_ratio" else np.asarray(share)
 
-    def weights(self, x: pd.DataFrame) -> Array | None:
-        """Return the weight of each row: a power of its reference, of mean 1; None where all weigh the same."""
-        if self.kind not in ("ratio", "level"):
-            return None
-        weights = self._reference(x) ** self.power
-        return np.asarray(weights / weights.mean())
+    def weights(self, x: pd.DataFrame, mean: float | None = None) -> Array | None:
+        """Return the weight of each row: a power of its reference, of mean 1; None where all weigh the same.
+
+        `mean` is that of the powers where these rows are some of those that are learned from.
+        """
+        powers = self.powers(x)
+        return None if powers is None else np.asarray(powers / (powers.mean() if mean is None else mean))
+
+    def powers(self, x: pd.DataFrame) -> Array | None:
+        """Return the power of each row's reference by which it is weighed; None where all weigh the same."""
+        return np.asarray(self._reference(x) ** self.power) if self.kind in ("ratio", "level") else None
 
     def restore(self, x: pd.DataFrame, learned: Array) -> Array:
         """Return predictions in units of the target from those of the pipeline."""

@@ -80,7 +80,7 @@ def _on_noise(benchmark: Benchmark) -> Iterator[str]:
 def _on_rows(benchmark: Benchmark, intervals: Intervals | None) -> Iterator[str]:
     split, most, level = benchmark.split, benchmark.problem.split.max_rows, benchmark.problem.intervals.level
     trained, tested = int(split.train.sum()), int(split.test.sum())
-    if most is not None and most < trained:
+    if most is not None and most < trained and benchmark.problem.engine.final is None:
         sample = int(split.choosing.sum())
         yield f"chosen on a sample of {sample:,} of {trained:,} training rows (split.max_rows); final fits took all of them"
     if intervals is None:

@@ -9,7 +9,7 @@ from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, nearest
 from tabtrail.forecast.local.forecasters import model_names
 from tabtrail.forecast.panel import candidates as of_series
-from tabtrail.modeling.candidates import candidate_problems, family_names
+from tabtrail.modeling.candidates import candidate_problems, family_names, final_problems
 from tabtrail.modeling.metrics import METRICS
 
 
@@ -37,6 +37,9 @@ def _problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     for name, params in config.candidates.items():
         for key, message in candidate_problems(name, params):
             yield ("candidates", name, *key), message
+    if config.engine.final is not None and not config.is_demand_only:
+        for key, message in final_problems(config.candidates):
+            yield ("candidates", *key), message
     if config.demand is not None:
         yield from _demand_problems(config.demand)
     if (metric := config.choice.metric) not in METRICS:

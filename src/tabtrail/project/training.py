@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from tabtrail.config.tree import Config
 from tabtrail.system.files import read_json
+from tabtrail.system.hashes import sha256_json
 
 # Two benchmarks of the same data with the same values of these come out the same, wherever their files lie.
 BENCHMARK_SECTIONS = (
@@ -21,6 +23,12 @@ BENCHMARK_SECTIONS = (
     "explain",
     "export",
 )
+
+
+def benchmark_digest(config: Config) -> str:
+    """Return the sha256 of all settings that the result of a benchmark depends on."""
+    sections, final = config.digest(*BENCHMARK_SECTIONS), config.engine.final
+    return sections if final is None else sha256_json([sections, final])
 
 
 DEMAND_SECTIONS = ("source", "cleaning", "contract", "parquet", "demand", "leakage", "export")

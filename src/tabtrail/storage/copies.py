@@ -126,12 +126,21 @@ def _took(own: Path, sha256: str, target: Path) -> bool:
 
 def fetch_prefix(address: Address, folder: Path) -> None:
     """Write all objects below an address into a folder, by their names. Raises `ConfigError`, `StorageError`."""
-    bucket, start = Bucket.of(address), len(address.key) + 1
-    for each in bucket.list(address.key):
-        target = folder.joinpath(*(part for part in each.name[start:].split("/") if part not in ("", ".", "..")))
+    start = len(address.key) + 1
+    fetch_files(address, {each.name[start:]: each.size for each in Bucket.of(address).list(address.key)}, folder)
+
+
+def fetch_files(address: Address, files: Mapping[str, int], folder: Path) -> None:
+    """Write some objects below an address, given by their names there with their bytes, into a folder, by these names.
+
+    Raises `ConfigError`, `StorageError`.
+    """
+    bucket = Bucket.of(address)
+    for name, size in files.items():
+        target = folder.joinpath(*(part for part in name.split("/") if part not in ("", ".", "..")))
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as file:
-            for block in bucket.stream(each.name, each.size):
+            for block in bucket.stream(f"{address.key}/{name}", size):
                 file.write(block)
 
 

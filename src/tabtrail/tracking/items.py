@@ -23,6 +23,7 @@ VERSION = TAG + "registered_version"
 CONFIG = "config.json"
 EVALUATION = "evaluation.npz"
 LEARNED = "learned.npz"
+FINAL = TAG + "final_fit"
 BUNDLE_FOLDER = "bundle"
 _LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
 

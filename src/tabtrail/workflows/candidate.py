@@ -1,7 +1,7 @@
 """Any candidate of a finished benchmark as a bundle of its own: from the model that its run kept, or refitted; proven anew."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tabtrail.bundle.metadata import signature_name
@@ -15,7 +15,7 @@ from tabtrail.modeling.intervals import calibrate_all
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.progress import SILENT, Progress
-from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.project.training import benchmark_digest
 from tabtrail.tracking.artifacts import list_files, log_folder, read_artifact
 from tabtrail.tracking.benchmarks import Wanted, is_of_series
 from tabtrail.tracking.finished import result_from
@@ -26,8 +26,9 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, complete_children, set_tags
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.champion import Parts, Proofs, bundle_model, fitted_model, made_at, registration
+from tabtrail.workflows.champion import Exported, Parts, Proofs, bundle_model, fitted_model, made_at, registration
 from tabtrail.workflows.deploy import Challenger, Site, fetch
+from tabtrail.workflows.final import final_of
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.refit import known_cause, only
 
@@ -85,18 +86,25 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
     result = _result(store, prepared, run, provenance, progress)
     board = _leaderboard(store, benchmark)
     alone = Benchmark(prepared.problem, prepared.table, prepared.split, (result,), name)
-    with Proofs(prepared.config, prepared.table, prepared.split) as proofs:
-        _, parity = proofs.prove(result.model)
-        if not parity.passed:
-            raise PromotionError(f"{name} is not deployable: {parity.complaint}")
-        exported = proofs.export(replace(result, parity=parity))
-    parts = Parts(exported, calibrate_all(alone)[name], made_at(store, run.run_id, config.model.name))
-    files = bundle_model(prepared.config, alone, board, parts)
+    final = final_of(prepared, result, store, run.run_id, progress)
+    exported = _exported(prepared, result) if final is None else final.exported
+    created = made_at(store, run.run_id, config.model.name)
+    parts = Parts(exported, calibrate_all(alone)[name], created, final_fit=None if final is None else asdict(final.fit))
+    files = bundle_model(prepared.config, alone if final is None else final.put_in(alone), board, parts)
     log_folder(store, run.run_id, BUNDLE_FOLDER, files)
     version = run.tags.get(VERSION) or register_challenger(store, registration(run.run_id, files, config.model.name))
     built = Challenger.built(benchmark.run_id, version, files, config.model.name)
     set_tags(store, run.run_id, {BUNDLE: built.bundle.sha256, VERSION: version})
     return built
+
+
+def _exported(prepared: Prepared, result: Result) -> Exported:
+    """Return a candidate as it is deployed. Raises `PromotionError` where its proof fails."""
+    with Proofs(prepared.config, prepared.table, prepared.split) as proofs:
+        _, parity = proofs.prove(result.model)
+        if not parity.passed:
+            raise PromotionError(f"{result.candidate.name} is not deployable: {parity.complaint}")
+        return proofs.export(replace(result, parity=parity))
 
 
 def _prepared(config: Config, store: Store, benchmark: Run, provenance: Provenance) -> Prepared:
@@ -108,7 +116,7 @@ def _prepared(config: Config, store: Store, benchmark: Run, provenance: Provenan
             " that data again, or train on this"
         )
     recorded = config_from_run(json.loads(read_artifact(store, benchmark.run_id, CONFIG)), config)
-    if recorded.digest(*BENCHMARK_SECTIONS) != provenance.config_sha256:
+    if benchmark_digest(recorded) != provenance.config_sha256:
         raise PromotionError("the config of the run is not read as it was when the run was made; train again")
     return prepare(recorded, SILENT)
 

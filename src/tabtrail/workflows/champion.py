@@ -45,7 +45,7 @@ from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
 from tabtrail.modeling.worth import weaker_than
-from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.project.training import benchmark_digest
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
@@ -86,8 +86,8 @@ class Proofs:
     """
 
     def __init__(self, config: Config, table: Table, split: Split) -> None:
-        scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
-        self.job: Prove = partial(prove, config.model, scale=scale, tolerance=config.export.parity_tolerance)
+        self.scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
+        self.job: Prove = partial(prove, config.model, scale=self.scale, tolerance=config.export.parity_tolerance)
         self._model, self._table = config.model, table
         self._folder = scratch_folder()
         self._proven: list[Any] = []
@@ -130,14 +130,15 @@ class Proofs:
 
 @dataclass(frozen=True)
 class Parts:
-    """What of a candidate is deployed beside its figures: exported model, intervals, when it was `created` (UTC, ISO 8601), and
-    why there is no explanation, if so.
+    """What of a candidate is deployed beside its figures: exported model, intervals, when it was `created` (UTC, ISO 8601), why
+    there is no explanation, if so, and what its final fit came to, if it had one of its own.
     """
 
     exported: Exported
     intervals: Intervals | None
     created: str
     missing_explanation: str | None = None
+    final_fit: Mapping[str, Any] | None = None
 
 
 def made_at(store: Store, run_id: str, name: str) -> str:
@@ -179,9 +180,11 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "parity": exported.parity.summary(),
         "versions": library_versions(),
         "data_sha256": leaderboard.data_sha256,
-        "config_sha256": config.digest(*BENCHMARK_SECTIONS),
+        "config_sha256": benchmark_digest(config),
         "test_sha256": sha256_json(sorted(set(benchmark.table.keys.take(benchmark.split.test).key))),
     }
+    if parts.final_fit is not None:
+        metadata["final_fit"] = dict(parts.final_fit)
     proved = {"onnx_sha256": exported.onnx_sha256, "data_sha256": leaderboard.data_sha256}
     proof = {"model": champion.candidate.name, **proved, **exported.parity.to_dict()}
     return build_bundle(

@@ -11,7 +11,7 @@ from tabtrail.bundle.load import Bundle
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.dates import MOMENT
-from tabtrail.data.manifest import verify_files
+from tabtrail.data.manifest import read_manifest, verify_files
 from tabtrail.errors import DataError, TabtrailError
 from tabtrail.export.parity import run_onnx
 from tabtrail.modeling.bootstrap import CoverageCheck, Resampling, check_coverage, compare
@@ -19,6 +19,7 @@ from tabtrail.modeling.gate import FEW_UNITS, Measured
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import feature_frame
 from tabtrail.modeling.problem import Problem, problem_of
+from tabtrail.modeling.sampled import Sample, sampled
 from tabtrail.modeling.split import Mask
 from tabtrail.modeling.table import Table, hold_out_rows, load_table, needed_columns
 from tabtrail.progress import SILENT, Progress
@@ -62,7 +63,9 @@ def measure(config: Config, store: Store, challenger: Bundle, champion: Bundle, 
         return Measured(said="the dataset lacks columns that the challenger takes")
     trainings = [training_of(config, store, each.metadata, have) for each in (challenger, champion)]
     asked = needed.union(champion.schema.names, *(needed_columns(each.problem) for each in trainings if each is not None))
-    part = _part(problem, dataset.select(sorted(asked & have)).collect())
+    sample = Sample.of(problem, read_manifest(config.dataset))
+    rows = sampled(dataset, sample).select(sorted(asked & have))
+    part = _part(problem, rows.collect(engine="auto" if sample is None else "streaming"))
     first, second = (
         _Model(name, bundle, training, _known(bundle, training, part))
         for name, bundle, training in zip(("challenger", "champion"), (challenger, champion), trainings, strict=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -10,24 +11,38 @@ import polars as pl
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
-from tabtrail.data.manifest import Shift, read_manifest
+from tabtrail.data.manifest import Manifest, Shift, read_manifest
+from tabtrail.data.parts import parts_of
 from tabtrail.data.rows_place import RowsPlace
 from tabtrail.errors import EngineError, LeakageError
 from tabtrail.jobs.run import ask_workers, check_engine
 from tabtrail.modeling.benchmark import fitting_libraries
 from tabtrail.modeling.capacity import memory_limit, plan
+from tabtrail.modeling.final_fit import Source, require_room
 from tabtrail.modeling.leakage.audit import audit
 from tabtrail.modeling.leakage.findings import UNIT_CHANGE, Finding, columns_to_drop
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem, problem_of
+from tabtrail.modeling.sampled import Sample, sampled
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
 from tabtrail.progress import Progress
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """The dataset beyond the `sample` of it that is read here: its number of `rows`, and where workers read them."""
+
+    sample: Sample
+    source: Source
+    rows: int
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """The config (less the columns that the leakage policy drops), the problem that it states, rows, split and findings."""
+    """The config (less the columns that the leakage policy drops), the problem that it states, rows, split and findings; and what
+    is `beyond` the rows, where those are a sample (None: they are all).
+    """
 
     config: Config
     problem: Problem
@@ -35,6 +50,7 @@ class Prepared:
     table: Table
     split: Split
     findings: tuple[Finding, ...] = ()
+    beyond: Beyond | None = None
 
     @classmethod
     def of(cls, config: Config, problem: Problem, data: pl.DataFrame, place: RowsPlace | None) -> Self:
@@ -50,13 +66,14 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
     check_engine(config.engine, fitting_libraries())
-    problem = problem_of(config)
-    dataset = scan_dataset(config.dataset).select(needed_columns(problem))
-    problem = _within_memory(problem, dataset, progress)
+    problem, found = problem_of(config), RowsPlace.of(config.dataset, config.paths.dataset_copy)
+    beyond = beyond_sample(problem, read_manifest(config.dataset), found, config.dataset.folder)
+    dataset = sampled(scan_dataset(config.dataset), None if beyond is None else beyond.sample).select(needed_columns(problem))
+    problem = _within_memory(problem, dataset, progress, beyond)
     place = None
-    if config.engine.kind == "dask":
-        place = _workers_place(RowsPlace.of(config.dataset, config.paths.dataset_copy), config.engine, progress)
-    data = dataset.collect()
+    if config.engine.kind == "dask" and beyond is None:
+        place = _workers_place(found, config.engine, progress)
+    data = dataset.collect(engine="auto" if beyond is None else "streaming")
     require_sound_split(problem, data)
     prepared = Prepared.of(config, problem, data, place)
     if planned := data.height - len(prepared.table.row):
@@ -72,7 +89,23 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         problem = replace(problem_of(config), engine=problem.engine, final_workers=problem.final_workers)
         prepared = Prepared.of(config, problem, data, place)
-    return replace(prepared, findings=findings)
+    return replace(prepared, findings=findings, beyond=beyond)
+
+
+def beyond_sample(problem: Problem, manifest: Manifest, place: RowsPlace, folder: Path) -> Beyond | None:
+    """Return what a final fit takes beyond the sample. Raises `EngineError` for a worker that cannot read the rows itself."""
+    sample = Sample.of(problem, manifest)
+    if sample is None:
+        return None
+    engine = problem.engine.model_copy(update={"kind": "dask"})
+    answers = ask_workers(engine, place.problem, libraries=fitting_libraries())
+    for worker, why in answers.items():
+        if why:
+            raise EngineError(
+                f"the Dask worker {worker} cannot read the dataset: {why}; engine.final dask needs paths.processed_dir on a disk"
+                " that all workers see, or in a bucket (s3://…) to which they have keys of their own"
+            )
+    return Beyond(sample, Source(place, parts_of(folder, len(answers))), manifest.rows_kept)
 
 
 def _workers_place(place: RowsPlace, engine: Engine, progress: Progress) -> RowsPlace | None:
@@ -98,12 +131,14 @@ def _workers_place(place: RowsPlace, engine: Engine, progress: Progress) -> Rows
     return None
 
 
-def _within_memory(problem: Problem, dataset: pl.LazyFrame, progress: Progress) -> Problem:
+def _within_memory(problem: Problem, dataset: pl.LazyFrame, progress: Progress, beyond: Beyond | None) -> Problem:
     """Return the problem with as many workers as the fits of so many rows leave memory for."""
     texts = problem.model.text_features
     sizes = dataset.select(pl.len().alias("_rows"), pl.col(texts).n_unique()).collect(engine="streaming").row(0, named=True)
     capacity = plan(problem, sizes.pop("_rows"), sizes, memory_limit(problem.engine))
     progress.say(f"train: {capacity}")
+    if beyond is not None:
+        require_room(problem, beyond.rows, sizes, fitting_libraries())
     engine = problem.engine
     if capacity.fold_workers:
         engine = engine.model_copy(update={"workers": capacity.fold_workers})

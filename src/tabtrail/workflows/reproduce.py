@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
+from tabtrail.export.parity import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.results import Result
 from tabtrail.progress import SILENT, Progress
-from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
+from tabtrail.project.training import DEMAND_SECTIONS, benchmark_digest
 from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import complete_benchmark, is_of_series
 from tabtrail.tracking.items import CONFIG, PREDICTIONS, TAG, candidate_items
@@ -23,10 +26,15 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, complete_children
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.demand import prepare as prepare_series
-from tabtrail.workflows.deploy import Site
-from tabtrail.workflows.prepare import prepare
+from tabtrail.workflows.deploy import Site, fetch
+from tabtrail.workflows.final import fit_again
+from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.refit import Again, known_cause, only
 from tabtrail.workflows.reproduce_demand import compare_series
+
+# Of the root mean square difference of predictions, in standard deviations of the target: which worker holds which rows decides
+# where a feature is cut into bins, and with that the trees. benchmarks/final_fit.py measures it.
+FINAL_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,8 +58,8 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     """Fit a benchmark, or one candidate of it, again from the config, seeds and data that its run names, and compare.
 
     Compared are, in this order, data, config, metrics, predictions (to the last bit, of nets within a tolerance) and, for the
-    champion, the deployed files. Nothing is logged or replaced. Raises `UsageError` for a run that is not there, not of a
-    benchmark or not complete.
+    champion, the deployed files; of a final fit on a cluster its predictions, within a tolerance. Nothing is logged or replaced.
+    Raises `UsageError` for a run that is not there, not of a benchmark or not complete.
     """
     store = open_store(config.mlflow)
     with store_errors(store.uri):
@@ -65,8 +73,8 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
         return Reproduction(run_id, (), (), f"data: the run had {then[:12]}, the dataset is {manifest.data_sha256[:12]} now")
     of_series = is_of_series(parent)
     recorded = config_from_run(text, config)
-    sections = DEMAND_SECTIONS if of_series else BENCHMARK_SECTIONS
-    if recorded.digest(*sections) != provenance.config_sha256:
+    settings = recorded.digest(*DEMAND_SECTIONS) if of_series else benchmark_digest(recorded)
+    if settings != provenance.config_sha256:
         return Reproduction(run_id, (), ("data",), "config: the recorded config is not read as it was when the run was made")
     wanted = sorted(children) if found.candidate is None else [found.candidate.tags[TAG + "candidate"]]
     runs, compared = {name: children[name] for name in wanted}, ["data", "config"]
@@ -101,9 +109,22 @@ def _compare_rows(recorded: Config, again: Again, progress: Progress) -> Iterato
     for name, result in results.items():
         yield f"predictions of {name}", result.predictions_sha256 == runs[name].tags[PREDICTIONS]
     if (champion := again.parent.tags[TAG + "champion"]) in results:
+        if prepared.beyond is not None:
+            yield _final_comparison(prepared, results[champion], fetch(again.site, again.parent.run_id).bundle.onnx, progress)
+            return
         fitted, made = results[champion].model, again.provenance.made
         yield "ONNX file of the champion", _sha256(graph_bytes(model, fitted)) == made[GRAPH]
         yield "joblib file of the champion", _sha256(pickled(fitted)) == made[JOBLIB]
+
+
+def _final_comparison(prepared: Prepared, result: Result, deployed: bytes, progress: Progress) -> tuple[str, bool]:
+    """Compare another final fit with the deployed graph by their predictions of the test part."""
+    test = prepared.table.take(prepared.split.test).x
+    again = np.asarray(fit_again(prepared, result, progress).model.predict(test), dtype=np.float64).ravel()
+    scale = float(np.std(prepared.table.y[prepared.split.train])) or 1.0
+    difference = float(np.sqrt(np.mean((again - open_graph(deployed)(test)) ** 2))) / scale
+    what = f"predictions of the final fit of the champion (within {FINAL_TOLERANCE:g} standard deviations: {difference:.2g})"
+    return what, difference <= FINAL_TOLERANCE
 
 
 def _metric_comparisons(name: str, result: Result, run: Run) -> Iterator[tuple[str, bool]]:

@@ -27,7 +27,7 @@ from tabtrail.modeling.slices import error_slices
 from tabtrail.modeling.worth import objections
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
-from tabtrail.project.training import BENCHMARK_SECTIONS, tuned_candidates
+from tabtrail.project.training import benchmark_digest, tuned_candidates
 from tabtrail.system.code import code_files
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.system.hashes import sha256_json
@@ -81,6 +81,7 @@ from tabtrail.workflows.champion import (
 )
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
+from tabtrail.workflows.final import Final, final_of
 from tabtrail.workflows.model_links import link_models
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.promote import keep_deployed, nothing_to_deploy, settle, write_history
@@ -110,10 +111,16 @@ class _Ended:
     exported: Exported
     explained: Explained
     intervals: Mapping[str, Intervals | None]
+    final: Final | None = None
 
     @property
     def winner(self) -> Result:
         return self.benchmark.champion
+
+    @property
+    def deployed(self) -> Benchmark:
+        """The benchmark with the model that is deployed, where that is not the one that was measured."""
+        return self.benchmark if self.final is None else self.final.put_in(self.benchmark)
 
     @property
     def own_intervals(self) -> Intervals | None:
@@ -157,7 +164,7 @@ def _tracked(
     config: Config, store: Store, manifest: Manifest, started: float, progress: Progress, *, force: bool
 ) -> Iterator[_Tracked]:
     """Begin the run of a benchmark, or take up that of the same one; it ends complete, or failed where an exception passes."""
-    settings = config.digest(*BENCHMARK_SECTIONS)
+    settings = benchmark_digest(config)
     key = benchmark_key(settings, manifest)
     with store_errors(store.uri):
         dead = close_dead_runs(store)
@@ -238,7 +245,8 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
             on_result=lambda result: _log_candidate(prepared, tracked, result),
             progress=progress.advance,
         )
-        exported = proofs.export(benchmark.champion)
+        final = _final_fit(prepared, tracked, benchmark, progress)
+        exported = proofs.export(benchmark.champion) if final is None else final.exported
     for result in benchmark.results:
         if result.parity is not None and not result.deployable:
             progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
@@ -246,18 +254,24 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
     mean, std = champion.mean(metric.name), champion.std(metric.name)
     title = "no champion, the best is the baseline" if champion.is_baseline else "champion"
     progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
-    explained = explain_champion(prepared.config, benchmark, tracked.runs[champion.candidate.name], exported.onnx)
+    deployed = benchmark if final is None else final.put_in(benchmark)
+    explained = explain_champion(prepared.config, deployed, tracked.runs[champion.candidate.name], exported.onnx)
     if explained.importance.missing is not None:
         progress.say(f"train: there is no explanation of {champion.candidate.name}: {explained.importance.missing}")
-    return _Ended(benchmark, exported, explained, calibrate_all(benchmark))
+    return _Ended(benchmark, exported, explained, calibrate_all(benchmark), final)
+
+
+def _final_fit(prepared: Prepared, tracked: _Tracked, benchmark: Benchmark, progress: Progress) -> Final | None:
+    champion = benchmark.champion
+    return None if champion.is_baseline else final_of(prepared, champion, tracked.store, tracked.parent, progress)
 
 
 def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ended: _Ended) -> Leaderboard:
     """Log what is known when all candidates are fitted, to their runs and the benchmark's; return the leaderboard."""
     config, store, parent = prepared.config, tracked.store, tracked.parent
     own = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
-    said = (*manifest.findings, *own)
     metric = ended.benchmark.problem.metric
+    said = (*manifest.findings, *_on_sample(prepared, ended), *own)
     order, greater = f"cv_{metric.mlflow_name}", metric.better == "larger"
     items = benchmark_items(ended.benchmark, manifest, prepared.findings, said)
     log_items(store, parent, with_links(items, store, parent, order, greater=greater))
@@ -278,12 +292,20 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     return leaderboard
 
 
+def _on_sample(prepared: Prepared, ended: _Ended) -> Iterator[str]:
+    if ended.final is not None:
+        yield ended.final.fit.note(ended.winner.candidate.name, ended.benchmark.problem.metric)
+    elif prepared.beyond is not None:
+        yield f"measured on a sample of {prepared.data.height:,} of {prepared.beyond.rows:,} rows (engine.final: dask)"
+
+
 def _log_results_files(prepared: Prepared, tracked: _Tracked, ended: _Ended) -> None:
     store, parent, artifacts = tracked.store, tracked.parent, Artifacts.of(prepared.config)
     tables = [*benchmark_table_files(artifacts.paths.output_dir).values(), artifacts.shap, artifacts.paths.manifest]
     log_files(store, parent, [artifacts.leaderboard, artifacts.leaderboard_csv, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
-    log_artifact(store, parent, LEARNED, Learned.of(prepared.table.keys.take(prepared.split.train).key).to_bytes())
+    if prepared.beyond is None:  # else the model knows all rows but its test part: nobody could list them
+        log_artifact(store, parent, LEARNED, Learned.of(prepared.table.keys.take(prepared.split.train).key).to_bytes())
     missing = ended.explained.importance.missing
     if missing is not None:
         set_tags(store, parent, {TAG + "explanation_missing": missing})
@@ -303,8 +325,9 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
     if BUNDLE in known and signed:
         return tracked.parent
     created = made_at(store, tracked.parent, name)
-    parts = Parts(ended.exported, ended.own_intervals, created, ended.explained.importance.missing)
-    files = bundle_model(config, ended.benchmark, leaderboard, parts)
+    final = None if ended.final is None else asdict(ended.final.fit)
+    parts = Parts(ended.exported, ended.own_intervals, created, ended.explained.importance.missing, final)
+    files = bundle_model(config, ended.deployed, leaderboard, parts)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
     winner = ended.winner.candidate.name
     version = known.get(VERSION) or register_challenger(store, registration(tracked.runs[winner], files, name))

@@ -29,7 +29,7 @@ from tabtrail.modeling.worth import yardstick
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
-from tabtrail.project.training import BENCHMARK_SECTIONS
+from tabtrail.project.training import benchmark_digest
 from tabtrail.system.files import growth_problem, make_folder, read_json, rename_command, write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems
@@ -179,7 +179,7 @@ def _run_trials(search: _Search, candidate: Candidate, progress: Progress) -> "o
     with store_errors(store.uri):
         close_dead_runs(store)
         resumed = find_run(store, key)
-    config_sha256 = config.digest(*BENCHMARK_SECTIONS)
+    config_sha256 = benchmark_digest(config)
     provenance = provenance_of(search.manifest, config_sha256=config_sha256, root=config.root)
     tags = {**provenance.tags, TAG + "kind": "tuning", TAG + "candidate": candidate.name}
     with running(store, f"tune {candidate.name}", {**tags, KEY: key}, resumed=resumed) as parent:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tabtrail.config.section import Parameter
+from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
 
@@ -102,7 +103,9 @@ class Family:
     Fitting. `slow` fits are started first. `iterations` names the parameter that counts boosting rounds, and
     `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best. `errors` are what fitting
     raises for parameters that do not go with the rows. `make_canonical(regressor)` takes out of a fitted one what would make
-    equal fits pickle to other bytes. `search(trial)` suggests parameters.
+    equal fits pickle to other bytes. `search(trial)` suggests parameters. `fit_on_dask(regressor, rows)` returns a regressor of
+    the first class with the parameters of an unfitted one, fitted by the library's own distributed training (None: it has none),
+    which does not know the values `not_on_dask` of some parameters.
 
     Exporting. `exportable` lists, for parameters whose other values make models without plain trees, those that can be exported,
     the library's default first; `objectives` are those of a library that has links. `read_trees(regressor)` returns the trees of
@@ -125,6 +128,8 @@ class Family:
     best_iterations: Callable[[Any, Sample, Sample, int], int] | None = None
     errors: tuple[type[Exception], ...] = ()
     make_canonical: Callable[[Any], None] = forget_nothing
+    fit_on_dask: Callable[[Any, Arrays], Any] | None = None
+    not_on_dask: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
     search: Callable[[Trial], Params] | None = None
     exportable: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
     objectives: Objectives | None = None

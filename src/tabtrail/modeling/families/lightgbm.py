@@ -7,9 +7,11 @@ import numpy as np
 from lightgbm import LGBMRegressor, early_stopping
 from lightgbm.basic import LightGBMError
 
+from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
+from tabtrail.system.optional import load_optional
 
 _IDENTITY = (
     *("regression", "regression_l2", "l2", "mean_squared_error", "mse", "l2_root", "root_mean_squared_error", "rmse"),
@@ -85,6 +87,13 @@ def _contributions(model: Any, matrix: Array, background: Array) -> Contribution
     return found[:, :-1], float(found[0, -1])
 
 
+def _fit_on_dask(model: Any, rows: Arrays) -> Any:
+    params = {name: value for name, value in model.get_params().items() if name != "n_jobs"}  # the workers' own threads
+    fitted = load_optional("lightgbm.dask", "dask").DaskLGBMRegressor(client=rows.client, **params)
+    fitted.fit(rows.x, rows.y, sample_weight=rows.weights)
+    return fitted.to_local().set_params(n_jobs=1, num_threads=1)
+
+
 def _search(trial: Trial) -> Params:
     return {
         "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
@@ -112,6 +121,7 @@ LIGHTGBM = Family(
     best_iterations=_best_iterations,
     read_trees=_read_trees,
     contributions=_contributions,
+    fit_on_dask=_fit_on_dask,
     errors=(LightGBMError,),
     search=_search,
 )

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from xgboost import DMatrix, XGBRegressor
 
+from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
+from tabtrail.system.optional import load_optional
 
 _OBJECTIVES = Objectives(
     parameters=("objective",),
@@ -87,6 +89,14 @@ def _contributions(model: Any, matrix: Array, background: Array) -> Contribution
     return found[:, :-1], float(found[0, -1])
 
 
+def _fit_on_dask(model: Any, rows: Arrays) -> Any:
+    fitted = load_optional("xgboost.dask", "dask").DaskXGBRegressor(**model.get_params())
+    fitted.client = rows.client
+    fitted.fit(rows.x, rows.y, sample_weight=rows.weights)
+    model.load_model(fitted.get_booster().save_raw("ubj"))
+    return model
+
+
 def _search(trial: Trial) -> Params:
     return {
         "n_estimators": trial.suggest_int("n_estimators", 50, 1000, log=True),
@@ -113,5 +123,7 @@ XGBOOST = Family(
     best_iterations=_best_iterations,
     read_trees=_read_trees,
     contributions=_contributions,
+    fit_on_dask=_fit_on_dask,
+    not_on_dask={"tree_method": ("exact",)},
     search=_search,
 )
