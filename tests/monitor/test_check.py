@@ -21,7 +21,8 @@ def rows(count: int, seed: int) -> Table:
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    return make_reference(COLUMNS, rows(5000, 1))
+    """As it comes out of a bundle."""
+    return Reference.from_bytes(make_reference(COLUMNS, rows(5000, 1)).to_bytes())
 
 
 def checked(reference: Reference, table: Table) -> DriftCheck:
