@@ -35,7 +35,7 @@ def _row(suggestion: "Suggestion") -> str:
 def _comment(suggestion: "Suggestion") -> str:
     differ = f"{suggestion.edits} {'letter differs' if suggestion.edits == 1 else 'letters differ'}"
     what = differ if suggestion.edits else "case, accents or marks differ"
-    return f"{suggestion.rows:,} rows, beside {suggestion.rows_of_means:,}; {what}"
+    return f"{suggestion.rows:,} {'row' if suggestion.rows == 1 else 'rows'}, beside {suggestion.rows_of_means:,}; {what}"
 
 
 def _scalar(text: str | None) -> str:
