@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from tests.support.commands import run_in
 from tests.support.demand import demand_project
+from tests.support.projects import REPO
 
 from tabtrail.cli.output import print_command, print_table, print_text
+from tabtrail.cli.results import print_next_steps
+from tabtrail.config.operation import Mlflow
 
 HEADER = ["candidate", "cv RMSE", "± std", "to the best (95 %)", "cv MAE", "test RMSE", "test MAE", "fit s"]
 ROW = [
@@ -97,3 +100,13 @@ def test_elsewhere_a_table_is_one_block_and_a_sentence_one_line(capsys: pytest.C
     lines = capsys.readouterr().out.splitlines()
     assert all(value.strip() in next(line for line in lines if ROW[0] in line) for value in ROW)
     assert lines[-1].split() == ["word"] * 40
+
+
+@pytest.mark.parametrize(("inside", "command"), [(True, "uvicorn src.api_sales_v2:app"), (False, "tabtrail serve")])
+def test_the_service_is_named_by_a_command_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], inside: bool, command: str
+) -> None:
+    """The doors of the repository are not in the wheel."""
+    monkeypatch.chdir(REPO if inside else tmp_path)
+    print_next_steps(tmp_path / "report.html", Mlflow(tracking_uri="http://127.0.0.1:5000"), Path("cars.yaml"))
+    assert f"TABTRAIL_CONFIG=cars.yaml {command}" in capsys.readouterr().out.splitlines()[-1]

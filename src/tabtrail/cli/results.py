@@ -102,7 +102,8 @@ def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None, *, ex
     prefix = [f"TABTRAIL_CONFIG={shlex.quote(str(config_file))}"] if config_file else []
     if example is not None:
         print_command(*prefix, "tabtrail", "predict", "--json", row=example)
-    print_command(*prefix, "uvicorn", "src.api_sales_v2:app")
+    door = Path("src", "api_sales_v2.py").is_file()  # it is not in the wheel
+    print_command(*prefix, *(("uvicorn", "src.api_sales_v2:app") if door else ("tabtrail", "serve")))
 
 
 def print_manifest(manifest: Manifest, rejects: Path) -> None:
