@@ -12,7 +12,8 @@ from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.logged import file_name
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.tree import Config
-from tabtrail.serving.prediction_log import log_table
+from tabtrail.serving.prediction_log import Entry, log_table
+from tabtrail.serving.shadow import Answered
 
 
 def write_log(config: Config, folder: Path, rows: Sequence[Mapping[str, Any]], *, request: str = "r") -> list[float]:
@@ -22,6 +23,7 @@ def write_log(config: Config, folder: Path, rows: Sequence[Mapping[str, Any]], *
     served: Any = SimpleNamespace(schema=predictor.schema, run_id=predictor.metadata["run_id"])
     folder.mkdir(exist_ok=True)
     pq.write_table(
-        log_table([(time.time_ns(), request, served, found)]), folder / file_name("predictions", time.monotonic_ns() % 10**6)
+        log_table([Entry(time.time_ns(), Answered(request, served, found))]),
+        folder / file_name("predictions", time.monotonic_ns() % 10**6),
     )
     return [each.value for each in found]

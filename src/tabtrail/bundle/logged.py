@@ -25,6 +25,7 @@ from tabtrail.errors import DataError
 from tabtrail.system.files import atomic_file
 
 TIME, REQUEST, ROW, RUN, INPUT = "time", "request_id", "row", "mlflow_run_id", "input."
+OTHER_RUN, OTHER, KEY = "other_run_id", "other_prediction", "key"
 _DAY = 86_400_000_000  # microseconds
 
 
@@ -73,6 +74,20 @@ class LoggedKeys:
     run_id: str
     keys: Mapping[str, Array]
     predicted: Array
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of one file of predictions [rows] that both models predicted: the run that answered and its prediction, run and
+    prediction of the other, the hash of the key that parts the traffic (None where there is none), the places in the file.
+    """
+
+    run_id: str
+    other_runs: Array
+    predicted: Array
+    other: Array
+    keys: Array
+    places: Array
 
 
 def log_files(folder: Path) -> list[Path]:
@@ -132,6 +147,21 @@ def read_keys(path: Path, features: Sequence[Feature], names: Sequence[str]) -> 
     keys |= {REQUEST: np.array(table.column(REQUEST).to_pylist(), dtype=object)} if REQUEST in own else {}
     keys |= {ROW: _doubles(table.column(ROW))} if ROW in own else {}
     return LoggedKeys(path.name, str(table.column(RUN)[0].as_py()), keys, _doubles(table.column("prediction")))
+
+
+def read_pairs(path: Path) -> Pairs | None:
+    """Return the rows of a file of predictions that both models predicted, None where the traffic was not parted."""
+    if OTHER not in _names(path):
+        return None
+    table = _read(path, [RUN, OTHER_RUN, "prediction", OTHER, KEY])
+    both = np.flatnonzero(np.array(table.column(OTHER).is_valid().to_numpy()))
+    if not len(both):
+        return None
+    found = table.take(both)
+    texts = {name: np.array(found.column(name).to_pylist(), dtype=object) for name in (OTHER_RUN, KEY)}
+    numbers = {name: _doubles(found.column(name)) for name in ("prediction", OTHER)}
+    run_id = str(found.column(RUN)[0].as_py())
+    return Pairs(run_id, texts[OTHER_RUN], numbers["prediction"], numbers[OTHER], texts[KEY], both)
 
 
 def read_labels(path: Path) -> Labels:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
     from tabtrail.workflows import append as append
+    from tabtrail.workflows import challenger as challenger
     from tabtrail.workflows import demand_some as demand_some
     from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import drift as drift
@@ -43,6 +44,7 @@ _MODULES = {
     "doctor": "tabtrail.project.doctor",
     "names": "tabtrail.project.names",
     "append": "tabtrail.workflows.append",
+    "challenger": "tabtrail.workflows.challenger",
     "demand_some": "tabtrail.workflows.demand_some",
     "demand_update": "tabtrail.workflows.demand_update",
     "orders": "tabtrail.bundle.orders",

@@ -1,17 +1,20 @@
 """The sections on operation: the MLflow store, keys of the bundle, promotion, the service and where jobs run."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from tabtrail.config.section import Positive, Problems, Section, Share
+from tabtrail.errors import nearest
 from tabtrail.system.addresses import raw_password_character
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SQLITE = "sqlite:///"
 _DATABASE = re.compile(r"(postgresql|mysql|mssql)(\+\w+)?://")
+_HEADER = re.compile(r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)+$")
 _ADDRESS = re.compile(r"^(tcp|tls)://[^\s/]+:[0-9]{1,5}$")
 
 
@@ -100,6 +103,12 @@ class Serve(Section):
     jobs: bool = Field(False, description="Whether who has the API key may train by HTTP (/jobs); without a key it cannot be on.")
     jobs_kept: Positive = Field(50, description="Trainings by HTTP whose records are kept; the oldest are deleted first.")
     shadow_dir: Path | None = Field(None, description="A folder with another bundle that is scored beside the champion.")
+    challenger_share: Share = Field(
+        0, description="Share of the keys whose rows the bundle in shadow_dir answers; the rest is for the champion."
+    )
+    challenger_key: str | None = Field(
+        None, description="Whose rows stay together: an input of the model, or a header of the request, as X-Customer-Id."
+    )
     prediction_log_dir: Path | None = Field(None, description="Where predictions and their inputs are kept as Parquet.")
     prediction_log_rows: Positive = Field(10_000, description="Most rows of a file of the prediction log.")
     prediction_log_seconds: Seconds = Field(60, description="A file is written after this time, however few rows it has.")
@@ -109,10 +118,20 @@ class Serve(Section):
     )
 
 
-def check_serve(serve: Serve) -> Problems:
-    """Yield a watch over a log that is not kept."""
+def check_serve(serve: Serve, inputs: Sequence[str]) -> Problems:
+    """Yield a watch over a log that is not kept, and what keeps a challenger from its share of the traffic."""
     if serve.drift_minutes and serve.prediction_log_dir is None:
         yield ("serve", "drift_minutes"), "there is no log to check; set serve.prediction_log_dir too"
+    key = serve.challenger_key
+    if key is not None and key not in inputs and not _HEADER.match(key):
+        known = nearest(key, list(inputs)) or "; name an input, or a header with a dash, as X-Customer-Id"
+        yield ("serve", "challenger_key"), f"'{key}' is neither an input of the model nor a header{known}"
+    if not serve.challenger_share:
+        return
+    if serve.shadow_dir is None:
+        yield ("serve", "challenger_share"), "a challenger needs its bundle: set serve.shadow_dir to its folder"
+    if key is None:
+        yield ("serve", "challenger_share"), "set serve.challenger_key, so that one key always gets one model"
 
 
 class Engine(Section):

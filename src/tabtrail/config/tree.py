@@ -355,7 +355,7 @@ def inconsistencies(config: Config) -> Problems:
         yield from check_split(config.split, date)
     yield from check_engine(config.engine, config.split.max_rows)
     yield from check_alerts(config.alerts)
-    yield from check_serve(config.serve)
+    yield from check_serve(config.serve, model.inputs)
     yield from check_quality(config.quality)
     yield from check_mlflow(config.mlflow)
     yield from check_intervals(config.intervals, model, columns)

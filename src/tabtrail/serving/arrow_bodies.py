@@ -41,8 +41,11 @@ def read_rows(body: bytes, media: str, schema: ModelSchema, most: int) -> list[R
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def write_answer(served: Served, predictions: list[Prediction], media: str) -> bytes:
-    """Return prediction, low, high and warnings as columns, with the model's name and run in the schema's metadata."""
+def write_answer(served: Served, predictions: list[Prediction], media: str, models: list[Served] | None = None) -> bytes:
+    """Return prediction, low, high and warnings as columns, with the model's name and run in the schema's metadata.
+
+    `models` are those of the rows, where the traffic is parted: then there are columns of their names and runs, too.
+    """
     trace = {"model_name": served.model, "mlflow_run_id": served.run_id, "currency": str(served.metadata["currency"])}
     schema = pa.schema(
         [("prediction", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("warnings", pa.list_(pa.string()))], trace
@@ -58,6 +61,9 @@ def write_answer(served: Served, predictions: list[Prediction], media: str) -> b
     if len(ahead) == len(predictions):
         schema = schema.append(pa.field("horizon", pa.int64())).append(pa.field("as_of", pa.string()))
         columns += [[each.horizon for each in ahead], [each.as_of for each in ahead]]
+    if models is not None:
+        schema = schema.append(pa.field("model_name", pa.string())).append(pa.field("mlflow_run_id", pa.string()))
+        columns += [[each.model for each in models], [each.run_id for each in models]]
     table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
     sink = io.BytesIO()
     if media == PARQUET:

@@ -3,22 +3,30 @@
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tabtrail.bundle.logged import INPUT, REQUEST, ROW, RUN, TIME, file_name, label_files, log_files
-from tabtrail.bundle.predictor import Prediction
+from tabtrail.bundle.logged import INPUT, KEY, OTHER, OTHER_RUN, REQUEST, ROW, RUN, TIME, file_name, label_files, log_files
 from tabtrail.config.operation import Serve
 from tabtrail.contract.schema import Feature, ModelSchema
 from tabtrail.errors import TabtrailError
-from tabtrail.serving.models import Served
 from tabtrail.serving.prometheus import Counters
+from tabtrail.serving.shadow import Answered, Other
 from tabtrail.system.files import atomic_file, make_folder
 
 logger = logging.getLogger("tabtrail.serve")
-_Entry = tuple[int, str, Served, list[Prediction]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one model answered at a time (in nanoseconds since 1970-01-01, UTC), and what the other one predicts for it."""
+
+    time_ns: int
+    answered: Answered
+    other: Other | None = None
 
 
 class PredictionLog:
@@ -32,21 +40,22 @@ class PredictionLog:
         make_folder(self._folder)
         self._settings, self._counters = settings, counters
         self._lock = threading.Lock()
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._rows = self._left_out = 0
         self._files = 0
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
 
-    def offer(self, request_id: str, served: Served, predictions: list[Prediction]) -> None:
+    def offer(self, answered: Answered, other: Other | None = None) -> None:
         """Take predictions that were answered, without waiting for the disk."""
+        predictions = answered.predictions
         with self._lock:
             if self._rows > 10 * self._settings.prediction_log_rows:
                 self._counters.log_rows.labels("left_out").inc(len(predictions))
                 self._left_out += len(predictions)
                 return
-            self._entries.append((time.time_ns(), request_id, served, predictions))
+            self._entries.append(Entry(time.time_ns(), answered, other))
             self._rows += len(predictions)
             full = self._rows >= self._settings.prediction_log_rows
         if full:
@@ -75,9 +84,9 @@ class PredictionLog:
             left_out, self._left_out = self._left_out, 0
         if left_out:
             logger.warning("the prediction log is behind: %s rows were left out", left_out)
-        by_model: dict[int, list[_Entry]] = {}
+        by_model: dict[int, list[Entry]] = {}
         for entry in entries:
-            by_model.setdefault(id(entry[2]), []).append(entry)
+            by_model.setdefault(id(entry.answered.served), []).append(entry)
         try:
             for group in by_model.values():
                 self._write(group)
@@ -88,7 +97,7 @@ class PredictionLog:
         else:
             self._counters.log_rows.labels("written").inc(rows)
 
-    def _write(self, entries: list[_Entry]) -> None:
+    def _write(self, entries: list[Entry]) -> None:
         self._files += 1
         with atomic_file(self._folder / file_name("predictions", self._files)) as temporary:
             pq.write_table(log_table(entries), temporary, compression="zstd")
@@ -99,27 +108,35 @@ class PredictionLog:
                 path.unlink(missing_ok=True)
 
 
-def log_table(entries: list[_Entry]) -> Any:
+def log_table(entries: list[Entry]) -> Any:
     """Return the rows of one model: time (UTC), request_id, row (in the request, from 1), mlflow_run_id, prediction, low, high,
-    unseen, then the inputs.
+    unseen, then the inputs. Where the traffic is parted also other_run_id and other_prediction, what the other model predicts,
+    and key, the hash by which it is parted.
     """
-    schema: ModelSchema = entries[0][2].schema
-    rows = [
-        (time_ns, request_id, row, each)
-        for time_ns, request_id, _, predictions in entries
-        for row, each in enumerate(predictions, 1)
-    ]
+    served = entries[0].answered.served
+    schema: ModelSchema = served.schema
+    rows = [(entry, place, each) for entry in entries for place, each in enumerate(entry.answered.predictions)]
     found = [each for *_, each in rows]
+    shares = [entry.answered.share for entry, *_ in rows]
     columns: dict[str, Any] = {
-        TIME: pa.array([time_ns // 1000 for time_ns, *_ in rows], pa.timestamp("us", "UTC")),
-        REQUEST: pa.array([request_id for _, request_id, *_ in rows], pa.string()),
-        ROW: pa.array([row for *_, row, _ in rows], pa.int32()),
-        RUN: pa.array([entries[0][2].run_id] * len(rows), pa.string()),
+        TIME: pa.array([entry.time_ns // 1000 for entry, *_ in rows], pa.timestamp("us", "UTC")),
+        REQUEST: pa.array([entry.answered.request_id for entry, *_ in rows], pa.string()),
+        ROW: pa.array(
+            [place + 1 if share is None else share.rows[place] for share, (_, place, _) in zip(shares, rows, strict=True)],
+            pa.int32(),
+        ),
+        RUN: pa.array([served.run_id] * len(rows), pa.string()),
         "prediction": pa.array([each.value for each in found], pa.float64()),
         "low": pa.array([each.interval.low if each.interval else None for each in found], pa.float64()),
         "high": pa.array([each.interval.high if each.interval else None for each in found], pa.float64()),
         "unseen": pa.array([list(each.unseen) for each in found], pa.list_(pa.string())),
     }
+    if any(share is not None for share in shares):
+        others = [(entry.other, place) for entry, place, _ in rows]
+        columns[OTHER_RUN] = pa.array([None if each is None else each.run_id for each, _ in others], pa.string())
+        columns[OTHER] = pa.array([None if each is None else each.values[place] for each, place in others], pa.float64())
+        keys = [None if share is None else share.keys[place] for share, (_, place, _) in zip(shares, rows, strict=True)]
+        columns[KEY] = pa.array(keys, pa.string())
     for feature in schema.features:
         columns[INPUT + feature.name] = pa.array([each.inputs[feature.name] for each in found], _arrow_type(feature))
     return pa.table(columns)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tabtrail.bundle.predictor import Prediction
-from tabtrail.bundle.rows import PayloadError
+from tabtrail.bundle.rows import PayloadError, Row
 from tabtrail.errors import MissingExtraError, require_extra
 from tabtrail.serving.body import (
     COLUMNAR,
@@ -25,6 +25,7 @@ from tabtrail.serving.edge import UNDER_WAY
 from tabtrail.serving.models import Served
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service, refusal, score
+from tabtrail.serving.traffic import RowShare, Traffic
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
@@ -37,11 +38,16 @@ async def predict(request: Request) -> Response:
     row = await read_json(request, service, service.settings.max_body_bytes)
     if not isinstance(row, dict):
         raise Refused(422, "the body is not a JSON object of columns and values")
+    share = None
     try:
-        prediction = await service.batcher.predict(served, served.predictor.check([row])[0], request.scope.get(UNDER_WAY, ()))
+        checked = served.predictor.check([row])[0]
+        if service.traffic is not None:
+            (share,) = service.traffic.parted(served, [checked], request)
+            served = share.served
+        prediction = await service.batcher.predict(served, checked, request.scope.get(UNDER_WAY, ()))
     except PayloadError as error:
         raise refusal(error) from None
-    service.record("/predict", request, served, [prediction])
+    service.record("/predict", request, served, [prediction], share)
     return _json(served.predictor.document(prediction))
 
 
@@ -56,17 +62,36 @@ async def predict_batch(request: Request) -> Response:
     body = await read_body(request, service, service.settings.max_batch_bytes)
     most = service.settings.max_batch_rows
 
-    def work() -> tuple[list[Prediction], bytes]:
+    def work() -> tuple[list[tuple[Served, list[Prediction], RowShare | None]], bytes]:
         if media in COLUMNAR:
             rows = _arrow_bodies().read_rows(body, media, served.schema, most)
         else:
             rows = require_rows(decode_json(body) if media == JSON else decode_lines(body), most)
-        predictions = score(served, rows)
-        return predictions, _encode(served, predictions, media)
+        if service.traffic is None:
+            predictions = score(served, rows)
+            return [(served, predictions, None)], _encode(served, predictions, media)
+        parts = _parted(service.traffic, served, rows, request)
+        placed = {place: (share.served, each) for _, found, share in parts for place, each in zip(share.rows, found, strict=True)}
+        ordered = [placed[place] for place in range(1, len(rows) + 1)]
+        predictions, models = [each for _, each in ordered], [model for model, _ in ordered]
+        return [*parts], _encode(served, predictions, media, models)
 
-    predictions, answer = await service.aside(work)
-    service.record("/predict/batch", request, served, predictions)
+    parts, answer = await service.aside(work)
+    for model, predictions, share in parts:
+        service.record("/predict/batch", request, model, predictions, share)
     return Response(answer, media_type=media, headers={"X-Model-Run": served.run_id})
+
+
+def _parted(
+    traffic: Traffic, champion: Served, rows: list[Row], request: Request
+) -> list[tuple[Served, list[Prediction], RowShare]]:
+    """Return what each model predicts for the rows that it answers. Raises `Refused` (422) for a row that is refused."""
+    try:
+        checked = champion.predictor.check(rows)
+        shares = traffic.parted(champion, checked, request)
+        return [(each.served, each.served.predictor.answer([checked[row - 1] for row in each.rows]), each) for each in shares]
+    except PayloadError as error:
+        raise refusal(error) from None
 
 
 def row_answer(prediction: Prediction) -> dict[str, Any]:
@@ -75,18 +100,25 @@ def row_answer(prediction: Prediction) -> dict[str, Any]:
     return {"prediction": prediction.value, "interval": interval, "warnings": prediction.warnings, **prediction.ahead}
 
 
-def _encode(served: Served, predictions: list[Prediction], media: str) -> bytes:
+def _encode(served: Served, predictions: list[Prediction], media: str, models: list[Served] | None = None) -> bytes:
+    """Return the answer; `models` are those of the rows, where the traffic is parted: each row then names its own."""
     if media in COLUMNAR:
-        answer: bytes = _arrow_bodies().write_answer(served, predictions, media)
+        answer: bytes = _arrow_bodies().write_answer(served, predictions, media, models)
         return answer
+    traces = (
+        [{}] * len(predictions)
+        if models is None
+        else [{"model_name": each.model, "mlflow_run_id": each.run_id} for each in models]
+    )
+    rows = [{**row_answer(each), **trace} for each, trace in zip(predictions, traces, strict=True)]
     if media in NDJSON:
-        return b"".join(json.dumps(row_answer(each)).encode() + b"\n" for each in predictions)
+        return b"".join(json.dumps(each).encode() + b"\n" for each in rows)
     return json.dumps(
         {
             "currency": served.metadata["currency"],
             "model_name": served.model,
             "mlflow_run_id": served.run_id,
-            "predictions": [row_answer(each) for each in predictions],
+            "predictions": rows,
         },
         ensure_ascii=False,
     ).encode()

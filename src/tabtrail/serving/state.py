@@ -25,7 +25,8 @@ from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.pace import Pace
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.prometheus import Counters
-from tabtrail.serving.shadow import Shadow
+from tabtrail.serving.shadow import Answered, Shadow
+from tabtrail.serving.traffic import RowShare, Traffic
 from tabtrail.storage.copies import Copy
 
 if TYPE_CHECKING:
@@ -66,11 +67,12 @@ class Service:
         self.counters: Counters = Counters(lambda: self.models.served) if beside is None else beside.counters
         if beside is not None:
             self.counters.describe(lambda: self.models.served)
-        self.shadow = Shadow(Watched(settings.shadow_dir, name, public_key), self.counters) if settings.shadow_dir else None
         self.log: PredictionLog | None = None
         self.drift: DriftWatch | None = None
         if settings.prediction_log_dir:
             self.log, self.drift = _prediction_log(self, watch)
+        self.shadow = self._shadow(Watched(settings.shadow_dir, name, public_key)) if settings.shadow_dir else None
+        self.traffic = Traffic.of(settings, self.shadow.watched if self.shadow else None)
         self.access = AccessLog() if logging.getLogger("tabtrail.access").isEnabledFor(logging.INFO) else None
         self.paces = {path: Pace(settings.pages_per_second) for path in PACED_PATHS}
         self.in_flight = 0
@@ -100,16 +102,29 @@ class Service:
         """Do longer work in a thread, so that other requests are answered meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def record(self, route: str, request: Request, served: Served, predictions: list[Prediction]) -> None:
-        """Count predictions and hand them to the shadow and the log, which work later."""
+    def _shadow(self, challenger: Watched) -> Shadow:
+        """Return what compares with a challenger. Where the traffic is parted, the log gets what both predict."""
+        parted = self.settings.challenger_share > 0 and self.log is not None
+        return Shadow(challenger, self.models, self.counters, self.log.offer if parted and self.log else None)
+
+    def record(
+        self,
+        route: str,
+        request: Request,
+        served: Served,
+        predictions: list[Prediction],
+        share: RowShare | None = None,
+    ) -> None:
+        """Count predictions of one model and hand them to the shadow and the log, which work later."""
         self.counters.predicted(route, len(predictions))
         for prediction in predictions:
             for column in prediction.unseen:
                 self.counters.unseen(column)
+        answered = Answered(str(request.scope.get("request_id", "")), served, predictions, share)
         if self.shadow is not None:
-            self.shadow.offer(predictions)
-        if self.log is not None:
-            self.log.offer(str(request.scope.get("request_id", "")), served, predictions)
+            self.shadow.offer(answered)
+        if self.log is not None and share is None:
+            self.log.offer(answered)
 
     async def start(self) -> list[asyncio.Task[None]]:
         """Load the bundle and watch it; return the tasks to cancel before `stop`."""
