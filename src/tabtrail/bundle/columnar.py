@@ -13,7 +13,7 @@ import numpy as np
 from tabtrail.bundle.alike import alike_rows
 from tabtrail.bundle.intervals import ALL, Band
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.bundle.values import MOST_EXACT, Unread, value_problem
+from tabtrail.bundle.values import MOST_EXACT, Unread, plainly_good, value_problem
 from tabtrail.contract.aliases import ContextAliases
 from tabtrail.contract.expressions import COMPARISONS, ColumnRef, Literal, Node, date_part, days_of, operate, parse_expression
 from tabtrail.contract.schema import Feature
@@ -89,6 +89,7 @@ class ColumnScorer:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._features = predictor.schema.features
+        self._good = {feature.name: plainly_good(feature) for feature in self._features}
         self._rules = [rule.tree for rule in predictor.schema.row_rules]
 
     def refused(self, columns: Columns, unread: Mapping[int, Mapping[str, Unread]]) -> dict[int, str]:
@@ -167,7 +168,8 @@ class ColumnScorer:
     def _suspect(self, feature: Feature, column: Column) -> Array:
         rule = feature.rule
         if isinstance(column, CodedTexts):
-            return column.map(lambda value: bool(value_problem(feature, value)), bool)
+            good = self._good[feature.name]
+            return column.map(lambda value: not good(value) and bool(value_problem(feature, value)), bool)
         with np.errstate(invalid="ignore"):
             wrong = np.isnan(column) if not rule.nullable else np.zeros(len(column), dtype=bool)
             wrong |= np.abs(column) > MOST_EXACT

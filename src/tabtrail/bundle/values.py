@@ -126,7 +126,12 @@ def plainly_good(feature: Feature) -> Callable[[Any], bool]:
     if feature.kind == "categorical":
         texts = feature.categories if feature.rule.allowed is None else feature.rule.allowed
         known = frozenset(text for text in texts if value_problem(feature, text) is None)
-        return lambda value: type(value) is str and value in known
+        if feature.rule.allowed is not None:
+            return lambda value: type(value) is str and value in known
+        most = _MOST_CHARACTERS
+        return lambda value: (
+            type(value) is str and (value in known or (value.isascii() and len(value) <= most and "\0" not in value))
+        )
     rule = feature.rule
     low = -MOST_EXACT if rule.min is None else max(rule.min, -MOST_EXACT)
     high = MOST_EXACT if rule.max is None else min(rule.max, MOST_EXACT)
@@ -136,9 +141,11 @@ def plainly_good(feature: Feature) -> Callable[[Any], bool]:
 
 
 def _text_reader(reading: CellReading) -> Read:
+    as_it_stands = not (reading.trim or reading.fold_case or reading.aliases or reading.nulls)
+
     def read(value: Any) -> Any:
         if isinstance(value, str):
-            return read_text(value, reading)
+            return (value or None) if as_it_stands else read_text(value, reading)
         if not isinstance(value, int | float | Decimal | date):
             return value
         try:
