@@ -20,10 +20,12 @@ def test_rows_of_a_table_are_checked_as_those_of_a_file_are(small: Project, tabl
     rows = scan_dataset(config.dataset).select(names).collect().sample(200, seed=1)
     tables.write("june", {name: TYPES[config.columns.kind(name)] for name in names}, rows.rows())
     rows.write_parquet(project.root / "june.parquet")
-    of_table, of_file = (
-        json.loads(run_in(project, "drift", *words, "--json", "-q").stdout)[0]
+    done = [
+        run_in(project, "drift", *words, "--json", "-q")
         for words in (("--table", "june"), ("--input", str(project.root / "june.parquet")))
-    )
+    ]
+    assert [each.stderr for each in done] == ["", ""]
+    of_table, of_file = (json.loads(each.stdout)[0] for each in done)
     assert of_table["compared"]["source"] == "table"
     assert of_table["check"]["rows"] == 200
     assert of_table["check"] == of_file["check"]

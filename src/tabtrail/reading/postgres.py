@@ -29,7 +29,7 @@ _TEXTS = ("S", "E")  # pg_type.typcategory of texts and of enumerations
 
 @dataclass(frozen=True)
 class Relation:
-    """What rows are read from: a table, or a query, of a database, in the order of some of its columns."""
+    """What rows are read from: a table, or a query, of a database, in the order of some columns (of none: as they come)."""
 
     server: Server
     table: str | None
@@ -110,7 +110,8 @@ class PostgresTable:
         missing value is an empty field, the empty text a quoted one.
         """
         chosen = ["0", *map(_chosen, self._columns)]
-        sql = f"COPY (SELECT {', '.join(chosen)} FROM {self._relation.rows} ORDER BY {self._order()}) TO STDOUT (FORMAT csv)"
+        order = f" ORDER BY {self._order()}" if self._relation.order_by else ""
+        sql = f"COPY (SELECT {', '.join(chosen)} FROM {self._relation.rows}{order}) TO STDOUT (FORMAT csv)"
         first, rows, size = 1, list[bytes](), 0
         with self._connection.cursor().copy(sql.encode()) as copy:
             for row in copy:  # the server sends each row as a message of its own (protocol, "COPY Operations")
