@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tabtrail import pipeline
 from tabtrail.cli import later
 from tabtrail.cli.drift_screen import print_history, print_reports
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
-from tabtrail.errors import UsageError
+from tabtrail.errors import TabtrailError, UsageError
 
 if TYPE_CHECKING:
     from tabtrail.monitor.outcome import DriftReport
@@ -60,7 +61,9 @@ def drift(
         print_history(later.drift_history.drift_history(later.drift_job.Job(loaded)), as_json=as_json)
         return
     with progress_on_stderr(quiet) as progress:
-        reports = asked.check(later.drift_job.Job(loaded, progress), together=together)
+        job = later.drift_job.Job(loaded, progress)
+        reports = asked.check(job, together=together)
+        _retrain(job, reports)
     _show(reports, as_json=as_json)
 
 
@@ -120,6 +123,27 @@ class _Asked:
         if self._table is not None:
             return later.drift.check_table(job, self._table, self._period)
         return later.drift_log.check_log(job, self._period)
+
+
+def _retrain(job: "Job", reports: "list[DriftReport]") -> None:
+    """Train on the newer rows of the sources where an alarm of the log asks for it and has its labels; the gate decides."""
+    retraining = later.retraining.retraining_for(job, reports)
+    if retraining is None:
+        return
+    if retraining.is_due:
+        pipeline.run_stage("ingest", job.config, progress=job.progress)
+        if not later.retraining.has_newer_data(job):
+            job.progress.say(
+                "drift: retraining is due, but the dataset is the one that the deployed model learned from; add newer rows"
+            )
+            return
+        try:
+            pipeline.run_stage("train", job.config, progress=job.progress)
+        except TabtrailError as error:
+            later.retraining.record_retraining(job, retraining, error)
+            raise
+        retraining = later.retraining.record_retraining(job, retraining)
+    job.progress.say(f"drift: {retraining}")
 
 
 def _step(text: str | None) -> Literal["year", "quarter", "month"] | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tabtrail.workflows import promote as promote
     from tabtrail.workflows import report as report
     from tabtrail.workflows import reproduce as reproduce
+    from tabtrail.workflows import retraining as retraining
     from tabtrail.workflows import tune as tune
 
 _MODULES = {
@@ -61,6 +62,7 @@ _MODULES = {
     "promote": "tabtrail.workflows.promote",
     "report": "tabtrail.workflows.report",
     "reproduce": "tabtrail.workflows.reproduce",
+    "retraining": "tabtrail.workflows.retraining",
     "tune": "tabtrail.workflows.tune",
 }
 

@@ -1,6 +1,6 @@
 """The section `drift`: what is watched once a model is in use, and what an alarm does."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,10 @@ class Drift(Section):
     )
     min_rows: Positive = Field(30, description="Windows with fewer rows are described but never alarm.")
     window_days: Positive = Field(7, description="Days of the prediction log that are described; all since the deployment alarm.")
+    on_alarm: Literal["report", "retrain"] = Field(
+        "report", description="Whether an alarm of the log is only reported, or a model is trained, too, once there are labels."
+    )
+    min_labels: Positive = Field(200, description="Labelled rows after an alarm that a retraining waits for.")
 
 
 def check_drift(drift: Drift, columns: Columns) -> Problems:

@@ -1,5 +1,6 @@
 """What was checked and what came of it: windows with their alarms, and the deployments between them, in their order."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,11 +8,12 @@ from tabtrail.system.files import read_json
 from tabtrail.tracking.history import Entry
 from tabtrail.workflows.drift_job import Job
 from tabtrail.workflows.promote import history
+from tabtrail.workflows.retraining import Retraining, retrainings
 
 
 @dataclass(frozen=True)
 class Event:
-    """A checked window (`kind` is check) or a change of what is deployed (its action). `alarm` is None for the latter.
+    """A checked window (`kind` is check), a retraining, or a change of what is deployed (its action); `alarm` is of the first.
 
     `about` names what drifted, or what was deployed in the place of what; `measured` is the largest martingale or the difference
     of the two models in the metric of the choice.
@@ -31,7 +33,8 @@ class Event:
 def drift_history(job: Job) -> list[Event]:
     """Return every window that was checked and every deployment, oldest first."""
     documents = [found for path in job.folder.glob("*.json") if (found := read_json(path)) is not None and "compared" in found]
-    events = [*map(_check, documents), *map(_deployment, history(job.config))]
+    asked = [event for each in retrainings(job) for event in _retraining(each)]
+    events = [*map(_check, documents), *map(_deployment, history(job.config)), *asked]
     return sorted(events, key=lambda each: (each.when, each.name))
 
 
@@ -53,3 +56,10 @@ def _deployment(entry: Entry) -> Event:
     text = f"{figures.get('metric', 'rmse')} {figures['difference']:+.4g}" if figures else ""
     before = "" if entry.before is None else f", before {entry.before.model}"
     return Event(entry.when[:19], entry.action, f"run {entry.after.run_id}", None, f"{entry.after.model}{before}", text)
+
+
+def _retraining(asked: Retraining) -> Iterator[Event]:
+    """Yield the training that an alarm asked for, once there was one."""
+    if asked.trained is not None:
+        about = "; ".join((asked.action, *asked.reasons))
+        yield Event(asked.trained[:19], "retraining", f"alarm of run {asked.run_id}", None, about, f"{asked.labelled:,} labels")
