@@ -32,7 +32,7 @@ from tabtrail.modeling.table import Table
 
 # Measured by benchmarks/final_fit.py. A worker: Python with the libraries of the families. A value of its rows: as read, joined
 # to one matrix (both float32), and binned; a row: target and weight, both twice. Reading: a part of the dataset on its way there.
-_WORKER, _VALUE, _ROW, _PART = 400 * 2**20, 9, 32, 2**18
+_WORKER, _VALUE, _ROW, _PART = 400 * 2**20, 11, 32, 2**18
 _READ_VALUE = 40
 _USABLE = 0.95  # of its limit, above which Dask ends a worker
 
