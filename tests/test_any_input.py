@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,13 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
+@cache
+def own_words(client: httpx.Client, path: str) -> str:
+    """What the service says to bodies that hold nothing: a text of a body may be one of its own words, such as `detail`."""
+    bodies = ('"?"', "{}", "[]", "[{}]", '{"?": 1}', '[{"?": 1}]', "?")
+    return "".join(client.post(path, content=each, headers={"Content-Type": "application/json"}).text for each in bodies)
+
+
 def check_json(client: httpx.Client, path: str, body: bytes) -> str:
     """Post a body; return the status. It is 200 with finite predictions, or a refusal that repeats nothing of the row."""
     answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
@@ -163,7 +171,8 @@ def check_json(client: httpx.Client, path: str, body: bytes) -> str:
             assert math.isfinite(answer.json()["prediction"])
     else:
         assert answer.json()["status"] == answer.status_code
-        assert not repeated(body, text), (repeated(body, text), text)
+        found = [each for each in repeated(body, text) if each not in own_words(client, path)]
+        assert not found, (found, text)
     return str(answer.status_code)
 
 
