@@ -81,6 +81,9 @@ def test_an_alarm_is_followed_by_one_training_once_its_labels_and_newer_rows_are
     before = read_metadata(project.config().paths.models_dir, "m")["run_id"]
     with (project.root / "rows.csv").open("a") as source:
         source.writelines(f"{each['a']},{each['b']},{500 - each['a']:.4f}\n" for each in (*first, *second))
+    failed = run_in(project, "drift", "--set", "engine={kind: dask, address: 'tcp://127.0.0.1:9'}")
+    assert "no Dask scheduler answers" in failed.stderr, failed.stderr
+    assert state(project)[0]["trained"] is None, "a training that failed is tried again"
     trained = drift(project)
     assert trained.returncode == 5, trained.stderr
     (told,) = state(project)

@@ -12,7 +12,7 @@ from tabtrail.cli.drift_screen import print_history, print_reports
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
-from tabtrail.errors import TabtrailError, UsageError
+from tabtrail.errors import NothingToDeployError, UsageError
 
 if TYPE_CHECKING:
     from tabtrail.monitor.outcome import DriftReport
@@ -139,7 +139,7 @@ def _retrain(job: "Job", reports: "list[DriftReport]") -> None:
             return
         try:
             pipeline.run_stage("train", job.config, progress=job.progress)
-        except TabtrailError as error:
+        except NothingToDeployError as error:  # any other error may pass: the next call trains again
             later.retraining.record_retraining(job, retraining, error)
             raise
         retraining = later.retraining.record_retraining(job, retraining)

@@ -1,4 +1,4 @@
-"""The section `alerts`: who is told of drift, of a broken contract and of a refused gate."""
+"""The section `alerts`: where news of drift, of a broken contract and of a refused gate is sent."""
 
 import os
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ class Alerts(Section):
     webhook_variable: str | None = Field(None, description="The environment variable that holds the address, in its place.")
     command: Names = Field((), description="A command in place of the webhook, as words; it gets the JSON on its standard input.")
     events: tuple[Kind, ...] = Field(
-        ("drift", "contract", "gate"), min_length=1, description="The kinds of events that are told."
+        ("drift", "contract", "gate"), min_length=1, description="The kinds of events that are sent."
     )
     window_hours: Annotated[float, Field(ge=0, le=24 * 366)] = Field(
-        24, description="An event of a kind is told at most once in so many hours; 0: always."
+        24, description="Events of one kind are sent at most once in this many hours; 0 sends each."
     )
     timeout_seconds: Annotated[float, Field(gt=0, le=60)] = Field(10, description="How long the webhook or the command may take.")
 
     def channel(self, kind: str, *, root: Path, output_dir: Path) -> Channel | None:
-        """Return where an event of a kind goes; None where it is not told. Commands run in `root`."""
+        """Return where events of a kind are sent, None where they are not. Commands run in `root`."""
         address, missing = self.webhook.get_secret_value() if self.webhook else None, None
         if self.webhook_variable is not None:
             address = os.environ.get(self.webhook_variable, "").strip() or None
