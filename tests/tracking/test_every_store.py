@@ -92,6 +92,7 @@ def tell(story: Story, patch: pytest.MonkeyPatch) -> None:
     story.run("report", "report", "--run", first["parent_run_id"])
     story.run("status", "status", "--json")
     story.run("doctor", "doctor", "--json")
+    story.run("runs", "runs", "--json")
 
 
 def kill_after_one_candidate(patch: pytest.MonkeyPatch) -> None:
@@ -161,6 +162,23 @@ def test_a_run_is_reproduced_to_the_last_bit(story: Story) -> None:
 def test_a_run_is_reported_from_what_the_store_has(story: Story) -> None:
     assert story.done["report"].returncode == 0, story.done["report"].stderr
     assert LINEAR in (story.project.root / "output" / "report.html").read_text()
+
+
+def test_the_trainings_are_listed_newest_first_with_their_candidates_best_first(story: Story) -> None:
+    worse, first = story.json("runs")
+    board = story.json("train")
+    assert (first["run_id"], first["champion"], first["state"]) == (board["parent_run_id"], LINEAR, "complete")
+    assert worse["champion"] == WEAK
+    assert worse["started"] > first["started"]
+    assert [each["name"] for each in first["candidates"]] == [row["candidate"] for row in board["candidates"]]
+    assert [each["value"] for each in first["candidates"]] == [row["cv_rmse"] for row in board["candidates"]]
+    links = [first["link"], *(each["link"] for each in first["candidates"])]
+    ids = [first["run_id"], *(each["run_id"] for each in first["candidates"])]
+    if story.server is None:
+        assert set(links) == {None}, "a file or a database has no pages"
+    else:
+        experiment = story.tracked.get_run(first["run_id"]).info.experiment_id
+        assert links == [f"{story.server.uri}/#/experiments/{experiment}/runs/{each}" for each in ids]
 
 
 def test_status_and_doctor_look_at_the_store(story: Story) -> None:

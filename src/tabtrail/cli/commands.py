@@ -85,6 +85,7 @@ COMMANDS = {
     "rollback": Command("tabtrail.cli.deploy", "Deploy again what was deployed before.", (DEPLOY,)),
     "challenger": Command("tabtrail.cli.challenger", "Compare the challenger in service with the champion.", (DEPLOY,)),
     "history": Command("tabtrail.cli.deploy", "List every change of what is deployed.", (DEPLOY,)),
+    "runs": Command("tabtrail.cli.runs", "List the newest trainings in the MLflow store.", (DEPLOY,)),
     "config": Command("tabtrail.cli.config", "Show the resolved configuration, or its JSON Schema.", is_group=True),
     "bundle": Command("tabtrail.cli.bundle", "Verify a bundle, show what is in it, or put it into a bucket.", is_group=True),
 }

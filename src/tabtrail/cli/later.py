@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tabtrail.monitor import spans as spans
     from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
+    from tabtrail.tracking import listing as listing
     from tabtrail.workflows import append as append
     from tabtrail.workflows import challenger as challenger
     from tabtrail.workflows import demand_some as demand_some
@@ -58,6 +59,7 @@ _MODULES = {
     "explain": "tabtrail.workflows.explain",
     "forecast": "tabtrail.workflows.forecast",
     "labels": "tabtrail.workflows.labels",
+    "listing": "tabtrail.tracking.listing",
     "load": "tabtrail.workflows.load",
     "promote": "tabtrail.workflows.promote",
     "report": "tabtrail.workflows.report",

@@ -16,6 +16,11 @@ def without_passwords(text: str) -> str:
     return _PARAMETER.sub(r"\1\2…", _USER_AND_PASSWORD.sub("://…@", text))
 
 
+def without_user(text: str) -> str:
+    """Return a text in which the addresses have no user and password, so that they can be opened."""
+    return _USER_AND_PASSWORD.sub("://", text)
+
+
 def raw_password_character(address: str) -> str:
     """Return the character of an address's user or password that must be percent-encoded; empty where there is none."""
     rest = address.partition("://")[2]

@@ -59,14 +59,14 @@ def open_store(mlflow: Mlflow) -> Store:
         return _open_database(mlflow) if mlflow.is_database else _open_server(mlflow)
 
 
-def find_store(mlflow: Mlflow) -> Store | None:
+def find_store(mlflow: Mlflow, *, files: bool = True) -> Store | None:
     """Open a store without making anything; None where there is no store, or no such experiment in it.
 
-    In one that was copied or moved the addresses lead to its own files from then on.
+    In one that was copied or moved the addresses lead to its own files from then on; who needs none of the `files` leaves them.
     """
     if mlflow.sqlite_file is not None and not sqlite_file.has_experiment(mlflow.sqlite_file, mlflow.experiment):
         return None
-    if mlflow.sqlite_file is not None and left_folder(mlflow.sqlite_file) is not None:
+    if files and mlflow.sqlite_file is not None and left_folder(mlflow.sqlite_file) is not None:
         return open_store(mlflow)
     _require_means(mlflow)
     with store_errors(mlflow.tracking_uri):

@@ -1,0 +1,38 @@
+"""The command that lists trainings: `tabtrail runs`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tabtrail.cli import later
+from tabtrail.cli.job import begin_job
+from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.output import number, print_json, print_table
+
+if TYPE_CHECKING:
+    from tabtrail.tracking.listing import ListedRun
+
+app = new_group()
+
+
+@app.command(epilog="example: tabtrail runs --most 5")
+def runs(
+    most: Annotated[int, typer.Option(min=1, max=1000, help="How many trainings are listed at most.")] = 20,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the newest trainings in the MLflow store, with what each chose and reached."""
+    loaded = begin_job(config, set_)
+    found = later.listing.list_trainings(loaded.mlflow, most)
+    if as_json:
+        print_json([each.to_dict() for each in found])
+        return
+    header = ["run", "started (UTC)", "of", "state", "champion", "metric", "value", "candidates", "who", "commit"]
+    print_table(f"trainings in the experiment {loaded.mlflow.experiment}", header, [_row(each) for each in found])
+
+
+def _row(run: "ListedRun") -> list[str]:
+    shown = "" if run.value is None else number(run.value)
+    told = [run.run_id, run.started[:19], run.of, run.state, run.champion, run.metric, shown, f"{len(run.candidates)}"]
+    return [*told, run.who, run.commit[:10]]
