@@ -19,6 +19,12 @@ _QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.
 _LOCKED: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false", "lock_configuration": "true"}
 # The oldest storage that DuckDB 2 writes: people's clients, of DuckDB 1.0 and later, open the file too.
 _STORAGE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.0.0"}
+_QUIET: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "256MB",
+    "threads": 2,
+    "python_enable_replacements": "false",
+}
+"""Of one who looks on: a run beside it needs the memory and the cores more."""
 _HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
 
 
@@ -33,6 +39,45 @@ def parquet_view(database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute(f"CREATE VIEW {quoted(database.table)} AS {_select(database.dataset)}")
         yield connection
+
+
+@contextmanager
+def open_rows(database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection to ask the dataset's table by, which changes nothing and keeps nobody waiting.
+
+    It is of the database file where that holds the present dataset, else (missing, older than the dataset, damaged, locked by
+    another client) of a view over the Parquet files. Raises `DataError` where there is no dataset.
+    """
+    connection = _present_file(database) or _plain_view(database)
+    with connection:
+        yield connection
+
+
+def _present_file(database: Database) -> duckdb.DuckDBPyConnection | None:
+    try:
+        if database.file.stat().st_mtime_ns < database.dataset.manifest.stat().st_mtime_ns:
+            return None
+        connection = duckdb.connect(str(database.file), read_only=True, config=_LOCKED | _QUIET)
+    except (OSError, duckdb.Error):
+        return None
+    try:
+        connection.execute(f"SELECT 1 FROM {quoted(database.table)} LIMIT 1")
+    except duckdb.Error:
+        connection.close()
+        return None
+    return connection
+
+
+def _plain_view(database: Database) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config=_QUIET)
+    try:
+        connection.execute(f"CREATE VIEW {quoted(database.table)} AS {_select(database.dataset)}")
+    except duckdb.Error as error:
+        connection.close()
+        if next(database.dataset.folder.rglob("*.parquet"), None) is None:
+            raise DataError(f"there is no dataset in {database.dataset.folder}; run `tabtrail ingest` first") from None
+        raise unreadable(database.dataset, error) from None
+    return connection
 
 
 def build_database(database: Database, announce: Callable[[Path], None] = lambda new: None) -> int:

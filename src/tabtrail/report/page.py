@@ -13,6 +13,7 @@ from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, silent_series, worst_series
 from tabtrail.report.demand_verdict import demand_verdict
 from tabtrail.report.evidence import CheckedWindow, Evidence
+from tabtrail.report.figures import shown
 from tabtrail.report.forecast_rows import detailed, listed
 from tabtrail.report.pictures import Placed
 from tabtrail.report.svg import legend, svg
@@ -157,16 +158,6 @@ def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Ma
 def figure(value: float | None, metric: Metric) -> Markup:
     """Return a value of a metric, with its digits and unit."""
     return number(value, metric.digits, percent=metric.is_percent)
-
-
-def shown(value: float, digits: int = 4, *, percent: bool = False) -> str:
-    """Round to significant digits, whole where it has that many before the point."""
-    scaled = 100 * value if percent else value
-    group = "," if abs(scaled) >= 10_000 else ""  # 2003 may be a year
-    whole = abs(scaled) >= 10 ** (digits - 1) or scaled == int(scaled)
-    # 99.96 to three digits would be written "100."
-    text = f"{scaled:{group}.0f}" if whole else f"{scaled:#{group}.{digits}g}".removesuffix(".")
-    return f"{text} %" if percent else text
 
 
 def _grouped(profile: Profile | None) -> Iterator[tuple[str, str, int, list[Group]]]:

@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import os
-import socket
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from tabtrail.config.operation import Serve
-from tabtrail.errors import TabtrailError, require_extra
+from tabtrail.errors import require_extra
 from tabtrail.serving.prometheus import SHARED_FOLDER
 from tabtrail.serving.protocol import BoundedProtocol
 from tabtrail.serving.state import read_key
 from tabtrail.serving.workers import DrainingServer, Workers
 from tabtrail.system.files import require_writable
+from tabtrail.system.ports import require_free
 from tabtrail.system.temporary import scratch_folder
 
 
@@ -36,7 +36,7 @@ def run(app: Callable[[], FastAPI], settings: Serve) -> None:
     if settings.prediction_log_dir is not None:
         require_extra("arrow", "pyarrow")
         require_writable(settings.prediction_log_dir)
-    _require_free(settings.host, settings.port)
+    require_free(settings.host, settings.port)
     server = uvicorn.Config(
         app,
         factory=True,
@@ -72,17 +72,6 @@ def _shared_counters() -> Iterator[None]:
                 del os.environ[SHARED_FOLDER]
             else:
                 os.environ[SHARED_FOLDER] = before
-
-
-def _require_free(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise TabtrailError(f"cannot listen on {host}:{port}: {reason}; name another with --host or --port") from None
 
 
 def log_config(*, access: bool) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The pages, one a file: thin, over functions that return frames and figures."""

@@ -1,0 +1,11 @@
+"""The page Drift."""
+
+import streamlit as st
+
+from tabtrail.dashboard.place import Place
+
+
+def show(at: Place) -> None:
+    """Show the page."""
+    st.title("Drift")
+    st.code(at.command("status"), language="bash")

@@ -1,0 +1,11 @@
+"""The page Model."""
+
+import streamlit as st
+
+from tabtrail.dashboard.place import Place
+
+
+def show(at: Place) -> None:
+    """Show the page."""
+    st.title("Model")
+    st.code(at.command("status"), language="bash")

@@ -1,0 +1,11 @@
+"""The page Runs."""
+
+import streamlit as st
+
+from tabtrail.dashboard.place import Place
+
+
+def show(at: Place) -> None:
+    """Show the page."""
+    st.title("Runs")
+    st.code(at.command("status"), language="bash")
