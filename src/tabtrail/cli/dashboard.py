@@ -38,7 +38,7 @@ def dashboard(
 
 
 def command_line(words: Sequence[str], *, host: str, port: int, allow_train: bool) -> list[str]:
-    """Return the command that starts Streamlit on the dashboard of a config, which the words name. Its other settings stand beside app.py."""
+    """Return the command that starts Streamlit on the dashboard of a config named by the words; more settings lie with app.py."""
     streamlit = [sys.executable, "-m", "streamlit", "run", str(_entry()), "--server.address", host, "--server.port", str(port)]
     return [*streamlit, "--", *words, *(["--allow-train"] if allow_train else [])]
 

@@ -61,7 +61,7 @@ def _present_file(database: Database) -> duckdb.DuckDBPyConnection | None:
     except (OSError, duckdb.Error):
         return None
     try:
-        connection.execute(f"SELECT 1 FROM {quoted(database.table)} LIMIT 1")
+        connection.execute(f"SELECT 1 FROM {quoted(database.table)} LIMIT 1").fetchall()
     except duckdb.Error:
         connection.close()
         return None
