@@ -62,6 +62,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "modeling.families.xgboost": (*_TREES, "XGBoost or threads or under or xgboost"),
     "modeling.families.hist_gradient_boosting": (*_TREES, "HistGradientBoosting"),
     "explain.shapley": ("tests/explain/test_shapley.py", "tests/explain/test_explain.py", "-k", _QUICK),
+    "explain.coalitions": ("tests/explain/test_coalitions.py",),
+    "modeling.tree_shap": ("tests/modeling/test_tree_shap.py",),
     "explain.effects": ("tests/explain/test_effects.py",),
     "export.symbols": _EXPRESSIONS,
     "contract.expressions": _EXPRESSIONS,

@@ -30,10 +30,6 @@ from threadpoolctl import threadpool_limits
 
 from tabtrail.data.sample import write_sample
 
-# shap compiles for five seconds, in every process, what the few rows of tests need less time for as it is. The README's
-# `tabtrail explain` runs it compiled.
-os.environ["NUMBA_DISABLE_JIT"] = "1"
-
 
 def pytest_report_header() -> list[str]:
     """What is skipped on this machine, said first."""

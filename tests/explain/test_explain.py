@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, explain, sample_rows
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import Blend
-from tabtrail.modeling.families import family_of, read_trees
+from tabtrail.modeling.families import family_of, gradient_boosting, read_trees
 from tabtrail.modeling.fit import build_model
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import source_columns
@@ -82,7 +83,7 @@ def test_a_column_of_a_linear_model_contributes_what_its_distance_from_the_mean_
 
 
 def test_numbers_that_are_large_beside_their_differences_are_told_apart() -> None:
-    """Seconds since 1970 and their products: the shap package takes values that are alike to five digits for one."""
+    """Seconds since 1970 and their products: values that are alike to five digits are not one."""
     x, y = make_rows(600, seed=1)
     x = x.assign(a=1_700_000_000 + x["a"], b=1e18 + 1e6 * x["b"])[[*DERIVED.numbers, *DERIVED.texts]]
     formulas = {"difference": parse_expression("a - 1700000000"), "scaled": parse_expression("(b - 1e18) / 1e6")}
@@ -130,10 +131,13 @@ def test_one_hot_columns_are_collapsed_into_their_raw_column() -> None:
 
 
 def test_what_does_not_add_up_is_an_error_not_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    import shap
+    right = gradient_boosting.tree_contributions
 
-    wrong = shap.TreeExplainer.shap_values
-    monkeypatch.setattr(shap.TreeExplainer, "shap_values", lambda self, x, **kwargs: wrong(self, x, **kwargs) * 1.01)
+    def wrong(*taken: Any) -> tuple[Array, float]:
+        values, base = right(*taken)
+        return values * 1.01, base
+
+    monkeypatch.setattr(gradient_boosting, "tree_contributions", wrong)
     x, _ = make_rows(50, seed=7)
     with pytest.raises(TabtrailError, match="Shapley values miss the predictions"):
         explain(fit("GradientBoosting_small"), x[INPUTS], x[INPUTS], seed=0)

@@ -106,18 +106,6 @@ def test_a_pipeline_whose_classes_have_moved_is_refused_with_advice(tmp_path: Pa
         load_pipeline(tmp_path, metadata)
 
 
-@pytest.mark.parametrize("name", ["XGBoost", "LightGBM", "CatBoost"])
-def test_a_booster_explains_itself_as_shap_does_without_importing_it(name: str) -> None:
-    import shap
-
-    pipeline = fit(name)
-    x, _ = make_rows(40, seed=3)
-    matrix = pipeline.named_steps["preprocess"].transform(x[INPUTS])
-    expected = np.asarray(shap.TreeExplainer(pipeline.named_steps["model"]).shap_values(matrix))
-    found = explain(pipeline, x[INPUTS], x[INPUTS], seed=0)
-    assert found.values.sum(axis=1) == pytest.approx(expected.sum(axis=1), rel=1e-4, abs=1e-4)
-
-
 def test_a_table_of_shapley_values_is_read_back_as_it_was() -> None:
     x, _ = make_rows(40, seed=3)
     found = explain(fit("LinearRegression"), x[INPUTS], x[INPUTS], seed=0)

@@ -36,7 +36,6 @@ TRAIN = Extra(
         "lightgbm",
         "catboost",
         "mlflow",
-        "shap",
         "skl2onnx",
         "matplotlib",
         "filelock",

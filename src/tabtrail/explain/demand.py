@@ -7,7 +7,6 @@ taken from reference rows. With at most six groups all coalitions are computed, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import factorial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.bundle.demand.features import HOLIDAYS, HORIZON, LEVEL, FeatureRecipe
-from tabtrail.explain.shapley import Explanation, require_additive, sample_rows
+from tabtrail.explain.coalitions import Game, share_out
+from tabtrail.explain.shapley import Explanation, as_columns, require_additive, sample_rows
 from tabtrail.modeling.estimators import Blend, TransformedRegressor, unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array
@@ -149,32 +149,10 @@ def _of_pipeline(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[Array, float] 
 def _by_coalitions(
     predict: Predict, reference: pd.DataFrame, rows: pd.DataFrame, groups: Mapping[str, Sequence[str]]
 ) -> Explanation:
-    """Shapley (1953): the mean, over all orders, of what a group adds to those before it."""
-    names, count = list(groups), len(groups)
-    worth = np.stack([_worth(predict, reference, rows, _members(names, groups, each)) for each in range(1 << count)])
-    values = np.zeros((len(rows), count))
-    for place in range(count):
-        for coalition in range(1 << count):
-            if coalition >> place & 1:
-                continue
-            size = coalition.bit_count()
-            weight = factorial(size) * factorial(count - size - 1) / factorial(count)
-            values[:, place] += weight * (worth[coalition | 1 << place] - worth[coalition])
-    return Explanation(tuple(names), float(worth[0].mean()), values, worth[-1])
-
-
-def _members(names: Sequence[str], groups: Mapping[str, Sequence[str]], coalition: int) -> list[str]:
-    return [feature for place, name in enumerate(names) if coalition >> place & 1 for feature in groups[name]]
-
-
-def _worth(predict: Predict, reference: pd.DataFrame, rows: pd.DataFrame, taken: Sequence[str]) -> Array:
-    """Return the mean forecast [rows] over the reference rows with the taken features from each row."""
-    own = {name: np.repeat(rows[name].to_numpy(), len(reference)) for name in taken}
-    other = {str(name): np.tile(reference[name].to_numpy(), len(rows)) for name in rows.columns if name not in own}
-    frame = pd.DataFrame({name: own[name] if name in own else other[name] for name in map(str, rows.columns)})
-    found = np.asarray(predict(frame), dtype=np.float64).reshape(len(rows), len(reference))
-    mean: Array = found.mean(axis=1)
-    return mean
+    """Return exact Shapley values of the groups, by all of their coalitions."""
+    game = Game(lambda columns: predict(pd.DataFrame(dict(columns))), as_columns(reference), tuple(map(tuple, groups.values())))
+    found = share_out(game, as_columns(rows), coalitions=1 << len(groups), seed=0)
+    return Explanation(tuple(groups), found.base_value, found.values, found.predictions)
 
 
 def explained_table(explanation: Explanation, rows: pd.DataFrame) -> pl.DataFrame:

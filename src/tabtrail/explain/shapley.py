@@ -10,9 +10,9 @@ import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import TabtrailError
+from tabtrail.explain.coalitions import Columns, Game, alone, share_out
 from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
-from tabtrail.modeling.late_libraries import shap_library
 from tabtrail.modeling.metrics import Array, rounded
 from tabtrail.modeling.preprocess import source_columns
 
@@ -22,7 +22,9 @@ _ADDITIVITY = 1e-4
 # Of the numbers that are added up: XGBoost sums hundreds of leaves in float32, whose rounding is 6e-8 of the sum each time, the
 # others in double. An explanation that misses by a hundredth of what it shares out explains nothing, however large the numbers.
 _FLOAT32_SUMS, _DOUBLE_SUMS, _MOST = 1e-6, 1e-10, 1e-2
-_REFERENCE_ROWS = 20
+REFERENCE_ROWS = 20
+# Of the columns, for each explained row: one order forth and back of up to 16 columns, all coalitions of up to 5.
+COALITIONS = 32
 
 
 @dataclass(frozen=True)
@@ -74,26 +76,25 @@ def explain(
     *,
     seed: int,
     predict: Callable[[pd.DataFrame], Array] | None = None,
-    permutations: int = 1,
+    coalitions: int = COALITIONS,
 ) -> Explanation:
     """Return Shapley values for `rows` by raw column, in units of the target.
 
     What is explained of a clipped model is its prediction before it is clipped, which is a sum; `predict` stands in for that
-    where it is faster (the proven graph, without its clip). More `permutations` make the values of what is explained by them
-    steadier.
+    where it is faster (the proven graph, without its clip). More `coalitions` make the values of what is explained from outside
+    steadier, and exact where they suffice for all that there are.
 
     Trees: path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020), relative to the training rows that
     the trees carry. Linear: coefficient × (value - mean over `background`). In both, one-hot columns are summed (signed) into
     their raw column. Whatever derives columns, transforms the target, blends, or has an objective with a link (TreeSHAP would add
-    up to the logarithm): permutations of the raw columns, forth and back (Štrumbelj & Kononenko, Knowledge and Information
-    Systems 41, 2014), relative to rows drawn from `background`. Raises `TabtrailError` when base value and contributions do not
-    add up to the prediction.
+    up to the logarithm): from outside, by orders of the raw columns, relative to rows drawn from `background` (`coalitions.py`).
+    Raises `TabtrailError` when base value and contributions do not add up to the prediction.
     """
     explanation, model = None, unclipped(model)
     if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:
-        explanation = _explain_any(predict or model.predict, background, rows, seed, permutations)
+        explanation = _explain_any(predict or model.predict, background, rows, seed, coalitions)
     require_additive(explanation)
     return explanation
 
@@ -145,33 +146,20 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFra
 
 
 def _explain_any(
-    model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, permutations: int
+    model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, coalitions: int
 ) -> Explanation:
-    shap = shap_library()
-    reference = sample_rows(background, _REFERENCE_ROWS, seed)
-    # The package takes numbers that differ by less than a hundred-thousandth for the same, and leaves such a column as it is
-    # (numpy.isclose in shap.maskers.Independent.invariants): it is given the places of the values, which are far apart.
-    known = {name: np.unique(_values(pd.concat([reference[name], rows[name]]))) for name in rows.columns}
-
-    def encoded(frame: pd.DataFrame) -> Array:
-        return np.stack([np.searchsorted(known[name], _values(frame[name])) for name in rows.columns], axis=1).astype(np.float64)
-
-    def predict(matrix: Array) -> Array:
-        codes = {name: matrix[:, index].astype(np.int64) for index, name in enumerate(rows.columns)}
-        columns = {name: known[name][codes[name]] for name in rows.columns}
-        columns |= {name: values.astype(object) for name, values in columns.items() if values.dtype != np.float64}
-        return np.asarray(model(pd.DataFrame(columns)), dtype=np.float64).ravel()
-
-    masker = shap.maskers.Independent(encoded(reference), max_samples=_REFERENCE_ROWS)
-    explainer = shap.PermutationExplainer(predict, masker, seed=seed)
-    found = explainer(encoded(rows), max_evals=permutations * 2 * len(rows.columns) + 1, silent=True)
-    base = float(np.ravel(found.base_values)[0])
-    return Explanation(tuple(rows.columns), base, np.asarray(found.values, dtype=np.float64), predict(encoded(rows)))
+    names = [str(name) for name in rows.columns]
+    reference = as_columns(sample_rows(background, REFERENCE_ROWS, seed)[names])
+    game = Game(lambda columns: np.asarray(model(pd.DataFrame(dict(columns))), dtype=np.float64).ravel(), reference, alone(names))
+    found = share_out(game, as_columns(rows), coalitions=coalitions, seed=seed)
+    return Explanation(tuple(names), found.base_value, found.values, found.predictions)
 
 
-def _values(column: "pd.Series[Any]") -> Any:
-    """Return the numbers of a column, or its texts, as numpy sorts them; NaN comes last."""
-    return column.to_numpy(dtype=np.float64 if column.dtype == np.float64 else str)
+def as_columns(rows: pd.DataFrame) -> Columns:
+    """Return numbers as doubles and texts as objects, by name."""
+    return {
+        str(name): column.to_numpy(dtype=np.float64 if column.dtype == np.float64 else object) for name, column in rows.items()
+    }
 
 
 def _explain_pipeline(pipeline: Pipeline, background: pd.DataFrame, rows: pd.DataFrame) -> Explanation | None:

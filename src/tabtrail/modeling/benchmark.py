@@ -208,4 +208,4 @@ def run_tasks(
 
 def fitting_libraries() -> tuple[str, ...]:
     """Return the distributions that a fit, its proof and its explanation depend on: workers must have the same versions."""
-    return (*model_libraries(), "numpy", "scipy", "pandas", "polars", "onnx", "skl2onnx", "onnxruntime", "shap")
+    return (*model_libraries(), "numpy", "scipy", "pandas", "polars", "onnx", "skl2onnx", "onnxruntime")

@@ -1,4 +1,4 @@
-"""Libraries that take a second or more to import, and are imported when something is fitted or explained with them."""
+"""Libraries that take a second or more to import, and are imported when something is fitted with them."""
 
 from importlib import import_module
 from typing import Any
@@ -16,11 +16,6 @@ def model_class(name: str) -> Any:
     Importing adds to the warning filters of the process: call it inside `catch_warnings`.
     """
     return getattr(_library(_MODELS[name]), name)
-
-
-def shap_library() -> Any:
-    """Return the package shap, which only models without contributions of their own need."""
-    return _library("shap")
 
 
 def _library(module: str) -> Any:

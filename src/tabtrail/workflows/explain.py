@@ -34,7 +34,7 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.explain_demand import explain_forecast, explained_forecasts
 
-_PERMUTATIONS = 20
+_COALITIONS = 1024
 # Of the largest number in the sum: what the served graph and the explained model may differ by, far above what a proof allows.
 _TOLERANCE = 1e-5
 
@@ -85,7 +85,7 @@ def explain_row(config: Config, row: Any) -> LocalExplanation:
     one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
     one = one.astype(background.dtypes.to_dict())
     model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(without_clip(bundle.onnx))
-    found = explain(model, background, one, seed=config.model.random_state, predict=graph, permutations=_PERMUTATIONS)
+    found = explain(model, background, one, seed=config.model.random_state, predict=graph, coalitions=_COALITIONS)
     values = {name: served.inputs[name] for name in found.columns}
     parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
     return _checked(bundle, served, found.base_value, parts, values)

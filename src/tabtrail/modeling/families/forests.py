@@ -4,8 +4,9 @@ from typing import Any
 
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
-from tabtrail.modeling.families.family import Family, Params, Trial
+from tabtrail.modeling.families.family import Contributions, Family, Params, Trial
 from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
+from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 
 _FIXED = ("random_state", "n_jobs", "verbose")
@@ -16,6 +17,10 @@ def _read_trees(model: Any) -> Trees:
     for index, estimator in enumerate(model.estimators_):
         add_tree(trees, index, estimator.tree_, 1.0 / len(model.estimators_))
     return trees
+
+
+def _contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature
+    return tree_contributions((each.tree_ for each in model.estimators_), 1.0 / len(model.estimators_), 0.0, matrix)
 
 
 def _search(trial: Trial) -> Params:
@@ -35,7 +40,7 @@ RANDOM_FOREST = Family(
     slow=True,
     search=_search,
     read_trees=_read_trees,
-    contributions=tree_contributions,
+    contributions=_contributions,
 )
 EXTRA_TREES = Family(
     name="ExtraTrees",
@@ -46,5 +51,5 @@ EXTRA_TREES = Family(
     slow=True,
     search=_search,
     read_trees=_read_trees,
-    contributions=tree_contributions,
+    contributions=_contributions,
 )

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
-from tabtrail.modeling.families.family import Family, Params, Sample, Trial
+from tabtrail.modeling.families.family import Contributions, Family, Params, Sample, Trial
 from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
+from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 
 
@@ -27,11 +28,18 @@ def best_stage(model: Any, fitted: Sample, watched: Sample, patience: int) -> in
 
 
 def _read_trees(model: Any) -> Trees:
-    base = float(np.ravel(model.init_.constant_)[0]) if model.init_ != "zero" else 0.0
-    trees = Trees("BRANCH_LEQ", float32_inputs=True, base=base)
+    trees = Trees("BRANCH_LEQ", float32_inputs=True, base=_base(model))
     for index, estimator in enumerate(model.estimators_[:, 0]):
         add_tree(trees, index, estimator.tree_, model.learning_rate)
     return trees
+
+
+def _base(model: Any) -> float:
+    return float(np.ravel(model.init_.constant_)[0]) if model.init_ != "zero" else 0.0
+
+
+def _contributions(model: Any, matrix: Array, background: Array) -> Contributions:  # noqa: ARG001 - the family's signature
+    return tree_contributions((each.tree_ for each in model.estimators_[:, 0]), model.learning_rate, _base(model), matrix)
 
 
 def _search(trial: Trial) -> Params:
@@ -54,6 +62,6 @@ GRADIENT_BOOSTING = Family(
     iterations="n_estimators",
     best_iterations=best_stage,
     read_trees=_read_trees,
-    contributions=tree_contributions,
+    contributions=_contributions,
     search=_search,
 )

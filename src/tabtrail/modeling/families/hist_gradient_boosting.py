@@ -7,8 +7,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Trial
 from tabtrail.modeling.families.gradient_boosting import best_stage
-from tabtrail.modeling.families.sklearn_trees import tree_contributions
 from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.tree_shap import Grown, tree_shap
 from tabtrail.modeling.trees import Trees
 
 _OBJECTIVES = Objectives(
@@ -60,11 +60,24 @@ def _members(bitset: Any) -> list[int]:
     return [32 * word + bit for word, bits in enumerate(bitset) for bit in range(32) if int(bits) >> bit & 1]
 
 
-def _contributions(model: Any, matrix: Array, background: Array) -> Contributions | None:
-    """TreeSHAP of the shap package, which knows neither links nor splits on categories."""
+def _contributions(model: Any, matrix: Array, background: Array) -> Contributions | None:  # noqa: ARG001 - as families have it
+    """TreeSHAP, which knows neither links nor splits on categories."""
     if model.is_categorical_ is not None or _OBJECTIVES.link_of(model) != "identity":
         return None
-    return tree_contributions(model, matrix, background)
+    values, base = tree_shap((_grown(predictor.nodes) for (predictor,) in model._predictors), matrix)
+    return values, float(np.ravel(model._baseline_prediction)[0]) + base
+
+
+def _grown(nodes: Any) -> Grown:
+    return Grown(
+        left=nodes["left"],
+        right=nodes["right"],
+        feature=nodes["feature_idx"],
+        threshold=nodes["num_threshold"],
+        missing_left=nodes["missing_go_to_left"],
+        cover=nodes["count"].astype(np.float64),
+        value=nodes["value"],
+    )
 
 
 def _search(trial: Trial) -> Params:
