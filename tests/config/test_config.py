@@ -7,6 +7,7 @@ import yaml
 from tests.support.projects import Project
 
 from tabtrail.config.load import config_schema, load_config
+from tabtrail.contract.expressions import parse_expression
 from tabtrail.errors import ConfigError
 
 
@@ -204,6 +205,36 @@ def test_an_anchor_inside_itself_is_refused(project: Project) -> None:
     project.config_file.write_text("version: 2\npaths: &p\n  more: [*p]\n")
     with pytest.raises(ConfigError, match="aliases"):
         project.config()
+
+
+def test_parts_of_dates_are_derived_features_of_their_own_names(project: Project) -> None:
+    model = project.config("model.date_parts={ORDERDATE: [year, weekday]}").model
+    assert list(model.derived)[:2] == ["ORDERDATE_year", "ORDERDATE_weekday"]
+    assert model.formulas["ORDERDATE_weekday"] == parse_expression("weekday(ORDERDATE)")
+    assert "ORDERDATE" in model.number_inputs
+    assert model.without_columns({"ORDERDATE_year"}).date_parts == {"ORDERDATE": ("weekday",)}
+    assert model.without_columns({"ORDERDATE"}).date_parts == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            "{ORDERDATE: [hour]}",
+            r"model.date_parts.ORDERDATE_hour: 'hour' takes a column that keeps the time of day; set contract",
+        ),
+        (
+            "{ORDERDAT: [year]}",
+            r"model.date_parts.ORDERDAT_year: 'ORDERDAT' is not a declared column; did you mean 'ORDERDATE'\?",
+        ),
+        ("{CITY: [year]}", r"model.date_parts.CITY_year: 'year' takes a date column, not text"),
+        ("{ORDERDATE: [year, year]}", r"model.date_parts: a part is named twice"),
+        ("{ORDERDATE: [yaer]}", r"model.date_parts.ORDERDATE"),
+    ],
+)
+def test_parts_that_a_column_does_not_have_are_refused(project: Project, parts: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        project.config(f"model.date_parts={parts}")
 
 
 def test_a_formula_that_doubles_with_each_derived_feature_is_refused(project: Project) -> None:

@@ -18,9 +18,11 @@ from tests.support.fitting import (
     DERIVED,
     LINKED,
     NUMERIC,
+    PLAIN,
     SHARES,
     TRANSFORMS,
     WITH_TREES,
+    candidate_model,
     fit,
     make_rows,
 )
@@ -53,6 +55,28 @@ def test_derived_columns_encoders_and_target_transforms_are_in_the_graph(name: s
     x.loc[3::7, "a"] = x.loc[3::7, "b"]
     x.loc[4::7, ["code", "c"]] = "never seen"
     assert prove(graph, model, x, float(np.std(y))).passed
+
+
+@pytest.mark.parametrize(
+    "written", [{"target_transform": "log1p", "smearing": True}, {"target_transform": "log", "categories": "native"}]
+)
+@pytest.mark.parametrize("name", ["HistGradientBoosting", "XGBoost", "LightGBM", "CatBoost"])
+def test_missing_numbers_stay_missing_in_the_graph_where_the_trees_route_them(name: str, written: dict[str, Any]) -> None:
+    """In columns that had gaps in training and in columns that had none; the factor of a learned logarithm is a constant."""
+    x, y = make_rows(500, seed=1)
+    x.loc[::6, "a"] = np.nan
+    recipe = replace(PLAIN, numbers=("a", "b", "d"), numeric=("a", "b", "d"))
+    model = candidate_model(
+        {name: {"max_iter" if name.startswith("Hist") else "n_estimators": 30, "missing": "native", **written}}, recipe
+    )
+    model.fit(x, y)
+    assert np.isnan(model.pipeline.named_steps["preprocess"].transform(x)[:, 0]).sum() == x["a"].isna().sum()
+    assert (model.factor_ != 1.0) == ("smearing" in written)
+    unseen, _ = make_rows(800, seed=2)
+    unseen.loc[::3, "a"] = unseen.loc[::4, "b"] = np.nan
+    graph = export_onnx(model, recipe.numbers, recipe.texts, "model")
+    assert check_parity(graph, model, unseen, texts=("c",), scale=float(np.std(y)), tolerance=1e-5, seed=7).passed
+    assert not np.array_equal(run_onnx(graph, unseen), run_onnx(graph, unseen.fillna({"a": x["a"].median()})))
 
 
 @pytest.mark.parametrize("bounds", [(1000.0, None), (None, 2500.0), (1000.0, 2500.0)])

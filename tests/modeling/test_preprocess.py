@@ -41,6 +41,12 @@ def test_numbers_become_their_median_where_missing_and_texts_a_column_each() -> 
     assert unseen[:, 2:].tolist() == [[0, 0, 0]] * 4
 
 
+def test_numbers_stay_missing_where_the_trees_take_them() -> None:
+    found = matrix(RECIPE, missing_native=True)
+    assert np.isnan(found[1, :2]).all()
+    assert found[[0, 2, 3], :2].tolist() == [[1, 2], [3, 6], [8, 16]]
+
+
 def test_scaled_numbers_have_mean_zero_and_deviation_one() -> None:
     found = matrix(RECIPE, scaled=True)
     assert found[:, :2].mean(axis=0) == pytest.approx([0, 0])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tabtrail.contract.expressions import parse_expression
-from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.candidates import Candidate, list_candidates
 from tabtrail.modeling.fit import build_model
 from tabtrail.modeling.preprocess import Recipe
 
@@ -117,6 +117,12 @@ def fit(name: str, recipe: Recipe = PLAIN, transform: str = "none") -> Any:
     params = {key: value for key, value in written.items() if key != "categories"}
     candidate = Candidate(name, name.partition("_")[0], params, None, transform, TRANSFORMS[transform], written != params)
     return build_model(candidate, recipe).fit(x, y / y.max() if name in SHARES else y)
+
+
+def candidate_model(written: dict[str, dict[str, Any]], recipe: Recipe = PLAIN) -> Any:
+    """The unfitted model of a candidate as the config writes it."""
+    (candidate,) = [each for each in list_candidates(written) if each.name in written]
+    return build_model(candidate, recipe)
 
 
 def pickle_of_a_moved_class(monkeypatch: pytest.MonkeyPatch, dump: Callable[[Any], bytes]) -> bytes:

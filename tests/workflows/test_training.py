@@ -319,7 +319,7 @@ def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:
         ("model.derived_features={x: 1 + 2}", r"is the same for every row"),
         ("model.derived_features={x: __import__('os')}", r"is not part of the expression language"),
         ("model.derived_features={x: y * 2, y: MSRP}", r"'y' is a derived feature that is defined below this one; move it above"),
-        ("candidates={XGBoost: {target_transform: sqrt}}", r"write none, log1p, ratio\(COLUMN\) or log_ratio\(COLUMN\)"),
+        ("candidates={XGBoost: {target_transform: sqrt}}", r"write none, log, log1p, ratio\(COLUMN\) or log_ratio\(COLUMN\)"),
         ("candidates={XGBoost: {target_transform: ratio(LINE_TOTAL)}}", r"did you mean 'LINE_TOTAL_APPROX'\?"),
         ("candidates={Blend: {rnds: 3}}", r"Blend has no such parameter; did you mean 'rounds'\?"),
         ("intervals.by=PRODUCT_LINE", r"write strata or a text column of the model; did you mean 'PRODUCTLINE'\?"),

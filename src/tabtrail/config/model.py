@@ -18,7 +18,8 @@ _TARGET_IS = {
     "datetime": "; this target is a date, and tabtrail does regression only: name a number, such as the hours until then",
     "date": "; this target is a date, and tabtrail does regression only: name a number, such as the days until then",
 }
-_TRANSFORM = re.compile(r"^(none|log1p)$|^(ratio|log_ratio)\((.+)\)$")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_TRANSFORM = re.compile(r"^(none|log1p|log)$|^(ratio|log_ratio)\((.+)\)$")
 
 
 def _read_clip(value: object) -> object:
@@ -34,6 +35,9 @@ def _read_clip(value: object) -> object:
 Clip = Annotated[Literal["contract", "off"] | tuple[float | None, float | None], BeforeValidator(_read_clip)]
 
 
+DatePart = Literal["year", "month", "quarter", "season", "weekday", "days", "hour", "minute"]
+
+
 class Model(Section):
     name: SafeName = "model"
     target: str
@@ -46,6 +50,10 @@ class Model(Section):
     derived_features: dict[SafeName, str] = Field(
         {},
         description="Numeric columns computed from others, inside the model: arithmetic, log1p(x), month(DATE), hour(MOMENT), …",
+    )
+    date_parts: dict[str, tuple[DatePart, ...]] = Field(
+        {},
+        description="Columns of dates, each with the parts that it enters as: year, month, weekday, days; of moments also hour.",
     )
     frequency_encoded: tuple[str, ...] = Field(
         (), description="Text columns that enter as the share of the training rows with the same text."
@@ -69,10 +77,24 @@ class Model(Section):
         return tuple(dict.fromkeys(self.categorical_features + self.frequency_encoded + self.target_encoded))
 
     @property
+    def parts_of_dates(self) -> dict[str, str]:
+        """The parts of dates as derived features: `ORDERDATE_year: year(col('ORDERDATE'))`."""
+        return {_part_name(column, part): f"{part}(col({column!r}))" for column, part in self._dated}
+
+    @property
+    def _dated(self) -> list[tuple[str, str]]:
+        return [(column, part) for column, parts in self.date_parts.items() for part in parts]
+
+    @property
+    def derived(self) -> dict[str, str]:
+        """All derived features, those made of the parts of dates first."""
+        return self.parts_of_dates | self.derived_features
+
+    @property
     def formulas(self) -> dict[str, Node]:
         """The derived features as expressions of source columns alone; derived features in them are replaced by their own."""
         trees: dict[str, Node] = {}
-        for name, text in self.derived_features.items():
+        for name, text in self.derived.items():
             trees[name] = replace_columns(parse_expression(text), trees)
         return trees
 
@@ -95,7 +117,13 @@ class Model(Section):
         derived = {
             name: text for name, text in self.derived_features.items() if name not in gone and not columns_of(trees[name]) & gone
         }
-        return self.model_copy(update={**kept, "derived_features": derived})
+        left = [(column, part) for column, part in self._dated if column not in gone and _part_name(column, part) not in gone]
+        dates = {column: tuple(part for each, part in left if each == column) for column, _ in left}
+        return self.model_copy(update={**kept, "derived_features": derived, "date_parts": dates})
+
+
+def _part_name(column: str, part: str) -> str:
+    return f"{_UNSAFE.sub('_', column)}_{part}"
 
 
 class Split(Section):
@@ -160,7 +188,7 @@ def parse_transform(text: object) -> tuple[str, str | None]:
     """Split a target transform such as `log1p` or `log_ratio(X)` into its kind and the reference; `ValueError` if it is none."""
     match = _TRANSFORM.match(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"'{text}' is not a target transform; write none, log1p, ratio(COLUMN) or log_ratio(COLUMN)")
+        raise ValueError(f"'{text}' is not a target transform; write none, log, log1p, ratio(COLUMN) or log_ratio(COLUMN)")
     return match[1] or match[2], match[3].strip() if match[3] else None
 
 
@@ -168,8 +196,13 @@ def check_formulas(model: Model, rules: Mapping[str, ColumnRule]) -> Problems:
     """Yield what is wrong with derived features: arithmetic on declared columns, or on derived features defined above them."""
     kinds = {name: KIND[rule.dtype] for name, rule in rules.items() if name != model.target}
     whole: dict[str, Node] = {}
-    for name, text in model.derived_features.items():
-        key = ("model", "derived_features", name)
+    if len(model.parts_of_dates) < sum(map(len, model.date_parts.values())):
+        yield (
+            ("model", "date_parts"),
+            "a part is named twice, or two columns differ in signs alone; write derived_features instead",
+        )
+    for name, text in model.derived.items():
+        key = ("model", "derived_features" if name in model.derived_features else "date_parts", name)
         try:
             tree = parse_expression(text)
             whole[name] = replace_columns(tree, whole)
@@ -192,7 +225,7 @@ def _formula_problem(name: str, tree: Node, model: Model, kinds: Mapping[str, st
         return f"this is computed from the target {model.target}, which a prediction does not know"
     if not unknown:
         return None
-    if unknown[0] in model.derived_features:
+    if unknown[0] in model.derived:
         return f"'{unknown[0]}' is a derived feature that is defined below this one; move it above"
     if unknown[0] in model.text_features:
         return f"'{unknown[0]}' is text; a derived feature is arithmetic on numbers"
@@ -271,7 +304,7 @@ def _columns_read(text: str) -> frozenset[str]:
 
 def check_candidates(candidates: Mapping[str, Mapping[str, Parameter]], model: Model) -> Problems:
     """Yield what is wrong with the target transforms of the candidates."""
-    known = [*model.derived_features, *model.numeric_features]
+    known = [*model.derived, *model.numeric_features]
     for name, params in candidates.items():
         key = ("candidates", name, "target_transform")
         try:

@@ -140,11 +140,16 @@ def _add(builder: "_Builder", model: Any) -> Symbol:
 
 
 def _restored(builder: "_Builder", model: TransformedRegressor, learned: Symbol) -> Symbol:
-    if model.kind == "log1p":
-        return learned.apply("Exp") - 1.0
-    assert model.reference is not None  # noqa: S101 - the other kinds have one
+    if model.reference is None:
+        return _grown(model, learned) - 1.0 if model.kind == "log1p" else _grown(model, learned)
     reference = _formula(builder, model.reference).where_positive(model.fallback_)
-    return (learned.apply("Exp") if model.kind == "log_ratio" else learned) * reference
+    return _grown(model, learned) * reference
+
+
+def _grown(model: TransformedRegressor, learned: Symbol) -> Symbol:
+    if model.kind in ("ratio", "level"):
+        return learned
+    return learned.apply("Exp") if model.factor_ == 1.0 else learned.apply("Exp") * model.factor_
 
 
 def _formula(builder: "_Builder", formula: Node) -> Symbol:

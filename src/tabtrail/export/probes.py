@@ -120,7 +120,8 @@ def _derived(pipeline: Pipeline) -> Mapping[str, Node]:
 def _beside(thresholds: Array, rows: int, random: np.random.Generator) -> tuple[np.ndarray[Any, Any], Array]:
     """Return a random row for each threshold, three times, and the float32 before, at and after it."""
     near = thresholds.astype(np.float32)
-    below, above = np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))
+    with np.errstate(over="ignore"):  # CatBoost sends missing numbers to a side by the least float32 there is
+        below, above = np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))
     values = np.concatenate([near, below, above]).astype(np.float64)
     return np.tile(random.integers(0, rows, len(thresholds)), 3), values
 

@@ -19,6 +19,11 @@ BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
 _TRANSFORM = "target_transform"
 _CATEGORIES = "categories"
+_MISSING = "missing"
+_SMEARING = "smearing"
+_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING)
+"""What a candidate says beside the parameters of its library."""
+_LOGS = ("log", "log1p", "log_ratio")
 _ROUNDS = "rounds"
 _BLEND_ROUNDS = 25
 _ANY = Layout(2, (1,))
@@ -27,9 +32,11 @@ _ANY = Layout(2, (1,))
 @dataclass(frozen=True)
 class Candidate:
     """A named model of the benchmark: its family, its parameters, the patience of early stopping (None: no stopping), and what
-    it learns: the target (`none`), `log1p` of it, or its `ratio` or `log_ratio` to the column `reference`.
+    it learns: the target (`none`), `log` or `log1p` of it, or its `ratio` or `log_ratio` to the column `reference`.
 
     `native`: the categories enter as such, for the library to split on, instead of as one 0/1 column for each text.
+    `missing_native`: missing numbers enter as such, for the library to send to a side, instead of as the training median.
+    `smearing`: predictions of a learned logarithm are multiplied so that their mean is that of the target.
     """
 
     name: str
@@ -39,6 +46,8 @@ class Candidate:
     transform: str = "none"
     reference: str | None = None
     native: bool = False
+    missing_native: bool = False
+    smearing: bool = False
 
     @property
     def transform_text(self) -> str:
@@ -110,7 +119,14 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
         names = family_names()
         yield (), f"unknown model family '{family_name(name)}'{nearest(family_name(name), names)} (known: {', '.join(names)})"
     else:
-        checks = (_stopping_problems, _category_problems, _parameter_problems, _objective_problems)
+        checks = (
+            _stopping_problems,
+            _category_problems,
+            _missing_problems,
+            _smearing_problems,
+            _parameter_problems,
+            _objective_problems,
+        )
         problems = [problem for check in checks for problem in check(family, params)]
         yield from problems
         if not problems:
@@ -136,13 +152,22 @@ def _candidate(name: str, params: Params) -> Candidate:
         return Candidate(name, BLEND, {_ROUNDS: params.get(_ROUNDS, _BLEND_ROUNDS)})
     transform, reference = parse_transform(params.get(_TRANSFORM, "none"))
     patience: Any = params.get(_STOPPING)
-    native = params.get(_CATEGORIES) == "native"
-    return Candidate(name, family_name(name), _own(params), patience, transform, reference, native)
+    return Candidate(
+        name,
+        family_name(name),
+        _own(params),
+        patience,
+        transform,
+        reference,
+        native=params.get(_CATEGORIES) == "native",
+        missing_native=params.get(_MISSING) == "native",
+        smearing=params.get(_SMEARING) is True,
+    )
 
 
 def _own(params: Params) -> Params:
     """Return what a candidate's family is given."""
-    return {key: value for key, value in params.items() if key not in (_STOPPING, _TRANSFORM, _CATEGORIES)}
+    return {key: value for key, value in params.items() if key not in _OURS}
 
 
 def _blend_problems(params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -170,6 +195,23 @@ def _category_problems(family: Family, params: Params) -> Iterator[tuple[tuple[s
     elif given == "native" and family.with_categories is None:
         able = ", ".join(each.name for each in FAMILIES.values() if each.with_categories is not None)
         yield (_CATEGORIES,), f"{family.name} does not split on categories by itself; {able} do"
+
+
+def _missing_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    given = params.get(_MISSING, "median")
+    if given not in ("median", "native"):
+        yield (_MISSING,), "write median or native"
+    elif given == "native" and not family.takes_missing:
+        able = ", ".join(each.name for each in FAMILIES.values() if each.takes_missing)
+        yield (_MISSING,), f"{family.name} takes no missing numbers; {able} do"
+
+
+def _smearing_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ARG001 - as the others
+    given = params.get(_SMEARING, False)
+    if not isinstance(given, bool):
+        yield (_SMEARING,), "write true or false"
+    elif given and str(params.get(_TRANSFORM, "none")).partition("(")[0].strip() not in _LOGS:
+        yield (_SMEARING,), f"this corrects the mean of a learned logarithm; set {_TRANSFORM} to log, log1p or log_ratio(COLUMN)"
 
 
 def _parameter_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:

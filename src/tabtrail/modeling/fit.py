@@ -82,9 +82,12 @@ def fit_and_score(
 
 def _fitted(candidate: Candidate, recipe: Recipe, train: Examples, watched: Mask | None) -> tuple[Any, int | None]:
     try:
-        iterations = choose_iterations(candidate, recipe, train, watched)
+        iterations, factor = watch_rounds(candidate, recipe, train, watched)
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
-        model = build_model(candidate, recipe, **changed).fit(train.x, train.y)
+        model = build_model(candidate, recipe, **changed)
+        if factor is not None:
+            unclipped(model).factor_ = factor
+        model.fit(train.x, train.y)
         _make_canonical(regressor_of(model))
     except candidate.errors as error:
         raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
@@ -111,7 +114,10 @@ def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
 def _build_unclipped(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
     if candidate.family == FORMULA:
         return FormulaRegressor(recipe.formulas)
-    preprocessor = build_preprocessor(recipe, scaled=FAMILIES[candidate.family].scaled, native=candidate.native)
+    family = FAMILIES[candidate.family]
+    preprocessor = build_preprocessor(
+        recipe, scaled=family.scaled, native=candidate.native, missing_native=candidate.missing_native
+    )
     layout = native_layout(recipe) if candidate.native else None
     pipeline = build_pipeline(preprocessor, candidate.build(recipe.seed, layout, **changed))
     if candidate.transform == "none":
@@ -119,7 +125,12 @@ def _build_unclipped(candidate: Candidate, recipe: Recipe, **changed: Any) -> An
     name = candidate.reference
     reference = None if name is None else recipe.formulas.get(name, ColumnRef(name))
     return TransformedRegressor(
-        pipeline, candidate.transform, reference, power=candidate.weight_power, centred=not candidate.has_link
+        pipeline,
+        candidate.transform,
+        reference,
+        power=candidate.weight_power,
+        centred=not candidate.has_link,
+        smearing=candidate.smearing,
     )
 
 
@@ -130,20 +141,28 @@ def regressor_of(model: Any) -> Any:
     return pipeline.named_steps["model"] if isinstance(pipeline, Pipeline) else None
 
 
-def choose_iterations(candidate: Candidate, recipe: Recipe, train: Examples, watched_rows: Mask | None) -> int | None:
-    """Return how many boosting rounds do best on the watched ones of the training rows.
+def watch_rounds(
+    candidate: Candidate, recipe: Recipe, train: Examples, watched_rows: Mask | None
+) -> tuple[int | None, float | None]:
+    """Return how many boosting rounds do best on the watched ones of the training rows, and the factor of `smearing` there.
 
-    None, and so all configured rounds, without early stopping, or where the training rows are too few to hold some out.
+    None, and so all configured rounds, without early stopping, or where the training rows are too few to hold some out; no factor
+    without `smearing`.
     """
     if candidate.early_stopping_rounds is None or watched_rows is None:
-        return None
+        return None, None
     rounds = FAMILIES[candidate.family].best_iterations
     if rounds is None:
-        return None
+        return None, None
     model, fitted, watched = _build_unclipped(candidate, recipe), train.take(~watched_rows), train.take(watched_rows)
     pipeline = model.pipeline if isinstance(model, TransformedRegressor) else model
     learned, held = _samples(model, pipeline.named_steps["preprocess"], fitted, watched)
-    return rounds(pipeline.named_steps["model"], learned, held, candidate.early_stopping_rounds)
+    regressor = pipeline.named_steps["model"]
+    best = rounds(regressor, learned, held, candidate.early_stopping_rounds)
+    if not candidate.smearing:
+        return best, None
+    model.learn_factor(watched.x, watched.y, np.asarray(regressor.predict(held.x), dtype=np.float64).ravel())
+    return best, model.factor_
 
 
 def _samples(model: Any, preprocessor: Any, fitted: Examples, watched: Examples) -> tuple[Sample, Sample]:

@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from tabtrail.config.model import Model
@@ -64,11 +64,12 @@ def feature_frame(data: pl.DataFrame, numbers: Sequence[str], texts: Sequence[st
     return pd.DataFrame(columns)
 
 
-def build_preprocessor(recipe: Recipe, *, scaled: bool, native: bool = False) -> ColumnTransformer:
+def build_preprocessor(recipe: Recipe, *, scaled: bool, native: bool = False, missing_native: bool = False) -> ColumnTransformer:
     """Return the unfitted column transformer, from raw columns to a dense float64 matrix.
 
-    Missing numbers become the training median; a category is one 0/1 column for each text seen in training and all zeros for
-    an unseen one, or, where the model takes categories as they are (`native`), one column of codes and NaN for an unseen text.
+    Missing numbers become the training median, or stay missing (`missing_native`); a category is one 0/1 column for each text
+    seen in training and all zeros for an unseen one, or, where the model takes categories as they are (`native`), one column
+    of codes and NaN for an unseen text.
     Dense on purpose: XGBoost reads the zeros of a sparse matrix as missing, its exported graph does not.
     """
     one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", sparse_output=False, max_categories=recipe.max_categories)
@@ -77,8 +78,8 @@ def build_preprocessor(recipe: Recipe, *, scaled: bool, native: bool = False) ->
     sources = sorted(frozenset[str]().union(*map(columns_of, recipe.formulas.values())))
     derived = DerivedFeatures(tuple(sources), tuple(recipe.formulas), tuple(recipe.formulas.values()))
     parts = [
-        ("numeric", _numbers(None, scaled=scaled), list(recipe.numeric)),
-        ("derived", _numbers(derived, scaled=scaled), sources),
+        ("numeric", _numbers(None, scaled=scaled, missing_native=missing_native), list(recipe.numeric)),
+        ("derived", _numbers(derived, scaled=scaled, missing_native=missing_native), sources),
         ("native", CategoryCodes(recipe.max_categories), list(recipe.one_hot) if native else []),
         ("categorical", one_hot, [] if native else list(recipe.one_hot)),
         ("frequency", make_pipeline(FrequencyEncoder(), *_scaler(scaled)), list(recipe.frequency)),
@@ -94,9 +95,10 @@ def native_layout(recipe: Recipe) -> Layout | None:
     return Layout(before + len(codes) + len(recipe.frequency) + len(recipe.target), codes) if codes else None
 
 
-def _numbers(before: Any, *, scaled: bool) -> Pipeline:
+def _numbers(before: Any, *, scaled: bool, missing_native: bool) -> Pipeline:
     steps = [] if before is None else [before]
-    return make_pipeline(*steps, SimpleImputer(strategy="median", keep_empty_features=True), *_scaler(scaled))
+    filled = FunctionTransformer() if missing_native else SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(*steps, filled, *_scaler(scaled))
 
 
 def _scaler(scaled: bool) -> list[StandardScaler]:

@@ -95,7 +95,7 @@ def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence
         "target": model.target,
         "numeric_features": ", ".join(model.numeric_features),
         "categorical_features": ", ".join(model.categorical_features),
-        **{f"derived.{name}": text for name, text in model.derived_features.items()},
+        **{f"derived.{name}": text for name, text in model.derived.items()},
         "frequency_encoded": ", ".join(model.frequency_encoded),
         "target_encoded": ", ".join(model.target_encoded),
         "random_state": str(model.random_state),

@@ -173,6 +173,7 @@ CATBOOST = Family(
     libraries=("catboost",),
     fixed=("random_seed", "random_state", "thread_count", "verbose", "allow_writing_files", "cat_features"),
     with_categories=_with_categories,
+    takes_missing=True,
     iterations="iterations",
     best_iterations=_best_iterations,
     errors=(CatBoostError,),

@@ -97,6 +97,7 @@ class Family:
     Building. `build(params, seed)` makes an unfitted, one-threaded regressor of the first of the classes `regressors`. `fixed`
     are the parameters that it sets itself, so that no config may; `more` are some that the class takes without naming them.
     `with_categories(regressor, layout)` makes of it one that splits on categories by itself (None: the family cannot).
+    `takes_missing` says whether it sends missing numbers to a side of each split by itself.
     `scaled` says whether numeric columns are standardised, never before trees: it breaks the equality of their exported graph.
     `libraries` are the distributions on PyPI that results depend on, alternatives included.
 
@@ -122,6 +123,7 @@ class Family:
     fixed: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
     with_categories: Callable[[Any, Layout], Any] | None = None
+    takes_missing: bool = False
     scaled: bool = False
     slow: bool = False
     iterations: str | None = None

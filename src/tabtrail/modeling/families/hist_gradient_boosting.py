@@ -97,6 +97,7 @@ HIST_GRADIENT_BOOSTING = Family(
     libraries=("scikit-learn",),
     fixed=("random_state", "early_stopping", "verbose", "categorical_features"),
     with_categories=_with_categories,
+    takes_missing=True,
     iterations="max_iter",
     best_iterations=best_stage,
     search=_search,

@@ -115,6 +115,7 @@ LIGHTGBM = Family(
     fixed=("random_state", "n_jobs", "verbose", "deterministic", "force_row_wise"),
     more=("tweedie_variance_power", "alpha", "fair_c"),
     with_categories=_with_categories,
+    takes_missing=True,
     exportable={"boosting_type": ("gbdt", "goss")},
     objectives=_OBJECTIVES,
     iterations="n_estimators",

@@ -117,6 +117,7 @@ XGBOOST = Family(
     fixed=("random_state", "n_jobs", "verbose", "enable_categorical", "feature_types"),
     more=("tweedie_variance_power", "quantile_alpha", "huber_slope"),
     with_categories=_with_categories,
+    takes_missing=True,
     exportable={"booster": ("gbtree",)},
     objectives=_OBJECTIVES,
     iterations="n_estimators",
