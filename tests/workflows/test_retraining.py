@@ -12,8 +12,8 @@ from tests.support.projects import Project, make_store
 from tests.support.small_project import LINEAR, small
 
 from tabtrail.bundle.load import read_metadata
+from tabtrail.bundle.logged import RETRAINING_STATE
 from tabtrail.workflows.promote import history
-from tabtrail.workflows.retraining import STATE
 
 WATCH = {
     "serve": {"prediction_log_dir": "log"},
@@ -58,7 +58,7 @@ def label(project: Project, found: list[dict[str, Any]], request: str) -> None:
 
 
 def state(project: Project) -> list[dict[str, Any]]:
-    return list(json.loads((project.root / "log" / STATE).read_text())["retrainings"])
+    return list(json.loads((project.root / "log" / RETRAINING_STATE).read_text())["retrainings"])
 
 
 def test_an_alarm_is_followed_by_one_training_once_its_labels_and_newer_rows_are_there(project: Project) -> None:

@@ -25,6 +25,8 @@ from tabtrail.errors import DataError
 from tabtrail.system.files import atomic_file
 
 TIME, REQUEST, ROW, RUN, INPUT = "time", "request_id", "row", "mlflow_run_id", "input."
+WATCH_STATE, RETRAINING_STATE = "drift-state.json", "retraining.json"
+"""Files beside the log: the state of its watch, and the trainings that alarms of it asked for."""
 OTHER_RUN, OTHER, KEY = "other_run_id", "other_prediction", "key"
 _DAY = 86_400_000_000  # microseconds
 

@@ -12,8 +12,8 @@ import streamlit as st
 from tabtrail.config.file import config_path
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.dashboard.views import drift, explore, forecast, model, overview, predict, runs, train
 from tabtrail.dashboard.place import Place, Stamp, stamp_of
+from tabtrail.dashboard.views import drift, explore, forecast, model, overview, predict, runs, train
 from tabtrail.errors import TabtrailError
 
 

@@ -41,3 +41,8 @@ def sentence_text(sentence: Sentence) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return names as people list them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def counted(count: int, what: str) -> str:
+    """Return a number of things as people say it."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

@@ -5,7 +5,7 @@ import threading
 import time
 from pathlib import Path
 
-from tabtrail.bundle.logged import log_files
+from tabtrail.bundle.logged import WATCH_STATE, log_files
 from tabtrail.config.operation import Serve
 from tabtrail.errors import TabtrailError
 from tabtrail.monitor.check import check
@@ -14,8 +14,8 @@ from tabtrail.serving.drift_settings import WatchSettings
 from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.prometheus import Counters
 from tabtrail.workflows.drift_gather import gather
-from tabtrail.workflows.log_watch import STATE, logged_rows, look, read_reference, set_apart, today
 from tabtrail.workflows.log_watch import Watched as WatchedModel
+from tabtrail.workflows.log_watch import logged_rows, look, read_reference, set_apart, today
 
 logger = logging.getLogger("tabtrail.serve")
 _MINUTE = 60
@@ -56,7 +56,7 @@ class DriftWatch:
 
     def _is_my_turn(self) -> bool:
         try:
-            age = time.time() - (self._folder / STATE).stat().st_mtime
+            age = time.time() - (self._folder / WATCH_STATE).stat().st_mtime
         except OSError:
             return bool(log_files(self._folder))
         return age >= _TURN * self._seconds

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tabtrail.bundle.columnar import Array
-from tabtrail.bundle.logged import label_files, log_files, read_labels, read_logged, run_of
+from tabtrail.bundle.logged import WATCH_STATE, label_files, log_files, read_labels, read_logged, run_of
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import BundleError
 from tabtrail.monitor.martingale import Martingale, begin
@@ -21,7 +21,6 @@ from tabtrail.monitor.sketch import ERROR, PREDICTION
 from tabtrail.system.files import read_json, write_json
 from tabtrail.workflows.drift_rows import Rows
 
-STATE = "drift-state.json"
 _DAY = 86_400
 
 
@@ -106,7 +105,7 @@ def _labels(folder: Path, run_id: str) -> dict[str, tuple[Array, Array]]:
 
 
 def _state(folder: Path, watched: Watched) -> State:
-    known = read_json(folder / STATE) or {}
+    known = read_json(folder / WATCH_STATE) or {}
     fresh = State(watched.run_id, begin(watched.reference, seed=watched.seed))
     if known.get("run_id") != watched.run_id:
         return fresh
@@ -120,4 +119,4 @@ def _state(folder: Path, watched: Watched) -> State:
 def _keep(folder: Path, state: State) -> None:
     there = {path.name for path in (*log_files(folder), *label_files(folder))}
     told = {"run_id": state.run_id, "seen": sorted(state.seen & there), "martingale": state.martingale.to_dict()}
-    write_json(folder / STATE, told)
+    write_json(folder / WATCH_STATE, told)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tabtrail.bundle.load import read_metadata
+from tabtrail.bundle.logged import RETRAINING_STATE
 from tabtrail.data.manifest import read_manifest
 from tabtrail.monitor.outcome import DriftReport
 from tabtrail.system.files import read_json, write_json
@@ -20,7 +21,6 @@ from tabtrail.workflows.drift_job import Job
 from tabtrail.workflows.drift_log import log_folder, watched_of
 from tabtrail.workflows.log_watch import logged_rows
 
-STATE = "retraining.json"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -104,7 +104,7 @@ def retrainings(job: Job) -> list[Retraining]:
 
 
 def _read(folder: Path) -> list[Retraining]:
-    told: Any = (read_json(folder / STATE) or {}).get("retrainings", [])
+    told: Any = (read_json(folder / RETRAINING_STATE) or {}).get("retrainings", [])
     try:
         return [Retraining(**{**each, "reasons": tuple(each["reasons"])}) for each in told]
     except (TypeError, KeyError):
@@ -113,4 +113,4 @@ def _read(folder: Path) -> list[Retraining]:
 
 def _keep(folder: Path, changed: Retraining) -> None:
     others = [each for each in _read(folder) if each.run_id != changed.run_id]
-    write_json(folder / STATE, {"retrainings": [asdict(each) for each in (*others, changed)]})
+    write_json(folder / RETRAINING_STATE, {"retrainings": [asdict(each) for each in (*others, changed)]})

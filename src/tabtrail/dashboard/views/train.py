@@ -1,11 +1,145 @@
-"""The page Train."""
+"""The page Train: what is being trained, and, where it is let, a training that goes on when the page is closed."""
 
 import streamlit as st
 
+from tabtrail.dashboard.deployed import load_deployed
 from tabtrail.dashboard.place import Place
+from tabtrail.dashboard.train import Report, holder_of, is_key, jobs_of, parts_of, report_of
+from tabtrail.dashboard.wording import clipped, literal
+from tabtrail.errors import BundleError
+from tabtrail.serving.jobs.desk import Jobs, Request, brief
+from tabtrail.serving.jobs.log_tail import read_tail
+from tabtrail.serving.jobs.record import LOG, Job
+from tabtrail.serving.problems import Refused
+
+_LOOK_SECONDS = 2.0
+_ALLOWED = "train-allowed"
+_FORGOTTEN = 10
+"""Earlier trainings that are listed."""
 
 
 def show(at: Place) -> None:
     """Show the page."""
     st.title("Train")
-    st.code(at.command("status"), language="bash")
+    jobs = jobs_of(at)
+    allowed = at.allow_train and _ask_for_key(at)
+    if not at.allow_train:
+        st.info("This dashboard only looks. A training needs a dashboard that was started so, with the API key of the service:")
+        st.code(f"export TABTRAIL_API_KEY=…\n{at.command('dashboard', '--allow-train')}", language="bash")
+        st.caption("Or this command, in a terminal:")
+        st.code(at.command("train"), language="bash")
+    _show_work(at, jobs, allowed=allowed)
+
+
+def _ask_for_key(at: Place) -> bool:
+    """Ask for the API key until it was given in this session; what was typed is compared, and forgotten."""
+    if st.session_state.get(_ALLOWED):
+        return True
+    with st.form("train-key", clear_on_submit=True, border=False):
+        given = st.text_input("API key of the service", type="password", autocomplete="off", key="train-key-given")
+        sent = st.form_submit_button("Unlock training")
+    if sent and is_key(at.config.serve, given or ""):
+        st.session_state[_ALLOWED] = True
+        st.rerun()
+    if sent:
+        st.error("This is not the API key.")
+    return False
+
+
+@st.fragment(run_every=_LOOK_SECONDS)
+def _show_work(at: Place, jobs: Jobs, *, allowed: bool) -> None:
+    """Show who is at work, the newest training, and, where that is allowed, what begins one."""
+    known = jobs.all()
+    running = next((each for each in known if each.at_work), None)
+    holder = None if running is not None else holder_of(at.config.paths.output_dir)
+    if holder is not None:
+        st.info(f"{literal(holder)} is at work in this project; a training can begin when it is done.")
+    if allowed:
+        _offer(at, jobs, busy=running is not None or holder is not None)
+    if not known:
+        st.caption("Nothing was trained from here or over HTTP yet.")
+        return
+    shown = running or known[0]
+    st.subheader("At work" if running else "The last training")
+    _show_job(jobs, shown, allowed=allowed)
+    earlier = [each for each in known if each.id != shown.id][:_FORGOTTEN]
+    if earlier:
+        st.subheader("Earlier")
+        for each in earlier:
+            st.caption(literal(f"{each.asked_at[:19].replace('T', ' ')} UTC · {_words(each)} · {each.state}"))
+
+
+def _offer(at: Place, jobs: Jobs, *, busy: bool) -> None:
+    st.subheader("Begin a training")
+    try:
+        predictor = load_deployed(at, demand=True) if at.config.demand is not None else None
+    except BundleError:
+        predictor = None
+    parts = parts_of(at.config.demand, predictor)
+    force = st.checkbox("Train although nothing changed", key="train-force")
+    if st.button("Train all", type="primary", disabled=busy, key="train-all", icon=":material/play_arrow:"):
+        _begin(jobs, Request("train_all", force=bool(force)))
+    if parts.why:
+        st.caption(literal(parts.why))
+        return
+    chosen = st.multiselect(f"One or some by {literal(parts.by)}", parts.values, format_func=clipped, key="train-parts")
+    if st.button("Train these", disabled=busy or not chosen, key="train-some", icon=":material/play_arrow:"):
+        groups = () if len(chosen) == len(parts.values) else tuple(sorted(chosen))
+        _begin(jobs, Request("train" if groups else "train_all", force=bool(force), groups=groups))
+
+
+def _begin(jobs: Jobs, request: Request) -> None:
+    try:
+        jobs.begin(request)
+    except Refused as error:
+        st.error(literal(error.detail))
+        return
+    st.rerun(scope="fragment")
+
+
+def _show_job(jobs: Jobs, job: Job, *, allowed: bool) -> None:
+    report = report_of(job)
+    since = job.asked_at[:19].replace("T", " ")
+    st.markdown(
+        f"**{literal(_words(job))}**: {report.state}" + (f", step {literal(report.step)}" if job.at_work and report.step else "")
+    )
+    st.caption(f"asked for at {since} UTC" + (f", ended at {job.ended_at[:19].replace('T', ' ')} UTC" if job.ended_at else ""))
+    if job.at_work:
+        _show_progress(jobs, report, allowed=allowed)
+    elif report.outcome:
+        st.success(literal(report.outcome))
+        st.page_link(
+            st.Page(_model, title="Model", url_path="model"), label="See it on the page Model", icon=":material/model_training:"
+        )
+    if report.message:
+        st.error("The training failed.")
+        st.code(report.message, language=None, wrap_lines=True)
+    lines = report.lines if allowed else read_tail(job.folder / LOG, job.exit_code).lines
+    if lines:
+        with st.expander("Log", expanded=job.at_work):
+            st.code("\n".join(lines), language=None, wrap_lines=True, height=240)
+
+
+def _show_progress(jobs: Jobs, report: Report, *, allowed: bool) -> None:
+    if report.share is not None:
+        st.progress(report.share, text=literal(report.doing))
+    elif report.doing:
+        st.caption(literal(report.doing))
+    if not allowed or report.job.state == "cancelling":
+        return
+    if st.button("Cancel", key=f"train-cancel-{report.job.id}", icon=":material/stop:"):
+        try:
+            jobs.cancel(report.job.id)
+        except Refused as error:
+            st.error(literal(error.detail))
+            return
+        st.rerun(scope="fragment")
+
+
+def _words(job: Job) -> str:
+    told = brief(job)
+    return {"train_all": "all", "train": "some of the nets"}.get(str(told["kind"]), str(told["kind"]))
+
+
+def _model() -> None:
+    """Stand for the page Model in a link to it; the entry shows the page itself."""
