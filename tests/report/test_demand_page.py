@@ -17,7 +17,8 @@ from tabtrail.report.charts import Line
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_pictures import demand_horizons, demand_largest, demand_uplift, demand_worst
 from tabtrail.report.demand_verdict import demand_verdict
-from tabtrail.report.page import render_report, shown
+from tabtrail.report.figures import shown
+from tabtrail.report.page import render_report
 from tabtrail.report.pictures import place_pictures
 from tabtrail.report.svg import svg
 from tabtrail.report.verdict import Number

@@ -15,7 +15,7 @@ from tabtrail import pipeline
 from tabtrail.errors import TabtrailError, UsageError
 from tabtrail.project.paths import Artifacts
 from tabtrail.report.charts import Axis, Bars, Chart, Picture
-from tabtrail.report.page import shown
+from tabtrail.report.figures import shown
 from tabtrail.report.png import draw
 from tabtrail.report.svg import svg
 from tabtrail.system.files import read_json, write_json

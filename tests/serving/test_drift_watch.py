@@ -12,6 +12,7 @@ import pytest
 from tests.support.commands import overrides, run_in
 from tests.support.logged import write_log
 from tests.support.projects import Project, serving
+from tests.support.webhook import receiving
 
 from tabtrail.config.load import load_config
 from tabtrail.data.dataset import scan_dataset
@@ -37,19 +38,36 @@ def rows_of(project: Project, count: int, **changes: Any) -> list[dict[str, Any]
     return [{**row, **changes} for row in data.to_dicts()]
 
 
-def test_the_gauges_of_drift_follow_the_log(small: Project, tmp_path: Path) -> None:
+def test_the_gauges_of_drift_follow_the_log_and_an_alarm_is_sent_once(small: Project, tmp_path: Path) -> None:
     project, log = Project(shutil.copytree(small.root, tmp_path / "project")), tmp_path / "project" / "log"
     write_log(project.config(), log, rows_of(project, 300))
     words = overrides("serve.prediction_log_dir=log", "serve.drift_minutes=0.005", "serve.prediction_log_seconds=0.2")
-    with serving(project, *words, door=False) as client:
-        wait_until(lambda: 'column="QUANTITYORDERED"' in gauges(client, "tabtrail_drift_psi"))
-        assert gauges(client, "tabtrail_drift_alarm") == {"": 0.0}
-        for _ in range(4):
-            client.post("/predict/batch", json=rows_of(project, 100, QUANTITYORDERED=97)).raise_for_status()
-        wait_until(lambda: gauges(client, "tabtrail_drift_alarm") == {"": 1.0})
-        assert gauges(client, "tabtrail_drift_psi")['column="QUANTITYORDERED"'] > 0.2
-    assert project.serve_log.read_text().count("no longer like those of the training") == 1
-    assert run_in(project, "drift", *overrides("serve.prediction_log_dir=log"), "-q").returncode == 5
+    with receiving() as receiver:
+        receiver.status = 503
+        alerts = overrides(f"alerts.webhook={receiver.url}", "alerts.window_hours=0")
+        with serving(project, *words, *alerts, door=False) as client:
+            wait_until(lambda: 'column="QUANTITYORDERED"' in gauges(client, "tabtrail_drift_psi"))
+            assert gauges(client, "tabtrail_drift_alarm") == {"": 0.0}
+            for _ in range(4):
+                client.post("/predict/batch", json=rows_of(project, 100, QUANTITYORDERED=97)).raise_for_status()
+            wait_until(lambda: gauges(client, "tabtrail_drift_alarm") == {"": 1.0})
+            assert gauges(client, "tabtrail_drift_psi")['column="QUANTITYORDERED"'] > 0.2
+            wait_until(lambda: len(receiver.bodies) > 1)
+            client.post("/predict", json=rows_of(project, 1)[0]).raise_for_status()
+            receiver.status = 200
+            wait_until(lambda: "alert of drift was sent before" in project.serve_log.read_text())
+        sent = receiver.bodies[-1]
+        assert (sent["kind"], sent["model"]) == ("drift", project.config().model.name)
+        assert "QUANTITYORDERED" in sent["details"]["windows"][0]["columns"]
+        said = project.serve_log.read_text()
+        assert said.count("no longer like those of the training") == 1
+        assert said.count("alert not sent: the webhook answered 503") == 1
+        assert said.count("alert of drift sent") == 1
+        assert receiver.url not in said
+        before = len(receiver.bodies)
+        assert run_in(project, "drift", *overrides("serve.prediction_log_dir=log"), *alerts, "-q").returncode == 5
+        (told,) = receiver.bodies[before:]
+        assert any(name.endswith(".json") for name in told["details"]["windows"][0]["files"])
 
 
 def test_a_watch_over_a_log_that_is_not_kept_is_refused(small: Project) -> None:

@@ -3,70 +3,24 @@
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
+from tests.support.webhook import Receiver, receiving
 
 from tabtrail.system.alert import Channel, Event, send_alert
 
 EVENT = Event("drift", "sales", "SALES moved", 5, {"columns": ["SALES"], "größer": 1.5})
 
 
-class Receiver(ThreadingHTTPServer):
-    """A webhook on loopback that keeps what it gets, and answers as it is told."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.bodies = list[dict[str, Any]]()
-        self.types = list[str | None]()
-        self.status, self.wait, self.drip = 200, 0.0, 0.0
-        self.url = f"http://127.0.0.1:{self.server_port}/hooks/T0K3N"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-    protocol_version: ClassVar[str] = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Keep the body, and answer."""
-        server = self.server
-        server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        server.types.append(self.headers["Content-Type"])
-        time.sleep(server.wait)
-        if server.drip:
-            for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50:
-                self.wfile.write(bytes([byte]))
-                time.sleep(server.drip)
-            return
-        self.send_response(server.status)
-        if server.status == 302:
-            self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "6")
-        self.end_headers()
-        self.wfile.write(b"S3CRET")
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -90,6 +44,17 @@ def test_an_event_is_posted_as_one_json_and_the_next_of_its_kind_is_held_back(re
         "held_back": 0,
     }
     assert (second["kind"], receiver.types[0]) == ("gate", "application/json")
+
+
+def test_what_is_to_be_sent_once_is_sent_once_and_tried_until_it_is(receiver: Receiver, channel: Channel) -> None:
+    receiver.status = 503
+    assert "alert not sent: the webhook answered 503" in send_alert(channel, EVENT, once="run 1")
+    receiver.status = 200
+    said = [send_alert(replace(channel, window=0), EVENT, once=run) for run in ("run 1", "run 1", "run 2")]
+    assert said == ["alert of drift sent", "alert of drift was sent before", "alert of drift sent"]
+    assert "held back" in send_alert(channel, EVENT, once="run 3")
+    assert send_alert(replace(channel, window=0), EVENT, once="run 3") == "alert of drift sent"
+    assert [each["held_back"] for each in receiver.bodies] == [0, 0, 0, 0], "what is tried again is not counted each time"
 
 
 def test_the_next_window_says_how_many_were_held_back(receiver: Receiver, channel: Channel) -> None:

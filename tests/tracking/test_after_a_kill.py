@@ -15,11 +15,11 @@ from tabtrail.config.operation import Mlflow
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.tracking import registry
 from tabtrail.tracking.history import Change, Deployed, Place, append_entry, read_history
-from tabtrail.tracking.items import PROCESS
 from tabtrail.tracking.models import BundleFiles, LoggedModel
 from tabtrail.tracking.registry import CHALLENGER, CHAMPION, Registration, register_challenger, set_champion
 from tabtrail.tracking.runs import close_dead_runs, running, start_run
 from tabtrail.tracking.store import Store, open_store
+from tabtrail.tracking.tags import PROCESS
 
 UPLOADING = ".artifact.uploading.x1y2"  # as MLflow names what it is copying
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tabtrail.config.operation import Mlflow
-from tabtrail.tracking.items import MetricItem
 from tabtrail.tracking.listing import list_trainings, page_of
 from tabtrail.tracking.runs import log_metrics, running, set_primary_metric, start_run
 from tabtrail.tracking.store import Store, open_store
+from tabtrail.tracking.tags import MetricItem
 
 KIND, NAME = "tabtrail.kind", "tabtrail.candidate"
 

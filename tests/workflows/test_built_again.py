@@ -12,7 +12,7 @@ from tests.support.projects import Project, close_stores
 from tests.support.small_project import small
 from tests.support.stages import run_ingest, run_train
 
-from tabtrail.tracking.items import BUNDLE
+from tabtrail.tracking.tags import BUNDLE
 from tabtrail.workflows import train
 
 

@@ -18,9 +18,9 @@ from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, NotTrainedError, UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
 from tabtrail.project.training import BENCHMARK_SECTIONS
-from tabtrail.tracking.items import PROCESS
 from tabtrail.tracking.runs import start_run
 from tabtrail.tracking.store import open_store
+from tabtrail.tracking.tags import PROCESS
 from tabtrail.workflows.forecast import forecast_all, forecast_segment, measure_error_over_time
 
 QUICK = ["risk.sarima=[]", "risk.models=[]", "risk.sweep_plots=1"]

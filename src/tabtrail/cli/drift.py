@@ -119,9 +119,9 @@ class _Asked:
         if self._between is not None:
             return later.drift.check_periods(job, self._between, together=together)
         if self._file is not None:
-            return later.drift.check_file(job, self._file, self._period)
+            return later.drift_files.check_file(job, self._file, self._period)
         if self._table is not None:
-            return later.drift.check_table(job, self._table, self._period)
+            return later.drift_files.check_table(job, self._table, self._period)
         return later.drift_log.check_log(job, self._period)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tabtrail.workflows import demand_some as demand_some
     from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import drift as drift
+    from tabtrail.workflows import drift_files as drift_files
     from tabtrail.workflows import drift_history as drift_history
     from tabtrail.workflows import drift_job as drift_job
     from tabtrail.workflows import drift_log as drift_log
@@ -52,6 +53,7 @@ _MODULES = {
     "orders": "tabtrail.bundle.orders",
     "outcome": "tabtrail.monitor.outcome",
     "drift": "tabtrail.workflows.drift",
+    "drift_files": "tabtrail.workflows.drift_files",
     "drift_history": "tabtrail.workflows.drift_history",
     "drift_job": "tabtrail.workflows.drift_job",
     "drift_log": "tabtrail.workflows.drift_log",

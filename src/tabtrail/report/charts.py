@@ -1,5 +1,6 @@
 """A chart as plain data: the page draws it as SVG, a picture file as PNG."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -128,6 +129,19 @@ class Picture:
     note: str
     charts: tuple[Chart, ...]
     one_row: bool = False
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A picture and its place on the page."""
+
+    place: str
+    picture: Picture
+
+
+def file_name(*words: str) -> str:
+    """Name of a file: in lower case, with an underscore for whatever could be awkward in a path."""
+    return re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower()).strip("_")
 
 
 def days(dates: Iterable[date]) -> Values:

@@ -1,11 +1,10 @@
 """The pictures of the data: histograms, scatter plots, box plots, correlations."""
 
-import re
 from collections.abc import Callable
 from itertools import pairwise
 
 from tabtrail.data.profile import ColumnProfile, Group, Profile
-from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points
+from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points, file_name
 from tabtrail.report.evidence import DataEvidence
 
 Label = Callable[[str], str]
@@ -77,11 +76,6 @@ def single_charts(evidence: DataEvidence) -> list[Picture]:
     for x, y in profile.scatter if any(profile.sample.values()) else ():
         charts[file_name("scatter", x, "vs", y)] = _scatter(profile, (x, y), label)
     return [Picture(name, chart.title, "", (chart,)) for name, chart in charts.items() if chart is not None]
-
-
-def file_name(*words: str) -> str:
-    """Name of a file: in lower case, with an underscore for whatever could be awkward in a path."""
-    return re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower()).strip("_")
 
 
 def _histogram(column: ColumnProfile, label: Label) -> Chart:

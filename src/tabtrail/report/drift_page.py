@@ -5,9 +5,8 @@ from datetime import date, timedelta
 
 from tabtrail.monitor.check import ColumnDrift
 from tabtrail.monitor.outcome import DriftReport
-from tabtrail.report.charts import Picture
-from tabtrail.report.page import page_environment, page_frame
-from tabtrail.report.pictures import Placed
+from tabtrail.report.charts import Picture, Placed
+from tabtrail.report.frame import page_environment, page_frame
 
 _SECTIONS = (
     ("verdict", "Verdict"),

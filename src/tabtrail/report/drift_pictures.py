@@ -5,8 +5,7 @@ from itertools import pairwise
 from tabtrail.monitor.outcome import DriftReport
 from tabtrail.monitor.plain_psi import PlainPsi
 from tabtrail.monitor.shapes import Shape
-from tabtrail.report.charts import Axis, Bars, Chart, Columns, Line, Picture, Points
-from tabtrail.report.data_pictures import file_name
+from tabtrail.report.charts import Axis, Bars, Chart, Columns, Line, Picture, Points, file_name
 
 _MOST = 9
 

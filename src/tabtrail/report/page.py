@@ -1,22 +1,18 @@
 """The page for people: one self-contained HTML file with every text of the data escaped and every figure as in the JSON."""
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tabtrail.data.profile import Group, Profile
-from tabtrail.modeling.metrics import Metric, headline, others
+from tabtrail.modeling.metrics import headline, others
+from tabtrail.report.charts import Placed
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, silent_series, worst_series
 from tabtrail.report.demand_verdict import demand_verdict
 from tabtrail.report.evidence import CheckedWindow, Evidence
-from tabtrail.report.figures import shown
 from tabtrail.report.forecast_rows import detailed, listed
-from tabtrail.report.pictures import Placed
-from tabtrail.report.svg import legend, svg
+from tabtrail.report.frame import number, page_environment, page_frame
 from tabtrail.report.verdict import Number, Sentence, verdict
 
 _SLICES = 15
@@ -67,32 +63,6 @@ def render_report(
         **shown,
         **page_frame(environment),
     )
-
-
-def page_frame(environment: Environment) -> dict[str, object]:
-    """Return what every page carries: style and script, with the hashes that let a browser take no others."""
-    style, script = (environment.loader.get_source(environment, name)[0] for name in ("report.css", "report.js"))  # type: ignore[union-attr]
-    return {
-        "style": Markup(style),  # noqa: S704 - a file of this package
-        "script": Markup(script),  # noqa: S704
-        "style_hash": _csp_hash(style),
-        "script_hash": _csp_hash(script),
-    }
-
-
-def page_environment() -> Environment:
-    """Return the templates of the pages, with the filters that show figures and charts."""
-    environment = Environment(
-        loader=PackageLoader("tabtrail.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": number, "figure": figure, "svg": svg, "legend": legend}
-    environment.globals["names_of"] = lambda prefix, metrics: [prefix + metric.label for metric in metrics]
-    return environment
 
 
 def _profile(evidence: Evidence | None, demand: DemandEvidence | None) -> Profile | None:
@@ -148,18 +118,6 @@ def _of_demand(demand: DemandEvidence | None, *, beside_rows: bool) -> dict[str,
     }
 
 
-def number(value: float | None, digits: int = 4, *, percent: bool = False) -> Markup:
-    """Return a figure: rounded for the eye, with its exact value for machines; a dash for None."""
-    if value is None:
-        return Markup('<span class="none">–</span>')
-    return Markup('<data value="{}">{}</data>').format(repr(value), shown(value, digits, percent=percent))
-
-
-def figure(value: float | None, metric: Metric) -> Markup:
-    """Return a value of a metric, with its digits and unit."""
-    return number(value, metric.digits, percent=metric.is_percent)
-
-
 def _grouped(profile: Profile | None) -> Iterator[tuple[str, str, int, list[Group]]]:
     """Yield measure, grouping column, groups left out, and the groups."""
     groups = () if profile is None else profile.groups
@@ -171,7 +129,3 @@ def _grouped(profile: Profile | None) -> Iterator[tuple[str, str, int, list[Grou
 def _sentence(sentence: Sentence) -> Markup:
     parts = (number(part.value, part.digits, percent=part.percent) if isinstance(part, Number) else part for part in sentence)
     return Markup("").join(parts)
-
-
-def _csp_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

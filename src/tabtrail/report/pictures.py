@@ -1,9 +1,8 @@
 """The visible list of charts. Another one is a function in a file of its own and a line here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from tabtrail.report.charts import Picture
+from tabtrail.report.charts import Picture, Placed
 from tabtrail.report.data_pictures import boxes, correlations, histograms, scatter
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_pictures import (
@@ -56,14 +55,6 @@ DEMAND_CHARTS: tuple[tuple[str, Callable[[DemandEvidence], Picture | None]], ...
     ("demand-importance", demand_importance),
     ("demand-uplift", demand_uplift),
 )
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A picture and its place on the page."""
-
-    place: str
-    picture: Picture
 
 
 def place_pictures(evidence: Evidence | None, demand: DemandEvidence | None) -> list[Placed]:

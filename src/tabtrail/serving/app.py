@@ -119,7 +119,7 @@ def create_app(config: Config | None = None) -> FastAPI:
                 )
                 if loaded.serve.jobs
                 else None,
-                watch=WatchSettings(loaded.drift, loaded.model.random_state),
+                watch=WatchSettings(loaded.drift, loaded.model.random_state, loaded.alert_channel("drift")),
             )
             tasks = await app.state.service.start()
             if of_demand.is_view:

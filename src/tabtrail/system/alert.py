@@ -56,10 +56,11 @@ class Channel:
     missing: str | None = None
 
 
-def send_alert(channel: Channel, event: Event) -> str:
+def send_alert(channel: Channel, event: Event, *, once: str | None = None) -> str:
     """Send an event unless one of its kind was sent within the window, and return what became of it, in words.
 
-    One that cannot be sent does not count for the window: the next one of its kind is tried again.
+    One that cannot be sent does not count for the window: the next one of its kind is tried again. What is sent under a word of
+    `once` is not sent under it again, however often it is offered, and does not count as held back.
     """
     if channel.missing is not None:
         return f"alert not sent: {channel.missing}"
@@ -69,7 +70,9 @@ def send_alert(channel: Channel, event: Event) -> str:
         if not _claim(claim, channel.timeout):
             return "alert held back: another process is sending one"
         try:
-            return _send_in_window(channel, event, known)
+            if once is not None and (read_json(known) or {}).get("once") == once:
+                return f"alert of {event.kind} was sent before"
+            return _send_in_window(channel, event, known, once)
         finally:
             claim.unlink(missing_ok=True)
     except (OSError, TabtrailError) as error:
@@ -83,11 +86,11 @@ def tell(channel: Channel | None, event: Event, progress: Progress) -> None:
         progress.say(send_alert(channel, event))
 
 
-def _send_in_window(channel: Channel, event: Event, known: Path) -> str:
+def _send_in_window(channel: Channel, event: Event, known: Path, once: str | None) -> str:
     before = read_json(known) or {}
     held_back, left = _count(before), channel.window - _age(before)
     if left > 0:
-        write_json(known, {**before, "held_back": held_back + 1})
+        write_json(known, {**before, "held_back": held_back + (once is None)})
         return f"alert held back: one of {event.kind} was sent less than {_hours(channel.window)} ago (alerts.window_hours)"
     now = datetime.now(UTC).isoformat(timespec="seconds")
     body = {"schema_version": SCHEMA_VERSION, "at": now, **vars(event), "held_back": held_back}
@@ -95,7 +98,7 @@ def _send_in_window(channel: Channel, event: Event, known: Path) -> str:
     failure = _post(channel, data) if channel.webhook is not None else _run(channel, data)
     if failure is not None:
         return f"alert not sent: {failure}; the next one is tried again"
-    write_json(known, {"at": now, "held_back": 0})
+    write_json(known, {"at": now, "held_back": 0, "once": once or before.get("once")})
     return f"alert of {event.kind} sent"
 
 

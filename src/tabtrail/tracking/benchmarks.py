@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from tabtrail.errors import UsageError
-from tabtrail.tracking.items import BUNDLE, COMPLETE, TAG
 from tabtrail.tracking.runs import Run, complete_children, read_run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE, COMPLETE, TAG
 
 _PARENT = "mlflow.parentRunId"
 SERIES = "demand"

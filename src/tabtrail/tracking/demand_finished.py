@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tabtrail.errors import StoreError
 from tabtrail.tracking.artifacts import read_artifact
-from tabtrail.tracking.items import PREDICTIONS
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import PREDICTIONS
 
 FORECASTS = "forecasts.npz"
 Forecasts = NDArray[np.float64]

@@ -7,7 +7,7 @@ from tabtrail.forecast.panel.candidates import DirectCandidate
 from tabtrail.forecast.panel.evaluate import Evaluated
 from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.tracking.demand_card import demand_card
-from tabtrail.tracking.items import TAG, MetricItem, RunItems
+from tabtrail.tracking.tags import TAG, MetricItem, RunItems
 
 _BY_HORIZON = ("mae", "rmsse", "bias")
 _HELD = ("coverage", "pinball")

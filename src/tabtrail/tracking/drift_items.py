@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tabtrail.monitor.outcome import DriftReport
-from tabtrail.tracking.items import TAG, MetricItem, RunItems
+from tabtrail.tracking.tags import TAG, MetricItem, RunItems
 
 DRIFT_EXPERIMENT = "_drift"
 """The experiment of a model's windows is the model's name with this ending."""

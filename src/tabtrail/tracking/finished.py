@@ -15,10 +15,10 @@ from tabtrail.modeling.results import FULL, Fit, Result
 from tabtrail.modeling.split import Fold, Split
 from tabtrail.modeling.table import Table
 from tabtrail.tracking.artifacts import read_artifact
-from tabtrail.tracking.items import MODEL, PREDICTIONS, TAG
 from tabtrail.tracking.models import LoggedModel, load_model, model_of
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import MODEL, PREDICTIONS, TAG
 
 FITS = "fits.npz"
 _FACTS = ("fold", "fit_seconds", "predict_seconds", "iterations")

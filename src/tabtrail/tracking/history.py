@@ -21,11 +21,11 @@ from tabtrail.errors import ConflictError, StoreError
 from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder, log_text, remove_unfinished
-from tabtrail.tracking.items import TAG, MetricItem
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import log_metrics, start_run
 from tabtrail.tracking.sqlite_file import HISTORY_SUFFIX
 from tabtrail.tracking.store import Store, find_store, open_store
+from tabtrail.tracking.tags import TAG, MetricItem
 
 _REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
 _FOLDER = "history"

@@ -1,7 +1,6 @@
 """What is logged, as plain data, computed before anything is sent."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.families import model_libraries
@@ -11,41 +10,9 @@ from tabtrail.modeling.metrics import METRICS, Scores
 from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.card import model_card
+from tabtrail.tracking.tags import PREDICTIONS, TAG, MetricItem, RunItems
 
-TAG = "tabtrail."
-COMPLETE = TAG + "complete"
-KEY = TAG + "key"
-PROCESS = TAG + "process"
-PREDICTIONS = TAG + "predictions_sha256"
-MODEL = TAG + "model_sha256"
-BUNDLE = TAG + "bundle_sha256"
-VERSION = TAG + "registered_version"
-CONFIG = "config.json"
-EVALUATION = "evaluation.npz"
-LEARNED = "learned.npz"
-FINAL = TAG + "final_fit"
-BUNDLE_FOLDER = "bundle"
 _LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
-
-
-@dataclass(frozen=True)
-class MetricItem:
-    """One metric value; `step` is the fold for per-fold values, else 0."""
-
-    key: str
-    value: float
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class RunItems:
-    """All that one run says: sent in one batch."""
-
-    name: str
-    params: dict[str, str]
-    metrics: list[MetricItem]
-    tags: dict[str, str]
-    description: str = ""
 
 
 def candidate_items(result: Result) -> RunItems:

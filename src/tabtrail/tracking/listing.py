@@ -12,9 +12,9 @@ from mlflow.utils.mlflow_tags import (
 
 from tabtrail.config.operation import Mlflow
 from tabtrail.system.addresses import without_user
-from tabtrail.tracking.items import BUNDLE, COMPLETE, TAG
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import Store, find_store
+from tabtrail.tracking.tags import BUNDLE, COMPLETE, TAG
 
 MOST = 20  # trainings that are listed where nothing else is asked for: what a page shows at once
 _PAGE = 200

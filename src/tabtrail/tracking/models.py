@@ -24,8 +24,8 @@ from tabtrail.system.hashes import sha256_file
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking import bundle_model, row_model
 from tabtrail.tracking.bundle_model import FOLDER
-from tabtrail.tracking.items import TAG
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import TAG
 
 _PICKLE = "model.pkl"
 _EXAMPLE = "input_example.parquet"

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from tabtrail.tracking.items import RunItems
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import RunItems
 
 
 def with_links(items: RunItems, store: Store, run_id: str, metric: str, *, greater: bool = False) -> RunItems:

@@ -14,9 +14,10 @@ from tabtrail.errors import StoreError
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import code_version
 from tabtrail.tracking.artifacts import list_files, log_text, read_artifact
-from tabtrail.tracking.items import CONFIG, TAG, library_versions
+from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import CONFIG, TAG
 
 PROVENANCE = "provenance.json"
 GRAPH, JOBLIB = "onnx_sha256", "joblib_sha256"

@@ -7,9 +7,9 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from tabtrail.tracking.bundle_model import FOLDER
-from tabtrail.tracking.items import TAG
 from tabtrail.tracking.models import BundleFiles, log_bundle
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import TAG
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _FORMAT_TAG = TAG + "format"  # versions of before had the Python pipeline instead of the bundle

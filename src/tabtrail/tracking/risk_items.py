@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tabtrail.config.forecast import Risk
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.forecast.sweep import Evaluation
-from tabtrail.tracking.items import TAG, MetricItem, RunItems
+from tabtrail.tracking.tags import TAG, MetricItem, RunItems
 
 
 def segment_items(result: SegmentResult) -> RunItems:

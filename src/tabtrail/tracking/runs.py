@@ -19,9 +19,9 @@ from mlflow.utils.mlflow_tags import (
 
 from tabtrail.system.process import is_alive, this_process
 from tabtrail.tracking.artifacts import remove_unfinished
-from tabtrail.tracking.items import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import COMPLETE, KEY, PROCESS, TAG, MetricItem, RunItems
 
 # The runs that this process works on. One that a server which went away could not end still says that it is running, by a process
 # that is alive: in a notebook or a service the next training is to continue it.

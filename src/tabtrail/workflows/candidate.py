@@ -19,13 +19,13 @@ from tabtrail.project.training import benchmark_digest
 from tabtrail.tracking.artifacts import list_files, log_folder, read_artifact
 from tabtrail.tracking.benchmarks import Wanted, is_of_series
 from tabtrail.tracking.finished import result_from
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.tracking.models import ModelGoneError, log_model
 from tabtrail.tracking.provenance import Provenance, read_provenance
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, complete_children, set_tags
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.workflows.champion import Exported, Parts, Proofs, bundle_model, fitted_model, made_at, registration
 from tabtrail.workflows.deploy import Challenger, Site, fetch
 from tabtrail.workflows.final import final_of

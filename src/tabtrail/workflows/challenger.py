@@ -10,8 +10,7 @@ from tabtrail.bundle.logged import label_files, log_files, read_labels, read_pai
 from tabtrail.errors import UsageError
 from tabtrail.modeling.bootstrap import Comparison, Resampling, compare
 from tabtrail.modeling.metrics import metric_of
-from tabtrail.workflows.drift_job import Job
-from tabtrail.workflows.drift_log import log_folder
+from tabtrail.workflows.drift_job import Job, log_folder
 
 Row = tuple[float, float, float, str]
 

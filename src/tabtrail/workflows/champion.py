@@ -51,10 +51,11 @@ from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.artifacts import list_files, read_artifact
-from tabtrail.tracking.items import BUNDLE_FOLDER, library_versions
+from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.models import BundleFiles, FittedModel
 from tabtrail.tracking.registry import Registration
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE_FOLDER
 from tabtrail.workflows.reference import training_reference
 
 _SERVING = ("numpy", "pandas", "onnxruntime")  # what a registered bundle is opened with, beside tabtrail and mlflow-skinny

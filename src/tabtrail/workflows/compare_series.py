@@ -9,9 +9,9 @@ from tabtrail.forecast.panel.kept import Kept, shared
 from tabtrail.modeling.bootstrap import Comparison, Resampling, compare
 from tabtrail.modeling.metrics import METRICS
 from tabtrail.tracking.artifacts import list_files, read_artifact
-from tabtrail.tracking.items import EVALUATION
 from tabtrail.tracking.runs import read_run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import EVALUATION
 
 _GROUP = "series at an origin"
 _SEED = 42

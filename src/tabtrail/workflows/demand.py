@@ -49,11 +49,12 @@ from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import log_artifact, log_files
 from tabtrail.tracking.demand_finished import FORECASTS, forecasts_sha256, forecasts_to_bytes, read_forecasts
 from tabtrail.tracking.demand_items import candidate_items, training_items
-from tabtrail.tracking.items import EVALUATION, PREDICTIONS, TAG, library_versions
+from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.pages import with_links
 from tabtrail.tracking.provenance import provenance_of
 from tabtrail.tracking.runs import LoggedData, complete_children, log_dataset, log_items, running, set_primary_metric, set_tags
 from tabtrail.tracking.store import open_store
+from tabtrail.tracking.tags import EVALUATION, PREDICTIONS, TAG
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.demand_bundle import Training, store_model
 from tabtrail.workflows.demand_intervals import calibrate

@@ -37,11 +37,12 @@ from tabtrail.progress import Progress
 from tabtrail.project.training import DEMAND_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.tracking.artifacts import log_folder
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, MODEL, VERSION, library_versions
+from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.models import FittedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, read_run, set_tags
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE, BUNDLE_FOLDER, MODEL, VERSION
 from tabtrail.workflows.champion import made_at, opening_requirements, proven_rules, registration
 from tabtrail.workflows.deploy import Challenger
 

@@ -31,10 +31,11 @@ from tabtrail.system.files import write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import log_artifact
 from tabtrail.tracking.demand_items import training_items
-from tabtrail.tracking.items import EVALUATION, TAG, library_versions
+from tabtrail.tracking.items import library_versions
 from tabtrail.tracking.provenance import provenance_of
 from tabtrail.tracking.runs import log_items, set_tags
 from tabtrail.tracking.store import open_store
+from tabtrail.tracking.tags import EVALUATION, TAG
 from tabtrail.workflows.demand import beaten, fit_chosen, judge_all, judge_candidate, prepare
 from tabtrail.workflows.demand_bundle import Training, store_model
 from tabtrail.workflows.demand_tracking import Identity, tracked

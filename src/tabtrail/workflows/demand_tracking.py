@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from tabtrail.bundle.metadata import signature_name
 from tabtrail.progress import Progress
 from tabtrail.tracking.artifacts import list_files
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, KEY
 from tabtrail.tracking.provenance import Provenance, log_origin
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, close_dead_runs, complete_children, find_run, read_run, running
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE, BUNDLE_FOLDER, KEY
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.history import OWN_METRICS, Change, Deployed, Entry, Place, append_entry, read_history
-from tabtrail.tracking.items import BUNDLE, BUNDLE_FOLDER, VERSION
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.runs import read_run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE, BUNDLE_FOLDER, VERSION
 
 _LOCK_SECONDS = 120.0
 

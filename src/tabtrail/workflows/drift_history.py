@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabtrail.system.files import read_json
-from tabtrail.tracking.history import Entry
+from tabtrail.tracking.history import Entry, Place, read_history
 from tabtrail.workflows.drift_job import Job
-from tabtrail.workflows.promote import history
 from tabtrail.workflows.retraining import Retraining, retrainings
 
 
@@ -34,7 +33,7 @@ def drift_history(job: Job) -> list[Event]:
     """Return every window that was checked and every deployment, oldest first."""
     documents = [found for path in job.folder.glob("*.json") if (found := read_json(path)) is not None and "compared" in found]
     asked = [event for each in retrainings(job) for event in _retraining(each)]
-    events = [*map(_check, documents), *map(_deployment, history(job.config)), *asked]
+    events = [*map(_check, documents), *map(_deployment, read_history(Place(job.config.mlflow, job.config.model.name))), *asked]
     return sorted(events, key=lambda each: (each.when, each.name))
 
 

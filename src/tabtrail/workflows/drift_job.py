@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tabtrail.config.tree import Config
 from tabtrail.contract.texts import unit_of
+from tabtrail.errors import DataError, UsageError
 from tabtrail.monitor.check import DriftCheck, check
 from tabtrail.monitor.outcome import Compared
 from tabtrail.monitor.window import Window
@@ -75,6 +76,19 @@ class Job:
             synthetic=False,
             left_out=dict(left_out or {}),
         )
+
+
+def log_folder(job: Job) -> Path:
+    """Folder of the prediction log. Raises `UsageError` where none is configured, `DataError` where it is not there."""
+    folder = job.config.serve.prediction_log_dir
+    if folder is None:
+        raise UsageError(
+            "say what to check: --between 2003 2005, --input FILE or --table NAME; or set serve.prediction_log_dir, so that the"
+            " service keeps its predictions"
+        )
+    if not folder.is_dir():
+        raise DataError(f"there is no prediction log {folder} yet; the service writes it (serve.prediction_log_dir)")
+    return folder
 
 
 def file_stem(compared: Compared) -> str:

@@ -2,19 +2,17 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from tabtrail.errors import DataError, UsageError
 from tabtrail.monitor.martingale import Martingale
-from tabtrail.monitor.outcome import DriftReport, MartingaleState
+from tabtrail.monitor.outcome import DriftReport
 from tabtrail.monitor.spans import Span
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import require_writable
-from tabtrail.workflows.drift import Deployed, report_of, require_rows
+from tabtrail.workflows.drift_deployed import Deployed, report_of, require_rows, watched_of
 from tabtrail.workflows.drift_gather import gather
-from tabtrail.workflows.drift_job import TRAINING, Job
+from tabtrail.workflows.drift_job import TRAINING, Job, log_folder
 from tabtrail.workflows.drift_keep import keep
-from tabtrail.workflows.log_watch import Watched, logged_rows, look, today
+from tabtrail.workflows.log_watch import logged_rows, look, state_of, today
 
 
 def check_log(job: Job, period: Span | None = None) -> list[DriftReport]:
@@ -41,32 +39,7 @@ def check_log(job: Job, period: Span | None = None) -> list[DriftReport]:
         return keep(job, [report])
 
 
-def log_folder(job: Job) -> Path:
-    """Folder of the prediction log. Raises `UsageError` where none is configured, `DataError` where it is not there."""
-    folder = job.config.serve.prediction_log_dir
-    if folder is None:
-        raise UsageError(
-            "say what to check: --between 2003 2005, --input FILE or --table NAME; or set serve.prediction_log_dir, so that the"
-            " service keeps its predictions"
-        )
-    if not folder.is_dir():
-        raise DataError(f"there is no prediction log {folder} yet; the service writes it (serve.prediction_log_dir)")
-    return folder
-
-
-def watched_of(job: Job, deployed: Deployed) -> Watched:
-    """Return what the watch of a log needs of the deployed model."""
-    return Watched(deployed.bundle.schema.features, deployed.reference, deployed.run_id, job.config.model.random_state)
-
-
 def _watched_report(report: DriftReport, martingale: Martingale) -> DriftReport:
     """Let the martingale decide: looked at every day, a check of a single window would alarm without drift sooner or later."""
-    state = MartingaleState(
-        value=martingale.value,
-        largest=martingale.largest,
-        alarmed=martingale.alarmed,
-        looks=martingale.looks,
-        parts={str(part): value for part, value in martingale.parts().items()},
-        leading=tuple(martingale.leading()),
-    )
+    state = state_of(martingale)
     return replace(report, alarm=state.alarmed, martingale=state)

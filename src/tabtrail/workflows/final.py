@@ -28,9 +28,9 @@ from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.sampled import FinalRows
 from tabtrail.progress import Progress
 from tabtrail.tracking.artifacts import log_artifact, read_artifact
-from tabtrail.tracking.items import FINAL
 from tabtrail.tracking.runs import read_run, set_tags
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import FINAL
 from tabtrail.workflows.champion import Exported, Proofs
 from tabtrail.workflows.prepare import Beyond, Prepared
 

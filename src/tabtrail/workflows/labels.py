@@ -26,8 +26,7 @@ from tabtrail.bundle.metadata import layout_of
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema
 from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.project.lock import project_lock
-from tabtrail.workflows.drift_job import Job
-from tabtrail.workflows.drift_log import log_folder
+from tabtrail.workflows.drift_job import Job, log_folder
 
 Key = tuple[object, ...]
 _OWN = (Feature(REQUEST, "categorical", ColumnRule("string")), Feature(ROW, "numeric", ColumnRule("int")))

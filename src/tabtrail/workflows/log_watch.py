@@ -16,6 +16,7 @@ from tabtrail.bundle.logged import WATCH_STATE, label_files, log_files, read_lab
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import BundleError
 from tabtrail.monitor.martingale import Martingale, begin
+from tabtrail.monitor.outcome import MartingaleState
 from tabtrail.monitor.reference import Reference
 from tabtrail.monitor.sketch import ERROR, PREDICTION
 from tabtrail.system.files import read_json, write_json
@@ -71,6 +72,18 @@ def logged_rows(folder: Path, watched: Watched, *, since: float | None = None) -
             continue
         rows = Rows.logged(read_logged(path, watched.features), labels.get(path.name))
         yield rows if since is None or rows.days is None else rows.taken(rows.days >= since)
+
+
+def state_of(martingale: Martingale) -> MartingaleState:
+    """Return the state of a martingale as a report has it."""
+    return MartingaleState(
+        value=martingale.value,
+        largest=martingale.largest,
+        alarmed=martingale.alarmed,
+        looks=martingale.looks,
+        parts={str(part): value for part, value in martingale.parts().items()},
+        leading=tuple(martingale.leading()),
+    )
 
 
 def read_reference(data: bytes) -> Reference:

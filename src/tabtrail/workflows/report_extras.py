@@ -23,9 +23,9 @@ from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json, write_json
 from tabtrail.tracking.artifacts import list_files, read_artifact
-from tabtrail.tracking.items import BUNDLE_FOLDER
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE_FOLDER
 
 
 def complete(config: Config, board: Leaderboard, store: Store, progress: Progress) -> None:

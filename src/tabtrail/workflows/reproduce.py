@@ -20,11 +20,12 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import DEMAND_SECTIONS, benchmark_digest
 from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import complete_benchmark, is_of_series
-from tabtrail.tracking.items import CONFIG, PREDICTIONS, TAG, candidate_items
+from tabtrail.tracking.items import candidate_items
 from tabtrail.tracking.provenance import GRAPH, JOBLIB, read_provenance
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, complete_children
 from tabtrail.tracking.store import open_store
+from tabtrail.tracking.tags import CONFIG, PREDICTIONS, TAG
 from tabtrail.workflows.demand import prepare as prepare_series
 from tabtrail.workflows.deploy import Site, fetch
 from tabtrail.workflows.final import fit_again

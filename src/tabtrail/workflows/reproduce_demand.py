@@ -22,9 +22,9 @@ from tabtrail.forecast.panel.task import Task, Trained
 from tabtrail.progress import Progress
 from tabtrail.tracking.demand_finished import forecasts_sha256, read_forecasts
 from tabtrail.tracking.demand_items import candidate_items, training_items
-from tabtrail.tracking.items import BUNDLE, PREDICTIONS, TAG, RunItems
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import BUNDLE, PREDICTIONS, TAG, RunItems
 from tabtrail.workflows.demand import fit_chosen, judge_all, judge_candidate
 from tabtrail.workflows.demand_bundle import deployable, graph_of, rows_of_proof
 from tabtrail.workflows.deploy import Challenger, fetch

@@ -16,9 +16,8 @@ from tabtrail.bundle.logged import RETRAINING_STATE
 from tabtrail.data.manifest import read_manifest
 from tabtrail.monitor.outcome import DriftReport
 from tabtrail.system.files import read_json, write_json
-from tabtrail.workflows.drift import Deployed
-from tabtrail.workflows.drift_job import Job
-from tabtrail.workflows.drift_log import log_folder, watched_of
+from tabtrail.workflows.drift_deployed import Deployed, watched_of
+from tabtrail.workflows.drift_job import Job, log_folder
 from tabtrail.workflows.log_watch import logged_rows
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -32,11 +32,11 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import benchmark_digest
 from tabtrail.system.files import growth_problem, make_folder, read_json, rename_command, write_json
 from tabtrail.system.hashes import sha256_json
-from tabtrail.tracking.items import KEY, TAG, MetricItem, RunItems
 from tabtrail.tracking.provenance import log_origin, provenance_of
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
 from tabtrail.tracking.store import Store, open_store
+from tabtrail.tracking.tags import KEY, TAG, MetricItem, RunItems
 from tabtrail.workflows.prepare import Prepared, prepare
 
 _SUFFIX = "_tuned"

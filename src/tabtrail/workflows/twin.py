@@ -23,8 +23,8 @@ from tabtrail.modeling.split import Mask, Split
 from tabtrail.modeling.table import cut_folds, load_table, needed_columns
 from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.benchmarks import find_benchmark
-from tabtrail.tracking.items import CONFIG, LEARNED
 from tabtrail.tracking.store import Store
+from tabtrail.tracking.tags import CONFIG, LEARNED
 from tabtrail.workflows.refit import only
 
 Rows = NDArray[np.int64]

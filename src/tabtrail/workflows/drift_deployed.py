@@ -1,0 +1,57 @@
+"""The deployed model with what drift is measured against, and gathered rows compared with it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from tabtrail.bundle.load import Bundle, load_bundle
+from tabtrail.bundle.predictor import Predictor
+from tabtrail.errors import BundleError, DataError, UsageError
+from tabtrail.monitor.outcome import Compared, DriftReport
+from tabtrail.monitor.reference import Reference
+from tabtrail.monitor.shapes import shapes_of
+from tabtrail.workflows.drift_gather import Gathered
+from tabtrail.workflows.drift_job import Job
+from tabtrail.workflows.log_watch import Watched, read_reference, set_apart
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The deployed model with what drift is measured against."""
+
+    bundle: Bundle
+    predictor: Predictor
+    reference: Reference
+
+    @property
+    def run_id(self) -> str:
+        return str(self.bundle.metadata["run_id"])
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Load the deployed model. Raises `BundleError` for one without a reference, `UsageError` for a model of series."""
+        config = job.config
+        bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
+        if bundle.metadata.get("panel") is not None:
+            raise UsageError("the deployed model is one of series; compare periods of its dataset: tabtrail drift --between A B")
+        if bundle.reference is None:
+            why = bundle.metadata.get("reference_missing") or "it was trained by an earlier version"
+            raise BundleError(f"the deployed model has nothing that drift could be measured against: {why}; train again")
+        return cls(bundle, Predictor(bundle), set_apart(read_reference(bundle.reference), job.config.drift.ignore))
+
+
+def report_of(job: Job, found: Gathered, compared: Compared) -> DriftReport:
+    """Check gathered rows once."""
+    result = job.check(found.window, compared)
+    performance = found.performance(job.config.model.random_state)
+    return DriftReport(compared, result, result.alarm, performance=performance, shapes=shapes_of(found.window))
+
+
+def require_rows(found: Gathered, name: str) -> None:
+    """Raise `DataError` for a window without rows."""
+    if not found.window.rows:
+        raise DataError(f"{name} has no row to check")
+
+
+def watched_of(job: Job, deployed: Deployed) -> Watched:
+    """Return what the watch of a log needs of the deployed model."""
+    return Watched(deployed.bundle.schema.features, deployed.reference, deployed.run_id, job.config.model.random_state)
