@@ -13,15 +13,8 @@ from tests.support.projects import Trained
 
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.explain.demand import (
-    COALITIONS,
-    CONTRIBUTIONS,
-    PLAN,
-    SERIES,
-    SIZE,
-    explain_forecasts,
-    group_features,
-)
+from tabtrail.explain.demand import COALITIONS, CONTRIBUTIONS, explain_forecasts
+from tabtrail.explain.groups import PLAN, SERIES, SIZE, group_features
 from tabtrail.forecast.panel.candidates import parse_candidates
 from tabtrail.forecast.panel.direct import fit_direct
 from tabtrail.forecast.panel.evaluate import default_recipe

@@ -13,8 +13,8 @@ from tabtrail.errors import NotTrainedError
 
 
 def load_deployed(at: Place, *, demand: bool = False) -> Predictor | None:
-    """Return the deployed model, with `demand` that of series; None where there is none. Raises `BundleError` for one that cannot be
-    used.
+    """Return the deployed model, with `demand` that of series; None where there is none. Raises `BundleError` for one that cannot
+    be used.
     """
     config = at.config.for_demand() if demand else at.config
     folder, name = config.paths.models_dir, config.model.name

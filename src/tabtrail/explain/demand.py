@@ -14,45 +14,19 @@ import pandas as pd
 import polars as pl
 from sklearn.pipeline import Pipeline
 
-from tabtrail.bundle.demand.features import HOLIDAYS, HORIZON, LEVEL, FeatureRecipe
 from tabtrail.explain.coalitions import Game, share_out
+from tabtrail.explain.groups import SIZE
 from tabtrail.explain.shapley import Explanation, as_columns, require_additive, sample_rows
 from tabtrail.modeling.estimators import Blend, TransformedRegressor, unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.preprocess import source_columns
 
-SIZE, PAST, SEASON = "size of the series", "past of the series", "season"
-PLAN, CALENDAR, SERIES = "promotion and price", "calendar and horizon", "which series it is"
 CONTRIBUTIONS = "the model's own contributions (TreeSHAP, or coefficient × distance from the mean)"
 COALITIONS = "exact Shapley values of the groups, the other groups taken from reference rows"
-_CALENDAR = (HORIZON, "month", "week_of_year", "day_of_", "is_", HOLIDAYS)
 _REFERENCE_ROWS = 16
 
 Predict = Callable[[pd.DataFrame], Array]
-
-
-def group_features(recipe: FeatureRecipe, texts: Sequence[str]) -> dict[str, list[str]]:
-    """Return the features of each group, those of the past where nothing else is known of one; empty groups are left out.
-
-    The level is a group of its own where the other features are divided by it: it is then the size of the series.
-    """
-    found: dict[str, list[str]] = {name: [] for name in (SIZE, PAST, SEASON, PLAN, CALENDAR, SERIES)}
-    for name in (*recipe.names, *texts):
-        found[_group_of(name, recipe, texts)].append(name)
-    return {name: own for name, own in found.items() if own}
-
-
-def _group_of(name: str, recipe: FeatureRecipe, texts: Sequence[str]) -> str:
-    if name in texts:
-        return SERIES
-    if any(name == known or name.startswith(f"{known}_") for known in (*recipe.flags, *recipe.prices, *recipe.lagged)):
-        return PLAN
-    if name.startswith("season_"):
-        return SEASON
-    if name.startswith(_CALENDAR):
-        return CALENDAR
-    return SIZE if name == LEVEL and recipe.scaled else PAST
 
 
 def explain_forecasts(

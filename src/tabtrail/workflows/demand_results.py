@@ -10,7 +10,8 @@ from tabtrail.bundle.demand.features import Array
 from tabtrail.contract.texts import unit_of
 from tabtrail.data.result_files import demand_table_files
 from tabtrail.errors import TabtrailError
-from tabtrail.explain.demand import explain_forecasts, explained_table, group_features
+from tabtrail.explain.demand import explain_forecasts, explained_table
+from tabtrail.explain.groups import group_features
 from tabtrail.explain.shapley import Importance
 from tabtrail.export.parity import open_graph
 from tabtrail.forecast.panel.direct import DirectModel

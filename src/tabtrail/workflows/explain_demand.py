@@ -3,16 +3,15 @@
 import io
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import polars as pl
 
-from tabtrail.bundle.demand.inputs import DemandInputs
 from tabtrail.bundle.load import Bundle
 from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.config.operation import Mlflow
 from tabtrail.errors import TabtrailError
-from tabtrail.explain.demand import CALENDAR, PLAN, SERIES, SIZE, explain_forecasts, group_features
+from tabtrail.explain.demand import explain_forecasts
+from tabtrail.explain.groups import group_features, group_text
 from tabtrail.explain.shapley import from_shap_table
 from tabtrail.export.parity import open_graph
 from tabtrail.project.paths import Artifacts
@@ -20,8 +19,6 @@ from tabtrail.system.files import read_json
 from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.store import open_store
-
-_SHOWN = 2  # features that stand for a group of the past
 
 
 def explain_forecast(
@@ -38,27 +35,8 @@ def explain_forecast(
     groups = group_features(demand.panel.recipe, demand.panel.texts)
     found, _ = explain_forecasts(model, background, row, groups, open_graph(bundle.onnx))
     parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
-    values = {name: _shown(name, features, row, served, demand) for name, features in groups.items()}
+    values = {name: group_text(name, features, inputs, served, demand) for name, features in groups.items()}
     return found.base_value, parts, values
-
-
-def _shown(group: str, features: list[str], row: pd.DataFrame, served: Prediction, demand: DemandInputs) -> str:
-    """Say in a few words what a group holds."""
-    if group == SERIES:
-        return " · ".join(str(row[name][0]) for name in features)
-    if group == CALENDAR:
-        ahead = 0 if served.forecast is None else served.forecast.horizon
-        return f"{served.inputs[demand.panel.date]}, {ahead} ahead"
-    if group == PLAN:
-        features = [name for name in features if name in demand.known_ahead]
-        return ", ".join(f"{name} {_number(row[name][0])}" for name in features)
-    if group == SIZE:
-        return f"{_number(row[features[0]][0])} a {demand.panel.recipe.calendar.name}"
-    return ", ".join(f"{name} {_number(row[name][0])}" for name in features[:_SHOWN])
-
-
-def _number(value: float) -> str:
-    return "unknown" if np.isnan(value) else f"{value:.4g}"
 
 
 def explained_forecasts(artifacts: Artifacts, mlflow: Mlflow, run_id: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from tests.support.demand import demand_panel
 from tabtrail.bundle.demand.features import FeatureRecipe, Targets, of_day
 from tabtrail.contract.periods import Frequency
 from tabtrail.errors import ConfigError, UsageError
-from tabtrail.explain.demand import CALENDAR, group_features
+from tabtrail.explain.groups import CALENDAR, group_features
 from tabtrail.forecast.panel import holidays
 from tabtrail.forecast.panel.evaluate import default_recipe
 from tabtrail.forecast.panel.holidays import holiday_days
