@@ -25,7 +25,8 @@ from tabtrail.report.verdict import Number
 from tabtrail.system.files import read_json
 from tabtrail.tracking.artifacts import list_files
 from tabtrail.tracking.store import open_store
-from tabtrail.workflows.report import last_demand, page_settings
+from tabtrail.workflows.page_files import page_settings
+from tabtrail.workflows.report import last_demand
 
 
 @pytest.fixture(scope="module")

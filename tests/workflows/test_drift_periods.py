@@ -12,7 +12,7 @@ from tests.support.commands import run_in
 from tests.support.projects import REAL_CSV, Project
 
 from tabtrail.data.result_files import drift_table_file
-from tabtrail.workflows.report import checked_windows
+from tabtrail.report.data_evidence import checked_windows
 
 
 @pytest.fixture(scope="module")

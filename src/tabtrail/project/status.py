@@ -74,9 +74,15 @@ class Status:
         }
 
 
-def status(config: Config, stages: Sequence[Stage]) -> Status:
-    """Return what a run would repeat of these stages, as far as the config has something for them to do, and why."""
-    owner = read_owner(config.paths.output_dir) if is_held(config.paths.output_dir) else None
+def status(config: Config, stages: Sequence[Stage], *, ask_lock: bool = True) -> Status:
+    """Return what a run would repeat of these stages, as far as the config has something for them to do, and why.
+
+    To ask the lock is to take it for a moment, in which a run that starts would be refused. Whoever looks again and again, as a
+    page does, goes by the note of its holder alone.
+    """
+    owner = read_owner(config.paths.output_dir)
+    at_work = owner is not None and (is_held(config.paths.output_dir) if ask_lock else owner.alive)
+    owner = owner if at_work else None
     of_demand = config.for_demand()
     deployed = _deployed(config), _deployed(of_demand) if of_demand.is_view else None
     try:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from tabtrail.data.profile import ColumnProfile, Group, Profile
 from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points, file_name
-from tabtrail.report.evidence import DataEvidence
+from tabtrail.report.data_evidence import DataEvidence
 
 Label = Callable[[str], str]
 _MOST_HISTOGRAMS = 12

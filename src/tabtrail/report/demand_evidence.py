@@ -11,8 +11,8 @@ from tabtrail.contract.periods import Calendar
 from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
-from tabtrail.forecast.panel.uplift import Uplift
-from tabtrail.report.evidence import DataEvidence, PageSettings
+from tabtrail.forecast.panel.uplifted import Uplift
+from tabtrail.report.data_evidence import DataEvidence, PageSettings
 from tabtrail.system.files import read_json
 
 Scores = Mapping[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from tabtrail.forecast.panel.uplift import Uplift
+from tabtrail.forecast.panel.uplifted import Uplift
 from tabtrail.report.charts import Axis, Band, Bars, Chart, Layer, Line, Picture, Points, Values, days
 from tabtrail.report.demand_evidence import DemandEvidence
 

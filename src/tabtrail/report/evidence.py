@@ -14,6 +14,7 @@ from tabtrail.explain.shapley import Explanation
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.learning_curve import LearningCurve
+from tabtrail.report.data_evidence import DataEvidence, PageSettings
 
 
 @dataclass(frozen=True)
@@ -25,48 +26,6 @@ class ModelEvidence:
     slices: pl.DataFrame | None
     predictions: pl.DataFrame | None
     curve: LearningCurve | None
-
-
-@dataclass(frozen=True)
-class PageSettings:
-    """What the config says about a page.
-
-    `inputs` are the model's columns, `labels` has name and unit of columns that have one. At most `points` rows are drawn one by
-    one, and the `top` columns have a dependence plot. `ewma_decay` is that of the forecasts' volatility. `store` is the address
-    of the MLflow store, empty where that is not a file.
-    """
-
-    inputs: tuple[str, ...]
-    labels: Mapping[str, str]
-    points: int
-    top: int
-    ewma_decay: float
-    store: str
-
-    def label(self, column: str) -> str:
-        """Name and unit of a column, its name where no more is known."""
-        return self.labels.get(column, column)
-
-
-@dataclass(frozen=True)
-class CheckedWindow:
-    """A window that was checked for drift, and the columns that drift."""
-
-    window: str
-    reference: str
-    created: str
-    rows: int
-    alarm: bool
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DataEvidence:
-    """What is known of the data (None: no profile was made), whose column is the target, and how it is shown."""
-
-    profile: Profile | None
-    target: str
-    settings: PageSettings
 
 
 @dataclass(frozen=True)

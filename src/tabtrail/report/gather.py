@@ -14,7 +14,8 @@ from tabtrail.explain.effects import Effect
 from tabtrail.explain.shapley import from_shap_table
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.learning_curve import LearningCurve
-from tabtrail.report.evidence import Evidence, ModelEvidence, PageSettings
+from tabtrail.report.data_evidence import PageSettings
+from tabtrail.report.evidence import Evidence, ModelEvidence
 from tabtrail.report.forecast_rows import read_results
 from tabtrail.system.files import read_json
 

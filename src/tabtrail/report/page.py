@@ -7,10 +7,11 @@ from markupsafe import Markup
 from tabtrail.data.profile import Group, Profile
 from tabtrail.modeling.metrics import headline, others
 from tabtrail.report.charts import Placed
+from tabtrail.report.data_evidence import CheckedWindow
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, silent_series, worst_series
 from tabtrail.report.demand_verdict import demand_verdict
-from tabtrail.report.evidence import CheckedWindow, Evidence
+from tabtrail.report.evidence import Evidence
 from tabtrail.report.forecast_rows import detailed, listed
 from tabtrail.report.frame import number, page_environment, page_frame
 from tabtrail.report.verdict import Number, Sentence, verdict

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tabtrail.report.charts import Picture, Placed
+from tabtrail.report.data_evidence import DataEvidence
 from tabtrail.report.data_pictures import boxes, correlations, histograms, scatter
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_pictures import (
@@ -14,7 +15,7 @@ from tabtrail.report.demand_pictures import (
     demand_uplift,
     demand_worst,
 )
-from tabtrail.report.evidence import DataEvidence, Evidence
+from tabtrail.report.evidence import Evidence
 from tabtrail.report.explanation_pictures import beeswarm, dependence, importance, partial_dependence
 from tabtrail.report.forecast_rows import detailed
 from tabtrail.report.model_pictures import (

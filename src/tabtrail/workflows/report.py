@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
-
 from tabtrail.bundle.load import read_metadata
 from tabtrail.config.tree import Config
-from tabtrail.data.result_files import benchmark_table_files, demand_table_files, drift_table_file, profile_files
+from tabtrail.data.result_files import benchmark_table_files, drift_table_file, profile_files
 from tabtrail.errors import BundleError, UsageError
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.progress import SILENT, Progress
@@ -17,9 +15,10 @@ from tabtrail.project.deployment import read_deployment
 from tabtrail.project.lock import project_lock
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import tuned_candidates
+from tabtrail.report.data_evidence import CheckedWindow, PageSettings, checked_windows
 from tabtrail.report.data_pictures import single_charts
 from tabtrail.report.demand_evidence import DemandEvidence, DemandFiles, read_demand
-from tabtrail.report.evidence import CheckedWindow, Evidence, PageSettings
+from tabtrail.report.evidence import Evidence
 from tabtrail.report.gather import EvidenceFiles, read_board, read_evidence
 from tabtrail.report.page import render_report
 from tabtrail.report.pictures import place_pictures
@@ -31,10 +30,10 @@ from tabtrail.tracking.benchmarks import find_benchmark, is_of_series
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, read_run
 from tabtrail.tracking.store import Store, open_store
+from tabtrail.workflows.page_files import demand_files, page_settings
 from tabtrail.workflows.report_extras import complete
 
 _PICTURES = "pictures"
-_WINDOWS = 20  # checked windows on the page; the table of the database has all
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _read_board(artifacts: Artifacts) -> Leaderboard:
 
 def last_demand(artifacts: Artifacts, settings: PageSettings, store: Store) -> DemandEvidence | None:
     """Return what the last training on many series left; None where there was none of this version."""
-    found = read_demand(_demand_files(artifacts), settings, {})
+    found = read_demand(demand_files(artifacts), settings, {})
     if found is None:
         return None
     with store_errors(store.uri):
@@ -125,7 +124,7 @@ def report_run(config: Config, run_id: str, progress: Progress = SILENT) -> Repo
         with store_errors(store.uri), _downloaded(store, run.run_id) as folder:
             if is_of_series(run):
                 own = config.for_demand()
-                found, deployed = _demand_files(Artifacts.of(own)).inside(folder), read_deployment(own, run.run_id).is_winner
+                found, deployed = demand_files(Artifacts.of(own)).inside(folder), read_deployment(own, run.run_id).is_winner
                 demand = _earlier_demand(found, page_settings(own), run, deployed=deployed)
                 return _write(None, demand, (artifacts.page, artifacts.plots / run.run_id), progress)
             files = _files(artifacts).inside(folder)
@@ -155,19 +154,6 @@ def _downloaded(store: Store, run_id: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def _demand_files(artifacts: Artifacts) -> DemandFiles:
-    output_dir = artifacts.paths.output_dir
-    return DemandFiles(
-        leaderboard=artifacts.demand_leaderboard,
-        importance=artifacts.demand_importance,
-        uplift=artifacts.demand_uplift,
-        verdict=artifacts.verdict,
-        manifest=artifacts.paths.manifest,
-        profile=profile_files(output_dir)[0],
-        tables=demand_table_files(output_dir),
-    )
-
-
 def _files(artifacts: Artifacts) -> EvidenceFiles:
     output_dir = artifacts.paths.output_dir
     return EvidenceFiles(
@@ -181,35 +167,6 @@ def _files(artifacts: Artifacts) -> EvidenceFiles:
         tables=benchmark_table_files(output_dir),
         forecasts=output_dir / "timeseries",
     )
-
-
-def page_settings(config: Config) -> PageSettings:
-    """Return what the config says about a page."""
-    labels = {name: f"{name}, {rule.description}" for name, rule in config.contract.columns.items() if rule.description}
-    if config.model.currency:
-        labels[config.model.target] = f"{config.model.target}, {config.model.currency}"
-    store = config.mlflow.sqlite_file
-    shown = store.relative_to(config.root) if store is not None and store.is_relative_to(config.root) else store
-    return PageSettings(
-        inputs=config.model.inputs,
-        labels=labels,
-        points=config.profile.points,
-        top=config.report.top_features,
-        ewma_decay=config.risk.ewma_decay,
-        store="" if shown is None else f"sqlite:///{shown}",
-    )
-
-
-def checked_windows(table: Path) -> list[CheckedWindow]:
-    """Return the newest windows of the table `drift`, the newest first; none where nothing was checked."""
-    if not table.is_file():
-        return []
-    keys = ["window", "reference", "created", "rows", "alarm"]
-    own = pl.read_parquet(table).group_by(keys).agg(pl.col("column").filter("column_alarm"))
-    newest = own.sort("created", "window", descending=True).head(_WINDOWS)
-    return [
-        CheckedWindow(**{key: row[key] for key in keys}, columns=tuple(row["column"])) for row in newest.iter_rows(named=True)
-    ]
 
 
 def _write(

@@ -1,54 +1,19 @@
 """What a flag that is known ahead, such as a promotion, does to the forecasts of a model. That is not what it does to demand."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
 
 import numpy as np
 
 from tabtrail.bundle.demand.features import Array
 from tabtrail.forecast.panel.panel import Panel, Rows
 from tabtrail.forecast.panel.rows import Points
+from tabtrail.forecast.panel.uplifted import SeriesUplift, Uplift
 
 Predict = Callable[[Panel, Points], Array]
 # Series whose periods are forecast twice: more change no figure that is shown.
 _MOST_SERIES = 500
 _NAMED = 8
-
-
-@dataclass(frozen=True)
-class SeriesUplift:
-    """Mean forecast of a series without and with the flag, in units of demand a period."""
-
-    series: tuple[str, ...]
-    without: float
-    with_flag: float
-
-
-@dataclass(frozen=True)
-class Uplift:
-    """Mean forecasts over the same series and days with a flag at 0 and at 1; `varied`: it was both in the past.
-
-    `share` is that of the known periods whose flag is 1. `largest` are the series with the largest forecasts.
-    """
-
-    flag: str
-    series: int
-    periods: int
-    share: float
-    varied: bool
-    without: float
-    with_flag: float
-    largest: tuple[SeriesUplift, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
-        """Rebuild from the JSON form."""
-        own = tuple(SeriesUplift(**{**each, "series": tuple(each["series"])}) for each in value["largest"])
-        return cls(**{**value, "largest": own})
 
 
 def uplift(predict: Predict, panel: Panel, flag: str, horizon: int, seed: int) -> Uplift:
