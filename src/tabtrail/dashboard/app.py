@@ -16,6 +16,12 @@ from tabtrail.dashboard.place import Place, Stamp, stamp_of
 from tabtrail.dashboard.views import drift, explore, forecast, model, overview, predict, runs, train
 from tabtrail.errors import TabtrailError
 
+# Drawn here: an icon by name, as ":material/insights:", is fetched from elsewhere where it is the page's own.
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Cpath d='M1 15V9h3v6zm5 0V5h3v10zm5 0V1h3v14z' fill='%230072B2'/%3E%3C/svg%3E"
+)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -41,7 +47,7 @@ PAGES = (
 
 def main(words: list[str]) -> None:
     """Show the page that was asked for."""
-    st.set_page_config(page_title="tabtrail", page_icon=":material/insights:", layout="wide")
+    st.set_page_config(page_title="tabtrail", page_icon=_ICON, layout="wide")
     options = _options(words)
     try:
         path = config_path(options.config)

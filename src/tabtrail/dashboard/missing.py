@@ -28,4 +28,9 @@ NO_DRIFT = Missing("No later rows were checked for drift yet.", ("drift",))
 def say_missing(at: Place, missing: Missing) -> None:
     """Show what is missing and the command that makes it."""
     st.info(f"{missing.what} This command makes it:")
-    st.code(at.command(*missing.words), language="bash")
+    show_command(at, *missing.words)
+
+
+def show_command(at: Place, *words: str) -> None:
+    """Show a command of `tabtrail` about this project, to be copied; in one colour, since coloured words are too faint to read."""
+    st.code(at.command(*words), language=None, wrap_lines=True)

@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from tabtrail.dashboard.missing import NO_MODEL, NO_ROWS, say_missing
+from tabtrail.dashboard.missing import NO_MODEL, NO_ROWS, say_missing, show_command
 from tabtrail.dashboard.overview import (
     alarms,
     champion_facts,
@@ -27,7 +27,7 @@ def show(at: Place) -> None:
     st.title("Overview")
     _alarm(at)
     _verdict(at)
-    st.subheader("In use")
+    st.header("In use")
     show_facts(deployed(at))
     _table("Deployments", deployments(at), "Nothing was deployed yet.")
     _freshness(at)
@@ -45,7 +45,7 @@ def _alarm(at: Place) -> None:
     else:
         st.info(f"The newest window, {literal(newest.window)}, does not drift. {text}")
     with st.expander("Checked windows"):
-        show_table(alarms(windows))
+        show_table(alarms(windows), "Checked windows")
 
 
 def _verdict(at: Place) -> None:
@@ -53,7 +53,7 @@ def _verdict(at: Place) -> None:
     if board is None and not series:
         say_missing(at, NO_MODEL if at.has_rows else NO_ROWS)
         return
-    st.subheader("Verdict")
+    st.header("Verdict")
     for sentence in [*(row_verdict(at, board) if board is not None else []), *series]:
         st.markdown(literal(sentence))
     if board is not None:
@@ -65,20 +65,20 @@ def _verdict(at: Place) -> None:
 
 
 def _table(title: str, table: pl.DataFrame, otherwise: str) -> None:
-    st.subheader(title)
+    st.header(title)
     if table.is_empty():
         st.markdown(literal(otherwise))
     else:
-        show_table(table)
+        show_table(table, title)
 
 
 @st.fragment  # last: to look at code and data takes longer than all above it
 def _freshness(at: Place) -> None:
-    st.subheader("Freshness of the stages")
+    st.header("Freshness of the stages")
     state, table = freshness(at)
     if state.at_work is not None:
         st.info(f"{literal(state.at_work)} is at work; figures may change while you look.")
-    show_table(table)
+    show_table(table, "Stages")
     if state.next_command:
         st.markdown("This command makes all of it fresh:")
-        st.code(at.command(*state.next_command.removeprefix("tabtrail ").split()), language="bash")
+        show_command(at, *state.next_command.removeprefix("tabtrail ").split())
