@@ -32,5 +32,5 @@ def say_missing(at: Place, missing: Missing) -> None:
 
 
 def show_command(at: Place, *words: str) -> None:
-    """Show a command of `tabtrail` about this project, to be copied; in one colour, since coloured words are too faint to read."""
+    """Show a command of `tabtrail` about this project, to be copied; in one colour, since others are too faint."""
     st.code(at.command(*words), language=None, wrap_lines=True)
