@@ -85,7 +85,8 @@ def test_a_candidate_without_a_distributed_training_is_refused_by_its_key(
 def test_the_final_fit_takes_all_rows_but_those_that_the_test_part_of_the_sample_must_not_show_it(
     project: Project, kind: str
 ) -> None:
-    config = project.config(*FAST, f"split.kind={kind}", "engine={final: dask, address: 'tcp://127.0.0.1:1'}")
+    own = ("split.refit=training", "engine={final: dask, address: 'tcp://127.0.0.1:1'}")
+    config = project.config(*FAST, f"split.kind={kind}", *own)
     ingest(config)
     problem, dataset = problem_of(config), scan_dataset(config.dataset)
     sample = Sample.of(problem, read_manifest(config.dataset))
@@ -95,6 +96,8 @@ def test_the_final_fit_takes_all_rows_but_those_that_the_test_part_of_the_sample
     assert 0.7 < data.height / 1000 < 1.3
     table = load_table(problem, data)
     split = split_table(problem, table)
+    whole = replace(problem, split=problem.split.model_copy(update={"refit": "all"}))
+    assert FinalRows.of(whole, sample, data, table, split).keep(everything).height == everything.height
     kept = FinalRows.of(problem, sample, data, table, split).keep(everything)
     test = data[table.row[split.test]]
     orders = "ORDERNUMBER"
@@ -140,7 +143,8 @@ def test_what_is_deployed_learned_from_all_rows_on_the_cluster_is_proven_on_them
     project: Project, dask: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidate = "candidates={LightGBM: {n_estimators: 30, categories: native, target_transform: ratio(LINE_TOTAL_APPROX)}}"
-    config = project.config(candidate, *FAST, f"engine={{kind: serial, final: dask, address: '{dask.address}'}}")
+    own = ("split.refit=training", f"engine={{kind: serial, final: dask, address: '{dask.address}'}}")
+    config = project.config(candidate, *FAST, *own)
     manifest = ingest(config)
     with monkeypatch.context() as patch:
         patch.setattr("tabtrail.workflows.final.run", lambda *_, **__: pytest.fail("cut short before the proof"))
@@ -166,14 +170,17 @@ def test_a_final_fit_is_reproduced_within_a_tolerance_and_judged_on_the_test_par
 ) -> None:
     candidate = "candidates={XGBoost: {n_estimators: 20, early_stopping_rounds: 5, categories: native}}"
     config = project.config(candidate, *FAST, f"engine={{kind: serial, final: dask, address: '{dask.address}'}}")
-    ingest(config)
+    manifest = ingest(config)
     board, _ = run_train(config)
     again = reproduce(config, board.parent_run_id)
     assert again.equal, again.difference
+    assert again.compared[-2] == "ONNX file of the champion's twin"
     assert "predictions of the final fit of the champion (within 0.05 standard deviations" in again.compared[-1]
+    assert board.refit is not None
+    assert board.refit.rows == manifest.rows_kept > board.rows
     deployed = load_bundle(config.paths.models_dir, config.model.name)
     found = measure(config, open_store(config.mlflow), deployed, deployed)
-    assert found.said == f"compared on all {board.test_rows:,} test rows, from which neither model has learned"
+    assert found.said.startswith(f"compared on all {board.test_rows:,} test rows, from which neither model has learned")
 
 
 def test_workers_learn_together_from_more_rows_than_each_of_them_may_hold(tmp_path: Path) -> None:

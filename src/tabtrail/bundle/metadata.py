@@ -183,6 +183,9 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
         _require(isinstance(name, str) and bool(date.fromisoformat(last)))
     if metadata["intervals"] is not None:
         _require_intervals(metadata["intervals"])
+    if (refit := metadata.get("refit")) is not None:
+        _require(all(type(refit[key]) is int and refit[key] >= 0 for key in ("rows", "training_rows", "test_rows")))
+        _require(isinstance(refit["rounds"], dict) and isinstance(refit["twin_sha256"], str))
     if (stated := metadata.get("demand_intervals")) is not None:
         _require_demand_intervals(DemandIntervals.from_dict(stated))
 

@@ -25,6 +25,17 @@ def print_leaderboard(board: Leaderboard) -> None:
     parts = ", ".join(f"{weight:.0%} {name}" for name, weight in board.weights.items())
     made_of = f", made of {parts}" if parts else ""
     print_text(f"champion: {board.champion}{made_of} ({board.chosen_by}; the test part decides nothing)")
+    if board.parts_text:
+        print_text(f"split: {board.parts_text}")
+    if (held := board.held_out) is not None:
+        metric = board.chosen_metric
+        held_by = "" if held.interval_coverage is None else f", its intervals hold {held.interval_coverage:.1%}"
+        print_text(
+            f"held out: {held.rows:,} rows from {held.since} on, on which the champion alone was scored: {metric.label}"
+            f" {number(held.metrics[metric.name])}{held_by}"
+        )
+    if board.deployed_text:
+        print_text(f"deployed: {board.deployed_text}")
 
 
 def _print_errors(board: Leaderboard) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Set
+from datetime import date, datetime
 from math import isfinite
 from typing import Annotated, Literal, Self
 
@@ -126,6 +127,21 @@ def _part_name(column: str, part: str) -> str:
     return f"{_UNSAFE.sub('_', column)}_{part}"
 
 
+def _read_day(value: object) -> object:
+    """Return a day; a number would be taken for seconds since 1970."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    try:
+        if isinstance(value, str):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError(f"'{value}' is not a day; write it as 2004-07-01")
+
+
+Day = Annotated[date, BeforeValidator(_read_day)]
+
+
 class Split(Section):
     kind: Literal["group", "random", "time", "group_time"] = "group"
     group_key: str | None = None
@@ -138,7 +154,17 @@ class Split(Section):
     gap_days: Annotated[int, Field(ge=0)] = Field(
         0, description="Days between the rows that a time split learns from and those it scores."
     )
+    train_before: Day | None = Field(
+        None,
+        description="Of a time split: rows before this day are learned from and chosen on, later ones tested.",
+    )
+    evaluate_before: Day | None = Field(
+        None, description="With train_before: rows from this day on are held out, and only the champion is scored on them, once."
+    )
     allow_leaky: bool = Field(False, description="Accept a random split although rows belong together or span dates.")
+    refit: Literal["all", "training"] = Field(
+        "all", description="What the deployed model learns from once it is chosen and measured: all rows, or the training part."
+    )
 
     @property
     def by_time(self) -> bool:
@@ -271,6 +297,21 @@ def check_split(split: Split, date_column: str | None) -> Problems:
         yield ("split", "repeats"), "a time split has one order only; there is nothing to repeat"
     if split.gap_days and not split.by_time:
         yield ("split", "gap_days"), "only a time split has a gap"
+    yield from _check_days(split)
+
+
+def _check_days(split: Split) -> Problems:
+    first, last = split.train_before, split.evaluate_before
+    if first is None:
+        if last is not None:
+            yield ("split", "evaluate_before"), "it ends what split.train_before begins; set that too"
+        return
+    if not split.by_time:
+        yield ("split", "train_before"), f"a split by days is one by time; set split.kind: time or group_time, not {split.kind}"
+    if last is not None and last <= first:
+        yield ("split", "evaluate_before"), f"{last} is not after split.train_before ({first}), so that no day would be evaluated"
+    if split.test_size != Split.model_fields["test_size"].default:
+        yield ("split", "test_size"), "split.train_before says where the test part begins; leave test_size out"
 
 
 def check_intervals(intervals: Intervals, model: Model, columns: Columns) -> Problems:

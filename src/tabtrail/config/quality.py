@@ -13,7 +13,7 @@ EVIDENCE = {
     "tests.coverage": "share of the lines that the tests ran",
     "metrics.cv": "metric of the choice, mean over the folds",
     "metrics.cv_std": "its standard deviation over the folds",
-    "metrics.test": "metric of the choice on the test part",
+    "metrics.test": "metric of the choice on the test part, of the model that learned from the training part",
     "metrics.test_low": "lower end of its interval",
     "metrics.test_high": "upper end of its interval",
     "intervals.level": "what share of the outcomes the intervals promise to hold",

@@ -78,7 +78,7 @@ def run_benchmark(
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
             folds, final = blend(candidate, members, table, split, problem.clip)
-            final = final if prove is None else replace(final, proof=_proven(problem, table, split, final.model, prove))
+            final = final if prove is None else replace(final, proof=proven(problem, table, split, final.model, prove))
             results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
@@ -144,8 +144,8 @@ def _pickled_size(fit: Fit) -> tuple[int, None]:
     return len(pickle.dumps(fit.model)), None
 
 
-def _proven(problem: Problem, table: Table, split: Split, model: Any, prove: Prove) -> Proof:
-    """Return the proof of a model that no worker fitted, made by one."""
+def proven(problem: Problem, table: Table, split: Split, model: Any, prove: Prove) -> Proof:
+    """Return the proof of a model on all rows, made by a worker where the engine is a cluster."""
     job = (prove, Shared(model), shared_examples(problem, table, split))
     return run_one(_prove_on, job, problem.engine, libraries=fitting_libraries())
 

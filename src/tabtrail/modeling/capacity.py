@@ -55,9 +55,9 @@ def plan(problem: Problem, rows: int, distinct: Mapping[str, int], limit: int) -
     `CapacityError`, with what can be done, where not even one fit at a time has room.
     """
     columns, driver = matrix_columns(problem.model, distinct), _driver_bytes(problem, rows)
-    train = int(rows * (1 - problem.split.test_size))
+    train = rows if problem.split.train_before is not None else int(rows * (1 - problem.split.test_size))
     fold = _fit_bytes(problem, min(train, problem.split.max_rows or train), columns)
-    final = _fit_bytes(problem, train, columns)
+    final = _fit_bytes(problem, rows if problem.split.refit == "all" else train, columns)
     at_once, room = worker_count(problem.engine), limit - driver
     workers = (0, 0) if problem.engine.kind == "dask" else tuple(max(1, min(at_once, room // each)) for each in (fold, final))
     found = Plan(rows, columns, driver, fold, final, *workers)

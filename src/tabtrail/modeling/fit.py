@@ -2,7 +2,8 @@
 
 import pickle
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,19 +82,36 @@ def fit_and_score(
 
 
 def _fitted(candidate: Candidate, recipe: Recipe, train: Examples, watched: Mask | None) -> tuple[Any, int | None]:
-    try:
+    with _named(candidate):
         iterations, factor = watch_rounds(candidate, recipe, train, watched)
+    return fit_with(candidate, recipe, train, iterations, factor), iterations
+
+
+def fit_with(candidate: Candidate, recipe: Recipe, train: Examples, iterations: int | None, factor: float | None) -> Any:
+    """Return a candidate's model fitted on rows with so many boosting rounds (None: as many as are configured), and with a factor
+    of `smearing` that other rows gave (None: it is learned here).
+
+    Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that it cannot learn from.
+    """
+    with _named(candidate):
         changed = {} if iterations is None else {str(FAMILIES[candidate.family].iterations): iterations}
         model = build_model(candidate, recipe, **changed)
         if factor is not None:
             unclipped(model).factor_ = factor
         model.fit(train.x, train.y)
         _make_canonical(regressor_of(model))
+    return model
+
+
+@contextmanager
+def _named(candidate: Candidate) -> Iterator[None]:
+    """Say in an error which candidate it is about."""
+    try:
+        yield
     except candidate.errors as error:
         raise ConfigError(f"candidates.{candidate.name} cannot be fitted: {str(error).strip().splitlines()[0][:300]}") from None
     except DataError as error:
         raise DataError(f"candidates.{candidate.name}: {error}") from None
-    return model, iterations
 
 
 def _make_canonical(regressor: Any) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 
 from tabtrail.bundle.intervals import ALL, Grouping, Intervals
 from tabtrail.modeling.calibration import calibrate, measure_coverage
-from tabtrail.modeling.leaderboard import CoverageRow
-from tabtrail.modeling.metrics import rounded
+from tabtrail.modeling.leaderboard import CoverageRow, HeldOut
+from tabtrail.modeling.metrics import rounded, score
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.split import Mask
@@ -44,6 +44,20 @@ def coverage_rows(benchmark: Benchmark, result: Result, intervals: Intervals | N
         found = measure_coverage(intervals, test.y[mask], result.final.predicted[mask], groups[mask].tolist())
         rows.append(CoverageRow(by, value, found.rows, rounded(found.coverage), rounded(found.mean_width)))
     return tuple(rows)
+
+
+def held_out_figures(benchmark: Benchmark, intervals: Intervals | None) -> HeldOut | None:
+    """Score the champion on the rows that are held out to the end; None where there are none."""
+    held, since = benchmark.split.held_out, benchmark.problem.split.evaluate_before
+    if held is None:
+        return None
+    rows = benchmark.table.take(held)
+    predicted = np.asarray(benchmark.champion.model.predict(rows.x), dtype=np.float64).ravel()
+    metrics, coverage, width = dict(score(rows.y, predicted).values), None, None
+    if intervals is not None:
+        found = measure_coverage(intervals, rows.y, predicted, interval_groups(benchmark.problem, rows))
+        coverage, width = rounded(found.coverage), rounded(found.mean_width)
+    return HeldOut(str(since), len(rows.y), metrics, coverage, width)
 
 
 def interval_groups(problem: Problem, table: Table) -> list[str]:

@@ -21,6 +21,42 @@ class CoverageRow:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """The champion as it is deployed, fitted again on all `rows` once it was chosen: the number of boosting rounds of each part
+    of it that stops early, the bytes of its ONNX graph, and the largest difference that its own proof found, in standard
+    deviations of the target.
+    """
+
+    rows: int
+    rounds: dict[str, int]
+    model_bytes: int
+    parity_max_difference: float | None
+
+    def said(self, champion: str, training_rows: int) -> str:
+        """Say in two sentences what is measured, and what is deployed."""
+        counts = ", ".join(f"{count:,}" for count in self.rounds.values())
+        rounds = f", number of rounds ({counts})" if self.rounds else ""
+        return (
+            f"Every figure is of models that learned from the {training_rows:,} rows of the training part, or from its folds."
+            f" {champion} as it is deployed was fitted again on all {self.rows:,} rows after that (split.refit: all), with the"
+            f" same parameters{rounds} and a proof of its own."
+        )
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The champion on the rows from the day `since` on (YYYY-MM-DD), on which nothing else was ever scored: every metric, the
+    share (0 to 1) of them whose interval holds the actual value, and the mean width of the intervals, in units of the target.
+    """
+
+    since: str
+    rows: int
+    metrics: dict[str, float | None]
+    interval_coverage: float | None
+    interval_width: float | None
+
+
+@dataclass(frozen=True)
 class Row:
     """One candidate.
 
@@ -95,7 +131,8 @@ class Leaderboard:
     """All candidates, the best by `metric` over the folds first; `champion` is the one that the rule `chosen_by` took.
 
     `weights` are those of the champion where it is a blend, `findings` what the leakage audit found, `coverage` how often the
-    champion's intervals (of `interval_level`) hold on the test part.
+    champion's intervals (of `interval_level`) hold on the test part. Every figure is of models that learned from the training
+    part or its folds; `refit` is what is deployed of the champion where that learned from all rows (None: the one measured is).
     """
 
     model: str
@@ -119,6 +156,8 @@ class Leaderboard:
     baseline: str
     parent_run_id: str
     candidates: tuple[Row, ...]
+    refit: Refit | None = None
+    held_out: HeldOut | None = None
 
     @property
     def champion_row(self) -> Row:
@@ -128,6 +167,21 @@ class Leaderboard:
     def row(self, candidate: str) -> Row:
         """Return the row of a candidate."""
         return next(row for row in self.candidates if row.candidate == candidate)
+
+    @property
+    def deployed_text(self) -> str:
+        """What is deployed beside what was measured, for people; empty where it is the model that was measured."""
+        return "" if self.refit is None else self.refit.said(self.champion, self.train_rows)
+
+    @property
+    def parts_text(self) -> str:
+        """Which days are learned from, tested on and held out, of a split that names them; else empty."""
+        first, last = self.split.get("train_before"), self.split.get("evaluate_before")
+        if first is None:
+            return ""
+        tested = f"from {first} on" if last is None else f"from {first} until before {last}"
+        held = "" if last is None else f", from {last} on held out to the end"
+        return f"learned from and chosen on before {first}, tested {tested}{held}"
 
     @property
     def chosen_metric(self) -> Metric:
@@ -147,5 +201,7 @@ class Leaderboard:
             "notes": tuple(value["notes"]),
             "findings": tuple(Finding.from_dict(each) for each in value["findings"]),
             "coverage": tuple(CoverageRow(**each) for each in value["coverage"]),
+            "refit": None if value.get("refit") is None else Refit(**value["refit"]),
+            "held_out": None if value.get("held_out") is None else HeldOut(**value["held_out"]),
         }
         return cls(**{**value, **lists})

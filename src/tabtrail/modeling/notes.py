@@ -12,6 +12,7 @@ from tabtrail.modeling.estimators import clip
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark
+from tabtrail.modeling.split import straddling
 from tabtrail.modeling.target import note_on_values
 from tabtrail.modeling.worth import objections
 
@@ -34,6 +35,7 @@ def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanat
         *_on_deployment(benchmark),
         *([f"there is no explanation of {benchmark.chosen}: {missing_explanation}"] if missing_explanation else ()),
         *_on_the_data(benchmark.problem),
+        *_on_days(benchmark),
         *_on_the_target(benchmark),
         *_on_noise(benchmark),
         *_on_clip(benchmark),
@@ -56,6 +58,21 @@ def _on_the_data(problem: Problem) -> Iterator[str]:
         own = problem.model.target in dropped
         chosen = ", among them by the target, which no prediction knows: the errors are too small" if own else ""
         yield f"outliers of {', '.join(dropped)} are left out before anything is measured{chosen}"
+
+
+def _on_days(benchmark: Benchmark) -> Iterator[str]:
+    """What is on both sides of a day that cuts the rows: a group goes, whole, by the last of its days."""
+    split, keys = benchmark.problem.split, benchmark.table.keys
+    if split.kind != "group_time":
+        return
+    for name, day in (("train_before", split.train_before), ("evaluate_before", split.evaluate_before)):
+        if day is not None and (found := straddling(keys, day))[0]:
+            groups, rows = found
+            yield (
+                f"{groups:,} {split.group_key} {'has' if groups == 1 else 'have'} rows before and from {day} on (split.{name}):"
+                f" {'it counts' if groups == 1 else 'they count'}, whole, with the later part, {rows:,} earlier"
+                f" {'row' if rows == 1 else 'rows'} included"
+            )
 
 
 def _on_the_target(benchmark: Benchmark) -> Iterator[str]:

@@ -7,8 +7,8 @@ from tabtrail.bundle.intervals import Intervals
 from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.choice import corrected_difference, indistinguishable
 from tabtrail.modeling.estimators import Blend, unclipped
-from tabtrail.modeling.intervals import coverage_rows
-from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard, Row
+from tabtrail.modeling.intervals import coverage_rows, held_out_figures
+from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard, Refit, Row
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import METRICS, Metric, rounded
 from tabtrail.modeling.results import Benchmark, Result
@@ -16,10 +16,11 @@ from tabtrail.modeling.results import Benchmark, Result
 
 @dataclass(frozen=True)
 class Tracked:
-    """The MLflow runs of a benchmark: its own, and that of each candidate by name."""
+    """The MLflow runs of a benchmark: its own, and that of each candidate; and what is deployed, if fitted again."""
 
     parent: str
     runs: Mapping[str, str]
+    refit: Refit | None = None
 
 
 def chosen_by(rule: str, metric: Metric) -> str:
@@ -51,7 +52,7 @@ def build_leaderboard(
         rows=len(benchmark.table.y),
         train_rows=int(split.train.sum()),
         test_rows=int(split.test.sum()),
-        split=problem.split.model_dump(),
+        split=problem.split.model_dump(mode="json"),
         metric=problem.metric.name,
         chosen_by=chosen_by(problem.choice.rule, problem.metric),
         champion=champion.candidate.name,
@@ -64,6 +65,8 @@ def build_leaderboard(
         baseline=benchmark.baseline.candidate.name,
         parent_run_id=tracked.parent,
         candidates=_rows(benchmark, coverage, tracked.runs),
+        refit=tracked.refit,
+        held_out=held_out_figures(benchmark, intervals[champion.candidate.name]),
     )
 
 

@@ -38,7 +38,9 @@ class Sample:
         grouped = split.kind in ("group", "group_time") and split.group_key is not None
         rows = manifest.rows_kept - manifest.nulls_after_filling.get(problem.model.target, 0)
         columns = [str(split.group_key)] if grouped else needed_columns(problem)
-        return cls(tuple(columns), problem.seed, min(1.0, split.max_rows / (1 - split.test_size) / max(rows, 1)))
+        # Of a split by days nobody knows the share of the training part before the rows are read: at most all of them.
+        trained = 1.0 if split.train_before is not None else 1 - split.test_size
+        return cls(tuple(columns), problem.seed, min(1.0, split.max_rows / trained / max(rows, 1)))
 
     @property
     def key(self) -> pl.Expr:
@@ -59,8 +61,8 @@ def sampled(dataset: pl.LazyFrame, sample: Sample | None) -> pl.LazyFrame:
 @dataclass(frozen=True)
 class FinalRows:
     """The rows of the whole dataset that the final fit learns from: those with a target, without the keys that are `held` out as
-    the test part of the sample, up to the day `until` where the latest are held out; without the `sample` where the targets of
-    its rows are in the encoding of their categories.
+    the test part of the sample, up to the day `until` where the latest are held out (with `split.refit: all` nothing is); without
+    the `sample` where the targets of its rows are in the encoding of their categories.
     """
 
     sample: Sample
@@ -73,9 +75,10 @@ class FinalRows:
     @classmethod
     def of(cls, problem: Problem, sample: Sample, data: pl.DataFrame, table: Table, split: Split) -> Self:
         """Return the rows to learn from, given the sample as it was read and cut."""
-        held = data[table.row[split.test]].select(sample.key.unique()).to_series().to_numpy()
-        until = None
-        if problem.split.by_time:
+        everything, until = problem.split.refit == "all", None
+        tested = data[table.row[split.test]] if not everything else data.clear()
+        held = tested.select(sample.key.unique()).to_series().to_numpy()
+        if problem.split.by_time and not everything:
             dates = table.keys.take(split.train).date
             until = None if dates is None else int(dates.max())
         return cls(sample, problem.model.target, problem.date_column, held, until, bool(problem.model.target_encoded))

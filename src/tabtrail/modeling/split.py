@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from tabtrail.errors import DataError, require_keys
 from tabtrail.modeling.metrics import Array
 
 Mask = NDArray[np.bool_]
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,15 @@ class Fold:
 class Split:
     """The rows of the training part and of the test part (rows within the gap are in neither), and the folds of the former.
 
-    `fold_seed` is that of folds which `split_training_part` cut, and would cut again elsewhere.
+    `fold_seed` is that of folds which `split_training_part` cut, and would cut again elsewhere. `held_out` are the rows after the
+    test part of a split by days: the champion alone is scored on them, once (None: there are none).
     """
 
     train: Mask
     test: Mask
     folds: tuple[Fold, ...]
     fold_seed: int | None = None
+    held_out: Mask | None = None
 
     @property
     def choosing(self) -> Mask:
@@ -86,6 +90,47 @@ def hold_out(keys: Keys, config: SplitConfig, seed: int, *, share: float, keep: 
     held = frozenset(order[: _take_share(order, sizes, share, keep=keep)])
     test = np.array([key in held for key in keys.key], dtype=bool)
     return ~test, test
+
+
+def parts_by_day(keys: Keys, config: SplitConfig) -> tuple[Mask, Mask, Mask | None]:
+    """Return the rows before `split.train_before`, those from then on, and those from `split.evaluate_before` on, which are in
+    neither (None where no such day is named). A key goes, whole, by the last of its dates.
+
+    Raises `DataError` for a day outside the dates of the rows, and where a part has no rows.
+    """
+    first, last, dates = config.train_before, config.evaluate_before, _last_dates(keys, config)
+    assert first is not None  # noqa: S101 - asked by who calls
+    start, end = _day(first), np.inf if last is None else _day(last)
+    spans = f"the rows are of {_text(dates.min())} to {_text(dates.max())}"
+    if not (dates < start).any():
+        raise DataError(f"split.train_before: no row is before {first}, {spans}; name a later day")
+    train, test = dates < start - config.gap_days, (dates >= start) & (dates < end)
+    if not train.any():
+        raise DataError(f"split.gap_days {config.gap_days} leaves no rows to learn from before {first}")
+    if not test.any():
+        until = "" if last is None else f" and before {last}"
+        raise DataError(f"split.train_before: no row is from {first} on{until}, {spans}; nothing could be tested on")
+    held_out = dates >= end
+    if last is not None and not held_out.any():
+        raise DataError(f"split.evaluate_before: no row is from {last} on, {spans}; name an earlier day, or leave it out")
+    return train, test, None if last is None else held_out
+
+
+def straddling(keys: Keys, day: date) -> tuple[int, int]:
+    """Return how many keys have rows both before a day and from it on, and how many rows these have before it."""
+    dates, (_, code) = np.asarray(keys.date, dtype=np.float64), np.unique(np.asarray(keys.key, dtype=str), return_inverse=True)
+    before, after = np.zeros(code.max() + 1, dtype=np.int64), np.zeros(code.max() + 1, dtype=bool)
+    np.add.at(before, code, dates < _day(day))
+    np.logical_or.at(after, code, dates >= _day(day))
+    return int(((before > 0) & after).sum()), int(before[after].sum())
+
+
+def _day(day: date) -> float:
+    return float((day - _EPOCH).days)
+
+
+def _text(days: float) -> str:
+    return (_EPOCH + timedelta(days=int(days))).isoformat()
 
 
 def _shuffled(sizes: Counter[str], salt: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The rows of a benchmark: read once, kept small, handed to models as they take them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.sampling import sample_rows
-from tabtrail.modeling.split import Keys, Mask, Split, hold_out, split_training_part
+from tabtrail.modeling.split import Keys, Mask, Split, hold_out, parts_by_day, split_training_part
 from tabtrail.modeling.target import require_regression_target
 
 
@@ -165,6 +165,8 @@ def _interned(values: Iterable[Any]) -> list[Any]:
 def hold_out_rows(problem: Problem, table: Table) -> tuple[Mask, Mask]:
     """Return the rows of the training part and of the test part. Raises `DataError` for too few keys or dates."""
     split = problem.split
+    if split.train_before is not None:
+        return parts_by_day(table.keys, split)[:2]
     return hold_out(table.keys, split, problem.seed, share=split.test_size, keep=split.folds)
 
 
@@ -174,7 +176,8 @@ def split_table(problem: Problem, table: Table) -> Split:
     Raises `DataError` when there are too few keys or dates for a test part and every fold.
     """
     train, test = hold_out_rows(problem, table)
-    return cut_folds(problem, table, train, test, problem.seed)
+    cut = cut_folds(problem, table, train, test, problem.seed)
+    return cut if problem.split.evaluate_before is None else replace(cut, held_out=parts_by_day(table.keys, problem.split)[2])
 
 
 def cut_folds(problem: Problem, table: Table, train: Mask, test: Mask, seed: int) -> Split:

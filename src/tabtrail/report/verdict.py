@@ -46,6 +46,8 @@ def _figure(metric: Metric, value: float | None) -> str | Number:
 
 def _made(board: Leaderboard) -> Sentence:
     row, by, metric = board.champion_row, board.split["group_key"], board.chosen_metric
+    refit = board.refit
+    deployed: Sentence = () if refit is None else ("; what is deployed then learned from all ", Number(refit.rows, 12), " rows")
     kept = f", rows of one {by} kept together" if by and board.split["kind"].startswith("group") else ""
     return (
         f"{board.champion} predicts {board.target} of a row with a cross-validated {_error(metric)} of ",
@@ -58,8 +60,18 @@ def _made(board: Leaderboard) -> Sentence:
         Number(board.test_rows, 12),
         " rows of the test part, which chose nothing, it is ",
         _figure(metric, row.test[metric.name]),
+        *_held_out(board),
+        *deployed,
         ".",
     )
+
+
+def _held_out(board: Leaderboard) -> Sentence:
+    held, metric = board.held_out, board.chosen_metric
+    if held is None:
+        return ()
+    figure = _figure(metric, held.metrics[metric.name])
+    return ", and on the ", Number(held.rows, 12), f" rows from {held.since} on, held out to the end, ", figure
 
 
 def _worth(board: Leaderboard) -> Sentence:

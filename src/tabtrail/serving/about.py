@@ -23,7 +23,21 @@ _LINKS = {
     "forecast": "/forecast",
     "metrics": "/metrics",
 }
-_CARD = ("model", "family", "target", "currency", "run_id", "created", "synthetic", "metrics", "parity", "leakage", "versions")
+_CARD = (
+    "model",
+    "family",
+    "target",
+    "currency",
+    "run_id",
+    "created",
+    "synthetic",
+    "metrics",
+    "held_out",
+    "refit",
+    "parity",
+    "leakage",
+    "versions",
+)
 
 
 async def root(request: Request) -> Response:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tabtrail.config.model import Model
 from tabtrail.data.manifest import Manifest
+from tabtrail.modeling.leaderboard import Refit
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import Metric, headline
 from tabtrail.modeling.ranking import chosen_by
@@ -15,7 +16,9 @@ from tabtrail.modeling.results import Benchmark, Result
 _MOST_ROWS = 12
 
 
-def model_card(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]) -> str:
+def model_card(
+    benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str], *, refit: Refit | None = None
+) -> str:
     """Return intended use, data, metrics, limits and leakage findings of the champion. Texts of the data are in code spans."""
     model = benchmark.problem.model
     parts = (
@@ -27,6 +30,7 @@ def model_card(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Find
         "## Intended use\n\n" + _use(model),
         "## Data\n\n" + _data(benchmark, manifest),
         "## Metrics\n\n" + "\n".join(_metrics(benchmark)),
+        "" if refit is None else refit.said(benchmark.chosen, int(benchmark.split.train.sum())),
         "## Limits\n\n" + "\n".join(f"- {each}" for each in _limits(benchmark)),
         "The page `report.html` and the folder `pictures` among the artifacts show all of this.",
     )

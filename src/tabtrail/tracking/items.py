@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.families import model_libraries
-from tabtrail.modeling.leaderboard import Row
+from tabtrail.modeling.leaderboard import HeldOut, Refit, Row
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import METRICS, Scores
 from tabtrail.modeling.results import Benchmark, Fit, Result
@@ -55,8 +55,21 @@ def comparison_items(row: Row) -> list[MetricItem]:
     return [MetricItem(name, value) for name, value in values.items() if value is not None]
 
 
-def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str]) -> RunItems:
-    """Return what the parent run logs: the settings that all candidates share, the champion's metrics."""
+def held_out_items(held: HeldOut | None) -> list[MetricItem]:
+    """Return what the champion came to on the rows that were held out to the end."""
+    if held is None:
+        return []
+    known = {f"held_out_{METRICS[name].mlflow_name}": value for name, value in held.metrics.items()}
+    more = {"held_out_interval_coverage": held.interval_coverage, "held_out_interval_width": held.interval_width}
+    return [MetricItem(name, value) for name, value in (known | more).items() if value is not None]
+
+
+def benchmark_items(
+    benchmark: Benchmark, manifest: Manifest, findings: Sequence[Finding], notes: Sequence[str], *, refit: Refit | None = None
+) -> RunItems:
+    """Return what the parent run logs: the settings that all candidates share, the champion's metrics, and in words whether what
+    is deployed is the model that was measured.
+    """
     champion, problem, model = benchmark.champion, benchmark.problem, benchmark.problem.model
     params = {
         "target": model.target,
@@ -71,6 +84,7 @@ def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence
         "candidates": str(len(benchmark.results)),
         "champion": champion.candidate.name,
         **{f"choice.{name}": str(value) for name, value in problem.choice},
+        **({} if refit is None else {"deployed_rows": str(refit.rows)}),
     }
     metrics = [*_cv_metrics(champion), *_prefixed("test", champion.final)]
     tags = {
@@ -79,7 +93,7 @@ def benchmark_items(benchmark: Benchmark, manifest: Manifest, findings: Sequence
         TAG + "synthetic": str(manifest.synthetic).lower(),
         TAG + "leakage": "; ".join(f"{each.column or 'split'}: {each.kind}" for each in findings) or "none found",
     }
-    card = model_card(benchmark, manifest, findings, notes)
+    card = model_card(benchmark, manifest, findings, notes, refit=refit)
     return RunItems(benchmark_name(model.name), params, metrics, tags, card)
 
 

@@ -20,14 +20,15 @@ from tabtrail.tracking.store import Store
 from tabtrail.tracking.tags import CONFIG, TAG
 
 PROVENANCE = "provenance.json"
-GRAPH, JOBLIB = "onnx_sha256", "joblib_sha256"
+GRAPH, JOBLIB, TWIN_GRAPH = "onnx_sha256", "joblib_sha256", "twin_onnx_sha256"
 _LIBRARY = TAG + "lib."
-_MADE = (GRAPH, JOBLIB)
+_MADE = (GRAPH, JOBLIB, TWIN_GRAPH)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run was made from, and the sha256 of the files of the champion that it `made` (`onnx_sha256`, `joblib_sha256`).
+    """What a run was made from, and the sha256 of the files of the champion that it `made` (`onnx_sha256`, `joblib_sha256`; where
+    that learned from all rows, `twin_onnx_sha256` too, of the graph that the figures belong to).
 
     `git_commit` is that of the project's folder, empty without a repository; `git_dirty` says that files differed from it.
     """

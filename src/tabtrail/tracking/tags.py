@@ -13,6 +13,7 @@ VERSION = TAG + "registered_version"
 CONFIG = "config.json"
 EVALUATION = "evaluation.npz"
 LEARNED = "learned.npz"
+TWIN = "twin.onnx"
 FINAL = TAG + "final_fit"
 BUNDLE_FOLDER = "bundle"
 

@@ -1,7 +1,7 @@
 """Any candidate of a finished benchmark as a bundle of its own: from the model that its run kept, or refitted; proven anew."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tabtrail.bundle.metadata import signature_name
@@ -28,7 +28,7 @@ from tabtrail.tracking.store import Store
 from tabtrail.tracking.tags import BUNDLE, BUNDLE_FOLDER, CONFIG, MODEL, PREDICTIONS, TAG, VERSION
 from tabtrail.workflows.champion import Exported, Parts, Proofs, bundle_model, fitted_model, made_at, registration
 from tabtrail.workflows.deploy import Challenger, Site, fetch
-from tabtrail.workflows.final import final_of
+from tabtrail.workflows.final import final_of, keep_twin
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.refit import known_cause, only
 
@@ -86,10 +86,14 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
     result = _result(store, prepared, run, provenance, progress)
     board = _leaderboard(store, benchmark)
     alone = Benchmark(prepared.problem, prepared.table, prepared.split, (result,), name)
+    twin = _exported(prepared, result)
     final = final_of(prepared, result, store, run.run_id, progress)
-    exported = _exported(prepared, result) if final is None else final.exported
     created = made_at(store, run.run_id, config.model.name)
-    parts = Parts(exported, calibrate_all(alone)[name], created, final_fit=None if final is None else asdict(final.fit))
+    if final is None:
+        parts = Parts(twin, calibrate_all(alone)[name], created)
+    else:
+        keep_twin(store, run.run_id, final, twin)
+        parts = Parts(final.exported, calibrate_all(alone)[name], created, fitted_after=final.stated(prepared.split, twin))
     files = bundle_model(prepared.config, alone if final is None else final.put_in(alone), board, parts)
     log_folder(store, run.run_id, BUNDLE_FOLDER, files)
     version = run.tags.get(VERSION) or register_challenger(store, registration(run.run_id, files, config.model.name))
@@ -99,7 +103,7 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
 
 
 def _exported(prepared: Prepared, result: Result) -> Exported:
-    """Return a candidate as it is deployed. Raises `PromotionError` where its proof fails."""
+    """Return a candidate as it was measured, proven. Raises `PromotionError` where its proof fails."""
     with Proofs(prepared.config, prepared.table, prepared.split) as proofs:
         _, parity = proofs.prove(result.model)
         if not parity.passed:

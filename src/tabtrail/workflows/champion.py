@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from tabtrail.modeling.intervals import grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
 from tabtrail.modeling.proof import Parity, Prove
+from tabtrail.modeling.refit import learned_rows
 from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
@@ -132,14 +133,14 @@ class Proofs:
 @dataclass(frozen=True)
 class Parts:
     """What of a candidate is deployed beside its figures: exported model, intervals, when it was `created` (UTC, ISO 8601), why
-    there is no explanation, if so, and what its final fit came to, if it had one of its own.
+    there is no explanation, if so, and what the metadata says of a fit after its choice, if it had one.
     """
 
     exported: Exported
     intervals: Intervals | None
     created: str
     missing_explanation: str | None = None
-    final_fit: Mapping[str, Any] | None = None
+    fitted_after: Mapping[str, Any] = field(default_factory=dict)
 
 
 def made_at(store: Store, run_id: str, name: str) -> str:
@@ -156,7 +157,7 @@ def made_at(store: Store, run_id: str, name: str) -> str:
 def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard, parts: Parts) -> dict[str, bytes]:
     """Return the files of the chosen candidate's bundle by name. Raises `ConfigError` for a bad signing key."""
     champion, exported, intervals = benchmark.champion, parts.exported, parts.intervals
-    schema = describe_model(config, benchmark.table.take(benchmark.split.train))
+    schema = describe_model(config, benchmark.table.take(learned_rows(benchmark.problem, benchmark.split)))
     row = leaderboard.row(champion.candidate.name)
     reference, missing_reference = _reference(benchmark, schema, intervals)
     metadata: dict[str, Any] = {
@@ -183,9 +184,10 @@ def bundle_model(config: Config, benchmark: Benchmark, leaderboard: Leaderboard,
         "data_sha256": leaderboard.data_sha256,
         "config_sha256": benchmark_digest(config),
         "test_sha256": sha256_json(sorted(set(benchmark.table.keys.take(benchmark.split.test).key))),
+        **parts.fitted_after,
     }
-    if parts.final_fit is not None:
-        metadata["final_fit"] = dict(parts.final_fit)
+    if leaderboard.held_out is not None and leaderboard.champion == champion.candidate.name:
+        metadata["held_out"] = asdict(leaderboard.held_out)
     proved = {"onnx_sha256": exported.onnx_sha256, "data_sha256": leaderboard.data_sha256}
     proof = {"model": champion.candidate.name, **proved, **exported.parity.to_dict()}
     return build_bundle(
@@ -215,13 +217,14 @@ class Explained:
 
 
 def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Explained:
-    """Return the champion's mean absolute Shapley values by raw column on a sample of the training part, and all of them.
+    """Return the champion's mean absolute Shapley values by raw column on a sample of what it learned from, and all of them.
 
     The sample is also what the values are relative to, so that one row can be explained later from the table alone. An
     explanation that fails is missing, and the importances say why: the model is as good without. A cluster explains on a worker.
     """
     champion: Result = benchmark.champion
-    train = benchmark.table.take(benchmark.split.train)
+    learned = benchmark.split.train if champion.is_baseline else learned_rows(benchmark.problem, benchmark.split)
+    train = benchmark.table.take(learned)
     seed = config.model.random_state
     rows = sample_rows(train.x, config.explain.max_rows, seed)
     unit = unit_of(config.model.target, config.model.currency)
@@ -271,9 +274,13 @@ def registration(run_id: str, files: Mapping[str, bytes], name: str) -> Registra
     # mlflow-skinny is mlflow without what trains; a bundle needs no more of it.
     requirements = [f"tabtrail=={__version__}", f"mlflow-skinny=={installed_versions(('mlflow',))['mlflow']}"]
     requirements += [f"{library}=={found}" for library, found in libraries.items()]
+    learned = ""
+    if refit := about.get("refit"):
+        measured = f"its figures are of a twin that learned from {refit['training_rows']:,} of them"
+        learned = f" It learned from all {refit['rows']:,} rows; {measured}."
     description = (
         f"**{about['model']}** predicts `{about['target']}`, made {about['created']} from data `{about['data_sha256'][:12]}`;"
-        f" ONNX equals Python on {about['parity']['rows']:,} rows. Run `{about['run_id']}` has its figures."
+        f" ONNX equals Python on {about['parity']['rows']:,} rows.{learned} Run `{about['run_id']}` has its figures."
     )
     return Registration(run_id, BundleFiles(name, files, bundle.schema, requirements), about["model"], description)
 

@@ -1,4 +1,7 @@
-"""Two models on rows that neither has learned from: their errors compared, and the coverage of the challenger's intervals."""
+"""Two models on rows that neither has learned from: their errors compared, and the coverage of the challenger's intervals.
+
+A model that was fitted again on all rows is compared by its twin, the graph that learned from the training part alone.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -25,19 +28,26 @@ from tabtrail.modeling.table import Table, hold_out_rows, load_table, needed_col
 from tabtrail.progress import SILENT, Progress
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.store import Store
-from tabtrail.workflows.twin import Training, training_of
+from tabtrail.workflows.twin import Training, training_of, twin_graph
 
 _ENOUGH = 0.5  # of the test rows: with fewer that are new to both models, chance would decide more than the models do
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A model, what its run recorded of its training (None: nobody knows), and which test rows it may have learned from."""
+    """A model, the graph that it is compared by (its twin's, where it learned from all rows), what its run recorded of its
+    training (None: nobody knows), and which test rows that graph may have learned from.
+    """
 
     name: str
     bundle: Bundle
+    graph: bytes
     training: Training | None
     known: Mask
+
+    @property
+    def shown(self) -> str:
+        return f"the twin of the {self.name}" if self.bundle.metadata.get("refit") else f"the {self.name}"
 
 
 @dataclass(frozen=True)
@@ -52,9 +62,10 @@ class _Part:
 def measure(config: Config, store: Store, challenger: Bundle, champion: Bundle, progress: Progress = SILENT) -> Measured:
     """Return how two models compare on the test part that `config`, the challenger's, cuts from the dataset.
 
-    Rows that either has learned from do not count. Where too few are left, a model that knows some of the test part is fitted
-    again, by the recipe that its run recorded, on the challenger's training part, and this twin is compared on all of the test
-    part. Nothing is compared where a column is gone, or nobody knows any more what a model has learned from.
+    A model that learned from all rows is compared by its twin, which learned from its training part. Rows that either has learned
+    from do not count. Where too few are left, a model that knows some of the test part is fitted again, by the recipe that its
+    run recorded, on the challenger's training part, and is compared so on all of the test part. Nothing is compared where a
+    column is gone, or nobody knows any more what a model has learned from.
     """
     verify_files(config.dataset)
     dataset, problem = scan_dataset(config.dataset), problem_of(config)
@@ -67,7 +78,7 @@ def measure(config: Config, store: Store, challenger: Bundle, champion: Bundle, 
     rows = sampled(dataset, sample).select(sorted(asked & have))
     part = _part(problem, rows.collect(engine="auto" if sample is None else "streaming"))
     first, second = (
-        _Model(name, bundle, training, _known(bundle, training, part))
+        _model(store, name, bundle, training, part)
         for name, bundle, training in zip(("challenger", "champion"), (challenger, champion), trainings, strict=True)
     )
     how = Resampling(part.test.groups, config.split.group_key, config.promotion.level, problem.seed)
@@ -86,8 +97,16 @@ def _part(problem: Problem, data: pl.DataFrame) -> _Part:
     return _Part(data, table.row[train], table.take(test))
 
 
+def _model(store: Store, name: str, bundle: Bundle, training: Training | None, part: _Part) -> _Model:
+    """Return a model of the comparison; one whose twin the store no longer has may have learned from every row."""
+    twin = twin_graph(store, bundle)
+    if twin is None:
+        return _Model(name, bundle, bundle.onnx, training, np.ones(len(part.test.y), dtype=bool))
+    return _Model(name, bundle, twin, training, _known(bundle, training, part))
+
+
 def _known(bundle: Bundle, training: Training | None, part: _Part) -> Mask:
-    """Tell of each test row whether a model may have learned from it."""
+    """Tell of each test row whether a model, or its twin, may have learned from it."""
     if bundle.metadata.get("test_sha256") == sha256_json(sorted(set(part.test.keys.key))):
         return np.zeros(len(part.test.y), dtype=bool)  # they are the test part of its own training
     if training is None:
@@ -100,12 +119,15 @@ def _compared(problem: Problem, part: _Part, models: tuple[_Model, _Model], how:
     test, new = part.test, ~(models[0].known | models[1].known)
     if new.all() or _are_enough(new, test):
         fresh = test.take(new)
-        challenger, champion = (_predict(each.bundle, part.data[fresh.row]) for each in models)
+        challenger, champion = (_predict(each, part.data[fresh.row]) for each in models)
         compared = compare(fresh.y, champion, challenger, problem.metric, replace(how, groups=fresh.groups))
         which = f"the {len(fresh.y):,} of {len(test.y):,}" if len(fresh.y) < len(test.y) else f"all {len(test.y):,}"
-        return Measured(compared, said=f"compared on {which} test rows, from which neither model has learned")
+        by = "neither model has learned"
+        if twins := [each.shown for each in models if each.bundle.metadata.get("refit")]:
+            by = f"{by} (what was compared is {' and '.join(twins)}: what is deployed has learned from all rows of its dataset)"
+        return Measured(compared, said=f"compared on {which} test rows, from which {by}")
     said = [
-        f"the {each.name} may have learned from {each.known.sum():,} of the {len(test.y):,} test rows, so that its recipe was"
+        f"{each.shown} may have learned from {each.known.sum():,} of the {len(test.y):,} test rows, so that its recipe was"
         " fitted again on the challenger's training part for the comparison"
         for each in models
         if each.known.any()
@@ -125,7 +147,7 @@ def _are_enough(new: Mask, test: Table) -> bool:
 def _predict_new(model: _Model, part: _Part) -> Array:
     """Return what a model predicts for the test part; its twin, where it may have learned from some of it."""
     if not model.known.any():
-        return _predict(model.bundle, part.data[part.test.row])
+        return _predict(model, part.data[part.test.row])
     run_id = model.bundle.metadata["run_id"]
     if model.training is None:
         raise DataError(
@@ -137,11 +159,12 @@ def _predict_new(model: _Model, part: _Part) -> Array:
         raise DataError(f"the recipe of the {model.name} cannot be fitted again: {error}") from None
 
 
-def _predict(bundle: Bundle, rows: pl.DataFrame) -> Array:
+def _predict(model: _Model, rows: pl.DataFrame) -> Array:
+    bundle = model.bundle
     numbers = [feature.name for feature in bundle.schema.features if feature.kind != "categorical"]
     texts = [feature.name for feature in bundle.schema.features if feature.kind == "categorical"]
     try:
-        predicted = run_onnx(bundle.onnx, feature_frame(rows, tuple(numbers), tuple(texts)))
+        predicted = run_onnx(model.graph, feature_frame(rows, tuple(numbers), tuple(texts)))
     except Exception as error:  # noqa: BLE001 - onnxruntime and Polars raise classes of their own that have no common base
         raise DataError(f"the model of run {bundle.metadata['run_id']} cannot read the dataset: {type(error).__name__}") from None
     if not np.isfinite(predicted).all():
@@ -162,7 +185,7 @@ def _coverage(model: _Model, part: _Part, how: Resampling) -> CoverageCheck | No
     )
     bounds = [
         intervals.bounds(value, grouping.group(row))
-        for value, row in zip(_predict(model.bundle, rows).tolist(), plain.iter_rows(named=True), strict=True)
+        for value, row in zip(_predict(model, rows).tolist(), plain.iter_rows(named=True), strict=True)
     ]
     low, high = np.array(bounds).T
     inside = np.asarray((low <= new.y) & (new.y <= high))

@@ -21,14 +21,14 @@ from tabtrail.project.training import DEMAND_SECTIONS, benchmark_digest
 from tabtrail.tracking.artifacts import read_artifact
 from tabtrail.tracking.benchmarks import complete_benchmark, is_of_series
 from tabtrail.tracking.items import candidate_items
-from tabtrail.tracking.provenance import GRAPH, JOBLIB, read_provenance
+from tabtrail.tracking.provenance import GRAPH, JOBLIB, TWIN_GRAPH, read_provenance
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, complete_children
 from tabtrail.tracking.store import open_store
 from tabtrail.tracking.tags import CONFIG, PREDICTIONS, TAG
 from tabtrail.workflows.demand import prepare as prepare_series
 from tabtrail.workflows.deploy import Site, fetch
-from tabtrail.workflows.final import fit_again
+from tabtrail.workflows.final import fit_again, refit_again
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.refit import Again, known_cause, only
 from tabtrail.workflows.reproduce_demand import compare_series
@@ -59,7 +59,8 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     """Fit a benchmark, or one candidate of it, again from the config, seeds and data that its run names, and compare.
 
     Compared are, in this order, data, config, metrics, predictions (to the last bit, of nets within a tolerance) and, for the
-    champion, the deployed files; of a final fit on a cluster its predictions, within a tolerance. Nothing is logged or replaced.
+    champion, the deployed files, and where they were fitted again on all rows the graph of the twin that has the figures; of a
+    final fit on a cluster its predictions, within a tolerance. Nothing is logged or replaced.
     Raises `UsageError` for a run that is not there, not of a benchmark or not complete.
     """
     store = open_store(config.mlflow)
@@ -110,10 +111,14 @@ def _compare_rows(recorded: Config, again: Again, progress: Progress) -> Iterato
     for name, result in results.items():
         yield f"predictions of {name}", result.predictions_sha256 == runs[name].tags[PREDICTIONS]
     if (champion := again.parent.tags[TAG + "champion"]) in results:
+        fitted, made, everything = results[champion].model, again.provenance.made, prepared.problem.split.refit == "all"
+        if everything:
+            yield "ONNX file of the champion's twin", _sha256(graph_bytes(model, fitted)) == made.get(TWIN_GRAPH)
         if prepared.beyond is not None:
             yield _final_comparison(prepared, results[champion], fetch(again.site, again.parent.run_id).bundle.onnx, progress)
             return
-        fitted, made = results[champion].model, again.provenance.made
+        if everything:
+            fitted = refit_again(prepared, results[champion], progress).model
         yield "ONNX file of the champion", _sha256(graph_bytes(model, fitted)) == made[GRAPH]
         yield "joblib file of the champion", _sha256(pickled(fitted)) == made[JOBLIB]
 

@@ -17,7 +17,7 @@ from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import NothingToDeployError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.intervals import calibrate_all
-from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.leaderboard import Leaderboard, Refit
 from tabtrail.modeling.learned import Learned
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.ranking import Tracked, build_leaderboard
@@ -33,10 +33,10 @@ from tabtrail.system.files import atomic_file, require_writable, write_json, wri
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import list_files, log_artifact, log_files, log_folder, log_text
 from tabtrail.tracking.finished import FITS, fits_to_bytes, result_from
-from tabtrail.tracking.items import benchmark_items, benchmark_name, candidate_items, comparison_items, library_versions
+from tabtrail.tracking.items import benchmark_items, benchmark_name, candidate_items, comparison_items, held_out_items, library_versions
 from tabtrail.tracking.models import LoggedModel, log_model
 from tabtrail.tracking.pages import with_links
-from tabtrail.tracking.provenance import GRAPH, JOBLIB, Provenance, log_made, log_origin, provenance_of
+from tabtrail.tracking.provenance import GRAPH, JOBLIB, TWIN_GRAPH, Provenance, log_made, log_origin, provenance_of
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import (
@@ -69,7 +69,7 @@ from tabtrail.workflows.champion import (
 )
 from tabtrail.workflows.database import take_in_results
 from tabtrail.workflows.deploy import Challenger
-from tabtrail.workflows.final import Final, final_of
+from tabtrail.workflows.final import Final, final_of, keep_twin
 from tabtrail.workflows.model_links import link_models
 from tabtrail.workflows.prepare import Prepared, prepare
 from tabtrail.workflows.promote import keep_deployed, nothing_to_deploy, settle, write_history
@@ -93,10 +93,12 @@ class _Tracked:
 
 @dataclass(frozen=True)
 class _Ended:
-    """A benchmark of which every candidate is fitted: the winner, exported and explained, and the intervals of each candidate."""
+    """A benchmark of which every candidate is fitted: the winner as it was measured, exported; explained as it is deployed; the
+    intervals of each candidate; and the `final` fit of the winner (None: what was measured is deployed).
+    """
 
     benchmark: Benchmark
-    exported: Exported
+    twin: Exported
     explained: Explained
     intervals: Mapping[str, Intervals | None]
     final: Final | None = None
@@ -104,6 +106,16 @@ class _Ended:
     @property
     def winner(self) -> Result:
         return self.benchmark.champion
+
+    @property
+    def exported(self) -> Exported:
+        """The winner as it is deployed."""
+        return self.twin if self.final is None else self.final.exported
+
+    @property
+    def refit(self) -> Refit | None:
+        """What came of fitting the winner again on all rows, if it was."""
+        return None if self.final is None else self.final.refit
 
     @property
     def deployed(self) -> Benchmark:
@@ -234,7 +246,7 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
             progress=progress.advance,
         )
         final = _final_fit(prepared, tracked, benchmark, progress)
-        exported = proofs.export(benchmark.champion) if final is None else final.exported
+        twin = proofs.export(benchmark.champion)
     for result in benchmark.results:
         if result.parity is not None and not result.deployable:
             progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
@@ -243,10 +255,11 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
     title = "no champion, the best is the baseline" if champion.is_baseline else "champion"
     progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
     deployed = benchmark if final is None else final.put_in(benchmark)
-    explained = explain_champion(prepared.config, deployed, tracked.runs[champion.candidate.name], exported.onnx)
+    graph = twin.onnx if final is None else final.exported.onnx
+    explained = explain_champion(prepared.config, deployed, tracked.runs[champion.candidate.name], graph)
     if explained.importance.missing is not None:
         progress.say(f"train: there is no explanation of {champion.candidate.name}: {explained.importance.missing}")
-    return _Ended(benchmark, exported, explained, calibrate_all(benchmark), final)
+    return _Ended(benchmark, twin, explained, calibrate_all(benchmark), final)
 
 
 def _final_fit(prepared: Prepared, tracked: _Tracked, benchmark: Benchmark, progress: Progress) -> Final | None:
@@ -259,9 +272,9 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     config, store, parent = prepared.config, tracked.store, tracked.parent
     own = notes(ended.benchmark, ended.own_intervals, missing_explanation=ended.explained.importance.missing)
     metric = ended.benchmark.problem.metric
-    said = (*manifest.findings, *_on_sample(prepared, ended), *own)
+    said = (*manifest.findings, *_on_final_fit(prepared, ended), *own)
     order, greater = f"cv_{metric.mlflow_name}", metric.better == "larger"
-    items = benchmark_items(ended.benchmark, manifest, prepared.findings, said)
+    items = benchmark_items(ended.benchmark, manifest, prepared.findings, said, refit=ended.refit)
     log_items(store, parent, with_links(items, store, parent, order, greater=greater))
     set_primary_metric(store, order, greater=greater)
     data = LoggedData(prepared.data.schema, prepared.data.height, config.model.target, config.origin)
@@ -272,16 +285,16 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
         findings=prepared.findings,
         notes=said,
         intervals=ended.intervals,
-        tracked=Tracked(parent, tracked.runs),
+        tracked=Tracked(parent, tracked.runs, ended.refit),
     )
     for row in leaderboard.candidates:
         log_metrics(store, row.run_id, comparison_items(row))
-    log_metrics(store, parent, comparison_items(leaderboard.champion_row))
+    log_metrics(store, parent, [*comparison_items(leaderboard.champion_row), *held_out_items(leaderboard.held_out)])
     return leaderboard
 
 
-def _on_sample(prepared: Prepared, ended: _Ended) -> Iterator[str]:
-    if ended.final is not None:
+def _on_final_fit(prepared: Prepared, ended: _Ended) -> Iterator[str]:
+    if ended.final is not None and ended.final.fit is not None:
         yield ended.final.fit.note(ended.winner.candidate.name, ended.benchmark.problem.metric)
     elif prepared.beyond is not None:
         yield f"measured on a sample of {prepared.data.height:,} of {prepared.beyond.rows:,} rows (engine.final: dask)"
@@ -292,12 +305,14 @@ def _log_results_files(prepared: Prepared, tracked: _Tracked, ended: _Ended) -> 
     tables = [*benchmark_table_files(artifacts.paths.output_dir).values(), artifacts.shap, artifacts.paths.manifest]
     log_files(store, parent, [artifacts.leaderboard, artifacts.leaderboard_csv, artifacts.importance, *tables])
     log_text(store, parent, json.dumps([each.to_dict() for each in prepared.findings], indent=2), "leakage.json")
-    if prepared.beyond is None:  # else the model knows all rows but its test part: nobody could list them
+    if prepared.beyond is None or prepared.problem.split.refit == "all":
+        # Of what the twin learned from. Without one, a model of a cluster knows all rows but its test part: too many to list.
         log_artifact(store, parent, LEARNED, Learned.of(prepared.table.keys.take(prepared.split.train).key).to_bytes())
     missing = ended.explained.importance.missing
     if missing is not None:
         set_tags(store, parent, {TAG + "explanation_missing": missing})
-    log_made(store, parent, {GRAPH: ended.exported.onnx_sha256, JOBLIB: ended.exported.joblib_sha256})
+    twin = {} if ended.refit is None else {TWIN_GRAPH: ended.twin.onnx_sha256}
+    log_made(store, parent, {GRAPH: ended.exported.onnx_sha256, JOBLIB: ended.exported.joblib_sha256, **twin})
 
 
 def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard: Leaderboard) -> Challenger | str:
@@ -313,11 +328,13 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
     if BUNDLE in known and signed:
         return tracked.parent
     created = made_at(store, tracked.parent, name)
-    final = None if ended.final is None else asdict(ended.final.fit)
-    parts = Parts(ended.exported, ended.own_intervals, created, ended.explained.importance.missing, final)
+    winner, stated = ended.winner.candidate.name, {}
+    if ended.final is not None:
+        stated = ended.final.stated(ended.benchmark.split, ended.twin)
+        keep_twin(store, tracked.runs[winner], ended.final, ended.twin)
+    parts = Parts(ended.exported, ended.own_intervals, created, ended.explained.importance.missing, stated)
     files = bundle_model(config, ended.deployed, leaderboard, parts)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
-    winner = ended.winner.candidate.name
     version = known.get(VERSION) or register_challenger(store, registration(tracked.runs[winner], files, name))
     built = Challenger.built(tracked.parent, version, files, name)
     set_tags(store, tracked.parent, {BUNDLE: built.bundle.sha256, VERSION: version})

@@ -1,5 +1,6 @@
-"""What a run recorded of a model's training: which rows it learned from, and its recipe, which can be fitted on other rows."""
+"""What a run recorded of a model's training: which rows it learned from, its twin, and its recipe, to be fitted on other rows."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tabtrail.bundle.load import Bundle
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, UsageError
@@ -23,8 +25,9 @@ from tabtrail.modeling.split import Mask, Split
 from tabtrail.modeling.table import cut_folds, load_table, needed_columns
 from tabtrail.tracking.artifacts import list_files, read_artifact
 from tabtrail.tracking.benchmarks import find_benchmark
+from tabtrail.tracking.runs import read_run
 from tabtrail.tracking.store import Store
-from tabtrail.tracking.tags import CONFIG, LEARNED
+from tabtrail.tracking.tags import CONFIG, LEARNED, TWIN
 from tabtrail.workflows.refit import only
 
 Rows = NDArray[np.int64]
@@ -81,6 +84,20 @@ def training_of(config: Config, store: Store, metadata: Mapping[str, Any], colum
     learned = Learned.from_bytes(read_artifact(store, benchmark, LEARNED)) if LEARNED in files else None
     problem = problem_of(recorded)
     return Training(problem, str(metadata["model"]), learned) if columns >= set(needed_columns(problem)) else None
+
+
+def twin_graph(store: Store, bundle: Bundle) -> bytes | None:
+    """Return the graph that a model is compared by: its own, or where it learned from all rows, that of its twin.
+
+    None where its run no longer has the twin as the bundle names it.
+    """
+    if (refit := bundle.metadata.get("refit")) is None:
+        return bundle.onnx
+    run_id = str(bundle.metadata["run_id"])
+    if read_run(store, run_id) is None or TWIN not in list_files(store, run_id):
+        return None
+    graph = read_artifact(store, run_id, TWIN)
+    return graph if hashlib.sha256(graph).hexdigest() == refit["twin_sha256"] else None
 
 
 def recorded_config(config: Config, store: Store, benchmark: str, metadata: Mapping[str, Any]) -> Config:

@@ -1,0 +1,95 @@
+"""The chosen candidate fitted again on all rows, once it is chosen and measured: what is deployed, where `split.refit` is `all`.
+
+Nothing is chosen again: the parameters, the number of rounds of every part that stops early and the weights of a blend are those
+of its twin, which learned from the training part and has the figures. The two differ in the rows that they learned from alone.
+"""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabtrail.jobs.run import run
+from tabtrail.modeling.benchmark import candidates_of, fitting_libraries
+from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.elsewhere import shared_examples
+from tabtrail.modeling.estimators import Blend, clipped, unclipped
+from tabtrail.modeling.families import FAMILIES
+from tabtrail.modeling.fit import fit_with, regressor_of
+from tabtrail.modeling.preprocess import Recipe
+from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.split import Mask, Split
+from tabtrail.modeling.table import Examples, Table
+
+
+@dataclass(frozen=True)
+class Part:
+    """One fit of those that a model is made of: of which candidate, and with how many boosting rounds (None: as configured)."""
+
+    candidate: Candidate
+    rounds: int | None
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A model that learned from all rows, and the rounds of each part of it that stops early, by candidate."""
+
+    model: Any
+    rounds: dict[str, int]
+
+
+def learned_rows(problem: Problem, split: Split) -> Mask:
+    """Return the rows that the deployed model learns from: all, or the training part, as `split.refit` says."""
+    return np.ones_like(split.train) if problem.split.refit == "all" else split.train
+
+
+def refit(problem: Problem, table: Table, split: Split, candidate: Candidate, twin: Any) -> Refitted:
+    """Return a candidate fitted on all rows of a table, given the model of it that learned from the training part.
+
+    A blend keeps its weights, and its members are fitted again. Raises `ConfigError` or `DataError` where the candidate cannot be
+    fitted on all rows.
+    """
+    parts = parts_of(problem, candidate, twin)
+    models = _fit_all(problem, table, split, parts)
+    rounds = {part.candidate.name: part.rounds for part in parts if part.rounds is not None}
+    return Refitted(_assembled(problem, twin, models), rounds)
+
+
+def parts_of(problem: Problem, candidate: Candidate, twin: Any) -> list[Part]:
+    """Return the fits that a model is made of: the members of a blend, else itself."""
+    blended = unclipped(twin)
+    if not isinstance(blended, Blend):
+        return [_part(candidate, twin)]
+    named = {each.name: each for each in candidates_of(problem)}
+    return [_part(named[name], model) for name, model in zip(blended.names, blended.models, strict=True)]
+
+
+def _part(candidate: Candidate, twin: Any) -> Part:
+    if candidate.early_stopping_rounds is None:
+        return Part(candidate, None)
+    # Early stopping leaves its number of rounds in the parameters of the model that was then fitted with it.
+    return Part(candidate, regressor_of(twin).get_params().get(str(FAMILIES[candidate.family].iterations)))
+
+
+def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]) -> list[Any]:
+    """Return the fitted model of each part; no more of them are fitted at once than memory was found for."""
+    at_once = problem.engine.workers if problem.final_workers is None else min(problem.final_workers, problem.engine.workers)
+    engine = problem.engine.model_copy(update={"workers": max(1, min(at_once, len(parts)))})
+    examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
+    jobs = [(part.candidate, recipe, examples, part.rounds) for part in parts]
+    # As in the benchmark: a model pickles to the same bytes wherever it was fitted once it has come out of its pickle.
+    return [pickle.loads(each) for each in run(_fit, jobs, engine, in_order=True, libraries=fitting_libraries())]  # noqa: S301
+
+
+def _fit(candidate: Candidate, recipe: Recipe, examples: Examples, rounds: int | None) -> bytes:
+    everything = examples.take(np.ones(len(examples.y), dtype=bool))
+    return pickle.dumps(fit_with(candidate, recipe, everything, rounds))
+
+
+def _assembled(problem: Problem, twin: Any, models: Sequence[Any]) -> Any:
+    blended = unclipped(twin)
+    if not isinstance(blended, Blend):
+        return models[0]
+    return clipped(Blend(blended.names, blended.weights, tuple(models)), problem.clip)
