@@ -95,7 +95,14 @@ def test_rows_without_a_date_are_counted() -> None:
             r"split\.evaluate_before: 2004-07-01 is not after split\.train_before \(2005-01-01\)",
         ),
         (["split.kind=time", "split.train_before=2005-01-01", "split.evaluate_before=2005-01-01"], r"is not after"),
-        (["split.kind=time", "split.train_before=2004-13-01"], r"split\.train_before: .*'2004-13-01' is not a day; write it as"),
+        (
+            ["split.kind=time", "split.train_before=2004-13-01"],
+            r"split\.train_before: .* cannot be read \(month must be in 1\.\.12\): 2004-13-01",
+        ),
+        (
+            ["split.kind=time", "split.train_before='2004-13-01'"],
+            r"split\.train_before: .*'2004-13-01' is not a day; write it as",
+        ),
         (["split.kind=time", "split.train_before=2004"], r"split\.train_before: .*'2004' is not a day"),
         (["split.kind=time", "split.train_before=2004-07-01 12:00:00"], r"split\.train_before: .* is not a day"),
         (

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
 from tabtrail.errors import ConfigError
@@ -34,6 +35,21 @@ class _Exponent(_Loader):  # type: ignore[misc]
 _Exponent.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+0123456789.")
 )
+
+
+class _NoDateError(ConstructorError):
+    """What is written like a date, and is none."""
+
+
+def _construct_date(loader: Any, node: Any) -> Any:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        problem = f"a date or number in it cannot be read ({error}): {node.value}"
+        raise _NoDateError(None, None, problem, node.start_mark) from None
+
+
+_Exponent.add_constructor("tag:yaml.org,2002:timestamp", _construct_date)
 
 
 @dataclass(frozen=True)
@@ -225,6 +241,8 @@ def _scalar(text: str, origin: str) -> Any:
         return None if node is None else _construct(loader, node)
     except _TooLargeError as error:
         raise ConfigError(f"{origin}: {error}") from None
+    except _NoDateError as error:
+        raise ConfigError(f"{origin}: the value is not YAML; quote it, or mend it: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError):
         if len(text) == 1:  # a comma, say, as source.decimal has it
             return text
