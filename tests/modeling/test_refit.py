@@ -36,7 +36,7 @@ def problem(candidates: dict[str, Any], **split: Any) -> Problem:
 def rows(count: int = 300) -> pl.DataFrame:
     random = np.random.default_rng(5)
     a, b = random.uniform(0, 100, count).round(3), random.choice(list("pqr"), count)
-    return pl.DataFrame({"a": a, "b": b, "y": 3 * a + 20 * (b == "q") + random.normal(0, 5, count)})
+    return pl.DataFrame({"a": a, "b": b, "y": 20 + 3 * a + 20 * (b == "q") + random.normal(0, 5, count)})
 
 
 def measured(asked: Problem, data: pl.DataFrame) -> tuple[Benchmark, Table]:
@@ -59,8 +59,9 @@ def test_what_is_deployed_learns_from_all_rows_and_with_the_rounds_that_stopped_
     assert errors[0] < errors[1], "it has seen the test part, its twin has not"
 
 
-def test_a_refit_on_the_training_part_alone_is_the_twin_to_the_last_byte() -> None:
-    asked = problem({"HistGradientBoosting": STOPPING})
+@pytest.mark.parametrize("more", [{}, {"target_transform": "log1p", "smearing": True}])
+def test_a_refit_on_the_training_part_alone_is_the_twin_to_the_last_byte(more: dict[str, Any]) -> None:
+    asked = problem({"HistGradientBoosting": {**STOPPING, **more}})
     benchmark, table = measured(asked, rows())
     twin = benchmark.result("HistGradientBoosting")
     train = table.take(benchmark.split.train)

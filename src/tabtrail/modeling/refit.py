@@ -1,7 +1,8 @@
 """The chosen candidate fitted again on all rows, once it is chosen and measured: what is deployed, where `split.refit` is `all`.
 
-Nothing is chosen again: the parameters, the number of rounds of every part that stops early and the weights of a blend are those
-of its twin, which learned from the training part and has the figures. The two differ in the rows that they learned from alone.
+Nothing is chosen again: the parameters, the number of rounds of every part that stops early (and its factor of `smearing`, which
+rows held out gave) and the weights of a blend are those of its twin, which learned from the training part and has the figures.
+The two differ in the rows that they learned from alone.
 """
 
 import pickle
@@ -26,10 +27,13 @@ from tabtrail.modeling.table import Examples, Table
 
 @dataclass(frozen=True)
 class Part:
-    """One fit of those that a model is made of: of which candidate, and with how many boosting rounds (None: as configured)."""
+    """One fit of those that a model is made of: of which candidate, with how many boosting rounds (None: as configured), and with
+    which factor of `smearing` (None: it is learned with the rest).
+    """
 
     candidate: Candidate
-    rounds: int | None
+    rounds: int | None = None
+    factor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,10 @@ def parts_of(problem: Problem, candidate: Candidate, twin: Any) -> list[Part]:
 
 def _part(candidate: Candidate, twin: Any) -> Part:
     if candidate.early_stopping_rounds is None:
-        return Part(candidate, None)
+        return Part(candidate)
     # Early stopping leaves its number of rounds in the parameters of the model that was then fitted with it.
-    return Part(candidate, regressor_of(twin).get_params().get(str(FAMILIES[candidate.family].iterations)))
+    rounds = regressor_of(twin).get_params().get(str(FAMILIES[candidate.family].iterations))
+    return Part(candidate, rounds, unclipped(twin).factor_ if candidate.smearing else None)
 
 
 def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]) -> list[Any]:
@@ -78,14 +83,14 @@ def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]
     at_once = problem.engine.workers if problem.final_workers is None else min(problem.final_workers, problem.engine.workers)
     engine = problem.engine.model_copy(update={"workers": max(1, min(at_once, len(parts)))})
     examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
-    jobs = [(part.candidate, recipe, examples, part.rounds) for part in parts]
+    jobs = [(part, recipe, examples) for part in parts]
     # As in the benchmark: a model pickles to the same bytes wherever it was fitted once it has come out of its pickle.
     return [pickle.loads(each) for each in run(_fit, jobs, engine, in_order=True, libraries=fitting_libraries())]  # noqa: S301
 
 
-def _fit(candidate: Candidate, recipe: Recipe, examples: Examples, rounds: int | None) -> bytes:
+def _fit(part: Part, recipe: Recipe, examples: Examples) -> bytes:
     everything = examples.take(np.ones(len(examples.y), dtype=bool))
-    return pickle.dumps(fit_with(candidate, recipe, everything, rounds))
+    return pickle.dumps(fit_with(part.candidate, recipe, everything, part.rounds, part.factor))
 
 
 def _assembled(problem: Problem, twin: Any, models: Sequence[Any]) -> Any:

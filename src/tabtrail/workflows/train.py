@@ -33,7 +33,14 @@ from tabtrail.system.files import atomic_file, require_writable, write_json, wri
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import list_files, log_artifact, log_files, log_folder, log_text
 from tabtrail.tracking.finished import FITS, fits_to_bytes, result_from
-from tabtrail.tracking.items import benchmark_items, benchmark_name, candidate_items, comparison_items, held_out_items, library_versions
+from tabtrail.tracking.items import (
+    benchmark_items,
+    benchmark_name,
+    candidate_items,
+    comparison_items,
+    held_out_items,
+    library_versions,
+)
 from tabtrail.tracking.models import LoggedModel, log_model
 from tabtrail.tracking.pages import with_links
 from tabtrail.tracking.provenance import GRAPH, JOBLIB, TWIN_GRAPH, Provenance, log_made, log_origin, provenance_of
