@@ -189,7 +189,7 @@ def test_workers_learn_together_from_more_rows_than_each_of_them_may_hold(tmp_pa
         for _ in range(2):
             own.add_worker(memory_limit="600MiB")
         own.wait_for_workers()
-        model = XGBOOST.build({"n_estimators": 2, "max_depth": 3}, 1)
+        model = XGBOOST.build({"n_estimators": 1, "max_depth": 2, "max_bin": 16}, 1)
         found = fit_on_dask(partial(XGBOOST.fit_on_dask, model), many, columns, parts, engine_of(own), libraries=())  # type: ignore[arg-type]
     assert (found.rows, found.workers) == (1_000_000, 2)
     assert found.rows * columns * 8 > limit  # as doubles

@@ -70,6 +70,6 @@ def blocks(refused: int | None, part: int) -> tuple[NDArray[np.float32], NDArray
 
 
 def many(columns: int, part: int) -> tuple[NDArray[np.float32], NDArray[np.float64], None]:
-    """Return 125,000 made-up rows of a part."""
-    x = np.random.default_rng(part).random((125_000, columns), dtype=np.float32)
+    """Return 125,000 made-up rows of a part, of eight numbers in every column: binned at little cost."""
+    x = np.random.default_rng(part).integers(0, 8, (125_000, columns), dtype=np.uint8).astype(np.float32)
     return x, x[:, 0].astype(np.float64), None
