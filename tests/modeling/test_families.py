@@ -21,14 +21,14 @@ def test_a_family_builds_what_it_says_and_every_library_of_it_is_listed(family) 
 def test_no_other_file_names_the_libraries_of_the_families() -> None:
     """The leakage audits, the test of two samples and the quantiles of demand use LightGBM as a tool; doctor and the install hint
     must not import what may be missing; the config says which families learn on a cluster; the candidates of a demand that names
-    none are a list as a config has it.
+    none, and those of a model that names none, are lists as a config has them.
     """
     own = re.compile(r"lightgbm|xgboost|catboost|RandomForest|GradientBoosting", re.IGNORECASE)
     apart = {
         *("modeling/leakage/audit.py", "modeling/leakage/together.py"),
         *("project/surroundings.py", "cli/commands.py", "cli/tune.py"),
         *("forecast/panel/candidates.py", "forecast/panel/search.py", "forecast/panel/leakage.py", "forecast/panel/quantiles.py"),
-        *("modeling/two_samples.py", "config/operation.py"),
+        *("modeling/two_samples.py", "modeling/defaults.py", "config/operation.py"),
     }
     named = {
         str(path.relative_to(SOURCES))

@@ -30,6 +30,7 @@ from tabtrail.tracking.benchmarks import find_benchmark, is_of_series
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import Run, read_run
 from tabtrail.tracking.store import Store, open_store
+from tabtrail.workflows.default_candidates import with_default_candidates
 from tabtrail.workflows.page_files import demand_files, page_settings
 from tabtrail.workflows.report_extras import complete
 
@@ -50,8 +51,10 @@ def work(config: Config, progress: Progress, _force: bool) -> None:
     Raises `UsageError` where there was no run.
     """
     require_writable(config.paths.output_dir)
-    config, artifacts = config.with_candidates(tuned_candidates(Artifacts.of(config).tuned)), Artifacts.of(config)
+    artifacts = Artifacts.of(config)
     board = None if config.is_demand_only else _read_board(artifacts)
+    if board is not None:
+        config = with_default_candidates(config).with_candidates(tuned_candidates(artifacts.tuned))
     store, settings = open_store(config.mlflow), page_settings(config)
     demand = None if config.demand is None else last_demand(Artifacts.of(config.for_demand()), settings, store)
     if board is None and demand is None:

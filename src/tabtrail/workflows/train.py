@@ -75,6 +75,7 @@ from tabtrail.workflows.champion import (
     registration,
 )
 from tabtrail.workflows.database import take_in_results
+from tabtrail.workflows.default_candidates import with_default_candidates
 from tabtrail.workflows.deploy import Challenger
 from tabtrail.workflows.final import Final, final_of, keep_twin
 from tabtrail.workflows.model_links import link_models
@@ -145,6 +146,7 @@ def work(config: Config, progress: Progress, force: bool) -> None:
     """
     require_writable(config.paths.models_dir.parent, config.paths.models_dir, config.paths.output_dir)
     require_key_pair(config.bundle.signing_key, config.bundle.public_key)
+    config = with_default_candidates(config, progress)
     if tuned := tuned_candidates(Artifacts.of(config).tuned):
         config = config.with_candidates(tuned)
         progress.say(f"train: with {', '.join(tuned)} of `tabtrail tune`")
@@ -264,6 +266,7 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
     deployed = benchmark if final is None else final.put_in(benchmark)
     graph = twin.onnx if final is None else final.exported.onnx
     explained = explain_champion(prepared.config, deployed, tracked.runs[champion.candidate.name], graph)
+    explained = explain_champion(prepared.config.explain.max_rows, deployed, tracked.runs[champion.candidate.name], exported.onnx)
     if explained.importance.missing is not None:
         progress.say(f"train: there is no explanation of {champion.candidate.name}: {explained.importance.missing}")
     return _Ended(benchmark, twin, explained, calibrate_all(benchmark), final)

@@ -37,6 +37,7 @@ from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import close_dead_runs, find_run, log_items, running
 from tabtrail.tracking.store import Store, open_store
 from tabtrail.tracking.tags import KEY, TAG, MetricItem, RunItems
+from tabtrail.workflows.default_candidates import with_default_candidates
 from tabtrail.workflows.prepare import Prepared, prepare
 
 _SUFFIX = "_tuned"
@@ -58,6 +59,7 @@ def tune(
     """
     if trials < 1 or (seconds is not None and seconds <= 0):
         raise UsageError("the budget is empty: give --trials 1 or more, and --seconds above 0 where you give any")
+    config = with_default_candidates(config)
     candidates, file = _chosen(config.candidates, names), Artifacts.of(config).tuned
     with project_lock(config, "tune", progress), _quiet_optuna():
         manifest = verify_dataset(config.dataset, config.ingest_digest())

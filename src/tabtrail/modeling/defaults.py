@@ -1,0 +1,180 @@
+"""The candidates of a config that names none: a list made from the size and shape of the table, each with its reason.
+
+The parameters of boosters start from the defaults that Holzmüller, Grinsztajn & Steinwart tuned over 118 data sets ("Better by
+Default", NeurIPS 2024, appendix), with fewer leaves, shallower trees and a shorter patience where a model has to be served.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tabtrail.config.model import Model
+from tabtrail.config.section import Parameter
+
+# Bulmer, Principles of Statistics (1979): beyond a half a distribution is moderately skewed. Which scale is learned is then left
+# to the folds; below it the logarithm rarely wins, and is not worth the fits.
+_SKEWED = 0.5
+# From so many rows on the larger trees of the published default have rows enough in their leaves.
+_LARGE_TREES = 5_000
+# Beyond it a fit of the slower library takes minutes on one core, and the error of one is a few hundred times above its noise.
+_FEW_FITS = 200_000
+# Below it trees have nothing to learn from that a line, a forest or a few boosted stumps do not have as well.
+_TINY = 300
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a table decides which candidates are tried: rows with a target, number columns, the different texts of each text
+    column, whether numbers are missing, the least target and the skewness of the targets.
+    """
+
+    rows: int
+    numbers: int
+    texts: Mapping[str, int]
+    missing: bool
+    least: float
+    skewness: float
+
+    @property
+    def logarithm(self) -> str | None:
+        """The transform of targets not below zero and skewed to the right: `log`, `log1p` where some are zero; else None."""
+        if self.skewness <= _SKEWED or self.least < 0:
+            return None
+        return "log" if self.least > 0 else "log1p"
+
+    def __str__(self) -> str:
+        texts = f", texts with {', '.join(f'{count:,}' for count in self.texts.values())} values" if self.texts else ""
+        gaps = ", gaps" if self.missing else ""
+        return (
+            f"{self.rows:,} rows × {self.numbers} numbers and {len(self.texts)} texts{texts}{gaps}, skewness {self.skewness:.2g}"
+        )
+
+
+@dataclass(frozen=True)
+class Default:
+    """A candidate as the config writes it, and why it is tried."""
+
+    params: dict[str, Parameter]
+    reason: str
+
+
+def shape_of(model: Model, data: pl.LazyFrame) -> Shape:
+    """Return the shape of the rows that have a target.
+
+    All of them, the test part included: what is tried follows from it, not what is chosen.
+    """
+    target, texts, numbers = pl.col(model.target), model.text_features, model.number_inputs
+    found = data.filter(target.is_not_null()).select(
+        pl.len().alias("rows"),
+        target.cast(pl.Float64).min().alias("least"),
+        target.cast(pl.Float64).skew().alias("skewness"),
+        pl.any_horizontal(pl.lit(False), *(pl.col(name).has_nulls() for name in numbers)).alias("missing"),
+        *(pl.col(name).n_unique().alias(f"text {name}") for name in texts),
+    )
+    row: dict[str, Any] = found.collect(engine="streaming").row(0, named=True)
+    distinct = {name: int(row[f"text {name}"]) for name in texts}
+    counted = len(model.numeric_features) + len(model.derived)
+    return Shape(row["rows"], counted, distinct, bool(row["missing"]), row["least"] or 0.0, row["skewness"] or 0.0)
+
+
+def default_candidates(shape: Shape, *, distributed: bool = False) -> dict[str, Default]:
+    """Return the candidates to try, by name, by cost; only `distributed` ones where a cluster fits in the end."""
+    found = dict(_on_a_cluster(shape) if distributed else _on_one_machine(shape))
+    return {name: Default(_without_idle(each.params, shape), each.reason) for name, each in found.items()}
+
+
+def _on_one_machine(shape: Shape) -> Iterator[tuple[str, Default]]:
+    yield "LinearRegression", Default({}, "a straight line, which few rows or a nearly linear target need no more than")
+    if shape.rows < _TINY:
+        yield "ExtraTrees", Default({"n_estimators": 200, "min_samples_leaf": 3}, f"steady on fewer than {_TINY} rows")
+    yield from _lightgbm(shape)
+    if shape.rows <= _FEW_FITS:
+        yield from _catboost(shape)
+    yield "Blend", Default({}, "a weighted average, if the folds find one better than each of its members")
+
+
+def _on_a_cluster(shape: Shape) -> Iterator[tuple[str, Default]]:
+    yield "LightGBM", Default(_LARGE, "the published default, which the library can train on a cluster")
+    yield "XGBoost", Default(_XGBOOST, "the published default, which the library can train on a cluster")
+    if shape.logarithm is not None:
+        yield "LightGBM_log", Default(_learning_log(_LARGE, shape), _why_log(shape))
+
+
+_NATIVE: dict[str, Parameter] = {"categories": "native", "missing": "native"}
+_SMALL: dict[str, Parameter] = {
+    "n_estimators": 2000,
+    "learning_rate": 0.03,
+    "num_leaves": 31,
+    "min_child_samples": 5,
+    "subsample": 0.7,
+    "subsample_freq": 1,
+    "colsample_bytree": 0.6,
+    "early_stopping_rounds": 100,
+    **_NATIVE,
+}
+_LARGE: dict[str, Parameter] = {
+    "n_estimators": 1000,
+    "learning_rate": 0.05,
+    "num_leaves": 100,
+    "min_child_samples": 3,
+    "min_child_weight": 1e-7,
+    "subsample": 0.7,
+    "subsample_freq": 1,
+    "early_stopping_rounds": 100,
+    **_NATIVE,
+}
+_XGBOOST: dict[str, Parameter] = {
+    "n_estimators": 1000,
+    "learning_rate": 0.05,
+    "max_depth": 9,
+    "min_child_weight": 2,
+    "reg_lambda": 0,
+    "subsample": 0.7,
+    "early_stopping_rounds": 100,
+    **_NATIVE,
+}
+_CATBOOST: dict[str, Parameter] = {
+    "iterations": 1000,
+    "learning_rate": 0.09,
+    "depth": 7,
+    "l2_leaf_reg": 1e-5,
+    "boosting_type": "Plain",
+    "bootstrap_type": "Bernoulli",
+    "subsample": 0.9,
+    "random_strength": 0,
+    "one_hot_max_size": 20,
+    "leaf_estimation_iterations": 20,
+    "early_stopping_rounds": 100,
+    **_NATIVE,
+}
+
+
+def _lightgbm(shape: Shape) -> Iterator[tuple[str, Default]]:
+    large = shape.rows >= _LARGE_TREES
+    size = f"from {_LARGE_TREES:,} rows on" if large else f"small trees below {_LARGE_TREES:,} rows"
+    params, name = (_LARGE, "LightGBM") if large else (_SMALL, "LightGBM_small")
+    yield name, Default(params, f"the published default, {size}" if large else size)
+    if shape.logarithm is not None:
+        yield f"{name}_log", Default(_learning_log(params, shape), _why_log(shape))
+
+
+def _catboost(shape: Shape) -> Iterator[tuple[str, Default]]:
+    yield "CatBoost", Default(_CATBOOST, "the published default, two levels shallower: a quarter of its leaves to serve")
+    if shape.logarithm is not None and shape.rows < _LARGE_TREES:
+        yield "CatBoost_log", Default(_learning_log(_CATBOOST, shape), _why_log(shape))
+
+
+def _learning_log(params: Mapping[str, Parameter], shape: Shape) -> dict[str, Parameter]:
+    return {**params, "target_transform": shape.logarithm, "smearing": True}
+
+
+def _why_log(shape: Shape) -> str:
+    least = "above zero" if shape.least > 0 else "not below zero"
+    return f"the same for the logarithm: the targets are {least} and skewed ({shape.skewness:.2g})"
+
+
+def _without_idle(params: Mapping[str, Parameter], shape: Shape) -> dict[str, Parameter]:
+    """Leave out what says nothing of this table, so that the written list is short. Gaps may come later: `missing` stays."""
+    return {name: value for name, value in params.items() if name != "categories" or shape.texts}

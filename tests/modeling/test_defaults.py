@@ -1,0 +1,56 @@
+"""The candidates of a config that names none, from the shape of its table alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tabtrail.config.model import Model
+from tabtrail.modeling.candidates import candidate_problems, final_problems
+from tabtrail.modeling.defaults import Shape, default_candidates, shape_of
+
+SHAPE = Shape(rows=20_000, numbers=8, texts={"kind": 5}, missing=False, least=1.0, skewness=2.0)
+
+
+@pytest.mark.parametrize("rows", [50, 2_000, 20_000, 1_000_000])
+@pytest.mark.parametrize("least", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize("distributed", [False, True])
+def test_every_default_can_be_built_and_says_why_it_is_tried(rows: int, least: float, distributed: bool) -> None:
+    found = default_candidates(replace(SHAPE, rows=rows, least=least), distributed=distributed)
+    written = {name: each.params for name, each in found.items()}
+    assert [problem for name, params in written.items() for problem in candidate_problems(name, params)] == []
+    assert all(each.reason for each in found.values())
+    if distributed:
+        assert list(final_problems(written)) == []
+
+
+@pytest.mark.parametrize(
+    ("least", "skewness", "learned"), [(1, 2, "log"), (0, 2, "log1p"), (-1, 2, None), (1, 0.3, None), (1, -2, None)]
+)
+def test_a_logarithm_is_tried_beside_the_target_where_that_is_skewed_to_the_right(least, skewness, learned) -> None:
+    found = default_candidates(replace(SHAPE, least=float(least), skewness=float(skewness)))
+    transforms = {each.params.get("target_transform") for each in found.values()}
+    assert transforms == ({None} if learned is None else {None, learned})
+    assert all(each.params["smearing"] is True for each in found.values() if "target_transform" in each.params)
+
+
+def test_what_takes_minutes_a_fit_is_not_tried_on_many_rows() -> None:
+    names = {rows: set(default_candidates(replace(SHAPE, rows=rows))) for rows in (20_000, 1_000_000)}
+    assert names[20_000] - names[1_000_000] == {"CatBoost"}
+
+
+def test_categories_are_named_only_where_there_are_texts() -> None:
+    plain = default_candidates(replace(SHAPE, texts={}))
+    assert not any("categories" in each.params for each in plain.values())
+    assert all(each.params["missing"] == "native" for each in plain.values() if "num_leaves" in each.params)
+
+
+def test_the_shape_is_that_of_the_rows_with_a_target() -> None:
+    rows = pl.DataFrame({"y": [1.0, 2.0, 4.0, None], "a": [1, 2, 3, None], "b": [None, 1.0, 2.0, 3.0], "t": ["p", "q", "p", "r"]})
+    model = Model(target="y", numeric_features=("a",), categorical_features=("t",), derived_features={"half": "a / 2"})
+    found = shape_of(model, rows.lazy())
+    assert (found.rows, found.numbers, found.texts, found.missing, found.least) == (3, 2, {"t": 2}, False, 1.0)
+    values = np.array([1.0, 2.0, 4.0])
+    assert found.skewness == pytest.approx(np.mean((values - values.mean()) ** 3) / values.std() ** 3)
+    assert shape_of(Model(target="y", numeric_features=("a", "b")), rows.lazy()).missing is True

@@ -1,0 +1,32 @@
+"""A config without candidates stands for the default list; one that names some stands for itself."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.small_project import CANDIDATES, small
+
+from tabtrail import pipeline
+from tabtrail.errors import DataError
+from tabtrail.progress import Progress
+from tabtrail.project.names import check_names
+from tabtrail.workflows.default_candidates import with_default_candidates
+
+
+def test_the_list_is_made_from_the_dataset_and_said_with_its_reasons(tmp_path: Path, empty_store: Path) -> None:
+    config = small(tmp_path, empty_store, y=lambda a, random: (a + 1) ** 3).config("candidates={}")
+    with pytest.raises(DataError, match="there is no dataset"):
+        with_default_candidates(config)
+    pipeline.run_stage("ingest", config)
+    lines: list[str] = []
+    found = with_default_candidates(config, Progress(say=lines.append))
+    assert {"LinearRegression", "LightGBM_small", "LightGBM_small_log", "CatBoost", "Blend"} < set(found.candidates)
+    assert found.candidates["LightGBM_small_log"]["target_transform"] == "log"
+    assert lines[0].startswith("train: the config names no candidates; for 200 rows × 1 numbers and 1 texts")
+    assert len(lines) == 1 + len(found.candidates)
+    check_names(found)
+    assert with_default_candidates(found) is found
+
+
+def test_named_candidates_are_all_that_is_tried(tmp_path: Path, empty_store: Path) -> None:
+    config = small(tmp_path, empty_store).config()
+    assert with_default_candidates(config).candidates == CANDIDATES
