@@ -216,10 +216,8 @@ class Explained:
     table: pl.DataFrame
 
 
-def explain_champion(config: Config, benchmark: Benchmark, run_id: str, graph: bytes) -> Explained:
-    """Return the champion's mean absolute Shapley values by raw column on a sample of what it learned from, and all of them.
 def explain_champion(most: int, benchmark: Benchmark, run_id: str, graph: bytes) -> Explained:
-    """Return the champion's mean absolute Shapley values by raw column on `most` rows of the training part, and all of them.
+    """Return the champion's mean absolute Shapley values by raw column on `most` rows of those it learned from, and all of them.
 
     The sample is also what the values are relative to, so that one row can be explained later from the table alone. An
     explanation that fails is missing, and the importances say why: the model is as good without. A cluster explains on a worker.
@@ -227,10 +225,6 @@ def explain_champion(most: int, benchmark: Benchmark, run_id: str, graph: bytes)
     champion: Result = benchmark.champion
     learned = benchmark.split.train if champion.is_baseline else learned_rows(benchmark.problem, benchmark.split)
     train = benchmark.table.take(learned)
-    seed = config.model.random_state
-    rows = sample_rows(train.x, config.explain.max_rows, seed)
-    unit = unit_of(config.model.target, config.model.currency)
-    train = benchmark.table.take(benchmark.split.train)
     model, seed = benchmark.problem.model, benchmark.problem.seed
     rows = sample_rows(train.x, most, seed)
     unit = unit_of(model.target, model.currency)

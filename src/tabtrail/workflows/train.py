@@ -265,8 +265,7 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
     progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
     deployed = benchmark if final is None else final.put_in(benchmark)
     graph = twin.onnx if final is None else final.exported.onnx
-    explained = explain_champion(prepared.config, deployed, tracked.runs[champion.candidate.name], graph)
-    explained = explain_champion(prepared.config.explain.max_rows, deployed, tracked.runs[champion.candidate.name], exported.onnx)
+    explained = explain_champion(prepared.config.explain.max_rows, deployed, tracked.runs[champion.candidate.name], graph)
     if explained.importance.missing is not None:
         progress.say(f"train: there is no explanation of {champion.candidate.name}: {explained.importance.missing}")
     return _Ended(benchmark, twin, explained, calibrate_all(benchmark), final)
