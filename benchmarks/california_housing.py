@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from tabtrail.config.load import load_config
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
-from tabtrail.export.parity import run_onnx
+from tabtrail.export.outputs import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.problem import problem_of

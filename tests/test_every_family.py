@@ -1,5 +1,6 @@
 """Families, native categories and objectives with a link on real rows: each is exported, proven and explained."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,11 @@ from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.project.names import check_names
+from tabtrail.project.paths import Artifacts
 from tabtrail.workflows.champion import Proofs
-from tabtrail.workflows.explain import explain_row, load_pipeline
+from tabtrail.workflows.explain import explain_row
+from tabtrail.workflows.explained_rows import fetch_explained_rows
+from tabtrail.workflows.pipelines import load_pipeline
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CANDIDATES = """candidates={
@@ -90,4 +94,6 @@ def test_a_champion_with_native_categories_and_a_link_is_deployed_and_knows_unse
         assert answer.value == pytest.approx(model.predict(pd.DataFrame(inputs).astype(objects))[0], rel=1e-6)
     (problem,) = predictor.problems({**bundle.schema.example, "COUNTRY": ""})  # as in training, no text is a missing one
     assert str(problem) == "COUNTRY: must not be null"
-    assert explain_row(config, row).prediction == pytest.approx(answer.value)
+    assert explain_row(
+        bundle, row, Artifacts.of(config), partial(fetch_explained_rows, config.mlflow)
+    ).prediction == pytest.approx(answer.value)

@@ -13,6 +13,7 @@ from tests.support.projects import Trained
 
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
+from tabtrail.config.tree import Config
 from tabtrail.explain.demand import COALITIONS, CONTRIBUTIONS, explain_forecasts
 from tabtrail.explain.groups import PLAN, SERIES, SIZE, group_features
 from tabtrail.forecast.panel.candidates import parse_candidates
@@ -23,7 +24,8 @@ from tabtrail.forecast.panel.uplift import uplift
 from tabtrail.modeling.estimators import Blend
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
-from tabtrail.workflows.explain import explain_row
+from tabtrail.workflows.explain import LocalExplanation
+from tabtrail.workflows.explain_demand import explain_forecast
 
 ROW = {"date": "2023-07-22", "store_id": "STORE_001", "product_id": "PROD_C", "price": 12.0, "promotion": 1}
 TEXTS = ("store_id", "product_id")
@@ -90,8 +92,14 @@ def test_a_blend_of_trees_whose_members_are_not_bounded_adds_up_by_contributions
     assert found.base_value + found.values.sum(axis=1) == pytest.approx(both.predict(rows), rel=1e-6)
 
 
+def explained(config: Config, row: object) -> LocalExplanation:
+    folder = config.paths.models_dir
+    bundle = load_bundle(folder, config.model.name)
+    return explain_forecast(bundle, row, Artifacts.of(config), config.mlflow, folder)
+
+
 def test_the_contributions_of_a_forecast_make_what_is_served(trained: Trained) -> None:
-    found = explain_row(trained.config, ROW)
+    found = explained(trained.config, ROW)
     served = Predictor(load_bundle(trained.config.paths.models_dir, "shop_demand")).predict([ROW])[0].value
     assert found.prediction == served
     assert found.base_value + sum(found.contributions.values()) == pytest.approx(served, rel=1e-6)
@@ -127,7 +135,7 @@ def test_the_uplift_is_what_the_model_forecasts_with_and_without_the_flag() -> N
 
 def test_a_new_product_is_explained_with_the_warning_that_its_forecast_has(trained: Trained) -> None:
     row = {**ROW, "product_id": "PROD_NEW"}
-    found = explain_row(trained.config, row)
+    found = explained(trained.config, row)
     served = Predictor(load_bundle(trained.config.paths.models_dir, "shop_demand")).predict([row])[0]
     assert found.base_value + sum(found.contributions.values()) == pytest.approx(served.value, rel=1e-6)
     assert found.warnings == served.warnings

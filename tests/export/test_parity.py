@@ -27,8 +27,9 @@ from tests.support.fitting import (
     make_rows,
 )
 
-from tabtrail.export.graph import export_onnx, without_clip
-from tabtrail.export.parity import check_parity, run_onnx
+from tabtrail.export.graph import export_onnx
+from tabtrail.export.outputs import run_onnx, without_clip
+from tabtrail.export.parity import check_parity
 from tabtrail.modeling.estimators import Blend, Bounds, FormulaRegressor, clip, clipped
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.fit import regressor_of

@@ -36,7 +36,7 @@ from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table
 from tabtrail.tracking.models import model_of
 from tabtrail.tracking.store import open_store
-from tabtrail.workflows.explain import load_pipeline
+from tabtrail.workflows.pipelines import load_pipeline
 
 
 @dataclass(frozen=True)

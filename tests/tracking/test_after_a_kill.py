@@ -14,7 +14,8 @@ from tests.support.small_project import LINEAR
 from tabtrail.config.operation import Mlflow
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.tracking import registry
-from tabtrail.tracking.history import Change, Deployed, Place, append_entry, read_history
+from tabtrail.tracking.entries import Deployed
+from tabtrail.tracking.history import Change, Place, append_entry, read_history
 from tabtrail.tracking.models import BundleFiles, LoggedModel
 from tabtrail.tracking.registry import CHALLENGER, CHAMPION, Registration, register_challenger, set_champion
 from tabtrail.tracking.runs import close_dead_runs, running, start_run

@@ -12,7 +12,8 @@ from tests.support.projects import close_stores, place_store
 from tabtrail.config.operation import Mlflow
 from tabtrail.errors import StoreError
 from tabtrail.tracking import history
-from tabtrail.tracking.history import Change, Deployed, Place, append_entry, read_history
+from tabtrail.tracking.entries import Deployed
+from tabtrail.tracking.history import Change, Place, append_entry, read_history
 
 # It appends an entry; where a folder is given, only when as many processes as `others` have read what is there.
 MACHINE = """
@@ -21,7 +22,8 @@ from pathlib import Path
 from tabtrail.config.operation import Mlflow
 from tabtrail.errors import ConflictError
 from tabtrail.tracking import history
-from tabtrail.tracking.history import Change, Deployed, Place, append_entry
+from tabtrail.tracking.entries import Deployed
+from tabtrail.tracking.history import Change, Place, append_entry
 
 uri, location, folder, name = sys.argv[1:]
 send = history.log_text

@@ -16,7 +16,7 @@ from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.bundle.orders import orders
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.errors import BundleError
-from tabtrail.export.graph import without_quantiles
+from tabtrail.export.outputs import without_quantiles
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.workflows.demand_intervals import say_coverage

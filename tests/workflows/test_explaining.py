@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.support.projects import Trained
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.bundle.rows import PayloadError
+from tabtrail.config.tree import Config
 from tabtrail.errors import BundleError, TabtrailError, UsageError
 from tabtrail.explain.effects import partial_dependence
 from tabtrail.explain.shapley import explain, from_shap_table, shap_table
@@ -21,7 +23,9 @@ from tabtrail.export.pickles import pickled
 from tabtrail.progress import Progress, quarters
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json, write_json
-from tabtrail.workflows.explain import explain_row, load_pipeline
+from tabtrail.workflows.explain import LocalExplanation, explain_row
+from tabtrail.workflows.explained_rows import fetch_explained_rows
+from tabtrail.workflows.pipelines import load_pipeline
 
 INPUTS = [*NUMERIC, *CATEGORICAL]
 
@@ -31,8 +35,13 @@ def example(reported: Trained) -> dict[str, object]:
     return load_bundle(reported.config.paths.models_dir, "sales_regressor").schema.example
 
 
+def explained(config: Config, row: object) -> LocalExplanation:
+    bundle = load_bundle(config.paths.models_dir, config.model.name)
+    return explain_row(bundle, row, Artifacts.of(config), partial(fetch_explained_rows, config.mlflow))
+
+
 def test_base_value_and_contributions_make_the_served_prediction(reported: Trained, example: dict[str, object]) -> None:
-    found = explain_row(reported.config, example)
+    found = explained(reported.config, example)
     served = Predictor(load_bundle(reported.config.paths.models_dir, "sales_regressor")).predict([example])[0].value
     assert found.prediction == served
     assert found.base_value + sum(found.contributions.values()) == pytest.approx(served, rel=1e-6)
@@ -63,9 +72,9 @@ def test_the_command_prints_a_table_that_adds_up_and_draws_a_waterfall(
 
 def test_a_payload_that_breaks_the_contract_is_refused_without_its_values(reported: Trained, example: dict[str, object]) -> None:
     with pytest.raises(PayloadError, match="QUANTITYORDERED: must be at least 1"):
-        explain_row(reported.config, {**example, "QUANTITYORDERED": -30})
+        explained(reported.config, {**example, "QUANTITYORDERED": -30})
     with pytest.raises(UsageError, match="one row is explained at a time"):
-        explain_row(reported.config, [example])
+        explained(reported.config, [example])
 
 
 def test_contributions_that_miss_the_served_prediction_are_an_error(
@@ -74,19 +83,19 @@ def test_contributions_that_miss_the_served_prediction_are_an_error(
     served = Predictor.outputs
     monkeypatch.setattr(Predictor, "outputs", lambda self, feed: (served(self, feed)[0] * 1.001, None))
     with pytest.raises(TabtrailError, match=r"base value and contributions make .* the served prediction is"):
-        explain_row(reported.config, example)
+        explained(reported.config, example)
 
 
 def test_rows_of_another_run_are_left_for_the_deployed_models(
     reported: Trained, example: dict[str, object], tmp_path: Path
 ) -> None:
     config = reported.copy(tmp_path).config(*reported.overrides)
-    before, known = explain_row(config, example), read_json(Artifacts.of(config).importance)
+    before, known = explained(config, example), read_json(Artifacts.of(config).importance)
     assert known is not None
     write_json(Artifacts.of(config).importance, {**known, "run_id": "another"})
-    assert explain_row(config, example) == before
+    assert explained(config, example) == before
     Artifacts.of(config).shap.unlink()
-    assert explain_row(config, example) == before
+    assert explained(config, example) == before
 
 
 def test_an_altered_pipeline_is_never_unpickled(reported: Trained, tmp_path: Path) -> None:

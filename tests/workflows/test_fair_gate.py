@@ -13,7 +13,7 @@ from tests.support.small_project import LINEAR, small
 
 from tabtrail.bundle.load import read_metadata
 from tabtrail.modeling.learned import Learned
-from tabtrail.tracking.history import Entry
+from tabtrail.tracking.entries import Entry
 from tabtrail.tracking.store import open_store
 from tabtrail.workflows.promote import history
 

@@ -25,7 +25,8 @@ from tabtrail.data.warehouse import query
 from tabtrail.errors import BundleError, NotTrainedError, PromotionError, StoreError, TabtrailError, UsageError
 from tabtrail.progress import Progress
 from tabtrail.project.deployment import Deployment, read_deployment
-from tabtrail.tracking.history import Deployed, Entry, stack
+from tabtrail.tracking.entries import Deployed, Entry
+from tabtrail.tracking.history import stack
 from tabtrail.workflows.deploy import Decision
 from tabtrail.workflows.promote import history, promote, rollback
 

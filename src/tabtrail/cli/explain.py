@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from tabtrail.bundle.load import load_bundle
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, DemandOption, SetOption, new_group
 from tabtrail.cli.output import cell, print_json, print_table, relative
 from tabtrail.errors import UsageError
+from tabtrail.project.paths import Artifacts
 
 app = new_group()
 
@@ -33,9 +35,16 @@ def explain(
         raise UsageError(f"--json is not JSON: {str(error)[:200]}") from None
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError("--plot: the picture is a PNG; give a file name that ends in .png")
-    found = later.explain.explain_row(begin_job(config, set_, demand=demand, fetch=True), payload)
+    loaded = begin_job(config, set_, demand=demand, fetch=True)
+    folder, artifacts, mlflow = loaded.paths.models_dir, Artifacts.of(loaded), loaded.mlflow
+    bundle = load_bundle(folder, loaded.model.name, loaded.bundle.public_key)
+    if loaded.is_of_series:
+        found = later.explain_demand.explain_forecast(bundle, payload, artifacts, mlflow, folder)
+    else:
+        fetch = lambda run_id: later.explained_rows.fetch_explained_rows(mlflow, run_id)  # noqa: E731
+        found = later.explain.explain_row(bundle, payload, artifacts, fetch)
     if plot is not None:
-        later.explain.draw_explanation(found, plot)
+        later.explain_picture.draw_explanation(found, plot)
     if output == "json":
         print_json(found.to_dict())
         return

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tabtrail.workflows import drift_job as drift_job
     from tabtrail.workflows import drift_log as drift_log
     from tabtrail.workflows import explain as explain
+    from tabtrail.workflows import explain_demand as explain_demand
+    from tabtrail.workflows import explain_picture as explain_picture
+    from tabtrail.workflows import explained_rows as explained_rows
     from tabtrail.workflows import forecast as forecast
     from tabtrail.workflows import labels as labels
     from tabtrail.workflows import load as load
@@ -59,6 +62,9 @@ _MODULES = {
     "drift_log": "tabtrail.workflows.drift_log",
     "spans": "tabtrail.monitor.spans",
     "explain": "tabtrail.workflows.explain",
+    "explain_demand": "tabtrail.workflows.explain_demand",
+    "explain_picture": "tabtrail.workflows.explain_picture",
+    "explained_rows": "tabtrail.workflows.explained_rows",
     "forecast": "tabtrail.workflows.forecast",
     "labels": "tabtrail.workflows.labels",
     "listing": "tabtrail.tracking.listing",

@@ -155,6 +155,11 @@ class Config(Section):
         return self._whole is not None
 
     @property
+    def is_of_series(self) -> bool:
+        """Whether what is deployed by this config is a model of series."""
+        return self.is_demand_only or self.is_view
+
+    @property
     def whole(self) -> Self:
         """The config that this is a view of, itself where it is none."""
         return self._whole or self

@@ -10,7 +10,8 @@ import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import TabtrailError
-from tabtrail.explain.coalitions import Columns, Game, alone, share_out
+from tabtrail.explain.coalitions import Columns, Game, alone, reference_rows, share_out
+from tabtrail.explain.stored import explained_columns
 from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
@@ -22,7 +23,6 @@ _ADDITIVITY = 1e-4
 # Of the numbers that are added up: XGBoost sums hundreds of leaves in float32, whose rounding is 6e-8 of the sum each time, the
 # others in double. An explanation that misses by a hundredth of what it shares out explains nothing, however large the numbers.
 _FLOAT32_SUMS, _DOUBLE_SUMS, _MOST = 1e-6, 1e-10, 1e-2
-REFERENCE_ROWS = 20
 # Of the columns, for each explained row: one order forth and back of up to 16 columns, all coalitions of up to 5.
 COALITIONS = 32
 
@@ -87,7 +87,7 @@ def explain(
     Trees: path-dependent TreeSHAP (Lundberg et al., Nature Machine Intelligence 2, 2020), relative to the training rows that
     the trees carry. Linear: coefficient × (value - mean over `background`). In both, one-hot columns are summed (signed) into
     their raw column. Whatever derives columns, transforms the target, blends, or has an objective with a link (TreeSHAP would add
-    up to the logarithm): from outside, by orders of the raw columns, relative to rows drawn from `background` (`coalitions.py`).
+    up to the logarithm): from outside, by orders of the raw columns, relative to 20 rows of `background` (`coalitions.py`).
     Raises `TabtrailError` when base value and contributions do not add up to the prediction.
     """
     explanation, model = None, unclipped(model)
@@ -132,25 +132,23 @@ def shap_table(explanation: Explanation | None, rows: pd.DataFrame) -> pl.DataFr
 
 def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFrame]:
     """Return explanation (None where it is missing) and raw rows of a table. Raises `TabtrailError` where they do not add up."""
-    rows, shap = frame.get_column("value").struct.unnest(), frame.get_column("shap").struct.unnest()
-    columns = {
-        name: each.to_numpy() if each.dtype == pl.Float64 else each.fill_null("").to_numpy().astype(object)
-        for name, each in zip(rows.columns, rows.get_columns(), strict=True)
-    }
+    rows, shap = pd.DataFrame(dict(explained_columns(frame))), frame.get_column("shap").struct.unnest()
     base = frame.get_column("base_value")[0]
     if base is None:
-        return None, pd.DataFrame(columns)
+        return None, rows
     explanation = Explanation(tuple(shap.columns), float(base), shap.to_numpy(), frame.get_column("prediction").to_numpy())
     require_additive(explanation)
-    return explanation, pd.DataFrame(columns)
+    return explanation, rows
 
 
 def _explain_any(
     model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, coalitions: int
 ) -> Explanation:
+    def predict(columns: Columns) -> Array:
+        return np.asarray(model(pd.DataFrame(dict(columns))), dtype=np.float64).ravel()
+
     names = [str(name) for name in rows.columns]
-    reference = as_columns(sample_rows(background, REFERENCE_ROWS, seed)[names])
-    game = Game(lambda columns: np.asarray(model(pd.DataFrame(dict(columns))), dtype=np.float64).ravel(), reference, alone(names))
+    game = Game(predict, reference_rows(predict, as_columns(background[names])), alone(names))
     found = share_out(game, as_columns(rows), coalitions=coalitions, seed=seed)
     return Explanation(tuple(names), found.base_value, found.values, found.predictions)
 

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from tabtrail.contract.expressions import Node, columns_of, compute
 from tabtrail.export.converters import WriteTrees, own_converters
 from tabtrail.export.nets import add_table_net, add_window_net
+from tabtrail.export.outputs import OUTPUT, QUANTILES, UNCLIPPED
 from tabtrail.export.steps import ML
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
@@ -33,8 +34,6 @@ from tabtrail.modeling.estimators import (
 )
 from tabtrail.modeling.preprocess import splits_on_categories
 
-OUTPUT, QUANTILES = "prediction", "tabtrail/quantiles"
-_UNCLIPPED = "tabtrail/unclipped"
 # onnx 1.23 writes IR 14 and opset 28 by default; onnxruntime 1.31 reads at most IR 13 and opset 26.
 _IR_VERSION = 10
 _OPSET = {"": 21, ML: 3}
@@ -50,7 +49,7 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
     point = model.model if isinstance(model, WithQuantiles) else model
     result = _add(builder, unclipped(point))
     if isinstance(point, ClippedRegressor):
-        result = _bounded(Symbol(builder.emit("Identity", [result.name], _UNCLIPPED), builder.emit, builder.constant), point)
+        result = _bounded(Symbol(builder.emit("Identity", [result.name], UNCLIPPED), builder.emit, builder.constant), point)
     builder.emit("Identity", [result.name], OUTPUT)
     outputs = [onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.DOUBLE, [None, 1])]
     if isinstance(model, WithQuantiles):
@@ -69,37 +68,6 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in versions.items()]
     proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="tabtrail")
     onnx.checker.check_model(proto)
-    return bytes(proto.SerializeToString())
-
-
-def without_clip(graph: bytes) -> bytes:
-    """Return a graph that predicts what it did before the prediction is clipped, the graph itself where it is not. It has no
-    quantiles.
-    """
-    proto = onnx.load_from_string(graph)
-    places = [index for index, node in enumerate(proto.graph.node) if _UNCLIPPED in node.output]
-    if not places:
-        return without_quantiles(graph)
-    proto.graph.node[places[0]].output[0] = OUTPUT
-    return _cut_after(proto, places[0])
-
-
-def without_quantiles(graph: bytes) -> bytes:
-    """Return a graph that puts out the prediction alone: onnxruntime computes every output, asked for or not."""
-    if QUANTILES.encode() not in graph:
-        return graph
-    proto = onnx.load_from_string(graph)
-    return _cut_after(proto, next(index for index, node in enumerate(proto.graph.node) if OUTPUT in node.output))
-
-
-def _cut_after(proto: onnx.ModelProto, place: int) -> bytes:
-    """Return a graph that ends with a node, whose output is the prediction."""
-    del proto.graph.node[place + 1 :]
-    del proto.graph.output[1:]
-    used = {name for node in proto.graph.node for name in node.input}
-    kept = [each for each in proto.graph.initializer if each.name in used]
-    del proto.graph.initializer[:]
-    proto.graph.initializer.extend(kept)
     return bytes(proto.SerializeToString())
 
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 
-from tabtrail.export.graph import OUTPUT, QUANTILES, without_quantiles
+from tabtrail.export.outputs import open_outputs
 from tabtrail.export.probes import Probes, extremes, missing_values, strange_texts, threshold_neighbours, within_float32
 from tabtrail.modeling.estimators import WithQuantiles
 from tabtrail.modeling.metrics import Array
@@ -37,14 +36,14 @@ def check_parity(
         "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
     }
     largest = max(float(np.abs(np.asarray(model.predict(chunk), dtype=np.float64)).max()) for chunk in _chunks(x)) or 1.0
-    predict = _open_outputs(graph)
+    predict = open_outputs(graph)
     classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
     return Parity(tolerance, classes, thresholds, tried)
 
 
 def compare_data(graph: bytes, model: Any, x: pd.DataFrame, scale: float) -> Tried:
     """Compare graph and model on some of the rows of the data, whose predictions are the largest by definition."""
-    return _compare(_open_outputs(graph), model, Probes(x.reset_index(drop=True), []), scale, np.inf)
+    return _compare(open_outputs(graph), model, Probes(x.reset_index(drop=True), []), scale, np.inf)
 
 
 def joined(tried: Sequence[Tried]) -> Tried:
@@ -96,30 +95,3 @@ def _expected(model: Any, x: pd.DataFrame) -> Array:
     """Return what the graph should put out [rows, outputs]."""
     predictions = np.asarray(model.predict(x), dtype=np.float64).reshape(-1, 1)
     return np.concatenate([predictions, model.predict_quantiles(x)], axis=1) if isinstance(model, WithQuantiles) else predictions
-
-
-def run_onnx(graph: bytes, x: pd.DataFrame) -> Array:
-    """Return the graph's predictions for raw columns, in one thread."""
-    return open_graph(graph)(x)
-
-
-def open_graph(graph: bytes) -> Callable[[pd.DataFrame], Array]:
-    """Return the graph as a function from raw columns to predictions [rows], in one thread."""
-    outputs = _open_outputs(without_quantiles(graph))
-    return lambda x: np.ascontiguousarray(outputs(x)[:, 0])
-
-
-def _open_outputs(graph: bytes) -> Callable[[pd.DataFrame], Array]:
-    """Return the graph as a function from raw columns to all that it puts out [rows, outputs], the predictions first."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    names = [OUTPUT, *(each.name for each in session.get_outputs() if each.name == QUANTILES)]
-    kinds = {i.name: object if i.type == "tensor(string)" else np.float64 for i in session.get_inputs()}
-
-    def predict(x: pd.DataFrame) -> Array:
-        feed = {name: x[name].to_numpy(dtype=kind)[:, None] for name, kind in kinds.items()}
-        parts = [np.asarray(each) for each in session.run(names, feed)]
-        return np.concatenate([parts[0].reshape(-1, 1), *parts[1:]], axis=1)
-
-    return predict

@@ -8,6 +8,8 @@ from tabtrail.bundle.metadata import metadata_path
 from tabtrail.config.data import Paths
 from tabtrail.config.tree import Config
 
+SHAP_FILE = "shap_values.parquet"
+
 
 @dataclass(frozen=True)
 class Artifacts:
@@ -79,7 +81,7 @@ class Artifacts:
     @property
     def shap(self) -> Path:
         """Parquet of the Shapley values of the explained rows, with the rows themselves."""
-        return self._explanations / "shap_values.parquet"
+        return self._explanations / SHAP_FILE
 
     @property
     def effects(self) -> Path:

@@ -84,7 +84,7 @@ class Stage:
         """Tell whether the stage ran with other code than this."""
         known = read_json(self._record(project))
         code = None if known is None else known.get("code")
-        return known is not None and not (isinstance(code, dict) and not _changed_code(self.module, code))
+        return known is not None and not (isinstance(code, dict) and not _changed_code(code))
 
     def record(self, project: Project, inputs: Mapping[str, str] | None = None) -> None:
         """Note that the stage wrote its outputs from these inputs (from those that it noted itself, where none are given)."""
@@ -126,7 +126,7 @@ class Stage:
             yield Reason("code", "it ran with an older version of tabtrail")
             return
         inputs, settings = dict(self.inputs(project)), self._settings(project)
-        code = _changed_code(self.module, known["code"])
+        code = _changed_code(known["code"])
         found = [*_changed_inputs(inputs, known.get("inputs") or {}), *_changed_settings(settings, known.get("settings") or {})]
         if code:
             own = ", ".join(each.removeprefix("tabtrail/") for each in code[:3])
@@ -166,14 +166,11 @@ def _changed_settings(settings: Mapping[str, Any], known: Mapping[str, str]) -> 
         yield Reason("config", f"the config changed: {', '.join(keys[:_MOST_NAMED])}{more}")
 
 
-def _changed_code(module: str, known: Mapping[str, str]) -> list[str]:
-    """Return the files that changed since. Which files a module imports is settled by what is in the files that were recorded:
-    while these are the same, their hashes are all that is looked at.
+def _changed_code(known: Mapping[str, str]) -> list[str]:
+    """Return the recorded files that changed since. Which files a module imports is settled by what is in these: while they are
+    the same, no other can have come.
     """
-    if all(file_sha256(file) == digest for file, digest in known.items()):
-        return []
-    now = code_files(module)
-    return sorted(file for file in {*known, *now} if known.get(file) != now.get(file))
+    return sorted(file for file, digest in known.items() if file_sha256(file) != digest)
 
 
 def _shown(key: str) -> str:

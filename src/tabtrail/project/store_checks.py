@@ -9,6 +9,7 @@ from tabtrail.project.check import Check
 from tabtrail.system.addresses import without_passwords
 from tabtrail.system.files import rename_command
 from tabtrail.tracking import schema, sqlite_file
+from tabtrail.tracking.entries import count_local_entries
 from tabtrail.tracking.moved import left_folder
 
 
@@ -28,13 +29,14 @@ def check_store(mlflow: Mlflow) -> Check:
 
 def check_history(mlflow: Mlflow, name: str, store: Check) -> Check:
     """Follow the chain of hashes through the history of a model's promotions."""
-    path = mlflow.sqlite_file
+    path, experiment = mlflow.sqlite_file, f"{mlflow.experiment}{sqlite_file.HISTORY_SUFFIX}"
     if store.state != "ok":
         return Check("history", "note", "not looked at: there is no store to read it from")
-    if path is not None and not sqlite_file.has_experiment(path, f"{mlflow.experiment}{sqlite_file.HISTORY_SUFFIX}"):
+    if path is not None and not sqlite_file.has_experiment(path, experiment):
         return Check("history", "note", "no model was deployed yet", "tabtrail train")
     try:
-        entries = _inspection().count_entries(mlflow, name)
+        entries = None if path is None else count_local_entries(path, name, experiment)
+        entries = _inspection().count_entries(mlflow, name) if entries is None else entries
     except TabtrailError as error:
         where = "mlruns" if path is not None else "the store"
         return Check(

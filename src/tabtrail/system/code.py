@@ -9,6 +9,7 @@ from pathlib import Path
 from tabtrail.system.hashes import sha256_file
 
 _OWN = "tabtrail"
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")  # where a statement holds others
 
 
 def code_files(module: str) -> dict[str, str]:
@@ -84,14 +85,18 @@ def _imports(path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _executed(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk a syntax tree without the blocks that only a type checker reads."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            yield from (inner for each in node.orelse for inner in (each, *_executed(each)))
-            continue
-        yield node
-        yield from _executed(node)
+def _executed(block: ast.AST) -> Iterator[ast.stmt]:
+    """Walk the statements of a block, and of those in it, without those that only a type checker reads. Expressions, which are
+    most of a file, import nothing.
+    """
+    for name in _BLOCKS:
+        for each in getattr(block, name, ()):
+            if isinstance(each, ast.stmt):
+                yield each
+            if isinstance(each, ast.If) and ast.unparse(each.test).endswith("TYPE_CHECKING"):
+                yield from _executed(ast.Module(each.orelse, []))
+            else:
+                yield from _executed(each)
 
 
 def _data_beside(path: Path) -> Iterator[Path]:

@@ -7,7 +7,7 @@ parameter of that number holds its sha256: whatever the store, its database lets
 import getpass
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,32 +17,19 @@ import polars as pl
 from mlflow.exceptions import MlflowException
 
 from tabtrail.config.operation import Mlflow
-from tabtrail.errors import ConflictError, StoreError
-from tabtrail.system.hashes import sha256_json
+from tabtrail.errors import ConflictError
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder, log_text, remove_unfinished
+from tabtrail.tracking.entries import CLAIM, FOLDER, Deployed, Entry, entry_name, only_begun, read_entries
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.runs import log_metrics, start_run
 from tabtrail.tracking.sqlite_file import HISTORY_SUFFIX
 from tabtrail.tracking.store import Store, find_store, open_store
 from tabtrail.tracking.tags import TAG, MetricItem
 
-_REMEDY = "restore it, or delete the run `promotions of …` in MLflow to begin a new history"
-_FOLDER = "history"
-_CLAIM = "entry."
 _IDENTITY = ("model", "run_id", "version", "bundle_sha256")
 OWN_METRICS = ("cv_rmse", "cv_mae", "test_rmse", "test_mae", "interval_coverage")
 _METRICS = ("champion_rmse", "challenger_rmse", "difference", "low", "high")
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """A model that is or was deployed: the sha256 stands for every byte of its bundle, the version is the registry's."""
-
-    model: str
-    run_id: str
-    version: str | None
-    bundle_sha256: str
 
 
 @dataclass(frozen=True)
@@ -76,30 +63,6 @@ class Change:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A change in the history. `when` is UTC (ISO 8601), `previous_sha256` chains entries; for the others see `Change`."""
-
-    number: int
-    when: str
-    who: str
-    action: str
-    before: Deployed | None
-    after: Deployed
-    reason: str
-    forced: bool
-    verdict: dict[str, Any] | None
-    metrics: dict[str, float]
-    previous_sha256: str
-
-    @property
-    def sha256(self) -> str:
-        return sha256_json(asdict(self))
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def read_history(place: Place) -> list[Entry]:
     """Return every entry, oldest first. Raises `StoreError` where one is missing or was changed."""
     store = find_store(place.own)
@@ -107,14 +70,9 @@ def read_history(place: Place) -> list[Entry]:
         return []
     with store_errors(store.uri), scratch_folder() as folder:
         run = _find(store, place.model)
-        files = [] if run is None else _counted(download_folder(store, run.info.run_id, _FOLDER, Path(folder)), run.data.params)
-        entries = [_entry(file) for file in files]
-    previous = ""
-    for number, entry in enumerate(entries, 1):
-        if entry.number != number or entry.previous_sha256 != previous:
-            raise StoreError(f"the history of promotions in the MLflow store was altered before entry {entry.number}; {_REMEDY}")
-        previous = entry.sha256
-    return entries
+        if run is None:
+            return []
+        return read_entries(download_folder(store, run.info.run_id, FOLDER, Path(folder)), run.data.params)
 
 
 def append_entry(place: Place, change: Change) -> Entry:
@@ -136,7 +94,7 @@ def append_entry(place: Place, change: Change) -> Entry:
         run_id = _run_of(store, place.model)
         text = json.dumps({**entry.to_dict(), "sha256": entry.sha256}, indent=2) + "\n"
         # As one artifact, which MLflow moves into its place whole; a folder of them it copies file by file.
-        log_text(store, run_id, text, f"{_FOLDER}/{_name(entry.number, entry.sha256)}")
+        log_text(store, run_id, text, f"{FOLDER}/{entry_name(entry.number, entry.sha256)}")
         _claim(store, run_id, place.model, entry)
         remove_unfinished(store.client.get_run(run_id).info.artifact_uri)
         figures = (entry.verdict or {}).get("comparison") or {}
@@ -197,14 +155,8 @@ def stack(entries: list[Entry]) -> list[Deployed]:
 def _find(store: Store, name: str) -> Any:
     """Return the run of a model's history, None where there is none. Raises `StoreError` where two runs have entries."""
     found = store.client.search_runs([store.experiment_id], f"tags.`{TAG}model` = '{name}'", order_by=["attributes.start_time"])
-    begun = [each for each in found if any(key.startswith(_CLAIM) for key in each.data.params)]
-    if len(begun) > 1:
-        runs = " and ".join(str(each.info.run_id) for each in begun)
-        raise StoreError(
-            f"the history of promotions of {name} was begun by two machines at once, in the runs {runs}; delete"
-            " the one that is wrong"
-        )
-    return next(iter([*begun, *found]), None)
+    begun = only_begun(name, {str(each.info.run_id): each.data.params for each in found})
+    return next((each for each in found if begun in (None, each.info.run_id)), None)
 
 
 def _run_of(store: Store, name: str) -> str:
@@ -214,13 +166,9 @@ def _run_of(store: Store, name: str) -> str:
     return str(_find(store, name).info.run_id)
 
 
-def _name(number: int, sha256: str) -> str:
-    return f"{number:06}-{sha256[:16]}.json"
-
-
 def _claim(store: Store, run_id: str, model: str, entry: Entry) -> None:
     try:
-        store.client.log_param(run_id, f"{_CLAIM}{entry.number:06}", entry.sha256)
+        store.client.log_param(run_id, f"{CLAIM}{entry.number:06}", entry.sha256)
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
@@ -228,30 +176,6 @@ def _claim(store: Store, run_id: str, model: str, entry: Entry) -> None:
             f"what is deployed of {model} was changed from another machine meanwhile; that counts (`tabtrail history`), and this"
             " command deployed nothing; run it again if it is still wanted"
         ) from None
-
-
-def _counted(folder: Path, params: Mapping[str, str]) -> list[Path]:
-    """Return the files of the entries in their order: those that parameters of the run name, and those of before, `000001.json`,
-    which none names. What else is there was refused, or cut short.
-    """
-    claimed = {key.removeprefix(_CLAIM): sha256 for key, sha256 in params.items() if key.startswith(_CLAIM)}
-    earlier = {path.stem: path for path in folder.glob("*.json") if path.stem.isdigit() and path.stem not in claimed}
-    named = {number: folder / _name(int(number), sha256) for number, sha256 in claimed.items()}
-    return [path for _, path in sorted((earlier | named).items())]
-
-
-def _entry(file: Path) -> Entry:
-    try:
-        value = json.loads(file.read_bytes())
-        stated = value.pop("sha256")
-        before = None if value["before"] is None else Deployed(**value["before"])
-        entry = Entry(**{**value, "before": before, "after": Deployed(**value["after"])})
-    except (OSError, ValueError, KeyError, TypeError):
-        stated, entry = "", None
-    number, _, claimed = file.stem.partition("-")
-    if entry is None or entry.sha256 != stated or not stated.startswith(claimed):
-        raise StoreError(f"entry {number} of the history of promotions in the MLflow store was altered; {_REMEDY}")
-    return entry
 
 
 def _who() -> str:

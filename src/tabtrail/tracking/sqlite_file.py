@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tabtrail.errors import StoreError
+
 HISTORY_SUFFIX = "_promotions"
 """Ends the name of the experiment in which the histories of promotions are."""
 _TABLES = {"experiments", "runs", "alembic_version"}
@@ -86,6 +88,24 @@ def has_experiment(path: Path, name: str) -> bool:
             return bool(connection.execute("SELECT count(*) FROM experiments WHERE name = ?", (name,)).fetchone()[0])
     except sqlite3.DatabaseError as error:
         return "no such table" not in str(error)  # whatever else it is, opening the store mends or names it
+
+
+def runs_of(path: Path, experiment: str, model: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the runs of a model in an experiment, the first that began first: run id → address of its files, and parameters.
+
+    Raises `StoreError` where the file cannot be read.
+    """
+    own = (
+        "SELECT r.run_uuid, r.artifact_uri FROM runs r JOIN experiments e USING (experiment_id) JOIN tags t USING (run_uuid)"
+        " WHERE e.name = ? AND r.lifecycle_stage = 'active' AND t.key = 'tabtrail.model' AND t.value = ? ORDER BY r.start_time"
+    )
+    try:
+        with _opened(path) as connection:
+            runs = connection.execute(own, (experiment, model)).fetchall()
+            read = "SELECT key, value FROM params WHERE run_uuid = ?"
+            return {str(run): (str(address), dict(connection.execute(read, (run,)).fetchall())) for run, address in runs}
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}") from None
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:

@@ -1,7 +1,7 @@
 """An MLflow store, opened or found. Only the modules of `tracking` import mlflow.
 
 They import it at the top, which takes a second or two: what must start quickly (`tabtrail status`, a run in which nothing
-changed, predictions) imports none of them but `sqlite_file`, `moved`, `schema` and `process`.
+changed, predictions) imports none of them but `sqlite_file`, `entries`, `moved`, `schema` and `process`.
 """
 
 import errno

@@ -28,8 +28,7 @@ from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, Importance, explain, sample_rows, shap_table
-from tabtrail.export.graph import without_clip
-from tabtrail.export.parity import open_graph
+from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, prove
 from tabtrail.jobs.job import Shared

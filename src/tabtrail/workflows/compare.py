@@ -16,7 +16,7 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.dates import MOMENT
 from tabtrail.data.manifest import read_manifest, verify_files
 from tabtrail.errors import DataError, TabtrailError
-from tabtrail.export.parity import run_onnx
+from tabtrail.export.outputs import run_onnx
 from tabtrail.modeling.bootstrap import CoverageCheck, Resampling, check_coverage, compare
 from tabtrail.modeling.gate import FEW_UNITS, Measured
 from tabtrail.modeling.metrics import Array

@@ -21,7 +21,8 @@ from tabtrail.contract.typed_cells import cell_text
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import ParityError
 from tabtrail.export.graph import export_onnx
-from tabtrail.export.parity import check_parity, open_graph
+from tabtrail.export.outputs import open_graph
+from tabtrail.export.parity import check_parity
 from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.direct import DirectModel

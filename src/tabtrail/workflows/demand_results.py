@@ -13,7 +13,7 @@ from tabtrail.errors import TabtrailError
 from tabtrail.explain.demand import explain_forecasts, explained_table
 from tabtrail.explain.groups import group_features
 from tabtrail.explain.shapley import Importance
-from tabtrail.export.parity import open_graph
+from tabtrail.export.outputs import open_graph
 from tabtrail.forecast.panel.direct import DirectModel
 from tabtrail.forecast.panel.judged import judged
 from tabtrail.forecast.panel.panel import Panel

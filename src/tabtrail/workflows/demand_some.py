@@ -39,7 +39,7 @@ from tabtrail.tracking.tags import EVALUATION, TAG
 from tabtrail.workflows.demand import beaten, fit_chosen, judge_all, judge_candidate, prepare
 from tabtrail.workflows.demand_bundle import Training, store_model
 from tabtrail.workflows.demand_tracking import Identity, tracked
-from tabtrail.workflows.explain import load_pipeline
+from tabtrail.workflows.pipelines import load_pipeline
 from tabtrail.workflows.promote import settle, write_history
 
 _ALL = "`tabtrail train` trains all of them"

@@ -23,7 +23,8 @@ from tabtrail.system.files import make_folder
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder
 from tabtrail.tracking.benchmarks import wanted_candidate
-from tabtrail.tracking.history import OWN_METRICS, Change, Deployed, Entry, Place, append_entry, read_history
+from tabtrail.tracking.entries import Deployed, Entry
+from tabtrail.tracking.history import OWN_METRICS, Change, Place, append_entry, read_history
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.runs import read_run

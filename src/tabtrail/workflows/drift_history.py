@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tabtrail.system.files import read_json
-from tabtrail.tracking.history import Entry, Place, read_history
+from tabtrail.tracking.entries import Entry
+from tabtrail.tracking.history import Place, read_history
 from tabtrail.workflows.drift_job import Job
 from tabtrail.workflows.retraining import Retraining, retrainings
 

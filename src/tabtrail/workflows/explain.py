@@ -1,40 +1,21 @@
-"""Why the deployed model predicts what it does for one row of the user's own."""
+"""Why the deployed model predicts what it does for one row of the user's own: by the served graph, without what trains."""
 
-import hashlib
-import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import polars as pl
 
-from tabtrail.bundle.load import Bundle, load_bundle
+from tabtrail.bundle.load import Bundle
 from tabtrail.bundle.predictor import Prediction, Predictor
-from tabtrail.config.operation import Mlflow
-from tabtrail.config.tree import Config
-from tabtrail.contract.expressions import days_of
-from tabtrail.contract.schema import Feature
 from tabtrail.contract.texts import unit_of
-from tabtrail.errors import BundleError, TabtrailError, UsageError
-from tabtrail.explain.shapley import explain, from_shap_table
-from tabtrail.export.graph import without_clip
-from tabtrail.export.parity import open_graph
-from tabtrail.export.pickles import ForeignPickleError, unpickled
-from tabtrail.modeling.estimators import UNBOUNDED, clip
+from tabtrail.errors import TabtrailError, UsageError
+from tabtrail.explain.coalitions import explain_one
+from tabtrail.explain.stored import explained_columns
+from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.project.paths import Artifacts
-from tabtrail.report.explanation_pictures import waterfall
-from tabtrail.report.png import draw
 from tabtrail.system.files import read_json
-from tabtrail.tracking.artifacts import list_files, read_artifact
-from tabtrail.tracking.benchmarks import find_benchmark
-from tabtrail.tracking.refusals import store_errors
-from tabtrail.tracking.store import open_store
-from tabtrail.workflows.explain_demand import explain_forecast, explained_forecasts
 
-_COALITIONS = 1024
 # Of the largest number in the sum: what the served graph and the explained model may differ by, far above what a proof allows.
 _TOLERANCE = 1e-5
 
@@ -66,37 +47,43 @@ class LocalExplanation:
         return asdict(self)
 
 
-def explain_row(config: Config, row: Any) -> LocalExplanation:
-    """Explain the prediction of a row (raw column → value) by the deployed model, relative to the rows of its global explanation.
+def explain_row(bundle: Bundle, row: Any, artifacts: Artifacts, fetch: Callable[[str], bytes]) -> LocalExplanation:
+    """Explain the prediction of a row (raw column → value) by a deployed model, relative to the rows of its global explanation.
 
-    Raises `PayloadError` for a row that does not keep the contract, `TabtrailError` where the contributions do not add up to the
+    `fetch` brings the table of the rows of a run from the store, where the last run is not that of the deployed model. Raises
+    `PayloadError` for a row that does not keep the contract, `TabtrailError` where the contributions do not add up to the
     prediction that is served, or bundle and explanation are of different runs: there is then no explanation, and the reason why.
     """
-    bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
-    predictor = Predictor(bundle)
+    predictor, served = predict_one(bundle, row)
+    run_id = bundle.metadata["run_id"]
+    is_last = (read_json(artifacts.importance) or {}).get("run_id") == run_id and artifacts.shap.is_file()
+    background = explained_columns(pl.read_parquet(artifacts.shap if is_last else fetch(run_id), columns=["value"]))
+    inputs = predictor.graph_inputs([served.inputs])
+    found = explain_one(open_graph(without_clip(bundle.onnx)), background, {name: inputs[name].ravel() for name in background})
+    parts = dict(zip(background, map(float, found.values[0]), strict=True))
+    return as_served(bundle, served, (found.base_value, parts), served.inputs)
+
+
+def predict_one(bundle: Bundle, row: Any) -> tuple[Predictor, Prediction]:
+    """Return a model and what it predicts for a row. Raises `UsageError` for what is not one row, `PayloadError`."""
     if not isinstance(row, dict):
         raise UsageError("--json: one row is explained at a time; give one JSON object")
-    served = predictor.predict([row])[0]
-    if predictor.demand is not None:
-        background = explained_forecasts(Artifacts.of(config), config.mlflow, bundle.metadata["run_id"])
-        model = load_pipeline(config.paths.models_dir, bundle.metadata)
-        return _checked(bundle, served, *explain_forecast(predictor, bundle, model, served, background))
-    _, background = from_shap_table(_explained_rows(Artifacts.of(config), config.mlflow, bundle.metadata["run_id"]))
-    one = pd.DataFrame({f.name: [_input(f, served.inputs[f.name])] for f in bundle.schema.features})[list(background.columns)]
-    one = one.astype(background.dtypes.to_dict())
-    model, graph = load_pipeline(config.paths.models_dir, bundle.metadata), open_graph(without_clip(bundle.onnx))
-    found = explain(model, background, one, seed=config.model.random_state, predict=graph, coalitions=_COALITIONS)
-    values = {name: served.inputs[name] for name in found.columns}
-    parts = dict(zip(found.columns, map(float, found.values[0]), strict=True))
-    return _checked(bundle, served, found.base_value, parts, values)
+    predictor = Predictor(bundle)
+    return predictor, predictor.predict([row])[0]
 
 
-def _checked(
-    bundle: Bundle, served: Prediction, base: float, parts: dict[str, float], values: Mapping[str, Any]
+def as_served(
+    bundle: Bundle, served: Prediction, added: tuple[float, dict[str, float]], values: Mapping[str, Any]
 ) -> LocalExplanation:
-    """Return the explanation of a prediction. Raises `TabtrailError` where the contributions do not make what is served."""
+    """Return the explanation of a prediction of what is `added` up: base value and contributions.
+
+    Raises `TabtrailError` where they do not make what is served.
+    """
+    base, parts = added
     total, size = base + sum(parts.values()), sum(map(abs, parts.values()))
-    bounded = float(clip(np.array([total]), tuple(bundle.metadata.get("clip") or UNBOUNDED))[0])
+    low, high = bundle.metadata.get("clip") or (None, None)
+    bounded = max(total, total if low is None else low)
+    bounded = min(bounded, bounded if high is None else high)
     if not abs(bounded - served.value) <= _TOLERANCE * max(abs(served.value), abs(base), size):
         raise TabtrailError(
             f"base value and contributions make {bounded:.7g}, the served prediction is {served.value:.7g}; nothing is shown"
@@ -113,51 +100,3 @@ def _checked(
         by_group=served.forecast is not None,
         warnings=served.warnings,
     )
-
-
-def _explained_rows(artifacts: Artifacts, mlflow: Mlflow, run_id: str) -> pl.DataFrame:
-    """Return the explained rows of the deployed model: of the last run, or of its own in the store."""
-    path, known = artifacts.shap, read_json(artifacts.importance) or {}
-    if known.get("run_id") == run_id and path.is_file():
-        return pl.read_parquet(path)
-    store = open_store(mlflow)
-    with store_errors(store.uri):
-        try:
-            parent = find_benchmark(store, run_id).benchmark.run_id
-        except UsageError:
-            parent = ""
-        if not parent or path.name not in list_files(store, parent):
-            raise TabtrailError("no explained rows of the deployed model are stored; run `tabtrail train --force`")
-        return pl.read_parquet(io.BytesIO(read_artifact(store, parent, path.name)))
-
-
-def draw_explanation(explanation: LocalExplanation, path: Path) -> None:
-    """Write the waterfall of a local explanation as PNG."""
-    names = list(explanation.contributions)
-    shown = ["missing" if explanation.values[name] is None else str(explanation.values[name]) for name in names]
-    parts = list(explanation.contributions.values())
-    draw(waterfall(names, shown, parts, explanation.base_value, explanation.unit), path)
-
-
-def load_pipeline(folder: Path, metadata: dict[str, Any]) -> Any:
-    """Return the fitted pipeline of a bundle.
-
-    Raises `BundleError` for a joblib file that is not the one of the metadata, without opening it, and for one that was
-    written by code whose classes have moved since.
-    """
-    entry = metadata["files"]["joblib"]
-    data = (folder / entry["name"]).read_bytes()
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise BundleError(f"{folder / entry['name']} was altered; run `tabtrail train --force` to write the bundle again")
-    try:
-        return unpickled(data)
-    except ForeignPickleError as error:
-        raise BundleError(f"{folder / entry['name']} cannot be opened: {error}; run `tabtrail train --force`") from None
-
-
-def _input(feature: Feature, value: Any) -> Any:
-    if feature.kind == "categorical":
-        return value or ""
-    if value is None:
-        return float("nan")
-    return float(days_of(value)) if feature.kind == "date" else float(value)

@@ -20,7 +20,8 @@ from tabtrail.project.lock import project_lock
 from tabtrail.system.alert import Event, tell
 from tabtrail.system.files import write_parquet
 from tabtrail.tracking.benchmarks import wanted_candidate
-from tabtrail.tracking.history import Change, Deployed, Entry, history_table, read_history, stack
+from tabtrail.tracking.entries import Deployed, Entry
+from tabtrail.tracking.history import Change, history_table, read_history, stack
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version
 from tabtrail.tracking.store import Store, open_store

@@ -12,7 +12,7 @@ from tabtrail.data.manifest import verify_files
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.explain.effects import Effect, partial_dependence
 from tabtrail.explain.shapley import from_shap_table
-from tabtrail.export.parity import open_graph
+from tabtrail.export.outputs import open_graph
 from tabtrail.modeling.benchmark import candidates_of
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.leakage.findings import columns_to_drop

@@ -11,7 +11,7 @@ import numpy as np
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
-from tabtrail.export.parity import open_graph
+from tabtrail.export.outputs import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import run_benchmark

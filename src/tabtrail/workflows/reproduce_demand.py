@@ -13,7 +13,7 @@ import numpy as np
 
 from tabtrail.bundle.demand.features import Array
 from tabtrail.data.manifest import Manifest
-from tabtrail.export.parity import open_graph
+from tabtrail.export.outputs import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.forecast.panel.blend import BLEND
 from tabtrail.forecast.panel.nets.settings import NET_FAMILIES

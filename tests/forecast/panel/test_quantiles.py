@@ -11,8 +11,9 @@ from tests.support.demand import DEMAND, demand_panel
 from tabtrail.bundle.demand.features import Array
 from tabtrail.bundle.demand.intervals import ALL, CLASSES, Bounds, DemandIntervals, horizon_part
 from tabtrail.bundle.demand.quantiles import probabilities_of, scores_of
-from tabtrail.export.graph import OUTPUT, QUANTILES, export_onnx, without_clip, without_quantiles
-from tabtrail.export.parity import check_parity, open_graph
+from tabtrail.export.graph import export_onnx
+from tabtrail.export.outputs import OUTPUT, QUANTILES, open_graph, without_clip, without_quantiles
+from tabtrail.export.parity import check_parity
 from tabtrail.forecast.panel.calibration import Adapting, Outcomes, Settings, bounds_of, fit_intervals, misses
 from tabtrail.forecast.panel.candidates import parse_candidates
 from tabtrail.forecast.panel.coverage import measure

@@ -9,7 +9,7 @@ from tests.support.demand import demand_panel
 from tabtrail.bundle.demand.expander import Expander
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
 from tabtrail.bundle.demand.recursion import OwnForecasts
-from tabtrail.export.parity import open_graph
+from tabtrail.export.outputs import open_graph
 from tabtrail.forecast.panel.candidates import parse_candidates
 from tabtrail.forecast.panel.direct import DirectModel, fit_direct
 from tabtrail.forecast.panel.evaluate import Origins, default_recipe
