@@ -19,8 +19,8 @@ def test_the_list_is_made_from_the_dataset_and_said_with_its_reasons(tmp_path: P
     pipeline.run_stage("ingest", config)
     lines: list[str] = []
     found = with_default_candidates(config, Progress(say=lines.append))
-    assert {"LinearRegression", "LightGBM_small", "LightGBM_small_log", "CatBoost", "Blend"} < set(found.candidates)
-    assert found.candidates["LightGBM_small_log"]["target_transform"] == "log"
+    assert {"LinearRegression", "LightGBM_small_bag", "LightGBM_small_log_bag", "CatBoost_bag", "Blend"} < set(found.candidates)
+    assert found.candidates["LightGBM_small_log_bag"]["target_transform"] == "log"
     assert lines[0].startswith("train: the config names no candidates; for 200 rows × 1 numbers and 1 texts")
     assert len(lines) == 1 + len(found.candidates)
     check_names(found)

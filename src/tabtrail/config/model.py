@@ -343,11 +343,19 @@ def _columns_read(text: str) -> frozenset[str]:
         return frozenset()
 
 
-def check_candidates(candidates: Mapping[str, Mapping[str, Parameter]], model: Model) -> Problems:
-    """Yield what is wrong with the target transforms of the candidates."""
+_EARLY_MEMBERS = (
+    "with a time split each fold's model learned from the days before it alone, so that their average knows little of the last"
+    " ones; leave bag out"
+)
+
+
+def check_candidates(candidates: Mapping[str, Mapping[str, Parameter]], model: Model, split: Split) -> Problems:
+    """Yield what is wrong with the target transforms of the candidates, and bags whose folds follow one another in time."""
     known = [*model.derived, *model.numeric_features]
     for name, params in candidates.items():
         key = ("candidates", name, "target_transform")
+        if params.get("bag") is True and split.by_time:
+            yield ("candidates", name, "bag"), _EARLY_MEMBERS
         try:
             _, reference = parse_transform(params.get("target_transform", "none"))
         except ValueError as error:

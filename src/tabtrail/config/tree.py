@@ -354,7 +354,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_deduplicate(config.cleaning.deduplicate, columns, has_series=config.demand is not None)
     yield from check_contract(config.contract, columns)
     yield from check_numbers(config.source, config.contract)
-    yield from check_candidates(config.candidates, model)
+    yield from check_candidates(config.candidates, model, config.split)
     yield from check_parquet(config.parquet, columns)
     if not config.is_demand_only:
         yield from check_split(config.split, date)

@@ -1,6 +1,7 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
 import pickle
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from tabtrail.contract.expressions import columns_of
 from tabtrail.errors import ConfigError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, run_one
+from tabtrail.modeling.bag import bag
 from tabtrail.modeling.blend import blend
 from tabtrail.modeling.candidates import BASELINES, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
@@ -72,6 +74,8 @@ def run_benchmark(
     missing = [each for each in candidates if each.family != BLEND and each.name not in results]
     prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
     for candidate, folds, final in _fit_all(problem, table, split, missing, progress, prove=prove):
+        if candidate.bag and prove is not None:
+            final = replace(final, proof=proven(problem, table, split, final.model, prove))
         results[candidate.name] = _result(candidate, folds, final, export)
         on_result(results[candidate.name])
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
@@ -166,15 +170,19 @@ def _fit_all(
     """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
     # What takes longest is started first, so that the other workers are not idle at the end.
     ordered = sorted(candidates, key=lambda each: not each.slow)
-    tasks = [(each, fold) for each in ordered for fold in range(FULL, len(split.folds))]
+    tasks = [(each, fold) for each in ordered for fold in range(0 if each.bag else FULL, len(split.folds))]
+    wanted = Counter(each.name for each, _ in tasks)
     fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
     by_name = {each.name: each for each in ordered}
     for done, fit in enumerate(_run_all(problem, table, split, tasks, prove=prove), 1):
         own = fits[fit.candidate]
         own[fit.fold] = unpickled(fit)
         progress(done, len(tasks))
-        if len(own) == len(split.folds) + 1:
-            yield by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds))), own[FULL]
+        if len(own) == wanted[fit.candidate]:
+            candidate, folds = by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds)))
+            if candidate.bag:
+                folds, own[FULL] = bag(candidate, folds, table, split)
+            yield candidate, folds, own[FULL]
 
 
 def _run_all(

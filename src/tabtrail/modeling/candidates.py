@@ -21,7 +21,8 @@ _TRANSFORM = "target_transform"
 _CATEGORIES = "categories"
 _MISSING = "missing"
 _SMEARING = "smearing"
-_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING)
+_BAG = "bag"
+_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING, _BAG)
 """What a candidate says beside the parameters of its library."""
 _LOGS = ("log", "log1p", "log_ratio")
 _ROUNDS = "rounds"
@@ -37,6 +38,7 @@ class Candidate:
     `native`: the categories enter as such, for the library to split on, instead of as one 0/1 column for each text.
     `missing_native`: missing numbers enter as such, for the library to send to a side, instead of as the training median.
     `smearing`: predictions of a learned logarithm are multiplied so that their mean is that of the target.
+    `bag`: its model is the average of those of its folds, instead of one that learned from the whole training part.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Candidate:
     native: bool = False
     missing_native: bool = False
     smearing: bool = False
+    bag: bool = False
 
     @property
     def transform_text(self) -> str:
@@ -123,7 +126,7 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
             _stopping_problems,
             _category_problems,
             _missing_problems,
-            _smearing_problems,
+            _switch_problems,
             _parameter_problems,
             _objective_problems,
         )
@@ -162,6 +165,7 @@ def _candidate(name: str, params: Params) -> Candidate:
         native=params.get(_CATEGORIES) == "native",
         missing_native=params.get(_MISSING) == "native",
         smearing=params.get(_SMEARING) is True,
+        bag=params.get(_BAG) is True,
     )
 
 
@@ -206,11 +210,11 @@ def _missing_problems(family: Family, params: Params) -> Iterator[tuple[tuple[st
         yield (_MISSING,), f"{family.name} takes no missing numbers; {able} do"
 
 
-def _smearing_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ARG001 - as the others
-    given = params.get(_SMEARING, False)
-    if not isinstance(given, bool):
-        yield (_SMEARING,), "write true or false"
-    elif given and str(params.get(_TRANSFORM, "none")).partition("(")[0].strip() not in _LOGS:
+def _switch_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ARG001 - as the others
+    for key in (_SMEARING, _BAG):
+        if not isinstance(params.get(key, False), bool):
+            yield (key,), "write true or false"
+    if params.get(_SMEARING) is True and str(params.get(_TRANSFORM, "none")).partition("(")[0].strip() not in _LOGS:
         yield (_SMEARING,), f"this corrects the mean of a learned logarithm; set {_TRANSFORM} to log, log1p or log_ratio(COLUMN)"
 
 

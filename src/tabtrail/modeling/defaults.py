@@ -27,7 +27,8 @@ _TINY = 300
 @dataclass(frozen=True)
 class Shape:
     """What of a table decides which candidates are tried: rows with a target, number columns, the different texts of each text
-    column, whether numbers are missing, the least target and the skewness of the targets.
+    column, whether numbers are missing, the least target and the skewness of the targets; whether folds follow one another in
+    time (`by_time`), so that their models cannot be averaged.
     """
 
     rows: int
@@ -36,6 +37,7 @@ class Shape:
     missing: bool
     least: float
     skewness: float
+    by_time: bool = False
 
     @property
     def logarithm(self) -> str | None:
@@ -60,7 +62,7 @@ class Default:
     reason: str
 
 
-def shape_of(model: Model, data: pl.LazyFrame) -> Shape:
+def shape_of(model: Model, data: pl.LazyFrame, *, by_time: bool = False) -> Shape:
     """Return the shape of the rows that have a target.
 
     All of them, the test part included: what is tried follows from it, not what is chosen.
@@ -76,7 +78,8 @@ def shape_of(model: Model, data: pl.LazyFrame) -> Shape:
     row: dict[str, Any] = found.collect(engine="streaming").row(0, named=True)
     distinct = {name: int(row[f"text {name}"]) for name in texts}
     counted = len(model.numeric_features) + len(model.derived)
-    return Shape(row["rows"], counted, distinct, bool(row["missing"]), row["least"] or 0.0, row["skewness"] or 0.0)
+    target_values = (row["least"] or 0.0, row["skewness"] or 0.0)
+    return Shape(row["rows"], counted, distinct, bool(row["missing"]), *target_values, by_time=by_time)
 
 
 def default_candidates(shape: Shape, *, distributed: bool = False) -> dict[str, Default]:
@@ -151,19 +154,26 @@ _CATBOOST: dict[str, Parameter] = {
 }
 
 
+def _bagged(name: str, default: Default, shape: Shape) -> tuple[str, Default]:
+    """The average of the models of the folds, which are fitted anyway; one model where it cannot be made or served."""
+    if shape.by_time or shape.rows > _FEW_FITS:
+        return name, default
+    return f"{name}_bag", Default({**default.params, "bag": True}, f"{default.reason}; the average of the folds' models")
+
+
 def _lightgbm(shape: Shape) -> Iterator[tuple[str, Default]]:
     large = shape.rows >= _LARGE_TREES
     size = f"from {_LARGE_TREES:,} rows on" if large else f"small trees below {_LARGE_TREES:,} rows"
     params, name = (_LARGE, "LightGBM") if large else (_SMALL, "LightGBM_small")
-    yield name, Default(params, f"the published default, {size}" if large else size)
+    yield _bagged(name, Default(params, f"the published default, {size}" if large else size), shape)
     if shape.logarithm is not None:
-        yield f"{name}_log", Default(_learning_log(params, shape), _why_log(shape))
+        yield _bagged(f"{name}_log", Default(_learning_log(params, shape), _why_log(shape)), shape)
 
 
 def _catboost(shape: Shape) -> Iterator[tuple[str, Default]]:
-    yield "CatBoost", Default(_CATBOOST, "the published default, two levels shallower: a quarter of its leaves to serve")
+    yield _bagged("CatBoost", Default(_CATBOOST, "the published default, two levels shallower: a quarter of its leaves"), shape)
     if shape.logarithm is not None and shape.rows < _LARGE_TREES:
-        yield "CatBoost_log", Default(_learning_log(_CATBOOST, shape), _why_log(shape))
+        yield _bagged("CatBoost_log", Default(_learning_log(_CATBOOST, shape), _why_log(shape)), shape)
 
 
 def _learning_log(params: Mapping[str, Parameter], shape: Shape) -> dict[str, Parameter]:

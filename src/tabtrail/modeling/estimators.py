@@ -231,6 +231,10 @@ class Blend(RegressorMixin, BaseEstimator):
         return average([np.asarray(model.predict(x), dtype=np.float64).ravel() for model in self.models], self.weights)
 
 
+class Bag(Blend):
+    """The average of the models that one candidate's folds left."""
+
+
 class WithQuantiles(RegressorMixin, BaseEstimator):
     """A fitted model with fitted models of quantiles of the target beside it, one for each of the ascending `probabilities`."""
 

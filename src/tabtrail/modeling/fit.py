@@ -31,12 +31,13 @@ _WATCHED_SHARE = 0.15
 @dataclass(frozen=True)
 class Rows:
     """What one fit learns from and is scored on [rows of the table]; `watched` are those training rows [training rows] that
-    early stopping looks at, None where nothing stops early or they are too few.
+    early stopping looks at, None where nothing stops early or they are too few. `member`: whether the model is one of a bag.
     """
 
     train: Mask
     valid: Mask
     watched: Mask | None = None
+    member: bool = False
 
 
 def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
@@ -47,7 +48,7 @@ def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: b
         with suppress(DataError):  # too few keys or dates to hold some out
             keys = table.keys.take(rows.train)
             watched = hold_out(keys, problem.split, problem.seed + 1, share=_WATCHED_SHARE)[1]
-    return Rows(rows.train, rows.valid, watched)
+    return Rows(rows.train, rows.valid, watched, member=fold != FULL and rows.repeat == 0)
 
 
 def fit_and_score(
@@ -65,7 +66,7 @@ def fit_and_score(
     fitted = time.perf_counter()
     predicted = np.asarray(model.predict(valid.x), dtype=np.float64).ravel()
     done = time.perf_counter()
-    kept = pickle.dumps(model) if fold == FULL else None
+    kept = pickle.dumps(model) if fold == FULL or (candidate.bag and rows.member) else None
     return Fit(
         candidate=candidate.name,
         fold=fold,
@@ -77,7 +78,7 @@ def fit_and_score(
         iterations=iterations,
         model=kept,
         # What is proven is what the driver will have: the model as it comes out of its pickle.
-        proof=None if kept is None or prove is None else prove(pickle.loads(kept), examples.x),  # noqa: S301 - our own
+        proof=None if fold != FULL or kept is None or prove is None else prove(pickle.loads(kept), examples.x),  # noqa: S301 - our own
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.config.model import Model
 from tabtrail.contract.expressions import columns_of
-from tabtrail.modeling.estimators import clip
+from tabtrail.modeling.estimators import Bag, clip, unclipped
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark
@@ -38,6 +38,7 @@ def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanat
         *_on_days(benchmark),
         *_on_the_target(benchmark),
         *_on_noise(benchmark),
+        *_on_bags(benchmark),
         *_on_clip(benchmark),
         *_on_rows(benchmark, intervals),
         *_on_empty_columns(benchmark.problem.model, train),
@@ -78,6 +79,15 @@ def _on_days(benchmark: Benchmark) -> Iterator[str]:
 def _on_the_target(benchmark: Benchmark) -> Iterator[str]:
     if (few := note_on_values(benchmark.problem.model, benchmark.table.y)) is not None:
         yield few
+
+
+def _on_bags(benchmark: Benchmark) -> Iterator[str]:
+    model = unclipped(benchmark.champion.model)
+    if any(isinstance(each, Bag) for each in (model, *getattr(model, "models", ()))):
+        yield (
+            f"{benchmark.chosen} averages models of folds: its figures over the folds, and its"
+            " intervals, are those of the single models, each on rows that it has not seen; the average errs less"
+        )
 
 
 def _on_noise(benchmark: Benchmark) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.data.manifest import Manifest
 from tabtrail.modeling.choice import corrected_difference, indistinguishable
-from tabtrail.modeling.estimators import Blend, unclipped
+from tabtrail.modeling.estimators import Bag, Blend, unclipped
 from tabtrail.modeling.intervals import coverage_rows, held_out_figures
 from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard, Refit, Row
 from tabtrail.modeling.leakage.findings import Finding
@@ -72,7 +72,7 @@ def build_leaderboard(
 
 def _weights(champion: Result) -> dict[str, float]:
     model = unclipped(champion.model)
-    if not isinstance(model, Blend):
+    if not isinstance(model, Blend) or isinstance(model, Bag):
         return {}
     return {name: rounded(weight) for name, weight in zip(model.names, model.weights, strict=True)}
 

@@ -2,12 +2,12 @@
 
 Nothing is chosen again: the parameters, the number of rounds of every part that stops early (and its factor of `smearing`, which
 rows held out gave) and the weights of a blend are those of its twin, which learned from the training part and has the figures.
-The two differ in the rows that they learned from alone.
+The two differ in the rows that they learned from alone. A bag's folds are cut again, from all rows.
 """
 
 import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,24 +16,30 @@ from tabtrail.jobs.run import run
 from tabtrail.modeling.benchmark import candidates_of, fitting_libraries
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.elsewhere import shared_examples
-from tabtrail.modeling.estimators import Blend, clipped, unclipped
+from tabtrail.modeling.estimators import Bag, Blend, ClippedRegressor, unclipped
 from tabtrail.modeling.families import FAMILIES
 from tabtrail.modeling.fit import fit_with, regressor_of
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.split import Mask, Split
-from tabtrail.modeling.table import Examples, Table
+from tabtrail.modeling.table import Examples, Table, cut_folds
 
 
 @dataclass(frozen=True)
 class Part:
     """One fit of those that a model is made of: of which candidate, with how many boosting rounds (None: as configured), and with
-    which factor of `smearing` (None: it is learned with the rest).
+    which factor of `smearing` (None: it is learned with the rest), on which rows (None: all), as which fold of a bag.
     """
 
     candidate: Candidate
     rounds: int | None = None
     factor: float | None = None
+    rows: Mask | None = None
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.candidate.name} {self.member}".strip()
 
 
 @dataclass(frozen=True)
@@ -52,22 +58,30 @@ def learned_rows(problem: Problem, split: Split) -> Mask:
 def refit(problem: Problem, table: Table, split: Split, candidate: Candidate, twin: Any) -> Refitted:
     """Return a candidate fitted on all rows of a table, given the model of it that learned from the training part.
 
-    A blend keeps its weights, and its members are fitted again. Raises `ConfigError` or `DataError` where the candidate cannot be
-    fitted on all rows.
+    A blend keeps its weights, and its members are fitted again, a bag's each on the rows of its fold of all rows. Raises
+    `ConfigError` or `DataError` where the candidate cannot be fitted on all rows.
     """
-    parts = parts_of(problem, candidate, twin)
+    named = {each.name: each for each in candidates_of(problem)} | {candidate.name: candidate}
+    everything = np.ones_like(split.train)
+    bagged = any(each.bag for each in named.values())
+    cut = cut_folds(problem, table, everything, ~everything, problem.seed).folds if bagged else ()
+    parts = list(_parts(named, candidate.name, twin, [fold.train for fold in cut if fold.repeat == 0]))
     models = _fit_all(problem, table, split, parts)
-    rounds = {part.candidate.name: part.rounds for part in parts if part.rounds is not None}
-    return Refitted(_assembled(problem, twin, models), rounds)
+    rounds = {part.name: part.rounds for part in parts if part.rounds is not None}
+    return Refitted(_assembled(twin, iter(models)), rounds)
 
 
-def parts_of(problem: Problem, candidate: Candidate, twin: Any) -> list[Part]:
-    """Return the fits that a model is made of: the members of a blend, else itself."""
-    blended = unclipped(twin)
-    if not isinstance(blended, Blend):
-        return [_part(candidate, twin)]
-    named = {each.name: each for each in candidates_of(problem)}
-    return [_part(named[name], model) for name, model in zip(blended.names, blended.models, strict=True)]
+def _parts(named: Mapping[str, Candidate], name: str, twin: Any, folds: Sequence[Mask]) -> Iterator[Part]:
+    """Yield the fits that a model is made of, in their order: the members of a blend or of a bag, else itself."""
+    inner = unclipped(twin)
+    if isinstance(inner, Bag):
+        for member, model, rows in zip(inner.names, inner.models, folds, strict=True):
+            yield replace(_part(named[name], model), rows=rows, member=member)
+    elif isinstance(inner, Blend):
+        for own, model in zip(inner.names, inner.models, strict=True):
+            yield from _parts(named, own, model, folds)
+    else:
+        yield _part(named[name], twin)
 
 
 def _part(candidate: Candidate, twin: Any) -> Part:
@@ -89,12 +103,13 @@ def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]
 
 
 def _fit(part: Part, recipe: Recipe, examples: Examples) -> bytes:
-    everything = examples.take(np.ones(len(examples.y), dtype=bool))
-    return pickle.dumps(fit_with(part.candidate, recipe, everything, part.rounds, part.factor))
+    rows = examples.take(np.ones(len(examples.y), dtype=bool) if part.rows is None else part.rows)
+    return pickle.dumps(fit_with(part.candidate, recipe, rows, part.rounds, part.factor))
 
 
-def _assembled(problem: Problem, twin: Any, models: Sequence[Any]) -> Any:
-    blended = unclipped(twin)
-    if not isinstance(blended, Blend):
-        return models[0]
-    return clipped(Blend(blended.names, blended.weights, tuple(models)), problem.clip)
+def _assembled(twin: Any, models: Iterator[Any]) -> Any:
+    inner = unclipped(twin)
+    if not isinstance(inner, Blend):
+        return next(models)
+    made = type(inner)(inner.names, inner.weights, tuple(_assembled(each, models) for each in inner.models))
+    return ClippedRegressor(made, twin.low, twin.high) if isinstance(twin, ClippedRegressor) else made

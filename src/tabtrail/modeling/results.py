@@ -22,8 +22,9 @@ class Fit:
     """One fitted and scored candidate: on one fold, or (`fold` is -1) on the whole training part, scored on the test part.
 
     `predicted` are the predictions of the scored rows, in units of the target. Seconds are wall time of one thread.
-    `iterations` is the number of boosting rounds that early stopping chose. Only the fit on the whole training part keeps
-    its `model`, and the `proof` of its export where that was made on the worker that fitted it.
+    `iterations` is the number of boosting rounds that early stopping chose. Only the fit on the whole training part keeps its
+    `model` (and of a bag, until it is made of them, those on the folds), and the `proof` of its export where that was made on
+    the worker that fitted it.
     """
 
     candidate: str

@@ -12,7 +12,7 @@ def with_default_candidates(config: Config, progress: Progress = SILENT) -> Conf
     """
     if config.candidates or config.is_demand_only:
         return config
-    shape = shape_of(config.model, scan_dataset(config.dataset))
+    shape = shape_of(config.model, scan_dataset(config.dataset), by_time=config.split.by_time)
     found = default_candidates(shape, distributed=config.engine.final is not None)
     progress.say(f"train: the config names no candidates; for {shape} these are tried:")
     for name, each in found.items():

@@ -59,7 +59,7 @@ class Training:
         if self.candidate not in named:
             raise UsageError(f"the recorded config has no candidate {self.candidate}")
         learned, scored = np.isin(table.row, train), np.isin(table.row, test)
-        if named[self.candidate].family == BLEND:
+        if named[self.candidate].family == BLEND or named[self.candidate].bag:
             split = cut_folds(self.problem, table, learned, scored, self.problem.seed)
             final = run_benchmark(only(self.problem, [self.candidate]), table, split).result(self.candidate).final
         else:

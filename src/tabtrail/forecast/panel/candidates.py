@@ -93,6 +93,8 @@ def _problems_of_rows(params: Mapping[str, Parameter]) -> Iterator[tuple[Below, 
         yield (_TRANSFORM,), "with scale: level the demand over the level is learned; leave one of the two out"
     if _STOPPING in params:
         yield (_STOPPING,), "a model of series is fitted with all its rounds; leave it out"
+    if "bag" in params:
+        yield ("bag",), "a model of series has no folds to average, only origins; leave it out"
 
 
 def search_problems(
