@@ -1,6 +1,6 @@
 """Charts of the pages, in one style: each with a title, units on its axes, a text alternative, and a size that a phone holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -64,7 +64,7 @@ def columns(
 
 
 def lines(
-    places: Sequence[Any], named: dict[str, Sequence[float | None]], title: str, alt: str, *, x: str = "", y: str = ""
+    places: Sequence[Any], named: Mapping[str, Sequence[float | None]], title: str, alt: str, *, x: str = "", y: str = ""
 ) -> go.Figure:
     """Return lines by name over the same places."""
     figure = go.Figure()

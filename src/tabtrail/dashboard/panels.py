@@ -38,7 +38,7 @@ def facts_html(facts: Sequence[Fact]) -> str:
         f'<dd style="margin:0;font-size:.875rem">{_text(fact.note)}</dd></div>'
         for fact in facts
     )
-    return f'<dl style="{_GRID};margin:.25rem 0">{"".join(cards)}</dl>'
+    return f'<dl style="{_GRID};margin:.25rem 0;padding:0">{"".join(cards)}</dl>'
 
 
 def show_table(table: pl.DataFrame, caption: str) -> None:
