@@ -3,31 +3,16 @@
 import random
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
-from tests.support.projects import REAL_CSV, Project, make_project, once
-from tests.support.stages import run_ingest
 
-from tabtrail import pipeline
 from tabtrail.dashboard.filters import Filters, Selection, read_filters
 from tabtrail.dashboard.place import Place
 from tabtrail.data.warehouse import open_rows
 
 COMBINATIONS = 200
-
-
-@pytest.fixture(scope="module")
-def at(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Place:
-    """A project of the real file (the sample where it is missing) with its Parquet layer and DuckDB file."""
-    with once(tmp_path_factory, "dashboard_rows") as root:
-        project = Project(root) if root.exists() else make_project(root, REAL_CSV if REAL_CSV.is_file() else sample_csv)
-        config = project.config()
-        run_ingest(config)
-        pipeline.run_stage("eda", config)
-    return Place(config)
 
 
 def by_hand(selection: Selection) -> str:
@@ -64,7 +49,8 @@ def draws(filters: Filters) -> Iterator[Selection]:
         yield Selection(values, filters.days.column, since, until, strata)
 
 
-def test_what_a_filter_leaves_equals_sql_on_the_same_rows_for_200_random_combinations(at: Place) -> None:
+def test_what_a_filter_leaves_equals_sql_on_the_same_rows_for_200_random_combinations(rows_only: Place) -> None:
+    at = rows_only
     rows = pl.read_parquet(at.config.paths.processed_dir / "**/*.parquet", hive_partitioning=True)
     files = f"read_parquet('{at.config.paths.processed_dir}/**/*.parquet', hive_partitioning=true)"
     some = 0
@@ -81,8 +67,8 @@ def test_what_a_filter_leaves_equals_sql_on_the_same_rows_for_200_random_combina
     assert some > COMBINATIONS / 4, "most of the combinations must not be empty by themselves"
 
 
-def test_filters_are_the_columns_with_few_values_first_those_that_the_config_names(at: Place) -> None:
-    filters = read_filters(at)
+def test_filters_are_the_columns_with_few_values_first_those_that_the_config_names(rows_only: Place) -> None:
+    filters = read_filters(rows_only)
     assert [each.column for each in filters.choices][:3] == ["PRODUCTLINE", "COUNTRY", "DEALSIZE"]
     assert "CUSTOMERNAME" not in [each.column for each in filters.choices]
     assert "QUANTITYORDERED" not in [each.column for each in filters.choices]

@@ -28,5 +28,16 @@ def looked_at(shown: AppTest) -> AppTest:
 
 def texts(shown: AppTest) -> str:
     """Every text of a page: titles, paragraphs, captions, notes and commands."""
-    parts = (shown.title, shown.subheader, shown.markdown, shown.caption, shown.info, shown.warning, shown.error, shown.code)
+    parts = (
+        shown.title,
+        shown.header,
+        shown.subheader,
+        shown.html,
+        shown.markdown,
+        shown.caption,
+        shown.info,
+        shown.warning,
+        shown.error,
+        shown.code,
+    )
     return "\n".join(str(each.value) for part in parts for each in part)

@@ -157,13 +157,16 @@ def distribution(at: Place, selection: Selection, column: str) -> pl.DataFrame:
 def gaps(at: Place, selection: Selection, most: int = 40) -> pl.DataFrame:
     """Return the share (0 to 1) of missing values: `period` (the year, null without dates), `column`, `share` and counts.
 
-    Of columns with missing values the `most` that have most of them; no rows where none has.
+    What cleaning filled counts as missing. Of columns with gaps the `most` that have most; no rows where none has.
     """
     names = at.config.columns.dataset
     where, bound = selection.where()
     date = at.config.cleaning.date_column
     period = "NULL" if date is None else f"year({quoted(date)})"
-    counts = ", ".join(f"count(*) - count({quoted(name)}) AS n{place}" for place, name in enumerate(names))
+    cleaning = at.config.cleaning
+    filled = {name: f" OR {quoted(name)} = {bound.name(cleaning.fill_value)}" for name in cleaning.fill_unknown_columns}
+    gone = (f"{quoted(name)} IS NULL{filled.get(name, '')}" for name in names)
+    counts = ", ".join(f"count(*) FILTER (WHERE {each}) AS n{place}" for place, each in enumerate(gone))
     found = at.ask(
         f"SELECT {period} AS period, count(*) AS rows, {counts} FROM {at.table} WHERE {where} GROUP BY 1 ORDER BY 1", bound
     )

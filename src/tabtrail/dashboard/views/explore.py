@@ -120,7 +120,9 @@ def _missing(at: Place, selection: Selection) -> None:
     filled = at.config.cleaning.fill_unknown_columns
     if filled:
         st.caption(
-            literal(f"Gaps in {', '.join(filled)} were filled with '{at.config.cleaning.fill_value}' and are not missing here.")
+            literal(
+                f"In {', '.join(filled)} '{at.config.cleaning.fill_value}', which cleaning fills gaps with, counts as missing."
+            )
         )
     if found.is_empty():
         st.success("No value is missing in the rows that are chosen.")
