@@ -78,11 +78,12 @@ def weights_figure(document: Document) -> go.Figure | None:
     if not ranked:
         return None
     told = "; ".join(f"{each['name']} {shown(each[key], 3)}{' (alarm)' if each['alarm'] else ''}" for each in ranked[:5])
-    unit = "drift (PSI above chance) × share of the SHAP importance" if weighed else "drift (PSI above chance)"
+    unit = "PSI above chance × share of importance" if weighed else "PSI above chance"
     title = "Columns by weighted drift" if weighed else "Columns by drift"
     left = f" {len(check['columns']) - len(ranked)} more are in the table." if len(check["columns"]) > len(ranked) else ""
     names = [f"{each['name']}{' · alarm' if each['alarm'] else ''}" for each in ranked]
-    return bars(names, [each[key] for each in ranked], title, f"{title} of {name_of(document)}: {told}.{left}", unit=unit)
+    figure = bars(names, [each[key] for each in ranked], title, f"{title} of {name_of(document)}: {told}.{left}", unit=unit)
+    return figure.update_xaxes(exponentformat="power")
 
 
 def shares_figure(document: Document, column: str) -> go.Figure | None:
@@ -171,7 +172,9 @@ def martingale_figure(state: Document | None, documents: Sequence[Document]) -> 
     )
     figure.add_hline(y=ALARM_AT, line_dash="dash", line_color="#D55E00", annotation_text=f"alarm at {ALARM_AT:g}")
     top = max(log10(ALARM_AT) + 0.5, log10(max(drawn)) + 0.3)
-    figure.update_yaxes(type="log", range=[log10(min(drawn)) - 0.3, top])
+    figure.update_yaxes(type="log", range=[log10(min(drawn)) - 0.3, top], dtick=1, exponentformat="power")
+    if not what.startswith("looks"):
+        figure.update_xaxes(type="category")
     said = "It has alarmed." if largest >= ALARM_AT else "It has not alarmed."
     over = what if what.startswith("looks") else "checks of the log"
     alt = (

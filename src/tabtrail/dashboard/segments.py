@@ -66,7 +66,7 @@ def fan_figure(result: SegmentResult) -> go.Figure | None:
     )
     period = PERIOD_NAMES[series.frequency]
     title = f"{result.label}: history and forecast of {counted(ahead.steps, period)}"
-    return finish(figure, title, " ".join(result.summary), x=period, y=f"{series.unit or 'value'} per {period}")
+    return finish(figure, title, ". ".join(result.summary), x=period, y=f"{series.unit or 'value'} per {period}")
 
 
 def intervals_frame(result: SegmentResult) -> pl.DataFrame:
@@ -140,23 +140,24 @@ def backtest_frame(result: SegmentResult) -> pl.DataFrame:
     """Return how value at risk would have done: method, level, forecasts, violations, expected, and the p-values of the tests for
     their number, their independence and both (null where the backtest was refused), reason.
     """
-    numbers = ("level", "expected", "unconditional_p", "independence_p", "conditional_p")
-    counts = ("forecasts", "violations")
-    schema = {
-        "method": pl.String,
-        **dict.fromkeys(numbers, pl.Float64),
-        **dict.fromkeys(counts, pl.Int64),
-        "reason": pl.String,
+    figures = {
+        "forecasts": pl.Int64,
+        "violations": pl.Int64,
+        "expected": pl.Float64,
+        "unconditional_p": pl.Float64,
+        "independence_p": pl.Float64,
+        "conditional_p": pl.Float64,
     }
     rows = [
         {
             "method": METHODS[each.method],
+            "level": each.level,
             "reason": each.reason or "",
-            **{name: getattr(each, name) if each.status == "ok" or name == "level" else None for name in (*numbers, *counts)},
+            **{name: getattr(each, name) if each.status == "ok" else None for name in figures},
         }
         for each in (result.risk.backtests if result.risk is not None else ())
     ]
-    return pl.DataFrame(rows, schema=schema)
+    return pl.DataFrame(rows, schema={"method": pl.String, "level": pl.Float64, **figures, "reason": pl.String})
 
 
 def returns_figure(result: SegmentResult) -> go.Figure | None:
@@ -187,27 +188,25 @@ def returns_figure(result: SegmentResult) -> go.Figure | None:
 
 
 def volatility_figure(result: SegmentResult) -> go.Figure | None:
-    """Return the volatility of the coming periods by each GARCH that was kept, beside that of the sample; None where there is
-    none.
-    """
+    """Return the volatility of the coming periods by each GARCH, beside what others say; None where no GARCH was kept."""
     series, risk = result.series, result.risk
-    if series is None or risk is None or risk.status != "ok" or not risk.volatility:
+    fits = [] if risk is None else [each for each in risk.garch if each.status == "ok" and each.variance_forecast]
+    if series is None or risk is None or not fits:
         return None
     period, year = PERIOD_NAMES[series.frequency], PERIODS_A_YEAR[series.frequency]
     figure = go.Figure()
-    for fit in risk.garch:
-        if fit.status == "ok" and fit.variance_forecast:
-            steps = list(range(1, len(fit.variance_forecast) + 1))
-            values = [value**0.5 for value in fit.variance_forecast]
-            figure.add_scatter(x=steps, y=values, mode="lines+markers", name=METHODS[f"garch_{fit.distribution}"])
+    for fit in fits:
+        steps = list(range(1, len(fit.variance_forecast) + 1))
+        values = [value**0.5 for value in fit.variance_forecast]
+        figure.add_scatter(x=steps, y=values, mode="lines+markers", name=METHODS[f"garch_{fit.distribution}"])
+    most = max(len(each.variance_forecast) for each in fits)
     for each in risk.volatility:
         if each.method in ("sample", "ewma"):
-            figure.add_hline(y=each.next_period, line_dash="dot", annotation_text=METHODS[each.method])
+            level = [each.next_period] * 2
+            figure.add_scatter(x=[1, most], y=level, mode="lines", line={"dash": "dot"}, name=METHODS[each.method])
     figure.update_yaxes(rangemode="tozero").update_xaxes(dtick=1)
     told = "; ".join(f"{METHODS[each.method]} {shown(each.next_period, 3)} % a {period}" for each in risk.volatility)
-    alt = f"Volatility of the next {period}: {told}. Times √{year} it is that of a year. {risk.reason}"
-    if not figure.data:
-        figure.add_scatter(x=[1], y=[risk.volatility[0].next_period], mode="markers", name=METHODS[risk.volatility[0].method])
+    alt = f"Volatility of the next {period}: {told}. Times √{year} it is that of a year."
     return finish(figure, "Volatility ahead", alt, x=f"{period}s ahead", y=f"percent a {period}")
 
 

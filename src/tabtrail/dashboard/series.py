@@ -116,12 +116,14 @@ def look_ahead(predictor: Predictor, place: int) -> Ahead:
 
 def ahead_figure(ahead: Ahead, name: str, unit: str, period: str) -> go.Figure:
     """Return history and forecasts of a series with the intervals of every level."""
-    most = max(_LEAST_PAST, 3 * ahead.coming.height)
-    past = ahead.past.tail(most)
+    past = ahead.past.tail(max(_LEAST_PAST, 3 * ahead.coming.height))
     figure = go.Figure()
+    # Lines and intervals begin where the history ends, so that one period ahead is seen too.
+    last = past.tail(1).drop_nulls()
+    begin, days = last["value"].to_list(), [*last["day"].to_list(), *ahead.coming["day"].to_list()]
     for level in sorted(ahead.levels, reverse=True):
-        low, high = (ahead.coming[f"{end}_{100 * level:g}"].to_list() for end in ("low", "high"))
-        add_band(figure, ahead.coming["day"].to_list(), Band(f"{100 * level:g} % interval", low, high))
+        low, high = ([*begin, *ahead.coming[f"{end}_{100 * level:g}"].to_list()] for end in ("low", "high"))
+        add_band(figure, days, Band(f"{100 * level:g} % interval", low, high))
     figure.add_scatter(
         x=past["day"].to_list(),
         y=past["value"].to_list(),
@@ -130,7 +132,7 @@ def ahead_figure(ahead: Ahead, name: str, unit: str, period: str) -> go.Figure:
         line={"color": COLOURS[0]},
         hovertemplate="%{x|%Y-%m-%d}: %{y:,.4~g}",
     )
-    _add_forecast(figure, ahead.coming)
+    _add_forecast(figure, pl.concat([last.rename({"value": "forecast"}), ahead.coming.select("day", "forecast")]))
     known = past.drop_nulls()
     total = float(ahead.coming["forecast"].sum())
     alt = f"{name}: history up to {ahead.as_of}"
@@ -217,20 +219,28 @@ def horizon_figure(scores: pl.DataFrame, names: Sequence[str], unit: str, period
     return finish(figure, "Error by horizon", alt, x=f"{period}s ahead", y=f"MAE, {unit}")
 
 
+def coverage_words(board: Mapping[str, Any]) -> str:
+    """Say what share of later values each interval held, over all horizons; empty where nothing was measured."""
+    levels = (board.get("intervals") or {}).get("levels") or ()
+    told = [f"the {100 * each['level']:g} % interval held {100 * each['coverage']:.1f} %" for each in levels if each["coverage"]]
+    return f"Of later values, {' and '.join(told)}, over all horizons." if told else ""
+
+
 def coverage_figure(board: Mapping[str, Any], period: str) -> go.Figure | None:
-    """Return what share of later values each interval held, by periods ahead; None where nothing was measured."""
-    figure, told = go.Figure(), []
+    """Return what share of later values each interval held, by periods ahead; None for a horizon of one, and where nothing was
+    measured.
+    """
+    figure = go.Figure()
     for each in (board.get("intervals") or {}).get("levels") or ():
         known = [(step, 100 * one["coverage"]) for step, one in enumerate(each["by_horizon"], 1) if one["coverage"] is not None]
-        if known:
+        if len(known) > 1:
             name = f"{100 * each['level']:g} % interval"
             figure.add_scatter(x=[step for step, _ in known], y=[value for _, value in known], mode="lines+markers", name=name)
             figure.add_hline(y=100 * each["level"], line_dash="dot", line_color=COLOURS[6])
-            told.append(f"the {name} held {100 * each['coverage']:.1f} %")
-    if not told:
+    if not figure.data:
         return None
     figure.update_yaxes(range=[min(50.0, *(min(each.y) for each in figure.data)) - 2, 102])
-    alt = f"Of later values, {' and '.join(told)}, over all horizons. Dotted is what is wanted."
+    alt = f"{coverage_words(board)} Dotted is what is wanted."
     return finish(figure, "Coverage of the intervals", alt, x=f"{period}s ahead", y="% of the values held")
 
 

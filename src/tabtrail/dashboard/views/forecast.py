@@ -172,6 +172,8 @@ def _show_models(board: Mapping[str, Any], tables: Mapping[str, pl.DataFrame | N
     coverage = series.coverage_figure(board, period)
     if coverage is not None:
         draw(coverage, "series-coverage")
+    else:
+        st.caption(literal(series.coverage_words(board)))
 
 
 # --- segments ---------------------------------------------------------------------------------------------------------
