@@ -19,6 +19,7 @@ from tabtrail.modeling.bag import bag
 from tabtrail.modeling.blend import blend
 from tabtrail.modeling.candidates import BASELINES, BLEND, FORMULA, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
+from tabtrail.modeling.devices import is_on_device, one_at_a_time
 from tabtrail.modeling.elsewhere import shared_examples, shared_rows
 from tabtrail.modeling.estimators import FormulaRegressor
 from tabtrail.modeling.families import model_libraries
@@ -189,6 +190,10 @@ def _run_all(
     problem: Problem, table: Table, split: Split, tasks: list[tuple[Candidate, int]], *, prove: Prove | None
 ) -> Iterator[Fit]:
     """Yield every fit; those on the whole training part last, where memory allows fewer of them at once."""
+    on_device = [each for each in tasks if is_on_device(each[0])]
+    if on_device and len(on_device) < len(tasks):
+        others = [each for each in tasks if each not in on_device]
+        return chain(*(_run_all(problem, table, split, own, prove=prove) for own in (others, on_device)))
     at_once = problem.final_workers
     if at_once is None or at_once >= problem.engine.workers:
         return run_tasks(problem, table, split, tasks, prove=prove)
@@ -211,7 +216,8 @@ def run_tasks(
     rows = {fold: shared_rows(problem, table, split, fold, early=early) for fold in sorted({fold for _, fold in tasks})}
     examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
-    yield from run(partial(fit_and_score, prove=prove), jobs, problem.engine, in_order=in_order, libraries=fitting_libraries())
+    engine = one_at_a_time(problem.engine, [candidate for candidate, _ in tasks])
+    yield from run(partial(fit_and_score, prove=prove), jobs, engine, in_order=in_order, libraries=fitting_libraries())
 
 
 def fitting_libraries() -> tuple[str, ...]:

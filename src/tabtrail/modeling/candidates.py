@@ -123,6 +123,7 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
         yield (), f"unknown model family '{family_name(name)}'{nearest(family_name(name), names)} (known: {', '.join(names)})"
     else:
         checks = (
+            _device_problems,
             _stopping_problems,
             _category_problems,
             _missing_problems,
@@ -182,6 +183,11 @@ def _blend_problems(params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
         yield (_ROUNDS,), "write a whole number of rounds, 1 or more"
 
 
+def _device_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, problem in () if family.device is None else family.device.problems(params):
+        yield (key,), problem
+
+
 def _stopping_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:
     patience = params.get(_STOPPING)
     if patience is None:
@@ -222,6 +228,8 @@ def _parameter_problems(family: Family, params: Params) -> Iterator[tuple[tuple[
     known = parameter_names(family)
     for key, value in _own(params).items():
         exportable = family.exportable.get(key)
+        if family.device is not None and key in family.device.gone:
+            continue  # said with the edit that mends it
         if key in family.fixed:
             yield (key,), "tabtrail sets this parameter itself"
         elif key not in known:

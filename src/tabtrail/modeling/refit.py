@@ -15,6 +15,7 @@ import numpy as np
 from tabtrail.jobs.run import run
 from tabtrail.modeling.benchmark import candidates_of, fitting_libraries
 from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.devices import one_at_a_time
 from tabtrail.modeling.elsewhere import shared_examples
 from tabtrail.modeling.estimators import Bag, Blend, ClippedRegressor, unclipped
 from tabtrail.modeling.families import FAMILIES
@@ -96,6 +97,7 @@ def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]
     """Return the fitted model of each part; no more of them are fitted at once than memory was found for."""
     at_once = problem.engine.workers if problem.final_workers is None else min(problem.final_workers, problem.engine.workers)
     engine = problem.engine.model_copy(update={"workers": max(1, min(at_once, len(parts)))})
+    engine = one_at_a_time(engine, [part.candidate for part in parts])
     examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
     jobs = [(part, recipe, examples) for part in parts]
     # As in the benchmark: a model pickles to the same bytes wherever it was fitted once it has come out of its pickle.

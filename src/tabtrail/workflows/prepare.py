@@ -16,8 +16,9 @@ from tabtrail.data.parts import parts_of
 from tabtrail.data.rows_place import RowsPlace
 from tabtrail.errors import EngineError, LeakageError
 from tabtrail.jobs.run import ask_workers, check_engine
-from tabtrail.modeling.benchmark import fitting_libraries
+from tabtrail.modeling.benchmark import candidates_of, fitting_libraries
 from tabtrail.modeling.capacity import memory_limit, plan
+from tabtrail.modeling.devices import require_devices
 from tabtrail.modeling.final_fit import Source, require_room
 from tabtrail.modeling.leakage.audit import audit
 from tabtrail.modeling.leakage.findings import UNIT_CHANGE, Finding, columns_to_drop
@@ -66,6 +67,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     `CapacityError` where memory is short, `EngineError` where the cluster is not there.
     """
     check_engine(config.engine, fitting_libraries())
+    require_devices(candidates_of(problem_of(config)), config.engine, fitting_libraries())
     problem, found = problem_of(config), RowsPlace.of(config.dataset, config.paths.dataset_copy)
     beyond = beyond_sample(problem, read_manifest(config.dataset), found, config.dataset.folder)
     dataset = sampled(scan_dataset(config.dataset), None if beyond is None else beyond.sample).select(needed_columns(problem))

@@ -9,7 +9,7 @@ import pandas as pd
 from catboost import CatBoostError, CatBoostRegressor, Pool
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
+from tabtrail.modeling.families.family import Contributions, Device, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 from tabtrail.system.temporary import scratch_folder
@@ -166,6 +166,15 @@ def _search(trial: Trial) -> Params:
     }
 
 
+_DEVICE = Device(
+    keys=("task_type",),
+    values=("GPU", "CPU"),
+    on_cpu=("CPU",),
+    more=("devices", "gpu_ram_part"),
+    needs="CatBoost's own package is built for CUDA and takes an NVIDIA driver that is new enough for it",
+)
+
+
 CATBOOST = Family(
     name="CatBoost",
     regressors=(CatBoostRegressor, CatBoostOnCodes),
@@ -183,4 +192,5 @@ CATBOOST = Family(
     objectives=_OBJECTIVES,
     read_trees=_read_trees,
     contributions=_contributions,
+    device=_DEVICE,
 )

@@ -1,10 +1,11 @@
 """What a family of models is: everything that the rest of the program needs to know of a library, as one value."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tabtrail.config.section import Parameter
+from tabtrail.errors import nearest
 from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
@@ -86,6 +87,38 @@ class Objectives:
         return link
 
 
+@dataclass(frozen=True)
+class Device:
+    """How a library is told to learn on a GPU: the first of its parameters `keys` that is given, with one of `values` (all that
+    it takes, those of the CPU in `on_cpu`), and `more` parameters that say which. `gone` are settings that the library no longer
+    knows, `key` or `key=value`, each with the edit that mends it. `needs` says what such a training takes to be installed.
+    """
+
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+    on_cpu: tuple[str, ...]
+    needs: str
+    more: tuple[str, ...] = ()
+    gone: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters that name a device."""
+        return {key: params[key] for key in (*self.keys, *self.more) if key in params}
+
+    def asked_by(self, params: Mapping[str, Any]) -> bool:
+        """Tell whether parameters ask for a device other than the CPU."""
+        return any(str(params[key]) not in self.on_cpu for key in self.keys if params.get(key) is not None)
+
+    def problems(self, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield the settings that the library does not know, or no longer, each with the edit."""
+        for key, value in params.items():
+            edit = self.gone.get(key) or self.gone.get(f"{key}={value}")
+            if edit is not None:
+                yield key, edit
+            elif key in self.keys and str(value).partition(":")[0] not in self.values:
+                yield key, f"'{value}' is no device; write {' or '.join(self.values)}{nearest(str(value), list(self.values))}"
+
+
 def forget_nothing(regressor: Any) -> None:
     """Leave a fitted regressor as it is: equal fits pickle to equal bytes."""
 
@@ -114,6 +147,8 @@ class Family:
 
     Explaining. `contributions(regressor, matrix, background)` returns Shapley values [rows, columns] and base value, in units of
     the prediction; None, of function or result, where the predictions have to be explained from outside.
+
+    `device` says how it is told to learn on a GPU (None: it cannot).
     """
 
     name: str
@@ -137,3 +172,4 @@ class Family:
     objectives: Objectives | None = None
     read_trees: Callable[[Any], Trees] | None = None
     contributions: Callable[[Any, Array, Array], Contributions | None] | None = None
+    device: Device | None = None

@@ -8,7 +8,7 @@ from lightgbm import LGBMRegressor, early_stopping
 from lightgbm.basic import LightGBMError
 
 from tabtrail.jobs.job import Arrays
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
+from tabtrail.modeling.families.family import Contributions, Device, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 from tabtrail.system.optional import load_optional
@@ -107,13 +107,24 @@ def _search(trial: Trial) -> Params:
     }
 
 
+_DEVICE = Device(
+    keys=("device_type", "device"),
+    values=("gpu", "cuda", "cpu"),
+    on_cpu=("cpu",),
+    more=("gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_gpu"),
+    needs="gpu takes an OpenCL runtime, which comes with the driver of the card; cuda takes a LightGBM built for it (pip install"
+    " --no-binary lightgbm --config-settings=cmake.define.USE_CUDA=ON lightgbm)",
+)
+
+
 LIGHTGBM = Family(
     name="LightGBM",
     regressors=(LGBMRegressor,),
     build=_build,
     libraries=("lightgbm",),
     fixed=("random_state", "n_jobs", "verbose", "deterministic", "force_row_wise"),
-    more=("tweedie_variance_power", "alpha", "fair_c"),
+    more=("tweedie_variance_power", "alpha", "fair_c", *_DEVICE.keys, *_DEVICE.more),
+    device=_DEVICE,
     with_categories=_with_categories,
     takes_missing=True,
     exportable={"boosting_type": ("gbdt", "goss")},

@@ -7,7 +7,7 @@ import numpy as np
 from xgboost import DMatrix, XGBRegressor
 
 from tabtrail.jobs.job import Arrays
-from tabtrail.modeling.families.family import Contributions, Family, Layout, Objectives, Params, Sample, Trial
+from tabtrail.modeling.families.family import Contributions, Device, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Link, Trees
 from tabtrail.system.optional import load_optional
@@ -109,6 +109,29 @@ def _search(trial: Trial) -> Params:
     }
 
 
+def _predict_on_cpu(model: Any) -> None:
+    """A model that learned on a device predicts on the CPU, where it is proven and used; elsewhere each call would warn."""
+    if _DEVICE.asked_by(model.get_params()):
+        model.set_params(device="cpu")
+        model.get_booster().set_param({"device": "cpu"})
+
+
+_DEVICE = Device(
+    keys=("device",),
+    values=("cuda", "gpu", "cpu"),
+    on_cpu=("cpu",),
+    needs="It takes an NVIDIA driver and the package xgboost; xgboost-cpu is built without CUDA (pip uninstall xgboost-cpu, then"
+    " pip install xgboost)",
+    gone={
+        "tree_method=gpu_hist": "XGBoost no longer knows gpu_hist; write tree_method: hist and device: cuda",
+        "tree_method=gpu_exact": "XGBoost no longer knows gpu_exact; write tree_method: hist and device: cuda",
+        "gpu_id": "XGBoost no longer knows gpu_id; write device: cuda, or device: cuda:1 for the second GPU",
+        "n_gpus": "XGBoost no longer knows n_gpus; write device: cuda",
+        "predictor": "XGBoost no longer knows predictor; take it out (device: cuda says where it learns)",
+    },
+)
+
+
 XGBOOST = Family(
     name="XGBoost",
     regressors=(XGBRegressor,),
@@ -124,6 +147,8 @@ XGBOOST = Family(
     best_iterations=_best_iterations,
     read_trees=_read_trees,
     contributions=_contributions,
+    device=_DEVICE,
+    make_canonical=_predict_on_cpu,
     fit_on_dask=_fit_on_dask,
     not_on_dask={"tree_method": ("exact",)},
     search=_search,
