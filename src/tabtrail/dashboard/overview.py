@@ -79,6 +79,11 @@ def champion_facts(board: Leaderboard) -> list[Fact]:
     if row.interval_coverage is not None:
         held = shown(row.interval_coverage, 3, percent=True)
         facts.append(Fact("Interval coverage", held, f"of the test rows; {board.interval_level:.0%} is meant"))
+    if board.held_out is not None:
+        value = _figure(board.held_out.metrics[chosen.name], chosen)
+        facts.append(Fact(f"{chosen.label}, held out", f"{value}{unit}", f"{board.held_out.rows:,} rows, scored once"))
+    if board.refit is not None:
+        facts.append(Fact("Deployed", f"{board.refit.rows:,} rows", "it learned from all of them; the figures are its twin's"))
     return facts
 
 

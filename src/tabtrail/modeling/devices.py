@@ -55,13 +55,14 @@ def require_devices(candidates: Sequence[Candidate], engine: Engine, libraries: 
 def _try_device(name: str, asked: Mapping[str, Parameter]) -> str | None:
     """Fit a few rows on a device; return what the library says against it, None for nothing."""
     family, random = FAMILIES[name], np.random.default_rng(0)
+    refusals: tuple[type[Exception], ...] = (ValueError, *family.errors)
     params: Params = {**asked, str(family.iterations): 1}
     x = random.uniform(size=(_ROWS, 2))
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             family.build(params, 0).fit(x, x[:, 0])
-    except (ValueError, *family.errors) as error:
+    except refusals as error:
         return _first_line(error)
     return next((_first_line(each.message) for each in said if "changed from GPU to CPU" in str(each.message)), None)
 

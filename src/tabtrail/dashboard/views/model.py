@@ -63,6 +63,8 @@ def _introduce(at: Place, board: Leaderboard) -> None:
         f"Champion: **{literal(board.champion)}**, {literal(board.chosen_by)} of {len(board.candidates)} candidates:"
         f" {literal(value)}. It learned from {board.train_rows:,} rows and was tested on {board.test_rows:,} others."
     )
+    for text in filter(None, (board.parts_text, board.deployed_text)):
+        st.caption(literal(text))
     if board.synthetic:
         st.warning("The model learned from synthetic data.")
     try:
