@@ -10,7 +10,7 @@ from tabtrail.dashboard.filter_panel import choose
 from tabtrail.dashboard.filters import Days, Filters, read_filters
 from tabtrail.dashboard.judged import Judged, Part, RowColumns, read_judged
 from tabtrail.dashboard.missing import NO_EXPLANATION, NO_MODEL, say_missing
-from tabtrail.dashboard.place import Place, Stamp, stamp_of
+from tabtrail.dashboard.place import Place, stamp_of
 from tabtrail.dashboard.selection import Picked, Step, by_value, columns_to_read, coverage_of, drawn, scores_of, trend
 from tabtrail.dashboard.tables import show_table
 from tabtrail.dashboard.wording import clipped, literal
@@ -47,12 +47,13 @@ def show(at: Place) -> None:
             _why(at)
     opened = next((each for each in ((actual, _actual), (errors, _errors), (intervals, _intervals)) if each[0].open), None)
     if opened is not None:
-        judged = _judged(at, board)
         with st.sidebar:
-            part, picked = _choose(at, judged)
+            part: Part = st.radio("Predictions", list(_PARTS), format_func=_PARTS.__getitem__, key="model-part", horizontal=True)
+            judged = _judged(at, board, "test" if intervals.open else part)
+            picked = _choose(at, judged)
         with opened[0]:
-            opened[1](judged, part, picked, board)
-            if opened[1] is _errors:
+            opened[1](judged, picked, board)
+            if errors.open:
                 _stored_slices(at, board)
 
 
@@ -92,29 +93,23 @@ def _shares(table: pl.DataFrame) -> list[str]:
     return [name for name in table.columns if name.startswith(("%", "share"))]
 
 
-def _judged(at: Place, board: Leaderboard) -> Judged:
+def _judged(at: Place, board: Leaderboard, part: Part) -> Judged:
     filters = read_filters(at) if at.has_rows else Filters()
     columns = RowColumns(columns_to_read(filters), board.target, at.config.cleaning.date_column)
     table = benchmark_table_files(at.config.paths.output_dir)["predictions"]
     stamps = tuple(map(stamp_of, (table, at.artifacts.leaderboard, at.config.paths.manifest)))
-    found: Judged = _read(str(table), stamps, columns, board, at)
+    found: Judged = _read((str(table), *stamps), part, columns, board, at)
     return found
 
 
-@st.cache_resource(max_entries=1, show_spinner="Reading the predictions")
-def _read(
-    table: str,  # noqa: ARG001 - the first two are the cache's key
-    stamps: tuple[Stamp | None, ...],  # noqa: ARG001
-    columns: RowColumns,
-    _board: Leaderboard,
-    _at: Place,
-) -> Judged:
-    return read_judged(benchmark_table_files(_at.config.paths.output_dir)["predictions"], _board, _at.config.dataset, columns)
+@st.cache_resource(max_entries=2, show_spinner="Reading the predictions")
+def _read(key: object, part: Part, columns: RowColumns, _board: Leaderboard, _at: Place) -> Judged:  # noqa: ARG001 - the cache's key
+    table = benchmark_table_files(_at.config.paths.output_dir)["predictions"]
+    return read_judged(table, part, _board, _at.config.dataset, columns)
 
 
-def _choose(at: Place, judged: Judged) -> tuple[Part, Picked]:
-    part: Part = st.radio("Predictions", list(_PARTS), format_func=_PARTS.__getitem__, key="model-part", horizontal=True)
-    dates = judged.predictions.get_column("date").drop_nulls()
+def _choose(at: Place, judged: Judged) -> Picked:
+    dates = judged.days
     days = None
     if dates.len() and (column := at.config.cleaning.date_column) is not None:
         days = Days(column, dates.min(), dates.max())  # type: ignore[arg-type]
@@ -126,23 +121,24 @@ def _choose(at: Place, judged: Judged) -> tuple[Part, Picked]:
     chosen_years = st.multiselect("Year", years, key="model-years", placeholder="all") if len(years) > 1 else []
     chosen_months = st.multiselect("Month", months, key="model-months", placeholder="all") if len(months) > 1 else []
     selection = choose(Filters(choices, days, own.strata), "model")
-    return part, Picked(selection, tuple(chosen_years), tuple(chosen_months))
+    return Picked(selection, tuple(chosen_years), tuple(chosen_months))
 
 
-def _say(judged: Judged, shown: Judged, part: Part) -> None:
+def _say(judged: Judged, shown: Judged) -> None:
     """Say which predictions are shown and how many, and what of them is not."""
-    rows, chosen = judged.predictions.height, shown.predictions.height
+    part, rows, chosen = judged.part, judged.predictions.height, shown.predictions.height
     st.markdown(f"**{_PARTS[part].capitalize()}**: {chosen:,} of {rows:,} {_MEANS[part]}.")
     if judged.missing:
         st.warning(literal(f"Filters by columns are not there: {judged.missing}."))
-    if judged.left_out and part == "cv":
-        st.caption(f"{judged.left_out:,} more rows out of fold are not read here, evenly spread over all.")
+    if judged.left_out:
+        st.caption(
+            f"{judged.left_out:,} more predictions are not read, evenly spread over all: the figures are those of a sample."
+        )
 
 
-def _actual(judged: Judged, part: Part, picked: Picked, board: Leaderboard) -> None:
-    own = judged.part(part)
-    shown = picked.of(own)
-    _say(own, shown, part)
+def _actual(judged: Judged, picked: Picked, board: Leaderboard) -> None:
+    part, shown = judged.part, picked.of(judged)
+    _say(judged, shown)
     unit, frame = model.unit(board), shown.predictions
     texts = model.score_rows(scores_of(frame), unit)
     for cell, (name, text) in zip(st.columns(len(texts)), texts, strict=True):
@@ -152,7 +148,7 @@ def _actual(judged: Judged, part: Part, picked: Picked, board: Leaderboard) -> N
         return
     few = drawn(frame, 1_500)
     draw(model.predicted_actual(few, frame.height, _PARTS[part], unit), "model-actual")
-    everything = picked.of_any_period(own)
+    everything = picked.of_any_period(judged)
     dated = everything.predictions.get_column("date")
     if dated.null_count() == dated.len():
         st.caption("There is no date column, so there is no trend over time.")
@@ -162,10 +158,9 @@ def _actual(judged: Judged, part: Part, picked: Picked, board: Leaderboard) -> N
     draw(model.trend_figure(line, _PARTS[part], step, unit), "model-trend")
 
 
-def _errors(judged: Judged, part: Part, picked: Picked, board: Leaderboard) -> None:
-    own = judged.part(part)
-    shown = picked.of(own)
-    _say(own, shown, part)
+def _errors(judged: Judged, picked: Picked, board: Leaderboard) -> None:
+    part, shown = judged.part, picked.of(judged)
+    _say(judged, shown)
     names = [name for name in shown.rows.columns if name.isprintable()]
     if not shown.predictions.height or not names:
         st.info("No row is chosen; choose less in the filters." if names else "There is no column to tell rows apart by.")
@@ -187,10 +182,9 @@ def _stored_slices(at: Place, board: Leaderboard) -> None:
     show_table(table, model.slices_words(slices, model.unit(board)), shares=_shares(table))
 
 
-def _intervals(judged: Judged, _part: Part, picked: Picked, board: Leaderboard) -> None:
-    own = judged.part("test")
-    shown = picked.of(own)
-    _say(own, shown, "test")
+def _intervals(judged: Judged, picked: Picked, board: Leaderboard) -> None:
+    shown = picked.of(judged)
+    _say(judged, shown)
     st.caption("Rows out of fold made the intervals as wide as they are, so only the test part can tell whether they hold.")
     found = coverage_of(shown.predictions)
     level = board.interval_level
