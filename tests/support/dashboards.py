@@ -1,4 +1,4 @@
-"""Projects in every state that a dashboard may find, and a page of it run without a browser."""
+"""Projects in every state that a dashboard may find."""
 
 import json
 import shutil
@@ -61,30 +61,6 @@ def _bring(project: Project, state: str) -> None:
 def monthly_result() -> SegmentResult:
     """A forecast of forty months with a season, with intervals and risk."""
     return analyse(monthly(seasonal(40)), Risk(), FACTS)
-
-
-def page(name: str, config: str, allow_train: bool) -> None:
-    """Run in a page's own script: what it needs is imported here."""
-    from importlib import import_module
-    from pathlib import Path
-
-    from tabtrail.config.load import load_config
-    from tabtrail.dashboard.place import Place
-
-    import_module(f"tabtrail.dashboard.views.{name}").show(Place(load_config(Path(config)), allow_train=allow_train))
-
-
-def open_page(name: str, project: Project, *, allow_train: bool = False) -> AppTest:
-    """Show a page of a project, and return it to look at and to press."""
-    arguments = (name, str(project.config_file), allow_train)
-    return AppTest.from_function(page, args=arguments, default_timeout=60).run()
-
-
-def texts(app: AppTest) -> str:
-    """All that a page says, one element a line, as its Markdown has it, without the escapes."""
-    kinds = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "success", "code")
-    found = [str(each.value) for kind in kinds for each in getattr(app, kind)]
-    return "\n".join(found).replace("\\", "")
 
 
 def charts(app: AppTest) -> list[dict[str, Any]]:

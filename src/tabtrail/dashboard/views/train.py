@@ -4,7 +4,7 @@ import streamlit as st
 
 from tabtrail.dashboard.deployed import load_deployed
 from tabtrail.dashboard.place import Place
-from tabtrail.dashboard.train import Report, holder_of, is_key, jobs_of, parts_of, report_of
+from tabtrail.dashboard.train import Parts, Report, holder_of, is_key, jobs_of, parts_of, report_of
 from tabtrail.dashboard.wording import clipped, literal
 from tabtrail.errors import BundleError
 from tabtrail.serving.jobs.desk import Jobs, Request, brief
@@ -13,7 +13,8 @@ from tabtrail.serving.jobs.record import LOG, Job
 from tabtrail.serving.problems import Refused
 
 _LOOK_SECONDS = 2.0
-_ALLOWED = "train-allowed"
+_ALLOWED, _GIVEN, _FORCE, _REFUSED = "train-allowed", "train-key-given", "train-force", "train-refused"
+_PLAY = ":material/play_arrow:"
 _FORGOTTEN = 10
 """Earlier trainings that are listed."""
 
@@ -35,15 +36,18 @@ def _ask_for_key(at: Place) -> bool:
     """Ask for the API key until it was given in this session; what was typed is compared, and forgotten."""
     if st.session_state.get(_ALLOWED):
         return True
-    with st.form("train-key", clear_on_submit=True, border=False):
-        given = st.text_input("API key of the service", type="password", autocomplete="off", key="train-key-given")
-        sent = st.form_submit_button("Unlock training")
-    if sent and is_key(at.config.serve, given or ""):
-        st.session_state[_ALLOWED] = True
-        st.rerun()
-    if sent:
+    with st.form("train-key", border=False):
+        st.text_input("API key of the service", type="password", autocomplete="off", key=_GIVEN)
+        st.form_submit_button("Unlock training", on_click=_unlock, args=(at,))
+    if st.session_state.get(_ALLOWED) is False:
         st.error("This is not the API key.")
     return False
+
+
+def _unlock(at: Place) -> None:
+    given = str(st.session_state.get(_GIVEN) or "")
+    st.session_state[_GIVEN] = ""
+    st.session_state[_ALLOWED] = is_key(at.config.serve, given)
 
 
 @st.fragment(run_every=_LOOK_SECONDS)
@@ -71,30 +75,42 @@ def _show_work(at: Place, jobs: Jobs, *, allowed: bool) -> None:
 
 def _offer(at: Place, jobs: Jobs, *, busy: bool) -> None:
     st.subheader("Begin a training")
+    st.checkbox("Train although nothing changed", key=_FORCE)
+    st.button("Train all", type="primary", disabled=busy, key="train-all", icon=_PLAY, on_click=_begin, args=(jobs, ()))
+    parts = _parts(at)
+    if parts.why:
+        st.caption(literal(parts.why))
+    else:
+        chosen = st.multiselect(f"One or some by {literal(parts.by)}", parts.values, format_func=clipped, key="train-parts")
+        groups = () if len(chosen) == len(parts.values) else tuple(sorted(chosen))
+        off = busy or not chosen
+        st.button("Train these", disabled=off, key="train-some", icon=_PLAY, on_click=_begin, args=(jobs, groups))
+    if refused := st.session_state.pop(_REFUSED, ""):
+        st.error(literal(refused))
+
+
+def _parts(at: Place) -> Parts:
     try:
         predictor = load_deployed(at, demand=True) if at.config.demand is not None else None
     except BundleError:
         predictor = None
-    parts = parts_of(at.config.demand, predictor)
-    force = st.checkbox("Train although nothing changed", key="train-force")
-    if st.button("Train all", type="primary", disabled=busy, key="train-all", icon=":material/play_arrow:"):
-        _begin(jobs, Request("train_all", force=bool(force)))
-    if parts.why:
-        st.caption(literal(parts.why))
-        return
-    chosen = st.multiselect(f"One or some by {literal(parts.by)}", parts.values, format_func=clipped, key="train-parts")
-    if st.button("Train these", disabled=busy or not chosen, key="train-some", icon=":material/play_arrow:"):
-        groups = () if len(chosen) == len(parts.values) else tuple(sorted(chosen))
-        _begin(jobs, Request("train" if groups else "train_all", force=bool(force), groups=groups))
+    return parts_of(at.config.demand, predictor)
 
 
-def _begin(jobs: Jobs, request: Request) -> None:
+def _begin(jobs: Jobs, groups: tuple[str, ...]) -> None:
+    """Begin a training of some nets, of all where none is named; what is in its way is shown where it was asked for."""
+    force = bool(st.session_state.get(_FORCE))
     try:
-        jobs.begin(request)
+        jobs.begin(Request("train" if groups else "train_all", force=force, groups=groups))
     except Refused as error:
-        st.error(literal(error.detail))
-        return
-    st.rerun(scope="fragment")
+        st.session_state[_REFUSED] = error.detail
+
+
+def _cancel(jobs: Jobs, job_id: str) -> None:
+    try:
+        jobs.cancel(job_id)
+    except Refused as error:
+        st.session_state[_REFUSED] = error.detail
 
 
 def _show_job(jobs: Jobs, job: Job, *, allowed: bool) -> None:
@@ -127,13 +143,7 @@ def _show_progress(jobs: Jobs, report: Report, *, allowed: bool) -> None:
         st.caption(literal(report.doing))
     if not allowed or report.job.state == "cancelling":
         return
-    if st.button("Cancel", key=f"train-cancel-{report.job.id}", icon=":material/stop:"):
-        try:
-            jobs.cancel(report.job.id)
-        except Refused as error:
-            st.error(literal(error.detail))
-            return
-        st.rerun(scope="fragment")
+    st.button("Cancel", key=f"train-cancel-{report.job.id}", icon=":material/stop:", on_click=_cancel, args=(jobs, report.job.id))
 
 
 def _words(job: Job) -> str:
