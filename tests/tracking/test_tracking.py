@@ -87,8 +87,9 @@ def test_every_run_says_what_it_was_made_from(runs: list[Run], client: MlflowCli
     made_from = json.loads(Path(client.download_artifacts(parent.info.run_id, "provenance.json")).read_text())
     assert made_from["config_sha256"] == trained.config.digest(*BENCHMARK_SECTIONS)
     assert made_from["libraries"]["scikit-learn"] == version("scikit-learn")
-    files = json.loads(trained.report.artifacts["bundle"].read_text())["files"]
-    assert made_from["made"] == {f"{kind}_sha256": files[kind]["sha256"] for kind in ("onnx", "joblib")}
+    metadata = json.loads(trained.report.artifacts["bundle"].read_text())
+    deployed = {f"{kind}_sha256": metadata["files"][kind]["sha256"] for kind in ("onnx", "joblib")}
+    assert made_from["made"] == {**deployed, "twin_onnx_sha256": metadata["refit"]["twin_sha256"]}
 
 
 def test_the_tags_of_a_run_are_what_people_search_by(runs: list[Run]) -> None:
