@@ -3,8 +3,9 @@
     python benchmarks/holdouts.py data/raw/sales_data_sample.csv [--without DEALSIZE] [--seeds 10] [--set split.repeats=1]
 
 For each seed a fifth of the orders is held out; the whole benchmark of the config chooses its champion on the rest, the
-default models are fitted on the same rows with the plain columns. Differences are paired over the hold-outs, with the 95 %
-interval of Student's t. Coverage of the champion's intervals is over all rows that were held out. JSON on stdout.
+default models are fitted on the same rows with the plain columns, and so are the candidates of the config without derived
+features and target transforms (`raw`). Differences are paired over the hold-outs, with the 95 % interval of Student's t. Coverage
+of the champion's intervals is over all rows that were held out. JSON on stdout.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import run_benchmark
-from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.candidates import Candidate, list_candidates
+from tabtrail.modeling.families import FAMILIES
 from tabtrail.modeling.fit import build_model
 from tabtrail.modeling.intervals import calibrate_all, coverage_rows
 from tabtrail.modeling.metrics import score
@@ -77,19 +80,27 @@ def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
         "coverage": {
             row.value: [row.rows, row.coverage, row.mean_width] for row in coverage_rows(benchmark, champion, intervals)
         },
-        "defaults": {name: default_scores(config, table, benchmark.split, name) for name in DEFAULTS},
+        "defaults": {name: plain_scores(config, table, benchmark.split, Candidate(name, name, {})) for name in DEFAULTS},
+        "raw": raw_scores(config, table, benchmark.split),
     }
     print(f"seed {seed}: {champion.candidate.name} {found['rmse']:.1f} {found['mae']:.1f} in {seconds:.0f} s", file=sys.stderr)
     return found
 
 
-def default_scores(config: Config, table: Table, split: Split, family: str) -> dict[str, float]:
+def raw_scores(config: Config, table: Table, split: Split) -> dict[str, dict[str, float]]:
+    """Score the candidates of the config on the plain columns alone: without derived features and target transforms."""
+    named = [each for each in list_candidates(config.candidates) if each.family in FAMILIES]
+    return {each.name: plain_scores(config, table, split, replace(each, transform="none", reference=None)) for each in named}
+
+
+def plain_scores(config: Config, table: Table, split: Split, candidate: Candidate) -> dict[str, float]:
+    """Fit a candidate on the training part, on the plain columns, and score it on the test part."""
     model = config.model
     numbers = model.numeric_features
     plain = Recipe(numbers, model.categorical_features, numbers, {}, one_hot=model.categorical_features, seed=model.random_state)
     train, test = table.take(split.train), table.take(split.test)
     columns = [*numbers, *model.categorical_features]
-    fitted = build_model(Candidate(family, family, {}), plain).fit(train.x[columns], train.y)
+    fitted = build_model(candidate, plain).fit(train.x[columns], train.y)
     scores = score(test.y, np.asarray(fitted.predict(test.x[columns]), dtype=np.float64).ravel())
     return {name: value for name in ("rmse", "mae") if (value := scores[name]) is not None}
 
@@ -100,6 +111,8 @@ def summary(holdouts: list[dict[str, Any]], without: list[str]) -> dict[str, Any
         own = np.array([each[metric] for each in holdouts])
         others = {name: np.array([each["defaults"][name][metric] for each in holdouts]) for name in DEFAULTS}
         best = min(others, key=lambda name: float(others[name].mean()))
+        raw = {name: np.array([each["raw"][name][metric] for each in holdouts]) for name in holdouts[0]["raw"]}
+        best_raw = min(raw, key=lambda name: float(raw[name].mean()))
         differences = own - others[best]
         error = float(stats.t.ppf(0.975, len(own) - 1) * stats.sem(differences))
         metrics[metric] = {
@@ -107,6 +120,8 @@ def summary(holdouts: list[dict[str, Any]], without: list[str]) -> dict[str, Any
             "champion_std": round(float(own.std(ddof=1)), 1),
             "best_default": best,
             "defaults": {name: round(float(values.mean()), 1) for name, values in others.items()},
+            "best_raw": best_raw,
+            "raw": {name: round(float(values.mean()), 1) for name, values in raw.items()},
             "relative_difference": round(float(own.mean() / others[best].mean() - 1), 4),
             "difference": round(float(differences.mean()), 1),
             "difference_95": [round(float(differences.mean()) - error, 1), round(float(differences.mean()) + error, 1)],

@@ -20,6 +20,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def untracked(config: Any) -> None:
     from tabtrail.modeling.intervals import calibrate_all
     from tabtrail.modeling.notes import notes
     from tabtrail.modeling.ranking import Tracked, build_leaderboard
+    from tabtrail.modeling.refit import refit
     from tabtrail.progress import SILENT
     from tabtrail.workflows.champion import Parts, Proofs, bundle_model, explain_champion
     from tabtrail.workflows.prepare import prepare
@@ -95,7 +97,10 @@ def untracked(config: Any) -> None:
     ready = prepare(config, SILENT)
     with Proofs(ready.config, ready.table, ready.split) as proofs:
         benchmark = run_benchmark(ready.problem, ready.table, ready.split, export=proofs.prove_fit)
-        exported = proofs.export(benchmark.champion)
+        winner = benchmark.champion
+        again = refit(ready.problem, ready.table, ready.split, winner.candidate, winner.model).model
+        deployed = replace(winner, final=replace(winner.final, model=again), parity=proofs.prove(again)[1])
+        exported = proofs.export(deployed)
     runs = {each.candidate.name: "-" for each in benchmark.results}
     intervals, manifest = calibrate_all(benchmark), read_manifest(config.dataset)
     own = intervals[benchmark.champion.candidate.name]
