@@ -2,6 +2,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from tests.support.odd_project import odd
@@ -12,6 +13,7 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import read_manifest
+from tabtrail.data.outliers import sequential_fences
 from tabtrail.data.profile import Profile, read_profile, write_profile
 from tabtrail.data.profiling import profile_data
 from tabtrail.data.result_files import profile_files
@@ -150,3 +152,19 @@ def test_the_least_config_has_a_profile(tmp_path: Path) -> None:
     profile = described(config)
     assert profile.scatter[0] == ("x", "y")
     assert profile.boxes == (("y", "many"),)
+
+
+def test_fences_of_a_later_column_are_those_of_the_rows_that_the_earlier_leave() -> None:
+    """By two ways that must not differ: what ingest drops, and a filter for each column in its turn."""
+    random = np.random.default_rng(4)
+    rows = pl.DataFrame({name: random.standard_t(2, 300) for name in "abcd"}).with_columns(
+        pl.when(pl.col("c") > 0).then("c"), e=pl.lit(None, pl.Float64)
+    )
+    found, left = sequential_fences(rows.lazy(), [*"abcde"], 1.5), rows
+    for name in "abcd":
+        q1, q3 = (left[name].quantile(share, "linear") for share in (0.25, 0.75))
+        assert found.by_column[name] == pytest.approx((2.5 * q1 - 1.5 * q3, 2.5 * q3 - 1.5 * q1))
+        low, high = found.by_column[name]
+        left = left.filter((pl.col(name) >= low) & (pl.col(name) <= high) | pl.col(name).is_null())
+    assert "e" not in found.by_column
+    assert left.height < 300

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from tabtrail.explain.coalitions import Array, Columns, Game, alone, share_out
+from tabtrail.explain.coalitions import Array, Columns, Game, alone, explain_one, leading, reference_rows, share_out
 
 RANDOM = np.random.default_rng(3)
 
@@ -81,11 +81,32 @@ def test_rows_are_predicted_in_parts_that_leave_the_result_as_it_is(monkeypatch:
         sizes.append(len(mixed["a"]))
         return curved(mixed)
 
-    monkeypatch.setattr("tabtrail.explain.coalitions._ROWS_AT_ONCE", 700)
+    monkeypatch.setattr("tabtrail.explain.coalitions._CELLS_AT_ONCE", 6 * 700)
     game = Game(measured, reference, game.players)
     parts = [share_out(game, rows, coalitions=count, seed=5).values for count in (1, 64)]
     assert [each.tolist() for each in parts] == [each.tolist() for each in whole]
     assert max(sizes) <= 700
+
+
+def test_the_leading_columns_are_those_that_move_predictions_most() -> None:
+    rows, reference = columns(40), columns(20)
+    game = Game(lambda columns: 100 * columns["c"] + 10 * columns["a"] + columns["d"], reference, alone([*rows]))
+    assert leading(game, rows, 2) == ("a", "c")
+    assert leading(game, rows, 6) == tuple(rows)
+
+
+def test_the_reference_is_spread_over_the_predictions_so_that_its_mean_is_near_that_of_all() -> None:
+    rows = columns(1000)
+    few = reference_rows(curved, rows)
+    assert len(few["a"]) == 20
+    assert abs(curved(few).mean() - curved(rows).mean()) < np.std(curved(rows)) / 10
+    assert reference_rows(curved, few) is few
+
+
+def test_one_row_of_six_columns_is_explained_exactly_relative_to_the_background() -> None:
+    background, row = columns(15), columns(1)
+    found = explain_one(curved, background, row)
+    assert found.values == pytest.approx(by_definition(row, background, alone([*row])), abs=1e-11)
 
 
 def test_explaining_needs_numpy_alone() -> None:

@@ -92,3 +92,21 @@ def test_what_is_kept_of_an_importance_has_all_of_its_fields() -> None:
         0,
         None,
     )
+
+
+class Wide:
+    """Predicts from three of two hundred columns."""
+
+    def predict(self, x: pd.DataFrame) -> np.ndarray:
+        return (100 * x["c7"] + 50 * x["c150"] * x["c3"] + 0.1 * x["c9"]).to_numpy(dtype=np.float64)
+
+
+def test_of_a_wide_table_the_columns_that_move_predictions_are_explained_one_by_one_and_the_others_together() -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({f"c{place}": random.normal(size=500) for place in range(200)})
+    found = explain(Wide(), rows, rows, seed=0)
+    assert found.columns == tuple(rows.columns)
+    assert 0 < found.together < 200
+    assert found.base_value + found.values.sum(axis=1) == pytest.approx(found.predictions, abs=1e-9)
+    assert set(list(found.importance)[:3]) == {"c7", "c150", "c3"}
+    assert explain(Wide(), rows, rows[["c7", "c150", "c3", "c9"]].head(5), seed=0).together == 0

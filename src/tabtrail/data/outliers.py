@@ -36,12 +36,14 @@ def sequential_fences(rows: pl.LazyFrame, columns: Iterable[str], factor: float)
     Quartiles are interpolated linearly (Hyndman & Fan 1996, type 7). Nulls are not outliers; a column of nulls has no fences.
     """
     found: dict[str, tuple[float, float]] = {}
+    left: pl.Series | None = None  # which rows are: a filter for each column would be read again with every later one
     for name in columns:
-        column = pl.col(name)
-        quartiles = rows.select(*(column.quantile(share, "linear").cast(pl.Float64).alias(str(share)) for share in (0.25, 0.75)))
-        q1, q3 = quartiles.collect().row(0)
+        column = rows.select(name).collect().to_series()
+        kept = column if left is None else column.filter(left)
+        q1, q3 = (kept.quantile(share, "linear") for share in (0.25, 0.75))
         if q1 is None or q3 is None:
             continue
-        low, high = found[name] = tukey_bounds(q1, q3, factor)
-        rows = rows.filter(((column >= low) & (column <= high)).fill_null(True))
+        low, high = found[name] = tukey_bounds(float(q1), float(q3), factor)
+        inside = ((column >= low) & (column <= high)).fill_null(True)
+        left = inside if left is None else left & inside
     return Fences(factor, found)

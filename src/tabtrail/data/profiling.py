@@ -169,27 +169,33 @@ def _histogram(values: NDArray[np.float64], counts: NDArray[np.int64], *, whole:
 
 
 def _outliers(table: _Table, columns: list[str], factor: float) -> Iterator[OutlierReport]:
-    kept = "true"
+    """Yield what lies outside of each column's fences: by those of all rows, and by those of the rows that are left.
+
+    The rows that are left are a table from which those outside are deleted, so that a column costs the same wherever it stands.
+    """
+    chosen = ", ".join(f"{quoted(name)}::DOUBLE AS {quoted(name)}" for name in columns)
+    if columns:
+        table.connection.execute(f"CREATE OR REPLACE TEMP TABLE _left AS SELECT {chosen} FROM {table.name}")
+    left, removed = _Table(table.connection, "_left"), 0
     for name in columns:
         column = quoted(name)
-        own = _fences_of(table, column, "true", factor)
-        left = own if kept == "true" else _fences_of(table, column, kept, factor)
-        if own is None or left is None:
+        own = _fences_of(table, column, factor)
+        among = own if not removed else _fences_of(left, column, factor)
+        if own is None or among is None:
             continue
         q1, q3, low, high = own
-        outside = f"{column} < {left[2]!r}::DOUBLE OR {column} > {left[3]!r}::DOUBLE"
         counted = table.fetch(
-            f"SELECT count(*) FILTER ({column} < {low!r}::DOUBLE), count(*) FILTER ({column} > {high!r}::DOUBLE),"
-            f" count(*) FILTER (({outside}) AND {kept}) FROM {table.name}"
+            f"SELECT count(*) FILTER ({column} < {low!r}::DOUBLE), count(*) FILTER ({column} > {high!r}::DOUBLE)"
+            f" FROM {table.name}"
         )
-        below, above, sequential = map(int, counted[0])
+        below, above = map(int, counted[0])
+        gone = left.fetch(f"DELETE FROM _left WHERE {column} < {among[2]!r}::DOUBLE OR {column} > {among[3]!r}::DOUBLE")
+        removed += (sequential := int(gone[0][0]))
         yield OutlierReport(name, _exact(q1), _exact(q3), _exact(low), _exact(high), below, above, sequential)
-        if sequential:
-            kept = f"{kept} AND NOT coalesce({outside}, false)"
 
 
-def _fences_of(table: _Table, column: str, kept: str, factor: float) -> tuple[float, float, float, float] | None:
-    sql = f"SELECT quantile_cont({column}::DOUBLE, [0.25, 0.75]) FROM {table.name} WHERE {kept} AND {column} IS NOT NULL"
+def _fences_of(table: _Table, column: str, factor: float) -> tuple[float, float, float, float] | None:
+    sql = f"SELECT quantile_cont({column}::DOUBLE, [0.25, 0.75]) FROM {table.name} WHERE {column} IS NOT NULL"
     quartiles = table.fetch(sql)[0][0]
     if not quartiles:
         return None

@@ -16,7 +16,8 @@ Columns = Mapping[str, NDArray[np.float64] | NDArray[np.object_]]
 
 _REFERENCE_ROWS = 20
 _OF_ONE_ROW = 1024
-_ROWS_AT_ONCE = 1 << 17  # of which a graph of ten columns takes 10 MB
+_CELLS_AT_ONCE = 1 << 20  # of doubles, 8 MB
+_SCREENED_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Game:
     @property
     def references(self) -> int:
         return len(next(iter(self.reference.values())))
+
+    @property
+    def width(self) -> int:
+        return sum(map(len, self.players))
 
     def worth(self, rows: Columns, known: Masks) -> Array:
         """Return the mean prediction [rows, coalitions] over the reference rows; `known` is [rows or 1, coalitions, players]."""
@@ -88,7 +93,9 @@ def share_out(game: Game, rows: Columns, *, coalitions: int, seed: int) -> Share
     count = len(game.players)
     if 1 << count <= max(coalitions, 4):
         known = _all_coalitions(count)
-        worth = np.concatenate([game.worth(part, known[None]) for part in _parts(rows, len(known) * game.references)])
+        worth = np.concatenate(
+            [game.worth(part, known[None]) for part in _parts(rows, len(known) * game.references * game.width)]
+        )
         worth[:, 0], worth[:, -1] = base, predictions
         return Shares(base, worth @ _weights(known), predictions)
     random, orders = np.random.default_rng(seed), max(1, coalitions // (2 * count))
@@ -97,7 +104,7 @@ def share_out(game: Game, rows: Columns, *, coalitions: int, seed: int) -> Share
     for _ in range(orders):
         place = random.permuted(np.tile(np.arange(count), (len(predictions), 1)), axis=1)
         at = 0
-        for part in _parts(rows, 2 * count * game.references):
+        for part in _parts(rows, 2 * count * game.references * game.width):
             own = place[at : at + len(next(iter(part.values())))]
             known = np.concatenate([own[:, None] < steps[1:-1], own[:, None] >= steps[1:-1]], axis=1)
             worth = game.worth(part, known)
@@ -117,8 +124,8 @@ def _steps(worth: Array, place: NDArray[np.int64], base: float, predictions: Arr
 
 
 def _parts(rows: Columns, cost: int) -> Iterator[Columns]:
-    """Cut rows into parts that the model predicts at once, where each row stands for `cost` of them."""
-    count, step = len(next(iter(rows.values()))), max(1, _ROWS_AT_ONCE // cost)
+    """Cut rows into parts that the model predicts at once, where each row stands for `cost` numbers."""
+    count, step = len(next(iter(rows.values()))), max(1, _CELLS_AT_ONCE // cost)
     for at in range(0, count, step):
         yield {name: values[at : at + step] for name, values in rows.items()}
 
@@ -136,6 +143,25 @@ def _weights(known: Masks) -> Array:
     with_player, without = joined[np.maximum(sizes - 1, 0)], joined[np.minimum(sizes, count - 1)]
     weights: Array = np.where(known, with_player[:, None], -without[:, None])
     return weights
+
+
+def leading(game: Game, rows: Columns, most: int) -> tuple[str, ...]:
+    """Return up to `most` columns, in their order: those that move predictions most, each by itself changed to what reference
+    rows hold, in 8 rows.
+    """
+    names = [name for player in game.players for name in player]
+    if len(names) <= most:
+        return tuple(names)
+    some = np.unique(np.linspace(0, len(next(iter(rows.values()))) - 1, _SCREENED_ROWS).astype(np.int64))
+    few = {name: values[some] for name, values in rows.items()}
+    known = game.predict(few)
+    moved = {}
+    for name in names:
+        own = game.reference[name]
+        other = {**few, name: own[np.arange(len(some)) % len(own)]}
+        moved[name] = float(np.mean(np.abs(game.predict(other) - known)))
+    kept = sorted(names, key=lambda name: -moved[name])[:most]
+    return tuple(name for name in names if name in kept)
 
 
 def alone(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:

@@ -1,7 +1,7 @@
 """Why a model predicts what it does: Shapley values, by raw column, that add up to the prediction."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 from sklearn.pipeline import Pipeline
 
 from tabtrail.errors import TabtrailError
-from tabtrail.explain.coalitions import Columns, Game, alone, reference_rows, share_out
+from tabtrail.explain.coalitions import Columns, Game, alone, leading, reference_rows, share_out
 from tabtrail.explain.stored import explained_columns
 from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
@@ -23,18 +23,26 @@ _ADDITIVITY = 1e-4
 # Of the numbers that are added up: XGBoost sums hundreds of leaves in float32, whose rounding is 6e-8 of the sum each time, the
 # others in double. An explanation that misses by a hundredth of what it shares out explains nothing, however large the numbers.
 _FLOAT32_SUMS, _DOUBLE_SUMS, _MOST = 1e-6, 1e-10, 1e-2
+# Numbers that a graph is given for one order of every row, which it takes some ten seconds for. So of 500 rows up to 141 columns
+# are explained one by one, and of 1,000 columns 20.
+_MOST_CELLS, _LEAST_ALONE = 400_000_000, 8
 # Of the columns, for each explained row: one order forth and back of up to 16 columns, all coalitions of up to 5.
 COALITIONS = 32
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Shapley values of `rows` rows. `values` is [rows, columns] in units of the target; base value + row sum = prediction."""
+    """Shapley values of `rows` rows. `values` is [rows, columns] in units of the target; base value + row sum = prediction.
+
+    Of a wide table so many columns, those that move predictions least, are explained `together`: each has an equal part of what
+    they all add.
+    """
 
     columns: tuple[str, ...]
     base_value: float
     values: Array
     predictions: Array
+    together: int = 0
 
     @property
     def importance(self) -> dict[str, float]:
@@ -52,7 +60,8 @@ class Explanation:
 class Importance:
     """What `shap_global_importance.json` holds. `missing` says why there is no explanation, where there is none.
 
-    What is explained are predictions before `model.clip` bounds them; `clipped_rows` counts the rows where it does.
+    What is explained are predictions before `model.clip` bounds them; `clipped_rows` counts the rows where it does. So many
+    columns of a wide table are explained `together`, each with an equal part of what they all add.
     """
 
     model: str
@@ -63,6 +72,7 @@ class Importance:
     additivity_error: float | None = None
     mean_absolute_shap: dict[str, float] = field(default_factory=dict)
     clipped_rows: int = 0
+    together: int = 0
     missing: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,10 +157,16 @@ def _explain_any(
     def predict(columns: Columns) -> Array:
         return np.asarray(model(pd.DataFrame(dict(columns))), dtype=np.float64).ravel()
 
-    names = [str(name) for name in rows.columns]
+    names, own = [str(name) for name in rows.columns], as_columns(rows)
     game = Game(predict, reference_rows(predict, as_columns(background[names])), alone(names))
-    found = share_out(game, as_columns(rows), coalitions=coalitions, seed=seed)
-    return Explanation(tuple(names), found.base_value, found.values, found.predictions)
+    most = max(_LEAST_ALONE, _MOST_CELLS // (2 * game.references * len(rows) * len(names)))
+    single = leading(game, own, most)
+    others = tuple(name for name in names if name not in single)
+    players = (*alone(single), *([others] if others else []))
+    found = share_out(replace(game, players=players), own, coalitions=coalitions, seed=seed)
+    shares = {name: found.values[:, place] / len(player) for place, player in enumerate(players) for name in player}
+    values = np.stack([shares[name] for name in names], axis=1)
+    return Explanation(tuple(names), found.base_value, values, found.predictions, len(others))
 
 
 def as_columns(rows: pd.DataFrame) -> Columns:

@@ -19,7 +19,11 @@ from tabtrail.modeling.trees import LEAF, MEMBER
 _BASE_ROWS = 20
 _MOST_THRESHOLDS = 1_000
 _ATTEMPTS = 8
+_MOST_CHANGED = 4_000  # rows of a class that has a row for each column
 _EXTREMES = (0.0, -0.0, 1e-300, -1e-30, 1.0, 1e9, -1e9, 2.0**53, -(2.0**53), 1e30, -1e30)
+
+
+Change = tuple[Mapping[str, Any], str]  # column → value, and in words
 
 
 @dataclass(frozen=True)
@@ -32,29 +36,27 @@ class Probes:
 
 def missing_values(x: pd.DataFrame, texts: Sequence[str], seed: int) -> Probes:
     """Return some rows of `x` with each column missing in turn, and with all: NaN for numbers, "" for texts."""
-    base = _some_rows(x, seed)
-    parts = [(base.assign(**{name: _missing(name, texts)}), f"{name} missing") for name in x.columns]
-    parts.append((base.assign(**{name: _missing(name, texts) for name in x.columns}), "all columns missing"))
-    return _joined(parts)
+    changes: list[Change] = [({name: _missing(name, texts)}, f"{name} missing") for name in x.columns]
+    changes.append(({name: _missing(name, texts) for name in x.columns}, "all columns missing"))
+    return _changed(_some_rows(x, seed, x.shape[1]), changes)
 
 
 def strange_texts(x: pd.DataFrame, texts: Sequence[str], seed: int) -> Probes:
     """Return some rows of `x` with texts that training has not seen: other spellings, empty, very long, beyond ASCII."""
-    base = _some_rows(x, seed)
-    parts = []
+    base = _some_rows(x, seed, len(texts))
+    changes: list[Change] = []
     for name in texts:
         known = str(base[name].iloc[0])
         strange = ("", " ", "never seen", known + " ", known.upper(), known.lower(), "x" * 10_000, "ß日🙂", "nan", "0")
-        parts += [(base.assign(**{name: _text(each, len(base))}), f"{name} unseen ({len(each)} characters)") for each in strange]
-    return _joined(parts)
+        changes += [({name: each}, f"{name} unseen ({len(each)} characters)") for each in strange]
+    return _changed(base, changes)
 
 
 def extremes(x: pd.DataFrame, numbers: Sequence[str], seed: int) -> Probes:
     """Return some rows of `x` with each number in turn, and all of them, as small and as large as a number may be."""
-    base = _some_rows(x, seed).head(3)
-    parts = [(base.assign(**{name: value}), f"{name} = {value:g}") for name in numbers for value in _EXTREMES]
-    parts += [(base.assign(**dict.fromkeys(numbers, value)), f"all numbers = {value:g}") for value in _EXTREMES if numbers]
-    return _joined(parts)
+    changes: list[Change] = [({name: value}, f"{name} = {value:g}") for name in numbers for value in _EXTREMES]
+    changes += [(dict.fromkeys(numbers, value), f"all numbers = {value:g}") for value in _EXTREMES if numbers]
+    return _changed(_some_rows(x, seed, len(numbers)).head(3), changes)
 
 
 def threshold_neighbours(model: Any, x: pd.DataFrame, seed: int) -> tuple[Probes, int, int]:
@@ -157,16 +159,31 @@ def _feature(formula: Node, base: pd.DataFrame, source: str, values: Array) -> A
     return derive(formula, columns)
 
 
-def _some_rows(x: pd.DataFrame, seed: int) -> pd.DataFrame:
-    return x.sample(min(_BASE_ROWS, len(x)), random_state=seed)
+def _some_rows(x: pd.DataFrame, seed: int, columns: int) -> pd.DataFrame:
+    """Return the rows in which so many columns are changed in turn: 20, and fewer of a wide table, at least one."""
+    rows = max(1, min(_BASE_ROWS, len(x), _MOST_CHANGED // max(columns, 1)))
+    return x.sample(min(_BASE_ROWS, len(x)), random_state=seed).head(rows)
 
 
 def _missing(name: str, texts: Sequence[str]) -> Any:
     return "" if name in texts else np.nan
 
 
-def _text(value: str, rows: int) -> Any:
-    return np.array([value] * rows, dtype=object)
+def _changed(base: pd.DataFrame, changes: Sequence[Change]) -> Probes:
+    """Return the base rows once for each change. Each column is made whole: a frame for every change falls into pieces."""
+    count = len(base)
+    columns = {name: np.tile(_plain(base[name]), len(changes)) for name in base.columns}
+    for place, (values, _) in enumerate(changes):
+        for name, value in values.items():
+            columns[name][place * count : (place + 1) * count] = value
+    index = np.tile(base.index.to_numpy(), len(changes))
+    said = [f"data row {row} with {what}" for _, what in changes for row in base.index]
+    texts = {name: object for name, values in columns.items() if values.dtype == object}
+    return Probes(pd.DataFrame(columns, index=index).astype(texts) if changes else pd.DataFrame(), said)
+
+
+def _plain(column: "pd.Series[Any]") -> Any:
+    return column.to_numpy(dtype=np.float64 if column.dtype.kind in "fiu" else object)
 
 
 def _joined(parts: Sequence[tuple[pd.DataFrame, str]], columns: pd.DataFrame | None = None) -> Probes:

@@ -43,6 +43,7 @@ class Evidence:
     explanation: tuple[Explanation, pd.DataFrame] | None
     explanation_missing: str
     clipped_rows: int
+    together: int
     effects: tuple[Effect, ...]
     forecasts: tuple[SegmentResult, ...]
     tags: Mapping[str, str]

@@ -76,6 +76,7 @@ def read_evidence(files: EvidenceFiles, board: Leaderboard, settings: PageSettin
         explanation=None if explanation is None or rows is None else (explanation, rows),
         explanation_missing=explained.get("missing") or "",
         clipped_rows=explained.get("clipped_rows") or 0,
+        together=explained.get("together") or 0,
         effects=() if effects is None else tuple(Effect.from_dict(each) for each in effects["effects"]),
         forecasts=tuple(read_results(_documents(files.forecasts), board.data_sha256)),
         tags={} if runs is None else json.loads(runs.get_column("tags")[0]),

@@ -237,6 +237,7 @@ def explain_champion(most: int, benchmark: Benchmark, run_id: str, graph: bytes)
         base_value=rounded(explanation.base_value),
         additivity_error=explanation.additivity_error,
         mean_absolute_shap=explanation.importance,
+        together=explanation.together,
         clipped_rows=int(np.sum(clip(explanation.predictions, benchmark.problem.clip) != explanation.predictions)),
     )
     return Explained(importance, shap_table(explanation, rows))
