@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python import sync_playwright as axe
-from playwright import sync_api as playwright
+from tests.support.browsing import SIZES, Opened, chromium
 from tests.support.chromium import CHROMIUM
 from tests.support.projects import Trained
 
@@ -20,42 +20,16 @@ from tabtrail.project.paths import Artifacts
 if CHROMIUM is None:
     pytest.skip("no Chromium is installed (set CHROMIUM): the page is not opened", allow_module_level=True)
 
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-SIZES = {"phone": (390, 844), "desk": (1440, 900)}
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        chromium.close()
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def page_file(reported: Trained) -> str:
     return f"file://{Artifacts.of(reported.config).page}"
-
-
-class Opened:
-    """A page with all that its console said and that it asked of anyone."""
-
-    def __init__(self, browser, address: str, size: str = "desk", scheme: str = "light", **options) -> None:  # type: ignore[no-untyped-def]
-        width, height = SIZES[size]
-        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
-        self.page = self.context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(address, wait_until="load")
-
-    def __enter__(self):  # type: ignore[no-untyped-def]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -65,7 +65,7 @@ def leaderboard_table(board: Leaderboard) -> pl.DataFrame:
             {
                 "rank": rank,
                 "candidate": clipped(row.candidate, 80),
-                "": mark,
+                "standing": mark,
                 f"{chosen.label}, folds": row.cv[chosen.name],
                 "± std": row.cv_std[chosen.name],
                 "worse by": row.difference,

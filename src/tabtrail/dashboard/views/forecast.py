@@ -219,7 +219,7 @@ def _show_segments(at: Place, files: tuple[tuple[str, Stamp], ...]) -> None:
     result = segments.read_result(at.json(Path(row["file"])))
     if result is None:
         st.info("This forecast was written by another version. This command makes it again:")
-        st.code(at.command("forecast"), language="bash")
+        st.code(at.command("forecast"), language=None, wrap_lines=True)
         return
     _show_segment(at, result)
 
@@ -228,7 +228,11 @@ def _show_segment(at: Place, result: SegmentResult) -> None:
     manifest = at.json(at.config.paths.manifest) or {}
     if manifest and manifest.get("data_sha256") != result.data_sha256:
         st.warning("The data has changed since this was forecast. This command forecasts it again:")
-        st.code(at.command("forecast", *(f"--segment={name}={value}" for name, value in result.segment.items())), language="bash")
+        st.code(
+            at.command("forecast", *(f"--segment={name}={value}" for name, value in result.segment.items())),
+            language=None,
+            wrap_lines=True,
+        )
     if result.status != "ok":
         st.info(literal(f"{result.status.replace('_', ' ')}: {result.reason}"))
     for place, figure in enumerate(

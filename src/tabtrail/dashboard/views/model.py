@@ -176,7 +176,7 @@ def _stored_slices(at: Place, board: Leaderboard) -> None:
     slices = at.frame(benchmark_table_files(at.config.paths.output_dir)["error_slices"])
     if slices is None or not slices.height:
         return
-    st.subheader("The slices with most of the error")
+    st.header("The slices with most of the error")
     st.caption("Out of fold, over all rows: the training's own search, whatever is chosen in the filters.")
     table = model.stored_slices(slices)
     show_table(table, model.slices_words(slices, model.unit(board)), shares=_shares(table))
@@ -215,7 +215,7 @@ def _why(at: Place) -> None:
     names = explained.columns_of(shap)
     column = st.selectbox("Column", names, format_func=lambda name: clipped(name, 80), key="model-column")
     draw(explained.dependence_figure(explained.dependence(shap, column), column, unit), "model-dependence")
-    st.subheader("One row")
+    st.header("One row")
     place = st.number_input(f"Explained row, 1 to {shap.height:,}", 1, shap.height, 1, key="model-row")
     parts, base, total = explained.explained_row(shap, int(place) - 1)
     draw(explained.waterfall(parts, base, total, unit), "model-waterfall")

@@ -57,11 +57,11 @@ def _one_row(at: Place, predictor: Predictor) -> None:
     fields = fields_of(predictor)
     left, right = st.columns([2, 3])
     with left:
-        st.subheader("The row")
+        st.header("The row")
         row = _form(predictor, fields)
     found = answer(predictor, row)
     with right:
-        st.subheader("The answer")
+        st.header("The answer")
         _answer(predictor, found)
         if found.prediction is not None:
             _why(at, predictor, found.prediction)
@@ -151,7 +151,7 @@ def _why(at: Place, predictor: Predictor, served: Prediction) -> None:
     reference = reference_of_series(predictor) if predictor.demand is not None else _reference(at, predictor)
     if reference is None:
         st.info("There are no rows to explain the prediction against; this command makes them:")
-        st.code(at.command("ingest"), language="bash")
+        st.code(at.command("ingest"), language=None, wrap_lines=True)
         return
     found = contributions(predictor, served, reference)
     figure = explained.waterfall(found.parts, found.base_value, found.prediction, unit(predictor))
@@ -174,7 +174,7 @@ def _reference(at: Place, predictor: Predictor) -> Columns | None:
 
 @st.fragment
 def _what_if(predictor: Predictor, fields: Sequence[Field], row: dict[str, Any], served: Prediction) -> None:
-    st.subheader("What if")
+    st.header("What if")
     names = [field.name for field in fields]
     column = st.selectbox("Column to change", names, format_func=lambda name: clipped(name, 80), key="predict-what")
     curve = what_if(predictor, row, column)

@@ -36,7 +36,7 @@ def show(at: Place) -> None:
         st.link_button("Open MLflow", address, icon=":material/open_in_new:")
     else:
         st.caption("MLflow's own pages open with this command:")
-        st.code(pages_command(mlflow), language="bash")
+        st.code(pages_command(mlflow), language=None, wrap_lines=True)
     if st.button("Ask the store again", icon=":material/refresh:"):
         _ask.clear()
     found = _ask(at.config.words, str(at.config.root))
@@ -45,7 +45,7 @@ def show(at: Place) -> None:
         st.code(found.problem, language=None, wrap_lines=True)
     elif not found.found:
         st.info("There are no trainings yet. This command makes one:")
-        st.code(at.command("train"), language="bash")
+        st.code(at.command("train"), language=None, wrap_lines=True)
     else:
         _show_trainings(at, found.found)
 

@@ -26,9 +26,9 @@ def show(at: Place) -> None:
     allowed = at.allow_train and _ask_for_key(at)
     if not at.allow_train:
         st.info("This dashboard only looks. A training needs a dashboard that was started so, with the API key of the service:")
-        st.code(f"export TABTRAIL_API_KEY=…\n{at.command('dashboard', '--allow-train')}", language="bash")
+        st.code(f"export TABTRAIL_API_KEY=…\n{at.command('dashboard', '--allow-train')}", language=None, wrap_lines=True)
         st.caption("Or this command, in a terminal:")
-        st.code(at.command("train"), language="bash")
+        st.code(at.command("train"), language=None, wrap_lines=True)
     _show_work(at, jobs, allowed=allowed)
 
 
