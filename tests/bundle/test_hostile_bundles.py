@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tests.support.bundles import NAME, forge, graph, make_bundle
+from tests.support.bundles import NAME, forge, graph, key_pair, make_bundle
 from tests.support.projects import Project
 
 from tabtrail.bundle.load import load_bundle, read_metadata, read_whole_bundle
@@ -339,19 +339,6 @@ def test_another_bundle_and_hidden_files_may_lie_beside_it(models: Path) -> None
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return key_pair(tmp_path_factory.mktemp("keys"))
-
-
-def key_pair(folder: Path) -> tuple[Path, Path]:
-    """A private and a public key, as `openssl genpkey -algorithm ed25519` and `openssl pkey -pubout` write them."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    key = Ed25519PrivateKey.generate()
-    private, public = folder / "private.pem", folder / "public.pem"
-    encoding, none = serialization.Encoding.PEM, serialization.NoEncryption()
-    private.write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, none))
-    public.write_bytes(key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo))
-    return private, public
 
 
 def test_a_signed_bundle_is_loaded_with_its_public_key_and_without_one(models: Path, keys: tuple[Path, Path]) -> None:

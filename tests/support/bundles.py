@@ -120,3 +120,16 @@ def _read(folder: Path, begun: Event, done: Event, results: "multiprocessing.Que
         reads += 1
         begun.set()
     results.put((reads, seen, problem))
+
+
+def key_pair(folder: Path) -> tuple[Path, Path]:
+    """A private and a public key, as `openssl genpkey -algorithm ed25519` and `openssl pkey -pubout` write them."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private, public = folder / "private.pem", folder / "public.pem"
+    encoding, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    private.write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, none))
+    public.write_bytes(key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo))
+    return private, public

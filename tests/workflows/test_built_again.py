@@ -8,10 +8,12 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow import MlflowClient
+from tests.support.bundles import key_pair
 from tests.support.projects import Project, close_stores
 from tests.support.small_project import small
 from tests.support.stages import run_ingest, run_train
 
+from tabtrail.bundle.load import load_bundle
 from tabtrail.tracking.tags import BUNDLE
 from tabtrail.workflows import train
 
@@ -23,12 +25,16 @@ def project(tmp_path: Path, empty_store: Path) -> Project:
     return made
 
 
-def registered(project: Project) -> dict[str, Any]:
-    """The metadata of the bundle in the only registered version."""
+def files_of_the_version(project: Project) -> Path:
+    """The folder of the bundle in the only registered version."""
     uri = project.config().mlflow.tracking_uri
     (version,) = MlflowClient(uri, uri).search_model_versions("name = 'm'")
-    folder = mlflow.artifacts.download_artifacts(version.source, tracking_uri=uri)
-    return dict(json.loads(next(Path(folder).rglob("m_metadata.json")).read_text()))
+    return Path(mlflow.artifacts.download_artifacts(version.source, tracking_uri=uri)) / "data" / "bundle"
+
+
+def registered(project: Project) -> dict[str, Any]:
+    """The metadata of the bundle in the only registered version."""
+    return dict(json.loads((files_of_the_version(project) / "m_metadata.json").read_text()))
 
 
 def test_what_is_deployed_after_a_kill_between_registering_and_noting_it_is_what_is_registered(
@@ -49,4 +55,18 @@ def test_what_is_deployed_after_a_kill_between_registering_and_noting_it_is_what
     run_train(project.config())
     assert registered(project) == before
     assert json.loads((project.root / "models" / "m_metadata.json").read_text()) == before
+    close_stores()
+
+
+def test_a_version_that_was_registered_before_there_was_a_key_is_signed_with_its_bundle(project: Project) -> None:
+    key_pair(project.root)
+    run_train(project.config())
+    before = registered(project)
+    run_train(project.config("bundle={signing_key: private.pem, public_key: public.pem}"))
+    assert registered(project) == before
+    assert load_bundle(files_of_the_version(project), "m", project.root / "public.pem", pickle=False).sha256
+    uri = project.config().mlflow.tracking_uri
+    assert {alias: int(version) for alias, version in MlflowClient(uri, uri).get_registered_model("m").aliases.items()} == {
+        "champion": 1
+    }
     close_stores()

@@ -16,6 +16,7 @@ from mlflow.models import Model
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
+from tabtrail.bundle.metadata import metadata_name, signature_name
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import StoreError
 from tabtrail.export.pickles import ForeignPickleError, unpickled, write_plain_pickle
@@ -136,6 +137,32 @@ def log_bundle(store: Store, run_id: str, bundle: BundleFiles, tags: Mapping[str
         store.client.log_model_artifacts(logged.model_id, str(path))
     store.client.finalize_logged_model(logged.model_id, "READY")
     return LoggedModel(run_id, str(logged.artifact_location), "", str(logged.model_id))
+
+
+def attach_signature(store: Store, run_id: str, location: str, bundle: BundleFiles) -> bool:
+    """Put the signature of a bundle beside its files in the logged model of a run at a location, if it is not there.
+
+    Returns whether the model holds the signed bundle: not where it is gone or holds another.
+    """
+    logged = store.client.search_logged_models([store.experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    model_id = next((str(each.model_id) for each in logged if str(each.artifact_location) == location), None)
+    if model_id is None:
+        return False
+    folder, signature, metadata = f"data/{FOLDER}", signature_name(bundle.name), metadata_name(bundle.name)
+    with scratch_folder() as scratch:
+        held, new = Path(scratch) / "held", Path(scratch) / "new" / folder
+        held.mkdir()
+        new.mkdir(parents=True)
+        try:
+            source = f"{location}/{folder}"
+            found = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(held), tracking_uri=store.uri))
+            same = (found / metadata).read_bytes() == bundle.files[metadata]
+        except (MlflowException, OSError):
+            return False
+        if same and not (found / signature).is_file():
+            (new / signature).write_bytes(bundle.files[signature])
+            store.client.log_model_artifacts(model_id, str(Path(scratch) / "new"))
+        return same
 
 
 def load_model(store: Store, model: LoggedModel) -> Any:

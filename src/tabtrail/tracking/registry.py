@@ -6,8 +6,9 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from tabtrail.bundle.metadata import signature_name
 from tabtrail.tracking.bundle_model import FOLDER
-from tabtrail.tracking.models import BundleFiles, log_bundle
+from tabtrail.tracking.models import BundleFiles, attach_signature, log_bundle
 from tabtrail.tracking.store import Store
 from tabtrail.tracking.tags import TAG
 
@@ -32,15 +33,25 @@ class Registration:
 def register_challenger(store: Store, registered: Registration) -> str:
     """Register a bundle as a new version, point the alias `challenger` at it, and return the version.
 
-    The run of a bundle keeps its version: who registered it may have been killed before it was noted.
+    The run of a bundle keeps its version: who registered it may have been killed before it was noted, or had no key to sign it
+    with. Then the version is signed now; where it holds other files than those that are signed, there is a new one.
     """
     name, run_id = registered.bundle.name, registered.run_id
     known = store.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     version = next((each for each in known if (each.tags or {}).get(_FORMAT_TAG) == FOLDER), None)
-    if version is None:
+    if version is None or not _holds_signed(store, version, registered):
         version = _new_version(store, registered)
-    store.client.set_registered_model_alias(name, CHALLENGER, version.version)
+    if str(_aliases(store, name).get(CHAMPION)) != str(version.version):
+        store.client.set_registered_model_alias(name, CHALLENGER, version.version)
     return str(version.version)
+
+
+def _holds_signed(store: Store, version: Any, registered: Registration) -> bool:
+    """Tell whether a version is signed by now, or need not be."""
+    bundle = registered.bundle
+    if signature_name(bundle.name) not in bundle.files:
+        return True
+    return attach_signature(store, registered.run_id, str(version.source), bundle)
 
 
 def _new_version(store: Store, registered: Registration) -> Any:
@@ -72,7 +83,7 @@ def _new_version(store: Store, registered: Registration) -> Any:
 
 def set_champion(store: Store, name: str, version: str) -> None:
     """Point the alias `champion` at a version, if it is not yet; where it was the challenger, there is none any more."""
-    aliases = dict(getattr(_registered(store, name), "aliases", {}))
+    aliases = _aliases(store, name)
     if str(aliases.get(CHAMPION)) != version:
         store.client.set_registered_model_alias(name, CHAMPION, version)
     if str(aliases.get(CHALLENGER)) == version:
@@ -87,6 +98,10 @@ def run_of_version(store: Store, name: str, version: str) -> str | None:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
+
+
+def _aliases(store: Store, name: str) -> dict[str, Any]:
+    return dict(getattr(_registered(store, name), "aliases", {}))
 
 
 def _registered(store: Store, name: str) -> Any:

@@ -96,7 +96,7 @@ def _made(config: Config, store: Store, benchmark: Run, run: Run, progress: Prog
         parts = Parts(final.exported, calibrate_all(alone)[name], created, fitted_after=final.stated(prepared.split, twin))
     files = bundle_model(prepared.config, alone if final is None else final.put_in(alone), board, parts)
     log_folder(store, run.run_id, BUNDLE_FOLDER, files)
-    version = run.tags.get(VERSION) or register_challenger(store, registration(run.run_id, files, config.model.name))
+    version = register_challenger(store, registration(run.run_id, files, config.model.name))
     built = Challenger.built(benchmark.run_id, version, files, config.model.name)
     set_tags(store, run.run_id, {BUNDLE: built.bundle.sha256, VERSION: version})
     return built

@@ -344,7 +344,7 @@ def _store_bundle(config: Config, tracked: _Tracked, ended: _Ended, leaderboard:
     parts = Parts(ended.exported, ended.own_intervals, created, ended.explained.importance.missing, stated)
     files = bundle_model(config, ended.deployed, leaderboard, parts)
     log_folder(store, tracked.parent, BUNDLE_FOLDER, files)
-    version = known.get(VERSION) or register_challenger(store, registration(tracked.runs[winner], files, name))
+    version = register_challenger(store, registration(tracked.runs[winner], files, name))
     built = Challenger.built(tracked.parent, version, files, name)
     set_tags(store, tracked.parent, {BUNDLE: built.bundle.sha256, VERSION: version})
     return built
