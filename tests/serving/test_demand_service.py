@@ -2,7 +2,10 @@
 
 import io
 import json
+import re
+import time
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.support.commands import run_in
+from tests.support.commands import overrides, run_in
 from tests.support.demand import both_project, demand_project
 from tests.support.projects import Project, Trained, serving
 
@@ -23,9 +26,33 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def client(trained: Trained) -> Iterator[httpx.Client]:
-    with serving(trained.project, door=False) as found:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def client(trained: Trained, log: Path) -> Iterator[httpx.Client]:
+    words = overrides(f"serve.prediction_log_dir={log}", "serve.drift_minutes=0.005")
+    with serving(trained.project, *words, door=False) as found:
         yield found
+
+
+def test_the_age_of_the_history_counts_periods_from_its_last_one_to_today(client: httpx.Client) -> None:
+    (age,) = re.findall(r"^tabtrail_history_age_periods\{.*\} (\S+)$", client.get("/metrics").text, re.M)
+    assert float(age) == (datetime.now(UTC).date() - date(2023, 7, 20)).days
+
+
+def test_the_log_of_a_model_of_series_is_said_to_be_watched_by_nothing_and_what_to_compare_instead(
+    client: httpx.Client, trained: Trained, log: Path
+) -> None:
+    client.post("/predict", json=ROW).raise_for_status()
+    time.sleep(1)  # three looks
+    assert trained.project.serve_log.read_text().count("is not checked for drift") == 1
+    done = run_in(trained.project, "drift", *overrides(f"serve.prediction_log_dir={log}"))
+    assert done.returncode == 2
+    assert "tabtrail drift --between 2017-06 2018-06" in done.stderr
+    done = run_in(trained.project, "drift", "--between", "2023-05", "2023-06", "-q")
+    assert done.returncode in (0, 5), done.stderr
 
 
 def test_a_forecast_says_what_it_is_of(client: httpx.Client) -> None:

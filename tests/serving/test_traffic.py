@@ -53,6 +53,14 @@ def rows(count: int) -> list[dict[str, Any]]:
     ]
 
 
+def tensors(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kinds = {"a": "FP64", "b": "BYTES"}
+    return [
+        {"name": name, "datatype": kind, "shape": [len(asked)], "data": [row[name] for row in asked]}
+        for name, kind in kinds.items()
+    ]
+
+
 def wait_for_log(client: httpx.Client, count: int) -> None:
     for _ in range(100):
         found = re.search(r'tabtrail_prediction_log_rows_total\{result="written"\} (\d+)', client.get("/metrics").text)
@@ -73,7 +81,20 @@ def test_a_customer_always_gets_one_model_about_the_share_gets_the_challenger_an
             models.append(client.post("/predict", json=row, headers=headers).json()["model_name"])
         without = client.post("/predict", json=asked[0], headers={"X-Request-ID": "nobody"}).json()
         batch = client.post("/predict/batch", json=asked[:4], headers={HEADER: "customer 1"}).json()
-        wait_for_log(client, 305)
+        asked_by_others = [
+            client.post("/v2/models/m/infer", json={"inputs": tensors(asked[:4])}, headers={HEADER: "customer 1"}).json(),
+            client.post("/invocations", json={"dataframe_records": asked[:4]}, headers={HEADER: "customer 1"}).json(),
+        ]
+        champion = client.get("/model").json()["run_id"]
+        path = f"/v2/models/m/versions/{champion}/infer"
+        named = client.post(path, json={"inputs": tensors(asked[:4])}, headers={HEADER: "customer 1"}).json()
+        wait_for_log(client, 317)
+    run = batch["predictions"][0]["mlflow_run_id"]
+    by_v2, by_mlflow = asked_by_others
+    assert by_v2["model_version"] == run
+    assert by_v2["outputs"][-1]["data"] == by_mlflow["mlflow_run_ids"] == [run] * 4
+    assert by_v2["outputs"][0]["data"] == by_mlflow["predictions"] == [each["prediction"] for each in batch["predictions"]]
+    assert named["model_version"] == champion, "a version that is asked for answers itself"
     assert without["model_name"] == LINEAR, "a row without a key is the champion's"
     assert all(len(set(models[at : at + 3])) == 1 for at in range(0, 300, 3))
     assert {each["model_name"] for each in batch["predictions"]} == {models[3]}

@@ -1,6 +1,7 @@
 """Every figure of the quality report is that of the artifact it names; what is not there is null, and may fail the gate."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.support.commands import run_in
+from tests.support.demand import demand_project
 from tests.support.projects import Project, make_store
 from tests.support.small_project import small
 
@@ -137,3 +139,28 @@ def test_results_that_are_none_are_refused(tmp_path: Path, text: str) -> None:
         read_test_results(tmp_path / "results")
     with pytest.raises(DataError, match="is not the JSON of coverage"):
         read_coverage(tmp_path / "results")
+
+
+def test_of_a_model_of_series_it_has_origins_intervals_and_calibration(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(demand_project(tmp_path_factory).project.root, tmp_path / "project"))
+    done = run_in(project, "quality", "--json", "--no-latency", "-q")
+    assert done.returncode == 0, done.stderr
+    evidence = json.loads(done.stdout)["projects"][0]["evidence"]
+    values = {name: each["value"] for name, each in evidence.items()}
+    metrics = project.config().paths.output_dir / "metrics"
+    board = json.loads((metrics / "shop_demand_demand_metrics.json").read_text())
+    (champion,) = [each for each in board["models"] if each["model"] == board["champion"]]
+    widest = max(board["intervals"]["levels"], key=lambda each: float(each["level"]))
+    assert values["metrics.cv"] == pytest.approx(champion["mae"], rel=1e-6)
+    assert (values["intervals.level"], values["intervals.coverage"]) == (widest["level"], widest["coverage"])
+    judged = pl.read_parquet(project.root / evidence["calibration.error"]["artifact"]).drop_nulls(["actual", "forecast"])
+    error = (judged["actual"] - judged["forecast"]).abs()
+    by_origin = judged.with_columns(error=error).group_by("origin").agg(pl.col("error").mean())["error"]
+    assert values["metrics.cv_std"] == pytest.approx(by_origin.std(ddof=0), rel=1e-6)
+    parts = np.array_split(judged.sort("forecast", maintain_order=True).select("forecast", "actual").to_numpy(), 10)
+    calibration = sum(len(each) * abs(each[:, 0].mean() - each[:, 1].mean()) for each in parts) / judged.height
+    assert values["calibration.error"] == pytest.approx(calibration, rel=1e-6)
+    assert values["calibration.share"] == pytest.approx(calibration / judged["actual"].abs().mean(), rel=1e-6)
+    assert evidence["metrics.test"]["missing"] == "a model of series has rolling origins instead"

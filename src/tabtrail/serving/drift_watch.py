@@ -36,6 +36,7 @@ class DriftWatch:
         self._seconds = serve.drift_minutes * _MINUTE
         self._settings, self._models, self._counters = settings, models, counters
         self._alarmed: str | None = None
+        self._unwatched: str | None = None
         self._said = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="drift-watch", daemon=True)
@@ -52,13 +53,24 @@ class DriftWatch:
     def _work(self) -> None:
         while not self._stopping.wait(self._seconds):
             served = self._models.served
-            if served is None or served.reference is None or not self._is_my_turn():
+            if served is None or served.reference is None:
+                self._say_unwatched(served)
+                continue
+            if not self._is_my_turn():
                 continue
             try:
                 self._check(served, read_reference(served.reference))
             except (TabtrailError, OSError, ValueError) as error:
                 said = error if isinstance(error, TabtrailError) else type(error).__name__
                 logger.warning("the prediction log cannot be checked for drift: %s", said)
+
+    def _say_unwatched(self, served: Served | None) -> None:
+        """Log, once for each model, that its log cannot be checked."""
+        if served is not None and self._unwatched != served.run_id:
+            self._unwatched = served.run_id
+            of_series = served.metadata.get("panel") is not None
+            why = "it is one of series; compare periods of its dataset" if of_series else "it keeps no reference; train again"
+            logger.warning("the prediction log is not checked for drift: of run %s, %s", served.run_id, why)
 
     def _is_my_turn(self) -> bool:
         try:

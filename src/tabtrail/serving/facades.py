@@ -3,21 +3,23 @@
 import base64
 import csv
 import io
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tabtrail import __version__
-from tabtrail.bundle.predictor import Prediction
 from tabtrail.bundle.rows import Row
 from tabtrail.serving.body import BIG, JSON, decode_json, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
+from tabtrail.serving.parted import Scored, score_by_key, score_by_one
 from tabtrail.serving.problems import Refused
-from tabtrail.serving.state import Service, score
+from tabtrail.serving.state import Service
 
 CSV = "text/csv"
 _BOUNDS = ("low", "high")
+_MODEL = "mlflow_run_id"  # of each row, where the traffic is parted
 _AS_IT_IS = (None, "str", "np", "pd")
 _FEW = 100  # rows that are scored in less time than a thread takes over
 _NUMBERS = frozenset({"BOOL", "FP64", "FP32", "FP16", "INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8"})
@@ -68,14 +70,22 @@ async def infer(request: Request) -> Response:
     if not isinstance(body, dict) or not isinstance(body.get("id", ""), str):
         raise Refused(422, "the body is not a JSON object with `inputs` (and a text as `id`, where it has one)")
     rows = require_rows(_tensor_rows(body.get("inputs"), served, body.get("parameters")), service.settings.max_batch_rows)
-    wanted = _wanted(body.get("outputs", []), served)
-    predictions = await _scored(service, served, rows)
-    service.record("/v2/infer", request, served, predictions)
-    columns: dict[str, list[float | None]] = {"prediction": [each.value for each in predictions]}
+    # A version that the address names is the one that answers, whoever asks.
+    parted = service.traffic is not None and "version" not in request.path_params
+    wanted = _wanted(body.get("outputs", []), [*_output_names(served), *([_MODEL] if parted else [])])
+    work = partial(score_by_key, service, served, rows, request) if parted else partial(score_by_one, served, rows)
+    scored = work() if len(rows) < _FEW else await service.aside(work)
+    scored.record(service, "/v2/infer", request)
+    columns: dict[str, list[Any]] = {"prediction": [each.value for each in scored.predictions], _MODEL: scored.run_ids or []}
     for name in _BOUNDS:
-        columns[name] = [getattr(each.interval, name, None) for each in predictions]
-    outputs = [{"name": name, "datatype": "FP64", "shape": [len(rows)], "data": columns[name]} for name in wanted]
-    answer: dict[str, Any] = {"model_name": service.name, "model_version": served.run_id, "outputs": outputs}
+        columns[name] = [getattr(each.interval, name, None) for each in scored.predictions]
+    outputs = [
+        {"name": name, "datatype": "BYTES" if name == _MODEL else "FP64", "shape": [len(rows)], "data": columns[name]}
+        for name in wanted
+    ]
+    runs = set(scored.run_ids or ())
+    version = runs.pop() if len(runs) == 1 else served.run_id
+    answer: dict[str, Any] = {"model_name": service.name, "model_version": version, "outputs": outputs}
     if "id" in body:
         answer["id"] = body["id"][:256].encode("utf-8", "replace").decode()
     return JSONResponse(answer)
@@ -96,13 +106,14 @@ async def invocations(request: Request) -> Response:
     body = await read_body(request, service, service.settings.max_batch_bytes)
     most = service.settings.max_batch_rows
 
-    def work() -> list[Prediction]:
+    def work() -> Scored:
         rows = csv_rows(body, most) if media == CSV else frame_rows(decode_json(body))
-        return score(served, require_rows(rows, most))
+        return score_by_key(service, served, require_rows(rows, most), request)
 
-    predictions = work() if len(body) < BIG else await service.aside(work)
-    service.record("/invocations", request, served, predictions)
-    return JSONResponse({"predictions": [each.value for each in predictions]})
+    scored = work() if len(body) < BIG else await service.aside(work)
+    scored.record(service, "/invocations", request)
+    named = {} if scored.run_ids is None else {"mlflow_run_ids": scored.run_ids}
+    return JSONResponse({"predictions": [each.value for each in scored.predictions], **named})
 
 
 def frame_rows(body: Any) -> list[Any]:
@@ -199,8 +210,7 @@ def _decoded(values: list[Any], own: Any, of_request: Any, *, numeric: bool) -> 
         raise Refused(422, "a value of a tensor is not base64 of text in UTF-8, as its content_type says") from None
 
 
-def _wanted(outputs: Any, served: Served) -> list[str]:
-    known = _output_names(served)
+def _wanted(outputs: Any, known: list[str]) -> list[str]:
     names = [each.get("name") if isinstance(each, dict) else None for each in outputs] if isinstance(outputs, list) else [None]
     if not all(isinstance(name, str) and name in known for name in names):
         raise Refused(422, f"`outputs` is a list of objects whose name is one of {', '.join(known)}")
@@ -209,10 +219,6 @@ def _wanted(outputs: Any, served: Served) -> list[str]:
 
 def _output_names(served: Served) -> list[str]:
     return ["prediction", *(_BOUNDS if served.predictor.interval_level else ())]
-
-
-async def _scored(service: Service, served: Served, rows: list[Row]) -> list[Prediction]:
-    return score(served, rows) if len(rows) < _FEW else await service.aside(lambda: score(served, rows))
 
 
 def _named(service: Service, request: Request) -> Served:

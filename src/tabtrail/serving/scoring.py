@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tabtrail.bundle.predictor import Prediction
-from tabtrail.bundle.rows import PayloadError, Row
+from tabtrail.bundle.rows import PayloadError
 from tabtrail.errors import MissingExtraError, require_extra
 from tabtrail.serving.body import (
     COLUMNAR,
@@ -23,9 +23,9 @@ from tabtrail.serving.body import (
 )
 from tabtrail.serving.edge import UNDER_WAY
 from tabtrail.serving.models import Served
+from tabtrail.serving.parted import Scored, score_by_key
 from tabtrail.serving.problems import Refused
-from tabtrail.serving.state import Service, refusal, score
-from tabtrail.serving.traffic import RowShare, Traffic
+from tabtrail.serving.state import Service, refusal
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
@@ -62,36 +62,17 @@ async def predict_batch(request: Request) -> Response:
     body = await read_body(request, service, service.settings.max_batch_bytes)
     most = service.settings.max_batch_rows
 
-    def work() -> tuple[list[tuple[Served, list[Prediction], RowShare | None]], bytes]:
+    def work() -> tuple[Scored, bytes]:
         if media in COLUMNAR:
             rows = _arrow_bodies().read_rows(body, media, served.schema, most)
         else:
             rows = require_rows(decode_json(body) if media == JSON else decode_lines(body), most)
-        if service.traffic is None:
-            predictions = score(served, rows)
-            return [(served, predictions, None)], _encode(served, predictions, media)
-        parts = _parted(service.traffic, served, rows, request)
-        placed = {place: (share.served, each) for _, found, share in parts for place, each in zip(share.rows, found, strict=True)}
-        ordered = [placed[place] for place in range(1, len(rows) + 1)]
-        predictions, models = [each for _, each in ordered], [model for model, _ in ordered]
-        return [*parts], _encode(served, predictions, media, models)
+        scored = score_by_key(service, served, rows, request)
+        return scored, _encode(served, scored.predictions, media, scored.models)
 
-    parts, answer = await service.aside(work)
-    for model, predictions, share in parts:
-        service.record("/predict/batch", request, model, predictions, share)
+    scored, answer = await service.aside(work)
+    scored.record(service, "/predict/batch", request)
     return Response(answer, media_type=media, headers={"X-Model-Run": served.run_id})
-
-
-def _parted(
-    traffic: Traffic, champion: Served, rows: list[Row], request: Request
-) -> list[tuple[Served, list[Prediction], RowShare]]:
-    """Return what each model predicts for the rows that it answers. Raises `Refused` (422) for a row that is refused."""
-    try:
-        checked = champion.predictor.check(rows)
-        shares = traffic.parted(champion, checked, request)
-        return [(each.served, each.served.predictor.answer([checked[row - 1] for row in each.rows]), each) for each in shares]
-    except PayloadError as error:
-        raise refusal(error) from None
 
 
 def row_answer(prediction: Prediction) -> dict[str, Any]:

@@ -13,6 +13,14 @@ from tabtrail.workflows.drift_gather import Gathered
 from tabtrail.workflows.drift_job import Job
 from tabtrail.workflows.log_watch import Watched, read_reference, set_apart
 
+# What is asked of a model of series follows its orders and the season, and all series err together on the same days: the rows of
+# a few days would alarm without drift, and no number of them says otherwise.
+OF_SERIES = (
+    "the deployed model is one of series, whose questions and errors follow the season, so nothing is kept to hold them against;"
+    " compare periods of its dataset, the same season of two years (tabtrail drift --between 2017-06 2018-06), after tabtrail"
+    " ingest has read the newest rows; /metrics has how old its history is (tabtrail_history_age_periods)"
+)
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -32,7 +40,7 @@ class Deployed:
         config = job.config
         bundle = load_bundle(config.paths.models_dir, config.model.name, config.bundle.public_key)
         if bundle.metadata.get("panel") is not None:
-            raise UsageError("the deployed model is one of series; compare periods of its dataset: tabtrail drift --between A B")
+            raise UsageError(OF_SERIES)
         if bundle.reference is None:
             why = bundle.metadata.get("reference_missing") or "it was trained by an earlier version"
             raise BundleError(f"the deployed model has nothing that drift could be measured against: {why}; train again")

@@ -27,6 +27,7 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
 from tabtrail.project.test_results import read_coverage, read_test_results
 from tabtrail.system.files import read_json
+from tabtrail.workflows.quality_series import quality_of_series
 
 SCHEMA_VERSION = 1
 _LEVEL, _SEED = 0.95, 42
@@ -181,15 +182,10 @@ def _measured(bundle: Bundle, subject: Subject) -> Found:
 
 
 def _of_series(bundle: Bundle, subject: Subject) -> Found:
-    """Yield the error of a model of series over its rolling origins."""
-    name, metrics = str(bundle.metadata.get("choice_metric", "mae")), bundle.metadata.get("metrics") or {}
-    about = (subject.name(subject.artifacts.metadata), "tabtrail train")
-    yield "metrics.cv", Evidence(metrics.get(name), *about, f"{name.upper()} over the rolling origins")
-    for other in ("cv_std", "test", "test_low", "test_high"):
-        yield (
-            f"metrics.{other}",
-            Evidence(None, command="tabtrail train", missing="a model of series has rolling origins instead"),
-        )
+    """Yield what is known of a model of series."""
+    for name, each in quality_of_series(bundle.metadata, subject.artifacts).items():
+        artifact = None if each.file is None or each.value is None else subject.name(each.file)
+        yield name, Evidence(each.value, artifact, "tabtrail train", each.unit, each.missing)
 
 
 def _is_of_last_benchmark(bundle: Bundle, subject: Subject) -> bool:
