@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
-from tabtrail.contract.aliases import MEANS, ContextAliases, Stated, build_tables, respell
+from tabtrail.contract.aliases import MEANS, ContextAliases, SegmentReading, Stated, build_tables, respell
 from tabtrail.contract.cells import CellReading
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
@@ -173,6 +173,16 @@ def test_a_column_that_is_spelled_by_a_context_is_no_input_without_it(tmp_path: 
     )
     with pytest.raises(ConfigError, match=r"the model takes 'city' without 'state', .* add 'state' to demand\.static"):
         load_config(tmp_path / "config.yaml")
+
+
+def test_a_segment_that_a_person_names_is_read_by_the_context_that_is_named_beside_it() -> None:
+    rows = [{"state": "CA", "city": "Glendle", MEANS: "Glendale"}, {"state": None, "city": "Glendle", MEANS: "Glen Dale"}]
+    tables = build_tables([Stated("city", ("state",), rows)], lambda _: CellReading())
+    whole = SegmentReading.of({"town": "city", "province": "state"}, lambda _: CellReading(), tables)
+    assert whole.read([("town", "Glendle"), ("province", "CA")]) == {"town": "Glendale", "province": "CA"}
+    assert whole.read([("town", "Glendle"), ("province", "CT")])["town"] == "Glendle"
+    alone = SegmentReading.of({"town": "city"}, lambda _: CellReading(), tables)
+    assert alone.read([("town", "Glendle")]) == {"town": "Glendle"}, "of no state nothing is known, not that it is missing"
 
 
 texts = st.sampled_from(["a", "b", "c", "", None])

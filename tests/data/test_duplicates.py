@@ -1,13 +1,14 @@
 """Rows with the key of another row, and rows that are copies of an earlier one."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 from tests.support.projects import REAL_CSV
+from tests.support.table_files import write_excel, write_json_lines
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
@@ -109,6 +110,21 @@ def test_partitions_blocks_and_kinds_of_files_make_no_difference(tmp_path: Path,
     config = load_config(tmp_path / "config.yaml")
     ingest(config)
     assert sorted(kept(config)) == stay
+
+
+@pytest.mark.parametrize(("write", "name"), [(write_excel, "input.xlsx"), (write_json_lines, "input.jsonl")])
+def test_rows_of_a_sheet_and_of_json_lines_are_set_aside_by_their_key_with_their_place(
+    tmp_path: Path, write: Callable[[Path, Sequence[str], Sequence[Sequence[object]]], Path], name: str
+) -> None:
+    config = source(tmp_path, KEY % "last")
+    (tmp_path / "input.csv").unlink()
+    cells = [[int(k), part, int(x), float(y)] for k, part, x, y in (row.split(",") for row in ROWS)]
+    write(tmp_path / name, ["k", "part", "x", "y"], cells)
+    config = load_config(tmp_path / "config.yaml", [f"paths.raw_csv={name}"])
+    assert ingest(config).rejects == {RULE % "the last is kept": 3}
+    assert kept(config) == [11, 30, 40, 22, 50]
+    first = 2 if name.endswith(".xlsx") else 1  # a sheet has a row of names
+    assert [each[:2] for each in rejected(config)] == [(name, first + place) for place in (0, 1, 4)]
 
 
 def expected(rows: Iterable[tuple[int, str, int, int]], keep: str) -> list[int]:
