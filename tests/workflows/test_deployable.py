@@ -86,7 +86,7 @@ def test_a_benchmark_without_a_deployable_model_is_refused(project: Project) -> 
     with pytest.raises(
         ParityError, match=r"no candidate is deployable; LightGBM: .* by 0.5 .* on data row 3; allowed is 1e-05"
     ) as caught:
-        run_benchmark(problem_of(config), table, export=lambda fit: (1, failed))
+        run_benchmark(problem_of(config), table, export=lambda fit: (1, failed, None))
     assert caught.value.exit_code == 4
 
 

@@ -34,7 +34,7 @@ FAST = [
     "candidates={LinearRegression: {}, XGBoost: {n_estimators: 30}, LightGBM: {n_estimators: 30, target_transform: log1p},"
     " CatBoost: {iterations: 30}, RandomForest: {n_estimators: 5}, Blend: {}}",
 ]
-TIMED = ("run_id", "parent_run_id", "fit_seconds", "cv_fit_seconds")
+TIMED = ("run_id", "parent_run_id", "fit_seconds", "cv_fit_seconds", "row_us", "batch_row_us")
 
 
 def timeless(report: Summary) -> dict[str, Any]:

@@ -86,18 +86,24 @@ def _print_proofs(board: Leaderboard) -> None:
     strata = list(board.candidates[0].cv_by_stratum)
     label = board.chosen_metric.label
     title = f"{_level(board)} intervals on the test part, largest difference of the ONNX graph in target standard deviations"
-    header = ["candidate", "coverage", "mean width", "parity", "kB", *(f"cv {label} {name}" for name in strata)]
+    header = ["candidate", "coverage", "mean width", "parity", "kB", "µs", *(f"cv {label} {name}" for name in strata)]
     rows = [
         [
             "  " + row.candidate,
             *map(number, (row.interval_coverage, row.interval_width)),
             _parity(row),
             f"{row.model_bytes / 1000:,.0f}",
+            _cost(row),
             *(number(row.cv_by_stratum[name][board.metric]) for name in strata),
         ]
         for row in board.candidates
     ]
-    print_table(title + ", size" + (f", {label} by stratum" if strata else ""), header, rows)
+    print_table(title + ", size, CPU µs of one row" + (f", {label} by stratum" if strata else ""), header, rows)
+
+
+def _cost(row: Row) -> str:
+    """CPU time of one row, with a mark where size or time is over the budget."""
+    return number(row.row_us) + (" over budget" if row.over_budget else "")
 
 
 def _level(board: Leaderboard) -> str:

@@ -178,6 +178,13 @@ class Choice(Section):
         "best", description="The best by the metric, or the smallest model within one standard error of it."
     )
 
+    max_bundle_mb: Annotated[float, Field(gt=0)] = Field(
+        100, description="Candidates whose graph has more megabytes are not chosen; a blend leaves members out to stay within."
+    )
+    max_row_us: Annotated[float, Field(gt=0)] = Field(
+        300, description="Candidates whose graph takes more CPU time [microseconds] for one row are not chosen; likewise."
+    )
+
 
 class Leakage(Section):
     policy: Literal["warn", "drop", "error"] = Field(

@@ -27,13 +27,13 @@ from tabtrail.modeling.fit import fit_and_score, unpickled
 from tabtrail.modeling.metrics import Array, Metric, evaluate
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.proof import Parity, Proof, Prove
+from tabtrail.modeling.proof import Cost, Parity, Proof, Prove
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Examples, Table, split_table
-from tabtrail.modeling.worth import worthy
+from tabtrail.modeling.worth import over_budget, worthy
 
-Export = Callable[[Fit], tuple[int, Parity | None]]
+Export = Callable[[Fit], tuple[int, Parity | None, Cost | None]]
 
 
 def candidates_of(problem: Problem) -> list[Candidate]:
@@ -58,8 +58,9 @@ def run_benchmark(
     """Fit every candidate on every fold and on the training part; choose by the folds, with metric and rule of the problem.
 
     The test part is scored once for each candidate and decides nothing. `split` is cut as the problem says where none is given.
-    `export` returns the size in bytes of what would be deployed of a final fit (its pickle, where none is given) and its proof; a
-    candidate that fails the proof is not chosen, nor is one that a baseline beats; where that leaves none, the best baseline is.
+    `export` returns the size in bytes of what would be deployed of a final fit (its pickle, where none is given), its proof and
+    what it costs to serve; a candidate that fails the proof is not chosen, nor is one that a baseline beats; where that
+    leaves none, the best baseline is.
     On a cluster, the worker that fits a model proves it too, with `prove`: such a fit comes to `export` with its proof.
     Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done, `progress`
     with fits done and fits in all.
@@ -82,7 +83,7 @@ def run_benchmark(
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
-            folds, final = blend(candidate, members, table, split, problem.clip)
+            folds, final = blend(candidate, members, table, split, problem)
             final = final if prove is None else replace(final, proof=proven(problem, table, split, final.model, prove))
             results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
@@ -131,7 +132,8 @@ def _chosen(problem: Problem, ordered: tuple[Result, ...], split: Split) -> str:
     if not deployable:
         best = ordered[0]
         raise ParityError(f"no candidate is deployable; {best.candidate.name}: {best.parity and best.parity.complaint}")
-    among = worthy(ordered, metric) or [each for each in deployable if each.is_baseline] or deployable
+    affordable = [each for each in ordered if over_budget(each, problem.choice) is None]
+    among = worthy(affordable, metric) or [each for each in deployable if each.is_baseline] or deployable
     return choose(
         {each.candidate.name: each.losses(metric) for each in among},
         {each.candidate.name: each.model_bytes for each in among},
@@ -145,8 +147,8 @@ def _result(candidate: Candidate, folds: tuple[Fit, ...], final: Fit, export: Ex
     return Result(candidate, folds, replace(final, proof=None), *export(final))
 
 
-def _pickled_size(fit: Fit) -> tuple[int, None]:
-    return len(pickle.dumps(fit.model)), None
+def _pickled_size(fit: Fit) -> tuple[int, None, None]:
+    return len(pickle.dumps(fit.model)), None, None
 
 
 def proven(problem: Problem, table: Table, split: Split, model: Any, prove: Prove) -> Proof:

@@ -1,6 +1,6 @@
 """Estimators around a pipeline: a transformed target, a formula as a baseline, a weighted average of models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -287,18 +287,22 @@ def average(predictions: list[Array], weights: tuple[float, ...]) -> Array:
     return total
 
 
-def choose_weights(predictions: Mapping[str, Array], y: Array, rounds: int) -> dict[str, float]:
+def choose_weights(
+    predictions: Mapping[str, Array], y: Array, rounds: int, affordable: Callable[[Set[str]], bool] = lambda names: True
+) -> dict[str, float]:
     """Return the weights of a greedy ensemble: in each round the model joins, again too, that lowers the RMSE most.
 
-    Caruana et al., "Ensemble Selection from Libraries of Models" (ICML 2004), with replacement; `predictions` are out of
-    fold. The ensemble of the round with the least error is taken; ties go to the first by name.
+    Caruana et al., "Ensemble Selection from Libraries of Models" (ICML 2004), with replacement; `predictions` are out of fold.
+    The ensemble of the round with the least error is taken; ties go to the first by name. A model joins where all that have
+    joined are then `affordable` together; where not even one alone is, that is not looked at.
     """
     names = sorted(predictions)
     total, counts = np.zeros(len(y)), dict.fromkeys(names, 0)
     best_error, best = np.inf, dict(counts)
     for size in range(1, rounds + 1):
         errors = {name: float(np.mean(((total + predictions[name]) / size - y) ** 2)) for name in names}
-        joined = min(names, key=errors.__getitem__)
+        used = {name for name in names if counts[name]}
+        joined = min([name for name in names if affordable({*used, name})] or names, key=errors.__getitem__)
         total, counts[joined] = total + predictions[joined], counts[joined] + 1
         if errors[joined] < best_error:
             best_error, best = errors[joined], dict(counts)

@@ -67,7 +67,9 @@ class Row:
     `interval_coverage` is the share (0 to 1) of test rows whose interval holds the actual value, `interval_width` its mean
     width in units of the target; None where there were too few rows to calibrate. `parity_max_difference` is the largest
     difference of the ONNX graph and the Python model, in standard deviations of the target; one that is not within the
-    configured tolerance is not `deployable`, and never champion.
+    configured tolerance is not `deployable`, and never champion. `row_us` is the CPU time
+    [microseconds] that the graph takes for a row by itself, `batch_row_us` for one of a batch, `over_budget` says what of size
+    or time is more than the choice allows.
     """
 
     candidate: str
@@ -86,6 +88,9 @@ class Row:
     interval_coverage: float | None
     interval_width: float | None
     model_bytes: int
+    row_us: float | None
+    batch_row_us: float | None
+    over_budget: str | None
     deployable: bool
     parity_max_difference: float | None
     iterations: int | None
@@ -117,6 +122,7 @@ class Row:
         rest = {name: each for name, each in value.items() if name not in keys}
         return cls(
             **{
+                **dict.fromkeys(("row_us", "batch_row_us", "over_budget")),  # not in those of before
                 **rest,
                 "cv": {name: value.get(f"cv_{name}") for name in METRICS},
                 "cv_std": {name: value.get(f"cv_{name}_std") for name in METRICS},

@@ -8,6 +8,14 @@ import pandas as pd
 
 
 @dataclass(frozen=True)
+class Cost:
+    """CPU time of one thread that the graph takes for a row by itself, and for one of a large batch [microseconds]."""
+
+    row_us: float
+    batch_row_us: float
+
+
+@dataclass(frozen=True)
 class Tried:
     """One class of rows: the differences of graph and model in standard deviations of the target.
 

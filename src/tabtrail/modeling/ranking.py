@@ -12,6 +12,7 @@ from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard, Refit, Row
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import METRICS, Metric, rounded
 from tabtrail.modeling.results import Benchmark, Result
+from tabtrail.modeling.worth import over_budget
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def _row(benchmark: Benchmark, result: Result, coverage: tuple[CoverageRow, ...]
         interval_coverage=coverage[0].coverage if coverage else None,
         interval_width=coverage[0].mean_width if coverage else None,
         model_bytes=result.model_bytes,
+        row_us=None if result.cost is None else result.cost.row_us,
+        batch_row_us=None if result.cost is None else result.cost.batch_row_us,
+        over_budget=over_budget(result, benchmark.problem.choice),
         deployable=result.deployable,
         parity_max_difference=None if result.parity is None else result.parity.max_difference,
         iterations=result.final.iterations,

@@ -22,6 +22,8 @@ _MAY_BE_NULL = (
     "interval_coverage",
     "interval_width",
     "parity_max_difference",
+    "row_us",
+    "batch_row_us",
 )
 
 
@@ -52,7 +54,7 @@ def _by_stratum(row: Row) -> dict[str, float | None]:
 
 def _frame(rows: list[dict[str, Any]], row: Row) -> pl.DataFrame:
     floats = [name for name in (*row.metrics, *_MAY_BE_NULL, *_by_stratum(row)) if name in rows[0]]
-    types = {**dict.fromkeys(floats, pl.Float64), "iterations": pl.Int64}
+    types = {**dict.fromkeys(floats, pl.Float64), "iterations": pl.Int64, "over_budget": pl.String}
     return pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tabtrail.modeling.candidates import BASELINE, BASELINES, Candidate
 from tabtrail.modeling.metrics import Array, Metric, Scores, mean_of, rounded
 from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.proof import Parity, Proof
+from tabtrail.modeling.proof import Cost, Parity, Proof
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Table
 
@@ -44,7 +44,8 @@ class Result:
     """A candidate's fits on the folds, and its fit on the whole training part, scored on the test part.
 
     `model_bytes` is the size of what would be deployed, the cost by which the choice prefers one of equally good candidates;
-    `parity` the proof that it predicts what `final.model` predicts, None where no proof was asked for.
+    `parity` the proof that it predicts what `final.model` predicts, None where no proof was asked for; `cost` what its graph
+    takes for a row, None where that was not measured.
     """
 
     candidate: Candidate
@@ -52,6 +53,7 @@ class Result:
     final: Fit
     model_bytes: int
     parity: Parity | None = None
+    cost: Cost | None = None
 
     @property
     def deployable(self) -> bool:

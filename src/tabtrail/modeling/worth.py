@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from tabtrail.config.model import Choice
 from tabtrail.modeling.candidates import BASELINES
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import METRICS, Metric
+from tabtrail.modeling.proof import Cost
 from tabtrail.modeling.results import Benchmark, Result
 
 
@@ -14,6 +16,30 @@ def worthy(results: Sequence[Result], metric: Metric) -> list[Result]:
     """Return the candidates that are deployable, have the metric on every fold, and beat every baseline; in their order."""
     sound = [each for each in results if each.deployable and np.isfinite(each.loss(metric)) and not each.is_baseline]
     return [each for each in sound if _unbeaten(each, results, metric) is None]
+
+
+def over_budget(result: Result, choice: Choice) -> str | None:
+    """Return why a candidate is too large or too slow to be served, None where it is within the budget or was not measured."""
+    return None if result.is_baseline else complaint_of(result.model_bytes, result.cost, choice)
+
+
+def complaint_of(size: int, cost: Cost | None, choice: Choice) -> str | None:
+    """Return what of a graph's size [bytes] and cost is over the budget, None where nothing is or no cost was measured."""
+    if cost is None:
+        return None
+    if size > choice.max_bundle_mb * 1_000_000:
+        return f"its graph has {size / 1_000_000:,.1f} MB, more than choice.max_bundle_mb: {choice.max_bundle_mb:g}"
+    if cost.row_us > choice.max_row_us:
+        return f"a row takes it {cost.row_us:,.1f} µs of CPU, more than choice.max_row_us: {choice.max_row_us:g}"
+    return None
+
+
+def joined_cost(results: Sequence[Result]) -> Cost | None:
+    """Return what the graphs of several candidates cost together, None where one was not measured."""
+    costs = [each.cost for each in results if each.cost is not None]
+    if len(costs) < len(results):
+        return None
+    return Cost(sum(each.row_us for each in costs), sum(each.batch_row_us for each in costs))
 
 
 def weaker_than(board: Leaderboard, candidate: str) -> str | None:
@@ -33,10 +59,10 @@ def yardstick(metric: Metric) -> Metric:
 
 def objections(benchmark: Benchmark) -> tuple[str, ...]:
     """Return for each candidate, baselines aside, what speaks against deploying it; those without an objection are left out."""
-    return tuple(_objections(benchmark.results, benchmark.problem.metric))
+    return tuple(_objections(benchmark.results, benchmark.problem.metric, benchmark.problem.choice))
 
 
-def _objections(results: Sequence[Result], metric: Metric) -> Iterator[str]:
+def _objections(results: Sequence[Result], metric: Metric, choice: Choice) -> Iterator[str]:
     measure = yardstick(metric)
     means = {each.candidate.name: each.mean(measure.name) for each in results}
     for each in results:
@@ -45,6 +71,8 @@ def _objections(results: Sequence[Result], metric: Metric) -> Iterator[str]:
             continue
         if not each.deployable:
             yield f"{name} is not deployable: {each.parity and each.parity.complaint}"
+        elif (complaint := over_budget(each, choice)) is not None:
+            yield f"{name} is over the budget: {complaint}"
         elif not np.isfinite(each.loss(metric)):
             yield f"{name}: {metric.label} is not defined for its predictions on every fold"
         elif (best := _unbeaten(each, results, metric)) is not None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tabtrail.errors import StoreError
 from tabtrail.modeling.benchmark import candidates_of
 from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.proof import Parity
+from tabtrail.modeling.proof import Cost, Parity
 from tabtrail.modeling.results import FULL, Fit, Result
 from tabtrail.modeling.split import Fold, Split
 from tabtrail.modeling.table import Table
@@ -29,6 +30,7 @@ def fits_to_bytes(result: Result) -> bytes:
     fits = (*result.folds, result.final)
     facts = {
         "model_bytes": result.model_bytes,
+        "cost": None if result.cost is None else asdict(result.cost),
         "parity": None if result.parity is None else result.parity.to_dict(),
         "fits": [{name: getattr(fit, name) for name in _FACTS} for fit in fits],
     }
@@ -67,7 +69,8 @@ def result_from(store: Store, run: Run, problem: Problem, table: Table, split: S
         )
     parity = None if facts["parity"] is None else Parity.from_dict(facts["parity"])
     folds = tuple(fits[fold] for fold in range(len(split.folds)))
-    result = Result(candidate, folds, fits[FULL], facts["model_bytes"], parity)
+    cost = None if facts.get("cost") is None else Cost(**facts["cost"])
+    result = Result(candidate, folds, fits[FULL], facts["model_bytes"], parity, cost)
     if result.predictions_sha256 != run.tags[PREDICTIONS]:
         raise StoreError(f"the predictions of run {run.run_id} in the MLflow store were altered; run `tabtrail train --force`")
     return result, logged

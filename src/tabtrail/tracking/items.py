@@ -27,10 +27,15 @@ def candidate_items(result: Result) -> RunItems:
         params["iterations_chosen"] = str(result.final.iterations)
     if candidate.native:
         params["categories"] = "native"
+    if candidate.missing_native:
+        params["missing"] = "native"
+    params |= {name: "true" for name, on in (("smearing", candidate.smearing), ("bag", candidate.bag)) if on}
     if candidate.transform != "none":
         params["target_transform"] = candidate.transform_text
     metrics = [*_cv_metrics(result), *_prefixed("test", result.final), *_seconds(result)]
     metrics.append(MetricItem("model_bytes", result.model_bytes))
+    if result.cost is not None:
+        metrics += [MetricItem("row_us", result.cost.row_us), MetricItem("batch_row_us", result.cost.batch_row_us)]
     if result.parity is not None and result.parity.max_difference is not None:
         metrics.append(MetricItem("parity_max_difference", result.parity.max_difference))
     tags = {

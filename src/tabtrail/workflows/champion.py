@@ -28,6 +28,7 @@ from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, Importance, explain, sample_rows, shap_table
+from tabtrail.export.cost import measure_cost
 from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, prove
@@ -39,7 +40,7 @@ from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.intervals import grouping
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import rounded
-from tabtrail.modeling.proof import Parity, Prove
+from tabtrail.modeling.proof import Cost, Parity, Prove
 from tabtrail.modeling.refit import learned_rows
 from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
@@ -99,9 +100,14 @@ class Proofs:
     def __exit__(self, *error: object) -> None:
         self._folder.cleanup()
 
-    def prove_fit(self, fit: Fit) -> tuple[int, Parity]:
-        """Return size and proof of a fit's model, as `prove` does; a proof that was made by a worker is taken as it is."""
-        return self.prove(fit.model) if fit.proof is None else self._keep(fit.model, *fit.proof)
+    def prove_fit(self, fit: Fit) -> tuple[int, Parity, Cost | None]:
+        """Return size and proof of a fit's model, as `prove` does, and what its graph takes for a row on this machine.
+
+        A proof that was made by a worker is taken as it is. There is no cost where there is no graph.
+        """
+        graph, parity = self.job(fit.model, self._x) if fit.proof is None else fit.proof
+        cost = None if graph is None else measure_cost(graph, self._x)
+        return *self._keep(fit.model, graph, parity), cost
 
     def prove(self, fitted: Any) -> tuple[int, Parity]:
         """Return the size in bytes of a model's ONNX graph (of its pickle where it has none), and the proof."""

@@ -17,13 +17,14 @@ from tabtrail.workflows.deploy import Site
 @dataclass(frozen=True)
 class Again:
     """A benchmark that is fitted again: its run, what that was made from, and the runs of the candidates that are wanted, which
-    are all of a `whole` one.
+    are all of a `whole` one; `children` are the runs of all candidates.
     """
 
     site: Site
     parent: Run
     provenance: Provenance
     runs: Mapping[str, Run]
+    children: Mapping[str, Run]
     whole: bool
 
 

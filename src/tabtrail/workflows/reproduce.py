@@ -15,6 +15,7 @@ from tabtrail.export.outputs import open_graph
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import run_benchmark
+from tabtrail.modeling.proof import Cost
 from tabtrail.modeling.results import Result
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.training import DEMAND_SECTIONS, benchmark_digest
@@ -82,7 +83,7 @@ def reproduce(config: Config, run_id: str, progress: Progress = SILENT) -> Repro
     runs, compared = {name: children[name] for name in wanted}, ["data", "config"]
     with store_errors(store.uri):
         site = Site.of(recorded.for_demand() if of_series else recorded, store)
-        again = Again(site, parent, provenance, runs, found.candidate is None)
+        again = Again(site, parent, provenance, runs, children, whole=found.candidate is None)
         if of_series:
             made = compare_series(prepare_series(recorded), again, manifest, progress)
         else:
@@ -102,7 +103,7 @@ def _compare_rows(recorded: Config, again: Again, progress: Progress) -> Iterato
         only(prepared.problem, list(runs)),
         prepared.table,
         prepared.split,
-        export=lambda fit: (len(graph_bytes(model, fit.model)), None),
+        export=lambda fit: (len(graph_bytes(model, fit.model)), None, _cost(again.children.get(fit.candidate))),
         progress=progress.advance,
     )
     results = {name: benchmark.result(name) for name in runs}
@@ -133,8 +134,15 @@ def _final_comparison(prepared: Prepared, result: Result, deployed: bytes, progr
     return what, difference <= FINAL_TOLERANCE
 
 
+def _cost(run: Run | None) -> Cost | None:
+    """What a candidate's graph was measured to take: a blend is made again of members that were affordable then."""
+    if run is None or "row_us" not in run.metrics:
+        return None
+    return Cost(run.metrics["row_us"], run.metrics["batch_row_us"])
+
+
 def _metric_comparisons(name: str, result: Result, run: Run) -> Iterator[tuple[str, bool]]:
-    again = {item.key: item.value for item in candidate_items(result).metrics if not item.key.endswith("_seconds")}
+    again = {item.key: item.value for item in candidate_items(result).metrics if not item.key.endswith(("_seconds", "_us"))}
     for key, value in again.items():
         if run.metrics.get(key) != value:
             yield f"metrics of {name}: {key} was {run.metrics.get(key)}, is {value}", False
