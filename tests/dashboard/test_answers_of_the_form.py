@@ -17,7 +17,10 @@ from tabtrail.dashboard import contributions as parts_of
 from tabtrail.dashboard.form import MOST_OPTIONS, fields_of, near_texts, row_of
 from tabtrail.dashboard.predict import answer, what_if
 from tabtrail.dashboard.scoring import score_upload
+from tabtrail.data.dataset import scan_dataset
+from tabtrail.explain.stored import explained_columns
 from tabtrail.project.paths import Artifacts
+from tabtrail.workflows.explain import explain_row
 
 
 def predictor_of(project: Project) -> Predictor:
@@ -103,8 +106,7 @@ def test_a_curve_over_the_date_of_a_forecast_is_the_days_ahead(series: Predictor
 
 def test_contributions_of_a_row_add_up_to_the_served_prediction_and_name_every_column(small: Project, sales: Predictor) -> None:
     served = sales.predict([sales.schema.example])[0]
-    explained = pl.read_parquet(Artifacts.of(small.config()).shap).get_column("value").struct.unnest()
-    found = parts_of.contributions(sales, served, parts_of.reference_of(explained, sales))
+    found = parts_of.contributions(sales, served, explained_columns(pl.read_parquet(Artifacts.of(small.config()).shap)))
     assert found.prediction == pytest.approx(served.value)
     assert found.base_value + sum(value for _, _, value in found.parts) == pytest.approx(served.value)
     assert [name for name, _, _ in found.parts] == sales.schema.names
@@ -112,10 +114,28 @@ def test_contributions_of_a_row_add_up_to_the_served_prediction_and_name_every_c
     assert texts["COUNTRY"] == sales.schema.example["COUNTRY"]
 
 
+def test_a_page_and_the_command_explain_a_row_alike(small: Project, sales: Predictor) -> None:
+    config = small.config()
+    row, artifacts = {**sales.schema.example, "PRICEEACH": 61.5}, Artifacts.of(config)
+    served = sales.predict([row])[0]
+    found = parts_of.contributions(sales, served, explained_columns(pl.read_parquet(artifacts.shap)))
+    bundle = load_bundle(config.paths.models_dir, config.model.name)
+    told = explain_row(bundle, row, artifacts, lambda run: pytest.fail(f"{run} is the last one"))
+    assert {name: value for name, _, value in found.parts} == pytest.approx(told.contributions)
+    assert found.base_value == pytest.approx(told.base_value)
+
+
+def test_rows_of_the_dataset_stand_in_where_a_training_left_no_explained_ones(small: Project, sales: Predictor) -> None:
+    rows = scan_dataset(small.config().dataset).head(200).collect()
+    served = sales.predict([sales.schema.example])[0]
+    found = parts_of.contributions(sales, served, parts_of.background_of(rows, sales))
+    assert found.base_value + sum(value for _, _, value in found.parts) == pytest.approx(served.value)
+
+
 def test_contributions_of_a_forecast_are_by_group_and_add_up_to_it(series: Predictor) -> None:
     row = {field.name: field.example for field in fields_of(series)}
     served = series.predict([row])[0]
-    found = parts_of.contributions(series, served, parts_of.reference_of_series(series))
+    found = parts_of.contributions(series, served, parts_of.background_of_series(series))
     assert found.base_value + sum(value for _, _, value in found.parts) == pytest.approx(served.value)
     assert {"promotion and price", "past of the series"} <= {name for name, _, _ in found.parts}
 

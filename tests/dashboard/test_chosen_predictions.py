@@ -13,22 +13,20 @@ from tests.support.projects import Project
 
 from tabtrail.dashboard.filters import Filters, Selection, read_filters
 from tabtrail.dashboard.judged import Judged, Part, RowColumns, read_judged
-from tabtrail.dashboard.model import board_of
+from tabtrail.dashboard.overview import read_board
 from tabtrail.dashboard.place import Place
 from tabtrail.dashboard.selection import Picked, by_value, columns_to_read, coverage_of, drawn, scores_of, trend
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.result_files import benchmark_table_files
 from tabtrail.errors import DataError
 from tabtrail.modeling.leaderboard import Leaderboard
-from tabtrail.project.paths import Artifacts
-from tabtrail.system.files import read_json
 
 COMBINATIONS = 200
 PARTS: tuple[Part, ...] = ("test", "cv")
 
 
 def board(project: Project) -> Leaderboard:
-    found = board_of(read_json(Artifacts.of(project.config()).leaderboard))
+    found = read_board(Place(project.config()))
     assert found is not None
     return found
 
@@ -167,7 +165,7 @@ def test_a_trend_shows_every_period_of_the_chosen_rows_and_marks_those_that_are_
     assert frame["from"].dt.year().to_list() == [2003, 2004, 2005]
     assert frame["chosen"].to_list() == [0, frame["rows"][1], 0]
     assert frame["rows"].sum() == rows.predictions.height
-    assert frame["actual"].sum() == pytest.approx(rows.predictions["actual"].sum())
+    assert (frame["actual"] * frame["rows"]).sum() == pytest.approx(rows.predictions["actual"].sum())
     by_month = trend(rows.predictions, picked.in_period(rows), "1mo")
     assert by_month.filter(pl.col("chosen") > 0)["from"].dt.year().unique().to_list() == [2004]
 

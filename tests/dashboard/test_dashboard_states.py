@@ -34,6 +34,17 @@ def test_forecasts_are_shown_once_they_are_there(project: Project, state: str) -
     assert len(title) < len(LABEL)
 
 
+def test_model_and_predictions_are_shown_once_there_is_a_model(project: Project, state: str) -> None:
+    for page in ("model", "predict"):
+        app = open_page(page, project.config_file)
+        if state in ("nothing", "data"):
+            assert "There is no model yet." in texts(app)
+            assert f"tabtrail train --config {project.config_file}" in texts(app)
+        else:
+            assert "There is no model yet." not in texts(app)
+            assert len(charts(app)) >= 2
+
+
 def test_drift_is_shown_once_it_was_checked(project: Project, state: str) -> None:
     app = open_page("drift", project.config_file)
     if state != "drift":

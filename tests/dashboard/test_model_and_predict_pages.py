@@ -12,13 +12,12 @@ from tests.support.projects import Project, place_store
 from tests.support.stages import run_ingest
 
 from tabtrail import pipeline
-from tabtrail.dashboard.model import board_of
+from tabtrail.dashboard.overview import read_board
 from tabtrail.dashboard.place import Place
 from tabtrail.dashboard.views.predict import show
 from tabtrail.errors import BundleError
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.project.paths import Artifacts
-from tabtrail.system.files import read_json
 
 TABS = ("Leaderboard", "Predicted and actual", "Where it errs", "Intervals", "Why")
 
@@ -29,7 +28,7 @@ def open_tab(shown: AppTest, name: str) -> AppTest:
 
 
 def board(project: Project) -> Leaderboard:
-    found = board_of(read_json(Artifacts.of(project.config()).leaderboard))
+    found = read_board(Place(project.config()))
     assert found is not None
     return found
 
@@ -82,19 +81,36 @@ def test_the_form_answers_with_the_numbers_of_the_bundle_and_refuses_what_the_co
     assert shown.metric[0].value.endswith(" USD")
     assert "% interval" in texts(shown)
     first = shown.metric[0].value
-    shown.number_input(key="predict-0").set_value(90)
+    shown.number_input[0].set_value(90)
     looked_at(shown.run())
     assert shown.metric[0].value != first
-    shown.number_input(key="predict-0").set_value(-3)
+    shown.number_input[0].set_value(-3)
     looked_at(shown.run())
     assert "does not take this row" in texts(shown)
     assert not shown.metric
+
+
+def test_the_slider_follows_the_row_that_is_entered_and_forgets_what_it_stood_at_of_another(small: Project) -> None:
+    shown = open_page("predict", small.config_file)
+    slider = shown.select_slider[0]
+    assert slider.value == shown.number_input[0].value
+    slider.set_value(slider.options[-1])
+    looked_at(shown.run())
+    assert "against the row as entered" in texts(shown)
+    for value in (37, 41):
+        shown.number_input[0].set_value(value)
+        looked_at(shown.run())
+        assert shown.select_slider[0].value == value
 
 
 def test_series_are_chosen_by_those_that_exist_and_forecast(tmp_path_factory: pytest.TempPathFactory) -> None:
     project = demand_project(tmp_path_factory).project
     shown = open_page("predict", project.config_file)
     assert "ahead of the last known day" in texts(shown)
+    for store in ("STORE_001", "STORE_000"):
+        shown.selectbox[0].set_value(store)
+        looked_at(shown.run())
+        assert "new since the training" not in texts(shown)
     assert "no model of single rows" in texts(open_page("model", project.config_file))
 
 

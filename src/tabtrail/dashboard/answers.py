@@ -20,7 +20,8 @@ def curve_figure(curve: Curve, chosen: object, unit: str) -> go.Figure:
     lowest, highest = (float(each) for each in (frame["predicted"].min(), frame["predicted"].max()))  # type: ignore[arg-type]
     ends = f"from {shown(lowest)} to {shown(highest)} {unit}"
     refused = f" {curve.refused:,} values are left out: {curve.reason}." if curve.refused else ""
-    alt = f"Prediction by {name}, everything else as entered: {ends} over {frame.height:,} values.{refused}"
+    others = f" {curve.left_out:,} other known texts are not drawn." if curve.left_out else ""
+    alt = f"Prediction by {name}, everything else as entered: {ends} over {frame.height:,} values.{refused}{others}"
     title = f"What if {name} were another"
     if curve.kind == "text":
         return finish(figure, title, alt, x=f"prediction, {unit}", height=120 + 24 * max(3, frame.height))

@@ -3,7 +3,7 @@
 The bundle's own graph is asked, with numpy: no pickle is opened and nothing that trains is imported.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,10 @@ import polars as pl
 from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.dashboard.explained import value_text
 from tabtrail.data.dates import to_doubles
-from tabtrail.explain.coalitions import Array, Columns, Game, share_out
+from tabtrail.explain.coalitions import Array, Columns, Game, Shares, explain_one, reference_rows, share_out
 from tabtrail.explain.groups import group_features, group_text
 
-_REFERENCES = 50  # rows that unknown columns are taken from: the error of a mean of 50 is a seventh of one row's
-_COALITIONS = 400  # of the columns: 20,000 rows of the graph, a tenth of a second
+_SERIES, _STEPS = 10, 5  # of which the forecasts are that a forecast is compared with
 
 
 @dataclass(frozen=True)
@@ -26,33 +25,31 @@ class Contributions:
     parts: tuple[tuple[str, str, float], ...]
     base_value: float
     prediction: float
-    references: int
 
 
-def contributions(predictor: Predictor, served: Prediction, reference: Columns) -> Contributions:
+def contributions(predictor: Predictor, served: Prediction, background: Columns) -> Contributions:
     """Return what each column of a row, or each group of features of a forecast, adds to the prediction that was served, relative
-    to the mean prediction of the reference rows.
+    to predictions of the rows of `background`.
     """
     own = {name: values.ravel() for name, values in predictor.graph_inputs([served.inputs]).items()}
-    groups = _groups(predictor)
-    game = Game(_graph(predictor), reference, tuple(map(tuple, groups.values())))
-    found = share_out(game, own, coalitions=_COALITIONS, seed=0)
-    texts = [_text(predictor, served, name, own, features) for name, features in groups.items()]
-    parts = tuple(zip(groups, texts, found.values[0].tolist(), strict=True))
-    return Contributions(parts, found.base_value, float(found.predictions[0]), game.references)
+    if predictor.demand is not None:
+        return _of_groups(predictor, served, background, own)
+    found = explain_one(_graph(predictor), background, {name: own[name] for name in background})
+    return _told(found, [(name, value_text(served.inputs[name])) for name in background])
 
 
-def _groups(predictor: Predictor) -> dict[str, list[str]]:
-    """Return what shares a prediction, by name: each column alone, of a model of series the groups of its features."""
-    if predictor.demand is None:
-        return {name: [name] for name in predictor.schema.names}
-    return group_features(predictor.demand.panel.recipe, predictor.demand.panel.texts)
+def _of_groups(predictor: Predictor, served: Prediction, background: Columns, own: Columns) -> Contributions:
+    demand, graph = predictor.demand, _graph(predictor)
+    assert demand is not None  # noqa: S101 - of a model of series
+    groups = group_features(demand.panel.recipe, demand.panel.texts)
+    game = Game(graph, reference_rows(graph, background), tuple(map(tuple, groups.values())))
+    found = share_out(game, own, coalitions=1 << len(groups), seed=0)
+    return _told(found, [(name, group_text(name, each, own, served, demand)) for name, each in groups.items()])
 
 
-def _text(predictor: Predictor, served: Prediction, name: str, own: Columns, features: Sequence[str]) -> str:
-    if predictor.demand is None:
-        return value_text(served.inputs[name])
-    return group_text(name, features, own, served, predictor.demand)
+def _told(found: Shares, named: list[tuple[str, str]]) -> Contributions:
+    parts = tuple((name, text, value) for (name, text), value in zip(named, found.values[0].tolist(), strict=True))
+    return Contributions(parts, found.base_value, float(found.predictions[0]))
 
 
 def _graph(predictor: Predictor) -> Callable[[Columns], Array]:
@@ -63,27 +60,22 @@ def _graph(predictor: Predictor) -> Callable[[Columns], Array]:
     return predict
 
 
-def reference_of(rows: pl.DataFrame, predictor: Predictor) -> Columns:
-    """Return rows of the dataset, or explained ones, as the model takes them: doubles (dates as days), texts ("" for missing); at
-    most 50 of them, evenly spread.
-    """
-    kept = rows[np.unique(np.linspace(0, rows.height - 1, _REFERENCES).round().astype(np.int64))]
-    columns = {}
-    for feature in predictor.schema.features:
-        own = kept.get_column(feature.name)
-        if feature.kind == "categorical":
-            columns[feature.name] = own.cast(pl.String).fill_null("").to_numpy().astype(object)
-        else:
-            columns[feature.name] = to_doubles(own)
-    return columns
+def background_of(rows: pl.DataFrame, predictor: Predictor) -> Columns:
+    """Return rows of the dataset as the model takes them: doubles (dates as days since 1970-01-01), texts ("" for missing)."""
+    return {
+        feature.name: rows[feature.name].cast(pl.String).fill_null("").to_numpy().astype(np.object_)
+        if feature.kind == "categorical"
+        else to_doubles(rows[feature.name])
+        for feature in predictor.schema.features
+    }
 
 
-def reference_of_series(predictor: Predictor) -> Columns:
+def background_of_series(predictor: Predictor) -> Columns:
     """Return forecasts of known series, evenly spread, as of one horizon before the last known period: what the model takes."""
     demand = predictor.demand
     assert demand is not None  # noqa: S101 - of a model of series
     horizon, series = demand.panel.recipe.horizon, demand.history.series
-    steps = np.unique(np.linspace(1, horizon, 5).round().astype(np.int64))
-    chosen = np.unique(np.linspace(0, series - 1, max(1, _REFERENCES // len(steps))).round().astype(np.int64))
+    steps = np.unique(np.linspace(1, horizon, _STEPS).round().astype(np.int64))
+    chosen = np.unique(np.linspace(0, series - 1, _SERIES).round().astype(np.int64))
     origin = max(demand.history.first, demand.history.as_of - horizon)
     return {name: values.ravel() for name, values in demand.feed_of(chosen, origin, steps).items()}

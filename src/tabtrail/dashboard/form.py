@@ -91,6 +91,7 @@ def _hint(predictor: Predictor, feature: Feature, known: Sequence[str]) -> str:
     bounds = [f"{sign} {shown(bound, 7)}" for sign, bound in (("≥", rule.min), ("≤", rule.max)) if bound is not None]
     parts += [f"allowed: {' and '.join(bounds)}"] if bounds else []
     parts += [f"{len(known):,} texts are known"] if known else []
+    parts += ["written YYYY-MM-DDTHH:MM:SS"] if rule.dtype == "datetime" else []
     demand = predictor.demand
     if demand is not None and feature.name == demand.panel.date:
         parts.append(f"data until {demand.as_of}; up to {demand.panel.recipe.horizon:,} {demand.period_name}s ahead")

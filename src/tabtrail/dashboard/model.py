@@ -1,6 +1,6 @@
 """Figures and tables of a benchmark: who is best and by how much, what the champion misses, whether its intervals hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -25,14 +25,6 @@ _SAID = {
     "bias": "mean bias",
     "share_of_squared_error": "share of squared error",
 }
-
-
-def board_of(document: Mapping[str, Any] | None) -> Leaderboard | None:
-    """Return the leaderboard that a document holds, None for none or one of another version."""
-    try:
-        return None if document is None else Leaderboard.from_dict(document)
-    except (KeyError, TypeError):
-        return None
 
 
 def unit(board: Leaderboard) -> str:
@@ -199,30 +191,26 @@ def predicted_actual(drawn: pl.DataFrame, rows: int, what: str, unit: str) -> go
 
 
 def trend_figure(frame: pl.DataFrame, what: str, step: str, unit: str) -> go.Figure:
-    """Return actual and predicted sums by period, with the selected periods highlighted."""
+    """Return the means of actual and predicted values by period, with the selected periods highlighted."""
     days = frame["from"].to_list()
     figure = go.Figure()
-    for name, column in (("actual", "actual"), ("predicted", "predicted")):
-        figure.add_scatter(
-            x=days,
-            y=frame[column].to_list(),
-            mode="lines+markers",
-            name=name,
-            line={"dash": "dot" if name == "predicted" else "solid"},
-            hovertemplate="%{x|%Y-%m-%d}: %{y:,.4~g}",
-        )
+    told = []
+    for name, dash in (("actual", "solid"), ("predicted", "dot")):
+        own = frame[name].to_list()
+        hover = "%{x|%Y-%m-%d}: %{y:,.4~g}"
+        figure.add_scatter(x=days, y=own, mode="lines+markers", name=name, line={"dash": dash}, hovertemplate=hover)
+        told.append(f"{name} from {shown(min(own))} to {shown(max(own))} {unit}")
     whole = bool((frame["chosen"] == frame["rows"]).all())
     if not whole:
         for first, last in _spans(frame):
             figure.add_vrect(x0=first, x1=last, fillcolor=COLOURS[1], opacity=0.2, line_width=0)
     picked = frame.filter(pl.col("chosen") > 0)
-    totals = picked.select(pl.col("actual", "predicted").sum()).row(0) if picked.height else (0.0, 0.0)
     marked = "every period is selected" if whole else f"highlighted: {_periods(picked['from'].to_list(), step)}"
-    alt = f"{what} by {step}; {marked}, with {shown(totals[0])} {unit} actual and {shown(totals[1])} predicted."
+    alt = f"{what} by {step}, means of {int(frame['rows'].sum()):,} rows: {' and '.join(told)}; {marked}."
     if frame.height <= _MOST_TICKS:
         figure.update_xaxes(tickvals=days, ticktext=[f"{day:%Y}" if step == "year" else f"{day:%Y-%m}" for day in days])
     figure.update_yaxes(rangemode="tozero")
-    return finish(figure, f"Trend by {step}, {what}", alt, x=step, y=f"sum, {unit}")
+    return finish(figure, f"Trend by {step}, {what}", alt, x=step, y=f"mean of a row, {unit}")
 
 
 def _spans(frame: pl.DataFrame) -> list[tuple[Any, Any]]:

@@ -47,6 +47,7 @@ class Curve:
 
     `frame`: value (number, text, or date), predicted, low, high (null without an interval), current (the row's own value).
     `refused` counts the places of the grid that the contract does not allow with the other values; `reason` is that of the first.
+    `left_out` counts known texts that are too many for one picture.
     """
 
     column: str
@@ -54,6 +55,7 @@ class Curve:
     frame: pl.DataFrame
     refused: int
     reason: str
+    left_out: int = 0
 
 
 def what_if(predictor: Predictor, row: Mapping[str, Any], column: str) -> Curve:
@@ -67,7 +69,8 @@ def what_if(predictor: Predictor, row: Mapping[str, Any], column: str) -> Curve:
     kind = {"numeric": "number", "categorical": "text", "date": "date"}[feature.kind]
     frame = _curve([place for place, _ in kept], answers, row.get(column), kind)
     refused = [fault for fault in faults if fault]
-    return Curve(column, kind, frame, len(refused), refused[0] if refused else "")
+    left_out = len({*known_texts(predictor, feature)} - {*places}) if kind == "text" else 0
+    return Curve(column, kind, frame, len(refused), refused[0] if refused else "", left_out)
 
 
 def _curve(places: Sequence[Any], answers: Sequence[Prediction], current: Any, kind: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from tabtrail.errors import TabtrailError
 from tabtrail.system.temporary import scratch_folder
 
 _SHOWN = 20
-ENDINGS = ("csv", "parquet", "xlsx", "jsonl")
+ENDINGS = ("csv", "tsv", "txt", "parquet", "xlsx", "xlsm", "jsonl", "ndjson", "gz", "zst")
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet", "jsonl": "application/x-ndjson"}
 
 

@@ -58,7 +58,9 @@ def scores_of(predictions: pl.DataFrame) -> Scores | None:
 
 
 def trend(predictions: pl.DataFrame, chosen: pl.Series, step: Step) -> pl.DataFrame:
-    """Return one row a period: from (its first day), rows, chosen (how many of them are), actual and predicted (sums), wape.
+    """Return one row a period: from (its first day), rows, chosen (how many of them are), actual and predicted (means), wape.
+
+    Means, since the rows of one part are not all rows of a period: their sum would be that of no year.
 
     `chosen` tells of each prediction whether it is in the selected period. Rows without a date are left out.
     """
@@ -71,8 +73,8 @@ def trend(predictions: pl.DataFrame, chosen: pl.Series, step: Step) -> pl.DataFr
         .agg(
             pl.len().cast(pl.Int64).alias("rows"),
             pl.col("chosen").sum().cast(pl.Int64),
-            pl.col("actual").sum(),
-            pl.col("predicted").sum(),
+            pl.col("actual").mean(),
+            pl.col("predicted").mean(),
             pl.when(total > 0).then(absolute / total).alias("wape"),
         )
         .sort("from")

@@ -10,6 +10,7 @@ from tabtrail.dashboard.filter_panel import choose
 from tabtrail.dashboard.filters import Days, Filters, read_filters
 from tabtrail.dashboard.judged import Judged, Part, RowColumns, read_judged
 from tabtrail.dashboard.missing import NO_EXPLANATION, NO_MODEL, say_missing
+from tabtrail.dashboard.overview import read_board
 from tabtrail.dashboard.place import Place, stamp_of
 from tabtrail.dashboard.selection import Picked, Step, by_value, columns_to_read, coverage_of, drawn, scores_of, trend
 from tabtrail.dashboard.tables import show_table
@@ -29,7 +30,7 @@ _STEPS: dict[str, Step] = {"year": "1y", "quarter": "1q", "month": "1mo"}
 def show(at: Place) -> None:
     """Show the page."""
     st.title("Model")
-    board = model.board_of(at.json(at.artifacts.leaderboard))
+    board = read_board(at)
     if board is None:
         if at.config.is_demand_only:
             st.info("This project has no model of single rows; that of series is on the page Forecast and demand.")

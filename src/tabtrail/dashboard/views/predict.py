@@ -10,7 +10,7 @@ import streamlit as st
 from tabtrail.bundle.predictor import Prediction, Predictor
 from tabtrail.dashboard import explained
 from tabtrail.dashboard.answers import curve_figure
-from tabtrail.dashboard.contributions import contributions, reference_of, reference_of_series
+from tabtrail.dashboard.contributions import background_of, background_of_series, contributions
 from tabtrail.dashboard.deployed import load_deployed
 from tabtrail.dashboard.figures import draw
 from tabtrail.dashboard.form import Entry, Field, fields_of, near_texts, row_of
@@ -22,6 +22,7 @@ from tabtrail.dashboard.tables import show_table
 from tabtrail.dashboard.wording import clipped, literal, shown
 from tabtrail.data.warehouse import quoted
 from tabtrail.explain.coalitions import Columns
+from tabtrail.explain.stored import explained_columns
 
 _MOST_EXACT = 2**53 - 1  # of a browser's whole numbers
 
@@ -70,11 +71,11 @@ def _one_row(at: Place, predictor: Predictor) -> None:
 
 def _form(predictor: Predictor, fields: Sequence[Field]) -> dict[str, Any]:
     optional = {each.name for each in predictor.schema.features if each.optional}
-    chosen: dict[str, str] = {}
+    run, chosen = predictor.metadata["run_id"], dict[str, str]()
     entries: dict[str, Entry] = {}
     for place, field in enumerate(fields):
         options = _options(predictor, field, chosen)
-        entries[field.name] = _enter(predictor, field, options, f"predict-{place}")
+        entries[field.name] = _enter(predictor, field, options, f"predict-{run}-{place}")
         if isinstance(entry := entries[field.name], str):
             chosen[field.name] = entry
     return row_of(fields, entries, tuple(optional))
@@ -90,7 +91,7 @@ def _options(predictor: Predictor, field: Field, chosen: dict[str, str]) -> tupl
     return tuple(sorted({texts[place] for place in demand.list_series(before)})) or field.options
 
 
-def _enter(predictor: Predictor, field: Field, options: Sequence[str], key: str) -> Entry:
+def _enter(predictor: Predictor, field: Field, options: tuple[str, ...], key: str) -> Entry:
     seen = f", seen {field.seen}" if field.seen else ""
     label = literal(clipped(field.name, 80) + seen) + ("" if field.required else " (may be empty)")
     hint, example = literal(field.hint) or None, field.example
@@ -110,10 +111,10 @@ def _enter(predictor: Predictor, field: Field, options: Sequence[str], key: str)
     return text or None
 
 
-def _choose(label: str, options: Sequence[str], example: Entry, hint: str | None, key: str, *, empty: bool) -> str | None:
+def _choose(label: str, options: tuple[str, ...], example: Entry, hint: str | None, key: str, *, empty: bool) -> str | None:
     listed: list[str | None] = [*([None] if empty else []), *options]
     start = listed.index(str(example)) if example in options else 0
-    found = st.selectbox(label, listed, start, format_func=_named, key=key, help=hint)
+    found = st.selectbox(label, listed, start, format_func=_named, key=f"{key}-{hash(options)}", help=hint)
     return None if found is None else str(found)
 
 
@@ -136,7 +137,7 @@ def _answer(predictor: Predictor, found: Answer) -> None:
     if prediction is None:
         st.error("The model does not take this row:\n\n" + "\n".join(f"- {literal(each)}" for each in found.problems))
         return
-    st.metric(clipped(predictor.metadata["target"]), f"{shown(prediction.value, 6)} {unit(predictor)}")
+    st.metric(literal(clipped(predictor.metadata["target"])), f"{shown(prediction.value, 6)} {unit(predictor)}")
     for each in prediction.intervals or ((prediction.interval,) if prediction.interval is not None else ()):
         st.markdown(f"{100 * each.level:g} % interval: **{shown(each.low, 6)} to {shown(each.high, 6)}**")
     if prediction.interval is None:
@@ -148,28 +149,28 @@ def _answer(predictor: Predictor, found: Answer) -> None:
 
 
 def _why(at: Place, predictor: Predictor, served: Prediction) -> None:
-    reference = reference_of_series(predictor) if predictor.demand is not None else _reference(at, predictor)
-    if reference is None:
+    background = background_of_series(predictor) if predictor.demand is not None else _background(at, predictor)
+    if background is None:
         st.info("There are no rows to explain the prediction against; this command makes them:")
         st.code(at.command("ingest"), language=None, wrap_lines=True)
         return
-    found = contributions(predictor, served, reference)
+    found = contributions(predictor, served, background)
     figure = explained.waterfall(found.parts, found.base_value, found.prediction, unit(predictor))
     draw(figure, "predict-why")
-    st.caption(f"The base value is the mean prediction of {found.references:,} other rows, from which unknown columns are taken.")
+    st.caption("The base value is the mean prediction of other rows, from which columns are taken that are not known yet.")
 
 
-def _reference(at: Place, predictor: Predictor) -> Columns | None:
+def _background(at: Place, predictor: Predictor) -> Columns | None:
     """Return rows to explain against: those of the model's global explanation, else rows of the dataset."""
     importance = at.json(at.artifacts.importance) or {}
     table = at.frame(at.artifacts.shap) if importance.get("run_id") == predictor.metadata["run_id"] else None
     if table is not None and table.height:
-        return reference_of(table.get_column("value").struct.unnest(), predictor)
+        return explained_columns(table)
     if not at.has_rows:
         return None
     names = ", ".join(map(quoted, predictor.schema.names))
     rows = at.ask(f"SELECT {names} FROM {at.table} USING SAMPLE reservoir(200 ROWS) REPEATABLE (7)")
-    return reference_of(rows, predictor) if rows.height else None
+    return background_of(rows, predictor) if rows.height else None
 
 
 @st.fragment
@@ -197,9 +198,8 @@ def _slide(curve: Curve) -> Any:
         return None
     own = curve.frame.filter(pl.col("current")).get_column("value").to_list()
     start = own[0] if own else places[len(places) // 2]
-    return st.select_slider(
-        f"Value of {literal(clipped(curve.column))}", places, start, format_func=_place, key=f"predict-slide-{curve.column}"
-    )
+    key = f"predict-slide-{hash((curve.column, *places))}"  # what was chosen of other places is forgotten
+    return st.select_slider(f"Value of {literal(clipped(curve.column))}", places, start, format_func=_place, key=key)
 
 
 def _place(value: object) -> str:
@@ -214,12 +214,13 @@ def _file(predictor: Predictor) -> None:
     ending = st.radio("Predictions as", list(MEDIA), key="predict-ending", horizontal=True)
     if upload is None:
         return
-    _scored(_score(predictor, predictor.metadata["run_id"], upload.file_id, upload.name, ending, upload), ending)
+    model = predictor.metadata["run_id"], "" if predictor.demand is None else predictor.demand.as_of
+    _scored(_score(predictor, model, (upload.file_id, upload.name), ending, upload), ending)
 
 
 @st.cache_resource(max_entries=1, show_spinner="Scoring the file")
-def _score(_predictor: Predictor, run: str, file: str, name: str, ending: str, _upload: Any) -> Scored:  # noqa: ARG001 - the file is the key
-    return score_upload(_predictor, name, _upload.getvalue(), ending=ending)
+def _score(_predictor: Predictor, model: tuple[str, str], file: tuple[str, str], ending: str, _upload: Any) -> Scored:  # noqa: ARG001
+    return score_upload(_predictor, file[1], _upload.getvalue(), ending=ending)
 
 
 def _scored(found: Scored, ending: str) -> None:
@@ -227,6 +228,8 @@ def _scored(found: Scored, ending: str) -> None:
         st.error(literal(found.problem))
         return
     account = found.account
+    if not found.is_whole:
+        st.error("The account of the rows does not add up: do not use these predictions.")
     st.markdown(
         f"**{account.rows:,}** rows read: **{account.scored:,}** predicted, **{account.rejected:,}** set aside with a reason;"
         f" {account.warned:,} of the predicted have something that the model has not seen."
