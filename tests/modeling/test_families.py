@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tabtrail.modeling.families import FAMILIES, model_libraries
+from tabtrail.modeling.libraries import MODEL_LIBRARIES
 
 SOURCES = Path(__file__).parents[2] / "src" / "tabtrail"
 
@@ -18,14 +19,19 @@ def test_a_family_builds_what_it_says_and_every_library_of_it_is_listed(family) 
     assert (family.iterations is None) == (family.best_iterations is None)
 
 
+def test_the_libraries_whose_versions_are_named_without_importing_them_are_those_of_the_families() -> None:
+    assert model_libraries() == MODEL_LIBRARIES
+
+
 def test_no_other_file_names_the_libraries_of_the_families() -> None:
     """The leakage audits, the test of two samples and the quantiles of demand use LightGBM as a tool; doctor and the install hint
     must not import what may be missing; the config says which families learn on a cluster; the candidates of a demand that names
-    none, and those of a model that names none, are lists as a config has them.
+    none, and those of a model that names none, are lists as a config has them; what names versions must not import the libraries.
     """
     own = re.compile(r"lightgbm|xgboost|catboost|RandomForest|GradientBoosting", re.IGNORECASE)
     apart = {
         *("modeling/leakage/audit.py", "modeling/leakage/together.py"),
+        "modeling/libraries.py",
         *("project/surroundings.py", "cli/commands.py", "cli/tune.py"),
         *("forecast/panel/candidates.py", "forecast/panel/search.py", "forecast/panel/leakage.py", "forecast/panel/quantiles.py"),
         *("modeling/two_samples.py", "modeling/defaults.py", "config/operation.py"),

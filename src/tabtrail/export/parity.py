@@ -13,7 +13,7 @@ from tabtrail.modeling.estimators import WithQuantiles
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.proof import Parity, Tried
 
-_CHUNK = 65_536
+_CHUNK = 16_384  # as files are predicted
 _NO_NUMBER = 1e9  # where only one of the two predicts a number; infinity is not JSON
 
 

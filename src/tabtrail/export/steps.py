@@ -31,7 +31,13 @@ _SINCE = {
     "CumSum": 14,
     "Exp": 13,
     "Sigmoid": 13,
+    "Transpose": 13,
+    "Reshape": 14,
+    "MatMulInteger": 10,
+    "GatherElements": 13,
+    "ReduceSum": 13,
 }
+_KINDS = {"int64": onnx.TensorProto.INT64, "uint8": onnx.TensorProto.UINT8}
 
 
 class Step:
@@ -53,9 +59,9 @@ class Step:
         return name
 
     def constant(self, value: np.ndarray[Any, Any], label: str = "constant") -> str:
-        """Add an array of int64 or float64 and return its name."""
+        """Add an array of int64, uint8 or float64 and return its name."""
         name: str = self._scope.get_unique_variable_name(label)
-        kind = onnx.TensorProto.INT64 if value.dtype == np.int64 else onnx.TensorProto.DOUBLE
+        kind = _KINDS.get(value.dtype.name, onnx.TensorProto.DOUBLE)
         self._container.add_initializer(name, kind, list(value.shape), value.ravel().tolist())
         return name
 

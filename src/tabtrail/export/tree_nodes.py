@@ -1,4 +1,6 @@
-"""Trees in their plain form as nodes of a graph: of ai.onnx.ml 3, or of 5 where there are splits on categories."""
+"""Trees in their plain form as nodes of a graph: of ai.onnx.ml 3, or of 5 where there are splits on categories; symmetric ones,
+as CatBoost's are, as a few operators over all of them.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +10,7 @@ import numpy as np
 import onnx
 
 from tabtrail.export.steps import ML, Step
+from tabtrail.export.symmetric import find_symmetric, write_symmetric
 from tabtrail.modeling.trees import LEAF, MEMBER, Trees
 
 _LINKS = {"exp": "Exp", "sigmoid": "Sigmoid"}
@@ -40,7 +43,8 @@ def _write(step: Step, trees: Trees, write: Write) -> None:
 
 
 def _sum(step: Step, source: str, trees: Trees, write: Write, output: str | None) -> str:
-    leaves, missing = write(step, source, trees)
+    symmetric = find_symmetric(trees)
+    leaves, missing = write(step, source, trees) if symmetric is None else (write_symmetric(step, source, symmetric), 0.0)
     leaves = step.cast(leaves, onnx.TensorProto.DOUBLE)
     base = step.constant(np.array([[trees.base + missing]], dtype=np.float64), "base")
     return step.emit("Add", [leaves, base], output)

@@ -11,6 +11,7 @@ from tabtrail.forecast.local.forecasters import model_names
 from tabtrail.forecast.panel import candidates as of_series
 from tabtrail.modeling.candidates import candidate_problems, family_names, final_problems
 from tabtrail.modeling.metrics import METRICS
+from tabtrail.project.forecaster_names import forecaster_problems
 
 
 def check_names(config: Config) -> None:
@@ -45,10 +46,7 @@ def _problems(config: Config) -> Iterator[tuple[KeyPath, str]]:
     if (metric := config.choice.metric) not in METRICS:
         known = list(METRICS)
         yield ("choice", "metric"), f"unknown metric '{metric}'{nearest(metric, known)} (known: {', '.join(known)})"
-    for place, name in enumerate(config.risk.models):
-        if name not in model_names():
-            known = list(model_names())
-            yield ("risk", "models", place), f"unknown forecaster '{name}'{nearest(name, known)} (known: {', '.join(known)})"
+    yield from forecaster_problems(config.risk.models)
 
 
 def _demand_problems(demand: Demand) -> Iterator[tuple[KeyPath, str]]:

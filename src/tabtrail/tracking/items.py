@@ -3,16 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from tabtrail.data.manifest import Manifest
-from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.leaderboard import HeldOut, Refit, Row
 from tabtrail.modeling.leakage.findings import Finding
 from tabtrail.modeling.metrics import METRICS, Scores
 from tabtrail.modeling.results import Benchmark, Fit, Result
-from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.card import model_card
 from tabtrail.tracking.tags import PREDICTIONS, TAG, MetricItem, RunItems
-
-_LIBRARIES = ("polars", "duckdb", "onnxruntime", "skl2onnx", "numpy", "pandas", "cloudpickle")
 
 
 def candidate_items(result: Result) -> RunItems:
@@ -105,11 +101,6 @@ def benchmark_items(
 def benchmark_name(model: str) -> str:
     """Return the name of the run of a model's benchmark."""
     return f"benchmark {model}"
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that results depend on."""
-    return installed_versions((*model_libraries(), *_LIBRARIES))
 
 
 def _cv_metrics(result: Result) -> Iterator[MetricItem]:

@@ -14,7 +14,7 @@ from tabtrail.errors import StoreError
 from tabtrail.system.files import json_bytes
 from tabtrail.system.hashes import code_version
 from tabtrail.tracking.artifacts import list_files, log_text, read_artifact
-from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
 from tabtrail.tracking.tags import CONFIG, TAG

@@ -52,7 +52,7 @@ from tabtrail.system.hashes import sha256_json
 from tabtrail.system.temporary import scratch_folder
 from tabtrail.system.versions import installed_versions
 from tabtrail.tracking.artifacts import list_files, read_artifact
-from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.models import BundleFiles, FittedModel
 from tabtrail.tracking.registry import Registration
 from tabtrail.tracking.store import Store

@@ -49,7 +49,7 @@ from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import log_artifact, log_files
 from tabtrail.tracking.demand_finished import FORECASTS, forecasts_sha256, forecasts_to_bytes, read_forecasts
 from tabtrail.tracking.demand_items import candidate_items, training_items
-from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.pages import with_links
 from tabtrail.tracking.provenance import provenance_of
 from tabtrail.tracking.runs import LoggedData, complete_children, log_dataset, log_items, running, set_primary_metric, set_tags

@@ -38,7 +38,7 @@ from tabtrail.progress import Progress
 from tabtrail.project.training import DEMAND_SECTIONS
 from tabtrail.system.files import json_bytes
 from tabtrail.tracking.artifacts import log_folder
-from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.models import FittedModel, log_model
 from tabtrail.tracking.registry import register_challenger
 from tabtrail.tracking.runs import Run, read_run, set_tags

@@ -31,7 +31,7 @@ from tabtrail.system.files import write_json
 from tabtrail.system.hashes import sha256_json
 from tabtrail.tracking.artifacts import log_artifact
 from tabtrail.tracking.demand_items import training_items
-from tabtrail.tracking.items import library_versions
+from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.provenance import provenance_of
 from tabtrail.tracking.runs import log_items, set_tags
 from tabtrail.tracking.store import open_store

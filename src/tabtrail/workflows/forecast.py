@@ -29,8 +29,8 @@ from tabtrail.forecast.segment import Facts, analyse, deciding_versions
 from tabtrail.forecast.series import Segment, Series
 from tabtrail.forecast.sweep import Sweep, analyse_all, evaluate, learn_from, reconcile
 from tabtrail.progress import SILENT, Progress
+from tabtrail.project.forecaster_names import check_forecasters
 from tabtrail.project.lock import project_lock
-from tabtrail.project.names import check_names
 from tabtrail.report.png import draw
 from tabtrail.report.segment_pictures import error_picture, ranking_picture, segment_pictures
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
@@ -163,7 +163,7 @@ def _at_work(config: Config, command: str, progress: Progress) -> Iterator[_Job]
 
     Opening an MLflow store takes a second (making one, several), in which the series can be read and forecast.
     """
-    check_names(config)
+    check_forecasters(config)
     with project_lock(config, command, progress), ThreadPoolExecutor(1) as pool:
         manifest = verify_dataset(config.dataset, config.ingest_digest())
         require_writable(config.paths.output_dir)

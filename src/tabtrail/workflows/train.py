@@ -39,8 +39,8 @@ from tabtrail.tracking.items import (
     candidate_items,
     comparison_items,
     held_out_items,
-    library_versions,
 )
+from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.models import LoggedModel, log_model
 from tabtrail.tracking.pages import with_links
 from tabtrail.tracking.provenance import GRAPH, JOBLIB, TWIN_GRAPH, Provenance, log_made, log_origin, provenance_of

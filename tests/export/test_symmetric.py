@@ -1,0 +1,93 @@
+"""Trees whose levels split alike: found, and written as a comparison, a weighted sum and a gather."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows
+from tests.support.tree_shap import predict
+
+from tabtrail.export.graph import export_onnx
+from tabtrail.export.outputs import open_graph
+from tabtrail.export.symmetric import Symmetric, find_symmetric
+from tabtrail.modeling.families import read_trees
+from tabtrail.modeling.trees import Trees
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def grown(*depths: int, missing: bool = True) -> Trees:
+    """Trees of these depths on three features, each level with a split of its own."""
+    random, trees = np.random.default_rng(sum(depths)), Trees("BRANCH_LEQ", float32_inputs=True, base=3.0)
+    for tree, depth in enumerate(depths):
+        inner = (1 << depth) - 1
+        levels = [(int(random.integers(3)), float(np.float32(random.normal()))) for _ in range(depth)]
+        for node in range(inner):
+            feature, threshold = levels[(node + 1).bit_length() - 1]
+            below = missing or feature != 1
+            trees.split((tree, node), feature, threshold, (2 * node + 1, 2 * node + 2), missing_true=below)
+        for leaf in range(inner, 2 * inner + 1):
+            trees.leaf((tree, leaf), float(random.normal()))
+    return trees
+
+
+def summed(found: Symmetric, rows: Any) -> Any:
+    """What the operators compute, row by row."""
+    total = np.zeros(len(rows))
+    for index, row in enumerate(rows.astype(np.float32).astype(np.float64)):
+        answers = [
+            below == 0 if np.isnan(row[feature]) else row[feature] > threshold for feature, threshold, below in found.splits
+        ]
+        for levels, leaves in zip(found.levels, found.leaves, strict=True):
+            total[index] += leaves[sum(int(answers[split]) << bit for bit, split in enumerate(levels))]
+    return total
+
+
+@pytest.mark.parametrize("depths", [(3,), (1, 4, 2), (0, 2, 0), (8, 8)])
+@pytest.mark.parametrize("missing", [True, False])
+def test_the_number_of_a_leaf_is_what_a_row_answers_to_the_splits_of_its_levels(depths: tuple[int, ...], missing: bool) -> None:
+    trees = grown(*depths, missing=missing)
+    rows = np.random.default_rng(5).normal(size=(60, 3))
+    rows[::4, 1] = np.nan
+    found = find_symmetric(trees)
+    assert found is not None
+    assert found.leaves.shape == (len(depths), 1 << max(depths))
+    assert 3.0 + summed(found, rows) == pytest.approx(predict(trees, rows), abs=1e-12)
+
+
+def test_trees_of_which_one_is_not_symmetric_are_written_node_by_node() -> None:
+    trees = grown(2, 3)
+    assert find_symmetric(trees) is not None
+    changed = grown(2, 3)
+    changed.threshold[1] += 1.0
+    assert find_symmetric(changed) is None, "the two nodes of a level differ"
+    changed = grown(2, 3)
+    changed.true_id[0], changed.false_id[0] = changed.false_id[0], changed.true_id[0]
+    assert find_symmetric(changed) is None, "the branches are exchanged"
+    changed = grown(2, 3)
+    changed.missing_true[0] = 0
+    assert find_symmetric(changed) is None, "a feature's missing numbers go either way"
+    assert find_symmetric(grown(9)) is None, "the number of a leaf takes more than a byte"
+    assert find_symmetric(replace(grown(2), mode="BRANCH_LT")) is None
+    assert find_symmetric(replace(grown(2), float32_sums=True)) is None
+    assert find_symmetric(grown(0, 0)) is None, "nothing is compared"
+
+
+def test_catboosts_trees_are_written_so_and_those_of_others_are_not() -> None:
+    for name in ("CatBoost", "GradientBoosting_small", "LightGBM"):
+        trees = read_trees(fit(name).named_steps["model"])
+        assert trees is not None
+        assert (find_symmetric(trees) is None) == (name != "CatBoost")
+    proto = onnx.load_from_string(export_onnx(fit("CatBoost"), NUMERIC, CATEGORICAL, "model"))
+    used = {node.op_type for node in proto.graph.node}
+    assert {"MatMulInteger", "GatherElements"} < used
+    assert not {each for each in used if each.startswith("TreeEnsemble")}
+
+
+def test_a_row_is_predicted_alike_to_the_bit_alone_and_among_others() -> None:
+    graph = open_graph(export_onnx(fit("CatBoost"), NUMERIC, CATEGORICAL, "model"))
+    rows, _ = make_rows(60, seed=5)
+    together = graph(rows)
+    assert together.tolist() == [float(graph(rows.iloc[place : place + 1])[0]) for place in range(len(rows))]
