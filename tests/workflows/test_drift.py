@@ -136,6 +136,18 @@ def test_the_log_is_watched_by_a_martingale_that_remembers(project: Project, log
     assert again["martingale"] == second["martingale"]
 
 
+def test_a_log_without_rows_of_the_last_days_is_checked_by_all_rows_of_the_deployed_model(project: Project, log: Path) -> None:
+    unasked = run_in(project, "drift", *LOG, "--json")
+    assert (unasked.returncode, json.loads(unasked.stdout)) == (0, [])
+    assert "of the deployed model" in unasked.stderr
+    assert "has no row yet; there is nothing to check" in unasked.stderr
+    write_log(project.config(), log, rows_of(project, 400, QUANTITYORDERED=97), days_ago=20)
+    done = run_in(project, "drift", *LOG, "--json", "-q")
+    (report,) = json.loads(done.stdout)
+    assert (done.returncode, report["check"]["rows"]) == (5, 400)
+    assert "no row is of the last 7 days" in report["compared"]["notes"][0]
+
+
 def labels(project: Project, actuals: pl.DataFrame, *words: str) -> Any:
     path = project.root / "actuals.parquet"
     actuals.write_parquet(path)

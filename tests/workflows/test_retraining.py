@@ -94,6 +94,14 @@ def test_an_alarm_is_followed_by_one_training_once_its_labels_and_newer_rows_are
     told = json.loads(run_in(project, "drift", "--history", "--json").stdout)
     (retraining,) = [each for each in told if each["kind"] == "retraining"]
     assert (retraining["about"], retraining["measured"]) == ("automatic", "60 labels")
+    unasked = drift(project)
+    assert unasked.returncode == 0, unasked.stderr
+    assert "has no row yet; there is nothing to check" in unasked.stderr
+    log(project, rows(300, 8, low=0), "by the new model")
+    assert run_in(project, "drift", "--set", "drift.on_alarm=report").returncode in (0, 5)
+    checks = [each for each in json.loads(run_in(project, "drift", "--history", "--json").stdout) if each["kind"] == "check"]
+    assert len(checks) == 2, "what the new model is asked on the same day has a window of its own"
+    assert checks[0]["alarm"] is True
 
 
 def test_an_alarm_only_reports_by_default(project: Project) -> None:

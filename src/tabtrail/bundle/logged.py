@@ -64,8 +64,11 @@ class Labels:
 
     def by_file(self) -> dict[str, tuple[Array, Array]]:
         """Return places and actual values by file of predictions."""
-        masks = {file: self.files == file for file in dict.fromkeys(self.files.tolist())}
-        return {file: (self.places[mask], self.actual[mask]) for file, mask in masks.items()}
+        codes: dict[str, int] = {}
+        coded = np.fromiter((codes.setdefault(file, len(codes)) for file in self.files.tolist()), np.int64, len(self.files))
+        order = np.argsort(coded, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(coded[order])) + 1)
+        return {file: (self.places[part], self.actual[part]) for file, part in zip(codes, parts, strict=True)} if codes else {}
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def read_pairs(path: Path) -> Pairs | None:
 def read_labels(path: Path) -> Labels:
     """Read a file of labels. Raises `DataError` for a damaged one."""
     table = _read(path, ["file", "place", RUN, "prediction", "actual"])
-    texts = {name: np.array(table.column(name).to_pylist(), dtype=object) for name in ("file", RUN)}
+    texts = {name: _texts(table.column(name)) for name in ("file", RUN)}
     places = _doubles(table.column("place")).astype(np.int64)
     return Labels(texts["file"], places, texts[RUN], _doubles(table.column("prediction")), _doubles(table.column("actual")))
 
@@ -227,6 +230,13 @@ def _read(path: Path, columns: list[str]) -> Any:
 def _whole(column: Any) -> Any:
     combined = column.combine_chunks()
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _texts(column: Any) -> Array:
+    """Return texts as objects, one object for all equal ones: of a million labels few files and runs are named."""
+    coded = _whole(column.cast(pa.string())).dictionary_encode()
+    found: Array = np.array(coded.dictionary.to_pylist(), dtype=object)[np.array(coded.indices.to_numpy())]
+    return found
 
 
 def _doubles(column: Any) -> Array:

@@ -17,9 +17,11 @@ _NAME = 24
 
 
 def print_reports(reports: "Sequence[DriftReport]") -> None:
-    """Print one window in full, several as a table with the verdicts of those that alarm."""
+    """Print one window in full, several as a table with the verdicts of those that alarm; of none there is nothing to print."""
     if len(reports) == 1:
         print_report(reports[0])
+        return
+    if not reports:
         return
     rows = [[each.compared.window, f"{each.check.rows:,}", "DRIFT" if each.alarm else "–", _named(each)] for each in reports]
     print_table(f"against {reports[0].compared.reference}", ["window", "rows", "", "columns that drift"], rows)

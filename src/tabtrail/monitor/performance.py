@@ -171,9 +171,8 @@ def worse_slices(sample: ErrorSample, errors: Array, labels: Mapping[str, Values
     """Return the slices whose mean absolute error grew more than chance allows (Welch's test, one-sided, Holm at 5 %)."""
     found: list[WorseSlice] = []
     for column, values in labels.items():
-        texts = values.astype(str)
         for value, (before, spread, rows) in sample.slices.get(column, {}).items():
-            own = errors[texts == value]
+            own = errors[values == value]
             if len(own) < _LEAST:
                 continue
             z = (float(own.mean()) - before) / np.sqrt(max(own.var(ddof=1) / len(own) + spread**2 / rows, 1e-300))

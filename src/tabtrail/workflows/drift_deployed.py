@@ -1,6 +1,7 @@
 """The deployed model with what drift is measured against, and gathered rows compared with it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from tabtrail.bundle.load import Bundle, load_bundle
@@ -33,6 +34,12 @@ class Deployed:
     @property
     def run_id(self) -> str:
         return str(self.bundle.metadata["run_id"])
+
+    @property
+    def days(self) -> float:
+        """How many days ago the model was made."""
+        made = datetime.fromisoformat(str(self.bundle.metadata["created"]))
+        return (datetime.now(UTC) - made.astimezone(UTC)) / timedelta(days=1)
 
     @classmethod
     def of(cls, job: Job) -> Self:
