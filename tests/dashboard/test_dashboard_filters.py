@@ -67,6 +67,12 @@ def test_what_a_filter_leaves_equals_sql_on_the_same_rows_for_200_random_combina
     assert some > COMBINATIONS / 4, "most of the combinations must not be empty by themselves"
 
 
+def test_values_that_come_after_the_first_glance_are_counted_too(rows_only: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_filters(rows_only)
+    monkeypatch.setattr("tabtrail.dashboard.filters._GLANCE", 1)
+    assert read_filters(rows_only) == whole
+
+
 def test_filters_are_the_columns_with_few_values_first_those_that_the_config_names(rows_only: Place) -> None:
     filters = read_filters(rows_only)
     assert [each.column for each in filters.choices][:3] == ["PRODUCTLINE", "COUNTRY", "DEALSIZE"]

@@ -62,4 +62,5 @@ def _become(words: list[str]) -> None:
     """Run a command in the place of this one, so that its memory is free and a signal reaches Streamlit itself."""
     if os.name == "posix":
         os.execv(words[0], words)  # noqa: S606
-    raise SystemExit(subprocess.call(words))  # noqa: S603
+    else:
+        raise SystemExit(subprocess.call(words))  # noqa: S603

@@ -1,8 +1,9 @@
 """What of the data is looked at: filters made from config and data, what was chosen of them, and that as SQL and as Polars."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -114,21 +115,24 @@ def _choices(at: Place) -> Iterator[Choice]:
     named = named_columns(at)
     others = [name for name in columns.dataset if name not in named]
     picked = [name for name in (*named, *others) if columns.kind(name) in _PICKED]
-    glance = f"(SELECT * FROM {at.table} LIMIT {_GLANCE})"
     most = {name: MOST_VALUES if columns.kind(name) == "string" else _MOST_NUMBERS for name in picked}
-    counts = _counts(at, picked, glance)
-    for name in (each for each in picked if counts[each] <= most[each]):
-        sql = f"SELECT DISTINCT {quoted(name)} AS value FROM {at.table} ORDER BY value NULLS LAST LIMIT {MOST_VALUES + 1}"
-        values = at.ask(sql).get_column("value").to_list()
-        if 1 < len(values) <= most[name]:
-            yield Choice(name, tuple(values))
+    counts = _per_column(at, "count(DISTINCT {})", picked, f"(SELECT * FROM {at.table} LIMIT {_GLANCE})")
+    few = [name for name in picked if counts[name] <= most[name]]
+    # Values that come late are counted too, by a sketch: a list of millions would not fit.
+    about = _per_column(at, "approx_count_distinct({})", few, at.table)
+    few = [name for name in few if about[name] <= 2 * MOST_VALUES]
+    for name, values in _per_column(at, "array_agg(DISTINCT {})", few, at.table).items():
+        if 1 < len(values or ()) <= most[name]:
+            yield Choice(name, tuple(sorted(values, key=lambda value: (value is None, value))))
 
 
-def _counts(at: Place, names: Sequence[str], table: str) -> Mapping[str, int]:
+def _per_column(at: Place, function: str, names: Sequence[str], table: str) -> dict[str, Any]:
+    """Return what an aggregate gives for each column, in one question."""
     if not names:
         return {}
-    counted = ", ".join(f"count(DISTINCT {quoted(name)}) AS {quoted(name)}" for name in names)
-    return dict(at.ask(f"SELECT {counted} FROM {table}").row(0, named=True))
+    asked = ", ".join(f"{function.format(quoted(name))} AS {quoted(name)}" for name in names)
+    found = at.ask(f"SELECT {asked} FROM {table}").row(0, named=True)
+    return {name: found[name] for name in names}
 
 
 def _days(at: Place) -> Days | None:
