@@ -12,7 +12,12 @@ import yaml
 from tests.support.projects import REPO, Project, serving
 
 KNOWN = {"FROM", "ARG", "ENV", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
-DOCKERFILES = {"serve": "Dockerfile", "train": "Dockerfile.train", "mlflow": "deploy/mlflow/Dockerfile"}
+DOCKERFILES = {
+    "serve": "Dockerfile",
+    "train": "Dockerfile.train",
+    "dashboard": "Dockerfile.dashboard",
+    "mlflow": "deploy/mlflow/Dockerfile",
+}
 Stage = list[tuple[str, str]]
 
 
@@ -90,7 +95,7 @@ def test_the_constraints_are_the_locks_versions(stages: dict[str, Stage], name: 
 def test_compose_builds_from_our_files_and_publishes_the_port_of_the_image(
     services: dict[str, Any], stages: dict[str, Stage]
 ) -> None:
-    ours = {"service": "serve", "trainer": "train", "mlflow": "mlflow"}
+    ours = {"service": "serve", "trainer": "train", "dashboard": "dashboard", "mlflow": "mlflow"}
     for name, stage in ours.items():
         build = services[name]["build"]
         assert (build if isinstance(build, str) else build["dockerfile"]) in (".", DOCKERFILES[stage])
@@ -110,6 +115,20 @@ def test_the_trainer_starts_when_it_is_named_alone_and_writes_where_the_service_
     assert "./models:/app/models" in trainer["volumes"]
     assert "./models:/app/models:ro" in service["volumes"]
     assert exec_form(stages["train"], "CMD")[-2:] == ["--set", "serve.jobs=true"]
+
+
+def test_the_dashboard_only_looks_at_what_the_others_write(services: dict[str, Any]) -> None:
+    dashboard = services["dashboard"]
+    assert dashboard["profiles"] == ["dashboard"]
+    assert dashboard["read_only"]
+    assert {volume.partition(":")[0] for volume in dashboard["volumes"]} == {"./data", "./duckdb", "./models", "./output"}
+    assert all(volume.endswith(":ro") for volume in dashboard["volumes"])
+
+
+def test_the_command_and_the_healthcheck_of_the_dashboards_image_work(stages: dict[str, Stage], dashboard_port: int) -> None:
+    assert exec_form(stages["dashboard"], "CMD") == ["tabtrail", "dashboard", "--host", "0.0.0.0", "--port", "8501"]
+    words = [word.replace(":8501", f":{dashboard_port}") for word in exec_form(stages["dashboard"], "HEALTHCHECK")]
+    assert subprocess.run([sys.executable, *words[1:]]).returncode == 0
 
 
 def test_the_command_and_the_healthcheck_of_the_image_work(stages: dict[str, Stage], small: Project) -> None:

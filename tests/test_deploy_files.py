@@ -88,6 +88,21 @@ def test_ecs_takes_the_task_definition_once_the_workflow_has_filled_it_in(tmp_pa
     assert "Unknown parameter" in refuses_task_definition({**filled, "memroy": "1"})
 
 
+def test_ecs_takes_the_task_of_the_dashboard_which_reads_a_shared_disk() -> None:
+    text = (DEPLOY / "ecs/dashboard.json").read_text()
+    values = {"ACCOUNT": "123456789012", "REGION": "eu-central-1", "FILESYSTEM": "fs-0123456789abcdef0", "TAG": "0a1b2c"}
+    for name, value in values.items():
+        assert name in text
+        text = text.replace(name, value)
+    filled = json.loads(text)
+    assert refuses_task_definition(filled) == ""
+    assert (filled["cpu"], filled["memory"]) == ("512", "1024")
+    (container,) = filled["containerDefinitions"]
+    assert container["readonlyRootFilesystem"]
+    assert {"sourceVolume": "project", "containerPath": "/project", "readOnly": True} in container["mountPoints"]
+    assert container["command"] == ["tabtrail", "dashboard", "--host", "0.0.0.0", "--port", "8501"]
+
+
 def values_of_secrets(tree: Any, name: str = "") -> Iterator[str]:
     """Each text that stands under a name such as PASSWORD, or beside `name: PASSWORD` as `value`."""
     if isinstance(tree, dict):
@@ -120,7 +135,7 @@ def test_an_image_installs_extras_that_there_are() -> None:
     import tomllib
 
     extras = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for path in (REPO / "Dockerfile", REPO / "Dockerfile.train"):
+    for path in (REPO / "Dockerfile", REPO / "Dockerfile.train", REPO / "Dockerfile.dashboard"):
         named = re.findall(r"'\.\[([\w,]+)\]'", path.read_text())
         assert named
         assert set(named[0].split(",")) <= set(extras)

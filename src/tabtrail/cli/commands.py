@@ -46,7 +46,7 @@ DEPLOY = Extra("train", ("polars", "duckdb", "sklearn", "mlflow", "filelock"))
 TUNE = Extra("tune", ("optuna",))
 POSTGRES = Extra("postgres", ("psycopg",))
 RISK = Extra("risk", ("statsmodels", "arch"))
-DASHBOARD = Extra("dashboard", ("streamlit", "plotly"))
+DASHBOARD = Extra("dashboard", ("streamlit", "plotly", "polars", "duckdb", "pyarrow", "filelock"))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ COMMANDS = {
     "sql": Command("tabtrail.cli.sql", "Ask the DuckDB file: the data and the last benchmark.", (TRAIN,)),
     "predict": Command("tabtrail.cli.predict_command", "Predict rows, or show what the model takes."),
     "serve": Command("tabtrail.cli.serve", "Serve the deployed model over HTTP."),
-    "dashboard": Command("tabtrail.cli.dashboard", "Show data, model and forecasts in a browser.", (DASHBOARD, LOOK)),
+    "dashboard": Command("tabtrail.cli.dashboard", "Show data, model and forecasts in a browser.", (DASHBOARD,)),
     "sample": Command("tabtrail.cli.sample", "Write a synthetic sales CSV, marked as synthetic."),
     "forecast": Command("tabtrail.cli.forecast", "Forecast a segment and its risk.", (RISK, TRAIN)),
     "demand": Command("tabtrail.cli.demand", "Keep a model of many series up to date.", (TRAIN,), is_group=True),
