@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.support.browsing import running_dashboard
 from tests.support.projects import REPO, Project, serving
 
 KNOWN = {"FROM", "ARG", "ENV", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
@@ -125,10 +126,12 @@ def test_the_dashboard_only_looks_at_what_the_others_write(services: dict[str, A
     assert all(volume.endswith(":ro") for volume in dashboard["volumes"])
 
 
-def test_the_command_and_the_healthcheck_of_the_dashboards_image_work(stages: dict[str, Stage], dashboard_port: int) -> None:
+def test_the_command_and_the_healthcheck_of_the_dashboards_image_work(stages: dict[str, Stage], small: Project) -> None:
     assert exec_form(stages["dashboard"], "CMD") == ["tabtrail", "dashboard", "--host", "0.0.0.0", "--port", "8501"]
-    words = [word.replace(":8501", f":{dashboard_port}") for word in exec_form(stages["dashboard"], "HEALTHCHECK")]
-    assert subprocess.run([sys.executable, *words[1:]]).returncode == 0
+    with running_dashboard(small) as address:
+        words = [word.replace("http://127.0.0.1:8501", address) for word in exec_form(stages["dashboard"], "HEALTHCHECK")]
+        assert subprocess.run([sys.executable, *words[1:]]).returncode == 0
+    assert subprocess.run([sys.executable, *words[1:]], capture_output=True).returncode == 1
 
 
 def test_the_command_and_the_healthcheck_of_the_image_work(stages: dict[str, Stage], small: Project) -> None:

@@ -14,6 +14,8 @@ from tests.support.projects import Project
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.dashboard.app import PAGES
+from tabtrail.dashboard.place import Place
+from tabtrail.dashboard.wording import shown
 
 if CHROMIUM is None:
     pytest.skip("no Chromium is installed (set CHROMIUM): the dashboard is not opened", allow_module_level=True)
@@ -89,6 +91,29 @@ def test_a_person_filters_the_model_predicts_a_row_sees_why_and_scores_a_file(
         assert [float(row["prediction"]) for row in rows] == [
             pytest.approx(predictor.predict([predictor.schema.example])[0].value)
         ]
+        assert [said for said in opened.said if said.startswith("error")] == []
+
+
+def test_a_person_explores_the_rows_of_a_category_and_downloads_them(browser: Browser, address: str, small: Project) -> None:
+    at = Place(small.config())
+    rows = at.ask(f"SELECT count(*) AS n, sum(SALES) AS total FROM {at.table} WHERE PRODUCTLINE = 'Motorcycles'").row(0)
+    with Opened(browser, f"{address}/") as opened:
+        page = opened.page
+        settle(page)
+        go_to(page, "explore")
+        page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+        page.get_by_role("option", name="Motorcycles").click()
+        settle(page)
+        facts = page.get_by_role("definition").all_inner_texts()
+        assert facts[0] == f"{rows[0]:,}"
+        assert f"{shown(rows[1])} USD" in facts
+        assert page.get_by_text("Shown: PRODUCTLINE is Motorcycles").first.is_visible()
+        page.get_by_role("tab", name="Rows").click()
+        settle(page)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download as CSV").click()
+        kept = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+        assert (len(kept), {row["PRODUCTLINE"] for row in kept}) == (rows[0], {"Motorcycles"})
         assert [said for said in opened.said if said.startswith("error")] == []
 
 

@@ -3,11 +3,13 @@
 import json
 import shutil
 import sys
+import threading
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from tests.support.dashboard_pages import looked_at, open_page, texts
 from tests.support.demand import demand_project
@@ -20,7 +22,7 @@ from tabtrail.dashboard import app, explore, explore_figures
 from tabtrail.dashboard.explore import Measure
 from tabtrail.dashboard.figures import alternative
 from tabtrail.dashboard.filters import Selection
-from tabtrail.dashboard.overview import read_board, row_verdict
+from tabtrail.dashboard.overview import freshness, read_board, row_verdict
 from tabtrail.dashboard.panels import table_html
 from tabtrail.dashboard.place import Place
 from tabtrail.data.result_files import drift_table_file
@@ -233,3 +235,35 @@ def test_the_entry_lists_eight_pages_and_says_what_is_wrong_with_a_config(
 
 def test_artifacts_of_the_first_page_are_those_of_the_project(small: Project) -> None:
     assert Place(small.config()).artifacts == Artifacts.of(small.config())
+
+
+def test_who_looks_while_ingest_and_eda_work_again_and_again_sees_whole_rows_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    project = tiny(tmp_path, "\n".join(f"{day},2003-01-{day:02},a" for day in range(1, 29)))
+    at, counts, wrong = Place(project.config()), set[int](), list[Exception]()
+    run_ingest(at.config)
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            try:
+                st.cache_data.clear()
+                counts.add(int(explore.totals(at, Selection())[0].value))
+                freshness(at)
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person would see it
+                wrong.append(error)
+
+    looking = [threading.Thread(target=look) for _ in range(2)]  # two dashboards
+    for each in looking:
+        each.start()
+    try:
+        for rows in (28, 21, 28, 14):
+            tiny(tmp_path, "\n".join(f"{day},2003-01-{day:02},a" for day in range(1, rows + 1)))
+            pipeline.run_stage("ingest", at.config, force=True)
+            pipeline.run_stage("eda", at.config, force=True)
+    finally:
+        done.set()
+        for each in looking:
+            each.join()
+    assert wrong == []
+    assert counts <= {28, 21, 14}
+    assert not list(tmp_path.rglob("*look*"))

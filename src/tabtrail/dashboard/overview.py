@@ -1,6 +1,8 @@
 """What a project has come to: verdict, leakage, champion, deployments, freshness and alarms, as its files have them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -54,7 +56,9 @@ def series_verdict(at: Place) -> list[str]:
     """Return the sentences on the model of series, as the report has them; none where there was no training."""
     if at.config.demand is None:
         return []
-    evidence = read_demand(demand_files(at.demand_artifacts), page_settings(at.config), {})
+    files = demand_files(at.demand_artifacts)
+    scores = {name: path if name == "demand_scores" else Path() for name, path in files.tables.items()}  # the others may be large
+    evidence = read_demand(replace(files, tables=scores), page_settings(at.config), {})
     if evidence is None:
         return []
     return [sentence_text(each) for each in demand_verdict(evidence, beside_rows=not at.config.is_demand_only)]

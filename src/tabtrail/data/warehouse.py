@@ -1,6 +1,8 @@
 """DuckDB over the Parquet layer: the rebuildable database file, and SQL straight from Parquet."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +21,6 @@ _QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.
 _LOCKED: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": "false", "lock_configuration": "true"}
 # The oldest storage that DuckDB 2 writes: people's clients, of DuckDB 1.0 and later, open the file too.
 _STORAGE: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.0.0"}
-_QUIET: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "256MB",
-    "threads": 2,
-    "python_enable_replacements": "false",
-}
-"""Of one who looks on: a run beside it needs the memory and the cores more."""
 _HIVE_TYPE = {"int": "BIGINT", "float": "DOUBLE", "string": "VARCHAR", "date": "DATE"}
 
 
@@ -53,11 +49,19 @@ def open_rows(database: Database) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def _quiet() -> dict[str, str | bool | int | float | list[str]]:
+    """Settings of one who looks on: a run beside it needs memory and cores more. What does not fit goes to the system's temporary
+    folder, not beside the user's file.
+    """
+    scratch = str(Path(tempfile.gettempdir()) / f"tabtrail-look-{os.getpid()}")
+    return {"memory_limit": "128MB", "threads": 2, "temp_directory": scratch, "python_enable_replacements": "false"}
+
+
 def _present_file(database: Database) -> duckdb.DuckDBPyConnection | None:
     try:
         if database.file.stat().st_mtime_ns < database.dataset.manifest.stat().st_mtime_ns:
             return None
-        connection = duckdb.connect(str(database.file), read_only=True, config=_LOCKED | _QUIET)
+        connection = duckdb.connect(str(database.file), read_only=True, config=_LOCKED | _quiet())
     except (OSError, duckdb.Error):
         return None
     try:
@@ -69,7 +73,7 @@ def _present_file(database: Database) -> duckdb.DuckDBPyConnection | None:
 
 
 def _plain_view(database: Database) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config=_QUIET)
+    connection = duckdb.connect(config=_quiet())
     try:
         connection.execute(f"CREATE VIEW {quoted(database.table)} AS {_select(database.dataset)}")
     except duckdb.Error as error:
