@@ -6,9 +6,9 @@ beside runs that train without pause.
 
 Measures in temporary folders, in Chromium (CHROMIUM names another), on the synthetic sample: its Parquet file is repeated with
 other days, amounts and orders until there are as many rows as are wanted. A page is usable when its title stands and Streamlit
-has nothing more to do. The memory is resident, of the one process, after all pages and at its peak. Exits with 1 where the first page takes
-longer than 3 s (5 s from a million rows on), where more than 400 MB are taken, or, with --minutes, where a page shows an error or
-a run fails.
+has nothing more to do. The memory is resident, of the one process: after all pages, and at its peak. Exits with 1 where the first
+page takes longer than 3 s (5 s from a million rows on), where more than 400 MB are taken, or, with --minutes, where a page shows
+an error or a run fails.
 """
 
 import argparse
