@@ -26,6 +26,7 @@ from tabtrail.dashboard.overview import freshness, read_board, row_verdict
 from tabtrail.dashboard.panels import table_html
 from tabtrail.dashboard.place import Place
 from tabtrail.data.result_files import drift_table_file
+from tabtrail.errors import DataError
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.status import status
 from tabtrail.system.files import write_parquet
@@ -200,6 +201,12 @@ def test_rows_are_read_from_parquet_where_the_database_is_missing_older_or_damag
     assert at.ask(count).item() == rows
     file.unlink()
     assert at.ask(count).item() == rows
+
+
+def test_rows_of_another_config_are_one_message_with_what_makes_them_anew(rows_only: Place) -> None:
+    changed = Project(rows_only.config.root).config("contract.columns.NEW={dtype: string}")
+    with pytest.raises(DataError, match=r'do not fit this config .*"NEW" not found.*`tabtrail run` makes them anew'):
+        explore.first_rows(Place(changed), Selection(), 10)
 
 
 def test_to_look_takes_no_lock_even_where_the_state_is_asked_again_and_again(

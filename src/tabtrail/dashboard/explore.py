@@ -191,10 +191,10 @@ def sampled(at: Place, selection: Selection, columns: Sequence[str], most: int) 
 
 
 def first_rows(at: Place, selection: Selection, most: int) -> pl.DataFrame:
-    """Return the first rows that are chosen, with all columns."""
+    """Return the first rows that are chosen, with all columns. They are read at each call: they may be many."""
     where, bound = selection.where()
     names = ", ".join(map(quoted, at.config.columns.dataset))
-    return at.ask(f"SELECT {names} FROM {at.table} WHERE {where} LIMIT {most:d}", bound)
+    return at.fetch(f"SELECT {names} FROM {at.table} WHERE {where} LIMIT {most:d}", bound)
 
 
 def words_of(at: Place, selection: Selection) -> str:

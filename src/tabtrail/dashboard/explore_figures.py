@@ -1,14 +1,17 @@
 """The rows as charts."""
 
+import calendar
 from datetime import date
 
 import plotly.graph_objects as go
 import polars as pl
 
 from tabtrail.dashboard.explore import Ranked, Step
-from tabtrail.dashboard.figures import bars, columns, finish, lines
+from tabtrail.dashboard.figures import COLOURS, bars, columns, finish, lines
 from tabtrail.dashboard.panels import cell
 from tabtrail.dashboard.wording import plain, shown
+
+_MONTHS = range(1, 13)
 
 
 def ranked_figure(found: Ranked, column: str, label: str) -> go.Figure:
@@ -31,6 +34,18 @@ def years_figure(found: pl.DataFrame, label: str) -> go.Figure:
     years = [f"{period:%Y}" for period in found["period"]]
     figure = columns(years, found["value"].to_list(), f"{label} by year", _time_words(found, "year"), x="year", y=label)
     return figure.update_xaxes(type="category")
+
+
+def months_figure(found: pl.DataFrame, label: str) -> go.Figure:
+    """Return a measure by month of the year, a line for each of the newest years, so that years can be compared."""
+    years = found["period"].dt.year().unique().sort().tail(len(COLOURS)).to_list()
+    values = {(period.year, period.month): value for period, value in found.select("period", "value").iter_rows()}
+    named = {str(year): [values.get((year, month)) for month in _MONTHS] for year in years}
+    words = f"A line for each year from {years[0]} to {years[-1]}." if years else "No row with a date is chosen."
+    figure = lines(
+        [calendar.month_abbr[month] for month in _MONTHS], named, f"{label} by month, year by year", words, x="month", y=label
+    )
+    return figure.update_traces(mode="lines+markers")  # a year with one month is a point
 
 
 def distribution_figure(found: pl.DataFrame, label: str) -> go.Figure:

@@ -75,10 +75,14 @@ class Place:
     def ask(self, sql: str, bound: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Return what a question about the dataset's table gives; values are bound by name (`$since`), columns come quoted.
 
-        Raises `DataError` where there are no rows.
+        The answer is kept until the rows change. Raises `DataError` where there are no rows, or none that this config fits.
         """
-        found: pl.DataFrame = _ask(self._stamped, sql, dict(bound or {}))
+        found: pl.DataFrame = _ask_once(self._stamped, sql, dict(bound or {}))
         return found
+
+    def fetch(self, sql: str, bound: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """Return what `ask` does, for answers too large to be kept."""
+        return _fetch(self.database, sql, dict(bound or {}))
 
     @property
     def _stamped(self) -> "_Stamped":
@@ -121,14 +125,22 @@ def _read_frame(path: str, stamp: Stamp) -> pl.DataFrame | None:  # noqa: ARG001
 
 
 @st.cache_data(max_entries=200, show_spinner=False, hash_funcs={_Stamped: _Stamped.key})
-def _ask(stamped: _Stamped, sql: str, bound: dict[str, Any]) -> pl.DataFrame:
+def _ask_once(stamped: _Stamped, sql: str, bound: dict[str, Any]) -> pl.DataFrame:
+    return _fetch(stamped.database, sql, bound)
+
+
+def _fetch(database: Database, sql: str, bound: dict[str, Any]) -> pl.DataFrame:
+    folder = database.dataset.folder
     for look in range(_LOOKS):
         try:
-            with open_rows(stamped.database) as connection:
+            with open_rows(database) as connection:
                 return _frame(connection.sql(sql, params=bound or None).to_arrow_table())
         except duckdb.IOException as error:  # another process exchanged the folder meanwhile
             if look == _LOOKS - 1:
-                raise DataError(f"{stamped.database.dataset.folder} cannot be read: {error}") from None
+                raise DataError(f"{folder} cannot be read: {error}") from None
+        except duckdb.Error as error:
+            what = str(error).splitlines()[0]
+            raise DataError(f"the rows in {folder} do not fit this config ({what}); `tabtrail run` makes them anew") from None
     raise AssertionError("unreachable")
 
 
