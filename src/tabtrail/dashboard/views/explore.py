@@ -70,6 +70,8 @@ def _time(at: Place, selection: Selection) -> None:
     if found.height > _PERIODS:
         st.info(f"The last {_PERIODS:,} of {found.height:,} {step}s are drawn.")
     draw(explore_figures.time_figure(found.tail(_PERIODS), label, step, window), "explore-time-figure")
+    months = explore.over_time(at, selection, measure, step="month", window=2)
+    draw(explore_figures.months_figure(months, label), "explore-months-figure")
     draw(
         explore_figures.years_figure(explore.over_time(at, selection, measure, step="year", window=2), label),
         "explore-years-figure",
