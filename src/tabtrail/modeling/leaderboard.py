@@ -36,10 +36,12 @@ class Refit:
         """Say in two sentences what is measured, and what is deployed."""
         counts = ", ".join(f"{count:,}" for count in self.rounds.values())
         rounds = f", number of rounds ({counts})" if self.rounds else ""
+        found = self.parity_max_difference
+        proof = "" if found is None else f" (largest difference {found:.1g} standard deviations of the target)"
         return (
             f"Every figure is of models that learned from the {training_rows:,} rows of the training part, or from its folds."
             f" {champion} as it is deployed was fitted again on all {self.rows:,} rows after that (split.refit: all), with the"
-            f" same parameters{rounds} and a proof of its own."
+            f" same parameters{rounds} and a proof of its own{proof}."
         )
 
 

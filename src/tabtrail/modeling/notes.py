@@ -70,7 +70,8 @@ def _on_days(benchmark: Benchmark) -> Iterator[str]:
         if day is not None and (found := straddling(keys, day))[0]:
             groups, rows = found
             yield (
-                f"{groups:,} {split.group_key} {'has' if groups == 1 else 'have'} rows before and from {day} on (split.{name}):"
+                f"{groups:,} {'group' if groups == 1 else 'groups'} of one {split.group_key} {'has' if groups == 1 else 'have'}"
+                f" rows before and from {day} on (split.{name}):"
                 f" {'it counts' if groups == 1 else 'they count'}, whole, with the later part, {rows:,} earlier"
                 f" {'row' if rows == 1 else 'rows'} included"
             )

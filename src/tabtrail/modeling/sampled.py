@@ -76,7 +76,8 @@ class FinalRows:
     def of(cls, problem: Problem, sample: Sample, data: pl.DataFrame, table: Table, split: Split) -> Self:
         """Return the rows to learn from, given the sample as it was read and cut."""
         everything, until = problem.split.refit == "all", None
-        tested = data[table.row[split.test]] if not everything else data.clear()
+        apart = split.test if split.held_out is None else split.test | split.held_out
+        tested = data[table.row[apart]] if not everything else data.clear()
         held = tested.select(sample.key.unique()).to_series().to_numpy()
         if problem.split.by_time and not everything:
             dates = table.keys.take(split.train).date
