@@ -4,8 +4,9 @@
 
 For each seed a fifth of the orders is held out; the whole benchmark of the config chooses its champion on the rest, the
 default models are fitted on the same rows with the plain columns, and so are the candidates of the config without derived
-features and target transforms (`raw`; with `--raw` the whole benchmark does without them). Differences are paired over the hold-outs, with the 95 % interval of Student's t. Coverage
-of the champion's intervals is over all rows that were held out. JSON on stdout.
+features and target transforms (`raw`; with `--raw` the whole benchmark does without them). Differences are paired over the
+hold-outs, with the 95 % interval of Student's t. Coverage of the champion's intervals is over all rows that were held out.
+JSON on stdout.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
-from tabtrail.export.parity import run_onnx
+from tabtrail.export.outputs import run_onnx
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.metrics import score
 from tabtrail.modeling.problem import problem_of

@@ -10,7 +10,7 @@ from tests.support.fitting import WITH_TREES, fit, make_rows
 from tests.support.tree_shap import predict
 
 from tabtrail.export.graph import export_onnx
-from tabtrail.export.parity import run_onnx
+from tabtrail.export.outputs import run_onnx
 from tabtrail.modeling.families import FAMILIES, read_trees
 from tabtrail.modeling.trees import Trees
 

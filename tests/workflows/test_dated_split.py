@@ -109,7 +109,8 @@ def test_customers_on_both_sides_of_a_day_are_counted_among_the_notes(trained: P
         at = pl.lit(day).str.to_date()
         both = rows.filter((first < at) & (last >= at))
         earlier = both.filter(pl.col("day") < at)
-        said = f"{both['customer'].n_unique()} groups of one customer have rows before and from {day} on (split.{name}): they count, whole,"
+        groups = both["customer"].n_unique()
+        said = f"{groups} groups of one customer have rows before and from {day} on (split.{name}): they count, whole,"
         (note,) = [each for each in notes if said in each]
         assert f"{earlier.height} earlier row" in note
         assert earlier.height > 0

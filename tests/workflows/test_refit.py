@@ -13,7 +13,7 @@ from tests.support.projects import Project, make_store
 from tests.support.small_project import LINEAR, WEAK, small
 
 from tabtrail.bundle.load import load_bundle, read_metadata
-from tabtrail.export.parity import run_onnx
+from tabtrail.export.outputs import run_onnx
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import score
 from tabtrail.project.paths import Artifacts
@@ -75,7 +75,10 @@ def test_every_place_says_what_was_measured_and_what_is_deployed(trained: Projec
     assert parent.data.params["deployed_rows"] == "200"
     made = json.loads(read_artifact(store, board.parent_run_id, "provenance.json"))["made"]
     assert made["twin_onnx_sha256"] == refit["twin_sha256"] != made["onnx_sha256"]
-    assert "learned from 200 rows; the metrics are of its twin, which learned from 160" in run_in(trained, "bundle", "inspect").stdout
+    assert (
+        "learned from 200 rows; the metrics are of its twin, which learned from 160"
+        in run_in(trained, "bundle", "inspect").stdout
+    )
     (version,) = store.client.search_model_versions("name='m'")
     assert "It learned from all 200 rows; its figures are of a twin that learned from 160 of them." in version.description
 

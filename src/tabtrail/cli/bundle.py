@@ -76,7 +76,9 @@ def inspect(
         typer.echo(f"{key:12} {printable(metadata.get(key))}")
     typer.echo(f"{'columns':12} {printable(', '.join(each['name'] for each in metadata['schema']['features']))}")
     if refit := metadata.get("refit"):
-        typer.echo(f"learned from {refit['rows']:,} rows; the metrics are of its twin, which learned from {refit['training_rows']:,}")
+        typer.echo(
+            f"learned from {refit['rows']:,} rows; the metrics are of its twin, which learned from {refit['training_rows']:,}"
+        )
     for key, value in ((metadata.get("held_out") or {}).get("metrics") or {}).items():
         typer.echo(f"{'held_out_' + key:22} {printable(value)}")
     metrics: dict[str, Any] = metadata.get("metrics") or {}
