@@ -1,10 +1,12 @@
 """The form of a model, its answer, what it is made of, what if, and files: the numbers of the bundle itself, and nothing lost."""
 
 import csv
+import errno
 import io
 import subprocess
 import sys
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -168,6 +170,14 @@ def test_a_file_that_cannot_be_scored_is_refused_with_a_message_that_names_it_as
     assert found.problem
     assert "/tmp" not in found.problem
     assert not found.predictions
+
+
+def test_a_disk_without_room_for_an_upload_is_said_to_be_full(sales: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert score_upload(sales, "mine.csv", b"a,b\n").problem == "mine.csv cannot be kept while it is scored: No space left on device"
 
 
 def test_a_category_of_thousands_is_typed_with_near_texts_named_and_never_listed(

@@ -305,4 +305,4 @@ def _coverage(names: Sequence[str], found: Sequence[Interval], rows: Sequence[in
         for name, each, count in list(zip(names, found, rows, strict=True))[:6]
     )
     alt = f"{100 * level:g} % are promised (dashed); held: {told}."
-    return finish(figure, title, alt, x="% of the rows, with its 95 % interval", height=130 + 26 * max(2, len(names)))
+    return finish(figure, title, alt, x="% of the rows", height=130 + 26 * max(2, len(names)))

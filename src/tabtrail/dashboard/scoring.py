@@ -43,6 +43,13 @@ def score_upload(predictor: Predictor, name: str, data: bytes, *, ending: str = 
 
     The file lies as those did that the model learned from. Temporary files are removed before this returns.
     """
+    try:
+        return _scored(predictor, name, data, ending, keep)
+    except OSError as error:
+        return Scored(name, ScoredFile(), problem=f"{name} cannot be kept while it is scored: {error.strerror}")
+
+
+def _scored(predictor: Predictor, name: str, data: bytes, ending: str, keep: tuple[str, ...]) -> Scored:
     with scratch_folder() as folder:
         source = Path(folder, "upload", _plain(name))
         source.parent.mkdir()
