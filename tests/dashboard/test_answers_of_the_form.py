@@ -177,7 +177,9 @@ def test_a_disk_without_room_for_an_upload_is_said_to_be_full(sales: Predictor, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert score_upload(sales, "mine.csv", b"a,b\n").problem == "mine.csv cannot be kept while it is scored: No space left on device"
+    assert (
+        score_upload(sales, "mine.csv", b"a,b\n").problem == "mine.csv cannot be kept while it is scored: No space left on device"
+    )
 
 
 def test_a_category_of_thousands_is_typed_with_near_texts_named_and_never_listed(

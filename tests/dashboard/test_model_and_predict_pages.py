@@ -49,7 +49,9 @@ def test_every_tab_of_the_model_opens_and_says_which_predictions_it_shows_and_ho
     for name in TABS:
         open_tab(shown, name)
         if name in TABS[1:4]:
-            assert f"**Test part**: {own.test_rows:,} of {own.test_rows:,} rows that the model has never seen" in texts(shown)
+            assert f"**Test part**: {own.test_rows:,} of {own.test_rows:,} rows that the measured model has never seen" in texts(
+                shown
+            )
     open_tab(shown, "Predicted and actual")
     shown.sidebar.radio(key="model-part").set_value("cv")
     looked_at(shown.run())

@@ -47,7 +47,7 @@ def named(metric: Metric) -> str:
 
 def leaderboard_table(board: Leaderboard) -> pl.DataFrame:
     """Return one row a candidate, the best first: rank, candidate, mark, the chosen metric over the folds with its standard
-    deviation, the difference to the best with its 95 % interval, and every shown metric on the test part.
+    deviation, the difference to the best with its 95 % interval, every shown metric on the test part, and what it costs.
     """
     chosen = board.chosen_metric
     rows = []
@@ -64,7 +64,9 @@ def leaderboard_table(board: Leaderboard) -> pl.DataFrame:
                 "from": row.difference_low,
                 "to": row.difference_high,
                 **{f"{named(METRICS[name])}, test": row.test[name] for name in SHOWN},
-                "seconds": row.fit_seconds,
+                "CPU-µs a row": row.row_us,
+                "over budget": clipped(row.over_budget or "", 80),
+                "seconds to fit": row.fit_seconds,
             }
         )
     return pl.DataFrame(rows, infer_schema_length=None)

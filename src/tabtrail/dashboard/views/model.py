@@ -21,7 +21,7 @@ from tabtrail.modeling.leaderboard import Leaderboard
 
 _PARTS: dict[Part, str] = {"test": "test part", "cv": "out of fold"}
 _MEANS: dict[Part, str] = {
-    "test": "rows that the model has never seen",
+    "test": "rows that the measured model has never seen",
     "cv": "rows of the training part, each predicted by a model that did not learn from it",
 }
 _STEPS: dict[str, Step] = {"year": "1y", "quarter": "1q", "month": "1mo"}
