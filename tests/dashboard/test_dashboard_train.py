@@ -84,6 +84,8 @@ def test_a_training_begins_goes_on_without_the_page_and_links_to_its_model(proje
     assert job.state == "succeeded", (job.folder / LOG).read_text()
     looked_at(app.run())
     assert f"{LINEAR} was chosen with RMSE over the folds of" in texts(app).replace("\\", "")
+    assert "it is in use" in texts(app)
+    assert "it is NOT in use" in report_of(job, {"another"}).outcome
     assert KEY not in (job.folder / LOG).read_text()
     (link,) = app.get("page_link")
     assert link.proto.page == "model"
@@ -117,12 +119,12 @@ def test_a_log_is_read_from_its_end_and_its_characters_cannot_steer_a_terminal(t
     write_json(folder / ASKED, {"kind": "train_all", "asked_at": now()})
     write_json(folder / END, {"exit_code": 4, "at": now()})
     many = "".join(f"train: {each:,} of 9,000 fits\n" for each in range(9000))
-    (folder / LOG).write_text(f"{many}\x1b[31mred\nerror: refused: the champion is better\n  by 3\n")
+    (folder / LOG).write_text(f"{many}\x1b[31mred\x1b[m\x07\nerror: refused: the champion is better\n  by 3\n")
     (job,) = Jobs(tmp_path / "output", (), kept=3).all()
     report = report_of(job)
     assert report.message == "refused: the champion is better\n  by 3 (exit code 4)"
     assert report.lines[-1] == "  by 3"
-    assert "\x1b" not in "".join(report.lines)
+    assert report.lines[-3] == "red\N{REPLACEMENT CHARACTER}"
     assert len(report.lines) < 100
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def ask_trainings(words: Sequence[str], seconds: float = SECONDS) -> Trainings:
         return Trainings(problem="what `tabtrail runs --json` printed cannot be read")
 
 
-def trainings_frame(trainings: Sequence[dict[str, Any]], deployed: str | None) -> pl.DataFrame:
+def trainings_frame(trainings: Sequence[dict[str, Any]], deployed: Collection[str]) -> pl.DataFrame:
     """Return a row for each training: started (UTC), of, state, champion, metric, value (of the champion), candidates, seconds,
     who, commit, deployed (whether the model in use is of it), run, link.
     """
@@ -81,7 +81,7 @@ def trainings_frame(trainings: Sequence[dict[str, Any]], deployed: str | None) -
             "metric": metric_label(each["metric"]),
             "candidates": len(each["candidates"]),
             "commit": each["commit"][:10],
-            "deployed": deployed is not None and deployed in {each["run_id"], *(one["run_id"] for one in each["candidates"])},
+            "deployed": any(run in deployed for run in (each["run_id"], *(one["run_id"] for one in each["candidates"]))),
             "run": each["run_id"],
         }
         for each in trainings

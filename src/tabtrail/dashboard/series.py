@@ -147,6 +147,12 @@ def ahead_figure(ahead: Ahead, name: str, unit: str, period: str) -> go.Figure:
     return finish(figure, f"{name}: history and forecast", alt + ".", x=period, y=f"{unit} a {period}")
 
 
+def rows_of(table: pl.LazyFrame, key: Mapping[str, str]) -> pl.DataFrame:
+    """Return the rows of one series of a table with a struct `series`. Others are read over, not kept: there may be millions."""
+    fits = [pl.col("series").struct.field(name) == value for name, value in key.items()]
+    return table.filter(*fits).collect()
+
+
 def record_figure(row: Mapping[str, Any], forecasts: pl.DataFrame, unit: str, period: str) -> go.Figure | None:
     """Return what was forecast at the latest origins, with the intervals, beside what came; None where nothing was judged.
 

@@ -3,6 +3,8 @@ them.
 """
 
 import hmac
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ from tabtrail.dashboard.runs import metric_label
 from tabtrail.dashboard.wording import shown
 from tabtrail.serving.jobs.desk import Jobs
 from tabtrail.serving.jobs.log_tail import read_tail
-from tabtrail.serving.jobs.record import LOG, Job
+from tabtrail.serving.jobs.record import ASKED, LOG, Job
 from tabtrail.serving.state import read_key
+from tabtrail.system.files import read_json
 from tabtrail.system.held import is_held
 from tabtrail.system.lock_owner import read_owner
 
 _MOST_BYTES = 65_536
 _MOST_LINES = 60
 _MOST_CHARACTERS = 4_000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_EXCEPTION = re.compile(r"[\w.]+(Error|Exception|Interrupt)\b")
 _STATES = {"running": "at work", "cancelling": "being cancelled"}
 
 
@@ -83,8 +88,14 @@ class Report:
     outcome: str
 
 
-def report_of(job: Job) -> Report:
-    """Return how far a training is, or how it ended."""
+def words_of(job: Job) -> str:
+    """Return what a training is of: all, or the nets that were named."""
+    groups = (read_json(job.folder / ASKED) or {}).get("groups") or ()
+    return ", ".join(map(str, groups)) or "all"
+
+
+def report_of(job: Job, deployed: Collection[str] = ()) -> Report:
+    """Return how far a training is, or how it ended; `deployed` are the runs of the models in use."""
     log = job.folder / LOG
     progress = read_tail(log, job.exit_code).progress or {}
     done, of = progress.get("done"), progress.get("of")
@@ -98,7 +109,7 @@ def report_of(job: Job) -> Report:
         doing=progress.get("message", "") if job.at_work else "",
         lines=_last_lines(log),
         message=message,
-        outcome=_outcome(job.result) if job.result is not None else "",
+        outcome=_outcome(job.result, deployed) if job.result is not None else "",
     )
 
 
@@ -108,25 +119,34 @@ def holder_of(output_dir: Path) -> str | None:
 
 
 def _failure(job: Job, log: Path) -> str:
-    """Return the message that a command ended with, and its exit code."""
-    lines = _tail(log)
+    """Return the message that a command ended with, and its exit code; of one that an exception ended the last line."""
+    lines = [line for line in _tail(log) if line.strip()]
     starts = [place for place, line in enumerate(lines) if line.startswith("error: ")]
-    told = "\n".join(lines[starts[-1] :]).removeprefix("error: ")[:_MOST_CHARACTERS] if starts else job.detail
+    if starts:
+        told = "\n".join(lines[starts[-1] :]).removeprefix("error: ")[:_MOST_CHARACTERS]
+    else:
+        told = f"{lines[-1][:_MOST_CHARACTERS]}: {job.detail}" if lines and _EXCEPTION.match(lines[-1]) else job.detail
     return told if job.exit_code is None or "exit code" in told else f"{told} (exit code {job.exit_code})"
 
 
-def _outcome(printed: dict[str, Any]) -> str:
+def _outcome(printed: dict[str, Any], deployed: Collection[str]) -> str:
+    """Say what a training chose, by what it printed, and whether that is in use."""
     rows = printed.get("models") or printed.get("candidates") or []
     model, metric = printed.get("champion"), str(printed.get("metric"))
     row: dict[str, Any] = next((each for each in rows if model in (each.get("model"), each.get("candidate"))), {})
     value = row.get(metric, row.get(f"cv_{metric}", (row.get("cv") or {}).get(metric)))
     where = "origins" if "models" in printed else "cv"
     reached = "" if value is None else f" with {metric_label(f'{where}_{metric}')} of {shown(float(value))}"
-    return f"{model} was chosen{reached}" if model else "the training ended"
+    if not model:
+        return "the training ended"
+    own = {printed.get("run_id"), printed.get("parent_run_id"), row.get("run_id")}
+    used = "it is in use" if own & set(deployed) else "it is NOT in use: the log and `tabtrail history` say why"
+    return f"{model} was chosen{reached}; {used}"
 
 
 def _last_lines(log: Path) -> tuple[str, ...]:
-    return tuple("".join(each if each.isprintable() else "�" for each in line)[:500] for line in _tail(log)[-_MOST_LINES:])
+    lines = (_COLOUR.sub("", line) for line in _tail(log)[-_MOST_LINES:])
+    return tuple("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)[:500] for line in lines)
 
 
 def _tail(log: Path) -> list[str]:

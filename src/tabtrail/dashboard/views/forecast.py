@@ -57,8 +57,9 @@ def _show_series(at: Place, demand: Demand) -> None:
         predictor = None
         st.error("The deployed model cannot be used.")
         st.code(str(error), language=None, wrap_lines=True)
-    tables = {name: at.frame(path) for name, path in demand_table_files(at.config.paths.output_dir).items()}
-    keys = _keys(at, predictor, tables["demand_series"])
+    files = demand_table_files(at.config.paths.output_dir)
+    table = at.frame(files["demand_series"])
+    keys = _keys(at, predictor, table)
     if not keys:
         say_missing(at, NO_DEMAND)
         return
@@ -67,9 +68,9 @@ def _show_series(at: Place, demand: Demand) -> None:
     if predictor is not None:
         _show_ahead(predictor, place, (series.series_name(key), unit, period))
     _show_history(at, demand, key, (unit, period))
-    _show_record(key, tables, (unit, period))
+    _show_record(at, key, table, (unit, period))
     if board is not None and board.get("models"):
-        _show_models(board, tables, (unit, period))
+        _show_models(board, at.frame(files["demand_scores"]), (unit, period))
 
 
 def _keys(at: Place, predictor: Predictor | None, table: pl.DataFrame | None) -> list[dict[str, str]]:
@@ -142,13 +143,12 @@ def _show_history(at: Place, demand: Demand, key: Mapping[str, str], words: tupl
     st.caption(literal(f"By {period}, from the rows of the data. A {period} without a row: {rule} (demand.missing_periods)."))
 
 
-def _show_record(key: Mapping[str, str], tables: Mapping[str, pl.DataFrame | None], words: tuple[str, str]) -> None:
-    table, forecasts = tables["demand_series"], tables["demand_forecasts"]
-    if table is None or forecasts is None:
+def _show_record(at: Place, key: Mapping[str, str], table: pl.DataFrame | None, words: tuple[str, str]) -> None:
+    row = None if table is None else next(series.rows_of(table.lazy(), key).iter_rows(named=True), None)
+    path = demand_table_files(at.config.paths.output_dir)["demand_forecasts"]
+    if row is None or not path.is_file():
         return
-    own = pl.lit(dict(key), dtype=table.schema["series"])
-    row = next(iter(table.filter(pl.col("series") == own).iter_rows(named=True)), None)
-    figure = None if row is None else series.record_figure(row, forecasts.filter(pl.col("series") == own), *words)
+    figure = series.record_figure(row, series.rows_of(pl.scan_parquet(path), key), *words)
     if figure is None:
         return
     st.subheader("What was forecast, and what came")
@@ -156,7 +156,7 @@ def _show_record(key: Mapping[str, str], tables: Mapping[str, pl.DataFrame | Non
     st.caption("Out of sample: each forecast was made with what was known at its origin, by a model that learned nothing later.")
 
 
-def _show_models(board: Mapping[str, Any], tables: Mapping[str, pl.DataFrame | None], words: tuple[str, str]) -> None:
+def _show_models(board: Mapping[str, Any], scores: pl.DataFrame | None, words: tuple[str, str]) -> None:
     unit, period = words
     st.subheader("All series: the models and the baselines")
     ahead, origins = counted(board["horizon"], period), counted(len(board["origins"]), "origin")
@@ -165,7 +165,6 @@ def _show_models(board: Mapping[str, Any], tables: Mapping[str, pl.DataFrame | N
     labels = {name: name.upper() for name in ("mae", "rmse", "wape", "rmsse", "mase")}
     show_table(frame, f"The {frame.height} models of the last training, best first.", labels=labels, shares=_SHARES)
     names = [str(board["champion"]), *([str(board["best_baseline"])] if board.get("best_baseline") else [])]
-    scores = tables["demand_scores"]
     horizon = None if scores is None else series.horizon_figure(scores, names, unit, period)
     if horizon is not None:
         draw(horizon, "series-horizon")

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from tabtrail.bundle.load import read_metadata
+from tabtrail.dashboard.deployed import deployed_runs
 from tabtrail.dashboard.figures import draw
 from tabtrail.dashboard.place import Place
 from tabtrail.dashboard.runs import (
@@ -20,7 +20,6 @@ from tabtrail.dashboard.runs import (
 )
 from tabtrail.dashboard.tables import show_table
 from tabtrail.dashboard.wording import literal, shown
-from tabtrail.errors import BundleError
 from tabtrail.system.addresses import without_passwords
 
 _KEPT_SECONDS = 60
@@ -56,7 +55,7 @@ def _ask(words: tuple[str, ...], root: str) -> Trainings:  # noqa: ARG001 - the 
 
 
 def _show_trainings(at: Place, found: Sequence[dict[str, Any]]) -> None:
-    frame = trainings_frame(found, _deployed(at))
+    frame = trainings_frame(found, deployed_runs(at))
     running = frame.filter(frame["state"] == "running").height
     alt = f"The {frame.height} newest trainings, newest first" + (f", {running} of them at work." if running else ".")
     shown_columns = [
@@ -98,12 +97,3 @@ def _show_training(training: dict[str, Any]) -> None:
         own = candidates if linked else candidates.drop("link")
         label = {"value": metric_label(training["metric"])}
         show_table(own, f"The {own.height} candidates of the training, best first.", labels=label, links=("link",))
-
-
-def _deployed(at: Place) -> str | None:
-    """Return the run of the model in use, None where there is none."""
-    config = at.config
-    try:
-        return str(read_metadata(config.paths.models_dir, config.model.name, config.bundle.public_key)["run_id"])
-    except BundleError:
-        return None

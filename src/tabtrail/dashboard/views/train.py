@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from tabtrail.dashboard.deployed import load_deployed
+from tabtrail.dashboard.deployed import deployed_runs, load_deployed
 from tabtrail.dashboard.place import Place
-from tabtrail.dashboard.train import Parts, Report, holder_of, is_key, jobs_of, parts_of, report_of
+from tabtrail.dashboard.train import Parts, Report, holder_of, is_key, jobs_of, parts_of, report_of, words_of
 from tabtrail.dashboard.wording import clipped, literal
 from tabtrail.errors import BundleError
-from tabtrail.serving.jobs.desk import Jobs, Request, brief
+from tabtrail.serving.jobs.desk import Jobs, Request
 from tabtrail.serving.jobs.log_tail import read_tail
 from tabtrail.serving.jobs.record import LOG, Job
 from tabtrail.serving.problems import Refused
@@ -65,12 +65,12 @@ def _show_work(at: Place, jobs: Jobs, *, allowed: bool) -> None:
         return
     shown = running or known[0]
     st.subheader("At work" if running else "The last training")
-    _show_job(jobs, shown, allowed=allowed)
+    _show_job(at, jobs, shown, allowed=allowed)
     earlier = [each for each in known if each.id != shown.id][:_FORGOTTEN]
     if earlier:
         st.subheader("Earlier")
         for each in earlier:
-            st.caption(literal(f"{each.asked_at[:19].replace('T', ' ')} UTC · {_words(each)} · {each.state}"))
+            st.caption(literal(f"{_moment(each.asked_at)} · {clipped(words_of(each))} · {each.state}"))
 
 
 def _offer(at: Place, jobs: Jobs, *, busy: bool) -> None:
@@ -113,13 +113,12 @@ def _cancel(jobs: Jobs, job_id: str) -> None:
         st.session_state[_REFUSED] = error.detail
 
 
-def _show_job(jobs: Jobs, job: Job, *, allowed: bool) -> None:
-    report = report_of(job)
-    since = job.asked_at[:19].replace("T", " ")
-    st.markdown(
-        f"**{literal(_words(job))}**: {report.state}" + (f", step {literal(report.step)}" if job.at_work and report.step else "")
-    )
-    st.caption(f"asked for at {since} UTC" + (f", ended at {job.ended_at[:19].replace('T', ' ')} UTC" if job.ended_at else ""))
+def _show_job(at: Place, jobs: Jobs, job: Job, *, allowed: bool) -> None:
+    report = report_of(job, () if job.at_work else deployed_runs(at))
+    step = f", step {report.step}" if job.at_work and report.step else ""
+    st.markdown(f"**{literal(clipped(words_of(job)))}**: {literal(report.state + step)}")
+    ended = f", ended at {_moment(job.ended_at)}" if job.ended_at else ""
+    st.caption(f"asked for at {_moment(job.asked_at)}{ended}")
     if job.at_work:
         _show_progress(jobs, report, allowed=allowed)
     elif report.outcome:
@@ -146,9 +145,8 @@ def _show_progress(jobs: Jobs, report: Report, *, allowed: bool) -> None:
     st.button("Cancel", key=f"train-cancel-{report.job.id}", icon=":material/stop:", on_click=_cancel, args=(jobs, report.job.id))
 
 
-def _words(job: Job) -> str:
-    told = brief(job)
-    return {"train_all": "all", "train": "some of the nets"}.get(str(told["kind"]), str(told["kind"]))
+def _moment(text: str) -> str:
+    return f"{text[:19].replace('T', ' ')} UTC"
 
 
 def _model() -> None:
