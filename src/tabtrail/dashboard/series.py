@@ -24,7 +24,7 @@ _DRAWN_ORIGINS = 3
 _PAST_SEASONS, _LEAST_PAST = 6, 60
 _TRUNCATED = {"D": "day", "W": "week", "MS": "month"}
 _EVERY = {"D": "1d", "W": "1w", "MS": "1mo"}
-_COMBINED = {"sum": "sum", "mean": "avg", "last": "max_by", "refuse": "sum"}
+_COMBINED = {"sum": "sum", "mean": "avg", "refuse": "sum"}
 
 
 @dataclass(frozen=True)
@@ -252,13 +252,16 @@ def coverage_figure(board: Mapping[str, Any], period: str) -> go.Figure | None:
 
 def history_frame(at: Place, key: Mapping[str, str]) -> pl.DataFrame:
     """Return the whole history of a series from the data: day (first of its period) and value (units of the target a period),
-    with the periods between its first and last row that have none as the config says (`demand.missing_periods`).
+    with the periods between its first and last row that have none as the config says (`demand.missing_periods`). No rows where
+    the config takes the last of several rows of a period: the dataset does not say which that is.
     """
     demand, day = at.config.demand, at.config.cleaning.date_column
     assert demand is not None and day is not None  # noqa: S101, PT018 - a demand has a date
+    if demand.duplicates == "last":
+        return pl.DataFrame(schema={"day": pl.Date, "value": pl.Float64})
     moment = f"CAST(date_trunc('{_TRUNCATED[demand.frequency]}', {quoted(day)}) AS DATE)"
-    target, how = quoted(demand.target), _COMBINED[demand.duplicates]
-    combined = f"{how}({target}, {quoted(day)})" if how == "max_by" else f"{how}({target})"
+    target = quoted(demand.target)
+    combined = f"{_COMBINED[demand.duplicates]}({target})"
     bound = Bound()
     wanted = [f"{quoted(name)} = {bound.name(value)}" for name, value in key.items() if name in demand.series]
     where = " AND ".join([*wanted, f"{target} IS NOT NULL", f"{quoted(day)} IS NOT NULL"])

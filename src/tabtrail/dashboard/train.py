@@ -38,6 +38,11 @@ def jobs_of(at: Place) -> Jobs:
     return Jobs(config.paths.output_dir, config.words, kept=config.serve.jobs_kept, series=series)
 
 
+def has_key(serve: Serve) -> bool:
+    """Tell whether there is an API key. Raises `ConfigError` for one that cannot be read."""
+    return read_key(serve) is not None
+
+
 def is_key(serve: Serve, given: str) -> bool:
     """Tell whether a text is the API key, in a time that says nothing of how much of it is right. Raises `ConfigError` for a key
     that cannot be read; without one nothing is.

@@ -17,10 +17,11 @@ from tabtrail.dashboard.deployed import load_deployed
 from tabtrail.dashboard.figures import draw
 from tabtrail.dashboard.missing import NO_DEMAND, NO_FORECASTS, say_missing
 from tabtrail.dashboard.place import Place, Stamp, stamp_of
+from tabtrail.dashboard.series import Ahead
 from tabtrail.dashboard.tables import show_table
 from tabtrail.dashboard.wording import clipped, counted, literal
 from tabtrail.data.result_files import demand_table_files
-from tabtrail.errors import BundleError, DataError
+from tabtrail.errors import BundleError
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.system.files import read_json
 
@@ -33,6 +34,9 @@ def show(at: Place) -> None:
     """Show the page."""
     st.title("Forecast and demand")
     documents = _stamped(at.config.paths.output_dir / "timeseries")
+    if at.config.cleaning.date_column is None:
+        st.info("The rows have no date, so that nothing can be forecast: the config names no cleaning.date\\_column.")
+        return
     if at.config.demand is None:
         _show_segments(at, documents)
         return
@@ -65,9 +69,10 @@ def _show_series(at: Place, demand: Demand) -> None:
         return
     unit, period = unit_of(demand.target, demand.currency), Calendar(demand.frequency).name
     key, place = _choose(keys)
-    if predictor is not None:
-        _show_ahead(predictor, place, (series.series_name(key), unit, period))
-    _show_history(at, demand, key, (unit, period))
+    ahead = None if predictor is None else series.look_ahead(predictor, place)
+    if ahead is not None and predictor is not None:
+        _show_ahead(predictor, ahead, (series.series_name(key), unit, period))
+    _show_history(at, demand, key, ahead)
     _show_record(at, key, table, (unit, period))
     if board is not None and board.get("models"):
         _show_models(board, at.frame(files["demand_scores"]), (unit, period))
@@ -103,8 +108,7 @@ def _choose(keys: list[dict[str, str]]) -> tuple[dict[str, str], int]:
     return keys[place], place
 
 
-def _show_ahead(predictor: Predictor, place: int, words: tuple[str, str, str]) -> None:
-    ahead = series.look_ahead(predictor, place)
+def _show_ahead(predictor: Predictor, ahead: Ahead, words: tuple[str, str, str]) -> None:
     name, unit, period = words
     st.subheader("What is to come")
     if ahead.coming.height:
@@ -124,23 +128,20 @@ def _show_ahead(predictor: Predictor, place: int, words: tuple[str, str, str]) -
     )
 
 
-def _show_history(at: Place, demand: Demand, key: Mapping[str, str], words: tuple[str, str]) -> None:
-    if not at.has_rows:
-        return
-    try:
-        history = series.history_frame(at, key)
-    except DataError as error:
-        st.caption(literal(error))
-        return
+def _show_history(at: Place, demand: Demand, key: Mapping[str, str], ahead: Ahead | None) -> None:
+    history = series.history_frame(at, key) if at.has_rows else pl.DataFrame()
+    told = "from the rows of the data"
+    if not history.height and ahead is not None:
+        history, told = ahead.past, "as far as the model keeps it"
     if not history.height:
         return
-    unit, period = words
+    unit, period = unit_of(demand.target, demand.currency), Calendar(demand.frequency).name
     st.subheader("History")
     usual = _WINDOWS[demand.frequency]
     window = st.slider(f"{period.capitalize()}s of the rolling mean", 2, max(60, usual), usual, key="series-window")
     draw(series.rolling_figure(history, series.series_name(key), window, unit, period), "series-history")
     rule = demand.missing_periods.replace("_", " ")
-    st.caption(literal(f"By {period}, from the rows of the data. A {period} without a row: {rule} (demand.missing_periods)."))
+    st.caption(literal(f"By {period}, {told}. A {period} without a row: {rule} (demand.missing_periods)."))
 
 
 def _show_record(at: Place, key: Mapping[str, str], table: pl.DataFrame | None, words: tuple[str, str]) -> None:

@@ -4,13 +4,14 @@ import streamlit as st
 
 from tabtrail.dashboard.deployed import deployed_runs, load_deployed
 from tabtrail.dashboard.place import Place
-from tabtrail.dashboard.train import Parts, Report, holder_of, is_key, jobs_of, parts_of, report_of, words_of
+from tabtrail.dashboard.train import Parts, Report, has_key, holder_of, is_key, jobs_of, parts_of, report_of, words_of
 from tabtrail.dashboard.wording import clipped, literal
 from tabtrail.errors import BundleError
 from tabtrail.serving.jobs.desk import Jobs, Request
 from tabtrail.serving.jobs.log_tail import read_tail
 from tabtrail.serving.jobs.record import LOG, Job
 from tabtrail.serving.problems import Refused
+from tabtrail.serving.state import KEY_VARIABLE
 
 _LOOK_SECONDS = 2.0
 _ALLOWED, _GIVEN, _FORCE, _REFUSED = "train-allowed", "train-key-given", "train-force", "train-refused"
@@ -36,6 +37,9 @@ def _ask_for_key(at: Place) -> bool:
     """Ask for the API key until it was given in this session; what was typed is compared, and forgotten."""
     if st.session_state.get(_ALLOWED):
         return True
+    if not has_key(at.config.serve):
+        st.warning(literal(f"No API key is configured, so nobody can train: set {KEY_VARIABLE}, or serve.api_key_file."))
+        return False
     with st.form("train-key", border=False):
         st.text_input("API key of the service", type="password", autocomplete="off", key=_GIVEN)
         st.form_submit_button("Unlock training", on_click=_unlock, args=(at,))
