@@ -1,6 +1,5 @@
 """What the page Forecast and demand shows: the numbers of the model, of the rows and of the origins, and no others."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -93,13 +92,10 @@ def test_the_history_is_the_sum_of_the_rows_by_day(trained: Trained, keys: list[
         assert history["value"].to_list() == own["units"].cast(pl.Float64).to_list()
 
 
-def gaps() -> Iterator[tuple[str, list[float | None]]]:
-    yield "zero", [2.0, 0.0, 0.0, 5.0]
-    yield "missing", [2.0, None, None, 5.0]
-    yield "forward_fill", [2.0, 2.0, 2.0, 5.0]
-
-
-@pytest.mark.parametrize(("rule", "values"), gaps())
+@pytest.mark.parametrize(
+    ("rule", "values"),
+    [("zero", [2.0, 0.0, 0.0, 5.0]), ("missing", [2.0, None, None, 5.0]), ("forward_fill", [2.0, 2.0, 2.0, 5.0])],
+)
 def test_days_without_a_row_are_what_the_config_says(
     rule: str, values: list[float | None], trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
