@@ -80,6 +80,18 @@ def test_missing_numbers_stay_missing_in_the_graph_where_the_trees_route_them(na
     assert not np.array_equal(run_onnx(graph, unseen), run_onnx(graph, unseen.fillna({"a": x["a"].median()})))
 
 
+@pytest.mark.parametrize("how", ["target", "frequency"])
+def test_the_encoding_of_many_texts_is_in_the_graph(how: str) -> None:
+    x, y = make_rows(500, seed=1)
+    recipe = replace(DERIVED, formulas={}, frequency=(), target=(), many=("code",))
+    model = candidate_model({"LightGBM": {"n_estimators": 30, "categories": "native", "many_texts": how}}, recipe).fit(x, y)
+    assert [name for name, _, _ in model.named_steps["preprocess"].transformers_] == ["numeric", "native", how, "remainder"]
+    unseen, _ = make_rows(300, seed=2)
+    unseen.loc[::4, "code"] = "never seen"
+    graph = export_onnx(model, recipe.numbers, recipe.texts, "model")
+    assert prove(graph, model, unseen, float(np.std(y))).passed
+
+
 @pytest.mark.parametrize("bounds", [(1000.0, None), (None, 2500.0), (1000.0, 2500.0)])
 @pytest.mark.parametrize("name", ["LinearRegression", "XGBoost", "LightGBM_native"])
 def test_the_bounds_of_the_predictions_are_in_the_graph_and_can_be_taken_out(name: str, bounds: Bounds) -> None:

@@ -1,6 +1,8 @@
-"""A bag: the average of the models that a candidate's folds left, scored as they were and refitted fold by fold."""
+"""A bag: the average of the models that a candidate's folds left, scored without flattery and refitted fold by fold."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +14,7 @@ from tabtrail.export.prove import prove
 from tabtrail.forecast.panel.candidates import demand_problems
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import candidate_problems
-from tabtrail.modeling.estimators import Bag, Blend, pipelines_of
+from tabtrail.modeling.estimators import Bag, Blend, pipelines_of, unclipped
 from tabtrail.modeling.fit import build_model, regressor_of
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.preprocess import Recipe
@@ -29,8 +31,8 @@ model: {target: y, numeric_features: [a, b]}
 cleaning: {date_column: day}
 split: {kind: random, allow_leaky: true, folds: 3, repeats: 2}
 candidates:
-  LightGBM: {n_estimators: 60, min_child_samples: 3, early_stopping_rounds: 5}
-  LightGBM_bag: {n_estimators: 60, min_child_samples: 3, early_stopping_rounds: 5, bag: true}
+  LightGBM: {n_estimators: 60, min_child_samples: 3, early_stopping_rounds: 30}
+  LightGBM_bag: {n_estimators: 60, min_child_samples: 3, early_stopping_rounds: 30, bag: true}
   Blend: {}
 engine: {kind: serial}
 """
@@ -41,7 +43,9 @@ def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     problem = problem_of(load_config(written(tmp_path_factory.mktemp("bag"))))
     random = np.random.default_rng(0)
     a, b = random.uniform(0, 10, 240).round(2), random.uniform(0, 10, 240).round(2)
-    rows = pl.DataFrame({"a": a, "b": b, "y": a * b + random.normal(0, 3, 240), "day": pl.Series([None] * 240, dtype=pl.Date)})
+    rows = pl.DataFrame(
+        {"a": a, "b": b, "y": 20 + a * b + random.normal(0, 3, 240), "day": pl.Series([None] * 240, dtype=pl.Date)}
+    )
     return run_benchmark(problem, load_table(problem, rows))
 
 
@@ -50,17 +54,53 @@ def written(folder: Path) -> Path:
     return folder / "x.yaml"
 
 
-def test_folds_are_scored_as_without_it_and_their_models_are_averaged(benchmark: Benchmark) -> None:
-    bagged, alone = benchmark.result("LightGBM_bag"), benchmark.result("LightGBM")
-    assert [fit.scores for fit in bagged.folds] == [fit.scores for fit in alone.folds]
+def test_a_fold_is_scored_with_the_rounds_that_the_other_folds_of_its_repeat_chose(benchmark: Benchmark) -> None:
+    """Its own rows stop its model, so that their choice would flatter their score."""
+    result, split = benchmark.result("LightGBM_bag"), benchmark.split
+    assert len({fit.iterations for fit in result.folds}) > 1
+    for index, fold in enumerate(split.folds):
+        others = [
+            result.folds[each].iterations
+            for each in range(len(split.folds))
+            if split.folds[each].repeat == fold.repeat and each != index
+        ]
+        train, valid = benchmark.table.take(fold.train), benchmark.table.take(fold.valid)
+        expected = build_model(result.candidate, Recipe.of(benchmark.problem.model), n_estimators=round(np.mean(others)))
+        np.testing.assert_array_equal(result.folds[index].predicted, expected.fit(train.x, train.y).predict(valid.x))
+
+
+def test_the_models_of_the_first_repeat_are_averaged_each_with_its_own_rounds(benchmark: Benchmark) -> None:
+    bagged = benchmark.result("LightGBM_bag")
     assert isinstance(bagged.model, Bag)
-    assert bagged.model.names == ("fold 1", "fold 2", "fold 3"), "the members of the first repeat"
+    assert bagged.model.names == ("fold 1", "fold 2", "fold 3")
+    assert bagged.model.rounds == tuple(fit.iterations for fit in bagged.folds[:3])
+    assert [regressor_of(each).booster_.num_trees() for each in bagged.model.models] == list(bagged.model.rounds)
     test = benchmark.table.take(benchmark.split.test).x
-    for fit, fold, member in zip(bagged.folds, benchmark.split.folds, bagged.model.models, strict=False):
-        np.testing.assert_array_equal(member.predict(benchmark.table.take(fold.valid).x), fit.predicted)
     np.testing.assert_allclose(bagged.final.predicted, np.mean([each.predict(test) for each in bagged.model.models], axis=0))
-    assert bagged.final.scores["rmse"] != alone.final.scores["rmse"]
     assert all(fit.model is None for fit in bagged.folds)
+
+
+@pytest.mark.parametrize("written", [{}, {"target_transform": "log1p", "smearing": True, "missing": "native"}])
+@pytest.mark.parametrize("family", ["XGBoost", "CatBoost", "HistGradientBoosting", "LinearRegression"])
+def test_every_family_is_bagged_and_proven(benchmark: Benchmark, family: str, written: dict[str, Any]) -> None:
+    """Also those whose models cannot be cut to fewer rounds, or have none."""
+    own = (
+        {}
+        if family == "LinearRegression"
+        else {"max_iter" if family.startswith("Hist") else "n_estimators": 40, "early_stopping_rounds": 4}
+    )
+    if family == "LinearRegression" and written:
+        written = {"target_transform": "log1p", "smearing": True}
+    problem = replace(benchmark.problem, candidates={family: {**own, **written, "bag": True}})
+    found = run_benchmark(problem, benchmark.table, benchmark.split).result(family)
+    assert len(found.model.models) == 3
+    assert found.mean("rmse") < 12
+    assert prove(problem.model, found.model, benchmark.table.x, scale=20.0, tolerance=1e-5)[1].passed
+    again = refit(problem, benchmark.table, benchmark.split, found.candidate, found.model)
+    assert len(again.rounds) == (3 if own else 0)
+    factors = [unclipped(each).factor_ for each in again.model.models] if written else []
+    if own:
+        assert factors == ([unclipped(each).factor_ for each in found.model.models] if written else [])
 
 
 def test_a_bag_is_one_graph_that_is_proven(benchmark: Benchmark) -> None:
@@ -79,6 +119,7 @@ def test_refitted_each_member_learns_from_its_fold_of_all_rows_with_the_rounds_t
     folds = cut_folds(problem, table, everything, ~everything, problem.seed).folds[:3]
     for fold, twin, model in zip(folds, result.model.models, again.model.models, strict=True):
         rounds = regressor_of(twin).n_estimators
+        assert rounds in result.model.rounds
         rows = table.take(fold.train)
         expected = build_model(result.candidate, Recipe.of(problem.model), n_estimators=rounds).fit(rows.x, rows.y)
         np.testing.assert_array_equal(model.predict(table.x), expected.predict(table.x))

@@ -49,6 +49,13 @@ def test_models_of_folds_are_averaged_unless_they_follow_one_another_in_time() -
     assert not any(each.params.get("bag") for each in in_time.values())
 
 
+def test_texts_of_many_values_enter_by_target_and_by_frequency_for_the_folds_to_choose() -> None:
+    found = default_candidates(replace(SHAPE, texts={"kind": 5, "city": 51}))
+    assert {each.params.get("many_texts") for each in found.values()} == {None, "target", "frequency"}
+    assert "the mean target of the many texts of city" in found["LightGBM_target_bag"].reason
+    assert not any("many_texts" in each.params for each in default_candidates(replace(SHAPE, texts={"city": 50})).values())
+
+
 def test_categories_are_named_only_where_there_are_texts() -> None:
     plain = default_candidates(replace(SHAPE, texts={}))
     assert not any("categories" in each.params for each in plain.values())

@@ -10,9 +10,11 @@ import pytest
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
+from tabtrail.config.model import Model
 from tabtrail.contract.expressions import parse_expression
 from tabtrail.modeling.families import Layout
 from tabtrail.modeling.preprocess import (
+    MANY_TEXTS,
     ArrayArithmetic,
     CategoryCodes,
     FrequencyEncoder,
@@ -45,6 +47,17 @@ def test_numbers_stay_missing_where_the_trees_take_them() -> None:
     found = matrix(RECIPE, missing_native=True)
     assert np.isnan(found[1, :2]).all()
     assert found[[0, 2, 3], :2].tolist() == [[1, 2], [3, 6], [8, 16]]
+
+
+def test_columns_of_many_texts_enter_by_target_or_frequency_beside_the_others() -> None:
+    model = Model(target="y", numeric_features=("n",), categorical_features=("t", "many"), frequency_encoded=("t",))
+    recipe = Recipe.of(model, distinct={"t": 3, "many": MANY_TEXTS + 1})
+    assert recipe.many == ("many",)
+    assert recipe.encoding_many("shared") == recipe
+    assert (recipe.encoding_many("target").one_hot, recipe.encoding_many("target").target) == (("t",), ("many",))
+    assert recipe.encoding_many("frequency").frequency == ("t", "many")
+    assert native_layout(recipe.encoding_many("target")) == Layout(4, (1,))
+    assert Recipe.of(model, distinct={"t": 3, "many": MANY_TEXTS}).many == ()
 
 
 def test_scaled_numbers_have_mean_zero_and_deviation_one() -> None:

@@ -1,12 +1,14 @@
 """`tabtrail tune`: real Optuna studies on the synthetic sample, a few trials each."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from mlflow import MlflowClient
@@ -16,6 +18,7 @@ from tests.support.stages import run_train
 
 from tabtrail import pipeline
 from tabtrail.errors import StoreError, UsageError
+from tabtrail.progress import SILENT, Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 from tabtrail.workflows.tune import trial_errors, tune
@@ -34,9 +37,11 @@ def ingested(project: Project) -> Project:
     return project
 
 
-def search(project: Project, *names: str, trials: int, seconds: float | None = None) -> dict[str, dict[str, object]]:
+def search(
+    project: Project, *names: str, trials: int, seconds: float | None = None, progress: Progress = SILENT
+) -> dict[str, dict[str, object]]:
     config = project.config(*FAST)
-    return tune(config, list(names), trials=trials, seconds=seconds)
+    return tune(config, list(names), trials=trials, seconds=seconds, progress=progress)
 
 
 def study_of(project: Project) -> optuna.Study:
@@ -46,8 +51,14 @@ def study_of(project: Project) -> optuna.Study:
 
 
 def test_the_best_parameters_stand_in_the_next_benchmark(ingested: Project) -> None:
-    best = search(ingested, trials=3)
+    lines: list[str] = []
+    best = search(ingested, trials=3, progress=Progress(say=lines.append))
     assert set(best) == {"LightGBM_tuned"}
+    (won,) = [line for line in lines if "than as configured" in line]
+    number = r"-?\d[\d.e+-]*"
+    assert re.fullmatch(
+        rf"tune: LightGBM: RMSE {number} better than as configured \(95 %: {number} to {number}\), over other folds", won
+    )
     assert best["LightGBM_tuned"]["target_transform"] == "log_ratio(LINE_TOTAL_APPROX)"
     stored = read_json(Artifacts.of(ingested.config()).tuned)
     assert stored is not None
@@ -147,9 +158,10 @@ def test_the_test_part_is_no_part_of_the_search(ingested: Project, monkeypatch: 
 
     monkeypatch.setattr(tuning, "run_tasks", watched)
     search(ingested, "LightGBM", trials=1)
-    ((split, folds),) = seen
-    assert folds == [0, 1, 2]
-    assert not any((fold.train & split.test).any() or (fold.valid & split.test).any() for fold in split.folds)
+    assert [folds for _, folds in seen] == [[0, 1, 2], [0, 1, 2, 0, 1, 2]], "a trial, and what was won"
+    trial, won = (split for split, _ in seen)
+    assert not any((fold.train & trial.test).any() or (fold.valid & trial.test).any() for fold in (*trial.folds, *won.folds))
+    assert not any(np.array_equal(one.valid, other.valid) for one in trial.folds for other in won.folds)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Fit, score and choose: every candidate on the same folds, the choice by cross-validation alone."""
 
 import pickle
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -28,6 +27,7 @@ from tabtrail.modeling.metrics import Array, Metric, evaluate
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Cost, Parity, Proof, Prove
+from tabtrail.modeling.racing import Race, race
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Examples, Table, split_table
@@ -75,7 +75,10 @@ def run_benchmark(
     export = export or _pickled_size
     missing = [each for each in candidates if each.family != BLEND and each.name not in results]
     prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
-    for candidate, folds, final in _fit_all(problem, table, split, missing, progress, prove=prove):
+    raced = _race(problem, table, split, missing, results) if problem.choice.racing else Race({}, {})
+    missing = [each for each in missing if each.name not in raced.dropped]
+    candidates = [each for each in candidates if each.name not in raced.dropped]
+    for candidate, folds, final in _fit_all(problem, table, split, missing, progress, prove=prove, known=raced.fits):
         if candidate.bag and prove is not None:
             final = replace(final, proof=proven(problem, table, split, final.model, prove))
         results[candidate.name] = _result(candidate, folds, final, export)
@@ -88,7 +91,7 @@ def run_benchmark(
             results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
-    return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split))
+    return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split), raced.dropped)
 
 
 def require_metric(metric: Metric, y: Array, split: Split) -> None:
@@ -169,23 +172,39 @@ def _fit_all(
     progress: Callable[[int, int], None],
     *,
     prove: Prove | None,
+    known: Mapping[str, Mapping[int, Fit]],
 ) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
-    """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done."""
+    """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done.
+
+    Fits that are `known` are not made again.
+    """
     # What takes longest is started first, so that the other workers are not idle at the end.
     ordered = sorted(candidates, key=lambda each: not each.slow)
-    tasks = [(each, fold) for each in ordered for fold in range(0 if each.bag else FULL, len(split.folds))]
-    wanted = Counter(each.name for each, _ in tasks)
-    fits: dict[str, dict[int, Fit]] = {each.name: {} for each in ordered}
+    fits: dict[str, dict[int, Fit]] = {each.name: dict(known.get(each.name, {})) for each in ordered}
+    wanted = {each.name: range(0 if each.bag else FULL, len(split.folds)) for each in ordered}
+    tasks = [(each, fold) for each in ordered for fold in wanted[each.name] if fold not in fits[each.name]]
     by_name = {each.name: each for each in ordered}
+    for each in ordered:
+        if len(fits[each.name]) == len(wanted[each.name]):
+            yield _whole(each, fits[each.name], table, split)
     for done, fit in enumerate(_run_all(problem, table, split, tasks, prove=prove), 1):
         own = fits[fit.candidate]
         own[fit.fold] = unpickled(fit)
         progress(done, len(tasks))
-        if len(own) == wanted[fit.candidate]:
-            candidate, folds = by_name[fit.candidate], tuple(own[fold] for fold in range(len(split.folds)))
-            if candidate.bag:
-                folds, own[FULL] = bag(candidate, folds, table, split)
-            yield candidate, folds, own[FULL]
+        if len(own) == len(wanted[fit.candidate]):
+            yield _whole(by_name[fit.candidate], own, table, split)
+
+
+def _whole(candidate: Candidate, fits: Mapping[int, Fit], table: Table, split: Split) -> tuple[Candidate, tuple[Fit, ...], Fit]:
+    folds = tuple(fits[fold] for fold in range(len(split.folds)))
+    return (candidate, *bag(candidate, folds, table, split)) if candidate.bag else (candidate, folds, fits[FULL])
+
+
+def _race(problem: Problem, table: Table, split: Split, candidates: list[Candidate], finished: Mapping[str, Result]) -> Race:
+    def fit(tasks: list[tuple[Candidate, int]]) -> Iterator[Fit]:
+        return map(unpickled, run_tasks(problem, table, split, tasks))
+
+    return race(sorted(candidates, key=lambda each: not each.slow), split, problem.metric, fit, finished)
 
 
 def _run_all(
@@ -216,7 +235,7 @@ def run_tasks(
     """Yield the fit of each candidate and fold as it is done, or in the order of the tasks. Closed early, the rest is dropped."""
     early = any(candidate.early_stopping_rounds is not None for candidate, _ in tasks)
     rows = {fold: shared_rows(problem, table, split, fold, early=early) for fold in sorted({fold for _, fold in tasks})}
-    examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
+    examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip, table.distinct)
     jobs = [(candidate, fold, rows[fold], examples, recipe) for candidate, fold in tasks]
     engine = one_at_a_time(problem.engine, [candidate for candidate, _ in tasks])
     yield from run(partial(fit_and_score, prove=prove), jobs, engine, in_order=in_order, libraries=fitting_libraries())

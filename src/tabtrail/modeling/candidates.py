@@ -22,7 +22,9 @@ _CATEGORIES = "categories"
 _MISSING = "missing"
 _SMEARING = "smearing"
 _BAG = "bag"
-_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING, _BAG)
+_MANY = "many_texts"
+_MANY_CHOICES = ("shared", "target", "frequency")
+_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING, _BAG, _MANY)
 """What a candidate says beside the parameters of its library."""
 _LOGS = ("log", "log1p", "log_ratio")
 _ROUNDS = "rounds"
@@ -38,6 +40,8 @@ class Candidate:
     `native`: the categories enter as such, for the library to split on, instead of as one 0/1 column for each text.
     `missing_native`: missing numbers enter as such, for the library to send to a side, instead of as the training median.
     `smearing`: predictions of a learned logarithm are multiplied so that their mean is that of the target.
+    `many_texts`: how categories of many texts enter: as the others, the rarest texts sharing one (`shared`), or as the mean
+    `target` or the `frequency` of their text.
     `bag`: its model is the average of those of its folds, instead of one that learned from the whole training part.
     """
 
@@ -51,6 +55,7 @@ class Candidate:
     missing_native: bool = False
     smearing: bool = False
     bag: bool = False
+    many_texts: str = "shared"
 
     @property
     def transform_text(self) -> str:
@@ -126,6 +131,7 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
             _device_problems,
             _stopping_problems,
             _category_problems,
+            _text_problems,
             _missing_problems,
             _switch_problems,
             _parameter_problems,
@@ -167,6 +173,7 @@ def _candidate(name: str, params: Params) -> Candidate:
         missing_native=params.get(_MISSING) == "native",
         smearing=params.get(_SMEARING) is True,
         bag=params.get(_BAG) is True,
+        many_texts=str(params.get(_MANY, "shared")),
     )
 
 
@@ -205,6 +212,11 @@ def _category_problems(family: Family, params: Params) -> Iterator[tuple[tuple[s
     elif given == "native" and family.with_categories is None:
         able = ", ".join(each.name for each in FAMILIES.values() if each.with_categories is not None)
         yield (_CATEGORIES,), f"{family.name} does not split on categories by itself; {able} do"
+
+
+def _text_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ARG001 - as the others
+    if (given := params.get(_MANY, "shared")) not in _MANY_CHOICES:
+        yield (_MANY,), f"write {', '.join(_MANY_CHOICES[:-1])} or {_MANY_CHOICES[-1]}{nearest(str(given), list(_MANY_CHOICES))}"
 
 
 def _missing_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:

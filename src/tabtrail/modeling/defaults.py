@@ -12,6 +12,7 @@ import polars as pl
 
 from tabtrail.config.model import Model
 from tabtrail.config.section import Parameter
+from tabtrail.modeling.preprocess import MANY_TEXTS
 
 # Bulmer, Principles of Statistics (1979): beyond a half a distribution is moderately skewed. Which scale is learned is then left
 # to the folds; below it the logarithm rarely wins, and is not worth the fits.
@@ -93,6 +94,7 @@ def _on_one_machine(shape: Shape) -> Iterator[tuple[str, Default]]:
     if shape.rows < _TINY:
         yield "ExtraTrees", Default({"n_estimators": 200, "min_samples_leaf": 3}, f"steady on fewer than {_TINY} rows")
     yield from _lightgbm(shape)
+    yield from _many_texts(shape)
     if shape.rows <= _FEW_FITS:
         yield from _catboost(shape)
     yield "Blend", Default({}, "a weighted average, if the folds find one better than each of its members")
@@ -168,6 +170,15 @@ def _lightgbm(shape: Shape) -> Iterator[tuple[str, Default]]:
     yield _bagged(name, Default(params, f"the published default, {size}" if large else size), shape)
     if shape.logarithm is not None:
         yield _bagged(f"{name}_log", Default(_learning_log(params, shape), _why_log(shape)), shape)
+
+
+def _many_texts(shape: Shape) -> Iterator[tuple[str, Default]]:
+    many = ", ".join(name for name, count in shape.texts.items() if count > MANY_TEXTS)
+    params, name = (_LARGE, "LightGBM") if shape.rows >= _LARGE_TREES else (_SMALL, "LightGBM_small")
+    for how, meaning in (("target", "mean target"), ("frequency", "frequency")) if many else ():
+        yield _bagged(
+            f"{name}_{how}", Default({**params, "many_texts": how}, f"the {meaning} of the many texts of {many}"), shape
+        )
 
 
 def _catboost(shape: Shape) -> Iterator[tuple[str, Default]]:

@@ -1,6 +1,7 @@
 """Estimators around a pipeline: a transformed target, a formula as a baseline, a weighted average of models."""
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -232,7 +233,13 @@ class Blend(RegressorMixin, BaseEstimator):
 
 
 class Bag(Blend):
-    """The average of the models that one candidate's folds left."""
+    """The average of the models that one candidate's folds left, and the boosting rounds of each (None: as configured)."""
+
+    def __init__(
+        self, names: tuple[str, ...], weights: tuple[float, ...], models: tuple[Any, ...], rounds: tuple[int | None, ...]
+    ) -> None:
+        super().__init__(names, weights, models)
+        self.rounds = rounds
 
 
 class WithQuantiles(RegressorMixin, BaseEstimator):
@@ -261,6 +268,17 @@ class WithQuantiles(RegressorMixin, BaseEstimator):
         """
         found = np.stack([np.asarray(each.predict(x), dtype=np.float64).ravel() for each in self.models], axis=1)
         return np.sort(found, axis=1)
+
+
+def with_regressor(model: Any, regressor: Any) -> Any:
+    """Return a fitted model of one pipeline with another fitted regressor in it; the rest of both is the same."""
+    if isinstance(model, ClippedRegressor):
+        return ClippedRegressor(with_regressor(model.model, regressor), model.low, model.high)
+    if isinstance(model, TransformedRegressor):
+        made = copy(model)
+        made.pipeline = with_regressor(model.pipeline, regressor)
+        return made
+    return Pipeline([*model.steps[:-1], (model.steps[-1][0], regressor)])
 
 
 def pipelines_of(model: Any) -> Iterator[Pipeline]:

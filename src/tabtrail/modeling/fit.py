@@ -31,13 +31,12 @@ _WATCHED_SHARE = 0.15
 @dataclass(frozen=True)
 class Rows:
     """What one fit learns from and is scored on [rows of the table]; `watched` are those training rows [training rows] that
-    early stopping looks at, None where nothing stops early or they are too few. `member`: whether the model is one of a bag.
+    early stopping looks at, None where nothing stops early or they are too few.
     """
 
     train: Mask
     valid: Mask
     watched: Mask | None = None
-    member: bool = False
 
 
 def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: bool) -> Rows:
@@ -48,7 +47,7 @@ def rows_of(problem: Problem, table: Table, split: Split, fold: int, *, early: b
         with suppress(DataError):  # too few keys or dates to hold some out
             keys = table.keys.take(rows.train)
             watched = hold_out(keys, problem.split, problem.seed + 1, share=_WATCHED_SHARE)[1]
-    return Rows(rows.train, rows.valid, watched, member=fold != FULL and rows.repeat == 0)
+    return Rows(rows.train, rows.valid, watched)
 
 
 def fit_and_score(
@@ -62,11 +61,12 @@ def fit_and_score(
     """
     train, valid = examples.take(rows.train), examples.take(rows.valid)
     start = time.perf_counter()
-    model, iterations = _fitted(candidate, recipe, train, rows.watched)
+    stops = stops_by_its_fold(candidate)
+    model, iterations = _fit_member(candidate, recipe, train, valid) if stops else _fitted(candidate, recipe, train, rows.watched)
     fitted = time.perf_counter()
     predicted = np.asarray(model.predict(valid.x), dtype=np.float64).ravel()
     done = time.perf_counter()
-    kept = pickle.dumps(model) if fold == FULL or (candidate.bag and rows.member) else None
+    kept = pickle.dumps(model) if fold == FULL or candidate.bag else None
     return Fit(
         candidate=candidate.name,
         fold=fold,
@@ -80,6 +80,54 @@ def fit_and_score(
         # What is proven is what the driver will have: the model as it comes out of its pickle.
         proof=None if fold != FULL or kept is None or prove is None else prove(pickle.loads(kept), examples.x),  # noqa: S301 - our own
     )
+
+
+def stops_by_its_fold(candidate: Candidate) -> bool:
+    """Whether the models of a bag watch the rows that their fold scores, and keep the rounds after the best.
+
+    `bag` then scores each with the rounds that the other folds chose.
+    """
+    return candidate.bag and candidate.early_stopping_rounds is not None and FAMILIES[candidate.family].first_rounds is not None
+
+
+def _fit_member(candidate: Candidate, recipe: Recipe, train: Examples, valid: Examples) -> tuple[Any, int | None]:
+    model = build_model(candidate, recipe)
+    inner = unclipped(model)
+    transformed = inner if isinstance(inner, TransformedRegressor) else None
+    watching = _Watching(transformed.pipeline if transformed else inner, candidate, transformed, valid)
+    with _named(candidate):
+        if transformed is None:
+            watching.fit(train.x, train.y)
+        else:
+            transformed.pipeline, transformed.factor_ = watching, 1.0  # `bag` learns the factor, on the rows of the fold
+            transformed.fit(train.x, train.y)
+            transformed.pipeline = watching.pipeline
+        _make_canonical(regressor_of(model))
+    return model, watching.rounds
+
+
+class _Watching:
+    """A pipeline that stops early by rows that are held out; `rounds` did best on them."""
+
+    def __init__(self, pipeline: Any, candidate: Candidate, transformed: TransformedRegressor | None, held: Examples) -> None:
+        self.pipeline, self.candidate, self.transformed, self.held = pipeline, candidate, transformed, held
+        self.rounds = 0
+
+    def fit(self, x: Any, y: Any, model__sample_weight: Any = None) -> None:
+        best, patience = FAMILIES[self.candidate.family].best_iterations, self.candidate.early_stopping_rounds
+        assert best is not None  # noqa: S101 - `stops_by_its_fold` was asked
+        assert patience is not None  # noqa: S101 - likewise
+        preprocessor, regressor = self.pipeline.named_steps["preprocess"], self.pipeline.named_steps["model"]
+        learned = Sample(preprocessor.fit_transform(x, y), y, model__sample_weight)
+        self.rounds = best(regressor, learned, self._watched(preprocessor), patience)
+
+    def _watched(self, preprocessor: Any) -> Sample:
+        x, y, of = self.held.x, self.held.y, self.transformed
+        if of is None:
+            return Sample(preprocessor.transform(x), y)
+        known, weights = of.usable(x), of.weights(x)
+        learned = of.transform(x, y)[known] - of.center_
+        return Sample(preprocessor.transform(x[known]), learned, None if weights is None else weights[known])
 
 
 def _fitted(candidate: Candidate, recipe: Recipe, train: Examples, watched: Mask | None) -> tuple[Any, int | None]:
@@ -133,7 +181,7 @@ def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
 def _build_unclipped(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
     if candidate.family == FORMULA:
         return FormulaRegressor(recipe.formulas)
-    family = FAMILIES[candidate.family]
+    family, recipe = FAMILIES[candidate.family], recipe.encoding_many(candidate.many_texts)
     preprocessor = build_preprocessor(
         recipe, scaled=family.scaled, native=candidate.native, missing_native=candidate.missing_native
     )
@@ -180,6 +228,8 @@ def watch_rounds(
     best = rounds(regressor, learned, held, candidate.early_stopping_rounds)
     if not candidate.smearing:
         return best, None
+    cut = FAMILIES[candidate.family].first_rounds
+    regressor = regressor if cut is None else cut(regressor, best)
     model.learn_factor(watched.x, watched.y, np.asarray(regressor.predict(held.x), dtype=np.float64).ravel())
     return best, model.factor_
 

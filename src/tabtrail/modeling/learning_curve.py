@@ -1,7 +1,7 @@
 """What more rows are worth: a candidate fitted on growing parts of the training rows of a few folds."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,9 +91,10 @@ def learning_curve(
 
 
 def _value(problem: Problem, candidate: Candidate, table: Table, split: Split, part: Fold) -> float | None:
-    one = Split(split.train, split.test, (part,))
+    one, alone = Split(split.train, split.test, (part,)), replace(candidate, bag=False)  # one fold is no bag
     rows = rows_of(problem, table, one, 0, early=candidate.early_stopping_rounds is not None)
-    return fit_and_score(candidate, 0, rows, table.examples(), Recipe.of(problem.model, problem.clip)).scores[problem.metric.name]
+    recipe = Recipe.of(problem.model, problem.clip, table.distinct)
+    return fit_and_score(alone, 0, rows, table.examples(), recipe).scores[problem.metric.name]
 
 
 def _mean_rows(folds: Sequence[Fold]) -> int:

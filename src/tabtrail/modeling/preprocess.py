@@ -1,7 +1,7 @@
 """From raw columns to the matrix that a regressor fits, the same way for every row, in one pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,12 +21,15 @@ from tabtrail.data.dates import to_doubles
 from tabtrail.modeling.families import Layout
 from tabtrail.modeling.metrics import Array
 
+# Beyond about so many texts, one of them has too few rows of some thousand for a split of its own to be more than noise.
+MANY_TEXTS = 50
+
 
 @dataclass(frozen=True)
 class Recipe:
     """What becomes of the raw columns: `numbers` and `texts` are the inputs; the others say how they enter the matrix.
 
-    Predictions stay inside `clip`, the least and the largest (None: unbounded).
+    Predictions stay inside `clip`, the least and the largest (None: unbounded). `many` are those of `one_hot` with many texts.
     """
 
     numbers: tuple[str, ...]
@@ -39,10 +42,13 @@ class Recipe:
     max_categories: int = 255
     seed: int = 42
     clip: tuple[float | None, float | None] = (None, None)
+    many: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, model: Model, clip: tuple[float | None, float | None] = (None, None)) -> Self:
-        """Return the recipe that the config's model section says."""
+    def of(
+        cls, model: Model, clip: tuple[float | None, float | None] = (None, None), distinct: Mapping[str, int] | None = None
+    ) -> Self:
+        """Return the recipe that the config's model section says, for columns with so many `distinct` texts (None: few)."""
         return cls(
             numbers=model.number_inputs,
             texts=model.text_features,
@@ -54,7 +60,17 @@ class Recipe:
             max_categories=model.max_categories,
             seed=model.random_state,
             clip=clip,
+            many=tuple(name for name in model.categorical_features if (distinct or {}).get(name, 0) > MANY_TEXTS),
         )
+
+    def encoding_many(self, how: str) -> Self:
+        """Return the recipe with the columns of many texts like others (`shared`), or as `target` mean or `frequency` of them."""
+        if how == "shared":
+            return self
+        few = tuple(name for name in self.one_hot if name not in self.many)
+        if how == "target":
+            return replace(self, one_hot=few, target=tuple(dict.fromkeys((*self.target, *self.many))))
+        return replace(self, one_hot=few, frequency=tuple(dict.fromkeys((*self.frequency, *self.many))))
 
 
 def feature_frame(data: pl.DataFrame, numbers: Sequence[str], texts: Sequence[str]) -> pd.DataFrame:

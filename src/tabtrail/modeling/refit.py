@@ -7,7 +7,7 @@ The two differ in the rows that they learned from alone. A bag's folds are cut a
 
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -76,8 +76,9 @@ def _parts(named: Mapping[str, Candidate], name: str, twin: Any, folds: Sequence
     """Yield the fits that a model is made of, in their order: the members of a blend or of a bag, else itself."""
     inner = unclipped(twin)
     if isinstance(inner, Bag):
-        for member, model, rows in zip(inner.names, inner.models, folds, strict=True):
-            yield replace(_part(named[name], model), rows=rows, member=member)
+        for member, model, rounds, rows in zip(inner.names, inner.models, inner.rounds, folds, strict=True):
+            held_out = named[name].smearing and rounds is not None
+            yield Part(named[name], rounds, unclipped(model).factor_ if held_out else None, rows, member)
     elif isinstance(inner, Blend):
         for own, model in zip(inner.names, inner.models, strict=True):
             yield from _parts(named, own, model, folds)
@@ -98,7 +99,7 @@ def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]
     at_once = problem.engine.workers if problem.final_workers is None else min(problem.final_workers, problem.engine.workers)
     engine = problem.engine.model_copy(update={"workers": max(1, min(at_once, len(parts)))})
     engine = one_at_a_time(engine, [part.candidate for part in parts])
-    examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip)
+    examples, recipe = shared_examples(problem, table, split), Recipe.of(problem.model, problem.clip, table.distinct)
     jobs = [(part, recipe, examples) for part in parts]
     # As in the benchmark: a model pickles to the same bytes wherever it was fitted once it has come out of its pickle.
     return [pickle.loads(each) for each in run(_fit, jobs, engine, in_order=True, libraries=fitting_libraries())]  # noqa: S301
@@ -113,5 +114,7 @@ def _assembled(twin: Any, models: Iterator[Any]) -> Any:
     inner = unclipped(twin)
     if not isinstance(inner, Blend):
         return next(models)
-    made = type(inner)(inner.names, inner.weights, tuple(_assembled(each, models) for each in inner.models))
+    again = tuple(_assembled(each, models) for each in inner.models)
+    bagged = isinstance(inner, Bag)
+    made = Bag(inner.names, inner.weights, again, inner.rounds) if bagged else Blend(inner.names, inner.weights, again)
     return ClippedRegressor(made, twin.low, twin.high) if isinstance(twin, ClippedRegressor) else made

@@ -1,7 +1,8 @@
 """What a benchmark leaves: fits, the results of each candidate, and which candidate was chosen."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,8 @@ class Result:
 class Benchmark:
     """All results, the best by the chosen metric over the folds first, and the name of the one that was chosen.
 
-    That is a baseline where no other candidate is worth deploying: then nothing is deployed.
+    That is a baseline where no other candidate is worth deploying: then nothing is deployed. `dropped` says by name of those that
+    were given up on the way why.
     """
 
     problem: Problem
@@ -119,6 +121,7 @@ class Benchmark:
     split: Split
     results: tuple[Result, ...]
     chosen: str
+    dropped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def champion(self) -> Result:

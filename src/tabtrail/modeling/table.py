@@ -99,6 +99,11 @@ class Table(Examples):
         groups = None if self.groups is None else self.groups[rows]
         return Table(**self._taken(rows), keys=self.keys.take(rows), groups=groups, row=self.row[rows])
 
+    @property
+    def distinct(self) -> dict[str, int]:
+        """The number of different texts of each column of text."""
+        return {name: len(texts.values) for name, texts in self.texts.items()}
+
     def examples(self) -> Examples:
         """Return what a fit needs of the rows."""
         return Examples(self.numbers, self.texts, self.y, self.strata)

@@ -20,7 +20,8 @@ from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.errors import ConfigError, NothingToDeployError, StoreError, UsageError, nearest
 from tabtrail.modeling.benchmark import run_tasks
 from tabtrail.modeling.candidates import BASELINE, BLEND, Candidate, list_candidates
-from tabtrail.modeling.families import FAMILIES
+from tabtrail.modeling.choice import corrected_difference
+from tabtrail.modeling.families import FAMILIES, Params
 from tabtrail.modeling.metrics import Metric, evaluate, mean_of
 from tabtrail.modeling.results import Fit
 from tabtrail.modeling.split import Split
@@ -150,7 +151,25 @@ def _best_of(search: _Search, candidate: Candidate, progress: Progress) -> dict[
     if yardstick(metric) is metric and metric.loss(found["value"]) >= metric.loss(mean):
         progress.say(f"tune: {candidate.name} is not kept: always predicting the mean has {metric.label} {mean}")
         return None
+    progress.say(f"tune: {candidate.name}: {_won(search, candidate, found['params'])}")
     return {**search.written(candidate), **found["params"]}
+
+
+def _won(search: _Search, candidate: Candidate, params: Params) -> str:
+    """Say how much better a candidate is than as it is configured, over folds that the search has not looked at (but of a time
+    split, which has one order only).
+    """
+    problem, table, metric = search.prepared.problem, search.prepared.table, search.prepared.problem.metric
+    folds = cut_folds(problem, table, search.split.train, search.split.test, problem.seed + 2)
+    before = replace(candidate, bag=False)
+    after = replace(before, params={**candidate.params, **params})
+    tasks = [(each, fold) for each in (before, after) for fold in range(len(folds.folds))]
+    losses = [metric.loss(fit.scores[metric.name]) for fit in run_tasks(problem, table, folds, tasks, in_order=True)]
+    if not np.isfinite(losses).all():
+        return f"what was won is not known, since {metric.label} is not defined on every fold"
+    found = corrected_difference(losses[: len(folds.folds)], losses[len(folds.folds) :], valid_share=folds.valid_share)
+    over = "the same folds" if problem.split.by_time else "other folds"
+    return f"{metric.label} {found.mean:.4g} better than as configured (95 %: {found.low:.4g} to {found.high:.4g}), over {over}"
 
 
 def _chosen(candidates: Mapping[str, dict[str, Parameter]], names: list[str]) -> list[Candidate]:
@@ -228,7 +247,8 @@ def _run_trial(search: _Search, candidate: Candidate, study: "optuna.Study", tri
     metric, suggested = problem.metric, {} if suggest is None else suggest(trial)
     trial.set_user_attr("params", suggested)
     tried = replace(candidate, params={**candidate.params, **suggested})
-    tasks = [(tried, fold) for fold in range(len(split.folds))]
+    alone = replace(tried, bag=False)  # a trial is scored fold by fold; those of a bag are scored once all are there
+    tasks = [(alone, fold) for fold in range(len(split.folds))]
     fits = run_tasks(problem, search.prepared.table, split, tasks, in_order=True)
     try:
         scores = _scored(fits, metric, trial, of=len(tasks))

@@ -95,6 +95,8 @@ def _problems_of_rows(params: Mapping[str, Parameter]) -> Iterator[tuple[Below, 
         yield (_STOPPING,), "a model of series is fitted with all its rounds; leave it out"
     if "bag" in params:
         yield ("bag",), "a model of series has no folds to average, only origins; leave it out"
+    if "many_texts" in params:
+        yield ("many_texts",), "a model of series takes its texts as categories says; leave it out"
 
 
 def search_problems(

@@ -1,6 +1,7 @@
 """CatBoost: trees of equal splits at each level, float32 comparisons, right above a threshold."""
 
 import json
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
@@ -82,9 +83,19 @@ def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int)
         pool = model.pool(watched.x, watched)
     else:
         pool = Pool(watched.x, watched.y, weight=watched.weights)
-    stopping = {"eval_set": pool, "early_stopping_rounds": patience, "use_best_model": True}
+    stopping = {"eval_set": pool, "early_stopping_rounds": patience, "use_best_model": False}
     model.fit(fitted.x, fitted.y, sample_weight=fitted.weights, **stopping)
-    return int(_own(model).tree_count_)
+    return int(_own(model).get_best_iteration()) + 1
+
+
+def _first_rounds(model: Any, rounds: int) -> Any:
+    if isinstance(model, CatBoostOnCodes):
+        kept = copy(model)
+        kept.model = _first_rounds(model.model, rounds)
+        return kept
+    own = model.copy()
+    own.shrink(ntree_end=min(rounds, own.tree_count_))  # beyond it, CatBoost 1.2 ends the process when the model predicts
+    return own
 
 
 def _read_trees(model: Any) -> Trees:
@@ -185,6 +196,7 @@ CATBOOST = Family(
     takes_missing=True,
     iterations="iterations",
     best_iterations=_best_iterations,
+    first_rounds=_first_rounds,
     errors=(CatBoostError,),
     make_canonical=_forget_time,
     search=_search,

@@ -135,11 +135,13 @@ class Family:
     `libraries` are the distributions on PyPI that results depend on, alternatives included.
 
     Fitting. `slow` fits are started first. `iterations` names the parameter that counts boosting rounds, and
-    `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best. `errors` are what fitting
-    raises for parameters that do not go with the rows. `make_canonical(regressor)` takes out of a fitted one what would make
-    equal fits pickle to other bytes. `search(trial)` suggests parameters. `fit_on_dask(regressor, rows)` returns a regressor of
-    the first class with the parameters of an unfitted one, fitted by the library's own distributed training (None: it has none),
-    which does not know the values `not_on_dask` of some parameters.
+    `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best; the regressor keeps at
+    least those. `first_rounds(regressor, rounds)` returns a fitted one with its first rounds alone, or all where it has fewer
+    (None: the family cannot). `errors` are what fitting raises for parameters that do not go with the rows.
+    `make_canonical(regressor)` takes out of a fitted one what would make equal fits pickle to other bytes. `search(trial)`
+    suggests parameters. `fit_on_dask(regressor, rows)` returns a regressor of the first class with the parameters of an
+    unfitted one, fitted by the library's own distributed training (None: it has none), which does not know the values
+    `not_on_dask` of some parameters.
 
     Exporting. `exportable` lists, for parameters whose other values make models without plain trees, those that can be exported,
     the library's default first; `objectives` are those of a library that has links. `read_trees(regressor)` returns the trees of
@@ -163,6 +165,7 @@ class Family:
     slow: bool = False
     iterations: str | None = None
     best_iterations: Callable[[Any, Sample, Sample, int], int] | None = None
+    first_rounds: Callable[[Any, int], Any] | None = None
     errors: tuple[type[Exception], ...] = ()
     make_canonical: Callable[[Any], None] = forget_nothing
     fit_on_dask: Callable[[Any, Arrays], Any] | None = None

@@ -1,11 +1,13 @@
 """LightGBM: compares doubles, goes left at or below a threshold."""
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
-from lightgbm import LGBMRegressor, early_stopping
+from lightgbm import Booster, LGBMRegressor, early_stopping
 from lightgbm.basic import LightGBMError
+from lightgbm.callback import EarlyStopException
 
 from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.families.family import Contributions, Device, Family, Layout, Objectives, Params, Sample, Trial
@@ -49,9 +51,31 @@ def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int)
         eval_X=watched.x,
         eval_y=watched.y,
         eval_sample_weight=None if watched.weights is None else [watched.weights],
-        callbacks=[early_stopping(patience, verbose=False)],
+        callbacks=[stopping := _Stopping(patience)],
     )
-    return int(model.best_iteration_ or model.n_estimators)
+    return stopping.best or int(model.n_estimators)
+
+
+class _Stopping:
+    """LightGBM's early stopping, after which a model keeps the rounds after the best too: by itself it forgets them."""
+
+    def __init__(self, patience: int) -> None:
+        self._inner = early_stopping(patience, verbose=False)
+        self.order, self.before_iteration, self.best = self._inner.order, False, 0
+
+    def __call__(self, env: Any) -> None:
+        try:
+            self._inner(env)
+        except EarlyStopException as stop:
+            self.best = stop.best_iteration + 1
+            raise EarlyStopException(env.iteration, stop.best_score) from None
+
+
+def _first_rounds(model: Any, rounds: int) -> Any:
+    kept = copy(model)
+    kept._Booster = Booster(model_str=model.booster_.model_to_string(num_iteration=rounds))
+    kept._best_iteration = rounds
+    return kept.set_params(n_estimators=rounds)
 
 
 def _read_trees(model: Any) -> Trees:
@@ -131,6 +155,7 @@ LIGHTGBM = Family(
     objectives=_OBJECTIVES,
     iterations="n_estimators",
     best_iterations=_best_iterations,
+    first_rounds=_first_rounds,
     read_trees=_read_trees,
     contributions=_contributions,
     fit_on_dask=_fit_on_dask,

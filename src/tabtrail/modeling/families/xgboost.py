@@ -1,6 +1,7 @@
 """XGBoost: compares float32 numbers, goes left below a threshold, sums in float32."""
 
 import json
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,14 @@ def _best_iterations(model: Any, fitted: Sample, watched: Sample, patience: int)
         verbose=False,
     )
     return int(model.best_iteration) + 1
+
+
+def _first_rounds(model: Any, rounds: int) -> Any:
+    kept, whole = copy(model), model.get_booster()
+    booster = whole[: min(rounds, whole.num_boosted_rounds())]
+    booster.set_attr(best_iteration=None, best_score=None)  # of rounds that are no longer there
+    kept._Booster = booster
+    return kept.set_params(n_estimators=rounds, early_stopping_rounds=None)
 
 
 def _read_trees(model: Any) -> Trees:
@@ -145,6 +154,7 @@ XGBOOST = Family(
     objectives=_OBJECTIVES,
     iterations="n_estimators",
     best_iterations=_best_iterations,
+    first_rounds=_first_rounds,
     read_trees=_read_trees,
     contributions=_contributions,
     device=_DEVICE,

@@ -1,0 +1,79 @@
+"""A race of candidates, one repeat of the folds after the other: who cannot win any more is fitted no further.
+
+After Maron & Moore, "The Racing Algorithm: Model Selection for Lazy Learners" (Artificial Intelligence Review 11, 1997), with the
+corrected interval of `choice` in the place of Hoeffding's bound.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabtrail.modeling.candidates import BASELINES, BLEND, Candidate
+from tabtrail.modeling.choice import corrected_difference
+from tabtrail.modeling.fit import stops_by_its_fold
+from tabtrail.modeling.metrics import Metric
+from tabtrail.modeling.results import Fit, Result
+from tabtrail.modeling.split import Split
+
+Tasks = list[tuple[Candidate, int]]
+
+
+@dataclass(frozen=True)
+class Race:
+    """The fits of those who reached the end, by candidate and fold, and for each other one by name why it was dropped."""
+
+    fits: Mapping[str, dict[int, Fit]]
+    dropped: Mapping[str, str]
+
+
+def race(
+    candidates: Sequence[Candidate],
+    split: Split,
+    metric: Metric,
+    fit: Callable[[Tasks], Iterable[Fit]],
+    finished: Mapping[str, Result],
+) -> Race:
+    """Fit candidates on the folds of one repeat after the other, and drop those whose difference to the best so far has a 95 %
+    interval above zero. Who is `finished` runs along, and is not fitted.
+
+    Baselines are not dropped, and drop nobody. A bag that stops by the rows of its folds has no score of its own before all of
+    them are there: it is not dropped either, and drops nobody.
+    """
+    alive, dropped = list(candidates), {}
+    fits: dict[str, dict[int, Fit]] = {each.name: {} for each in candidates}
+    repeats = sorted({fold.repeat for fold in split.folds})
+    for repeat in repeats:
+        done = [index for index, fold in enumerate(split.folds) if fold.repeat <= repeat]
+        for found in fit([(each, index) for each in alive for index in done if split.folds[index].repeat == repeat]):
+            fits[found.candidate][found.fold] = found
+        losses = {
+            each.name: [metric.loss(fits[each.name][index].scores[metric.name]) for index in done]
+            for each in filter(_runs, alive)
+        }
+        losses |= {
+            name: [each.losses(metric)[index] for index in done] for name, each in finished.items() if _runs(each.candidate)
+        }
+        reasons = _beaten(losses, metric, split.valid_share)
+        for each in [each for each in alive if each.name in reasons]:
+            dropped[each.name] = f"dropped after repeat {repeat + 1} of {len(repeats)}: {reasons[each.name]}"
+            alive.remove(each)
+    return Race({each.name: fits[each.name] for each in alive}, dropped)
+
+
+def _runs(candidate: Candidate) -> bool:
+    return candidate.family not in (BLEND, *BASELINES) and not stops_by_its_fold(candidate)
+
+
+def _beaten(losses: Mapping[str, Sequence[float]], metric: Metric, valid_share: float) -> dict[str, str]:
+    """Return by whom, and by how much, each candidate is beaten that the folds tell from the best."""
+    known = {name: each for name, each in losses.items() if np.isfinite(each).all()}
+    if not known or len(next(iter(known.values()))) < 2:
+        return {}
+    best = min(known, key=lambda name: (float(np.mean(known[name])), name))
+    beaten = {}
+    for name, each in known.items():
+        found = corrected_difference(each, known[best], valid_share=valid_share)
+        if found.low > 0:
+            beaten[name] = f"{metric.label} {found.mean:.4g} worse than {best} (95 %: {found.low:.4g} to {found.high:.4g})"
+    return beaten

@@ -1,0 +1,77 @@
+"""A race: who cannot win any more is fitted no further, and it is said after which repeat, by whom and by how much."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tabtrail.config.load import load_config
+from tabtrail.modeling.benchmark import candidates_of, run_benchmark
+from tabtrail.modeling.metrics import METRICS, score
+from tabtrail.modeling.notes import notes
+from tabtrail.modeling.problem import problem_of
+from tabtrail.modeling.racing import race
+from tabtrail.modeling.results import Benchmark, Fit
+from tabtrail.modeling.split import Split
+from tabtrail.modeling.table import load_table, split_table
+
+YAML = """
+version: 2
+paths: {raw_csv: x.csv}
+model: {target: y, numeric_features: [a, b]}
+split: {kind: random, folds: 3, repeats: 3}
+candidates:
+  LinearRegression: {}
+  ExtraTrees_good: {n_estimators: 10}
+  ExtraTrees_bad: {n_estimators: 10, max_depth: 1}
+engine: {kind: serial}
+"""
+
+
+def benchmark_with(folder: Path, *overrides: str) -> Benchmark:
+    (folder / "x.yaml").write_text(YAML)
+    problem = problem_of(load_config(folder / "x.yaml", overrides))
+    random = np.random.default_rng(0)
+    a, b = random.uniform(0, 10, 240).round(2), random.uniform(0, 10, 240).round(2)
+    rows = pl.DataFrame({"a": a, "b": b, "y": np.floor(a) * np.floor(b) + random.normal(0, 1, 240)})
+    return run_benchmark(problem, load_table(problem, rows))
+
+
+def test_who_cannot_win_any_more_leaves_and_the_others_come_to_what_they_do_without_a_race(tmp_path: Path) -> None:
+    free, raced = benchmark_with(tmp_path), benchmark_with(tmp_path, "choice.racing=true")
+    assert set(raced.dropped) == {"LinearRegression", "ExtraTrees_bad"}
+    assert raced.dropped["ExtraTrees_bad"].startswith("dropped after repeat 1 of 3: RMSE ")
+    assert "worse than ExtraTrees_good (95 %:" in raced.dropped["ExtraTrees_bad"]
+    assert [each.candidate.name for each in raced.results] == ["ExtraTrees_good", "MeanBaseline"], "baselines stay"
+    for each in raced.results:
+        assert each.predictions_sha256 == free.result(each.candidate.name).predictions_sha256
+    assert raced.chosen == free.chosen
+    assert f"ExtraTrees_bad was {raced.dropped['ExtraTrees_bad']}" in notes(raced, None)
+    assert free.dropped == {}
+
+
+@pytest.mark.parametrize(("gap", "left_after"), [(1.0, 1), (0.12, None)])
+def test_who_is_dropped_is_fitted_on_no_later_repeat(tmp_path: Path, gap: float, left_after: int | None) -> None:
+    """Scores as told: a gap that the first repeat tells apart, and one that no repeat does."""
+    (tmp_path / "x.yaml").write_text(YAML)
+    problem = problem_of(load_config(tmp_path / "x.yaml"))
+    random = np.random.default_rng(0)
+    table = load_table(
+        problem, pl.DataFrame({"a": random.normal(size=90), "b": random.normal(size=90), "y": random.normal(size=90)})
+    )
+    split: Split = split_table(problem, table)
+    asked: dict[str, list[int]] = {}
+
+    def fit(tasks):  # type: ignore[no-untyped-def]
+        for candidate, fold in tasks:
+            asked.setdefault(candidate.name, []).append(fold)
+            error = 1 + (gap + 0.1 * (fold % 3 - 1) if candidate.name == "ExtraTrees_bad" else 0.02 * (fold % 2))
+            y = np.zeros(4)
+            yield Fit(candidate.name, fold, score(y, y + error), {}, y, 0.0, 0.0)
+
+    found = race(candidates_of(problem), split, METRICS["rmse"], fit, {})
+    assert asked["ExtraTrees_good"] == list(range(9))
+    assert asked["ExtraTrees_bad"] == list(range(9 if left_after is None else 3 * left_after))
+    assert ("ExtraTrees_bad" in found.dropped) == (left_after is not None)
+    assert set(found.fits) == {each.name for each in candidates_of(problem)} - set(found.dropped)
