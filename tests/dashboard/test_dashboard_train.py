@@ -17,6 +17,7 @@ from tabtrail.config.operation import Serve
 from tabtrail.dashboard.place import Place
 from tabtrail.dashboard.train import is_key, jobs_of, parts_of, report_of
 from tabtrail.errors import ConfigError
+from tabtrail.project.lock import project_lock
 from tabtrail.serving.jobs.desk import Jobs, Request
 from tabtrail.serving.jobs.record import ASKED, END, LOG, Job, now
 from tabtrail.serving.problems import Refused
@@ -105,12 +106,17 @@ def test_a_failed_training_shows_its_message_and_exit_code(project: Project) -> 
 
 
 def test_who_holds_the_lock_is_named_and_nothing_can_be_begun(project: Project) -> None:
-    output = project.config().paths.output_dir
-    output.mkdir(exist_ok=True)
-    with FileLock(output / ".lock"):
+    with project_lock(project.config(), "run"):
         app = unlocked(project)
-    assert "another process is at work in this project" in texts(app)
+    assert "`tabtrail run` (process" in texts(app).replace("\\", "")
     assert app.button(key="train-all").disabled
+
+
+def test_a_page_that_looks_never_holds_the_lock(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with project_lock(project.config(), "run"):
+        pass  # so that there is a lock to ask
+    monkeypatch.setattr(FileLock, "acquire", lambda *_, **__: pytest.fail("the lock was asked for"))
+    assert not unlocked(project).button(key="train-all").disabled
 
 
 def test_a_log_is_read_from_its_end_and_its_characters_cannot_steer_a_terminal(tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from tabtrail.serving.jobs.log_tail import read_tail
 from tabtrail.serving.jobs.record import ASKED, LOG, Job
 from tabtrail.serving.state import read_key
 from tabtrail.system.files import read_json
-from tabtrail.system.held import is_held
 from tabtrail.system.lock_owner import read_owner
 
 _MOST_BYTES = 65_536
@@ -119,8 +118,11 @@ def report_of(job: Job, deployed: Collection[str] = ()) -> Report:
 
 
 def holder_of(output_dir: Path) -> str | None:
-    """Return who is at work in the project, None where nobody is."""
-    return str(read_owner(output_dir) or "another process") if is_held(output_dir) else None
+    """Return who is at work in the project, None where nobody is. The lock itself is not asked, which would take it for a moment:
+    a page that looks every two seconds must not be in the way of a command that begins.
+    """
+    owner = read_owner(output_dir)
+    return str(owner) if owner is not None and owner.alive else None
 
 
 def _failure(job: Job, log: Path) -> str:
