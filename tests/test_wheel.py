@@ -69,6 +69,14 @@ def test_the_templates_of_the_page_are_in_the_wheel_as_they_are_in_the_sources(w
     assert packed == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def test_the_settings_of_the_dashboard_are_in_the_wheel_beside_its_entry(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = archive.read("tabtrail/dashboard/.streamlit/config.toml").decode()
+        assert "tabtrail/dashboard/app.py" in archive.namelist()
+    assert "gatherUsageStats = false" in packed
+    assert 'address = "127.0.0.1"' in packed
+
+
 def test_it_predicts_and_serves_without_the_training_packages(installed: Path, trained: Trained, tmp_path: Path) -> None:
     config = str(trained.project.config_file)
     shown = call(installed / "tabtrail", "predict", "--config", config, "--show-schema", cwd=tmp_path)

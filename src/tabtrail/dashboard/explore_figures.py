@@ -16,7 +16,7 @@ _MONTHS = range(1, 13)
 
 def ranked_figure(found: Ranked, column: str, label: str) -> go.Figure:
     """Return the largest categories as bars."""
-    names = ["(missing)" if name is None else cell(name) for name in found.table["name"]]
+    names = ["(missing)" if name is None else str(name) for name in found.table["name"]]
     values = found.table["value"].to_list()
     top = f"{names[0]} is first with {cell(values[0])}" if names else "no row is chosen"
     more = f"; {found.more:,} more categories with {found.more_rows:,} rows are not drawn" if found.more else ""
@@ -88,7 +88,7 @@ def gaps_figure(found: pl.DataFrame) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed", type="category").update_xaxes(type="category")
     return finish(
-        figure, "Missing values, % of the rows of a year", _gap_words(found), x="year", y="", height=140 + 26 * len(names)
+        figure, "Missing values, % of the rows of a year", _gap_words(found), x="year", y="", height=200 + 26 * len(names)
     )
 
 

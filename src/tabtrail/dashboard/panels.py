@@ -9,7 +9,7 @@ import streamlit as st
 
 from tabtrail.dashboard.wording import clipped, shown
 
-_LONGEST_CELL = 200
+_LONGEST_CELL = 400
 _LINE = "border-bottom:1px solid rgba(128,128,128,.35)"
 _GRID = "display:grid;gap:.75rem;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr))"
 _CARD = "border:1px solid rgba(128,128,128,.35);border-radius:.5rem;padding:.6rem .8rem;overflow-wrap:anywhere"
@@ -73,7 +73,7 @@ def offer_csv(table: pl.DataFrame, name: str, key: str) -> None:
 
 def _row(tag: str, cells: Iterable[tuple[str, str]]) -> str:
     scope = ' scope="col"' if tag == "th" else ""
-    style = f"padding:.3rem .6rem .3rem 0;vertical-align:top;overflow-wrap:anywhere;{_LINE}"
+    style = f"padding:.3rem .6rem .3rem 0;vertical-align:top;overflow-wrap:break-word;max-width:40rem;{_LINE}"
     own = (f'<{tag}{scope} style="{style};text-align:{side}">{_text(text, _LONGEST_CELL)}</{tag}>' for text, side in cells)
     return f"<tr>{''.join(own)}</tr>"
 

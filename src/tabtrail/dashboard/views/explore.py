@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import polars as pl
 import streamlit as st
 
 from tabtrail.dashboard import explore, explore_figures
@@ -108,9 +109,11 @@ def _relation(at: Place, selection: Selection) -> None:
         st.info("Fewer than two columns hold numbers.")
         return
     left, right = st.columns(2)
+    pairs = [*at.config.profile.scatter, *((name, names[0]) for name in at.config.model.numeric_features), (names[1], names[0])]
+    first = next(pair for pair in pairs if set(pair) <= set(names) and pair[0] != pair[1])
     pair = (
-        left.selectbox("Across", names, index=1, format_func=clipped, key="explore-across"),
-        right.selectbox("Up", names, format_func=clipped, key="explore-up"),
+        left.selectbox("Across", names, index=names.index(first[0]), format_func=clipped, key="explore-across"),
+        right.selectbox("Up", names, index=names.index(first[1]), format_func=clipped, key="explore-up"),
     )
     found, rows = explore.sampled(at, selection, pair, at.config.profile.points)
     labels = explore.label_of(at, pair[0]), explore.label_of(at, pair[1])
@@ -136,7 +139,8 @@ def _rows(at: Place, selection: Selection) -> None:
     table = explore.first_rows(at, selection, _TABLE_ROWS)
     more = "; there may be more" if table.height == _TABLE_ROWS else ""
     st.caption(f"The first {table.height:,} rows that are chosen{more}.")
-    st.dataframe(table, hide_index=True, height=420)
+    days = {name: st.column_config.DateColumn(format="YYYY-MM-DD") for name, kind in table.schema.items() if kind == pl.Date}
+    st.dataframe(table, hide_index=True, height=420, column_config=days)
     st.download_button(
         f"Download as CSV (at most {_CSV_ROWS:,} rows)",
         partial(_csv, at, selection),
