@@ -104,7 +104,7 @@ def test_a_person_explores_the_rows_of_a_category_and_downloads_them(browser: Br
         page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
         page.get_by_role("option", name="Motorcycles").click()
         settle(page)
-        facts = page.get_by_role("definition").all_inner_texts()
+        facts = page.locator("dd").all_inner_texts()
         assert facts[0] == f"{rows[0]:,}"
         assert f"{shown(rows[1])} USD" in facts
         assert page.get_by_text("Shown: PRODUCTLINE is Motorcycles").first.is_visible()
