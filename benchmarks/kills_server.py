@@ -37,7 +37,7 @@ from tabtrail.system.hashes import sha256_file, sha256_folder
 from tabtrail.system.temporary import abandoned_scratch
 from tabtrail.tracking import sqlite_file
 
-TIMED = ("run_id", "parent_run_id", "fit_seconds", "cv_fit_seconds")
+TIMED = ("run_id", "parent_run_id", "fit_seconds", "cv_fit_seconds", "row_us", "batch_row_us")
 # What a run writes: everything below these is looked at. Names below mlruns are ids.
 FOLDERS = ("data/processed", "duckdb", "models", "output", "mlruns")
 

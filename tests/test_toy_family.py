@@ -15,8 +15,9 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.load import config_schema
 from tabtrail.errors import ConfigError
 from tabtrail.modeling.families import FAMILIES, model_libraries
-from tabtrail.modeling.families.family import Family
+from tabtrail.modeling.families.family import Contributions, Family
 from tabtrail.modeling.families.sklearn_trees import add_tree, tree_contributions
+from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.trees import Trees
 from tabtrail.project.names import add_names, check_names
 from tabtrail.project.paths import Artifacts
@@ -28,6 +29,10 @@ def read_trees(model: Any) -> Trees:
     return trees
 
 
+def contributions(model: Any, matrix: Array, background: Array) -> Contributions:
+    return tree_contributions([model.tree_], 1.0, 0.0, matrix)
+
+
 TOY = Family(
     name="Toy",
     regressors=(DecisionTreeRegressor,),
@@ -35,7 +40,7 @@ TOY = Family(
     libraries=("scikit-learn", "threadpoolctl"),
     fixed=("random_state",),
     read_trees=read_trees,
-    contributions=tree_contributions,
+    contributions=contributions,
 )
 
 

@@ -42,7 +42,7 @@ model:
   numeric_features: [a, q]
   categorical_features: [seg, city, code, land]
   derived_features: {MON: month(d), HOUR: hour(at), A_ROOM: a * 2}
-split: {kind: random, folds: 2, repeats: 1, allow_leaky: true}
+split: {kind: random, folds: 2, repeats: 1, allow_leaky: true, refit: training}
 candidates: {HistGradientBoosting: {max_iter: 30, min_samples_leaf: 5}}
 explain: {max_rows: 20}
 engine: {kind: serial}
