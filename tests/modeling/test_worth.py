@@ -73,6 +73,7 @@ def test_what_was_not_measured_and_a_baseline_are_over_no_budget() -> None:
     assert complaint_of(10, joined_cost([result("XGBoost", 1.0), replace(RESULTS[1], cost=Cost(40.0, 5.0))]), least) is None
 
 
-def test_what_is_served_together_costs_what_its_parts_do() -> None:
+def test_what_is_served_together_costs_what_its_parts_do_and_one_call() -> None:
     measured = [replace(RESULTS[1], cost=Cost(40.0, 5.0)), replace(RESULTS[3], cost=Cost(2.0, 0.5))]
-    assert joined_cost(measured) == Cost(42.0, 5.5)
+    assert joined_cost(measured) == Cost(40.5, 5.5)
+    assert joined_cost([]) is None

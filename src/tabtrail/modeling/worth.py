@@ -35,11 +35,15 @@ def complaint_of(size: int, cost: Cost | None, choice: Choice) -> str | None:
 
 
 def joined_cost(results: Sequence[Result]) -> Cost | None:
-    """Return what the graphs of several candidates cost together, None where one was not measured."""
+    """Return what the graphs of several candidates cost together, None where one was not measured.
+
+    A call of one row costs the same beside its trees, however many models are in the graph: it is counted once, the largest.
+    """
     costs = [each.cost for each in results if each.cost is not None]
-    if len(costs) < len(results):
+    if len(costs) < len(results) or not costs:
         return None
-    return Cost(sum(each.row_us for each in costs), sum(each.batch_row_us for each in costs))
+    batch = sum(each.batch_row_us for each in costs)
+    return Cost(batch + max(each.row_us - each.batch_row_us for each in costs), batch)
 
 
 def weaker_than(board: Leaderboard, candidate: str) -> str | None:
