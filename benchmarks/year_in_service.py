@@ -202,7 +202,7 @@ def main(kind: str, months: int, result: Path | None) -> int:
     year.seconds = time.perf_counter() - begun
     print(json.dumps(found := year.result(), indent=1))
     if result is not None:
-        result.write_text(json.dumps({**found, "looked": asdict(year)["looks"], "history": year.history}, indent=1) + "\n")
+        result.write_text(json.dumps({**found, "looked": asdict(year)["looks"], "history": year.history}) + "\n")
     return 0
 
 

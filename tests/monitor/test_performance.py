@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tabtrail.monitor.calibration import calibration_error
-from tabtrail.monitor.performance import estimate, measure, wilson
+from tabtrail.monitor.performance import estimate, measure, slice_places, wilson
 from tabtrail.monitor.reference import ErrorSample, sample_errors
 
 
@@ -38,7 +38,10 @@ def test_an_error_that_grew_by_half_is_worse_and_so_is_the_slice_where_it_did(sa
     predicted = rng.uniform(10, 100, 400)
     column = np.array(["a", "b"], dtype=object)[rng.integers(0, 2, 400)]
     actual = predicted + rng.normal(0, predicted / 10) * np.where(column == "b", 2.0, 1.0)
-    found = measure(sample, actual, predicted, bounds=(predicted * 0.84, predicted * 1.16), slices={"column": column})
+    column[:3] = None, "never seen", "None"
+    places = {"column": slice_places(sample, "column", column)}
+    inside = (actual >= predicted * 0.84) & (actual <= predicted * 1.16)
+    found = measure(sample, actual, predicted, inside=inside, slices=places)
     assert found is not None
     assert found.worse
     assert found.calibration_before == sample.calibration

@@ -5,7 +5,8 @@ place in it, so that neither file ever changes: both are written whole, and read
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ TIME, REQUEST, ROW, RUN, INPUT = "time", "request_id", "row", "mlflow_run_id", "
 WATCH_STATE, RETRAINING_STATE = "drift-state.json", "retraining.json"
 """Files beside the log: the state of its watch, and the trainings that alarms of it asked for."""
 OTHER_RUN, OTHER, KEY = "other_run_id", "other_prediction", "key"
+_LABELS = ["file", "place", RUN, "prediction", "actual"]
+_BLOCK = 65_536  # rows of labels at a time, which take a few MB
 _DAY = 86_400_000_000  # microseconds
 
 
@@ -171,7 +174,17 @@ def read_pairs(path: Path) -> Pairs | None:
 
 def read_labels(path: Path) -> Labels:
     """Read a file of labels. Raises `DataError` for a damaged one."""
-    table = _read(path, ["file", "place", RUN, "prediction", "actual"])
+    return _labels_of(_read(path, _LABELS))
+
+
+def label_blocks(path: Path) -> Iterator[Labels]:
+    """Yield a file of labels in blocks, which take little memory however many it has. Raises `DataError` for a damaged one."""
+    with _opened(path, _LABELS) as opened:
+        for batch in opened.iter_batches(_BLOCK, columns=_LABELS, use_threads=False):
+            yield _labels_of(pa.Table.from_batches([batch]))
+
+
+def _labels_of(table: Any) -> Labels:
     texts = {name: _texts(table.column(name)) for name in ("file", RUN)}
     places = _doubles(table.column("place")).astype(np.int64)
     return Labels(texts["file"], places, texts[RUN], _doubles(table.column("prediction")), _doubles(table.column("actual")))
@@ -188,7 +201,7 @@ def write_labels(folder: Path, labels: Labels) -> Path:
         "actual": to_arrow(labels.actual),
     }
     with atomic_file(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
+        pq.write_table(pa.table(columns), temporary, compression="zstd", row_group_size=_BLOCK)
     return path
 
 
@@ -216,15 +229,22 @@ def _names(path: Path) -> list[str]:
         raise DataError(f"{path} cannot be read ({type(error).__name__}); move it away") from None
 
 
-def _read(path: Path, columns: list[str]) -> Any:
+@contextmanager
+def _opened(path: Path, columns: list[str]) -> Iterator[Any]:
+    """Yield a file that has the columns. Raises `DataError` for a damaged one, and for one without them."""
     try:
         with pq.ParquetFile(path) as opened:
             missing = set(columns) - set(opened.schema_arrow.names)
             if missing:
                 raise DataError(f"{path} lacks {', '.join(sorted(missing))}, so it is no file of this model's log; move it away")
-            return opened.read(columns=columns)
+            yield opened
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read ({type(error).__name__}); move it away") from None
+
+
+def _read(path: Path, columns: list[str]) -> Any:
+    with _opened(path, columns) as opened:
+        return opened.read(columns=columns)
 
 
 def _whole(column: Any) -> Any:

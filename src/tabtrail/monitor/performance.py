@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabtrail.monitor.calibration import calibration_error
 from tabtrail.monitor.distributions import holm, normal_quantile, normal_tail
 from tabtrail.monitor.reference import ErrorSample
 from tabtrail.monitor.sketch import Array, Values
 
+Places = NDArray[np.int8]
 _DRAWS = 1000
 _LEVEL = 0.95
 _BINS = 10
@@ -84,32 +86,38 @@ def measure(
     actual: Array,
     predicted: Array,
     *,
-    bounds: tuple[Array, Array] | None = None,
-    slices: Mapping[str, Values] | None = None,
+    inside: NDArray[np.bool_] | None = None,
+    slices: Mapping[str, Places] | None = None,
     seed: int = 0,
 ) -> Performance | None:
-    """Compare the errors of labelled rows with those of training; None without rows. Rows without a label are left out."""
+    """Compare the errors of labelled rows with those of training; None without rows. Rows without a label are left out.
+
+    `inside` tells which rows lie within their interval. `slices` has the places of the rows' values among those of the sample, as
+    `slice_places` gives them.
+    """
     known = np.isfinite(actual) & np.isfinite(predicted)
     if not known.any():
         return None
-    error = (actual - predicted)[known]
-    mae, rmse = float(np.abs(error).mean()), float(np.sqrt((error**2).mean()))
+    if not known.all():  # of a million rows no copies are made
+        actual, predicted = actual[known], predicted[known]
+        inside = None if inside is None else inside[known]
+        slices = {name: values[known] for name, values in (slices or {}).items()}
+    error = np.abs(actual - predicted)
+    mae, rmse = float(error.mean()), float(np.sqrt(np.dot(error, error) / len(error)))
     lows, highs = _by_chance(sample, len(error), seed)
     coverage = None
-    if bounds is not None and sample.level is not None:
-        inside = (actual >= bounds[0]) & (actual <= bounds[1])
-        coverage = wilson(int(inside[known].sum()), len(error))
-    labels = {name: values[known] for name, values in (slices or {}).items()}
+    if inside is not None and sample.level is not None:
+        coverage = wilson(int(inside.sum()), len(error))
     return Performance(
         rows=len(error),
         mae=Interval(mae, lows[0], highs[0]),
         rmse=Interval(rmse, lows[1], highs[1]),
         worse=mae > highs[0] or rmse > highs[1],
-        calibration=calibration_error(predicted[known], actual[known]),
+        calibration=calibration_error(predicted, actual),
         calibration_before=sample.calibration,
         coverage=coverage,
         level=sample.level,
-        slices=worse_slices(sample, np.abs(error), labels),
+        slices=worse_slices(sample, error, slices or {}),
     )
 
 
@@ -167,12 +175,20 @@ def wilson(hits: int, rows: int) -> Interval:
     return Interval(share, float((middle - reach) / scale), float((middle + reach) / scale))
 
 
-def worse_slices(sample: ErrorSample, errors: Array, labels: Mapping[str, Values]) -> tuple[WorseSlice, ...]:
+def slice_places(sample: ErrorSample, column: str, values: Values) -> Places:
+    """Return the place of each row's value among those of the sample's column (int8), -1 for any other."""
+    found = np.full(len(values), -1, dtype=np.int8)  # the sample has at most 20 values of a column
+    for place, value in enumerate(sample.slices.get(column, {})):
+        found[values == value] = place
+    return found
+
+
+def worse_slices(sample: ErrorSample, errors: Array, places: Mapping[str, Places]) -> tuple[WorseSlice, ...]:
     """Return the slices whose mean absolute error grew more than chance allows (Welch's test, one-sided, Holm at 5 %)."""
     found: list[WorseSlice] = []
-    for column, values in labels.items():
-        for value, (before, spread, rows) in sample.slices.get(column, {}).items():
-            own = errors[values == value]
+    for column, own_places in places.items():
+        for place, (value, (before, spread, rows)) in enumerate(sample.slices.get(column, {}).items()):
+            own = errors[own_places == place]
             if len(own) < _LEAST:
                 continue
             z = (float(own.mean()) - before) / np.sqrt(max(own.var(ddof=1) / len(own) + spread**2 / rows, 1e-300))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tabtrail.bundle.columnar import Array
-from tabtrail.bundle.logged import WATCH_STATE, label_files, log_files, read_labels, read_logged, run_of
+from tabtrail.bundle.logged import WATCH_STATE, label_blocks, label_files, log_files, read_logged, run_of
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import BundleError
 from tabtrail.monitor.martingale import Martingale, begin
@@ -53,10 +53,10 @@ def look(folder: Path, watched: Watched) -> Martingale:
             state.martingale.look(watched.reference, watched.reference.encode({**rows.values, PREDICTION: rows.predicted}))
         state.seen.add(path.name)
     for path in (each for each in label_files(folder) if each.name not in state.seen):
-        labels = read_labels(path).of(watched.run_id)
-        if len(labels.actual) and ERROR in watched.reference.sketches:
-            error = labels.actual - labels.predicted
-            state.martingale.look(watched.reference, watched.reference.encode({ERROR: error}))
+        for labels in (each.of(watched.run_id) for each in label_blocks(path)):
+            if len(labels.actual) and ERROR in watched.reference.sketches:
+                error = labels.actual - labels.predicted
+                state.martingale.look(watched.reference, watched.reference.encode({ERROR: error}))
         state.seen.add(path.name)
     _keep(folder, state)
     return state.martingale
@@ -109,8 +109,9 @@ def _labels(folder: Path, run_id: str) -> dict[str, tuple[Array, Array]]:
     """Return places and actual values of all labels, by file of predictions."""
     found: dict[str, list[tuple[Array, Array]]] = {}
     for path in label_files(folder):
-        for file, each in read_labels(path).of(run_id).by_file().items():
-            found.setdefault(file, []).append(each)
+        for block in label_blocks(path):
+            for file, each in block.of(run_id).by_file().items():
+                found.setdefault(file, []).append(each)
     return {
         file: (np.concatenate([places for places, _ in parts]), np.concatenate([actual for _, actual in parts]))
         for file, parts in found.items()
