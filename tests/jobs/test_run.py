@@ -212,8 +212,9 @@ def test_proofs_and_explanations_of_a_cluster_are_made_by_its_workers_and_equal_
         board, _ = run_train(config, force=True)
         importance = json.loads(Artifacts.of(config).importance.read_text(encoding="utf-8"))
         differences = {row.candidate: (row.model_bytes, row.parity_max_difference) for row in board.candidates}
-        made.append((board.champion, differences, {**importance, "run_id": ""}))
+        made.append((board.champion, differences, {**importance, "run_id": ""}, board.refit))
     assert made[0] == made[1]
+    assert made[0][3] is not None, "the one that is deployed learned from all rows, on a worker too"
     assert made[0][2]["mean_absolute_shap"]
 
 
