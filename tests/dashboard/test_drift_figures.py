@@ -83,7 +83,7 @@ def test_the_martingale_is_drawn_from_the_state_of_the_watch_with_its_alarm_line
     assert figure is not None
     assert figure.layout.shapes[0].y0 == 20
     assert min(figure.data[0].y) > 0, "nothing cannot be drawn on a logarithmic axis"
-    assert "It has alarmed." in alternative(figure)
+    assert alternative(figure) == "Martingale over 4 looks of the log: now 25, largest 25, alarm at 20. It has alarmed."
     assert drift.martingale_figure({"martingale": {"looks": 0, "history": []}}, []) is None
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import polars as pl
 
 from tabtrail.dashboard.figures import bars, columns, finish
-from tabtrail.dashboard.wording import listed, plain, shown
+from tabtrail.dashboard.wording import counted, listed, plain, shown
 from tabtrail.monitor.check import ADVICE
 from tabtrail.monitor.martingale import ALARM_AT
 
@@ -176,10 +176,8 @@ def martingale_figure(state: Document | None, documents: Sequence[Document]) -> 
     if not what.startswith("looks"):
         figure.update_xaxes(type="category")
     said = "It has alarmed." if largest >= ALARM_AT else "It has not alarmed."
-    over = what if what.startswith("looks") else "checks of the log"
-    alt = (
-        f"Martingale over {len(values):,} {over}: now {shown(values[-1], 3)}, largest {shown(largest, 3)}, alarm at {ALARM_AT:g}."
-    )
+    over = counted(len(values), "look" if what.startswith("looks") else "check")
+    alt = f"Martingale over {over} of the log: now {shown(values[-1], 3)}, largest {shown(largest, 3)}, alarm at {ALARM_AT:g}."
     return finish(figure, "Evidence of drift since the deployment", f"{alt} {said}", x=what, y="martingale (1 at the start)")
 
 

@@ -11,7 +11,7 @@ from tabtrail.dashboard.wording import shown
 
 def written(frame: pl.DataFrame, shares: Sequence[str] = ()) -> pl.DataFrame:
     """Return a table of texts: numbers at four digits, `shares` (0 to 1) as percent, what is missing as a dash."""
-    return frame.with_columns(
+    return frame.with_columns(pl.col(pl.String).fill_null("–")).with_columns(
         pl.Series(name, [_text(value, percent=name in shares) for value in frame[name]], dtype=pl.String)
         for name, kind in frame.schema.items()
         if kind.is_numeric() or kind == pl.Boolean
@@ -36,7 +36,8 @@ def show_table(
             config[name] = st.column_config.TextColumn(label, alignment="right")
         else:
             config[name] = st.column_config.TextColumn(label)
-    st.dataframe(written(frame, shares), hide_index=True, column_config=config, alt=alt)
+    shown_frame = written(frame, shares).with_columns(frame[name] for name in links if name in frame.columns)
+    st.dataframe(shown_frame, hide_index=True, column_config=config, alt=alt)
 
 
 def _text(value: Any, *, percent: bool) -> str:
