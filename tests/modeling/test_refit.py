@@ -14,7 +14,7 @@ from tabtrail.errors import DataError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.estimators import Blend, unclipped
 from tabtrail.modeling.problem import Problem
-from tabtrail.modeling.refit import learned_rows, parts_of, refit
+from tabtrail.modeling.refit import learned_rows, refit
 from tabtrail.modeling.results import Benchmark
 from tabtrail.modeling.table import Table, load_table, split_table
 
@@ -78,8 +78,8 @@ def test_a_blend_keeps_its_weights_and_each_of_its_members_learns_from_all_rows(
     blended = unclipped(again.model)
     assert isinstance(blended, Blend)
     assert (blended.names, blended.weights) == (before.names, before.weights)
-    for part, old, new in zip(parts_of(asked, twin.candidate, twin.model), before.models, blended.models, strict=True):
-        alone = refit(asked, table, benchmark.split, part.candidate, old)
+    for name, old, new in zip(before.names, before.models, blended.models, strict=True):
+        alone = refit(asked, table, benchmark.split, benchmark.result(name).candidate, old)
         assert pickle.dumps(alone.model) == pickle.dumps(new)
         assert not np.array_equal(np.asarray(old.predict(table.x)), np.asarray(new.predict(table.x)))
     assert set(again.rounds) == {"HistGradientBoosting"} & set(before.names)
