@@ -13,6 +13,7 @@ from tests.support import jobs_for_engines as jobs
 from tests.support.commands import run_in
 from tests.support.dask_cluster import Cluster, cluster
 from tests.support.projects import Project
+from tests.support.small_project import small
 from tests.support.stages import run_train
 
 from tabtrail.config.operation import Engine
@@ -185,7 +186,7 @@ def test_an_engine_that_cannot_be_is_refused_with_the_config(project: Project, o
 
 
 def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, dask: Cluster) -> None:
-    config = project.config(CANDIDATES, "split.folds=3")
+    config = project.config(CANDIDATES, "split.folds=2")
     table = table_of(config)
     found = [
         run_benchmark(replace(problem_of(config), engine=engine), table)
@@ -199,9 +200,10 @@ def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, das
 
 
 def test_proofs_and_explanations_of_a_cluster_are_made_by_its_workers_and_equal_those_of_one_machine(
-    project: Project, dask: Cluster, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, empty_store: Path, dask: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = ("candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}, Blend: {}}", "split.folds=2", "explain.max_rows=40")
+    few = ("candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}, Blend: {}}",)
+    project = small(tmp_path, empty_store)
     ingest(project.config())
     made = []
     for name, engine in (("one", "{kind: serial}"), ("many", f"{{kind: dask, address: '{dask.address}'}}")):

@@ -62,6 +62,12 @@ def svg(chart: Chart, identity: str) -> Markup:
     return head + named + _axes(chart, frame) + drawn + Markup("</svg>")
 
 
+def picture_file(chart: Chart, style: str) -> str:
+    """Return a chart as an SVG file of its own, with the page's `style` in it."""
+    drawn = str(svg(chart, "chart")).replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * _WIDTH}" ', 1)
+    return drawn.replace("<title", f"<style>{style}</style><title", 1)
+
+
 def _tag(template: str, *values: object) -> Markup:
     """Fill a template of ours; every value is escaped."""
     return Markup(template).format(*values)  # noqa: S704

@@ -28,6 +28,7 @@ from tabtrail.modeling.worth import objections
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import benchmark_digest, tuned_candidates
+from tabtrail.report.candidate_picture import CANDIDATE_PICTURE, candidate_picture
 from tabtrail.system.code import code_files
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.system.hashes import sha256_json
@@ -359,8 +360,16 @@ def _log_candidate(prepared: Prepared, tracked: _Tracked, result: Result) -> Non
         used = dataset_link(prepared.config.origin, tracked.provenance.data_sha256)
         log_items(store, run_id, items, ModelOn(model.model_id, *used))
         log_artifact(store, run_id, FITS, fits_to_bytes(result))
+        _log_picture(prepared, store, run_id, result)
         set_tags(store, run_id, {MODEL: model.sha256})
     tracked.models[items.name] = model
+
+
+def _log_picture(prepared: Prepared, store: Store, run_id: str, result: Result) -> None:
+    """By one name in every run, so that MLflow's comparison of runs shows it for all of them."""
+    drawn = candidate_picture(result.out_of_fold(prepared.split), prepared.table.y, prepared.config.model)
+    if drawn is not None:
+        log_text(store, run_id, drawn, CANDIDATE_PICTURE)
 
 
 def _write_tables(files: Mapping[str, Path], ended: _Ended, leaderboard: Leaderboard, tags: dict[str, str]) -> None:
