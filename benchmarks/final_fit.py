@@ -128,7 +128,7 @@ def _cluster(folder: Path, workers: int, limit: str) -> Iterator[tuple[str, dict
         for each in started:
             each.terminate()
         for each in started:
-            each.wait(30)
+            each.wait(300)
 
 
 def _dask(*words: str) -> "subprocess.Popen[bytes]":

@@ -39,5 +39,5 @@ def candidate_picture(predicted: Array, actual: Array, model: Model) -> str | No
     return picture_file(chart, style)
 
 
-def _values(numbers: list[np.floating]) -> Values:  # type: ignore[type-arg]
+def _values(numbers: list[np.floating]) -> Values:
     return tuple(round(float(each), 6) for each in numbers)
