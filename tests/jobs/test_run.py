@@ -13,7 +13,6 @@ from tests.support import jobs_for_engines as jobs
 from tests.support.commands import run_in
 from tests.support.dask_cluster import Cluster, cluster
 from tests.support.projects import Project
-from tests.support.small_project import small
 from tests.support.stages import run_train
 
 from tabtrail.config.operation import Engine
@@ -200,10 +199,9 @@ def test_a_benchmark_gives_the_same_bits_from_every_engine(project: Project, das
 
 
 def test_proofs_and_explanations_of_a_cluster_are_made_by_its_workers_and_equal_those_of_one_machine(
-    tmp_path: Path, empty_store: Path, dask: Cluster, monkeypatch: pytest.MonkeyPatch
+    project: Project, dask: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = ("candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}, Blend: {}}",)
-    project = small(tmp_path, empty_store)
+    few = ("candidates={LinearRegression: {}, LightGBM: {n_estimators: 20}, Blend: {}}", "split.folds=2", "explain.max_rows=40")
     ingest(project.config())
     made = []
     for name, engine in (("one", "{kind: serial}"), ("many", f"{{kind: dask, address: '{dask.address}'}}")):
