@@ -180,8 +180,8 @@ def dashboard(root: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}", process
     finally:
-        process.terminate()
-        process.wait(20)
+        process.kill()  # a browser is still connected, and it holds nothing
+        process.wait()
 
 
 def call(root: Path, *words: str) -> None:
