@@ -29,18 +29,26 @@ def check_log(job: Job, period: Span | None = None) -> list[DriftReport]:
     with project_lock(job.config, "drift", job.progress):
         deployed = Deployed.of(job)
         watched = watched_of(job, deployed)
-        found, notes = _period(folder, watched, period) if period is not None else _newest(folder, watched, job.config.drift)
-        name = period.name if period is not None else _name_of_day(job, deployed.run_id)
-        rows = f"the prediction log {folder}, of the deployed model (run {deployed.run_id}) and this time,"
-        if period is None and not found.window.rows and deployed.days < job.config.drift.window_days:
-            job.progress.say(f"drift: {rows} has no row yet; there is nothing to check")
+        report = _described(job, deployed, watched, period)
+        if report is None:
             return []
-        require_rows(found, rows)
-        compared = replace(job.compared(name, TRAINING, "log", deployed.run_id), notes=notes)
-        report = report_of(job, found, replace(compared, synthetic=bool(deployed.bundle.metadata["synthetic"])))
         if period is None:
             report = _watched_report(report, look(folder, watched))
         return keep(job, [report])
+
+
+def _described(job: Job, deployed: Deployed, watched: Watched, period: Span | None) -> DriftReport | None:
+    """Check the rows of a period, or the newest, once; None where a model of late has none. What was gathered is not kept."""
+    folder = log_folder(job)
+    found, notes = _period(folder, watched, period) if period is not None else _newest(folder, watched, job.config.drift)
+    name = period.name if period is not None else _name_of_day(job, deployed.run_id)
+    rows = f"the prediction log {folder}, of the deployed model (run {deployed.run_id}) and this time,"
+    if period is None and not found.window.rows and deployed.days < job.config.drift.window_days:
+        job.progress.say(f"drift: {rows} has no row yet; there is nothing to check")
+        return None
+    require_rows(found, rows)
+    compared = replace(job.compared(name, TRAINING, "log", deployed.run_id), notes=notes)
+    return report_of(job, found, replace(compared, synthetic=bool(deployed.bundle.metadata["synthetic"])))
 
 
 def _name_of_day(job: Job, run_id: str) -> str:
