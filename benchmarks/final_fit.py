@@ -1,32 +1,39 @@
 """The final fit on a Dask cluster: memory and CPU of driver and workers on synthetic rows, and how far two such fits differ.
 
-    python benchmarks/final_fit.py [--rows N] [--max-rows N] [--workers N] [--memory-limit 1.5GiB] [--family XGBoost] [--again]
+    python benchmarks/final_fit.py [--rows N] [--max-rows N] [--workers N] [--memory-limit 1.5GiB] [--family XGBoost] [--bucket]
+                                   [--again]
 
 The table is made up (`tabtrail.data.sample`), a CSV in a temporary folder; ingest is not measured. Scheduler and workers run on
 loopback, each worker with one thread under a nanny that ends it above its memory limit. Memory is the largest resident size of
 each process, looked at five times a second; CPU is that of the whole training, of the final fit alone in seconds of wall time.
+With --bucket the dataset lies in a bucket (moto on loopback), which the workers read. Where `one_worker` is what the command says
+with one of the workers alone, no worker could have held the rows.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.support.buckets import running_buckets
 from tests.support.stages import run_train
 
 from tabtrail import pipeline
 from tabtrail.config.load import load_config
+from tabtrail.config.tree import Config
 from tabtrail.data.sample import write_sample
-from tabtrail.errors import report_errors
-from tabtrail.progress import Progress
+from tabtrail.errors import CapacityError, report_errors
+from tabtrail.progress import SILENT, Progress
+from tabtrail.workflows.prepare import prepare
 from tabtrail.workflows.reproduce import reproduce
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,24 +48,34 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory-limit", default="1.2GiB")
     parser.add_argument("--family", choices=list(CANDIDATES), default="LightGBM")
+    parser.add_argument("--bucket", action="store_true", help="keep the dataset in a bucket")
     parser.add_argument("--again", action="store_true", help="also reproduce the run, and say how far the two fits differ")
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.add_argument("--output", type=Path, metavar="FILE", help="also write the JSON there")
     options = parser.parse_args()
-    with report_errors(), tempfile.TemporaryDirectory() as folder:
-        report = measure(Path(folder), options)
+    with report_errors(), ExitStack() as stack:
+        address = ""
+        if options.bucket:
+            buckets = stack.enter_context(running_buckets())
+            os.environ.update(buckets.environment)
+            address = f"s3://{buckets.new()}/rows"
+        report = measure(Path(stack.enter_context(tempfile.TemporaryDirectory())), options, address)
     text = json.dumps(report, indent=2)
     if options.output:
         options.output.write_text(text + "\n", encoding="utf-8")
     print(text if options.json else "\n".join(f"{name}: {value}" for name, value in report.items()))
 
 
-def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    (folder / "config_v2.yaml").write_bytes((ROOT / "config_v2.yaml").read_bytes())
+def measure(folder: Path, options: argparse.Namespace, address: str) -> dict[str, Any]:
+    text = (ROOT / "config_v2.yaml").read_text(encoding="utf-8")
+    text = text.replace("data/processed/sales_parquet", address) if address else text
+    (folder / "config_v2.yaml").write_text(text, encoding="utf-8")
     csv = folder / "data" / "raw" / "sales_data_sample.csv"
     csv.parent.mkdir(parents=True)
     write_sample(csv, rows=options.rows)
-    report: dict[str, Any] = {name: getattr(options, name) for name in ("rows", "max_rows", "workers", "memory_limit", "family")}
+    report: dict[str, Any] = {
+        name: getattr(options, name) for name in ("rows", "max_rows", "workers", "memory_limit", "family", "bucket")
+    }
     with _cluster(folder, options.workers, options.memory_limit) as (address, processes):
         candidates = f"candidates={{{options.family}: {CANDIDATES[options.family]}}}"
         config = load_config(
@@ -72,6 +89,9 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             ],
         )
         pipeline.run_stage("ingest", config)
+        with _cluster(folder / "alone", 1, options.memory_limit) as (alone, _):
+            engine = config.engine.model_copy(update={"address": alone})
+            report["one_worker"] = _said_by_one(config.model_copy(update={"engine": engine}))
         said: list[tuple[float, str]] = []
         with _watched(report, {"driver": psutil.Process(), **processes}):
             board, _ = run_train(config, progress=Progress(say=lambda text: said.append((time.monotonic(), text))))
@@ -83,8 +103,17 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
+def _said_by_one(config: Config) -> str:
+    try:
+        prepare(config, SILENT)
+    except CapacityError as error:
+        return str(error)
+    return "can hold the rows"
+
+
 @contextmanager
 def _cluster(folder: Path, workers: int, limit: str) -> Iterator[tuple[str, dict[str, psutil.Process]]]:
+    folder.mkdir(exist_ok=True)
     file, local = folder / "scheduler.json", ("--no-dashboard", "--host", "127.0.0.1")
     started = [_dask("scheduler", "--port", "0", "--scheduler-file", str(file), *local)]
     try:
@@ -99,7 +128,7 @@ def _cluster(folder: Path, workers: int, limit: str) -> Iterator[tuple[str, dict
         for each in started:
             each.terminate()
         for each in started:
-            each.wait(30)
+            each.wait(300)
 
 
 def _dask(*words: str) -> "subprocess.Popen[bytes]":
