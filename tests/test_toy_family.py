@@ -47,6 +47,7 @@ TOY = Family(
 @pytest.fixture(autouse=True)
 def _listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, TOY.name, TOY)
+    monkeypatch.setattr("tabtrail.tracking.libraries.MODEL_LIBRARIES", model_libraries())
 
 
 def test_it_can_be_named_and_its_parameters_are_known(project: Project) -> None:

@@ -147,8 +147,8 @@ class Changed:
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("report/svg.py", ["report"]),
-        ("report/templates/report.html.j2", ["eda", "report"]),
+        ("report/svg.py", ["train", "report"]),
+        ("report/templates/report.html.j2", ["eda", "train", "report"]),
         ("modeling/split.py", ["train", "report"]),
         ("data/profile.py", ["profile", "report"]),
         ("contract/expressions.py", ["ingest", "eda", "profile", "train", "report"]),

@@ -54,7 +54,7 @@ def test_an_explanation_that_fails_is_reported_as_missing_everywhere(
     row = '{"a": 50, "b": "p"}'
     explained = run_in(project, "explain", "--json", row)
     assert (explained.returncode, "base value" in explained.stdout) == (0, True), "the rows to compare with are still there"
-    monkeypatch.setattr(explain, "explain", miss)
+    monkeypatch.setattr(explain, "explain_one", miss)
     refused = run_in(project, "explain", "--json", row)
     assert (refused.returncode, MISS in refused.stderr) == (1, True)
     assert run_in(project, "predict", "--json", row).returncode == 0
