@@ -1,5 +1,7 @@
 """A project with rows and no model, made once."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,15 @@ from tests.support.stages import run_ingest
 
 from tabtrail import pipeline
 from tabtrail.dashboard.place import Place
+
+_MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Streamlit puts a script into the place of `__main__` and leaves it there: processes that are spawned later would run it."""
+    yield
+    sys.modules["__main__"] = _MAIN
 
 
 @pytest.fixture(scope="session")
