@@ -77,11 +77,6 @@ class Selection:
         parts = list(self._expressions())
         return pl.all_horizontal(parts).fill_null(False) if parts else pl.lit(True)
 
-    def of_columns(self, names: Sequence[str]) -> "Selection":
-        """Return the part that is about columns of these names alone, for a frame that has no others; no condition is kept."""
-        own = tuple((column, values) for column, values in self.values if column in names)
-        return Selection(own, self.date_column, self.since, self.until) if self.date_column in names else Selection(own)
-
     def _expressions(self) -> Iterator[pl.Expr]:
         for column, values in self.values:
             if values:

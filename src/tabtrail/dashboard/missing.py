@@ -16,11 +16,9 @@ class Missing:
 
 
 NO_ROWS = Missing("There is no data yet.", ("ingest",))
-NO_DATABASE = Missing("There are no summaries yet.", ("eda",))
-NO_PROFILE = Missing("There is no profile of the data yet.", ("profile",))
 NO_MODEL = Missing("There is no model yet.", ("train",))
 NO_DEMAND = Missing("There is no model of series yet.", ("run",))
-NO_EXPLANATION = Missing("There is no explanation of the model yet.", ("explain",))
+NO_EXPLANATION = Missing("There is no explanation of the model yet.", ("train", "--force"))  # a fresh one is not repeated
 NO_FORECASTS = Missing("There are no forecasts yet.", ("forecast",))
 NO_DRIFT = Missing("No later rows were checked for drift yet.", ("drift",))
 

@@ -66,11 +66,6 @@ def cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else shown(value)
 
 
-def offer_csv(table: pl.DataFrame, name: str, key: str) -> None:
-    """Offer a table as a CSV file, which is made when it is asked for."""
-    st.download_button("Download as CSV", table.write_csv, file_name=name, mime="text/csv", key=key, on_click="ignore")
-
-
 def _row(tag: str, cells: Iterable[tuple[str, str]]) -> str:
     scope = ' scope="col"' if tag == "th" else ""
     style = f"padding:.3rem .6rem .3rem 0;vertical-align:top;overflow-wrap:break-word;max-width:40rem;{_LINE}"

@@ -91,15 +91,21 @@ def _known(path: str, stamp: Stamp | None, _predictor: Predictor) -> list[dict[s
     return series.known_series(_predictor)
 
 
-def _choose(keys: list[dict[str, str]]) -> tuple[dict[str, str], int]:
-    names = [series.series_name(each) for each in keys]
+def _search(names: list[str], one: str, many: str) -> series.Found:
+    """Return which of the names to offer: those with the words that are asked for, where there are too many to offer all."""
     wanted = ""
     if len(names) > series.MOST_FOUND:
-        wanted = st.text_input(f"Search among {len(names):,} series", key="series-search", placeholder="words of its name")
+        wanted = st.text_input(f"Search among {len(names):,} {many}", key=f"{one}-search", placeholder="words of its name")
     found = series.search(names, wanted)
     if not found.total:
-        st.info("No series has these words in its name; all of them are offered.")
+        st.info(f"No {one} has these words in its name; all of them are offered.")
         found = series.search(names, "")
+    return found
+
+
+def _choose(keys: list[dict[str, str]]) -> tuple[dict[str, str], int]:
+    names = [series.series_name(each) for each in keys]
+    found = _search(names, "series", "series")
     if found.total > len(found.names):
         st.caption(f"{found.total:,} series fit; the first {len(found.names)} are offered. More words leave fewer.")
     places = [place for _, place in found.names]
@@ -196,13 +202,7 @@ def _show_segments(at: Place, files: tuple[tuple[str, Stamp], ...]) -> None:
         return
     st.subheader("Segments")
     names = index["label"].to_list()
-    wanted = ""
-    if len(names) > series.MOST_FOUND:
-        wanted = st.text_input(f"Search among {len(names):,} segments", key="segment-search", placeholder="words of its name")
-    found = series.search(names, wanted)
-    if not found.total:
-        st.info("No segment has these words in its name; all of them are offered.")
-        found = series.search(names, "")
+    found = _search(names, "segment", "segments")
     listed = index[[place for _, place in found.names]]
     left = f" The first {listed.height} of {found.total:,} that fit." if found.total > listed.height else ""
     labels = {
