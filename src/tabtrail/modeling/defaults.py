@@ -19,7 +19,7 @@ from tabtrail.modeling.preprocess import MANY_TEXTS
 _SKEWED = 0.5
 # From so many rows on the larger trees of the published default have rows enough in their leaves.
 _LARGE_TREES = 5_000
-# Beyond it a fit of the slower library takes minutes on one core, and the error of one is a few hundred times above its noise.
+# Beyond it one fit of a slower library, or a bag of several, would take minutes on one core. A judgement, not yet measured.
 _FEW_FITS = 200_000
 # Below it trees have nothing to learn from that a line, a forest or a few boosted stumps do not have as well.
 _TINY = 300
