@@ -114,9 +114,10 @@ def start_run(root: Path, log: Any) -> subprocess.Popen[str]:
 
 
 def failures(view: Page) -> list[str]:
-    """Return the errors that a page shows."""
+    """Return the errors that a page shows, with what stands as code beside them: the reason."""
     shown = view.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').all_inner_texts()
-    return [text for text in shown if "drift" not in text]
+    reasons = " · ".join(view.locator('[data-testid="stCode"]').all_inner_texts())
+    return [f"{text} ({reasons})" for text in shown if "drift" not in text]
 
 
 def opened(view: Page, address: str, page: str) -> float:
