@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tabtrail.config.model import Choice
-from tabtrail.modeling.candidates import BASELINE, FORMULA, Candidate
+from tabtrail.modeling.baselines import BASELINE, FORMULA
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.metrics import METRICS, score
 from tabtrail.modeling.proof import Cost, Parity
 from tabtrail.modeling.results import Fit, Result

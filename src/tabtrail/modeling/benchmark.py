@@ -15,8 +15,9 @@ from tabtrail.errors import ConfigError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, run_one
 from tabtrail.modeling.bag import bag
+from tabtrail.modeling.baselines import BASELINES, FORMULA
 from tabtrail.modeling.blend import blend
-from tabtrail.modeling.candidates import BASELINES, BLEND, FORMULA, Candidate, list_candidates
+from tabtrail.modeling.candidates import BLEND, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.devices import is_on_device, one_at_a_time
 from tabtrail.modeling.elsewhere import shared_examples, shared_rows

@@ -8,13 +8,10 @@ from typing import Any
 from tabtrail.config.model import parse_transform
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest
+from tabtrail.modeling.baselines import BASELINE, BASELINES, FORMULA
 from tabtrail.modeling.families import FAMILIES, Family, Layout, Params
 from tabtrail.modeling.families.family import Objectives
 
-BASELINE = "MeanBaseline"
-FORMULA = "FormulaBaseline"
-BASELINES = (BASELINE, FORMULA)
-"""What every benchmark is held against; none of them is ever deployed."""
 BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
 _TRANSFORM = "target_transform"

@@ -12,7 +12,8 @@ from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import ColumnRef
 from tabtrail.errors import ConfigError, DataError
-from tabtrail.modeling.candidates import FORMULA, Candidate
+from tabtrail.modeling.baselines import FORMULA
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor, clipped, unclipped
 from tabtrail.modeling.families import FAMILIES, Sample, family_of
 from tabtrail.modeling.metrics import score, score_strata

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tabtrail.modeling.candidates import BASELINES, BLEND, Candidate
+from tabtrail.modeling.baselines import BASELINES
+from tabtrail.modeling.candidates import BLEND, Candidate
 from tabtrail.modeling.choice import corrected_difference
 from tabtrail.modeling.fit import stops_by_its_fold
 from tabtrail.modeling.metrics import Metric

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tabtrail.modeling.candidates import BASELINE, BASELINES, Candidate
+from tabtrail.modeling.baselines import BASELINE, BASELINES
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.metrics import Array, Metric, Scores, mean_of, rounded
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Cost, Parity, Proof

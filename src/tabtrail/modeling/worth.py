@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from tabtrail.config.model import Choice
-from tabtrail.modeling.candidates import BASELINES
+from tabtrail.modeling.baselines import BASELINES
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import METRICS, Metric
 from tabtrail.modeling.proof import Cost

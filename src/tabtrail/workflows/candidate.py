@@ -9,8 +9,8 @@ from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import verify_files
 from tabtrail.errors import PromotionError, UsageError, nearest
+from tabtrail.modeling.baselines import BASELINES
 from tabtrail.modeling.benchmark import run_benchmark
-from tabtrail.modeling.candidates import BASELINES
 from tabtrail.modeling.intervals import calibrate_all
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.results import Benchmark, Result

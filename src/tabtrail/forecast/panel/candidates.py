@@ -7,7 +7,8 @@ from tabtrail.bundle.demand.features import LEVEL
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest, require_extra
 from tabtrail.forecast.panel.nets.settings import NET_FAMILIES, NetSettings, WindowSettings, net_problems, parse_net
-from tabtrail.modeling.candidates import BASELINE, Candidate, candidate_problems, family_name, list_candidates
+from tabtrail.modeling.baselines import BASELINE
+from tabtrail.modeling.candidates import Candidate, candidate_problems, family_name, list_candidates
 from tabtrail.modeling.families import FAMILIES
 
 _SCALE, _STRATEGY = "scale", "strategy"
