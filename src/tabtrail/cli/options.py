@@ -11,8 +11,17 @@ SetOption = Annotated[
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Repeat work that is unchanged.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME|N trials", help="Begin no candidate after this time (30min, 2h), or only so many (3 trials)."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 DemandOption = Annotated[bool, typer.Option("--demand", help="The model of series, where the project has one of rows too.")]
+
+
+def with_budget(set_: list[str] | None, budget: str | None) -> list[str]:
+    """Return the overrides of the config with that of `--budget`."""
+    return [*(set_ or []), *([] if budget is None else [f"choice.budget={budget}"])]
 
 
 def new_group(help_text: str | None = None) -> typer.Typer:

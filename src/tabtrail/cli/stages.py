@@ -14,7 +14,16 @@ from tabtrail import pipeline
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.leaderboard import print_leaderboard
-from tabtrail.cli.options import ConfigOption, ForceOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import (
+    BudgetOption,
+    ConfigOption,
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    new_group,
+    with_budget,
+)
 from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
 from tabtrail.cli.results import print_demand, print_deployment, print_manifest, print_profile, print_summary
 from tabtrail.cli.suggestions import suggested_yaml
@@ -43,9 +52,10 @@ def run(
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Leave out the data profile, the pictures and the page.")
     ] = False,
+    budget: BudgetOption = None,
 ) -> None:
     """Run the whole job: ingest, SQL summaries, profile, benchmark, explanation, export, bundle and the page for people."""
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, with_budget(set_, budget))
     with progress_on_stderr(quiet) as progress:
         summary = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
     if as_json:
@@ -173,9 +183,10 @@ def train(
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    budget: BudgetOption = None,
 ) -> None:
     """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
-    loaded = begin_job(config, set_)
+    loaded = begin_job(config, with_budget(set_, budget))
     with progress_on_stderr(quiet) as progress:
         for stage in ("train", "demand"):
             if stage in [each.name for each in pipeline.stages_of(Project(loaded))]:

@@ -9,8 +9,11 @@ from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
+from tabtrail.config.budget import parse_budget
+from tabtrail.errors import UsageError
 
 app = new_group()
+_UNBOUNDED = 10_000  # trials, where only time is a limit: more than any search comes to
 
 
 @app.command(epilog="example: tabtrail tune LightGBM --trials 50")
@@ -18,6 +21,10 @@ def tune(
     candidates: Annotated[list[str] | None, typer.Argument(help="Candidates of the config.", show_default="all boosters")] = None,
     trials: Annotated[int, typer.Option(help="Trials a candidate, those of an interrupted search included.")] = 30,
     seconds: Annotated[float | None, typer.Option(help="Begin no trial after so many seconds.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="TIME|N trials", help="Instead: a time for all candidates, shared alike, or trials for each."),
+    ] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     as_json: JsonOption = False,
@@ -25,6 +32,8 @@ def tune(
 ) -> None:
     """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
     loaded = begin_job(config, set_)
+    if budget is not None:
+        trials, seconds = _limits(budget)
     later.names.check_names(loaded)
     with progress_on_stderr(quiet) as progress:
         best = later.tune.tune(loaded, candidates or [], trials=trials, seconds=seconds, progress=progress)
@@ -34,3 +43,11 @@ def tune(
     for name, params in best.items():
         typer.echo(f"{name}: {json.dumps(params)}")
     typer.echo("`tabtrail train` fits them among the others")
+
+
+def _limits(budget: str) -> tuple[int, float | None]:
+    try:
+        found = parse_budget(budget)
+    except ValueError as error:
+        raise UsageError(f"--budget: {error}") from None
+    return found.trials or _UNBOUNDED, found.seconds

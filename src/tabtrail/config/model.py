@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from tabtrail.config.budget import Budget, BudgetText, parse_budget
 from tabtrail.config.columns import KIND, Columns, check_condition
 from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, twins, undeclared
 from tabtrail.contract.expressions import ExpressionError, Node, check_formula, columns_of, parse_expression, replace_columns
@@ -188,6 +189,14 @@ class Choice(Section):
     max_row_us: Annotated[float, Field(gt=0)] = Field(
         300, description="Candidates whose graph takes more CPU time [microseconds] for one row are not chosen; likewise."
     )
+    budget: BudgetText | None = Field(
+        None, description="A time, as 30min, after which no further candidate is begun, or how many there are, as 3 trials."
+    )
+
+    @property
+    def limit(self) -> Budget | None:
+        """The budget, read."""
+        return None if self.budget is None else parse_budget(self.budget)
 
 
 class Leakage(Section):
@@ -219,6 +228,12 @@ class Export(Section):
     parity_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
         1e-5, description="Largest allowed difference of ONNX and Python, in standard deviations of the target."
     )
+
+
+def check_choice(choice: Choice) -> Problems:
+    """Yield where a race and a budget are asked for together."""
+    if choice.racing and choice.budget is not None:
+        yield ("choice", "budget"), "a race fits all candidates side by side, a budget one after the other; take one of them out"
 
 
 def parse_transform(text: object) -> tuple[str, str | None]:

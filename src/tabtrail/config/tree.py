@@ -41,6 +41,7 @@ from tabtrail.config.model import (
     Slices,
     Split,
     check_candidates,
+    check_choice,
     check_formulas,
     check_intervals,
     check_model,
@@ -355,6 +356,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_contract(config.contract, columns)
     yield from check_numbers(config.source, config.contract)
     yield from check_candidates(config.candidates, model, config.split)
+    yield from check_choice(config.choice)
     yield from check_parquet(config.parquet, columns)
     if not config.is_demand_only:
         yield from check_split(config.split, date)

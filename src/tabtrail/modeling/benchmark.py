@@ -17,6 +17,7 @@ from tabtrail.jobs.run import run, run_one
 from tabtrail.modeling.bag import bag
 from tabtrail.modeling.baselines import BASELINES, FORMULA
 from tabtrail.modeling.blend import blend
+from tabtrail.modeling.budget import Budgeted
 from tabtrail.modeling.candidates import BLEND, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.devices import is_on_device, one_at_a_time
@@ -78,12 +79,15 @@ def run_benchmark(
     prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
     raced = _race(problem, table, split, missing, results) if problem.choice.racing else Race({}, {})
     missing = [each for each in missing if each.name not in raced.dropped]
-    candidates = [each for each in candidates if each.name not in raced.dropped]
-    for candidate, folds, final in _fit_all(problem, table, split, missing, progress, prove=prove, known=raced.fits):
-        if candidate.bag and prove is not None:
-            final = replace(final, proof=proven(problem, table, split, final.model, prove))
-        results[candidate.name] = _result(candidate, folds, final, export)
-        on_result(results[candidate.name])
+    budgeted, done = Budgeted(problem.choice.limit), sum(name not in BASELINES for name in results)
+    for group in budgeted.groups(missing, done=done):
+        for candidate, folds, final in _fit_all(problem, table, split, group, progress, prove=prove, known=raced.fits):
+            if candidate.bag and prove is not None:
+                final = replace(final, proof=proven(problem, table, split, final.model, prove))
+            results[candidate.name] = _result(candidate, folds, final, export)
+            on_result(results[candidate.name])
+    dropped = {**raced.dropped, **budgeted.left_out}
+    candidates = [each for each in candidates if each.name not in dropped]
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:
         if candidate.family == BLEND and candidate.name not in results:
@@ -92,7 +96,7 @@ def run_benchmark(
             results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
-    return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split), raced.dropped)
+    return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split), dropped)
 
 
 def require_metric(metric: Metric, y: Array, split: Split) -> None:

@@ -52,9 +52,9 @@ def tune(
     """Search for better parameters of the named candidates (of all boosters where none is named) and keep the best.
 
     Every candidate gets `trials` trials, those of an earlier, interrupted search of the same data and config included, and no new
-    one begins after `seconds`. The folds are other ones than the benchmark's, made of the training part alone; a trial whose mean
-    error so far, by the metric of the choice, is above the median of the others' is given up. The best parameters are written
-    where the benchmark finds them: as one more candidate, `<name>_tuned`. Returns those, by name.
+    one begins after its share of `seconds`. The folds are other ones than the benchmark's, made of the training part alone; a
+    trial whose mean error so far, by the metric of the choice, is above the median of the others' is given up. The best
+    parameters are written where the benchmark finds them: as one more candidate, `<name>_tuned`. Returns those, by name.
 
     Raises `UsageError` for an empty budget or a candidate that cannot be tuned, `NothingToDeployError` where the search found
     nothing that beats always predicting the mean: earlier findings stay.
@@ -73,8 +73,8 @@ def tune(
         search = _Search(prepared, manifest, folds, store, file.with_name("optuna.db"), trials, until)
         best = {}
         with trial_errors(search.storage):
-            for candidate in candidates:
-                if (found := _best_of(search, candidate, progress)) is not None:
+            for left, candidate in zip(range(len(candidates), 0, -1), candidates, strict=True):
+                if (found := _best_of(search.for_one_of(left), candidate, progress)) is not None:
                     best[candidate.name.removesuffix(_SUFFIX) + _SUFFIX] = found
         if not best:
             raise NothingToDeployError(
@@ -97,6 +97,11 @@ class _Search:
     storage: Path
     trials: int
     until: float | None
+
+    def for_one_of(self, candidates: int) -> "_Search":
+        """Return the search for the next of so many candidates, which share alike what is left of the time."""
+        now = time.monotonic()
+        return self if self.until is None else replace(self, until=now + max(0.0, self.until - now) / candidates)
 
     def is_over(self, done: int) -> bool:
         """Tell whether the budget is used up."""
