@@ -189,6 +189,7 @@ def test_the_code_of_a_stage_is_what_its_module_imports_and_nothing_that_only_a_
     assert found == {
         *(f"toy_package/{name}" for name in ("__init__.py", "work.py", "first.py", "second.py", "pages/page.html")),
         "tabtrail/__init__.py",
+        "tabtrail/version.py",
         "tabtrail/errors.py",
     }
 

@@ -82,7 +82,7 @@ class Blocks:
             wanted = self._wanted(names, lambda: "")
             found = dict(zip(names, written, strict=True))
             own = [(feature, found[name]) for name in wanted if (feature := self._feature(name)) is not None]
-            _require_types(self._file.path, own, opened.schema_arrow)
+            require_types(str(self._file.path), own, opened.schema_arrow)
             start = 1
             for batch in opened.iter_batches(_BLOCK_ROWS, columns=[found[name] for name in wanted]):
                 called = {old: name for name, old in found.items()}
@@ -258,7 +258,7 @@ def _csv_type(feature: Feature, *, typed: bool) -> Any:
     return pa.dictionary(pa.int32(), pa.string())
 
 
-def _require_types(path: Path, features: Sequence[tuple[Feature, str]], schema: Any) -> None:
+def require_types(path: str, features: Sequence[tuple[Feature, str]], schema: Any) -> None:
     """Raise `DataError` for a column, by its feature and its name in the file, that holds nothing that the feature could be:
     lists or bytes, truth values for numbers that are not flags.
     """

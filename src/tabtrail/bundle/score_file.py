@@ -57,7 +57,7 @@ def score_file(
     """
     _check_paths(file, output)
     found = ScoredFile()
-    score = _BlockScorer(predictor, file, _dates(predictor, output), intervals=intervals and predictor.interval_level is not None)
+    score = BlockScorer(predictor, file, _dates(predictor, output), intervals=intervals)
     blocks = Blocks(file, score.features, melted_of(predictor.metadata))
     with ExitStack() as files:
         rejected, scored = OutputFile(files, output.rejects), OutputFiles(files, output)
@@ -108,7 +108,7 @@ def _check_paths(file: InputFile, output: Output) -> None:
         raise UsageError(f"--id {taken.pop()}: the output has a column of its own by this name")
 
 
-class _BlockScorer:
+class BlockScorer:
     """Turns a block into the table of its predictions, the day of each row (with a column of `dates`), and the number and
     reason of each refused row, in order. `features` are the columns that it reads.
     """
@@ -122,7 +122,7 @@ class _BlockScorer:
         self._scorer, self._read, self._read_cells = ColumnScorer(predictor), ColumnReader(own), CellReader(own)
         self._aliases, self._respelled = predictor.schema.aliases, Counter[str]()
         self._dates = dates
-        self._keep, self._intervals = keep, intervals
+        self._keep, self._intervals = keep, intervals and predictor.interval_level is not None
 
     def __call__(self, block: Block) -> tuple[Any, Array, list[tuple[int, str]]]:
         columns: Columns

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from tabtrail import __version__
 from tabtrail.cli.commands import LazyGroup, load_command
 from tabtrail.errors import report_errors
+from tabtrail.version import __version__
 
 app = typer.Typer(
     name="tabtrail",

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.cli.place import Place, locate_bundle
 from tabtrail.config.file import config_path
-from tabtrail.contract.schema import Feature, ModelSchema
+from tabtrail.contract.described import describe
+from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import UsageError, report_errors, require_extra
 from tabtrail.reading.strict_json import object_without_repeats
 
@@ -150,7 +151,8 @@ def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
             json.dumps({"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example})
         )
         return
-    rows = [("column", "type", "allowed", "seen in training"), *(_schema_row(feature) for feature in schema.features)]
+    described = [describe(feature) for feature in schema.features]
+    rows = [tuple(described[0]), *(tuple(each.values()) for each in described)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *known, seen in rows:
         start = "".join(f"{text:{width}}  " for text, width in zip(known, widths, strict=True))
@@ -166,17 +168,3 @@ def _wrapped(start: str, text: str) -> str:
     if len(start) + len(text) <= width or not width:
         return (start + text).rstrip()
     return textwrap.fill(text, max(width, len(start) + 20), initial_indent=start, subsequent_indent=" " * len(start))
-
-
-def _schema_row(feature: Feature) -> tuple[str, str, str, str]:
-    rule = feature.rule
-    bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", rule.min), ("≤", rule.max)) if bound is not None]
-    allowed = ", ".join(map(str, rule.allowed)) if rule.allowed is not None else " and ".join(bounds) or "any"
-    nullable = " or left out" if feature.optional else " or null" if rule.nullable else ""
-    if feature.kind == "categorical":
-        shown = ", ".join(feature.categories[:20])
-        more = f" and {len(feature.categories) - 20:,} more" if len(feature.categories) > 20 else ""
-        return feature.name, "text" + nullable, allowed, shown + more
-    date = "date YYYY-MM-DDTHH:MM:SS" if rule.dtype == "datetime" else "date YYYY-MM-DD"
-    kind = date if feature.kind == "date" else "whole number" if rule.dtype == "int" else "number"
-    return feature.name, kind + nullable, allowed, feature.seen_range or "nothing"

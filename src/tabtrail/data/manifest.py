@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tabtrail import __version__
 from tabtrail.config.dataset import Dataset
 from tabtrail.errors import DataError
 from tabtrail.system.files import read_json
 from tabtrail.system.hashes import known_sha256, sha256_file, sha256_folder, sha256_json
 from tabtrail.system.temporary import temporary_siblings
+from tabtrail.version import __version__
 
 OLD_MANIFEST = "_manifest.json"  # within the folder, where earlier versions had it and plain readers stumbled over it
 NEAR_POWER = 0.2  # so near to a power of ten, in decades (a factor of 1.6), a jump is taken for that

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tabtrail import __version__
 from tabtrail.config.forecast import Risk
 from tabtrail.forecast.local.neighbours import ALONE, Neighbours
 from tabtrail.forecast.local.procedure import Condition, Forecast, diagnose, forecast_series
@@ -17,6 +16,7 @@ from tabtrail.forecast.series import PERIODS_A_YEAR, Series
 from tabtrail.forecast.summary import summary_lines
 from tabtrail.modeling.metrics import rounded
 from tabtrail.system.versions import installed_versions
+from tabtrail.version import __version__
 
 # What decides about the figures of a result.
 LIBRARIES = ("statsmodels", "arch", "scipy", "numpy")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tabtrail import __version__
 from tabtrail.config.data import Paths
 from tabtrail.project.check import Check, State
 from tabtrail.storage.address import Address
@@ -18,6 +17,7 @@ from tabtrail.storage.objects import StoredFile, size_of
 from tabtrail.system.held import is_held
 from tabtrail.system.lock_owner import read_owner
 from tabtrail.system.temporary import abandoned_scratch
+from tabtrail.version import __version__
 
 # The results, models and MLflow runs of one benchmark take about a tenth of this; twice the source is added for the dataset.
 _LEAST_BYTES = 200_000_000

@@ -6,11 +6,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tabtrail import __version__
 from tabtrail.bundle.orders import lead_time_of
 from tabtrail.serving.models import Served
 from tabtrail.serving.order_routes import ORDER_PATH
 from tabtrail.serving.state import KEY, Service
+from tabtrail.version import __version__
 
 _LINKS = {
     "documentation": "/docs",

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from tabtrail import __version__
 from tabtrail.config.load import load_config
 from tabtrail.config.operation import Serve
 from tabtrail.config.tree import Config
@@ -27,6 +26,7 @@ from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document, openapi
 from tabtrail.serving.problems import Refused, answer_failure, answer_http, answer_refused
 from tabtrail.serving.state import Service, read_key
+from tabtrail.version import __version__
 
 logger = logging.getLogger("tabtrail.serve")
 ROUTES: tuple[tuple[str, str, Any, str], ...] = (

@@ -9,13 +9,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tabtrail import __version__
 from tabtrail.bundle.rows import Row
 from tabtrail.serving.body import BIG, JSON, decode_json, read_body, read_json, require_media_type, require_rows
 from tabtrail.serving.models import Served
 from tabtrail.serving.parted import Scored, score_by_key, score_by_one
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.state import Service
+from tabtrail.version import __version__
 
 CSV = "text/csv"
 _BOUNDS = ("low", "high")

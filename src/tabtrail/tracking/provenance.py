@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from tabtrail import __version__
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import StoreError
 from tabtrail.system.files import json_bytes
@@ -18,6 +17,7 @@ from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.runs import Run
 from tabtrail.tracking.store import Store
 from tabtrail.tracking.tags import CONFIG, TAG
+from tabtrail.version import __version__
 
 PROVENANCE = "provenance.json"
 GRAPH, JOBLIB, TWIN_GRAPH = "onnx_sha256", "joblib_sha256", "twin_onnx_sha256"

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from tabtrail import __version__
 from tabtrail.bundle.build import as_bundle, build_bundle
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.bundle.metadata import REFERENCE, metadata_name
@@ -57,6 +56,7 @@ from tabtrail.tracking.models import BundleFiles, FittedModel
 from tabtrail.tracking.registry import Registration
 from tabtrail.tracking.store import Store
 from tabtrail.tracking.tags import BUNDLE_FOLDER
+from tabtrail.version import __version__
 from tabtrail.workflows.reference import training_reference
 
 _SERVING = ("numpy", "pandas", "onnxruntime")  # what a registered bundle is opened with, beside tabtrail and mlflow-skinny

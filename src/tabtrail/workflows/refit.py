@@ -4,13 +4,13 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tabtrail import __version__
 from tabtrail.modeling.candidates import BLEND
 from tabtrail.modeling.problem import Problem
 from tabtrail.system.hashes import code_version
 from tabtrail.tracking.libraries import library_versions
 from tabtrail.tracking.provenance import Provenance
 from tabtrail.tracking.runs import Run
+from tabtrail.version import __version__
 from tabtrail.workflows.deploy import Site
 
 
