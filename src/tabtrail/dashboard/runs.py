@@ -18,8 +18,8 @@ from tabtrail.modeling.metrics import METRICS
 from tabtrail.system.addresses import without_passwords, without_user
 
 SECONDS = 120
-"""That the answer may take: starting MLflow takes 3 CPU seconds, and took more than 40 s on two cores with twenty processes at work. A
-server that is away is told sooner, by the variables below."""
+"""That the answer may take: starting MLflow takes 3 CPU seconds, and took more than 40 s on two cores with twenty busy processes.
+A server that is away is told sooner, by the variables below."""
 _IN_SECONDS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "8", "PGCONNECT_TIMEOUT": "5"}
 """A page says within seconds that a server is away; a training waits longer for it."""
 _SCHEMA = {
