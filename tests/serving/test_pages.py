@@ -153,8 +153,8 @@ def test_the_documentation_page_needs_no_other_server(small: Project) -> None:
         page = client.get("/docs").text
         assert "http://" not in page
         assert "https://" not in page
-        assert '"validatorUrl": null' in page
+        assert "validatorUrl: null" in client.get("/page/docs.js").text
         for path in re.findall(r'(?:src|href)="([^"]+)"', page):
-            answer = client.get(path)
+            answer = client.get(f"/{path}")
             assert answer.status_code == 200
-            assert len(answer.content) > 1000
+            assert len(answer.content) > 200

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from tabtrail.bundle.orders import lead_time_of
 from tabtrail.serving.models import Served
 from tabtrail.serving.order_routes import ORDER_PATH
+from tabtrail.serving.pages import page, wants_page
 from tabtrail.serving.state import KEY, Service
 from tabtrail.version import __version__
 
@@ -41,7 +42,9 @@ _CARD = (
 
 
 async def root(request: Request) -> Response:
-    """Tell what this service is, what it serves, and where to go on."""
+    """Tell what this service is, what it serves, and where to go on: a browser gets a page with a form."""
+    if wants_page(request.scope):
+        return page()
     service: Service = request.app.state.service
     served, here = service.models.served, request.scope.get("root_path", "")
     links = {name: here + path for name, path in _LINKS.items()}
@@ -57,7 +60,8 @@ async def root(request: Request) -> Response:
             "version": __version__,
             "model": {"name": service.name, "family": served.model, "mlflow_run_id": served.run_id} if served else None,
             "links": links,
-        }
+        },
+        headers={"Vary": "Accept"},
     )
 
 

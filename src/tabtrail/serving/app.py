@@ -17,13 +17,13 @@ from tabtrail.config.tree import Config
 from tabtrail.contract.aliases import SegmentReading
 from tabtrail.errors import TabtrailError
 from tabtrail.serving import about, facades, forecast_routes, order_routes, scoring, series_routes, windows
-from tabtrail.serving.docs_page import asset, asset_paths, docs
 from tabtrail.serving.drift_settings import WatchSettings
 from tabtrail.serving.edge import Edge
 from tabtrail.serving.jobs.desk import Jobs
 from tabtrail.serving.jobs.routes import JOB_ROUTES
 from tabtrail.serving.models import Fault
 from tabtrail.serving.openapi import document, openapi
+from tabtrail.serving.pages import FILE_PATHS, docs, file
 from tabtrail.serving.problems import Refused, answer_failure, answer_http, answer_refused
 from tabtrail.serving.state import Service, read_key
 from tabtrail.version import __version__
@@ -43,6 +43,7 @@ ROUTES: tuple[tuple[str, str, Any, str], ...] = (
     ("GET", "/model", about.model, "The card of the model"),
     ("GET", "/series", series_routes.series, "The series that a model of demand knows"),
     ("GET", "/forecast", forecast_routes.forecast, "The stored forecast of a segment"),
+    ("GET", "/forecast/segments", forecast_routes.segments, "The segments whose forecasts are stored"),
     ("GET", "/metrics", about.metrics, "Counters for Prometheus"),
     ("GET", "/v2", facades.server_metadata, "Open Inference Protocol: the server"),
     ("GET", "/v2/health/live", about.live, "Open Inference Protocol: liveness"),
@@ -166,9 +167,11 @@ def _application(lifespan: Any) -> Application:
     app.state.service = Service(Serve(), Path(), "model", None)
     for method, path, endpoint, summary in ROUTES:
         app.add_api_route(path, endpoint, methods=[method], summary=summary, response_model=None)
-    for path, endpoint in [("/docs", docs), *((path, asset) for path in asset_paths())]:
+    pages = {"/docs": docs, **dict.fromkeys(FILE_PATHS, file)}
+    for path, endpoint in pages.items():
         app.add_api_route(path, endpoint, methods=["GET"], include_in_schema=False, response_model=None)
     direct = {(method, path): endpoint for method, path, endpoint, _ in ROUTES if "{" not in path}
+    direct.update({("GET", path): endpoint for path, endpoint in pages.items()})
     app.edge = Edge(super(Application, app).__call__, {**direct, ("GET", "/openapi.json"): openapi})
     app.add_exception_handler(Refused, answer_refused)
     app.add_exception_handler(HTTPException, answer_http)

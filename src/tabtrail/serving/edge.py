@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tabtrail.serving.access_log import Answered
+from tabtrail.serving.pages import PAGE_PATHS, wants_page
 from tabtrail.serving.problems import Refused, failure
 from tabtrail.serving.state import KEY, Service
 from tabtrail.serving.whole_answer import CYCLE, write_whole
@@ -92,7 +93,7 @@ class Edge:
     async def _response(self, service: Service, scope: Scope, receive: Receive, given: bytes) -> Response | None:
         """Return what to answer; None where the router does."""
         path: str = scope["path"]
-        if refused := _refusal(service, path, given):
+        if refused := _refusal(service, scope, given):
             return refused.response(path)
         endpoint = self._direct.get((scope["method"], path))
         if endpoint is None:
@@ -113,10 +114,11 @@ class Edge:
         return "other" if path is None else root + path
 
 
-def _refusal(service: Service, path: str, given: bytes) -> Refused | None:
+def _refusal(service: Service, scope: Scope, given: bytes) -> Refused | None:
+    path: str = scope["path"]
     if path in OPEN_PATHS:
         return None
-    if not service.opens(given):
+    if not service.opens(given) and not (path in PAGE_PATHS or (path == "/" and wants_page(scope))):
         detail = "send the key as `X-API-Key`, or as `Authorization: Bearer`"
         return Refused(401, detail, headers={"WWW-Authenticate": "Bearer"})
     return service.overload()

@@ -10,6 +10,7 @@ from tabtrail.serving.state import Service
 _STEPS = "steps"
 _MOST_CHARACTERS = 200
 _MOST_LISTED = 20  # stored forecasts that a 404 names: each costs reading a file
+_MOST_ON_A_PAGE = 100  # stored forecasts that the list has
 
 
 async def forecast(request: Request) -> Response:
@@ -40,6 +41,14 @@ async def forecast(request: Request) -> Response:
     except TooManyStepsError as error:
         raise Refused(422, str(error), [(_STEPS, "is not among the stored ones")]) from None
     return JSONResponse(found)
+
+
+async def segments(request: Request) -> Response:
+    """List the segments whose forecasts are stored, at most a hundred, each as what `/forecast` takes."""
+    service: Service = request.app.state.service
+    folder = service.output_dir
+    stored = [] if folder is None else await service.aside(lambda: stored_segments(folder, _MOST_ON_A_PAGE))
+    return JSONResponse({"segments": stored})
 
 
 async def _not_found(service: Service) -> Refused:

@@ -33,7 +33,18 @@ if TYPE_CHECKING:
     from tabtrail.serving.drift_watch import DriftWatch
     from tabtrail.serving.prediction_log import PredictionLog
 
-PACED_PATHS = ("/", "/docs", "/openapi.json", "/metrics", "/schema", "/model", "/series", "/forecast", "/jobs")
+PACED_PATHS = (
+    "/",
+    "/docs",
+    "/openapi.json",
+    "/metrics",
+    "/schema",
+    "/model",
+    "/series",
+    "/forecast",
+    "/forecast/segments",
+    "/jobs",
+)
 KEY = "tabtrail.key"  # in the scope of a request: the key that it carries, as it came in
 KEY_VARIABLE = "TABTRAIL_API_KEY"
 MOST_BUFFERED = 256_000_000  # bytes of unfinished bodies of all clients together
