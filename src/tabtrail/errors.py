@@ -118,9 +118,15 @@ class MissingExtraError(TabtrailError):
 
 def nearest(name: str, known: list[str]) -> str:
     """Return `; did you mean 'x'?` for the known name closest to `name`, or an empty string."""
+    found = nearest_name(name, known)
+    return "" if found is None else f"; did you mean '{found}'?"
+
+
+def nearest_name(name: str, known: list[str]) -> str | None:
+    """Return the known name closest to `name`, None where none is close."""
     folded = {k.casefold().strip(): k for k in known}
     matches = get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.6)
-    return f"; did you mean '{folded[matches[0]]}'?" if matches else ""
+    return folded[matches[0]] if matches else None
 
 
 def missing_modules(*modules: str) -> list[str]:

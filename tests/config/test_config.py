@@ -248,3 +248,20 @@ def test_a_formula_that_doubles_with_each_derived_feature_is_refused(project: Pr
 def test_names_that_become_files_cannot_leave_their_folder(project: Project) -> None:
     with pytest.raises(ConfigError, match=r"model.name"):
         project.config("model.name=../evil")
+
+
+def test_faults_of_types_of_names_and_between_sections_are_reported_together(project: Project) -> None:
+    changes = ("split.folds=two", "model.targt=SALES", "parquet.partition_by=[YEER]", "profile.group_by=[CONTRY]")
+    with pytest.raises(ConfigError) as caught:
+        project.config(*changes)
+    lines = str(caught.value).splitlines()
+    assert {line.split(": ")[1] for line in lines} == {"split.folds", "model.targt", "parquet.partition_by", "profile"}
+    assert "did you mean 'target'?" in str(caught.value)
+    assert "did you mean 'YEAR'?" in str(caught.value)
+
+
+def test_what_follows_from_a_fault_alone_is_no_second_one(project: Project) -> None:
+    changes = ("model.numeric_features=5", "cleaning.date_column=[a]")
+    with pytest.raises(ConfigError) as caught:
+        project.config(*changes)
+    assert {line.split(": ")[1] for line in str(caught.value).splitlines()} == {"model.numeric_features", "cleaning.date_column"}

@@ -62,6 +62,7 @@ class Command:
 COMMANDS = {
     "status": Command("tabtrail.cli.state", "Which stages of a run are fresh, and why others are not.", (LOOK,)),
     "doctor": Command("tabtrail.cli.state", "Check the whole project, and say how to mend it.", (LOOK,)),
+    "check": Command("tabtrail.cli.check", "Find all that stands in the way of a run, at once.", (TRAIN,)),
     "run": Command("tabtrail.cli.stages", "Run the whole job, from the CSV to the page for people.", (TRAIN,)),
     "ingest": Command("tabtrail.cli.stages", "Turn the CSV files into contract-checked Parquet.", (TRAIN,)),
     "eda": Command("tabtrail.cli.stages", "Rebuild the DuckDB file; write the SQL summaries.", (TRAIN,)),

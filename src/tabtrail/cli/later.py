@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tabtrail.tracking import listing as listing
     from tabtrail.workflows import append as append
     from tabtrail.workflows import challenger as challenger
+    from tabtrail.workflows import check as check
     from tabtrail.workflows import demand_some as demand_some
     from tabtrail.workflows import demand_update as demand_update
     from tabtrail.workflows import drift as drift
@@ -51,6 +52,7 @@ _MODULES = {
     "names": "tabtrail.project.names",
     "append": "tabtrail.workflows.append",
     "challenger": "tabtrail.workflows.challenger",
+    "check": "tabtrail.workflows.check",
     "demand_some": "tabtrail.workflows.demand_some",
     "demand_update": "tabtrail.workflows.demand_update",
     "orders": "tabtrail.bundle.orders",

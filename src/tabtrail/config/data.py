@@ -98,6 +98,12 @@ class Paths(Section):
             addresses["models_dir"] = models.with_name(models.name + DEMAND_ENDING)
         return self.model_copy(update={"models_dir": demand_folder(self.models_dir)})._stored(addresses)
 
+    def within(self, folder: Path) -> Self:
+        """Return the paths of the same sources with all that is written below a folder."""
+        written = ("processed_dir", "duckdb_file", "models_dir", "output_dir", "cache_dir")
+        moved = self.model_copy(update={"output_mirror": None, **{name: folder / name for name in written}})
+        return moved._stored({name: each for name, each in self._addresses.items() if name == "raw_csv"})
+
     def _stored(self, addresses: Mapping[str, Address]) -> Self:
         copies = {name: self.cache_dir / each.bucket / each.key for name, each in addresses.items()}
         paths = self.model_copy(update=copies)

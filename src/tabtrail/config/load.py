@@ -1,7 +1,7 @@
 """Reading the config: the YAML file typed, checked and resolved, with file and line in every message; its JSON Schema."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -9,14 +9,18 @@ from pydantic import ValidationError
 
 from tabtrail.config.aliases import read_alias_files
 from tabtrail.config.file import KeyPath, Places, config_path, dotted, read_raw, resolve_path
+from tabtrail.config.mend import Fault, mend
 from tabtrail.config.operation import SQLITE, BundleKeys, Mlflow
-from tabtrail.config.section import SAFE_NAME
+from tabtrail.config.section import SAFE_NAME, Problems
 from tabtrail.config.tree import Config, inconsistencies
-from tabtrail.errors import ConfigError, nearest
+from tabtrail.errors import ConfigError, nearest, nearest_name
 from tabtrail.storage.address import NO_SECRETS
 
 # A key like one of AWS; keys of others, as serve.api_key_file, are known ones.
 _SECRET = re.compile(r"(?i)access_?key|secret|session_?token|password|credential|aws_")
+
+# What the others are checked against: a value that is left out here would make faults of what is right there.
+_SOURCES_OF_OTHERS = frozenset(["paths", "source", "cleaning", "contract", "model", "demand"])
 
 
 def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -24,18 +28,45 @@ def load_config(path: Path | None = None, overrides: Iterable[str] = ()) -> Conf
 
     Raises `ConfigError` with one line for each problem: file and line (or the override), key path, what is wrong.
     """
+    config, problems = read_config(path, overrides)
+    if problems or config is None:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def read_config(path: Path | None = None, overrides: Iterable[str] = ()) -> tuple[Config | None, list[str]]:
+    """Return the config, and one line for each of its problems. With problems it is what the file would be once they are mended,
+    as far as that is certain: None where it is not. Raises `ConfigError` where there is no such YAML.
+    """
     overrides = tuple(overrides)
     raw = read_raw(config_path(path), overrides)
     read_alias_files(raw)
-    try:
-        config = Config.model_validate(raw.values)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(raw.places, dict(detail)) for detail in error.errors())) from None
-    problems = [f"{raw.places.locate(key)}: {dotted(key)}: {message}" for key, message in inconsistencies(config)]
-    if problems:
-        raise ConfigError("\n".join(problems))
+    values, faults, cut, known = raw.values, list[str](), set[str](), set[KeyPath]()
+    while True:
+        try:
+            config = Config.model_validate(values)
+            break
+        except ValidationError as error:
+            # What is required and was left out, or wrong again under another name, was said before.
+            details = [dict(detail) for detail in error.errors()]
+            faults += [_explain(raw.places, detail) for detail in details if _key_of(detail) not in known]
+            known.update(map(_key_of, details))
+            mended = mend(values, [_fault(detail) for detail in details])
+            if mended is None:
+                return None, faults
+            values = mended[0]
+            cut |= mended[1]
+    faults += [
+        f"{raw.places.locate(key)}: {dotted(key)}: {message}" for key, message in _independent(inconsistencies(config), cut)
+    ]
     words = ("--config", str(raw.path), *(word for each in overrides for word in ("--set", each)))
-    return _resolve(config, raw.root).placed(raw.root, raw.places, words)
+    whole = _resolve(config, raw.root).placed(raw.root, raw.places, words) if not cut else None
+    return whole, faults
+
+
+def _independent(problems: Problems, cut: Set[str]) -> Problems:
+    """Yield what sections say against one another, but what may follow from a value left out of those `cut`."""
+    return (each for each in problems if not cut & _SOURCES_OF_OTHERS and each[0][0] not in cut)
 
 
 def config_from_run(tree: dict[str, Any], here: Config) -> Config:
@@ -81,16 +112,34 @@ def _store_addresses(mlflow: Mlflow, root: Path) -> dict[str, str]:
     return found
 
 
-def _explain(places: Places, detail: dict[str, Any]) -> str:
-    unknown = detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
-    # Pydantic ends the path of a key that cannot be one with "[key]".
-    key: KeyPath = detail["loc"] if unknown or detail["loc"][-1:] != ("[key]",) else detail["loc"][:-1]
+def _key_of(detail: Mapping[str, Any]) -> KeyPath:
+    """Return the path of the key that a finding of Pydantic is about; of one that cannot be a key it ends with "[key]"."""
+    key: KeyPath = detail["loc"]
+    return key if _is_unknown(detail) or key[-1:] != ("[key]",) else key[:-1]
+
+
+def _is_unknown(detail: Mapping[str, Any]) -> bool:
+    return detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def _fault(detail: Mapping[str, Any]) -> Fault:
+    key = _key_of(detail)
+    suggestion = nearest_name(str(key[-1]), _fields_at(key[:-1])) if _is_unknown(detail) else None
+    return Fault(key, suggestion, _is_missing(detail))
+
+
+def _is_missing(detail: Mapping[str, Any]) -> bool:
+    return detail["type"] in ("missing", "missing_argument")
+
+
+def _explain(places: Places, detail: Mapping[str, Any]) -> str:
+    key = _key_of(detail)
     where = f"{places.locate(key)}: {dotted(key)}"
-    if unknown:
+    if _is_unknown(detail):
         if _SECRET.search(str(key[-1])):
             return f"{where}: unknown key; {NO_SECRETS}"
         return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
-    if detail["type"] in ("missing", "missing_argument"):
+    if _is_missing(detail):
         return f"{where}: this key is required"
     message = str(detail["msg"])
     if detail["type"] == "string_pattern_mismatch" and SAFE_NAME in message:

@@ -155,7 +155,7 @@ def _read(plan: _Plan, loader: Loader, outputs: Outputs, progress: Progress, *, 
         refused = plan.dataset.refused
         with atomic_file(refused) as temporary:
             outputs.rejects.write(temporary, loader.header)
-        raise TooManyRejectsError(f"{error} The rows are in {refused}", error.counts) from None
+        raise type(error)(f"{error} The rows are in {refused}", error.counts) from None
 
 
 def _elsewhere(plan: _Plan, fences: Fences, scratch: Path, progress: Progress) -> Generator[Found | None]:

@@ -22,7 +22,7 @@ from tabtrail.data.melt import WideChecker, wide_of, wide_rules
 from tabtrail.data.meter import Meter
 from tabtrail.data.offenders import worst_rules
 from tabtrail.data.outliers import Fences
-from tabtrail.data.rejects import RejectCounts, RejectLog, TooManyRejectsError, break_circuit
+from tabtrail.data.rejects import RejectCounts, RejectLog, TextTargetError, TooManyRejectsError, break_circuit
 from tabtrail.data.repeats import RepeatWatch
 from tabtrail.data.sample import is_synthetic
 from tabtrail.data.subtotals import SubtotalWatch
@@ -171,11 +171,13 @@ class Loader:
 
     def _refuse_text_target(self, label: str, counts: RejectCounts) -> None:
         target, allowed = self._rules.target, self._rules.contract.max_reject_share
-        if counts.rejected > allowed * counts.rows and (words := self._outputs.rejects.words(target)):
-            raise TooManyRejectsError(
+        too_many = counts.rejected > allowed * counts.rows or counts.rejected == counts.rows
+        if too_many and (words := self._outputs.rejects.words(target)):
+            raise TextTargetError(
                 f"{label}: the target {target} is text ({', '.join(map(repr, words))}) in {counts.rejected:,} of"
                 f" {counts.rows:,} rows: tabtrail does regression only, it predicts numbers and not classes; name a column of"
-                " numbers as model.target. Nothing was replaced."
+                " numbers as model.target. Nothing was replaced.",
+                counts,
             )
 
     def _read_file(self, file: SourceFile, meter: Meter) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from tabtrail.config.dataset import TableRules
+from tabtrail.contract.date_advice import advise_date
 from tabtrail.contract.number_advice import advise
 
 RULES = "_rules"
@@ -40,16 +41,19 @@ class Offenders:
         return ", ".join(values or [f"line {line:,}" for line, _ in shown])
 
     def advice(self, rule: str, rules: TableRules) -> str | None:
-        """Return what to set so that the values that broke a rule of numbers can be read; None where nothing would help."""
-        found = self.by_rule.get(rule, [])
-        column = column_of(rule, [name for name in rules.columns.required if rules.columns.is_number(name)])
-        texts = [text for _, text in found if text is not None]
-        if column is None or not texts or rule not in (f"{column}: not float", f"{column}: not int"):
+        """Return what to set so that the values that broke a rule of numbers or dates can be read; None where nothing would."""
+        columns = rules.columns
+        column, texts = column_of(rule, columns.required), [text for _, text in self.by_rule.get(rule, []) if text is not None]
+        if column is None or not texts:
             return None
-        return advise(column, texts, rules.reading(column).number, whole=rule.endswith(": not int"))
+        if columns.rule(column).is_date and rule == f"{column}: not a date of the formats":
+            return advise_date(column, texts, rules.date_format(column))
+        if columns.is_number(column) and rule in (f"{column}: not float", f"{column}: not int"):
+            return advise(column, texts, rules.reading(column).number, whole=rule.endswith(": not int"))
+        return None
 
     def all_advice(self, rules: TableRules) -> list[str]:
-        """Return, for every rule of numbers, what would read the values that broke it."""
+        """Return, for every rule of numbers and dates, what would read the values that broke it."""
         found = {rule: self.advice(rule, rules) for rule in self.by_rule}
         return [f"{rule}: rejected, {self.examples(rule)}; set {advice}" for rule, advice in found.items() if advice]
 

@@ -96,6 +96,10 @@ class TooManyRejectsError(DataError):
         self.counts = counts
 
 
+class TextTargetError(TooManyRejectsError):
+    """The target is a column of words."""
+
+
 def break_circuit(source: str, counts: RejectCounts, max_share: float, *, shown: Callable[[str], str]) -> None:
     """Raise `TooManyRejectsError` when all rows were set aside, or more than `max_share` of them.
 

@@ -80,7 +80,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     prepared = Prepared.of(config, problem, data, place)
     if planned := data.height - len(prepared.table.row):
         progress.say(f"train: {planned:,} rows without a target (of a plan) are left out")
-    findings = (*_audit(problem, prepared.table, prepared.split), *_unit_changes(problem, read_manifest(config.dataset).shifts))
+    findings = look_for_leaks(problem, prepared.table, prepared.split, read_manifest(config.dataset))
     for finding in findings:
         progress.say(f"train: {finding.label.lower()}: {finding}")
     if config.leakage.policy == "error":
@@ -145,6 +145,11 @@ def _within_memory(problem: Problem, dataset: pl.LazyFrame, progress: Progress, 
     if capacity.fold_workers:
         engine = engine.model_copy(update={"workers": capacity.fold_workers})
     return replace(problem, engine=engine, final_workers=capacity.final_workers or None)
+
+
+def look_for_leaks(problem: Problem, table: Table, split: Split, manifest: Manifest) -> tuple[Finding, ...]:
+    """Return what gives the target away, and where the unit of a column changes."""
+    return (*_audit(problem, table, split), *_unit_changes(problem, manifest.shifts))
 
 
 def _audit(problem: Problem, table: Table, split: Split) -> tuple[Finding, ...]:
