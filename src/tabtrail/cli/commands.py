@@ -60,6 +60,7 @@ class Command:
 
 
 COMMANDS = {
+    "init": Command("tabtrail.cli.init", "Write the config for a file, from what it holds.", (TRAIN,)),
     "status": Command("tabtrail.cli.state", "Which stages of a run are fresh, and why others are not.", (LOOK,)),
     "doctor": Command("tabtrail.cli.state", "Check the whole project, and say how to mend it.", (LOOK,)),
     "check": Command("tabtrail.cli.check", "Find all that stands in the way of a run, at once.", (TRAIN,)),

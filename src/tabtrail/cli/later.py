@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tabtrail.monitor import spans as spans
     from tabtrail.project import doctor as doctor
     from tabtrail.project import names as names
+    from tabtrail.proposal import propose as propose
     from tabtrail.tracking import listing as listing
     from tabtrail.workflows import append as append
     from tabtrail.workflows import challenger as challenger
@@ -70,6 +71,7 @@ _MODULES = {
     "forecast": "tabtrail.workflows.forecast",
     "labels": "tabtrail.workflows.labels",
     "listing": "tabtrail.tracking.listing",
+    "propose": "tabtrail.proposal.propose",
     "load": "tabtrail.workflows.load",
     "promote": "tabtrail.workflows.promote",
     "report": "tabtrail.workflows.report",

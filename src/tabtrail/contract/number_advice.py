@@ -2,13 +2,22 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import fields, replace
 
-from tabtrail.contract.numbers import NumberFormat, read_integer, read_number
+from tabtrail.contract.numbers import Decimal, NumberFormat, Thousands, read_integer, read_number
 from tabtrail.contract.schema import FLAG_WORDS
 
-_MARKS = ((".", None), (",", None), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'"), (",", "'"))
+MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
+    (".", None),
+    (",", None),
+    (",", "."),
+    (".", ","),
+    (",", " "),
+    (".", " "),
+    (".", "'"),
+    (",", "'"),
+)
 _MARK = re.compile(r"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{1,5})?[^A-Za-z]*?([^\d\s.,+\-\u2212()'%]{1,5})?[\s)]*$")
 _MOST_MARKS = 3  # different units in one column are no units
 # Marks that change the number, or say that it is another one: cut off, 1.5k would be 1.5, 20 DR would be 20 and <10 would be 10.
@@ -46,17 +55,17 @@ def advise(column: str, texts: Sequence[str], written: NumberFormat, *, whole: b
 
 def _formats(texts: Sequence[str], written: NumberFormat) -> Iterator[NumberFormat]:
     """Yield formats, those that change the fewest keys first."""
-    marks = _marks(texts)
+    marks = marks_of(texts)
     for parentheses in (False, True):
         for strip in dict.fromkeys([written.strip, tuple(dict.fromkeys((*written.strip, *marks)))]):
-            for decimal, thousands in _MARKS:
+            for decimal, thousands in MARKS:
                 yield replace(
                     written, decimal=decimal, thousands=thousands, strip=strip, parentheses_negative=parentheses, percent=False
                 )
 
 
-def _marks(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return what stands before and after the digits."""
+def marks_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return what stands before and after the digits; nothing where it is more than three different marks."""
     found = dict[str, None]()
     for text in texts:
         if matched := _MARK.match(text):

@@ -86,6 +86,11 @@ class Loader:
         """The columns that the files have, as far as they were read."""
         return self._account.header
 
+    @property
+    def sources(self) -> tuple[SourceRecord, ...]:
+        """The files that were read."""
+        return tuple(self._account.sources)
+
     def read(self, sources: Sources, progress: Progress, found: Iterable[Found | None] = ()) -> Account:
         """Read all files; `DataError` where they have no rows, too many rejects, other columns, or one is there twice.
 

@@ -38,6 +38,12 @@ class JsonLines:
     def header(self) -> Header:
         return header_of(self.columns, 1)
 
+    @property
+    def nested(self) -> tuple[str, ...]:
+        """The columns that hold a list or an object in the first block."""
+        found = {name for row in self._first.rows for name, value in row.items() if isinstance(value, list | dict)}
+        return tuple(name for name in self.columns if name in found)
+
     def rows(self, wanted: Collection[str] | None = None, *, late_keys: bool = False) -> Iterator[CellRows]:
         """Yield the rows. Of columns that are not `wanted` no cell is read; `late_keys` are no reason to set a line aside.
 

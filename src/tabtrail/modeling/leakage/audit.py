@@ -177,20 +177,21 @@ def _with_worth(found: list[Finding], inputs: dict[str, Array], y: Array, parts:
     parts = [(fit, valid) for fit, valid in parts if fit.any() and valid.any()]
     if not found or not parts:
         return found
-    every = _cv_rmse(list(inputs.values()), y, parts, seed)
+    every = quick_rmse(list(inputs.values()), y, parts, seed)
     without: dict[frozenset[str | None], float] = {}  # columns that give it away together are left out together, once
     for finding in found:
         left_out = frozenset((finding.column, *finding.partners))
         if left_out not in without:
             kept = [values for name, values in inputs.items() if name not in left_out]
-            without[left_out] = _cv_rmse(kept, y, parts, seed)
+            without[left_out] = quick_rmse(kept, y, parts, seed)
     return [
         replace(finding, cv_rmse_with=every, cv_rmse_without=without[frozenset((finding.column, *finding.partners))])
         for finding in found
     ]
 
 
-def _cv_rmse(columns: list[Array], y: Array, parts: Folds, seed: int) -> float:
+def quick_rmse(columns: list[Array], y: Array, parts: Folds, seed: int) -> float:
+    """Return the mean RMSE over the folds of a quick model of some columns, in units of the target."""
     matrix = np.column_stack(columns) if columns else np.empty((len(y), 0))
     errors = [_predict(matrix[fit], y[fit], matrix[valid], seed) - y[valid] for fit, valid in parts]
     return rounded(float(np.mean([np.sqrt(np.mean(error**2)) for error in errors])))

@@ -1,0 +1,61 @@
+"""`tabtrail init`: a config for a file, written from what the file holds."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tabtrail.cli import later
+from tabtrail.cli.options import QuietOption, new_group
+from tabtrail.cli.output import print_command, print_json, print_text, progress_on_stderr, relative
+from tabtrail.proposal.naming import default_config
+
+app = new_group()
+Format = Literal["text", "json"]
+
+
+@app.command(epilog="example: tabtrail init houses.csv --target price")
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV (also .gz, .zst), Excel, Parquet or JSON lines.")],
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column to predict.", show_default="list the likely ones")
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="COLUMN", help="The dates of the rows.", show_default="found")] = None,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The key whose rows stay together.", show_default="found")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="YAML", help="The config to write.", show_default="FILE's name .yaml, here")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What is printed on stdout.")] = "text",
+    quiet: QuietOption = False,
+) -> None:
+    """Look at a file and write the config that predicts one of its columns, each guess with its evidence. Nothing is trained."""
+    if target is None:
+        _list_targets(file, form)
+        return
+    path = output or default_config(file)
+    later.propose.require_free(path)
+    with progress_on_stderr(quiet) as progress:
+        progress.say(f"init: looking at {file.name}")
+        proposal = later.propose.propose(file, target=target, date=date, group=group, output=path)
+        later.propose.write_proposal(proposal)
+    if form == "json":
+        print_json({"config": str(path), "findings": proposal.findings, "values": proposal.config})
+        return
+    for finding in proposal.findings:
+        print_text(f"LOOK AT THIS: {finding}")
+    typer.echo(relative(path))
+    print_text("Read it, then:")
+    print_command("tabtrail", "run", "--config", relative(path))
+
+
+def _list_targets(file: Path, form: Format) -> None:
+    likely = later.propose.find_targets(file)
+    if form == "json":
+        print_json({"targets": [{"column": each.name, "reason": each.reason} for each in likely]})
+        return
+    typer.echo(f"Which column of {file.name} is to be predicted? The likeliest first:")
+    for each in likely[:10]:
+        print_text(f"{each.name}: {each.reason}", indent=2)
+    print_command("tabtrail", "init", str(file), "--target", likely[0].name)

@@ -1,0 +1,54 @@
+"""A draft held to the product itself: its own config, ingest and rules over what was looked at."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabtrail.config.load import load_config
+from tabtrail.data.ingest import ingest
+from tabtrail.data.manifest import Manifest
+from tabtrail.errors import DataError
+from tabtrail.proposal.look import Look
+from tabtrail.system.temporary import scratch_folder
+
+_MOST_REJECTED = 0.5
+_ROOM = 1.2  # times the rejected rows that were seen are allowed: the file may grow by rows like them
+_ROOM_SAMPLED = 2.0  # the same where not all rows were seen
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What ingest made of a draft: its account, and the share of rejected rows that the config should allow, with the reason."""
+
+    manifest: Manifest
+    share: float
+    reason: str
+
+
+def check(text: str, look: Look) -> Checked:
+    """Ingest what was looked at by a config, and return what came of it. Raises what the product says against it."""
+    with scratch_folder() as scratch:
+        manifest = _ingested(text, look, Path(scratch))
+    return Checked(manifest, *_share(manifest, look))
+
+
+def _ingested(text: str, look: Look, folder: Path) -> Manifest:
+    config = folder / "config.yaml"
+    config.write_text(text, encoding="utf-8")
+    places = {"processed_dir": "data_parquet", "duckdb_file": "x.duckdb", "models_dir": "models", "output_dir": "output"}
+    paths = {name: str(folder / place) for name, place in places.items()} | {"raw_csv": str(look.file.local)}
+    loaded = load_config(config, [f"paths.{name}={value}" for name, value in paths.items()])
+    return ingest(loaded)
+
+
+def _share(manifest: Manifest, look: Look) -> tuple[float, str]:
+    """Return the allowed share of rejected rows, in steps of a hundredth, and what it rests on."""
+    rows, rejected = manifest.rows_in, manifest.rows_rejected
+    if not rejected:
+        return 0.01, "no row of those that were looked at breaks the contract" if look.sampled else "no row breaks the contract"
+    room = _ROOM if look.sampled is None else _ROOM_SAMPLED
+    share = min(1.0, max(0.01, math.ceil(100 * room * rejected / rows) / 100))
+    worst = "; ".join(f"{rule} ({count:,})" for rule, count in list(manifest.rejects.items())[:3])
+    if rejected > _MOST_REJECTED * rows:
+        raise DataError(f"{look.file.name}: {rejected:,} of {rows:,} rows cannot be used: {worst}")
+    return share, f"{rejected:,} of {rows:,} rows are set aside, with their lines, in the file of rejects: {worst}"

@@ -1,0 +1,121 @@
+"""What every column of a file is: numbers, dates or texts, with the figures that show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import polars as pl
+
+from tabtrail.contract.dates import DateFormat
+from tabtrail.contract.numbers import NumberFormat
+from tabtrail.data.dates import read_moments
+from tabtrail.data.numbers import to_number
+from tabtrail.proposal.dates import Dates, read_dates
+from tabtrail.proposal.numbers import Numbers, marks_of_file, read_numbers, same_values, settled
+from tabtrail.proposal.seen import Seen
+from tabtrail.proposal.texts import Texts
+
+Kind = Literal["number", "date", "text", "empty"]
+_LONG_DIGITS = 16  # from here on a double may not hold the number, and nobody counts so far: it is an id
+_ZERO_IN_FRONT = r"^\s*0[0-9]+\s*$"
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A column and what it is. `reason` says why digits are kept as text."""
+
+    seen: Seen
+    kind: Kind
+    numbers: Numbers | None = None
+    dates: Dates | None = None
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.seen.name
+
+    @cached_property
+    def missing(self) -> int:
+        """Rows without a value, those of the words for it counted."""
+        words = self.words
+        said = self.seen.counts.filter(pl.col("text").is_in(list(words)))["rows"].sum() if words else 0
+        return self.seen.rows - self.seen.filled + int(said)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Texts that stand in this column for a missing value."""
+        found = self.numbers or self.dates
+        held = set(self.seen.counts["text"].head(20_000)) if found is not None else set[str]()
+        return tuple(word for word in found.words if word in held) if found is not None else ()
+
+    @property
+    def distinct(self) -> int:
+        """Different values."""
+        return self.numbers.distinct if self.numbers is not None else self.seen.distinct
+
+    @property
+    def is_constant(self) -> bool:
+        return self.kind != "empty" and self.distinct == 1 and not self.missing
+
+    def values(self) -> pl.Series:
+        """Return the values of all rows: numbers as doubles, dates as points in time, texts as they are; null for none."""
+        column = self.seen.texts.frame[self.name]
+        if self.numbers is not None:
+            numbers = column.to_frame("t").select(to_number(pl.col("t"), self.numbers.written, pl.Float64())).to_series()
+            return numbers.set(~numbers.is_finite().fill_null(True), None).alias(self.name)
+        if self.dates is not None:
+            return read_moments(column, DateFormat(self.dates.formats, time_zone="UTC"))
+        return column
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a file in their order, and the marks that most of its numbers are written with."""
+
+    guesses: Mapping[str, Guess]
+    decimal: str
+    thousands: str | None
+
+    def own_format(self, guess: Guess) -> NumberFormat | None:
+        """Return how the numbers of a column are written where not as the marks of the file alone say; else None."""
+        if guess.numbers is None:
+            return None
+        of_file = NumberFormat(self.decimal, self.thousands)
+        return None if same_values(guess.seen, guess.numbers.written, of_file) else guess.numbers.written
+
+
+def guess_columns(texts: Texts) -> Columns:
+    """Look at every column, then once more at numbers whose marks only the other columns tell."""
+    delimiter = texts.source.delimiter
+    guesses = {name: _guess(Seen.of(name, texts), delimiter) for name in texts.frame.columns}
+    decimal, thousands = marks_of_file({name: each.numbers for name, each in guesses.items() if each.numbers is not None})
+    for name, each in guesses.items():
+        if each.numbers is not None and each.numbers.open:
+            guesses[name] = Guess(each.seen, "number", settled(each.seen, each.numbers, decimal))
+    return Columns(guesses, decimal, thousands)
+
+
+def _guess(seen: Seen, delimiter: str) -> Guess:
+    if not seen.known.height:
+        return Guess(seen, "empty") if all(not text.strip() for text in seen.counts["text"]) else Guess(seen, "text")
+    if (dates := read_dates(seen)) is not None:
+        return Guess(seen, "date", dates=dates)
+    numbers = read_numbers(seen, delimiter)
+    if numbers is None:
+        return Guess(seen, "text")
+    if reason := _as_text(seen, numbers):
+        return Guess(seen, "text", reason=reason)
+    return Guess(seen, "number", numbers)
+
+
+def _as_text(seen: Seen, numbers: Numbers) -> str:
+    """Return why a column of digits is one of texts; nothing where it is one of numbers."""
+    texts = seen.known["text"]
+    zeros = texts.filter(texts.str.contains(_ZERO_IN_FRONT))
+    if len(zeros) and numbers.whole:
+        return f"zeros in front, as {seen.example(str(zeros[0]))}"
+    long = texts.filter(texts.str.strip_chars().str.len_chars() >= _LONG_DIGITS)
+    if len(long) and numbers.whole:
+        return f"{len(str(long[0]).strip())} digits, more than a number holds, as {seen.example(str(long[0]))}"
+    return ""

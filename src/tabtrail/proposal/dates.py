@@ -1,0 +1,199 @@
+"""The formats of the dates of a column: those that read its texts, proven by the rows that only one of them reads."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from tabtrail.contract.dates import MONTHS, DateFormat, contradict, has_offset, has_time
+from tabtrail.contract.texts import BLANKS
+from tabtrail.data.dates import read_as
+from tabtrail.proposal.seen import Seen
+
+_MOSTLY = 0.9  # of the rows with a text; of others a column is one of texts in which dates are met
+_LEAST_ROWS = 0.002  # of a format beside others, so that no single odd text adds one: such a row is set aside
+_DAYS = ("%d{0}%m{0}%Y", "%m{0}%d{0}%Y", "%Y{0}%m{0}%d", "%Y{0}%d{0}%m", "%d{0}%m{0}%y", "%m{0}%d{0}%y", "%y{0}%m{0}%d")
+_NAMED = (
+    "%d{0}{1}{0}%Y", "%d{0}{1}{0}%y", "{1}{0}%d{0}%Y", "{1} %d, %Y", "%d {1}, %Y", "%d. {1} %Y", "%Y{0}{1}{0}%d", "{1} %d %Y",
+    "%d{1}%Y",
+)  # fmt: skip
+_TIMES = (
+    "", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", "T%H:%M:%S", "T%H:%M", "T%H:%M:%S%.f", "T%H:%M:%S%z", "T%H:%M:%S%.f%z",
+    " %H:%M:%S%z", " %H:%M:%S%.f%z", "T%H:%M%z", " %H:%M%z", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", ", %H:%M", ", %H:%M:%S",
+    " %H.%M", " %H.%M.%S", ", %I:%M %p", ", %I:%M:%S %p", " %H:%M:%S %z",
+)  # fmt: skip
+_SEPARATED = re.compile(r"\d{1,4}\s*([-/. ])\s*\d{1,2}\s*\1\s*\d{1,4}")
+_MONTH = re.compile("|".join(name[:3] for name in MONTHS), re.IGNORECASE)
+_COMPACT = re.compile(r"^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_WEEKDAY = re.compile(r"^(mon|tue|wed|thu|fri|sat|sun)([a-z]*)(,? )", re.IGNORECASE)
+_DATE_NAME = re.compile(r"(?i)date|datum|fecha|data|day|tag|jour|dt(?:$|_)|time|zeit")
+_EXCEL = (20_000, 60_000)  # serial numbers of 1954 to 2064
+
+
+@dataclass(frozen=True)
+class Dates:
+    """A column of dates: its formats, of how many rows with a text, the texts that have none of them, and the words for a missing
+    one. `proof` is the text that decides between day and month first; `rival` the format that nothing disproves.
+    """
+
+    formats: tuple[str, ...]
+    read: int
+    odd: dict[str, int]
+    words: tuple[str, ...]
+    timed: bool
+    days: int
+    first: str
+    last: str
+    proof: str | None = None
+    disproven: str | None = None
+    rival: str | None = None
+    rival_reason: str = ""
+
+    @property
+    def rejected(self) -> int:
+        """Rows that are neither dates nor missing."""
+        return sum(self.odd.values())
+
+    @property
+    def has_offset(self) -> bool:
+        return any(map(has_offset, self.formats))
+
+
+def read_dates(seen: Seen) -> Dates | None:
+    """Return the formats of a column's dates; None for a column that is not one of dates."""
+    known = seen.known
+    sample = known["text"].head(200)
+    if not known.height or not _may_be_dates(seen.name, sample):
+        return None
+    stripped = known.with_columns(pl.col("text").str.strip_chars(BLANKS).alias("stripped"))
+    found = _read_by(seen.name, stripped)
+    if not found:
+        return None
+    total, read = int(known["rows"].sum()), pl.DataFrame(found)
+    covered = stripped.filter(read.select(pl.any_horizontal(pl.all().is_not_null())).to_series())
+    if int(covered["rows"].sum()) < _MOSTLY * total:
+        return None
+    return _decided(seen, stripped, found)
+
+
+def _may_be_dates(name: str, sample: pl.Series) -> bool:
+    def fits(text: str) -> bool:
+        return bool(_SEPARATED.search(text) or _COMPACT.match(text) or (_MONTH.search(text) and re.search(r"\d", text)))
+
+    if sum(map(fits, sample)) >= 0.8 * len(sample):
+        return True
+    return _DATE_NAME.search(name) is not None and _are_serials(sample)
+
+
+def _are_serials(sample: pl.Series) -> bool:
+    numbers = sample.cast(pl.Float64, strict=False)
+    return not numbers.null_count() and bool(numbers.is_between(*_EXCEL).all()) and len(numbers) > 1
+
+
+def _read_by(name: str, stripped: pl.DataFrame) -> dict[str, pl.Series]:
+    """Return what each format that reads enough of the texts makes of them, by format."""
+    texts, rows = stripped["stripped"], stripped["rows"]
+    if _DATE_NAME.search(name) and _are_serials(texts.head(200)):
+        return {"excel": read_as(texts, "excel", "UTC")}
+    total, found = int(rows.sum()), dict[str, pl.Series]()
+    for form in dict.fromkeys(_candidates(texts)):
+        read = read_as(texts, form, "UTC")
+        good = read.is_not_null() & read.dt.year().is_between(1900, 2100)
+        if int(rows.filter(good).sum()) >= max(1, _LEAST_ROWS * total):
+            found[form] = read.set(~good, None)
+    return found
+
+
+def _candidates(texts: pl.Series) -> Iterator[str]:
+    """Yield formats that the shapes of some texts suggest: where digits, names of months and separators stand."""
+    shapes = dict[str, str]()
+    for text in (*texts.head(500), *texts.tail(500)):
+        shapes.setdefault(re.sub(r"[A-Za-z]+", "a", re.sub(r"\d+", lambda each: str(min(len(each[0]), 4)), text)), text)
+        if len(shapes) > 60:
+            break
+    for text in shapes.values():
+        yield from _formats_of(text)
+
+
+def _formats_of(text: str) -> Iterator[str]:
+    weekday = _WEEKDAY.match(text)
+    before = "" if weekday is None else ("%A" if len(weekday[0].rstrip(", ")) > 3 else "%a") + weekday[3]
+    rest = text[weekday.end() :] if weekday else text
+    days = list(_days_of(rest))
+    for day in days:
+        for time in _TIMES:
+            form = before + day + time
+            if read_as(pl.Series([text]), form, "UTC")[0] is not None:
+                yield form
+
+
+def _days_of(text: str) -> Iterator[str]:
+    if _COMPACT.match(text):
+        yield "%Y%m%d"
+    if (match := re.match(r"^\d{1,4}([-/. ])\d{1,2}\1\d{1,4}", text)) is not None:
+        yield from (each.format(match[1]) for each in _DAYS)
+    if (month := _MONTH.search(text)) is not None:
+        word = re.match(r"[A-Za-z]+", text[month.start() :])
+        names = ("%b", "%B") if word and len(word[0]) == 3 else ("%B",)
+        for separator in ("-", " ", "/", "."):
+            yield from (each.format(separator, name) for name in names for each in _NAMED)
+
+
+def _decided(seen: Seen, stripped: pl.DataFrame, found: dict[str, pl.Series]) -> Dates | None:
+    """Choose formats so that no two contradict each other, the ones that read most rows first."""
+    rows = stripped["rows"]
+    order = sorted(
+        found,
+        key=lambda form: (-int(rows.filter(found[form].is_not_null()).sum()), not form.startswith("%Y"), _is_american(form)),
+    )
+    chosen, disproven, rival = list[str](), None, None
+    written = DateFormat(time_zone="UTC")
+    covered = pl.Series([False] * stripped.height)
+    for form in order:
+        own = found[form].is_not_null()
+        against = next((each for each in chosen if contradict(each, form, written)), None)
+        if against is not None:
+            more = stripped.filter(found[against].is_not_null() & ~own)
+            if more.height and disproven is None:
+                disproven = (form, str(more["text"][0]))
+            elif not more.height and rival is None and not against.startswith("%Y"):
+                rival = form
+            continue
+        if int(rows.filter(own & ~covered).sum()) >= (1 if not chosen else max(1.0, _LEAST_ROWS * int(rows.sum()))):
+            chosen.append(form)
+            covered |= own
+    return _dates(seen, stripped, {form: found[form] for form in chosen}, disproven, rival)
+
+
+def _is_american(form: str) -> bool:
+    """Whether the month stands first, as it does in the United States alone: the less likely one where no row decides."""
+    return 0 <= form.find("%m") < form.find("%d") and "%p" not in form
+
+
+def _dates(
+    seen: Seen, stripped: pl.DataFrame, read: dict[str, pl.Series], disproven: tuple[str, str] | None, rival: str | None
+) -> Dates | None:
+    moments = pl.DataFrame(read).select(pl.coalesce(pl.all())).to_series()
+    odd = stripped.filter(moments.is_null())
+    good = moments.drop_nulls()
+    total = int(stripped["rows"].sum())
+    if not len(good) or int(odd["rows"].sum()) > (1 - _MOSTLY) * total:
+        return None
+    return Dates(
+        formats=tuple(read),
+        read=total - int(odd["rows"].sum()),
+        odd={str(text): int(rows) for text, rows in odd.select("text", "rows").rows()},
+        words=seen.missing_words,
+        timed=any(map(has_time, read)) and _times(good),
+        days=good.dt.date().n_unique(),
+        first=str(good.min())[:10],
+        last=str(good.max())[:10],
+        proof=disproven[1] if disproven else None,
+        disproven=disproven[0] if disproven else None,
+        rival=rival,
+    )
+
+
+def _times(moments: pl.Series) -> bool:
+    return bool((moments.dt.truncate("1d") != moments).any())

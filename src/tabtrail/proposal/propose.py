@@ -1,0 +1,118 @@
+"""From a file to a config that runs: look, guess, write, and hold the result to the product's own ingest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tabtrail.errors import UsageError
+from tabtrail.proposal.check import check
+from tabtrail.proposal.columns import Columns, guess_columns
+from tabtrail.proposal.look import Look, looked_at
+from tabtrail.proposal.naming import Names, default_config
+from tabtrail.proposal.roles import assign_roles
+from tabtrail.proposal.target import Likely, likely_targets, require_some, require_target
+from tabtrail.proposal.texts import Texts, read_texts
+from tabtrail.proposal.totals import total_rules
+from tabtrail.proposal.write import Draft, write
+from tabtrail.system.files import atomic_file
+
+_DERIVED = ("YEAR", "MONTH")  # what ingest adds beside a column of dates
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A config for a file: the `text` of its YAML, the same as a mapping, what a person should know of it (`findings`), and where
+    the paths in it start (`path`, the file that it is meant for).
+    """
+
+    text: str
+    config: Mapping[str, Any]
+    findings: tuple[str, ...]
+    path: Path
+
+
+def propose(
+    file: Path, *, target: str, date: str | None = None, group: str | None = None, output: Path | None = None
+) -> Proposal:
+    """Return a config with which `tabtrail run` trains a model of the target, one row one prediction. Nothing is written.
+
+    `date` names the column of the rows' dates and `group` the one whose rows stay together, where they are known; `output` is
+    the file that the config is meant for, to whose folder its paths are relative. Raises `UsageError` for a file or column that
+    is not there, `DataError` for one that no model can be made of.
+    """
+    path = output or default_config(file)
+    with looked_at(file) as look:
+        texts, columns = _columns(look)
+        renamed = texts.source.rename
+        goal = require_target(columns, target, renamed)
+        roles = assign_roles(columns, goal, date=_new(renamed, date), group=_new(renamed, group))
+        draft = Draft(texts, columns, roles, Names.of(file, target, path), total_rules(columns.guesses))
+        return _settled(draft, look, path)
+
+
+def write_proposal(proposal: Proposal) -> None:
+    """Write the config to the file that it is meant for. Raises `UsageError` where there is one."""
+    require_free(proposal.path)
+    with atomic_file(proposal.path) as temporary:
+        temporary.write_text(proposal.text, encoding="utf-8")
+
+
+def find_targets(file: Path) -> list[Likely]:
+    """Return the columns of a file that may be a target, the likeliest first. Raises as `propose` does."""
+    with looked_at(file) as look:
+        _, columns = _columns(look)
+        likely = likely_targets(columns)
+        require_some(likely, file.name)
+        return likely
+
+
+def require_free(path: Path) -> None:
+    """Raise `UsageError` where a file is in the way: a config is never replaced."""
+    if path.exists():
+        raise UsageError(f"{path} is there already, and is not replaced; name another file with --output")
+
+
+def _new(renamed: Mapping[str, str], name: str | None) -> str | None:
+    return None if name is None else renamed.get(name, name)
+
+
+def _columns(look: Look) -> tuple[Texts, Columns]:
+    texts = read_texts(look)
+    columns = guess_columns(texts)
+    dated = any(each.kind == "date" for each in columns.guesses.values())
+    if dated and {name.strip().upper() for name in columns.guesses} & {*_DERIVED}:
+        texts = read_texts(look, derived=_DERIVED)
+        columns = guess_columns(texts)
+    return texts, columns
+
+
+def _settled(draft: Draft, look: Look, path: Path) -> Proposal:
+    """Ingest what was looked at by the draft, and write what came of it into the config."""
+    found = check(write(draft), look)
+    notes = (*found.manifest.findings, *map(str, found.manifest.shifts))
+    draft = replace(draft, share=found.share, share_reason=found.reason, checked=tuple(notes))
+    text = write(draft)
+    return Proposal(text, yaml.safe_load(text), _findings(draft), path)
+
+
+def _findings(draft: Draft) -> tuple[str, ...]:
+    roles, texts = draft.roles, draft.texts
+    found = [f"only a part was looked at: {texts.look.sampled}"] if texts.look.sampled else []
+    found += [f"{name} gives the target away ({text}); it is left out" for name, text in roles.suspects.items()]
+    found += [
+        f"{name} gives the target away ({text}); it is kept, since nothing is learned without"
+        for name, text in roles.kept_suspects.items()
+    ]
+    if not roles.learnable:
+        found.append(
+            f"a quick look finds nothing that predicts {roles.target.name}; a model no better than the mean is not deployed"
+        )
+    found += [
+        f"{name}: no row tells {each.dates.formats[0]} from {each.dates.rival}"
+        for name, each in draft.columns.guesses.items()
+        if each.dates is not None and each.dates.rival
+    ]
+    return (*found, *draft.checked)

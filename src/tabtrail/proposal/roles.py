@@ -1,0 +1,261 @@
+"""What each column is for in a model of rows: target, features, date, group, or left out with the reason; and the split."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from tabtrail.config.model import DatePart
+from tabtrail.errors import UsageError, nearest
+from tabtrail.modeling.preprocess import MANY_TEXTS
+from tabtrail.proposal.columns import Columns, Guess
+from tabtrail.proposal.leaks import Suspects, find_suspects, names_rows
+
+_NEARLY_UNIQUE = 0.5  # distinct texts of all with one: more rows than not have a text of their own, of which nothing is learned
+_FREE_TEXT = 60  # characters on average: sentences, which are no categories
+_FEW_CODES = 12  # whole numbers of so few values may as well be codes of categories
+_CODES = re.compile(
+    r"(?i)(?:^|[_\W])(?:id|code|type|class|kind|category|zip|plz|postal|postcode|zipcode|region|zone|group|sku)(?:$|[_\W])|(?i:id|code|plz)$"
+)
+_ORDERED = re.compile(r"(?i)year|yr|month|mnth|quarter|qtr|week|day|hour|jahr|monat|tag")  # of these a later one is a larger one
+_GROUPS = re.compile(
+    r"(?i)(?:^|[_\W])(?:id|uuid|guid|key|order|invoice|customer|client|patient|user|session|account|household|household_id|subject|contract|"
+    r"vehicle|machine|device|student|employee|kunde|auftrag|rechnung|vin)(?:$|[_\W])|(?i:orderno|ordernumber|ordernr|invoiceno|invoicenumber|"
+    r"customername|kundennr|auftragsnr)$|(?<![a-z])(?i:\w+_?(?:number|nummer|id))$|[a-z](?:Id|ID|No|Nr|Number)$"
+)
+_LEAST_GROUPS = 20  # groups; fewer cannot be parted into folds that stand for new ones
+_GROUP_ROWS = 1.1  # rows of a group on average; below it hardly any group has a second row
+_DAYS_FOR_TIME = 30  # days; fewer leave folds of a day or two each
+_PARTS: tuple[DatePart, ...] = ("year", "month", "weekday", "days", "hour")
+SplitKind = Literal["group", "random", "time"]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns of a model of rows. `left_out` and `notes` say why and what to know, by column; `kept_suspects` are columns
+    that give the target away and without which nothing would be learned.
+    """
+
+    target: Guess
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    date_parts: Mapping[str, tuple[DatePart, ...]]
+    date: str | None
+    group: str | None
+    split: SplitKind
+    split_reason: str
+    folds: int
+    left_out: Mapping[str, str]
+    notes: Mapping[str, str]
+    suspects: Mapping[str, str]
+    kept_suspects: Mapping[str, str]
+    learnable: bool
+    findings: tuple[str, ...] = field(default=())
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (*self.numeric, *self.categorical, *self.date_parts)
+
+
+def assign_roles(columns: Columns, target: Guess, *, date: str | None, group: str | None) -> Roles:
+    """Give every column its role; `date` and `group` are those that somebody named. Raises `UsageError` for a wrong one."""
+    guesses = columns.guesses
+    others = {name: each for name, each in guesses.items() if name != target.name}
+    date, group = _named_date(others, date), _named_group(others, group, date)
+    left_out = {name: reason for name, each in others.items() if (reason := _reason_against(each))}
+    key = group or _group_of(others, left_out)
+    if key is not None:
+        left_out[key] = f"names a group of rows ({_groups(guesses[key])}); the split keeps its rows together"
+    features = [each for name, each in others.items() if name not in left_out]
+    suspects = find_suspects(target, features)
+    gone, kept = _judged(suspects, features)
+    left_out |= gone
+    day = date or _date_of(others, target)
+    return _with_split(
+        columns, target, [each for each in features if each.name not in left_out], left_out, (gone, kept), (key, day), suspects
+    )
+
+
+def _with_split(
+    columns: Columns,
+    target: Guess,
+    features: Sequence[Guess],
+    left_out: Mapping[str, str],
+    suspects: tuple[Mapping[str, str], Mapping[str, str]],
+    keys: tuple[str | None, str | None],
+    found: Suspects,
+) -> Roles:
+    key, day = keys
+    kind, reason, folds = _split(columns.guesses, target, key, day)
+    texts = [each for each in features if each.kind == "text" or _is_code(each)]
+    numbers = [each for each in features if each.kind == "number" and each not in texts]
+    names = [each.name for each in columns.guesses.values()]
+    return Roles(
+        target=target,
+        numeric=tuple(each.name for each in numbers),
+        categorical=tuple(each.name for each in texts),
+        date_parts={each.name: parts for each in features if each.kind == "date" and (parts := _parts(each, names))},
+        date=day,
+        group=key if kind == "group" else None,
+        split=kind,
+        split_reason=reason,
+        folds=folds,
+        left_out=left_out,
+        notes={each.name: note for each in features if (note := _note(each))},
+        suspects=suspects[0],
+        kept_suspects=suspects[1],
+        learnable=found.known,
+    )
+
+
+def _named_date(others: Mapping[str, Guess], named: str | None) -> str | None:
+    if named is not None and named not in others:
+        raise UsageError(f"--date: there is no such column '{named}'{nearest(named, [*others])}")
+    if named is not None and others[named].kind != "date":
+        first = others[named].seen.counts["text"].head(2).to_list()
+        raise UsageError(f"--date: the texts of '{named}' ({', '.join(map(repr, first))}) are no dates that are read")
+    return named
+
+
+def _named_group(others: Mapping[str, Guess], named: str | None, date: str | None) -> str | None:
+    if named is None:
+        return None
+    if named not in others or named == date:
+        raise UsageError(f"--group: there is no such column '{named}'{nearest(named, [*others])}")
+    if others[named].distinct < 7:
+        raise UsageError(
+            f"--group: '{named}' has {others[named].distinct} values only, too few to hold some of them out in five folds"
+        )
+    return named
+
+
+def _reason_against(guess: Guess) -> str | None:
+    """Return why a column says nothing about the target that a model could use; None for a feature."""
+    seen = guess.seen
+    if guess.kind == "empty":
+        return "empty in every row"
+    if guess.distinct == 1 and (guess.kind != "text" or not guess.missing):
+        return f"the same in every row that has a value, {seen.example(str(seen.known['text'][0]))}"
+    if guess.kind == "text":
+        return _against_text(guess)
+    if guess.kind == "number" and (evidence := names_rows(guess)):
+        return evidence
+    return None
+
+
+def _against_text(guess: Guess) -> str | None:
+    seen = guess.seen
+    if seen.counts["rows"].max() == 1 and seen.filled > 1:
+        return f"every one of its {seen.filled:,} texts stands in one row alone, as {seen.example(str(seen.counts['text'][0]))}"
+    length = float((seen.counts["text"].str.len_chars() * seen.counts["rows"]).sum() / max(1, seen.filled))
+    if length > _FREE_TEXT and seen.distinct > MANY_TEXTS:
+        return f"free text ({length:.0f} characters on average, {seen.distinct:,} different)"
+    if seen.distinct > MANY_TEXTS and seen.distinct > _NEARLY_UNIQUE * seen.filled:
+        return f"{seen.distinct:,} different texts in {seen.filled:,} rows, so that most rows have their own"
+    return None
+
+
+def _is_code(guess: Guess) -> bool:
+    """Whether whole numbers are codes by their name: shop 12 is not twice shop 6."""
+    numbers = guess.numbers
+    if _ORDERED.search(guess.name):
+        return False
+    return (
+        numbers is not None
+        and numbers.whole
+        and not guess.words
+        and _CODES.search(guess.name) is not None
+        and guess.distinct <= 255
+    )
+
+
+def _group_of(others: Mapping[str, Guess], left_out: Mapping[str, str]) -> str | None:
+    """Return the column that names groups of several rows: of those named like a key, the finest."""
+    found = [
+        (each.distinct, name)
+        for name, each in others.items()
+        if name not in left_out and _GROUPS.search(name) and not each.missing and _repeats(each)
+    ]
+    return max(found)[1] if found else None
+
+
+def _repeats(guess: Guess) -> bool:
+    whole = guess.kind == "text" or (guess.numbers is not None and guess.numbers.whole)
+    rows, keys = guess.seen.rows, guess.distinct
+    return whole and keys >= max(_LEAST_GROUPS, 0.01 * rows) and rows >= _GROUP_ROWS * keys
+
+
+def _groups(guess: Guess) -> str:
+    return f"{guess.distinct:,} different in {guess.seen.rows:,} rows, up to {int(guess.seen.counts['rows'].max()):,} rows each"  # type: ignore[arg-type]
+
+
+def _judged(found: Suspects, features: Sequence[Guess]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the suspects that are left out, and those that are kept: all of them where nothing would be learned without."""
+    everything = {**found.alone, **found.together}
+    if not everything:
+        return {}, {}
+    if not found.learnable or len(everything) >= len(features):
+        return {}, everything
+    return everything, {}
+
+
+def _date_of(others: Mapping[str, Guess], target: Guess) -> str | None:
+    """Return the column of the dates of the rows: the one with the fewest gaps, then the most days."""
+    dated = [each for each in others.values() if each.dates is not None]
+    best = min(dated, key=lambda each: (each.missing + each.dates.rejected, -each.dates.days), default=None)  # type: ignore[union-attr]
+    return None if best is None or best.missing > 0.5 * target.seen.rows else best.name
+
+
+def _split(guesses: Mapping[str, Guess], target: Guess, key: str | None, day: str | None) -> tuple[SplitKind, str, int]:
+    rows = target.seen.rows
+    folds = 5 if rows >= 100 else 3
+    if key is not None:
+        return "group", f"{key} repeats: {_groups(guesses[key])}", folds
+    if day is None:
+        return "random", "no column names groups of rows, and none holds dates", folds
+    dates, guess = guesses[day].dates, guesses[day]
+    assert dates is not None  # noqa: S101 - it is a column of dates
+    gaps = guess.missing + dates.rejected
+    if gaps:
+        return (
+            "random",
+            f"rows have dates ({day}), but {gaps:,} of {rows:,} have none, and a time split needs one in every row",
+            folds,
+        )
+    if dates.days < _DAYS_FOR_TIME:
+        return "random", f"rows have dates ({day}), but of {dates.days:,} different days only, too few to cut into folds", folds
+    if dates.rival:
+        return "random", f"rows have dates ({day}), but whether day or month stands first is open", folds
+    return (
+        "time",
+        f"rows have dates ({day}, {dates.first} to {dates.last}): what is predicted comes after what was learned from",
+        folds,
+    )
+
+
+def _parts(guess: Guess, names: Sequence[str]) -> tuple[DatePart, ...]:
+    dates = guess.values()
+    found: dict[DatePart, pl.Series] = {"year": dates.dt.year(), "month": dates.dt.month(), "weekday": dates.dt.weekday()}
+    found["days"] = dates.dt.date().cast(pl.Int32)
+    if guess.dates is not None and guess.dates.timed:
+        found["hour"] = dates.dt.hour()
+    taken = {name.casefold() for name in names}
+    base = re.sub(r"[^A-Za-z0-9_.-]", "_", guess.name)
+    return tuple(
+        part for part in _PARTS if part in found and found[part].n_unique() > 1 and f"{base}_{part}".casefold() not in taken
+    )
+
+
+def _note(guess: Guess) -> str | None:
+    if guess.kind == "number" and guess.numbers is not None:
+        if _is_code(guess):
+            return f"whole numbers that are codes by their name ({guess.distinct} values)"
+        if guess.numbers.whole and 2 < guess.distinct <= _FEW_CODES:
+            return (
+                f"{guess.distinct} whole numbers; where they are codes of categories: dtype string, and into categorical_features"
+            )
+    if guess.kind == "text" and guess.distinct > MANY_TEXTS:
+        return f"{guess.distinct:,} different texts: frequency_encoded or target_encoded may do better"
+    return None

@@ -1,0 +1,139 @@
+import csv
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tabtrail.errors import DataError, UsageError
+from tabtrail.proposal.propose import Proposal, find_targets, propose, write_proposal
+
+
+def rows(count: int = 120) -> list[list[str]]:
+    """Shop, size, kind and price of so many things; the price follows from size and kind, with noise."""
+    chance = random.Random(1)
+    found = []
+    for _ in range(count):
+        size, kind = chance.randint(1, 400) / 10, chance.choice("abc")
+        found.append(
+            [f"{chance.randint(1, 9):02d}", f"{size}", kind, f"{size * 30 + 100 * 'abc'.index(kind) + chance.gauss(0, 5):.2f}"]
+        )
+    return found
+
+
+HEADER = ["shop", "size", "kind", "price"]
+
+
+def written(
+    folder: Path, lines: list[list[str]], *, name: str = "goods.csv", delimiter: str = ",", encoding: str = "utf-8"
+) -> Path:
+    path = folder / name
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(lines)
+    return path
+
+
+def proposed(
+    folder: Path, lines: list[list[str]], *, target: str = "price", delimiter: str = ",", encoding: str = "utf-8"
+) -> Proposal:
+    file = written(folder, lines, delimiter=delimiter, encoding=encoding)
+    return propose(file, target=target, output=folder / "goods.yaml")
+
+
+def test_a_proposal_names_what_it_makes_after_the_data_and_reads_as_its_own_config(tmp_path: Path) -> None:
+    found = proposed(tmp_path, [HEADER, *rows()])
+    assert found.config == yaml.safe_load(found.text)
+    assert found.config["paths"]["raw_csv"] == "goods.csv"
+    assert (found.config["duckdb"]["table"], found.config["model"]["name"]) == ("goods", "goods_price")
+    assert "sales" not in found.text
+
+
+def test_digits_with_zeros_in_front_stay_text(tmp_path: Path) -> None:
+    found = proposed(tmp_path, [HEADER, *rows()]).config
+    assert found["contract"]["columns"]["shop"] == {"dtype": "string"}
+    assert "shop" in found["model"]["categorical_features"]
+
+
+def test_marks_are_those_of_the_rows_that_decide(tmp_path: Path) -> None:
+    lines = [[a, b.replace(".", ","), c, f"1.{int(float(d)) % 1000:03d},5"] for a, b, c, d in rows()]
+    found = proposed(tmp_path, [HEADER, *lines], delimiter=";")
+    source = found.config["source"]
+    assert (source["delimiter"], source["decimal"], source["thousands"]) == (";", ",", ".")
+    assert "on line 2" in found.text.partition("decimal: ")[2].partition("\n")[0]
+
+
+def test_the_encoding_is_written_down(tmp_path: Path) -> None:
+    lines = [[a, b, {"a": "größer", "b": "schön", "c": "Käse"}[c], d] for a, b, c, d in rows()]
+    assert proposed(tmp_path, [HEADER, *lines], encoding="cp1252").config["source"]["encoding"] == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("days", "formats"),
+    [
+        (lambda i: f"{i % 28 + 1}/{i % 12 + 1}/2024", ["%d/%m/%Y"]),
+        (lambda i: f"{i % 12 + 1}/{i % 28 + 1}/2024", ["%m/%d/%Y"]),
+        (lambda i: f"{i % 28 + 1:02d}.{i % 12 + 1:02d}.24 13:{i % 60:02d}", ["%d.%m.%y %H:%M"]),
+        (lambda i: f"{['Jan', 'Feb', 'Mar'][i % 3]} {i % 28 + 1}, 2024", ["%b %d, %Y"]),
+    ],
+)
+def test_formats_of_dates_are_proven_by_the_rows_that_decide(tmp_path: Path, days, formats) -> None:  # type: ignore[no-untyped-def]
+    lines = [[days(i), *line] for i, line in enumerate(rows())]
+    found = proposed(tmp_path, [["day", *HEADER], *lines]).config
+    assert found["cleaning"]["date_column"] == "day"
+    assert found["cleaning"]["date_formats"] == formats
+    assert "month" in found["model"]["date_parts"]["day"]
+
+
+def test_dates_that_no_row_decides_are_asked_about(tmp_path: Path) -> None:
+    lines = [[f"{i % 12 + 1}/{i * 7 % 12 + 1}/2024", *line] for i, line in enumerate(rows())]
+    found = proposed(tmp_path, [["day", *HEADER], *lines])
+    assert found.config["cleaning"]["date_formats"] == ["%d/%m/%Y"]
+    assert "# date_formats: ['%m/%d/%Y']" in found.text
+    assert found.config["split"]["kind"] == "random"
+
+
+def test_a_column_that_is_the_target_in_another_form_is_left_out(tmp_path: Path) -> None:
+    lines = [[*line, f"{float(line[3]) * 1.19:.2f}"] for line in rows()]
+    found = proposed(tmp_path, [[*HEADER, "gross"], *lines])
+    assert "gross" not in found.config["model"]["numeric_features"]
+    assert any(each.startswith("gross gives the target away") for each in found.findings)
+
+
+def test_without_a_target_the_likely_ones_are_listed(tmp_path: Path) -> None:
+    assert find_targets(written(tmp_path, [HEADER, *rows()]))[0].name == "price"
+
+
+def test_a_config_is_never_replaced(tmp_path: Path) -> None:
+    found = proposed(tmp_path, [HEADER, *rows()])
+    write_proposal(found)
+    with pytest.raises(UsageError, match="is there already"):
+        write_proposal(found)
+
+
+@pytest.mark.parametrize(
+    ("lines", "error", "message"),
+    [
+        ([], DataError, "is empty"),
+        ([HEADER], DataError, "header alone"),
+        ([["price"], *([line[3]] for line in rows())], DataError, "one column only"),
+        ([HEADER, *rows(12)], DataError, "12 rows have a target, too few"),
+        ([HEADER, *([*line[:3], line[2]] for line in rows())], DataError, "regression only"),
+        ([HEADER, *([*line[:3], str(len(line[1]) % 2)] for line in rows())], DataError, "two values only"),
+        ([HEADER, *([*line[:3], "7"] for line in rows())], DataError, "same value in all rows"),
+        ([HEADER, *([*line[:3], line[3] if i % 5 < 2 else ""] for i, line in enumerate(rows()))], DataError, "missing in 72 of"),
+        ([["shop", "size", "kind", "prize"], *rows()], UsageError, "did you mean 'prize'"),
+        ([["size", "size", "kind", "price"], *rows()], DataError, "'size' is there 2 times"),
+        (rows(), DataError, "read like a row"),
+    ],
+)  # fmt: skip
+def test_what_no_model_can_be_made_of_is_refused_with_one_message(
+    tmp_path: Path, lines: list[list[str]], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        proposed(tmp_path, lines)
+
+
+def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.csv"):
+        with pytest.raises(UsageError):
+            propose(path, target="price")
