@@ -78,7 +78,7 @@ def weights_figure(document: Document) -> go.Figure | None:
     if not ranked:
         return None
     told = "; ".join(f"{each['name']} {shown(each[key], 3)}{' (alarm)' if each['alarm'] else ''}" for each in ranked[:5])
-    unit = "PSI above chance × share of importance" if weighed else "PSI above chance"
+    unit = "PSI above chance × importance" if weighed else "PSI above chance"
     title = "Columns by weighted drift" if weighed else "Columns by drift"
     left = f" {len(check['columns']) - len(ranked)} more are in the table." if len(check["columns"]) > len(ranked) else ""
     names = [f"{each['name']}{' · alarm' if each['alarm'] else ''}" for each in ranked]
