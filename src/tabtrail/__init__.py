@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tabtrail.api.model import Model as Model
     from tabtrail.api.model import Prediction as Prediction
     from tabtrail.api.places import load_model as load_model
+    from tabtrail.api.regressor import Regressor as Regressor
     from tabtrail.api.result import Result as Result
     from tabtrail.api.result import run as run
     from tabtrail.errors import TabtrailError as TabtrailError
@@ -18,6 +19,7 @@ _PLACES = {
     "Explanation": "tabtrail.api.model",
     "Model": "tabtrail.api.model",
     "Prediction": "tabtrail.api.model",
+    "Regressor": "tabtrail.api.regressor",
     "Result": "tabtrail.api.result",
     "TabtrailError": "tabtrail.errors",
     "load_model": "tabtrail.api.places",

@@ -37,11 +37,6 @@ class Opened:
     mlflow: Mlflow
     public_key: Path | None
 
-    @property
-    def folder(self) -> Path:
-        """The folder that the model is deployed in."""
-        return self.artifacts.paths.models_dir
-
     def background(self, metadata: Mapping[str, Any], folder: Path | None) -> Background:
         """Return where the rows of a model's explanation lie. `folder` is that of its files (None: it is not deployed)."""
         own = self.artifacts if metadata.get("panel") is None else self.of_series

@@ -50,11 +50,20 @@ def load_model(
     return Model(found, lambda: project.background(found.metadata, folder))
 
 
-def load_deployed(config: Path, overrides: Iterable[str] = (), *, name: str | None = None, key: Path | None = None) -> Model:
-    """Load the model that the project of a config has deployed. Raises as `load_model` does."""
+def load_deployed(
+    config: Path,
+    overrides: Iterable[str] = (),
+    *,
+    name: str | None = None,
+    key: Path | None = None,
+    demand: bool = False,
+) -> Model:
+    """Load the model that the project of a config has deployed, with `demand` that of series. Raises as `load_model` does."""
     project = later.background.open_project(config, overrides)
-    found = load_bundle(project.folder, name or project.artifacts.name, key or project.public_key)
-    return Model(found, lambda: project.background(found.metadata, project.folder))
+    artifacts = project.of_series if demand else project.artifacts
+    folder = artifacts.paths.models_dir
+    found = load_bundle(folder, name or artifacts.name, key or project.public_key)
+    return Model(found, lambda: project.background(found.metadata, folder))
 
 
 def _key_of(config: str | os.PathLike[str] | None) -> Path | None:

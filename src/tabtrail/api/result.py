@@ -15,10 +15,10 @@ from tabtrail.api.model import Model
 from tabtrail.api.places import load_deployed
 from tabtrail.config.load import load_config
 from tabtrail.errors import NotTrainedError
-from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.pipeline import run as run_pipeline
 from tabtrail.progress import Progress, quarters
-from tabtrail.project.summary import Summary
+from tabtrail.project.overview import Contender, Overview, Trained, read_overview
+from tabtrail.project.project import Project
 from tabtrail.tracking.process import mlflow_kept_quiet
 
 _LOG = logging.getLogger("tabtrail")
@@ -26,29 +26,29 @@ _LOG = logging.getLogger("tabtrail")
 
 @dataclass(frozen=True)
 class Champion:
-    """What the benchmark chose. `error` is the mean over the folds of the `metric`, `spread` its standard deviation, `test` the
-    same on the test part, all in the unit of the metric; `best_baseline` the error of the best baseline. `coverage` is the share
-    (0 to 1) of test rows whose interval holds the actual value; None where there are none. `deployed` says whether it is what
-    the service answers with now; where it is not, `reasons` say why.
+    """What the benchmark chose. `error` is the mean of the `metric` over the folds (of forecasts, over the origins), `spread` its
+    standard deviation, `test` the same on the test part, `best_baseline` the error of the best baseline, all in units of the
+    metric; `coverage` the share (0 to 1) of unseen outcomes within the intervals. What there is not is None. `deployed` says
+    whether it is what predicts now; where it is not, `reasons` say why.
     """
 
     name: str
     metric: str
+    unit: str
     error: float | None
     spread: float | None
     test: float | None
     best_baseline: float | None
     coverage: float | None
-    run_id: str
     deployed: bool
     reasons: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
-        error = f"{shown(self.error)}" + ("" if self.spread is None else f" ± {shown(self.spread)}")
-        stated: dict[str, Any] = {"champion": self.name, f"{self.metric}, cross-validated": error}
-        stated |= {f"{self.metric}, test part": shown(self.test), "best baseline": shown(self.best_baseline)}
+        spread = "" if self.spread is None else f" ± {shown(self.spread)}"
+        stated: dict[str, Any] = {"champion": self.name, f"{self.metric} ({self.unit})": f"{shown(self.error)}{spread}"}
+        stated |= {"on the test part": shown(self.test), "the best baseline": shown(self.best_baseline)}
         if self.coverage is not None:
-            stated["intervals hold"] = f"{self.coverage:.1%} of the test part"
+            stated["intervals hold"] = f"{self.coverage:.1%}"
         stated["deployed"] = "yes" if self.deployed else ("no", *self.reasons)
         return page(facts({name: each for name, each in stated.items() if each}))
 
@@ -63,66 +63,91 @@ class Report:
         return str(self.path)
 
     def _repr_html_(self) -> str:
-        return page(table(("the page for people", "open"), [(self.path.name, self.path.as_uri())]))
+        return page(facts({"the page for people": str(self.path)}))
 
 
 class Result:
-    """What a run found and left."""
+    """What a run found and left: of the model of rows, or of that of series where there is no other."""
 
-    def __init__(self, config_file: Path, summary: Summary, overrides: tuple[str, ...] = ()) -> None:
-        self.config_file, self.summary = config_file, summary
-        self._overrides = overrides
+    def __init__(self, config_file: Path, overview: Overview, overrides: tuple[str, ...] = (), *, series: bool = False) -> None:
+        self.config_file, self.overview = config_file, overview
+        self._overrides, self._series = overrides, series
+
+    @property
+    def trained(self) -> Trained:
+        """All that the training found, as plain values."""
+        return self.overview.trained[-1 if self._series else 0]
+
+    @property
+    def series(self) -> "Result | None":
+        """The same of the model of series, where the config has one beside that of rows; else None."""
+        if self._series or len(self.overview.trained) == 1:
+            return None
+        return Result(self.config_file, self.overview, self._overrides, series=True)
 
     @cached_property
     def leaderboard(self) -> pl.DataFrame:
-        """A row for each candidate, the best first: `candidate`, the metric of the choice over the folds (`error`, its standard
-        deviation `spread`), how much worse than the best (`worse`, with the 95 % interval `worse_low` to `worse_high`), on the
-        `test` part; `microseconds` of CPU for a row, `champion`, `tied` (the folds cannot tell it from the champion), `run_id`.
-        Of a model of series: `model`, `baseline`, `champion`, and its errors.
+        """A row for each candidate, best first: `candidate`, its `error` in the metric of the choice (the mean over the folds)
+        with the standard deviation `spread`, how much `worse` than the best it is, with a 95 % interval (`worse_low` to
+        `worse_high`), `microseconds` of CPU for a row, whether it is the `champion`, `tied` with it as far as the folds can tell,
+        or a `baseline`.
         """
-        board = self.summary.leaderboard
-        return _of_series(self.summary.demand) if board is None else _rows(board)
+        return pl.DataFrame(list(map(_line, self.trained.contenders)), schema=_LEADERBOARD, orient="row")
+
+    @cached_property
+    def errors(self) -> pl.DataFrame:
+        """More errors of each `candidate`, by name: on the test part `test_rmse`, …, of forecasts `wape`, `bias`, …"""
+        contenders = self.trained.contenders
+        names = list(dict.fromkeys(name for each in contenders for name in each.figures))
+        rows = [(each.name, *(each.figures.get(name) for name in names)) for each in contenders]
+        return pl.DataFrame(rows, schema={"candidate": pl.String(), **dict.fromkeys(names, pl.Float64())}, orient="row")
 
     @cached_property
     def findings(self) -> pl.DataFrame:
         """What a person should look at: `about` (data, leakage, unit or note), `column` (null for the whole) and `finding`."""
-        found: list[tuple[str, str | None, str]] = [("data", None, text) for text in self.summary.manifest.findings]
-        if (board := self.summary.leaderboard) is not None:
-            found += [(each.label.lower(), each.column, each.text) for each in board.findings]
-            known = {text for _, _, text in found}
-            found += [("note", None, text) for text in board.notes if text not in known]
-        schema = {"about": pl.String, "column": pl.String, "finding": pl.String}
-        return pl.DataFrame(found, schema=schema, orient="row")
+        found: list[tuple[str, str | None, str]] = [("data", None, text) for text in self.overview.findings]
+        found += [(each.label.lower(), each.column, each.text) for each in self.trained.findings]
+        known = {text for _, _, text in found}
+        found += [("note", None, text) for text in self.trained.notes if text not in known]
+        return pl.DataFrame(found, schema=dict.fromkeys(("about", "column", "finding"), pl.String()), orient="row")
 
     @cached_property
     def importance(self) -> pl.DataFrame:
         """What moves a prediction: `column` and `mean_absolute_shap`, in units of the target, largest first."""
-        found = self.summary.importance
-        return pl.DataFrame({"column": list(found), "mean_absolute_shap": list(found.values())}, schema_overrides=_IMPORTANCE)
+        schema = {"column": pl.String(), "mean_absolute_shap": pl.Float64()}
+        return pl.DataFrame(list(self.trained.importance.items()), schema=schema, orient="row")
 
     @cached_property
     def champion(self) -> Champion:
         """What was chosen, how good it is, and whether it is deployed."""
-        board, placed = self.summary.leaderboard, self.summary.deployment
-        if board is None:
-            return _of_series_chosen(self.summary)
-        row, metric = board.champion_row, board.chosen_metric
-        baseline = board.row(board.baseline).cv[metric.name]
-        figures = (row.cv[metric.name], row.cv_std[metric.name], row.test[metric.name], baseline, row.interval_coverage)
-        return Champion(board.champion, metric.label, *figures, row.run_id, placed.is_winner, placed.reasons)
+        found = self.trained
+        own = next(each for each in found.contenders if each.is_champion)
+        baselines = [each.error for each in found.contenders if each.is_baseline and each.error is not None]
+        board, held = found.leaderboard, found.intervals
+        return Champion(
+            name=own.name,
+            metric=found.metric,
+            unit=found.unit,
+            error=own.error,
+            spread=own.spread,
+            test=None if board is None else own.figures.get(f"test_{board.metric}"),
+            best_baseline=min(baselines, default=None),
+            coverage=None if held is None else held.coverage,
+            deployed=found.deployment.is_winner,
+            reasons=found.deployment.reasons,
+        )
 
     @property
     def report(self) -> Report:
         """The page for people. Raises `NotTrainedError` where the run made none."""
-        path = self.summary.artifacts["report"]
-        if not path.is_file():
-            raise NotTrainedError(f"there is no page {path}; run with report=True")
-        return Report(path)
+        if not self.overview.page.is_file():
+            raise NotTrainedError(f"there is no page {self.overview.page}; run with report=True")
+        return Report(self.overview.page)
 
     @cached_property
     def model(self) -> Model:
         """The deployed model. Raises as `load_model` does."""
-        return load_deployed(self.config_file, self._overrides)
+        return load_deployed(self.config_file, self._overrides, demand=self._series)
 
     @property
     def folder(self) -> Path:
@@ -133,14 +158,27 @@ class Result:
         return f"<tabtrail.Result of {self.config_file}: champion {self.champion.name}>"
 
     def _repr_html_(self) -> str:
-        frame = self.leaderboard.drop("run_id", strict=False)
-        rows = [tuple(shown(value) for value in row) for row in frame.iter_rows()]
-        found = [tuple("" if value is None else value for value in row) for row in self.findings.iter_rows()]
-        parts = [self.champion._repr_html_(), table(tuple(frame.columns), rows)]
-        return page(*parts, *([table(tuple(self.findings.columns), found)] if found else []))
+        *names, _, _, _ = _LEADERBOARD
+        lines = [(*map(shown, _line(each)[:-3]), _marks(each)) for each in self.trained.contenders]
+        found = table(self.findings.columns, [[each or "" for each in row] for row in self.findings.iter_rows()])
+        return page(self.champion._repr_html_(), table([*names, ""], lines), found if self.findings.height else "")
 
 
-_IMPORTANCE = {"column": pl.String, "mean_absolute_shap": pl.Float64}
+_LEADERBOARD: dict[str, pl.DataType] = {
+    "candidate": pl.String(),
+    **dict.fromkeys(("error", "spread", "worse", "worse_low", "worse_high", "microseconds"), pl.Float64()),
+    **dict.fromkeys(("champion", "tied", "baseline"), pl.Boolean()),
+}
+
+
+def _line(each: Contender) -> tuple[Any, ...]:
+    figures = (each.error, each.spread, each.worse, each.worse_low, each.worse_high, each.row_us)
+    return (each.name, *figures, each.is_champion, each.is_tied, each.is_baseline)
+
+
+def _marks(each: Contender) -> str:
+    marks = {"champion": each.is_champion, "tied": each.is_tied, "baseline": each.is_baseline}
+    return ", ".join(name for name, holds in marks.items() if holds)
 
 
 def run(
@@ -160,39 +198,5 @@ def run(
     given = tuple(overrides)
     loaded = load_config(Path(config), given)
     with mlflow_kept_quiet():
-        found = run_pipeline(loaded, force=force, report=report, progress=Progress(say, quarters(say)))
-    return Result(Path(config).absolute(), found, given)
-
-
-def _rows(board: Leaderboard) -> pl.DataFrame:
-    metric = board.metric
-    rows = [
-        (
-            row.candidate,
-            *(row.cv[metric], row.cv_std[metric], row.difference, row.difference_low, row.difference_high, row.test[metric]),
-            *(row.row_us, row.candidate == board.champion, row.indistinguishable, row.run_id),
-        )
-        for row in board.candidates
-    ]
-    figures = ("error", "spread", "worse", "worse_low", "worse_high", "test", "microseconds")
-    schema = {"candidate": pl.String, **dict.fromkeys(figures, pl.Float64)}
-    return pl.DataFrame(rows, schema={**schema, "champion": pl.Boolean, "tied": pl.Boolean, "run_id": pl.String}, orient="row")
-
-
-def _of_series(found: dict[str, Any] | None) -> pl.DataFrame:
-    told = found or {"models": [], "champion": ""}
-    names = ("mae", "rmsse", "wape", "bias")
-    rows = [
-        (each["model"], bool(each["baseline"]), each["model"] == told["champion"], *(each[name] for name in names))
-        for each in told["models"]
-    ]
-    schema = {"model": pl.String, "baseline": pl.Boolean, "champion": pl.Boolean, **dict.fromkeys(names, pl.Float64)}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _of_series_chosen(summary: Summary) -> Champion:
-    found, placed = summary.demand or {}, summary.deployment
-    own = next(each for each in found["models"] if each["model"] == found["champion"])
-    others = [each["wape"] for each in found["models"] if each["baseline"] and each["wape"] is not None]
-    figures = (own["wape"], None, None, min(others, default=None), None)
-    return Champion(own["model"], "WAPE", *figures, str(found["run_id"]), placed.is_winner, placed.reasons)
+        run_pipeline(loaded, force=force, report=report, progress=Progress(say, quarters(say)))
+    return Result(Path(config).absolute(), read_overview(Project(loaded)), given)
