@@ -135,28 +135,25 @@ def _moved(formula: Node, x: pd.DataFrame, rows: np.ndarray[Any, Any], values: A
     for attempt in range(_ATTEMPTS):
         source = sources[attempt % len(sources)]
         base = x.iloc[(rows[left] + attempt // len(sources)) % len(x)]
+        columns = {name: base[name].to_numpy(dtype=np.float64) for name in sources}
         low = np.full(len(left), np.nanmin(x[source].to_numpy()))
         high = np.full(len(left), np.nanmax(x[source].to_numpy()))
         with np.errstate(all="ignore"):
-            at_low, at_high = _feature(formula, base, source, low), _feature(formula, base, source, high)
+            at_low, at_high = derive(formula, columns | {source: low}), derive(formula, columns | {source: high})
         falls = at_low > at_high
         low, high = np.where(falls, high, low), np.where(falls, low, high)
         reached = (np.minimum(at_low, at_high) <= values[left]) & (values[left] <= np.maximum(at_low, at_high))
         base, low, high, target = base[reached], low[reached], high[reached], values[left][reached]
-        for _ in range(70):
+        columns = {name: own[reached] for name, own in columns.items()}
+        for _ in range(70 if len(base) else 0):
             middle = (low + high) / 2
-            before = _feature(formula, base, source, middle) < target
+            before = derive(formula, columns | {source: middle}) < target
             low, high = np.where(before, middle, low), np.where(before, high, middle)
         found += [base.assign(**{source: low}), base.assign(**{source: high})]
         left = left[~reached]
         if not len(left):
             break
     return pd.concat(found), (len(rows) - len(left)) // 3
-
-
-def _feature(formula: Node, base: pd.DataFrame, source: str, values: Array) -> Array:
-    columns = {name: base[name].to_numpy(dtype=np.float64) for name in columns_of(formula)} | {source: values}
-    return derive(formula, columns)
 
 
 def _some_rows(x: pd.DataFrame, seed: int, columns: int) -> pd.DataFrame:

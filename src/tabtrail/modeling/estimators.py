@@ -104,13 +104,14 @@ class TransformedRegressor(RegressorMixin, BaseEstimator):
         known = self.usable(x)
         learned = self.transform(x, y)
         weights = self.weights(x)
+        rows = x if known.all() else x[known]  # the frame itself, so that its matrix can be shared
         # XGBoost sums in float32: around zero that costs the least, and the logarithm would magnify it.
         self.center_ = float(np.mean(learned[known])) if self.centred else 0.0
         learned = learned - self.center_
-        self.pipeline.fit(x[known], learned[known], **({} if weights is None else {"model__sample_weight": weights[known]}))
+        self.pipeline.fit(rows, learned[known], **({} if weights is None else {"model__sample_weight": weights[known]}))
         if self.smearing and "factor_" not in self.__dict__:
-            inside = np.asarray(self.pipeline.predict(x[known]), dtype=np.float64).ravel() + self.center_
-            self.learn_factor(x[known], y[known], inside)
+            inside = np.asarray(self.pipeline.predict(rows), dtype=np.float64).ravel() + self.center_
+            self.learn_factor(rows, y[known], inside)
         return self
 
     def learn_factor(self, x: pd.DataFrame, y: Array, learned: Array) -> None:

@@ -2,9 +2,10 @@
 
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from tabtrail.contract.expressions import ColumnRef
 from tabtrail.errors import ConfigError, DataError
 from tabtrail.modeling.baselines import FORMULA
 from tabtrail.modeling.candidates import Candidate
-from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor, clipped, unclipped
+from tabtrail.modeling.estimators import FormulaRegressor, TransformedRegressor, clipped, pipelines_of, unclipped
 from tabtrail.modeling.families import FAMILIES, Sample, family_of
+from tabtrail.modeling.fold_matrices import SharedPreprocessor, key_of
 from tabtrail.modeling.metrics import score, score_strata
 from tabtrail.modeling.preprocess import Recipe, build_pipeline, build_preprocessor, native_layout
 from tabtrail.modeling.problem import Problem
@@ -27,6 +29,9 @@ from tabtrail.modeling.table import Examples, Table
 # Of the training rows, held back to see when more rounds stop helping: enough rows for that error not to be noise, and few
 # enough that the number of rounds found is still right for a fit on all of them.
 _WATCHED_SHARE = 0.15
+
+Shared = Callable[[Any, Any], SharedPreprocessor]
+"""Makes of a preprocessor, and the frame that it learns from, one that shares its matrices."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,19 @@ def fit_and_score(
     Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that the candidate cannot learn from.
     """
     train, valid = examples.take(rows.train), examples.take(rows.valid)
+    keep, valid_x = fold == FULL or candidate.bag, valid.x
     start = time.perf_counter()
-    stops = stops_by_its_fold(candidate)
-    model, iterations = _fit_member(candidate, recipe, train, valid) if stops else _fitted(candidate, recipe, train, rows.watched)
+    if stops_by_its_fold(candidate):
+        model, iterations = _fit_member(candidate, recipe, train, valid)
+    else:
+        # What is kept has a preprocessing of its own.
+        key = None if keep else key_of(candidate, recipe, examples, rows.train, rows.valid)
+        shared = None if key is None else partial(SharedPreprocessor, key, valid_x)
+        model, iterations = _fitted(candidate, recipe, train, rows.watched, shared)
     fitted = time.perf_counter()
-    predicted = np.asarray(model.predict(valid.x), dtype=np.float64).ravel()
+    predicted = np.asarray(model.predict(valid_x), dtype=np.float64).ravel()
     done = time.perf_counter()
-    kept = pickle.dumps(model) if fold == FULL or candidate.bag else None
+    kept = pickle.dumps(model) if keep else None
     return Fit(
         candidate=candidate.name,
         fold=fold,
@@ -131,15 +142,26 @@ class _Watching:
         return Sample(preprocessor.transform(x[known]), learned, None if weights is None else weights[known])
 
 
-def _fitted(candidate: Candidate, recipe: Recipe, train: Examples, watched: Mask | None) -> tuple[Any, int | None]:
+def _fitted(
+    candidate: Candidate, recipe: Recipe, train: Examples, watched: Mask | None, shared: Shared | None
+) -> tuple[Any, int | None]:
     with _named(candidate):
         iterations, factor = watch_rounds(candidate, recipe, train, watched)
-    return fit_with(candidate, recipe, train, iterations, factor), iterations
+    return fit_with(candidate, recipe, train, iterations, factor, shared=shared), iterations
 
 
-def fit_with(candidate: Candidate, recipe: Recipe, train: Examples, iterations: int | None, factor: float | None) -> Any:
+def fit_with(
+    candidate: Candidate,
+    recipe: Recipe,
+    train: Examples,
+    iterations: int | None,
+    factor: float | None,
+    *,
+    shared: Shared | None = None,
+) -> Any:
     """Return a candidate's model fitted on rows with so many boosting rounds (None: as many as are configured), and with a factor
-    of `smearing` that other rows gave (None: it is learned here).
+    of `smearing` that other rows gave (None: it is learned here). A model that is not kept takes matrices that others have made
+    (`shared`).
 
     Raises `ConfigError` for parameters that the library refuses, `DataError` for rows that it cannot learn from.
     """
@@ -148,7 +170,11 @@ def fit_with(candidate: Candidate, recipe: Recipe, train: Examples, iterations: 
         model = build_model(candidate, recipe, **changed)
         if factor is not None:
             unclipped(model).factor_ = factor
-        model.fit(train.x, train.y)
+        x = train.x
+        if shared is not None:
+            pipeline = next(pipelines_of(model))
+            pipeline.steps[0] = ("preprocess", shared(pipeline.named_steps["preprocess"], x))
+        model.fit(x, train.y)
         _make_canonical(regressor_of(model))
     return model
 
