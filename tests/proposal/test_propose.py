@@ -137,3 +137,9 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> No
     for path in (tmp_path, tmp_path / "none.csv"):
         with pytest.raises(UsageError):
             propose(path, target="price")
+
+
+def test_a_file_is_found_from_the_folder_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, [HEADER, *rows()])
+    monkeypatch.chdir(tmp_path)
+    assert propose(Path("goods.csv"), target="price").config["paths"]["raw_csv"] == "goods.csv"

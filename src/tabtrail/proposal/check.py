@@ -36,7 +36,7 @@ def _ingested(text: str, look: Look, folder: Path) -> Manifest:
     config = folder / "config.yaml"
     config.write_text(text, encoding="utf-8")
     places = {"processed_dir": "data_parquet", "duckdb_file": "x.duckdb", "models_dir": "models", "output_dir": "output"}
-    paths = {name: str(folder / place) for name, place in places.items()} | {"raw_csv": str(look.file.local)}
+    paths = {name: str(folder / place) for name, place in places.items()} | {"raw_csv": str(look.file.local.absolute())}
     loaded = load_config(config, [f"paths.{name}={value}" for name, value in paths.items()])
     return ingest(loaded)
 
