@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-lowest torch schedulers quality mutants audit sbom lock
+.PHONY: run test docs test-lowest torch schedulers quality mutants audit sbom lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -24,6 +24,10 @@ TORCH := 2.13.0
 torch: $(INSTALLED)
 	$(BIN)/python -c 'import sys; from importlib.util import find_spec as find; sys.exit(find("torch") is None)' \
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile torch==$(TORCH)
+
+# The documentation as a site, with the references made from the code, every link followed: dist/docs/index.html.
+docs: $(INSTALLED)
+	$(BIN)/python docs/site/build.py dist/docs
 
 # What is known of the product's quality: the tests with coverage, the load on the service, and the evidence of the default project.
 quality: $(INSTALLED)
@@ -74,5 +78,5 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 # Needs uv. Writes name==version with hashes and markers, no address of an index.
 lock:
-	uv pip compile --universal --generate-hashes --extra all --extra dev --python-version 3.11 \
+	uv pip compile --universal --generate-hashes --extra all --extra dev --extra docs --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml -o requirements.lock
