@@ -34,8 +34,8 @@ def config_page() -> Iterator[str]:
     schema = config_schema()
     add_names(schema)
     yield "# The keys of the YAML\n"
-    yield "Each section with its keys, what they may be, and what holds where they are left out. `tabtrail config schema` prints the"
-    yield "same as a JSON Schema for editors, `tabtrail config show` what a project has. Relative paths start at the YAML file.\n"
+    yield "Each section with its keys, what they may be, and what holds where they are left out. `tabtrail config schema` prints"
+    yield "the same as a JSON Schema for editors, `tabtrail config show` what a project has. Paths start at the YAML file.\n"
     yield from _sections(schema, schema, "", set())
 
 
@@ -106,8 +106,8 @@ def _bounds(node: Schema) -> str:
 def commands_page() -> Iterator[str]:
     """Every command with its help, as the terminal shows it."""
     yield "# The commands\n"
-    yield "As `tabtrail COMMAND --help` prints them. Data goes to stdout, progress and messages to stderr; what an exit code means stands in"
-    yield "[When something fails](../when-something-fails.md).\n"
+    yield "As `tabtrail COMMAND --help` prints them. Data goes to stdout, messages to stderr; what an exit code means"
+    yield "stands in [When something fails](../when-something-fails.md).\n"
     for name in COMMANDS:
         yield from _command(f"tabtrail {name}", load_command(name))
 
@@ -171,8 +171,8 @@ def http_page() -> Iterator[str]:
     tree = get_openapi(title="tabtrail", version=tabtrail.__version__, routes=app.routes)["paths"]
     completed = app.openapi()["paths"]
     yield "# The HTTP service\n"
-    yield "Made from the routes of the service. The bodies are those of the model: `GET /openapi.json` of a running service has them, and"
-    yield "`GET /docs` shows them. [Predict and serve](../predict-and-serve.md) says what values mean, and what is limited.\n"
+    yield "Made from the routes of the service. The bodies are those of the model: `GET /openapi.json` of a service has them,"
+    yield "and `GET /docs` shows them. [Predict and serve](../predict-and-serve.md) says what values mean, and what is limited.\n"
     yield "| route | what |"
     yield "| --- | --- |"
     for method, path, _, summary in ROUTES:
