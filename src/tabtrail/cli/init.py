@@ -8,6 +8,7 @@ import typer
 from tabtrail.cli import later
 from tabtrail.cli.options import QuietOption, new_group
 from tabtrail.cli.output import print_command, print_json, print_text, progress_on_stderr, relative
+from tabtrail.errors import UsageError
 from tabtrail.proposal.naming import default_config
 
 app = new_group()
@@ -24,6 +25,7 @@ def init(
     group: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="The key whose rows stay together.", show_default="found")
     ] = None,
+    demand: Annotated[bool, typer.Option("--demand", help="Forecast the target over time, for each series of the file.")] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="YAML", help="The config to write.", show_default="FILE's name .yaml, here")
     ] = None,
@@ -31,14 +33,18 @@ def init(
     quiet: QuietOption = False,
 ) -> None:
     """Look at a file and write the config that predicts one of its columns, each guess with its evidence. Nothing is trained."""
-    if target is None:
+    if target is None and not demand:
         _list_targets(file, form)
         return
     path = output or default_config(file)
     later.propose.require_free(path)
     with progress_on_stderr(quiet) as progress:
         progress.say(f"init: looking at {file.name}")
-        proposal = later.propose.propose(file, target=target, date=date, group=group, output=path)
+        if demand:
+            _refuse_group(group)
+            proposal = later.propose.propose_demand(file, target=target, date=date, output=path)
+        else:
+            proposal = later.propose.propose(file, target=target or "", date=date, group=group, output=path)
         later.propose.write_proposal(proposal)
     if form == "json":
         print_json({"config": str(path), "findings": proposal.findings, "values": proposal.config})
@@ -48,6 +54,11 @@ def init(
     typer.echo(relative(path))
     print_text("Read it, then:")
     print_command("tabtrail", "run", "--config", relative(path))
+
+
+def _refuse_group(group: str | None) -> None:
+    if group is not None:
+        raise UsageError("--group parts rows of a model of rows; with --demand the columns of a series are found in the file")
 
 
 def _list_targets(file: Path, form: Format) -> None:

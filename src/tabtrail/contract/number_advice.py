@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import fields, replace
 
-from tabtrail.contract.numbers import Decimal, NumberFormat, Thousands, read_integer, read_number
+from tabtrail.contract.numbers import Decimal, NumberFormat, Thousands, is_raised_unit, read_integer, read_number
 from tabtrail.contract.schema import FLAG_WORDS
 
 MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
@@ -77,7 +77,8 @@ def marks_of(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _changes_number(mark: str) -> bool:
     """Whether a mark is a part of the number: k for thousands, ½."""
-    return mark.casefold() in _MEANS_MORE or mark == "M" or any(unicodedata.numeric(each, None) is not None for each in mark)
+    fraction = any(unicodedata.numeric(each, None) is not None for each in mark) and not is_raised_unit(mark)
+    return mark.casefold() in _MEANS_MORE or mark == "M" or fraction
 
 
 def _changes(found: NumberFormat, written: NumberFormat) -> int:

@@ -151,6 +151,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.removesuffix("$") + r"\Z")
 
 
+def is_raised_unit(mark: str) -> bool:
+    """Whether a text is letters and a raised digit, as m² and cm³ are: a unit, and no part of a number."""
+    return mark[:1].isalpha() and all(each.isalpha() or each in "²³" for each in mark)
+
+
 def format_problem(written: NumberFormat) -> str | None:
     """Return why texts of this format could be read in two ways; None where each means one number."""
     if written.decimal == written.thousands:
@@ -158,6 +163,6 @@ def format_problem(written: NumberFormat) -> str | None:
     for mark in written.strip:
         if mark != mark.strip(BLANKS) or not mark:
             return f"strip: '{mark}' is empty or has blanks around, which are cut off anyway"
-        if mark in _TAKEN or any(character.isdigit() for character in mark):
+        if mark in _TAKEN or (any(character.isdigit() for character in mark) and not is_raised_unit(mark)):
             return f"strip: '{mark}' is a part of numbers; strip takes texts such as € or kg"
     return None

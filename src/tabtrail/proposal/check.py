@@ -18,9 +18,9 @@ _ROOM_SAMPLED = 2.0  # the same where not all rows were seen
 
 @dataclass(frozen=True)
 class Checked:
-    """What ingest made of a draft: its account, and the share of rejected rows that the config should allow, with the reason."""
+    """What ingest made of a draft: what a person should look at, and the share of rejected rows to allow, with the reason."""
 
-    manifest: Manifest
+    findings: tuple[str, ...]
     share: float
     reason: str
 
@@ -29,7 +29,9 @@ def check(text: str, look: Look) -> Checked:
     """Ingest what was looked at by a config, and return what came of it. Raises what the product says against it."""
     with scratch_folder() as scratch:
         manifest = _ingested(text, look, Path(scratch))
-    return Checked(manifest, *_share(manifest, look))
+    # Lines of a sample are not those of the file, and rows of it that are alike say nothing of all.
+    findings = () if look.sampled else (*manifest.findings, *map(str, manifest.shifts))
+    return Checked(findings, *_share(manifest, look))
 
 
 def _ingested(text: str, look: Look, folder: Path) -> Manifest:

@@ -12,12 +12,13 @@ from tabtrail.contract.numbers import NumberFormat
 from tabtrail.data.dates import read_moments
 from tabtrail.data.numbers import to_number
 from tabtrail.proposal.dates import Dates, read_dates
-from tabtrail.proposal.numbers import Numbers, marks_of_file, read_numbers, same_values, settled
+from tabtrail.proposal.numbers import CURRENCIES, Numbers, marks_of_file, read_numbers, same_values, settled
 from tabtrail.proposal.seen import Seen
 from tabtrail.proposal.texts import Texts
 
 Kind = Literal["number", "date", "text", "empty"]
 _LONG_DIGITS = 16  # from here on a double may not hold the number, and nobody counts so far: it is an id
+_CODE = r"^\s*[A-Za-z]+[-_#]?[0-9]+\s*$"
 _ZERO_IN_FRONT = r"^\s*0[0-9]+\s*$"
 
 
@@ -112,6 +113,12 @@ def _guess(seen: Seen, delimiter: str) -> Guess:
 def _as_text(seen: Seen, numbers: Numbers) -> str:
     """Return why a column of digits is one of texts; nothing where it is one of numbers."""
     texts = seen.known["text"]
+    if (
+        numbers.written.strip
+        and (code := texts.filter(texts.str.contains(_CODE))).len() > 0.5 * len(texts)
+        and not _is_currency(numbers)
+    ):
+        return f"letters before the digits, as in a code: {seen.example(str(code[0]))}"
     zeros = texts.filter(texts.str.contains(_ZERO_IN_FRONT))
     if len(zeros) and numbers.whole:
         return f"zeros in front, as {seen.example(str(zeros[0]))}"
@@ -119,3 +126,7 @@ def _as_text(seen: Seen, numbers: Numbers) -> str:
     if len(long) and numbers.whole:
         return f"{len(str(long[0]).strip())} digits, more than a number holds, as {seen.example(str(long[0]))}"
     return ""
+
+
+def _is_currency(numbers: Numbers) -> bool:
+    return all(CURRENCIES.match(mark) for mark in numbers.written.strip)

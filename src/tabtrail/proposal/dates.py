@@ -155,7 +155,7 @@ def _decided(seen: Seen, stripped: pl.DataFrame, found: dict[str, pl.Series]) ->
         against = next((each for each in chosen if contradict(each, form, written)), None)
         if against is not None:
             more = stripped.filter(found[against].is_not_null() & ~own)
-            if more.height and disproven is None:
+            if more.height and disproven is None and not against.startswith("%Y"):
                 disproven = (form, str(more["text"][0]))
             elif not more.height and rival is None and not against.startswith("%Y"):
                 rival = form

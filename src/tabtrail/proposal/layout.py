@@ -53,7 +53,8 @@ def find_table(name: str, text: str, delimiters: str = DELIMITERS) -> Table:
     wide = wide or {each: width for each, (share, width) in scores.items() if width > 1 and share >= 0.5}
     if not wide:
         raise DataError(_one_column(name, found[tried[0]]))
-    delimiter = max(wide, key=lambda each: (wide[each], -tried.index(each)))
+    named = {each: _has_names(found[each], width) for each, width in wide.items()}
+    delimiter = max(wide, key=lambda each: (named[each], wide[each], -tried.index(each)))
     return _with_header(name, text, delimiter, found[delimiter], by_sep=sep is not None)
 
 
@@ -108,6 +109,11 @@ def _with_header(name: str, text: str, delimiter: str, records: Sequence[Record]
     comment = _comment(above, lines[line:])
     trailing = all(len(row) == len(names) + 1 and not row[-1] for row in rows)
     return Table(delimiter, tuple(names), line, after, comment, above, share, len(records), by_sep, trailing)
+
+
+def _has_names(records: Sequence[Record], width: int) -> bool:
+    """Whether a record of full width could be a header: `34,1;5` is two fields by either mark, and `size;age` by one alone."""
+    return any(len(record) == width and not _is_row(record) for line, record in records if line <= _ABOVE)
 
 
 def _header_place(records: Sequence[Record], width: int) -> int:

@@ -17,7 +17,7 @@ _MOSTLY = 0.9
 _WORDS_SHARE, _WORDS = 0.5, 3  # or where so many do, and the others are a few words alone: "sold out", "on request"
 _TRIED = 400  # distinct texts by which ways of writing are sorted out before all texts are read
 _FEWEST_WHOLE, _GROUPED = 2, 100  # as `data.thousands` has it: whole numbers without a mark beside those with one
-_CURRENCIES = re.compile(r"^(?:[^\w\s]|EUR|USD|GBP|CHF|JPY|SEK|NOK|DKK|PLN|CZK|Rs|R\$|kr|zł|US\$|CA\$|A\$)$", re.IGNORECASE)
+CURRENCIES = re.compile(r"^(?:[^\w\s]|EUR|USD|GBP|CHF|JPY|SEK|NOK|DKK|PLN|CZK|Rs|R\$|kr|zł|US\$|CA\$|A\$)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _units(numbers: list[str]) -> tuple[str, ...]:
     """Return the unit of a column. Several units are one only where they are ways of writing a currency: nothing is converted."""
     marks = marks_of(numbers) or marks_of(numbers[: max(20, len(numbers) // 4)])
     letters = {mark.casefold() for mark in marks if any(map(str.isalpha, mark))}
-    return marks if len(letters) <= 1 or all(_CURRENCIES.match(mark) for mark in marks) else ()
+    return marks if len(letters) <= 1 or all(CURRENCIES.match(mark) for mark in marks) else ()
 
 
 def _rows_read(written: NumberFormat, counts: pl.DataFrame) -> int:

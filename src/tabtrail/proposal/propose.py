@@ -13,10 +13,12 @@ from tabtrail.proposal.columns import Columns, guess_columns
 from tabtrail.proposal.look import Look, looked_at
 from tabtrail.proposal.naming import Names, default_config
 from tabtrail.proposal.roles import assign_roles
+from tabtrail.proposal.series import find_series
 from tabtrail.proposal.target import Likely, likely_targets, require_some, require_target
 from tabtrail.proposal.texts import Texts, read_texts
 from tabtrail.proposal.totals import total_rules
 from tabtrail.proposal.write import Draft, write
+from tabtrail.proposal.write_series import SeriesDraft, write_series
 from tabtrail.system.files import atomic_file
 
 _DERIVED = ("YEAR", "MONTH")  # what ingest adds beside a column of dates
@@ -92,8 +94,7 @@ def _columns(look: Look) -> tuple[Texts, Columns]:
 def _settled(draft: Draft, look: Look, path: Path) -> Proposal:
     """Ingest what was looked at by the draft, and write what came of it into the config."""
     found = check(write(draft), look)
-    notes = (*found.manifest.findings, *map(str, found.manifest.shifts))
-    draft = replace(draft, share=found.share, share_reason=found.reason, checked=tuple(notes))
+    draft = replace(draft, share=found.share, share_reason=found.reason, checked=found.findings)
     text = write(draft)
     return Proposal(text, yaml.safe_load(text), _findings(draft), path)
 
@@ -116,3 +117,21 @@ def _findings(draft: Draft) -> tuple[str, ...]:
         if each.dates is not None and each.dates.rival
     ]
     return (*found, *draft.checked)
+
+
+def propose_demand(file: Path, *, target: str | None = None, date: str | None = None, output: Path | None = None) -> Proposal:
+    """Return a config with which `tabtrail run` forecasts the target over time, as `propose` does for single rows.
+
+    Of a file with items side by side the target is the word in front of their names, and may be left out.
+    """
+    path = output or default_config(file)
+    with looked_at(file) as look:
+        texts, columns = _columns(look)
+        renamed = texts.source.rename
+        series = find_series(columns, _new(renamed, target), _new(renamed, date))
+        draft = SeriesDraft(texts, columns, series, Names.of(file, series.target, path))
+        found = check(write_series(draft), look)
+        draft = replace(draft, share=found.share, share_reason=found.reason, checked=found.findings)
+        text = write_series(draft)
+        sampled = [f"only a part was looked at: {look.sampled}"] if look.sampled else []
+        return Proposal(text, yaml.safe_load(text), (*sampled, *draft.checked), path)
