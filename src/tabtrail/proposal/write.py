@@ -336,7 +336,9 @@ def _write_rest(out: YamlText, draft: Draft) -> None:
     inputs = len(draft.roles.features)
     if inputs > _MANY_INPUTS:
         out.section("choice")
-        out.value("max_row_us", _ROW_US * inputs, f"{inputs} inputs: a row of so many takes longer than the 300 µs of the default")
+        out.value(
+            "max_row_us", _ROW_US * inputs, f"{inputs} inputs: a row of so many takes longer than the 300 µs of the default"
+        )
     out.section("mlflow")
     out.value("experiment", draft.names.model)
     out.section("# candidates")
