@@ -71,17 +71,29 @@ def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
     assert list(json.loads(shown.splitlines()[-1])) == list(project.config().model.inputs)
 
 
-def test_the_summary_shows_rows_leaderboard_artifacts_and_what_to_type_next(trained: Trained) -> None:
+def test_what_a_run_prints_is_one_screen_of_rows_leaderboard_champion_and_what_to_type_next(trained: Trained) -> None:
     done = run_in(trained.project, "run", "--no-report")
     assert done.returncode == 0
-    assert "2,823 rows in, 2,823 kept, 0 rejected" in done.stdout
+    lines, board = done.stdout.splitlines(), trained.report.leaderboard
+    assert board is not None
+    assert len(lines) <= 30
+    assert "2,823 rows in, 2,823 kept, 0 rejected" in lines[0]
+    row = board.champion_row
+    line = next(line for line in lines if line.startswith(f"★ {row.candidate} "))
+    assert row.cv["rmse"] == pytest.approx(float(line.split()[2]), rel=1e-3), "four digits of what the JSON has"
+    assert f"champion: {board.champion}" in done.stdout
+    assert f"held {row.interval_coverage:.1%} of the test rows" in done.stdout
+    assert "serve --config" in done.stdout
+
+
+def test_verbose_prints_every_table_with_the_digits_of_the_json(trained: Trained) -> None:
+    done = run_in(trained.project, "run", "--no-report", "--verbose")
     for row in trained.report.leaderboard.candidates:
         line = next(line for line in done.stdout.splitlines() if f" {row.candidate} " in line)
         for value in (row.cv["rmse"], row.cv_std["rmse"], row.cv["mae"], row.test["rmse"], row.test["mae"]):
             assert f" {value} " in line, "the terminal and the JSON must agree to the last digit"
     assert f"champion: {trained.report.leaderboard.champion}" in done.stdout
-    assert "mlflow ui --backend-store-uri sqlite:///" in done.stdout
-    assert "uvicorn src.api_sales_v2:app" in done.stdout
+    assert "mlflow ui --backend-store-uri" in done.stdout
     assert "bundle" in done.stdout
 
 

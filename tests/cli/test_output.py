@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tests.support.commands import run_in
 from tests.support.demand import demand_project
-from tests.support.projects import REPO
 
 from tabtrail.cli.output import print_command, print_table, print_text
-from tabtrail.cli.results import print_next_steps
+from tabtrail.cli.results import last_lines
+from tabtrail.cli.typed import Typed
 from tabtrail.config.operation import Mlflow
 
 HEADER = ["candidate", "cv RMSE", "± std", "to the best (95 %)", "cv MAE", "test RMSE", "test MAE", "fit s"]
@@ -36,14 +36,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("terminal")
-def test_a_table_too_wide_for_the_terminal_is_printed_in_blocks_that_fit_with_every_value_whole(
+def test_a_table_too_wide_for_the_terminal_stands_in_blocks_that_fit_with_every_word_whole(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     print_table("errors of all candidates, each measured on the same folds of the training part, in US dollars", HEADER, [ROW])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     words = " ".join(lines)
-    assert all(value.strip() in words for value in (*HEADER, *ROW))
+    assert all(word in words.split() for value in (*HEADER, *ROW) for word in value.split())
     assert sum(ROW[0].strip() in line for line in lines) == 2
 
 
@@ -102,11 +102,18 @@ def test_elsewhere_a_table_is_one_block_and_a_sentence_one_line(capsys: pytest.C
     assert lines[-1].split() == ["word"] * 40
 
 
-@pytest.mark.parametrize(("inside", "command"), [(True, "uvicorn src.api_sales_v2:app"), (False, "tabtrail serve")])
-def test_the_service_is_named_by_a_command_that_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], inside: bool, command: str
-) -> None:
-    """The doors of the repository are not in the wheel."""
-    monkeypatch.chdir(REPO if inside else tmp_path)
-    print_next_steps(tmp_path / "report.html", Mlflow(tracking_uri="http://127.0.0.1:5000"), Path("cars.yaml"))
-    assert f"TABTRAIL_CONFIG=cars.yaml {command}" in capsys.readouterr().out.splitlines()[-1]
+@pytest.mark.parametrize("given", [None, Path("cars.yaml")])
+def test_the_next_command_names_the_config_as_it_was_typed_and_what_matters_to_it(given: Path | None) -> None:
+    lines = last_lines(
+        None, Mlflow(tracking_uri="http://127.0.0.1:5000"), Typed(given, ["split.folds=3", "paths.models_dir=a b"]), ended="done"
+    )
+    named = given or "config_v2.yaml"
+    assert lines[:2] == ["done", "next:"]
+    shown = " ".join(line.strip().removesuffix(" \\") for line in lines)
+    assert f"serve --config {named} --set 'paths.models_dir=a b'" in shown
+
+
+def test_the_next_command_is_one_that_this_shell_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = Typed(None, None).words("tabtrail serve")
+    assert subprocess.run(shlex.split(" ".join([*words[:-1], "--version"])), check=True, capture_output=True).stdout

@@ -16,6 +16,7 @@ BudgetOption = Annotated[
     typer.Option(metavar="TIME|N trials", help="Begin no candidate after this time (30min, 2h), or only so many (3 trials)."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Print every table, not one screen.")]
 DemandOption = Annotated[bool, typer.Option("--demand", help="The model of series, where the project has one of rows too.")]
 
 

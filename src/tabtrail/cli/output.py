@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -11,18 +12,16 @@ from textwrap import wrap
 from typing import Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
+from rich.style import Style
 
+from tabtrail.cli.table import fill, table_lines
 from tabtrail.progress import Progress, quarters
 
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
-_GAP = 3  # columns between two of a table
-_WIDE = 240  # columns of a table in a file or pipe, where nothing wraps
 
 
 def print_json(value: Any) -> None:
@@ -30,58 +29,53 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 
-def print_table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a table on stdout: on a terminal in blocks of columns that fit it, elsewhere as wide as the table needs to be."""
+def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, optional: Sequence[str] = ()) -> None:
+    """Print a table on stdout: on a terminal so that it fits, elsewhere as wide as the table needs to be.
+
+    `optional` names the columns that it can do without where room is short, the first of them first.
+    """
+    width, bold = terminal_width(), Style(bold=True)
     console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=_WIDE)
-    console.print(f"\n{title}", style="bold", soft_wrap=not console.is_terminal)
-    for block in _blocks([header, *rows], console.width):
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for index in block:
-            table.add_column(header[index], justify="left" if index == 0 else "right", overflow="fold", no_wrap=index == 0)
-        for row in rows:
-            table.add_row(*(row[index] for index in block))
-        console.print(table)
+    typer.echo("")
+    for line in [title] if width is None else fill(title, width):
+        console.print(line, style=bold, soft_wrap=True)
+    shown = [[printable(cell) for cell in row] for row in rows]
+    typer.echo("\n".join(table_lines(header, shown, width, optional)))
 
 
-def _blocks(lines: list[list[str]], width: int) -> list[list[int]]:
-    """Return the columns of each block of a table, so that blocks one below the other fit a width. All begin with the first."""
-    sizes = [max(map(cell_len, column)) + _GAP for column in zip(*lines, strict=True)]
-    blocks, used = [[0]], sizes[0]
-    for index, size in enumerate(sizes[1:], 1):
-        if used + size > width and len(blocks[-1]) > 1:
-            blocks.append([0])
-            used = sizes[0]
-        blocks[-1].append(index)
-        used += size
-    return blocks
+def terminal_width() -> int | None:
+    """Width of the terminal that stdout is; None for a file or pipe."""
+    console = Console()
+    return console.width if console.is_terminal else None
 
 
 def print_text(text: str, *, indent: int = 0) -> None:
     """Print sentences on stdout: on a terminal with line breaks between words, elsewhere as one line."""
-    console, margin = Console(), " " * indent
-    if not console.is_terminal:
+    width, margin = terminal_width(), " " * indent
+    if width is None:
         typer.echo(indented(text, margin))
         return
     for line in text.split("\n"):
         wrapped = wrap(
-            line, console.width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+            line, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
         )  # a path that is longer than a line stays whole, so that it can be copied
         typer.echo("\n".join(wrapped))
 
 
 def print_command(*words: str, row: Mapping[str, Any] | None = None) -> None:
-    """Print a command to copy, indented by two; `row` is its last word, as JSON.
+    """Print a command to copy, indented by two; `row` is its last word, as JSON. On a terminal it is broken to fit."""
+    typer.echo("\n".join(command_lines(*words, row=row, width=terminal_width())))
 
-    On a terminal that it does not fit it is broken where a shell reads on: between words by a backslash, in the row between its
-    columns, where JSON may have a new line.
+
+def command_lines(*words: str, row: Mapping[str, Any] | None = None, width: int | None = None) -> list[str]:
+    """Return a command to copy, indented by two, as one line or as lines that fit a width.
+
+    It is broken where a shell reads on: between words by a backslash, in the row between its columns, where JSON may have a new
+    line.
     """
-    console = Console(highlight=False, markup=False, emoji=False)
     parts = [(word, " \\") for word in words] + [(part, "") for part in _json_parts(row or {})]
     whole = "  " + " ".join(part for part, _ in parts)
-    lines = _filled(parts, console.width) if console.is_terminal and cell_len(whole) > console.width else [whole]
-    typer.echo("\n".join(lines))
+    return _filled(parts, width) if width is not None and cell_len(whole) > width else [whole]
 
 
 def _json_parts(row: Mapping[str, Any]) -> list[str]:
@@ -151,7 +145,8 @@ def short(value: float | None) -> str:
 
 def printable(text: object) -> str:
     """Show a text that anyone may have written on one line: characters that would steer the terminal are replaced."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(text))
+    shown = (" " if unicodedata.category(each) == "Zs" else each for each in str(text))  # blanks of any width do no harm
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in shown)
 
 
 def cell(value: Any) -> str:

@@ -1,27 +1,66 @@
 """How the results of the stages are printed for people."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from tabtrail.cli.contenders import figure, percent
 from tabtrail.cli.leaderboard import print_leaderboard
-from tabtrail.cli.output import SYNTHETIC, number, print_command, print_table, print_text, relative, short
+from tabtrail.cli.output import (
+    SYNTHETIC,
+    command_lines,
+    number,
+    print_command,
+    print_table,
+    print_text,
+    relative,
+    short,
+    terminal_width,
+)
+from tabtrail.cli.screen import WIDTH, screen_lines
+from tabtrail.cli.table import fill
+from tabtrail.cli.typed import Typed, program
 from tabtrail.config.operation import Mlflow
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
 from tabtrail.project.deployment import Deployment
+from tabtrail.project.overview import PERIODS, Overview, counted
 from tabtrail.project.summary import Summary
 from tabtrail.system.addresses import without_passwords
 
-_PERIODS = {"D": "day", "W": "week", "MS": "month"}  # as `contract.periods`, which costs an import of numpy
+_WIDEST = 120  # cells; longer lines are hard to read
 
 
-def print_summary(config: Config, summary: Summary, config_file: Path | None) -> None:
-    """Print what a run found, where it is, how long it took and what to do next; `config_file` as it was given."""
+def print_screen(found: Overview, end: Sequence[str], typed: Typed) -> None:
+    """Print what a run found on one screen, with the lines `end` below."""
+    width = min(terminal_width() or WIDTH, _WIDEST)
+    typer.echo("\n".join(screen_lines(found, end, typed, width=width)))
+
+
+def last_lines(page: Path | None, store: Mlflow, typed: Typed, *, ended: str = "") -> list[str]:
+    """Return the last lines of the screen: where the page is (None where none was written now), how the run ended, and the next
+    commands, which work from here.
+    """
+    width = min(terminal_width() or WIDTH, _WIDEST)
+    written = page is not None and page.is_file()
+    lines = [f"page: {relative(page)}"] if page is not None and written else []
+    lines += [*(fill(ended, width) if ended else []), "next:"]
+    lines += [] if written else command_lines(*typed.words("tabtrail report"), width=width)
+    lines += command_lines(*typed.words("tabtrail serve", named=True), width=width)
+    if store.sqlite_file is not None:
+        address = f"sqlite:///{relative(store.sqlite_file)}"
+        lines += command_lines(*program("mlflow"), "ui", "--backend-store-uri", shlex.quote(address), width=width)
+    elif not store.is_database:
+        lines.append(f"  open {without_passwords(store.tracking_uri)} in a browser")
+    return lines
+
+
+def print_summary(config: Config, summary: Summary, end: Sequence[str]) -> None:
+    """Print everything that a run found, where it is, and the lines `end` below."""
     print_manifest(summary.manifest, config.paths.rejects)
     if summary.leaderboard is not None:
         print_leaderboard(summary.leaderboard)
@@ -31,13 +70,15 @@ def print_summary(config: Config, summary: Summary, config_file: Path | None) ->
     if summary.demand_deployment is not None:
         print_deployment(summary.demand_deployment)
     if summary.importance:
-        rows = [[name, number(value)] for name, value in list(summary.importance.items())[:10]]
+        rows = [[name, number(value)] for name, value in summary.importance.items()]
         unit = config.model.currency or config.model.target
         what, by = ("a forecast", "group") if config.is_demand_only else ("a prediction", "column")
         print_table(f"what moves {what}: mean |SHAP|, {unit}", [by, "mean |SHAP|"], rows)
     _print_places(config.root, {name: path for name, path in summary.artifacts.items() if path.exists()})
-    print_durations(summary)
-    print_next_steps(summary.artifacts["report"], config.mlflow, config_file, example=summary.example)
+    if summary.example is not None:
+        typer.echo("an example:")
+        print_command("tabtrail", "predict", *config.words, "--json", row=summary.example)
+    typer.echo("\n".join(end))
 
 
 def print_demand(found: Mapping[str, Any]) -> None:
@@ -46,39 +87,26 @@ def print_demand(found: Mapping[str, Any]) -> None:
         [
             ("* " if each["model"] == found["champion"] else "  ") + each["model"],
             "baseline" if each["baseline"] else "",
-            *(_figure(each[name]) for name in ("mae", "rmsse")),
-            *(_percent(each[name]) for name in ("wape", "bias")),
+            *(figure(each[name]) for name in ("mae", "rmsse")),
+            *(percent(each[name]) for name in ("wape", "bias")),
         ]
         for each in found["models"]
     ]
-    period = _PERIODS[found.get("frequency", "D")]
+    period = PERIODS[found.get("frequency", "D")]
     steps, origins, series = found["horizon"], len(found["origins"]), found["series"]
     print_table(
-        f"{found['target']}: {_counted(steps, period)} ahead at {_counted(origins, 'origin')}, {series:,} series",
+        f"{found['target']}: {counted(steps, period)} ahead at {counted(origins, 'origin')}, {series:,} series",
         ["model", "", "MAE", "RMSSE", "WAPE", "bias"],
         rows,
     )
     print_text(f"champion {found['champion']}: {found['reason']}")
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _figure(value: float | None) -> str:
-    """Show four significant digits: more than origins can tell apart."""
-    return "–" if value is None else f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:#.4g}".removesuffix(".")
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def print_durations(summary: Summary) -> None:
-    """Print which stages did their work, and how long each took."""
+def how_it_ended(summary: Summary) -> str:
+    """Say which stages did their work, and how long each took."""
     done = [name for name, repeated in summary.repeated.items() if repeated]
     took = ", ".join(f"{name} {summary.durations[name]:.1f} s" for name in done)
-    print_text(f"\ndone in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})")
+    return f"done in {summary.seconds:.1f} s ({took or 'nothing had changed, no stage was repeated'})"
 
 
 def _print_places(root: Path, places: Mapping[str, Path]) -> None:
@@ -86,24 +114,6 @@ def _print_places(root: Path, places: Mapping[str, Path]) -> None:
     print_text("\nwhere everything is" + ("" if root == Path.cwd() else f", in {relative(root)}"))
     for name, path in places.items():
         typer.echo(f"  {name:12} {path.relative_to(root) if path.is_relative_to(root) else path}")
-
-
-def print_next_steps(page: Path, mlflow: Mlflow, config_file: Path | None, *, example: Mapping[str, Any] | None = None) -> None:
-    """Print the commands that look at the results; with an `example`, also that which predicts it."""
-    typer.echo("next:")
-    if page.is_file():
-        print_text(f"open {relative(page)} in a browser", indent=2)
-    if mlflow.sqlite_file is not None:
-        print_command("mlflow", "ui", "--backend-store-uri", f"sqlite:///{relative(mlflow.sqlite_file)}")
-    elif mlflow.is_database:
-        typer.echo("  mlflow ui --backend-store-uri, followed by what mlflow.tracking_uri names")
-    else:
-        print_text(f"open {without_passwords(mlflow.tracking_uri)} in a browser", indent=2)
-    prefix = [f"TABTRAIL_CONFIG={shlex.quote(str(config_file))}"] if config_file else []
-    if example is not None:
-        print_command(*prefix, "tabtrail", "predict", "--json", row=example)
-    door = Path("src", "api_sales_v2.py").is_file()  # it is not in the wheel
-    print_command(*prefix, *(("uvicorn", "src.api_sales_v2:app") if door else ("tabtrail", "serve")))
 
 
 def print_manifest(manifest: Manifest, rejects: Path) -> None:

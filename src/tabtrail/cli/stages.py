@@ -21,17 +21,29 @@ from tabtrail.cli.options import (
     JsonOption,
     QuietOption,
     SetOption,
+    VerboseOption,
     new_group,
     with_budget,
 )
 from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
-from tabtrail.cli.results import print_demand, print_deployment, print_manifest, print_profile, print_summary
+from tabtrail.cli.results import (
+    how_it_ended,
+    last_lines,
+    print_demand,
+    print_deployment,
+    print_manifest,
+    print_profile,
+    print_screen,
+    print_summary,
+)
 from tabtrail.cli.suggestions import suggested_yaml
+from tabtrail.cli.typed import Typed
 from tabtrail.config.warehouse import Warehouse
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.result_files import profile_files, summary_files
 from tabtrail.errors import ConfigError, UsageError, require_extra
 from tabtrail.project.deployment import read_deployment
+from tabtrail.project.overview import read_overview
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.project import Project
 from tabtrail.project.run import run_one
@@ -49,6 +61,7 @@ def run(
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Leave out the data profile, the pictures and the page.")
     ] = False,
@@ -60,8 +73,14 @@ def run(
         summary = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
     if as_json:
         print_json(summary.to_dict())
+        return
+    typed = Typed(config, set_)
+    page = None if no_report else Artifacts.of(loaded).page
+    end = last_lines(page, loaded.mlflow, typed, ended=how_it_ended(summary))
+    if verbose:
+        print_summary(loaded, summary, end)
     else:
-        print_summary(loaded, summary, config)
+        print_screen(read_overview(Project(loaded)), end, typed)
 
 
 @app.command(epilog="example: tabtrail ingest --set source.encoding=auto")
@@ -184,6 +203,7 @@ def train(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     budget: BudgetOption = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
     loaded = begin_job(config, with_budget(set_, budget))
@@ -197,6 +217,10 @@ def train(
     if as_json:
         both = {} if leaderboard is None or demand is None else {"demand": demand}
         print_json({**(leaderboard.to_dict() if leaderboard is not None else demand or {}), **both})
+        return
+    typed = Typed(config, set_)
+    if not verbose:
+        print_screen(read_overview(Project(loaded)), last_lines(None, loaded.mlflow, typed), typed)
         return
     if leaderboard is not None:
         print_leaderboard(leaderboard)

@@ -18,6 +18,7 @@ from tabtrail.errors import ConfigError
 from tabtrail.system.addresses import without_passwords
 
 DEFAULT_CONFIG = Path("config_v2.yaml")
+CONFIG_VARIABLE = "TABTRAIL_CONFIG"
 DEMAND_ENDING = "_demand"
 CACHE_FOLDER = "data/cache"
 _PREFIX = "TABTRAIL__"
@@ -95,7 +96,7 @@ def dotted(key: KeyPath) -> str:
 
 def config_path(given: Path | None) -> Path:
     """Return the YAML file to read: the one given, else `TABTRAIL_CONFIG`, else `config_v2.yaml` of this folder."""
-    return given or Path(os.environ.get("TABTRAIL_CONFIG") or DEFAULT_CONFIG)
+    return given or Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
 def read_raw(path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] | None = None) -> RawConfig:

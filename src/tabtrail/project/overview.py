@@ -56,7 +56,8 @@ class Intervals:
 class Trained:
     """The training of one model: of `rows`, each predicted by itself, or of `series` over time.
 
-    `name` is the model's, `metric` what the contenders are compared by, as people read it; `unit` what the target is counted in.
+    `name` is the model's, `metric` what the contenders are compared by, as people read it (100 times the stored value where it
+    `is_percent`); `unit` what the target is counted in.
     `learned` says in a phrase what it learned from and how it was judged. `importance` is the mean absolute Shapley value of each
     column (or group of a forecast's features), largest first; `importance_missing` says why there is none.
     """
@@ -66,6 +67,7 @@ class Trained:
     target: str
     unit: str
     metric: str
+    is_percent: bool
     learned: str
     contenders: tuple[Contender, ...]
     champion: str
@@ -83,15 +85,21 @@ class Trained:
 @dataclass(frozen=True)
 class Overview:
     """What became of the rows of the source, what each model learned from them, and where the page for people lies (whether it is
-    there or not); `places` are all folders and files of the results by what they are, those that exist.
+    there or not).
+
+    `rejects` and `warnings` count rows by rule, `findings` say what to look at in the data, `shifts` where a column's unit may
+    change; `places` are all folders and files of the results by what they are, those that exist.
     """
 
     source: str
     rows_in: int
     rows_kept: int
     rows_rejected: int
+    rejects: Mapping[str, int]
+    warnings: Mapping[str, int]
     synthetic: bool
     findings: tuple[str, ...]
+    shifts: tuple[str, ...]
     trained: tuple[Trained, ...]
     page: Path
     places: Mapping[str, Path]
@@ -110,8 +118,11 @@ def read_overview(project: Project) -> Overview:
         rows_in=manifest.rows_in,
         rows_kept=manifest.rows_kept,
         rows_rejected=manifest.rows_rejected,
+        rejects=manifest.rejects,
+        warnings={rule: rows for rule, rows in manifest.warnings.items() if rows},
         synthetic=manifest.synthetic,
-        findings=tuple(manifest.findings),
+        findings=tuple(map(str, manifest.findings)),
+        shifts=tuple(map(str, manifest.shifts)),
         trained=tuple(trained),
         page=artifacts.page,
         places={name: path for name, path in artifacts.listed().items() if path.exists()},
@@ -130,6 +141,7 @@ def _of_rows(project: Project) -> Trained:
         target=board.target,
         unit=unit_of(board.target, board.currency),
         metric=board.chosen_metric.label,
+        is_percent=board.chosen_metric.is_percent,
         learned=_learned(board),
         contenders=tuple(_contender(board, row) for row in board.candidates),
         champion=board.champion,
@@ -165,12 +177,12 @@ def _learned(board: Leaderboard) -> str:
     split = board.split
     by = f" by {split['group_key']}" if split["kind"] in ("group", "group_time") else ""
     repeats = f" × {split['repeats']}" if split["repeats"] > 1 else ""
-    parts = f"{board.train_rows:,} rows to learn from, {board.test_rows:,} to test"
+    parts = f"{board.train_rows:,} rows train, {board.test_rows:,} test"
     return f"{parts}, {split['folds']}{repeats} folds, {split['kind'].replace('_', '-')} split{by}"
 
 
 _SERIES_FIGURES = ("mae", "rmse", "rmsse", "mase", "wape", "bias")
-_PERIODS = {"D": "day", "W": "week", "MS": "month"}  # as `contract.periods`, which costs an import of numpy
+PERIODS = {"D": "day", "W": "week", "MS": "month"}  # as `contract.periods`, which costs an import of numpy
 
 
 def _of_series(project: Project) -> Trained:
@@ -179,13 +191,14 @@ def _of_series(project: Project) -> Trained:
     if found is None:
         raise NotTrainedError(f"there is no leaderboard {artifacts.demand_leaderboard}; run `tabtrail train` first")
     importance, missing = _importance(artifacts.demand_importance)
-    period, steps, origins = _PERIODS[found.get("frequency", "D")], found["horizon"], len(found["origins"])
+    period, steps, origins = PERIODS[found.get("frequency", "D")], found["horizon"], len(found["origins"])
     return Trained(
         of="series",
         name=model.name,
         target=found["target"],
         unit=unit_of(found["target"], model.currency),
         metric=str(found["metric"]).upper(),
+        is_percent=found["metric"] == "wape",
         learned=f"{counted(steps, period)} ahead at {counted(origins, 'origin')}, {found['series']:,} series",
         contenders=tuple(_forecaster(found, each) for each in found["models"]),
         champion=found["champion"],

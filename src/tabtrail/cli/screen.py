@@ -1,0 +1,184 @@
+"""What a run found, on one screen: at most 30 lines that fit 80 columns. The long tables are printed with --verbose."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from tabtrail.cli.contenders import figure, leaderboard_lines, shown_value
+from tabtrail.cli.output import command_lines, printable, relative
+from tabtrail.cli.table import fill
+from tabtrail.cli.typed import Typed
+from tabtrail.project.deployment import Deployment
+from tabtrail.project.overview import Overview, Trained
+
+MOST_LINES = 30
+WIDTH = 80
+_BARS, _BAR = 5, 40  # how many, and the cells of the longest
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, to try the commands with"
+
+
+@dataclass(frozen=True)
+class _Room:
+    """What one screen has: cells in a line, whether there is room for empty lines and bars, and how commands were typed."""
+
+    width: int
+    compact: bool
+    typed: Typed
+
+
+def screen_lines(found: Overview, end: Sequence[str], typed: Typed, *, width: int = WIDTH) -> list[str]:
+    """Return the lines of the screen; `end` are the last ones, which stay as they are (a command to copy, say).
+
+    Leaderboards are cut to the rows that there are lines for; where that is not enough, what stands around them is shorter.
+    """
+    lines = list[str]()
+    for compact in (False, True):
+        lines = _fitted(found, end, _Room(width, compact, typed))
+        if len(lines) <= MOST_LINES:
+            break
+    return lines
+
+
+def _fitted(found: Overview, end: Sequence[str], room: _Room) -> list[str]:
+    lines = list(_head(found, room.width))
+    around = [(list(_above(each, room)), list(_below(each, room))) for each in found.trained]
+    fixed = len(lines) + len(end) + sum(len(above) + len(below) for above, below in around)
+    for trained, (above, below) in zip(found.trained, around, strict=True):
+        lines += [*above, *leaderboard_lines(trained, (MOST_LINES - fixed) // len(around), room.width), *below]
+    return [*lines, *end]
+
+
+def _head(found: Overview, width: int) -> Iterator[str]:
+    """Yield what became of the rows, and what to look at in the data."""
+    if found.synthetic:
+        yield _SYNTHETIC
+    counts = f"{found.rows_in:,} rows in, {found.rows_kept:,} kept, {found.rows_rejected:,} rejected"
+    yield from _cut(f"{printable(found.source)}: {counts}", width, 1)
+    if found.rejects:
+        where = f" (see {relative(found.places['rejects'])})" if "rejects" in found.places else ""
+        yield _listed("  rejected: ", (f"{rule} {rows:,}" for rule, rows in found.rejects.items()), width, where)
+    if found.warnings:
+        yield _listed("  warnings: ", (f"{rule} {rows:,} rows" for rule, rows in found.warnings.items()), width)
+    looks = [*(f"LOOK AT THIS: {each}" for each in found.findings), *(f"UNIT MAY CHANGE: {each}" for each in found.shifts)]
+    for each in looks[:2]:
+        yield from _cut(each, width, 2)
+    if len(looks) > 2:
+        yield f"{len(looks) - 2} more to look at in the data: --verbose, or the page"
+
+
+def _above(trained: Trained, room: _Room) -> Iterator[str]:
+    """Yield what stands above a leaderboard: what gives the target away, and what was learned from."""
+    yield _leakage(trained, room.width)
+    if trained.notes:
+        more = f" (and {len(trained.notes) - 1} more)" if len(trained.notes) > 1 else ""
+        yield from _cut(f"NOTE{more}  {trained.notes[0]}", room.width, 1 if room.compact else 2)
+    if not room.compact:
+        yield ""
+    unit = "" if trained.unit.startswith("units") else f", {trained.unit}"
+    yield from _cut(f"{trained.target}{unit}: {trained.learned}", room.width, 1 if room.compact else 2)
+
+
+def _leakage(trained: Trained, width: int) -> str:
+    if not trained.findings:
+        return "leakage: nothing was found that gives the target away"
+    full, short = [], []
+    for each in trained.findings:
+        what = f"{printable(each.column or 'the split')}: {each.kind.replace('_', ' ')}"
+        with_, without = each.cv_rmse_with, each.cv_rmse_without
+        worth = f" (RMSE {figure(with_)} with it, {figure(without)} without)" if with_ is not None and without is not None else ""
+        short.append(what)
+        full.append(what + worth)
+    label = "UNIT  " if all(each.label == "UNIT" for each in trained.findings) else "LEAKAGE  "
+    whole = label + "; ".join(full)
+    return whole if len(whole) <= width else _listed(label, short, width, separator="; ")
+
+
+def _below(trained: Trained, room: _Room) -> Iterator[str]:
+    """Yield what stands below a leaderboard: the champion, how far its intervals hold, what is deployed, what moves it."""
+    width, most = room.width, 1 if room.compact else 2
+    tied = "; ≈: the folds cannot tell it from that" if any(each.is_tied for each in trained.contenders) else ""
+    yield from _cut(f"champion: {trained.champion} ({trained.reason}){tied}", width, most)
+    held = trained.intervals
+    if held is not None:
+        wide = "" if held.width is None else f" and are {figure(held.width)} {trained.unit} wide on average"
+        of = "test rows" if trained.of == "rows" else "outcomes"
+        yield from _cut(f"its {held.level:.0%} intervals held {held.coverage:.1%} of the {of}{wide}", width, most)
+    if trained.leaderboard is not None and (said := trained.leaderboard.held_out) is not None:
+        error = shown_value(trained, said.metrics[trained.leaderboard.metric])
+        yield from _cut(f"held out: {trained.metric} {error} on {said.rows:,} rows from {said.since} on", width, 1)
+    yield from _deployed(trained.deployment, room)
+    if not room.compact:
+        yield ""
+    yield from _movers(trained, room)
+
+
+def _deployed(deployed: Deployment, room: _Room) -> Iterator[str]:
+    if deployed.is_winner:
+        yield from _cut(f"deployed: {deployed.model} (run {deployed.run_id})", room.width, 1)
+        return
+    stays = f"{deployed.model} (run {deployed.run_id}) stays" if deployed.model else "there is no deployed model"
+    yield from _cut(f"NOT DEPLOYED: {stays}", room.width, 1)
+    for reason in deployed.reasons[:1]:
+        more = f" (and {len(deployed.reasons) - 1} more: --verbose)" if len(deployed.reasons) > 1 else ""
+        yield from (f"  {line}" for line in _cut(f"because{more}: {reason}", room.width - 2, 1 if room.compact else 2))
+    yield "  to change that:"
+    yield from command_lines(*room.typed.words(deployed.next_command), width=room.width)
+
+
+def _movers(trained: Trained, room: _Room) -> Iterator[str]:
+    """Yield the largest mean absolute Shapley values as bars of text, or as one line where room is short."""
+    what = f"what moves a {'prediction' if trained.of == 'rows' else 'forecast'}"
+    largest = list(trained.importance.items())[:_BARS]
+    if not largest:
+        if trained.importance_missing:
+            yield from _cut(f"{what} is not known: {trained.importance_missing}", room.width, 1)
+        return
+    if room.compact:
+        yield _listed(f"{what}: ", (f"{name} {figure(value)}" for name, value in trained.importance.items()), room.width)
+        return
+    more = len(trained.importance) - len(largest)
+    yield f"{what}: mean |SHAP|, {trained.unit}" + (f" ({more} more are in the page)" if more else "")
+    names = [_whole(name, room.width // 2) for name, _ in largest]
+    figures = [figure(value) for _, value in largest]
+    long, wide = max(map(cell_len, names)), max(map(len, figures))
+    top = max((value for _, value in largest), default=0.0) or 1.0
+    for name, shown, (_, value) in zip(names, figures, largest, strict=True):
+        bar = _bar(value / top, min(_BAR, room.width - long - wide - 6))
+        yield f"  {set_cell_size(name, long)}  {shown:>{wide}}  {bar}"
+
+
+def _whole(name: str, most: int) -> str:
+    """A name as it is, or, where it is very long, with its middle left out: beginnings and ends are what tells names apart."""
+    name = printable(name)
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+
+
+def _bar(share: float, cells: int) -> str:
+    eighths = max(1, round(8 * cells * share))
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def _cut(text: str, width: int, most: int) -> list[str]:
+    """Return a sentence as at most so many lines; one that is longer ends with three dots."""
+    lines = fill(printable(text), width)
+    if len(lines) <= most:
+        return lines
+    room = width - 2
+    last = lines[most - 1] if len(lines[most - 1]) <= room else lines[most - 1][:room].rpartition(" ")[0]
+    return [*lines[: most - 1], f"{last} …"]
+
+
+def _listed(start: str, items: Iterable[str], width: int, end: str = "", *, separator: str = ", ") -> str:
+    """Return one line of as many items as fit, with how many more there are."""
+    items = list(map(printable, items))
+    for count in range(len(items), 0, -1):
+        more = f" and {len(items) - count} more" if count < len(items) else ""
+        line = start + separator.join(items[:count]) + more
+        if len(line + end) <= width:
+            return line + end
+        if len(line) <= width:
+            return line
+    return f"{start}{len(items)}: --verbose"

@@ -1,0 +1,155 @@
+"""Tables that fit the terminal that they are printed on; in a file or pipe they are as wide as they need to be.
+
+What does not fit is first wrapped between words, then columns that a table can do without are left out (a line says which),
+then columns stand in blocks one below the other. A number is never broken, and no value is cut: one broken word is continued
+on the next line.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+_GAP = "  "
+_LEAST = 8  # cells of a column of wrapped text; narrower ones are hard to read
+_NUMBER = re.compile(r"[<>±+\-−≈]?[\d.,]+(e[+\-]?\d+)?(\s?(%|\w{1,3}|µs))?|[–-]?")
+_GLUED = re.compile(r" (?=%|±|µs\b)|(?<=±) ")  # what stays on the line of its number
+_BLANK = "\N{NO-BREAK SPACE}"
+
+Rows = Sequence[Sequence[str]]
+
+
+def table_lines(header: Sequence[str], rows: Rows, width: int | None, optional: Sequence[str] = ()) -> list[str]:
+    """Return a table as lines of at most `width` cells (None: as many as it needs): a heading, a rule, the rows.
+
+    `optional` names the columns to leave out where room is short, the first of them first.
+    """
+    columns = list(range(len(header)))
+    if width is None or _fits(header, rows, columns, width):
+        return _block(header, rows, columns, width)
+    left_out = []
+    for name in optional:
+        left_out.append(name)
+        columns.remove(header.index(name))
+        if _fits(header, rows, columns, width):
+            break
+    lines = [line for block in _blocks(header, rows, columns, width) for line in _block(header, rows, block, width)]
+    if left_out:
+        lines += fill(f"(no room for {', '.join(left_out)}: a wider terminal, a pipe or --format json has all)", width)
+    return lines
+
+
+def fill(text: str, width: int, indent: str = "") -> list[str]:
+    """Return a text as lines of at most `width` cells, broken between words; a longer word is continued on the next line."""
+    return _wrapped(text, width, indent) or [""]
+
+
+def _fits(header: Sequence[str], rows: Rows, columns: list[int], width: int) -> bool:
+    """Tell whether the columns fit side by side, with their texts wrapped between words."""
+    return sum(_least(header, rows, column) + len(_GAP) for column in columns) - len(_GAP) <= width
+
+
+def _blocks(header: Sequence[str], rows: Rows, columns: list[int], width: int) -> list[list[int]]:
+    """Return the columns of each block, so that blocks fit a width one below the other. All begin with the first column."""
+    first = columns[0]
+    blocks, used = [[first]], _least(header, rows, first)
+    for column in columns[1:]:
+        size = _least(header, rows, column) + len(_GAP)
+        if used + size > width and len(blocks[-1]) > 1:
+            blocks.append([first])
+            used = _least(header, rows, first)
+        blocks[-1].append(column)
+        used += size
+    return blocks
+
+
+def _cells(header: Sequence[str], rows: Rows, column: int) -> list[str]:
+    return [header[column], *(row[column] for row in rows)]
+
+
+def _least(header: Sequence[str], rows: Rows, column: int) -> int:
+    """Return the least width of a column: its longest word; the first one, which names the row, stays whole as far as it can."""
+    cells = _cells(header, rows, column)
+    longest = max((cell_len(word) for cell in cells for word in _words(cell)), default=1)
+    return max(longest, min(_LEAST, _most(cells)))
+
+
+def _most(cells: Iterable[str]) -> int:
+    return max((cell_len(cell) for cell in cells), default=1)
+
+
+def _block(header: Sequence[str], rows: Rows, columns: list[int], width: int | None) -> list[str]:
+    sizes = _sizes(header, rows, columns, width)
+    right = [_is_of_numbers([row[column] for row in rows]) for column in columns]
+    lines = _row([header[column] for column in columns], sizes, right)
+    lines.append("─" * (sum(sizes) + len(_GAP) * (len(sizes) - 1)))
+    for row in rows:
+        lines += _row([row[column] for column in columns], sizes, right)
+    return lines
+
+
+def _sizes(header: Sequence[str], rows: Rows, columns: list[int], width: int | None) -> list[int]:
+    """Return the width of each column: what it needs, less what has to be saved, taken from those that can give most."""
+    sizes = [_most(_cells(header, rows, column)) for column in columns]
+    if width is None:
+        return sizes
+    least = [_least(header, rows, column) for column in columns]
+    excess = sum(sizes) + len(_GAP) * (len(sizes) - 1) - width
+    while excess > 0:
+        spare, place = max((size - low, -place) for place, (size, low) in enumerate(zip(sizes, least, strict=True)))
+        if spare <= 0:  # a word that is longer than the terminal: it is continued on the next line
+            spare, place = max((size, -place) for place, size in enumerate(sizes))
+            if spare <= _LEAST:
+                break
+        sizes[-place] -= 1
+        excess -= 1
+    return sizes
+
+
+def _is_of_numbers(cells: Sequence[str]) -> bool:
+    """Tell whether a column holds numbers (the first figure of a cell decides, as `+2.2 (-4.7 to 9.0)`), which stand right."""
+    return any(cells) and all(_NUMBER.fullmatch(cell.strip().split(" (")[0]) for cell in cells)
+
+
+def _row(cells: Sequence[str], sizes: Sequence[int], right: Sequence[bool]) -> list[str]:
+    wrapped = [_wrapped(cell, size) for cell, size in zip(cells, sizes, strict=True)]
+    return [
+        _GAP.join(_set(part, size, at_right) for part, size, at_right in zip(parts, sizes, right, strict=True)).rstrip()
+        for parts in zip_longest(*wrapped, fillvalue="")
+    ] or [""]
+
+
+def _set(text: str, size: int, at_right: bool) -> str:
+    missing = size - cell_len(text)
+    return " " * missing + text if at_right else set_cell_size(text, size)
+
+
+def _words(cell: str) -> list[str]:
+    return _GLUED.sub(_BLANK, cell).split(" ")
+
+
+def _wrapped(cell: str, width: int, indent: str = "") -> list[str]:
+    lines, current = list[str](), ""
+    for index, word in enumerate(_words(cell)):
+        candidate = word if index == 0 else f"{current} {word}"
+        if cell_len(candidate) <= width:
+            current = candidate
+            continue
+        if current.strip():
+            lines.append(current)
+        *whole, current = _broken(indent + word, width)
+        lines += whole
+    return [line.replace(_BLANK, " ").rstrip() for line in [*lines, current]]
+
+
+def _broken(word: str, width: int) -> list[str]:
+    """Return a word in parts that fit: after a mark that joins words within names and paths where there is one."""
+    parts = list[str]()
+    while cell_len(word) > width:
+        head = chop_cells(word, width)[0]
+        at = max((head.rfind(mark) for mark in "/_-.,;:=&?"), default=-1)
+        head = head[: at + 1] if at >= width // 2 else head
+        parts.append(head)
+        word = word[len(head) :]
+    return [*parts, word]
