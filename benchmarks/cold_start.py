@@ -49,7 +49,7 @@ def main() -> None:
 def start_at_once(project: Project, *, waiting: bool) -> dict[str, Any]:
     project.clear()
     shutil.rmtree(project.root / "output", ignore_errors=True)
-    command = [*project.command, "--json", "--set", f"engine.lock_seconds={3600 if waiting else 0}"]
+    command = [*project.command, "--format=json", "--set", f"engine.lock_seconds={3600 if waiting else 0}"]
     started = [
         subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(AT_ONCE)

@@ -4,7 +4,7 @@ Measured, each as a fresh process and in turn, in wall and CPU seconds (CPU of t
 
 - `python`: an interpreter that does nothing;
 - `floor`: `import numpy, onnxruntime`, which no ONNX prediction can undercut;
-- `ours`: `python -m src.predict_sales --json '<example payload>' --output json`, with its config, checks and hashes;
+- `ours`: `python -m src.predict_sales --json '<example payload>' --format json`, with its config, checks and hashes;
 - `joblib`: load the same bundle's joblib file and predict a one-row pandas frame.
 
 The two predictions must agree to 1e-6. Bytecode of `src` is compiled first, so that nobody's run pays for it. Needs a
@@ -53,7 +53,7 @@ def commands(joblib_file: Path, payload: str) -> dict[str, list[str]]:
     return {
         "python": ["-c", "pass"],
         "floor": ["-c", "import numpy, onnxruntime"],
-        "ours": ["-m", "src.predict_sales", "--json", payload, "--output", "json"],
+        "ours": ["-m", "src.predict_sales", "--json", payload, "--format", "json"],
         "joblib": ["-c", JOBLIB, str(joblib_file), payload],
     }
 

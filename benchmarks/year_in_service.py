@@ -186,7 +186,7 @@ def live(root: Path, year: Year) -> None:
                 print(f"month {month}, week {week + 1}: exit code {done.returncode}", *said, sep="; ", flush=True)
                 if done.returncode not in (0, 5):
                     print(done.stderr[-2000:])
-    year.history = json.loads(must(tabtrail(root, "drift", "--history", "--json")))
+    year.history = json.loads(must(tabtrail(root, "drift", "--history", "--format=json")))
 
 
 def main(kind: str, months: int, result: Path | None) -> int:

@@ -192,7 +192,7 @@ def test_column_names_that_are_not_plain_words_broke_the_export(tmp_path: Path) 
     report = pipeline.run(project.config())
     assert report.leaderboard.champion == "LinearRegression"
     row = data.drop("y").row(0, named=True)
-    done = call("src.predict_sales", "--config", str(project.config_file), "--json", json.dumps(row), "--output", "json")
+    done = call("src.predict_sales", "--config", str(project.config_file), "--json", json.dumps(row), "--format", "json")
     assert json.loads(done.stdout)["prediction"] == pytest.approx(data["y"][0], rel=1e-6)
 
 

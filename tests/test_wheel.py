@@ -81,7 +81,7 @@ def test_it_predicts_and_serves_without_the_training_packages(installed: Path, t
     config = str(trained.project.config_file)
     shown = call(installed / "tabtrail", "predict", "--config", config, "--show-schema", cwd=tmp_path)
     payload = shown.stdout.strip().splitlines()[-1]
-    done = call(installed / "tabtrail", "predict", "--config", config, "--json", payload, "--output", "json", cwd=tmp_path)
+    done = call(installed / "tabtrail", "predict", "--config", config, "--json", payload, "--format", "json", cwd=tmp_path)
     assert json.loads(done.stdout)["model_name"] == trained.report.leaderboard.champion
     code = (
         "import importlib.util as u, tabtrail.serving.app as s; s.create_app();"
@@ -129,7 +129,7 @@ def ways(
 
 def by_command(trained: Trained, file: Path, rows: list[Any]) -> Answers:
     file.write_text(json.dumps(rows))
-    words = ("--json-file", str(file), "--output", "json", "--config", str(trained.project.config_file))
+    words = ("--json-file", str(file), "--format", "json", "--config", str(trained.project.config_file))
     # The door ends its process at once, and so takes one of its own: a second for the many rows, not for each broken one.
     done = call_module("src.predict_sales", *words) if len(rows) > 2 else run_here("predict", *words)
     if done.returncode == 2:

@@ -67,7 +67,7 @@ def tabtrail_training() -> None:
 
     @task.branch
     def train() -> str:
-        code, said = tabtrail("train", "--quiet", "--json", "--set", "promotion.automatic=never")
+        code, said = tabtrail("train", "--quiet", "--format=json", "--set", "promotion.automatic=never")
         if code:
             return "kept"
         get_current_context()["ti"].xcom_push("run", json.loads(said)["parent_run_id"])

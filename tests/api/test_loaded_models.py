@@ -60,7 +60,7 @@ def columns_of(answer: Any) -> dict[str, list[Any]]:
 def test_a_frame_of_any_kind_a_list_of_rows_and_the_command_answer_alike(
     model: tt.Model, rows: list[dict[str, Any]], small: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    predict_main(["--config", str(small.config_file), "--json", json.dumps(rows), "--output", "json"])
+    predict_main(["--config", str(small.config_file), "--json", json.dumps(rows), "--format", "json"])
     told = json.loads(capsys.readouterr().out)
     wanted = {
         "prediction": [each["prediction"] for each in told],

@@ -60,12 +60,12 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
 
 def test_the_doors_do_the_work_one_after_the_other(project: Project) -> None:
     config = ["--config", str(project.config_file)]
-    manifest = json.loads(run_door("src.data_parquet", *config, "--json").stdout)
+    manifest = json.loads(run_door("src.data_parquet", *config, "--format=json").stdout)
     assert manifest["rows_kept"] == 2823
-    files = json.loads(run_door("src.eda_polars_duckdb", *config, "--json").stdout)["files"]
+    files = json.loads(run_door("src.eda_polars_duckdb", *config, "--format=json").stdout)["files"]
     assert len(files) == 8, files
     assert all(Path(file).is_file() for file in files)
-    board = json.loads(run_door("src.train_sales_regression_mlflow", *config, *FAST, "--json").stdout)
+    board = json.loads(run_door("src.train_sales_regression_mlflow", *config, *FAST, "--format=json").stdout)
     assert board["champion"] == "LinearRegression"
     shown = call("src.predict_sales", *config, "--show-schema").stdout
     assert list(json.loads(shown.splitlines()[-1])) == list(project.config().model.inputs)
@@ -99,7 +99,7 @@ def test_verbose_prints_every_table_with_the_digits_of_the_json(trained: Trained
 
 def test_a_second_run_repeats_no_stage(trained: Trained) -> None:
     before = trained.project.tree()
-    done = call("tabtrail", "run", "--json", "--no-report", "--config", str(trained.project.config_file))
+    done = call("tabtrail", "run", "--format=json", "--no-report", "--config", str(trained.project.config_file))
     assert not any(json.loads(done.stdout)["repeated"].values())
     assert done.stderr.splitlines() == ["ingest: unchanged", "eda: unchanged", "train: unchanged"]
     assert trained.project.tree() == before
@@ -117,12 +117,12 @@ def test_quiet_says_nothing_on_stderr(trained: Trained) -> None:
 
 
 def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Project) -> None:
-    first = json.loads(run_in(project, "run", *FAST, "--json").stdout)
+    first = json.loads(run_in(project, "run", *FAST, "--format=json").stdout)
     assert all(first["repeated"].values())
     assert set(first["durations"]) == set(first["repeated"]) == {"ingest", "eda", "profile", "train", "report"}
-    second = json.loads(run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--json").stdout)["repeated"]
+    second = json.loads(run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--format=json").stdout)["repeated"]
     assert [name for name, done in second.items() if done] == ["train", "report"]
-    third = run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--set", "profile.points=40", "--json")
+    third = run_in(project, "run", *FAST, "--set", "explain.max_rows=50", "--set", "profile.points=40", "--format=json")
     assert [name for name, done in json.loads(third.stdout)["repeated"].items() if done] == ["profile", "report"]
 
 

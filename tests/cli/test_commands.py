@@ -1,11 +1,15 @@
 """The list of commands, and what is imported for which."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.support.commands import call
-from tests.support.projects import REPO
+from tests.support.commands import call, run_in
+from tests.support.projects import REPO, Project
 
 from tabtrail.cli import later
 from tabtrail.cli.commands import COMMANDS, load_command
@@ -60,3 +64,35 @@ def test_the_commands_of_the_base_install_import_nothing_that_trains(command: st
 def test_what_is_imported_later_is_a_closed_list() -> None:
     with pytest.raises(AttributeError, match=r"has no attribute 'benchmark'"):
         later.benchmark  # type: ignore[attr-defined]  # noqa: B018
+
+
+def _leaves() -> Iterator[tuple[str, Any]]:
+    for name in COMMANDS:
+        command = load_command(name)
+        yield from (
+            ((f"{name} {each}", found) for each, found in command.commands.items())
+            if hasattr(command, "commands")
+            else ((name, command),)
+        )
+
+
+def test_json_is_a_format_of_every_command_and_where_json_is_an_option_it_is_a_row() -> None:
+    options = {name: {option for each in command.params for option in each.opts} for name, command in _leaves()}
+    assert [name for name, own in options.items() if "--json" in own] == ["explain"]
+    assert {"run", "train", "history", "bundle inspect", "config show"} <= {
+        name for name, own in options.items() if "--format" in own
+    }
+
+
+def test_the_old_spelling_of_the_format_is_kept_with_a_note(project: Project) -> None:
+    old, new = (run_in(project, "config", "show", *words) for words in (["--json"], ["--format", "json"]))
+    assert old.stdout == new.stdout
+    assert (old.stderr, new.stderr) == ("note: --json is written --format json now\n", "")
+
+
+@pytest.mark.parametrize(("words", "expected"), [("tabtrail hist", "history"), ("tabtrail history --form", "--format")])
+def test_a_shell_completes_commands_and_options(words: str, expected: str) -> None:
+    asked = {"_TABTRAIL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    program = Path(sys.executable).with_name("tabtrail")
+    done = subprocess.run([program], env={**os.environ, **asked}, capture_output=True, text=True)
+    assert expected in done.stdout.split()

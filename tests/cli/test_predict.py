@@ -52,7 +52,7 @@ def test_the_shown_example_works_when_pasted_back(trained: Trained, capsys: pyte
 def test_json_output_holds_all_that_traces_a_prediction(
     trained: Trained, example: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, _ = call(trained.project, "--json", json.dumps(example), "--output", "json", capsys=capsys)
+    code, out, _ = call(trained.project, "--json", json.dumps(example), "--format", "json", capsys=capsys)
     answer = json.loads(out)
     assert code == 0
     assert answer["inputs"] == example
@@ -65,13 +65,13 @@ def test_two_identical_rows_get_two_answers(
     trained: Trained, example: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "rows.json").write_text(json.dumps([example, example]))
-    code, out, _ = call(trained.project, "--json-file", str(tmp_path / "rows.json"), "--output", "json", capsys=capsys)
+    code, out, _ = call(trained.project, "--json-file", str(tmp_path / "rows.json"), "--format", "json", capsys=capsys)
     answers = json.loads(out)
     assert code == 0
     assert len(answers) == 2
     assert answers[0] == answers[1]
     (tmp_path / "rows.json").write_text(json.dumps([example]))
-    _, out, _ = call(trained.project, "--json-file", str(tmp_path / "rows.json"), "--output", "json", capsys=capsys)
+    _, out, _ = call(trained.project, "--json-file", str(tmp_path / "rows.json"), "--format", "json", capsys=capsys)
     assert json.loads(out) == answers[:1]
 
 

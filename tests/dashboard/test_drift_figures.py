@@ -35,7 +35,7 @@ def changed(document: Mapping[str, Any], **sections: Any) -> dict[str, Any]:
 
 def test_events_are_those_that_the_command_lists(project: Project, documents: list[dict[str, Any]]) -> None:
     promotions = pl.read_parquet(project.root / "output" / "metrics" / "promotions.parquet")
-    listed = json.loads(run_in(project, "drift", "--history", "--json").stdout)
+    listed = json.loads(run_in(project, "drift", "--history", "--format=json").stdout)
     own = promotions.filter(pl.col("name") == project.config().model.name) if "name" in promotions.columns else promotions
     frame = drift.events_frame(documents, own)
     assert sorted(zip(frame["what"], frame["of"], strict=True)) == sorted((each["kind"], each["name"]) for each in listed)

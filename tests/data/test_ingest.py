@@ -505,7 +505,7 @@ def test_a_million_rows_take_no_more_memory_than_they_may(project: Project) -> N
         "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, check=True);"
         "sys.stdout.buffer.write(done.stdout); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)"
     )
-    words = [sys.executable, "-m", "tabtrail", "ingest", "--quiet", "--json", "--config", str(project.config_file)]
+    words = [sys.executable, "-m", "tabtrail", "ingest", "--quiet", "--format=json", "--config", str(project.config_file)]
     done = subprocess.run([sys.executable, "-c", measure, *words], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["rows_in"] > 1_000_000
     # 0.51 GiB when it was measured.

@@ -143,4 +143,4 @@ def test_a_new_product_is_explained_with_the_warning_that_its_forecast_has(train
     done = run_in(trained.project, "explain", "--json", json.dumps(row))
     assert "group" in done.stdout
     assert "warning: the series is new" in done.stderr
-    assert json.loads(run_in(trained.project, "explain", "--json", json.dumps(row), "--output", "json").stdout)["warnings"]
+    assert json.loads(run_in(trained.project, "explain", "--json", json.dumps(row), "--format", "json").stdout)["warnings"]

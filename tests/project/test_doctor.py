@@ -223,7 +223,7 @@ def test_the_command_ends_with_one_where_something_is_broken(healthy: Project) -
     done = tabtrail(healthy, "doctor")
     assert (done.returncode, done.stdout.splitlines()[-1], done.stderr) == (0, "healthy", "")
     truncate(store(healthy))
-    done = tabtrail(healthy, "doctor", "--json")
+    done = tabtrail(healthy, "doctor", "--format=json")
     assert done.returncode == 1
     said = json.loads(done.stdout)
     assert not said["healthy"]

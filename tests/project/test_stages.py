@@ -64,7 +64,7 @@ def test_a_stage_without_a_command_of_its_own_has_a_plain_one(project: Project) 
     assert "weather: counted" in done.stderr
     assert done.stdout.strip().endswith("weather.json")
     assert "weather: unchanged" in CliRunner().invoke(group, words).stderr
-    forced = CliRunner().invoke(group, [*words, "--force", "--json"])
+    forced = CliRunner().invoke(group, [*words, "--force", "--format=json"])
     assert "weather: counted" in forced.stderr
     assert json.loads(forced.stdout) == {"files": [str(output(project.config()))]}
 

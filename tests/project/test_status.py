@@ -111,7 +111,7 @@ def test_the_command_prints_it_for_people_and_as_json(ingested: Project, tmp_pat
     assert shown.returncode == 0
     assert shown.stdout.startswith("ingest  stale\n        the config changed: contract.max_reject_share\n")
     assert shown.stdout.endswith("next: tabtrail run\n")
-    said = json.loads(run_in(ingested, *words, "--json").stdout)
+    said = json.loads(run_in(ingested, *words, "--format=json").stdout)
     assert said["stages"][0] == {
         "stage": "ingest",
         "fresh": False,

@@ -178,7 +178,7 @@ def test_an_order_over_http_is_that_of_the_command_for_one_series_a_list_and_a_s
     assert first == found
     assert any("new" in each for each in new["warnings"])
     (tmp_path / "asked.json").write_text(json.dumps(both))
-    done = run_in(trained.project, "demand", "order", "--json", "--json-file", str(tmp_path / "asked.json"))
+    done = run_in(trained.project, "demand", "order", "--format=json", "--json-file", str(tmp_path / "asked.json"))
     assert json.loads(done.stdout) == [first, new]
     levels = [client.post("/order", json={"series": [SERIES], "service_level": each}).json() for each in (0.5, 0.9, 0.95, 0.99)]
     quantities = [each["orders"][0]["order_quantity"] for each in levels]
@@ -255,7 +255,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_a_model_of_rows_and_one_of_series_lie_in_two_folders_and_answer_side_by_side(both: Project) -> None:
     assert (both.root / "models" / "shop_units_metadata.json").is_file()
     assert (both.root / "models_demand" / "shop_demand_history.npz").is_file()
-    status = json.loads(run_in(both, "status", "--json").stdout)
+    status = json.loads(run_in(both, "status", "--format=json").stdout)
     assert status["deployed"]["run_id"] != status["deployed_demand"]["run_id"]
     with serving(both, door=False) as client:
         of_rows = client.post("/predict", json={"price": 12.0, "promotion": 1, "store_id": "STORE_001", "product_id": "PROD_C"})
@@ -273,7 +273,7 @@ def test_a_model_of_rows_and_one_of_series_lie_in_two_folders_and_answer_side_by
         assert client.get("/").json()["links"]["demand"] == "/demand"
         assert client.get("/demand/openapi.json").json()["servers"] == [{"url": "/demand"}]
         assert 'route="/demand/predict"' in client.get("/metrics").text
-        by_command = run_in(both, "predict", "--demand", "--json", json.dumps(ROW), "--output", "json")
+        by_command = run_in(both, "predict", "--demand", "--json", json.dumps(ROW), "--format", "json")
         assert json.loads(by_command.stdout)["prediction"] == found.json()["prediction"]
 
 
@@ -281,7 +281,7 @@ def test_the_commands_that_change_what_is_deployed_take_either_model(both: Proje
     assert "shop_demand" in run_in(both, "history", "--demand").stdout
     assert "shop_units" in run_in(both, "history").stdout
     assert "verified" in run_in(both, "bundle", "verify", "--demand").stdout
-    updated = run_in(both, "demand", "update", "--json")
+    updated = run_in(both, "demand", "update", "--format=json")
     assert json.loads(updated.stdout)["after"] == "2023-07-20"
     told = run_in(both, "rollback", "--demand")
     assert told.returncode == 2

@@ -102,7 +102,7 @@ def test_every_way_in_answers_a_series_alike(client: httpx.Client, trained: Trai
     pq.write_table(pa.Table.from_pylist([row]), body)
     answer = client.post("/predict/batch", content=body.getvalue(), headers={"Content-Type": "application/vnd.apache.parquet"})
     assert pq.read_table(io.BytesIO(answer.content))["high"].to_pylist() == [wanted["interval"]["high"]]
-    by_command = run_in(trained.project, "predict", "--json", json.dumps(row), "--output", "json")
+    by_command = run_in(trained.project, "predict", "--json", json.dumps(row), "--format", "json")
     assert json.loads(by_command.stdout)["intervals"] == wanted["intervals"]
     for ending in ("csv", "parquet", "ndjson"):
         _write(tmp_path / f"plan.{ending}", row)

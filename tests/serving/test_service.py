@@ -52,7 +52,7 @@ def test_api_cli_and_python_pipeline_give_the_same_number(client: httpx.Client, 
         str(small.config_file),
         "--json",
         json.dumps(example),
-        "--output",
+        "--format",
         "json",
     ]
     cli = json.loads(subprocess.run([sys.executable, *words], cwd=REPO, capture_output=True, text=True, check=True).stdout)

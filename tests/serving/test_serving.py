@@ -112,7 +112,7 @@ def test_all_ways_to_ask_give_the_number_of_the_python_pipeline(
     lines = "\n".join(map(json.dumps, rows))
     ndjson = client.post("/predict/batch", content=lines, headers={"content-type": "application/x-ndjson"}).text
     (tmp_path / "rows.json").write_text(json.dumps(rows))
-    words = ["--json-file", str(tmp_path / "rows.json"), "--output", "json", "--config", str(small.config_file)]
+    words = ["--json-file", str(tmp_path / "rows.json"), "--format", "json", "--config", str(small.config_file)]
     typed = subprocess.run(
         [sys.executable, "-m", "src.predict_sales", *words], cwd=REPO, capture_output=True, text=True, check=True
     )

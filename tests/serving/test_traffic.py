@@ -108,7 +108,7 @@ def test_a_customer_always_gets_one_model_about_the_share_gets_the_challenger_an
         project, "labels", "--input", str(tmp_path / "actual.parquet"), "--key", "request_id", *words(HEADER, 0.3, tmp_path)
     )
     assert joined.returncode == 0, joined.stderr
-    found = json.loads(run_in(project, "challenger", "--json", *words(HEADER, 0.3, tmp_path)).stdout)
+    found = json.loads(run_in(project, "challenger", "--format=json", *words(HEADER, 0.3, tmp_path)).stdout)
     assert found["labelled"] == 300
     assert found["by_challenger"] - models.count(WEAK) in (0, 4)
     assert found["comparison"]["units"] == 100

@@ -96,7 +96,7 @@ def by_python(nasty: Nasty, rows: Sequence[Texts]) -> list[float]:
 def by_json_file(nasty: Nasty, rows: Sequence[Texts]) -> list[float]:
     path, out = nasty.folder / "rows.json", io.StringIO()
     path.write_text(json.dumps(features_of(rows)))
-    return _command(nasty, ["--json-file", str(path), "--output", "json"], out)
+    return _command(nasty, ["--json-file", str(path), "--format", "json"], out)
 
 
 def _command(nasty: Nasty, words: list[str], out: io.StringIO) -> list[float]:

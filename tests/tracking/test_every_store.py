@@ -81,18 +81,18 @@ def tell(story: Story, patch: pytest.MonkeyPatch) -> None:
     with patch.context() as killing:
         kill_after_one_candidate(killing)
         story.run("killed", "train")
-    story.run("train", "train", "--json")
+    story.run("train", "train", "--format=json")
     first = story.json("train")
-    story.run("worse", "train", "--json", "--set", f"candidates={{{WEAK}: {{n_estimators: 2, max_depth: 1}}}}")
-    story.run("gate", "promote", "2", "--json")
-    story.run("promote", "promote", "2", "--force", "--reason", "to see it", "--json")
-    story.run("rollback", "rollback", "--json")
-    story.run("history", "history", "--json")
-    story.run("reproduce", "reproduce", first["parent_run_id"], "--json")
+    story.run("worse", "train", "--format=json", "--set", f"candidates={{{WEAK}: {{n_estimators: 2, max_depth: 1}}}}")
+    story.run("gate", "promote", "2", "--format=json")
+    story.run("promote", "promote", "2", "--force", "--reason", "to see it", "--format=json")
+    story.run("rollback", "rollback", "--format=json")
+    story.run("history", "history", "--format=json")
+    story.run("reproduce", "reproduce", first["parent_run_id"], "--format=json")
     story.run("report", "report", "--run", first["parent_run_id"])
-    story.run("status", "status", "--json")
-    story.run("doctor", "doctor", "--json")
-    story.run("runs", "runs", "--json")
+    story.run("status", "status", "--format=json")
+    story.run("doctor", "doctor", "--format=json")
+    story.run("runs", "runs", "--format=json")
 
 
 def kill_after_one_candidate(patch: pytest.MonkeyPatch) -> None:

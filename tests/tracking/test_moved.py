@@ -107,7 +107,7 @@ def test_what_a_copied_project_does_leaves_the_original_as_it_was(tmp_path: Path
     close_stores()
     shutil.copytree(one.root, tmp_path / "two")
     before, two = files(one.root), Project(tmp_path / "two")
-    checks = {each["name"]: each for each in json.loads(run_in(two, "doctor", "--json").stdout)["checks"]}
+    checks = {each["name"]: each for each in json.loads(run_in(two, "doctor", "--format=json").stdout)["checks"]}
     assert (checks["store"]["state"], checks["history"]["state"]) == ("note", "note")
     assert f"copied or moved from {one.root / 'mlruns'}" in checks["store"]["found"]
     weak = ("--set", f"candidates={{{WEAK}: {{n_estimators: 2, max_depth: 1}}}}")

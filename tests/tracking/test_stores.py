@@ -43,7 +43,7 @@ def test_a_flag_beats_our_variable_which_beats_mlflows_which_beats_the_file(
     assert f"# mlflow.{key}: --set" in run_in(project, "config", "show", "--set", f"mlflow.{key}=http://flag").stdout
 
 
-@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.parametrize("form", [(), ("--format=json",)])
 def test_config_show_prints_no_password_wherever_it_stands(
     project: Project, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
 ) -> None:
@@ -128,7 +128,7 @@ def test_a_store_of_another_mlflow_is_told_with_its_remedy_by_train_and_doctor(
     remedy = f"mlflow db upgrade sqlite:///{file}" if version == "older" else "pip install --upgrade mlflow"
     assert done.returncode == 1
     assert remedy in done.stderr.splitlines()[-1]
-    checks = {each["name"]: each for each in json.loads(run_in(project, "doctor", "--json").stdout)["checks"]}
+    checks = {each["name"]: each for each in json.loads(run_in(project, "doctor", "--format=json").stdout)["checks"]}
     assert checks["store"]["state"] == "broken"
     assert f"of an {version} MLflow" in checks["store"]["found"] or f"of a {version} MLflow" in checks["store"]["found"]
     assert remedy in checks["store"]["remedy"] + checks["store"]["found"]
@@ -190,7 +190,7 @@ def test_doctor_makes_nothing_in_a_database_that_is_empty_and_a_wrong_password_i
     database = postgres.new_database()
     uri = postgres.address(database, "psycopg")
     project = small(tmp_path, empty_store, mlflow={"tracking_uri": uri})
-    checks = {each["name"]: each for each in json.loads(run_in(project, "doctor", "--json").stdout)["checks"]}
+    checks = {each["name"]: each for each in json.loads(run_in(project, "doctor", "--format=json").stdout)["checks"]}
     assert (checks["store"]["state"], checks["history"]["state"]) == ("note", "note")
     assert "has no experiment tabtrail yet" in checks["store"]["found"]
     assert postgres.run("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'", database) == "0\n"

@@ -35,7 +35,7 @@ def homes(root: Path, **sections: Any) -> Path:
 
 
 def checked(config: Path, *words: str) -> tuple[int, dict[str, Any]]:
-    done = run_here("check", "--config", str(config), "-q", "--json", *words)
+    done = run_here("check", "--config", str(config), "-q", "--format=json", *words)
     found = json.loads(done.stdout)
     assert found["exit_code"] == done.returncode
     return done.returncode, found

@@ -95,7 +95,7 @@ def test_the_folds_and_so_all_metrics_are_of_clipped_predictions(bounded: Projec
 
 
 def test_an_explanation_is_of_the_sum_before_it_is_bounded_and_says_so(bounded: Project) -> None:
-    done = run_in(bounded, "explain", "--json", json.dumps(SMALL), "--output", "json")
+    done = run_in(bounded, "explain", "--json", json.dumps(SMALL), "--format", "json")
     found = json.loads(done.stdout)
     assert found["prediction"] == 30
     assert found["unclipped"] < -1000

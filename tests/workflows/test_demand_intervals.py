@@ -170,7 +170,7 @@ def test_what_cannot_be_ordered_is_refused_with_what_to_send(trained: Trained, a
 
 def test_the_command_prints_the_orders_of_all_series_or_of_those_in_a_file(trained: Trained, tmp_path: Path) -> None:
     model = predictor(trained)
-    done = run_in(trained.project, "demand", "order", "--json")
+    done = run_in(trained.project, "demand", "order", "--format=json")
     assert done.returncode == 0, done.stderr
     assert [each["order_quantity"] for each in json.loads(done.stdout)] == [
         each.order_quantity for each in orders(model, known_series(model))

@@ -69,5 +69,5 @@ def test_some_series_of_a_pooled_model_are_refused_by_the_command_too(tmp_path_f
 
 def test_a_job_of_some_groups_names_each_to_the_command_whatever_it_is_called() -> None:
     train = commands({"groups": ["Beauty", "--set=x"], "force": True}, ("--config", "c.yaml"))["train"]
-    assert train[3:] == ["demand", "train", "--json", "--only=Beauty", "--only=--set=x", "--config", "c.yaml"]
-    assert json.dumps(commands({"groups": []}, ())["train"][3:]) == '["train", "--json"]'
+    assert train[3:] == ["demand", "train", "--format=json", "--only=Beauty", "--only=--set=x", "--config", "c.yaml"]
+    assert json.dumps(commands({"groups": []}, ())["train"][3:]) == '["train", "--format=json"]'

@@ -52,7 +52,7 @@ def file_of(project: Project, rows: list[dict[str, Any]], name: str) -> Path:
 
 
 def test_rows_like_those_of_the_training_do_not_alarm(project: Project) -> None:
-    done = run_in(project, "drift", "--input", str(file_of(project, rows_of(project, 300), "same.csv")), "--json", "-q")
+    done = run_in(project, "drift", "--input", str(file_of(project, rows_of(project, 300), "same.csv")), "--format=json", "-q")
     report = json.loads(done.stdout)[0]
     assert (done.returncode, report["alarm"]) == (0, False)
     assert report["performance"]["kind"] == "estimated"
@@ -70,7 +70,7 @@ def test_a_changed_unit_ends_with_exit_code_5_and_names_its_column_first(project
 
 def test_values_that_cannot_be_read_count_as_outside_the_contract(project: Project) -> None:
     changed = [{**row, "MSRP": "n/a"} for row in rows_of(project, 300)]
-    done = run_in(project, "drift", "--input", str(file_of(project, changed, "unread.csv")), "--json", "-q")
+    done = run_in(project, "drift", "--input", str(file_of(project, changed, "unread.csv")), "--format=json", "-q")
     column = next(each for each in json.loads(done.stdout)[0]["check"]["columns"] if each["name"] == "MSRP")
     assert (done.returncode, column["alarm"], column["out_of_contract"]["now"]) == (5, True, 1.0)
 
@@ -124,25 +124,25 @@ def rewrite_metadata_without_reference(project: Project) -> None:
 
 def test_the_log_is_watched_by_a_martingale_that_remembers(project: Project, log: Path) -> None:
     write_log(project.config(), log, rows_of(project, 400))
-    done = run_in(project, "drift", *LOG, "--json", "-q")
+    done = run_in(project, "drift", *LOG, "--format=json", "-q")
     first = json.loads(done.stdout)[0]
     assert (done.returncode, first["martingale"]["alarmed"], first["check"]["rows"]) == (0, False, 400)
     write_log(project.config(), log, rows_of(project, 400, QUANTITYORDERED=97))
-    done = run_in(project, "drift", *LOG, "--json", "-q")
+    done = run_in(project, "drift", *LOG, "--format=json", "-q")
     second = json.loads(done.stdout)[0]
     assert (done.returncode, second["martingale"]["alarmed"], second["martingale"]["looks"]) == (5, True, 2)
     assert second["martingale"]["leading"][0][0] in ("QUANTITYORDERED", "(prediction)")
-    again = json.loads(run_in(project, "drift", *LOG, "--json", "-q").stdout)[0]
+    again = json.loads(run_in(project, "drift", *LOG, "--format=json", "-q").stdout)[0]
     assert again["martingale"] == second["martingale"]
 
 
 def test_a_log_without_rows_of_the_last_days_is_checked_by_all_rows_of_the_deployed_model(project: Project, log: Path) -> None:
-    unasked = run_in(project, "drift", *LOG, "--json")
+    unasked = run_in(project, "drift", *LOG, "--format=json")
     assert (unasked.returncode, json.loads(unasked.stdout)) == (0, [])
     assert "of the deployed model" in unasked.stderr
     assert "has no row yet; there is nothing to check" in unasked.stderr
     write_log(project.config(), log, rows_of(project, 400, QUANTITYORDERED=97), days_ago=20)
-    done = run_in(project, "drift", *LOG, "--json", "-q")
+    done = run_in(project, "drift", *LOG, "--format=json", "-q")
     (report,) = json.loads(done.stdout)
     assert (done.returncode, report["check"]["rows"]) == (5, 400)
     assert "no row is of the last 7 days" in report["compared"]["notes"][0]
@@ -151,7 +151,7 @@ def test_a_log_without_rows_of_the_last_days_is_checked_by_all_rows_of_the_deplo
 def labels(project: Project, actuals: pl.DataFrame, *words: str) -> Any:
     path = project.root / "actuals.parquet"
     actuals.write_parquet(path)
-    return run_in(project, "labels", *LOG, "--input", str(path), *(words or KEY), "--json", "-q")
+    return run_in(project, "labels", *LOG, "--input", str(path), *(words or KEY), "--format=json", "-q")
 
 
 def test_labels_are_joined_once_and_a_second_time_changes_nothing(project: Project, log: Path) -> None:
@@ -165,7 +165,7 @@ def test_labels_are_joined_once_and_a_second_time_changes_nothing(project: Proje
         *(0, 50, 1),
     ]
     assert sorted(log.iterdir()) == files
-    report = json.loads(run_in(project, "drift", *LOG, "--json", "-q").stdout)[0]
+    report = json.loads(run_in(project, "drift", *LOG, "--format=json", "-q").stdout)[0]
     assert (report["performance"]["kind"], report["performance"]["rows"]) == ("measured", 50)
 
 
@@ -207,6 +207,6 @@ def test_a_file_of_any_kind_is_read_as_scoring_reads_it(project: Project) -> Non
     csv_file = file_of(project, rows, "rows.csv")
     checks = []
     for path in (csv_file, project.root / "rows.parquet", project.root / "rows.jsonl"):
-        report = json.loads(run_in(project, "drift", "--input", str(path), "--json", "-q").stdout)[0]
+        report = json.loads(run_in(project, "drift", "--input", str(path), "--format=json", "-q").stdout)[0]
         checks.append(report["check"] | {"window": ""})
     assert checks[0] == checks[1] == checks[2]

@@ -24,7 +24,7 @@ def sales(small: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_the_plain_psi_of_sales_between_2003_and_2005_is_that_of_the_users_documents(sales: Project) -> None:
-    done = run_in(sales, "drift", "--between", "2003", "2005", "--json", "-q")
+    done = run_in(sales, "drift", "--between", "2003", "2005", "--format=json", "-q")
     plain = json.loads(done.stdout)[0]["plain_psi"]["SALES"]
     assert round(plain["value"], 4) == 0.0092
     assert (sum(plain["reference"]), sum(plain["window"]), plain["left_out"]) == (963, 438, 5)
@@ -42,7 +42,7 @@ def test_a_window_leaves_a_page_the_users_files_a_table_and_a_run(sales: Project
     assert "moved by 0.77 standard deviations" in page
     assert not re.search(r"(src|href)=\"https?:", page)
     question = """select "column" from drift where column_alarm and "window" = '2005Q2' order by 1"""
-    rows = json.loads(run_in(project, "sql", question, "--json").stdout)
+    rows = json.loads(run_in(project, "sql", question, "--format=json").stdout)
     assert [row["column"] for row in rows] == ["DEALSIZE", "QUANTITYORDERED", "SALES"]
     with sqlite3.connect(project.root / "mlruns" / "mlflow.db") as store:
         found = store.execute(
@@ -53,7 +53,7 @@ def test_a_window_leaves_a_page_the_users_files_a_table_and_a_run(sales: Project
 
 
 def test_quarters_against_2003_name_what_moved_and_nothing_that_follows_from_the_date(sales: Project) -> None:
-    done = run_in(sales, "drift", "--between", "2003", "2004..2005Q2", "--by", "quarter", "--json", "-q")
+    done = run_in(sales, "drift", "--between", "2003", "2004..2005Q2", "--by", "quarter", "--format=json", "-q")
     reports = {each["compared"]["window"]: each["check"] for each in json.loads(done.stdout)}
     assert done.returncode == 5
     assert list(reports) == ["2004Q1", "2004Q2", "2004Q3", "2004Q4", "2005Q1", "2005Q2"]
@@ -68,7 +68,7 @@ def test_quarters_against_2003_name_what_moved_and_nothing_that_follows_from_the
 def test_a_model_tells_the_quarter_apart_whose_quantities_grew_and_not_one_like_the_others(sales: Project) -> None:
     found = {}
     for window in ("2004Q3", "2005Q2"):
-        done = run_in(sales, "drift", "--between", "2003", window, "--together", "--json", "-q")
+        done = run_in(sales, "drift", "--between", "2003", window, "--together", "--format=json", "-q")
         found[window] = json.loads(done.stdout)[0]["together"]
     assert found["2005Q2"]["auc"] > 0.55 > found["2004Q3"]["auc"]
     assert found["2005Q2"]["p_value"] < 0.2 < found["2004Q3"]["p_value"]  # a quarter has 19 orders, which are permuted whole
@@ -96,14 +96,14 @@ def test_a_period_without_rows_is_refused_with_the_days_that_there_are(sales: Pr
 
 
 def test_quarters_after_the_end_of_the_data_are_said_and_left_out(sales: Project) -> None:
-    done = run_in(sales, "drift", "--between", "2003", "2005", "--by", "quarter", "--json")
+    done = run_in(sales, "drift", "--between", "2003", "2005", "--by", "quarter", "--format=json")
     assert [each["compared"]["window"] for each in json.loads(done.stdout)] == ["2005Q1", "2005Q2"]
     assert "no row of the dataset is of 2005Q3, 2005Q4" in done.stderr
 
 
 def test_the_history_lists_windows_and_deployments_in_their_order(sales: Project) -> None:
     run_in(sales, "drift", "--between", "2003", "2004Q2", "-q")
-    events = json.loads(run_in(sales, "drift", "--history", "--json").stdout)
+    events = json.loads(run_in(sales, "drift", "--history", "--format=json").stdout)
     assert events == sorted(events, key=lambda each: (each["when"], each["name"]))
     assert {"check", "first"} <= {each["kind"] for each in events}
     found = next(each for each in events if each["name"] == "2004Q2 against 2003")

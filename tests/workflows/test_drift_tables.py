@@ -21,7 +21,7 @@ def test_rows_of_a_table_are_checked_as_those_of_a_file_are(small: Project, tabl
     tables.write("june", {name: TYPES[config.columns.kind(name)] for name in names}, rows.rows())
     rows.write_parquet(project.root / "june.parquet")
     done = [
-        run_in(project, "drift", *words, "--json", "-q")
+        run_in(project, "drift", *words, "--format=json", "-q")
         for words in (("--table", "june"), ("--input", str(project.root / "june.parquet")))
     ]
     assert [each.stderr for each in done] == ["", ""]

@@ -66,7 +66,7 @@ def test_the_command_prints_a_table_that_adds_up_and_draws_a_waterfall(
     assert len(added) == len(example)
     assert sum(amounts) == pytest.approx(float(total[1].replace(",", "")), abs=0.01 * len(amounts))
     assert plot.read_bytes().startswith(b"\x89PNG")
-    asked = run_in(reported.project, "explain", "--json", json.dumps(example), "--output", "json")
+    asked = run_in(reported.project, "explain", "--json", json.dumps(example), "--format", "json")
     assert json.loads(asked.stdout)["prediction"] == pytest.approx(sum(amounts), abs=0.2)
 
 

@@ -223,7 +223,7 @@ def test_the_champions_error_over_time_has_a_trend_and_the_period_by_which_a_ret
     test = table.filter(pl.col("part") == "test")
     rmse = ((test.get_column("predicted") - test.get_column("actual")) ** 2).mean()
     assert rmse == pytest.approx(row.test["rmse"] ** 2, rel=1e-5)
-    done = door(project, "--champion", "--json")
+    done = door(project, "--champion", "--format=json")
     found = json.loads(done.stdout)
     assert found["status"] == "ok"
     assert sum(found["rows"]) <= 2823

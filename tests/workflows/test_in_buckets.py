@@ -35,7 +35,7 @@ def said(done: Done) -> Any:
 
 
 def ingest(project: Project, *words: str) -> Any:
-    return said(run_in(project, "ingest", "--json", *words))
+    return said(run_in(project, "ingest", "--format=json", *words))
 
 
 @pytest.fixture
@@ -89,14 +89,14 @@ def test_a_project_in_a_bucket_trains_promotes_and_predicts_and_another_machine_
         done = run_in(project, command)
         assert done.returncode == 0, done.stderr
     row = json.dumps({"a": 3, "b": "p"})
-    first = said(run_in(project, "predict", "--json", row, "--output", "json"))
+    first = said(run_in(project, "predict", "--json", row, "--format", "json"))
     second = Project(tmp_path / "two")
     second.root.mkdir()
     second.config_file.write_text(project.config_file.read_text())
-    assert said(run_in(second, "predict", "--json", row, "--output", "json")) == first
+    assert said(run_in(second, "predict", "--json", row, "--format", "json")) == first
     assert "unchanged" not in run_in(second, "eda").stderr
     assert (second.root / "duckdb" / "sales.duckdb").is_file()
-    assert said(run_in(second, "bundle", "verify", "--json"))["verified"]
+    assert said(run_in(second, "bundle", "verify", "--format=json"))["verified"]
 
 
 def test_results_have_a_mirror_that_follows_them_and_touches_nothing_else(

@@ -301,7 +301,7 @@ def test_the_predictions_of_a_file_are_loaded_into_a_table_by_its_own_command(tm
     make(tmp_path)
     rows = pl.DataFrame({"line": [1, 2], "prediction": [0.1, None], "warnings": ["", None], "when": [None, "x"]})
     rows.write_parquet(tmp_path / "out.parquet")
-    done = command(tmp_path, "load", "out.parquet", "--table", "analytics.predictions", "--json")
+    done = command(tmp_path, "load", "out.parquet", "--table", "analytics.predictions", "--format=json")
     assert json.loads(done.stdout) == {"rows": {"analytics.predictions": 2}}
     assert in_table(tables, rows.columns, "analytics.predictions") == rows.rows()
     rows.write_csv(tmp_path / "out.csv")

@@ -141,4 +141,4 @@ def test_what_does_not_beat_the_baselines_takes_force_also_where_nothing_is_depl
     assert run_in(project, "promote", board(project).parent_run_id).returncode == 4, "its winner is a baseline"
     assert promote(project, LINEAR, *FORCE).returncode == 0
     assert deployed(project) == LINEAR
-    assert json.loads(run_in(project, "status", "--json").stdout)["deployed"]["model"] == LINEAR
+    assert json.loads(run_in(project, "status", "--format=json").stdout)["deployed"]["model"] == LINEAR

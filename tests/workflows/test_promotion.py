@@ -353,7 +353,7 @@ def test_a_reader_finds_a_whole_bundle_through_hundreds_of_exchanges(reader: Rea
     assert reads > 20
 
 
-@pytest.mark.parametrize("words", [["verify"], ["inspect"], ["inspect", "--json"]])
+@pytest.mark.parametrize("words", [["verify"], ["inspect"], ["inspect", "--format=json"]])
 def test_a_bundle_is_verified_and_inspected_by_its_folder_alone(tmp_path: Path, words: list[str]) -> None:
     folder = make_bundle(tmp_path / "models")
     done = CliRunner().invoke(app, ["bundle", *words, str(folder)])

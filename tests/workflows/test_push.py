@@ -25,7 +25,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def push(config: Path, *words: str) -> Done:
-    return run_here("bundle", "push", *words, "--json", "--config", str(config))
+    return run_here("bundle", "push", *words, "--format=json", "--config", str(config))
 
 
 def test_a_bundle_is_pushed_once_and_verified_where_it_lies(config: Path, buckets: Buckets) -> None:
@@ -37,7 +37,7 @@ def test_a_bundle_is_pushed_once_and_verified_where_it_lies(config: Path, bucket
     assert (again["sent"], again["version"]) == (False, first["version"])
     there = run_here("bundle", "verify", address)
     assert there.returncode == 0, there.stderr
-    assert json.loads(run_here("bundle", "inspect", address, "--json").stdout)["model"] == "LinearRegression"
+    assert json.loads(run_here("bundle", "inspect", address, "--format=json").stdout)["model"] == "LinearRegression"
     settings = ("--set", f"paths.models_dir={address}")
     assert json.loads(push(config, *settings).stdout)["version"] == first["version"], "a project whose models are there"
     deploy_bundle(config.parent / "models", NAME, small_files(run_id="b" * 32))

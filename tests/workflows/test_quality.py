@@ -57,7 +57,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def report(trained: Project) -> dict[str, Any]:
-    done = run_in(trained, "quality", "--json", "--quiet")
+    done = run_in(trained, "quality", "--format=json", "--quiet")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -118,7 +118,7 @@ def test_required_evidence_that_is_missing_fails_the_gate_alone_and_is_named(tra
 def test_a_project_without_a_model_has_a_report_of_nulls_and_several_projects_have_one(trained: Project, tmp_path: Path) -> None:
     make_store(tmp_path / "store" / "mlflow.db")
     empty = small(tmp_path, tmp_path / "store" / "mlflow.db")
-    done = run_in(empty, "quality", "--json", "--config", str(trained.config_file), "--no-latency")
+    done = run_in(empty, "quality", "--format=json", "--config", str(trained.config_file), "--no-latency")
     assert done.returncode == 0, done.stderr
     second, first = json.loads(done.stdout)["projects"]
     assert first["evidence"]["metrics.test"] == {
@@ -145,7 +145,7 @@ def test_of_a_model_of_series_it_has_origins_intervals_and_calibration(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
     project = Project(shutil.copytree(demand_project(tmp_path_factory).project.root, tmp_path / "project"))
-    done = run_in(project, "quality", "--json", "--no-latency", "-q")
+    done = run_in(project, "quality", "--format=json", "--no-latency", "-q")
     assert done.returncode == 0, done.stderr
     evidence = json.loads(done.stdout)["projects"][0]["evidence"]
     values = {name: each["value"] for name, each in evidence.items()}

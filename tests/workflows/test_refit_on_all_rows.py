@@ -90,7 +90,7 @@ def test_the_schema_and_the_explanation_are_of_all_rows_that_the_deployed_model_
     parity = json.loads((trained.root / "models" / "m_parity.json").read_text())
     assert parity["classes"]["data"]["rows"] == 200
     row = json.dumps({"a": 50.0, "b": "p"})
-    found = run_in(trained, "explain", "--json", row, "--output", "json")
+    found = run_in(trained, "explain", "--json", row, "--format", "json")
     assert found.returncode == 0, found.stderr
 
 

@@ -91,7 +91,7 @@ def test_an_alarm_is_followed_by_one_training_once_its_labels_and_newer_rows_are
     assert told["action"] == "automatic"
     assert told["challenger"] == read_metadata(project.config().paths.models_dir, "m")["run_id"] != before
     assert [each.action for each in history(project.config())] == ["first", "automatic"]
-    told = json.loads(run_in(project, "drift", "--history", "--json").stdout)
+    told = json.loads(run_in(project, "drift", "--history", "--format=json").stdout)
     (retraining,) = [each for each in told if each["kind"] == "retraining"]
     assert (retraining["about"], retraining["measured"]) == ("automatic", "60 labels")
     unasked = drift(project)
@@ -99,7 +99,9 @@ def test_an_alarm_is_followed_by_one_training_once_its_labels_and_newer_rows_are
     assert "has no row yet; there is nothing to check" in unasked.stderr
     log(project, rows(300, 8, low=0), "by the new model")
     assert run_in(project, "drift", "--set", "drift.on_alarm=report").returncode in (0, 5)
-    checks = [each for each in json.loads(run_in(project, "drift", "--history", "--json").stdout) if each["kind"] == "check"]
+    checks = [
+        each for each in json.loads(run_in(project, "drift", "--history", "--format=json").stdout) if each["kind"] == "check"
+    ]
     assert len(checks) == 2, "what the new model is asked on the same day has a window of its own"
     assert checks[0]["alarm"] is True
 

@@ -34,25 +34,25 @@ def test_a_project_whose_rows_are_a_table_goes_all_the_way(
     tables.write("shop.order_lines", {name: "int" if name == "place" else "text" for name in texts.columns}, texts.rows())
     project.csv.unlink()
 
-    summary = json.loads(run_in(project, "run", *WORDS, "--json").stdout)
+    summary = json.loads(run_in(project, "run", *WORDS, "--format=json").stdout)
     assert summary["repeated"] == dict.fromkeys(("ingest", "eda", "load", "profile", "train", "report"), True)
     config = load_config(project.config_file, [*SOURCE])
     manifest = read_manifest(config.dataset)
     assert manifest.data_sha256 == of_csv
     assert count(tables, "analytics.sales") == manifest.rows_kept
     assert run_in(project, "status", *WORDS).stdout.count("fresh") >= 6
-    found = json.loads(run_in(project, "doctor", *WORDS, "--json").stdout)
+    found = json.loads(run_in(project, "doctor", *WORDS, "--format=json").stdout)
     states = {each["name"]: each["state"] for each in found["checks"]}
     assert found["healthy"]
     assert [states[name] for name in ("input", "dataset", "warehouse", "stages")] == ["ok"] * 4
 
     # What is deployed needs no database.
     monkeypatch.setenv("TABTRAIL_POSTGRES", "postgresql://a:s3cret@127.0.0.1:1/x")
-    schema = json.loads(run_in(project, "predict", "--show-schema", "--output", "json").stdout)
-    done = run_in(project, "predict", "--json", json.dumps(schema["example"]), "--output", "json")
+    schema = json.loads(run_in(project, "predict", "--show-schema", "--format", "json").stdout)
+    done = run_in(project, "predict", "--json", json.dumps(schema["example"]), "--format", "json")
     assert done.returncode == 0
     assert json.loads(done.stdout)
-    run_id = json.loads(run_in(project, "status", *WORDS, "--json").stdout)["deployed"]["run_id"]
+    run_id = json.loads(run_in(project, "status", *WORDS, "--format=json").stdout)["deployed"]["run_id"]
     assert run_in(project, "reproduce", run_id, *WORDS).returncode == 0
 
     out = tmp_path / "scored.parquet"

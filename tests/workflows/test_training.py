@@ -147,7 +147,7 @@ def test_the_runs_can_be_asked_in_sql(trained: Trained) -> None:
 
 def test_sql_prints_a_table_or_json(trained: Trained) -> None:
     asked = "SELECT candidate, champion, NULL AS nothing FROM runs ORDER BY cv_rmse LIMIT 1"
-    table, as_json = run_in(trained.project, "sql", asked), run_in(trained.project, "sql", asked, "--json")
+    table, as_json = run_in(trained.project, "sql", asked), run_in(trained.project, "sql", asked, "--format=json")
     best = trained.report.leaderboard.best
     assert best in table.stdout
     assert json.loads(as_json.stdout)[0]["candidate"] == best

@@ -15,7 +15,6 @@ app = typer.Typer(
     help="One messy business CSV and one typed YAML in; tracked, explained, proven and served predictions out.",
     epilog="example: tabtrail run --set split.folds=10",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -9,7 +9,7 @@ import typer
 
 from tabtrail.bundle.load import bundle_names, load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.cli.options import ConfigOption, DemandOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, DemandOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json, printable
 from tabtrail.cli.place import Place, bundle_address, locate_bundle
 from tabtrail.errors import BundleError, UsageError
@@ -30,14 +30,14 @@ def verify(
     demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Check every byte of a bundle, its signature where a key is known, and that its graph loads and predicts its example."""
     with _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None) as place:
         bundle = load_bundle(*place)
     value = Predictor(bundle).predict([bundle.schema.example])[0].value
     files = bundle.metadata["files"]
-    if as_json:
+    if format_ == "json":
         print_json(
             {
                 "verified": True,
@@ -56,19 +56,19 @@ def verify(
     typer.echo(f"the example is predicted: {value:,.7g} {bundle.metadata['currency']}".rstrip())
 
 
-@app.command("inspect", epilog="example: tabtrail bundle inspect --json")
+@app.command("inspect", epilog="example: tabtrail bundle inspect --format json")
 def inspect(
     folder: FolderArgument = None,
     public_key: KeyOption = None,
     demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Show what a bundle says about itself: model, run, metrics, proof, columns, files with their hashes."""
     with _place(folder, public_key, locate_bundle(config, set_ or [], demand=demand) if folder is None else None) as place:
         metadata = read_metadata(*place)
-    if as_json:
+    if format_ == "json":
         print_json(metadata)
         return
     typer.echo("the metadata is intact; whether the other files are: tabtrail bundle verify")
@@ -102,7 +102,7 @@ def push(
     demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Put a bundle into a bucket, whole, and verify every byte of what lies there then; what is there already is not sent."""
     address = to or bundle_address(config, set_ or [], demand=demand)
@@ -116,7 +116,7 @@ def push(
         with _place(folder, public_key, own) as place:
             done = push_bundle(*place, target)
     bundle = done.bundle
-    if as_json:
+    if format_ == "json":
         said = {"address": address, "version": done.version, "sent": done.sent, "sha256": bundle.sha256, "verified": True}
         print_json(said)
         return

@@ -2,17 +2,17 @@
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_text
 
 app = new_group()
 
 
 @app.command(epilog="example: tabtrail challenger")
-def challenger(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def challenger(config: ConfigOption = None, set_: SetOption = None, format_: FormatOption = "text") -> None:
     """Compare champion and challenger on the labelled rows of the log that both predicted."""
     found = later.challenger.compare_in_service(later.drift_job.Job(begin_job(config, set_)))
-    if as_json:
+    if format_ == "json":
         print_json(found.to_dict())
         return
     print_text(

@@ -3,7 +3,7 @@
 import typer
 
 from tabtrail.cli import later
-from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_text, progress_on_stderr
 from tabtrail.system.interrupt import end_in_time
 
@@ -11,12 +11,14 @@ app = new_group()
 
 
 @app.command(epilog="example: tabtrail check --config prices.yaml")
-def check(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def check(
+    config: ConfigOption = None, set_: SetOption = None, format_: FormatOption = "text", quiet: QuietOption = False
+) -> None:
     """Read config and data as a run would, fit nothing, change nothing, and list all that is wrong, each with its remedy."""
     end_in_time()
     with progress_on_stderr(quiet) as progress:
         found = later.check.check(config, set_ or [], progress)
-    if as_json:
+    if format_ == "json":
         print_json(found.to_dict())
         raise typer.Exit(found.exit_code)
     for each in found.checks:

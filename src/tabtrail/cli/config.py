@@ -8,7 +8,7 @@ import yaml
 
 from tabtrail.cli import later
 from tabtrail.cli.commands import TRAIN
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json
 from tabtrail.config.load import config_schema, load_config
 from tabtrail.system.addresses import without_passwords
@@ -17,13 +17,13 @@ app = new_group("Show the resolved configuration, or its JSON Schema.")
 
 
 @app.command("show", epilog="example: tabtrail config show --set split.folds=10")
-def config_show(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def config_show(config: ConfigOption = None, set_: SetOption = None, format_: FormatOption = "text") -> None:
     """Print the resolved configuration: file, environment and flags applied, paths absolute, passwords of addresses left out."""
     loaded = load_config(config, set_ or [])
     if TRAIN.is_installed:
         later.names.check_names(loaded)
     tree = _without_passwords(json.loads(loaded.model_dump_json(exclude_none=True)))
-    if as_json:
+    if format_ == "json":
         print_json(tree)
         return
     if loaded.overrides:

@@ -10,7 +10,7 @@ import typer
 from tabtrail import pipeline
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
 from tabtrail.cli.place import locate_bundle
 from tabtrail.cli.results import print_demand
@@ -21,13 +21,15 @@ app = new_group("Keep a model of many series up to date between trainings, and o
 
 
 @app.command(epilog="example: tabtrail demand update")
-def update(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+def update(
+    config: ConfigOption = None, set_: SetOption = None, format_: FormatOption = "text", quiet: QuietOption = False
+) -> None:
     """Bring the history that forecasts start from up to the source files, without a training; a service takes it up by itself."""
     loaded = begin_job(config, set_)
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("ingest", loaded, progress=progress)
         found = later.demand_update.update_history(loaded, progress)
-    if as_json:
+    if format_ == "json":
         print_json(asdict(found))
     else:
         typer.echo(f"{found.series:,} series, known up to {found.after} (before: {found.before or 'nothing'})")
@@ -38,7 +40,7 @@ def train(
     only: Annotated[list[str], typer.Option(help="A value of the column that has a net for each of its values (`per`)")],
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Train some of the nets of the deployed model again, and keep the others."""
@@ -46,13 +48,13 @@ def train(
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("ingest", loaded, progress=progress)
         found = later.demand_some.train_some(loaded, only, progress)
-    if as_json:
+    if format_ == "json":
         print_json(found)
     else:
         print_demand(found)
 
 
-@app.command(epilog="example: tabtrail demand order --json")
+@app.command(epilog="example: tabtrail demand order --format json")
 def order(
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -63,12 +65,12 @@ def order(
     service_level: Annotated[
         float | None, typer.Option(help="Share of times in which an order is to be enough; `demand.service_level` if not given")
     ] = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Print what to order for the lead time: of each series the demand to come, and what meets it at the service level."""
     asked = None if json_file is None else _read_asked(json_file)
     found = later.orders.load_orders(locate_bundle(config, set_ or (), demand=True), asked, service_level)
-    if as_json:
+    if format_ == "json":
         print_json([each.document() for each in found])
         return
     for each in found:

@@ -6,7 +6,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, DemandOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, DemandOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_table
 from tabtrail.progress import Progress
 
@@ -29,13 +29,13 @@ def promote(
     demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Deploy a trained model, if it holds its own against the deployed one on the same rows (exit code 4 where not)."""
     loaded = begin_job(config, set_, demand=demand)
     _print_decision(
         later.promote.promote(loaded, later.promote.Asked(what, candidate), force=force, reason=reason, progress=_SAY),
-        as_json=as_json,
+        as_json=format_ == "json",
     )
 
 
@@ -45,21 +45,21 @@ def rollback(
     demand: DemandOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Deploy again, byte for byte, what was deployed before; again to go back further."""
     loaded = begin_job(config, set_, demand=demand)
-    _print_decision(later.promote.rollback(loaded, reason=reason, progress=_SAY), as_json=as_json)
+    _print_decision(later.promote.rollback(loaded, reason=reason, progress=_SAY), as_json=format_ == "json")
 
 
-@app.command(epilog="example: tabtrail history --json")
+@app.command(epilog="example: tabtrail history --format json")
 def history(
-    demand: DemandOption = False, config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False
+    demand: DemandOption = False, config: ConfigOption = None, set_: SetOption = None, format_: FormatOption = "text"
 ) -> None:
     """List every change of what is deployed: when, who, from, to, why, and what the gate measured."""
     loaded = begin_job(config, set_, demand=demand)
     entries = later.promote.history(loaded)
-    if as_json:
+    if format_ == "json":
         print_json([entry.to_dict() for entry in entries])
         return
     header = ["#", "when (UTC)", "who", "action", "from", "to", "run", "difference", "why"]

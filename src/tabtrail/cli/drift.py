@@ -10,7 +10,7 @@ from tabtrail import pipeline
 from tabtrail.cli import later
 from tabtrail.cli.drift_screen import print_history, print_reports
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
 from tabtrail.errors import NothingToDeployError, UsageError
 
@@ -45,7 +45,7 @@ def drift(
     history: Annotated[bool, typer.Option("--history", help="List what was checked, its alarms and the deployments.")] = False,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a window's result, and stop.")] = False,
 ) -> None:
@@ -58,13 +58,13 @@ def drift(
     asked = _Asked(between, _step(by), input_, table, period)
     loaded = begin_job(config, set_, fetch=True)
     if history:
-        print_history(later.drift_history.drift_history(later.drift_job.Job(loaded)), as_json=as_json)
+        print_history(later.drift_history.drift_history(later.drift_job.Job(loaded)), as_json=format_ == "json")
         return
     with progress_on_stderr(quiet) as progress:
         job = later.drift_job.Job(loaded, progress)
         reports = asked.check(job, together=together)
         _retrain(job, reports)
-    _show(reports, as_json=as_json)
+    _show(reports, as_json=format_ == "json")
 
 
 @app.command(epilog="example: tabtrail labels --input actuals.parquet --key request_id --key row")
@@ -75,14 +75,14 @@ def labels(
     ],
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Join actual values that came late to the predictions of the log, all of them or none."""
     loaded = begin_job(config, set_, fetch=True)
     with progress_on_stderr(quiet) as progress:
         found = later.labels.join_labels(later.drift_job.Job(loaded, progress), input_, key)
-    if as_json:
+    if format_ == "json":
         print_json(asdict(found))
         return
     typer.echo(

@@ -9,7 +9,7 @@ import typer
 from tabtrail.bundle.load import load_bundle
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, DemandOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, DemandOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import cell, print_json, print_table, relative
 from tabtrail.errors import UsageError
 from tabtrail.project.paths import Artifacts
@@ -21,14 +21,19 @@ app = new_group()
 def explain(
     row: Annotated[str, typer.Option("--json", metavar="JSON", help="One row as a JSON object.")],
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a waterfall as PNG.")] = None,
-    output: Annotated[str, typer.Option(help="text for people, or json for programs.", metavar="text|json")] = "text",
+    format_: FormatOption = "text",
+    output: Annotated[str | None, typer.Option(hidden=True)] = None,
     demand: DemandOption = False,
+    quiet: QuietOption = False,
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
     """Show why the deployed model predicts what it does for a row: base value + contributions = prediction."""
-    if output not in ("text", "json"):
-        raise UsageError(f"--output: write text or json, not {output[:20]}")
+    if output is not None:  # how --format was written before
+        if output not in ("text", "json"):
+            raise UsageError("--output: an explanation is printed; --plot FILE writes a picture, --format json is for programs")
+        typer.echo(f"note: --output {output} is written --format {output} now", err=True)
+        format_ = "json" if output == "json" else "text"
     try:
         payload = json.loads(row)
     except (ValueError, RecursionError) as error:
@@ -45,7 +50,7 @@ def explain(
         found = later.explain.explain_row(bundle, payload, artifacts, fetch)
     if plot is not None:
         later.explain_picture.draw_explanation(found, plot)
-    if output == "json":
+    if format_ == "json":
         print_json(found.to_dict())
         return
     rows = [["base value", "", f"{found.base_value:,.2f}"]]
@@ -60,4 +65,5 @@ def explain(
     typer.echo(f"prediction: {found.prediction:,.2f} {found.unit}")
     for warning in found.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {relative(plot)}" if plot else ""), err=True)
+    if not quiet:
+        typer.echo(f"model {found.model} · run {found.run_id}" + (f" · {relative(plot)}" if plot else ""), err=True)

@@ -7,7 +7,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import SYNTHETIC, cell, print_json, print_paths, print_table, print_text, progress_on_stderr
 from tabtrail.errors import UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
@@ -39,7 +39,7 @@ def forecast(
     ] = None,
     champion: Annotated[bool, typer.Option("--champion", help="The champion's own error over time instead.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a segment's result, and stop.")] = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Forecast a segment and its risk (all rows where none is named), each with its measured accuracy."""
@@ -60,14 +60,14 @@ def forecast(
         else:
             written = later.forecast.forecast_segment(loaded, wanted, progress=progress)
     if champion:
-        _print_errors(errors, as_json=as_json)
+        _print_errors(errors, as_json=format_ == "json")
     elif all_:
         files = later.forecast.forecast_files(loaded.paths.output_dir, loaded.model.name)
         paths = (files.ranking, files.ranking.with_suffix(".csv"), files.ranking.with_suffix(".png"), files.sweep)
-        _print_sweep(results, sweep, list(loaded.risk.segments), as_json=as_json)
-        print_paths(*([] if as_json else paths), err=True)
+        _print_sweep(results, sweep, list(loaded.risk.segments), as_json=format_ == "json")
+        print_paths(*([] if format_ == "json" else paths), err=True)
     else:
-        _print_forecast(written, as_json=as_json)
+        _print_forecast(written, as_json=format_ == "json")
 
 
 def _segment(given: Mapping[str, str | None], named: list[str]) -> dict[str, str]:

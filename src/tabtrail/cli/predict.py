@@ -44,19 +44,23 @@ def run_program(prog: str) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Parse the command line, predict, print; exit code 0, 1 (bundle) or 2 (usage, payload)."""
-    options = _parser(prog).parse_args(argv)
+    options = _modern(_parser(prog).parse_args(argv))
     with report_errors():
         place = locate_bundle(options.config, options.set, demand=options.demand)
         if options.input is not None:
+            if options.output is None:
+                raise UsageError(
+                    "--input needs --output FILE: a .parquet, .csv or .jsonl for the predictions, with --by a folder"
+                )
             require_extra("arrow", "pyarrow")
             from tabtrail.cli.predict_file import predict_file  # needs an extra
 
             predict_file(place, options)
             return
-        if options.output not in ("text", "json") or options.by is not None:
-            raise UsageError("--output is text or json, without --by, unless --input names a file")
+        if options.output is not None or options.by is not None:
+            raise UsageError("--output and --by say where the predictions of --input go; leave them out, or give --input")
         if options.show_schema:
-            _show_schema(read_metadata(*place), as_json=options.output == "json")
+            _show_schema(read_metadata(*place), as_json=options.format == "json")
             return
         payload = _read_payload(options)
         _predict(place, payload, options)
@@ -76,11 +80,9 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     source.add_argument("--json-file", metavar="FILE", type=Path, help="the same, from a file ('-' reads standard input)")
     source.add_argument("--input", metavar="FILE", type=Path, help="rows of any number: CSV, Parquet, Excel, JSON lines")
     parser.add_argument("--sheet", metavar="NAME", help="with --input: the sheet of a workbook")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="text for people (default), json for programs")
     parser.add_argument(
-        "--output",
-        default="text",
-        metavar="text|json|FILE",
-        help="text for people (default), json for programs; with --input a .parquet, .csv or .jsonl, with --by a folder",
+        "--output", metavar="FILE", help="with --input: a .parquet, .csv or .jsonl for the predictions, with --by a folder"
     )
     parser.add_argument(
         "--by", choices=("day", "month", "quarter", "year"), help="with --input: a file a period, by the date column"
@@ -88,11 +90,20 @@ def _parser(prog: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--intervals", action="store_true", help="with --input: also the bounds of the intervals")
     parser.add_argument("--id", metavar="COLUMN", action="append", default=[], help="with --input: a column to repeat")
     parser.add_argument("--demand", action="store_true", help="by the model of series, where there is one of rows too")
+    parser.add_argument("-q", "--quiet", action="store_true", help="nothing on stderr but warnings")
     parser.add_argument("--config", metavar="PATH", type=Path, help="the YAML file (default: config_v2.yaml here)")
     parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", action="append", default=[], help="override one value of the config"
     )
     return parser
+
+
+def _modern(options: argparse.Namespace) -> argparse.Namespace:
+    """Return the options with `--output text` and `--output json`, as `--format` was written before, as that."""
+    if options.output in ("text", "json"):
+        print(f"note: --output {options.output} is written --format {options.output} now", file=sys.stderr)
+        options.format, options.output = options.output, None
+    return options
 
 
 def _read_payload(options: argparse.Namespace) -> Any:
@@ -126,7 +137,7 @@ def _predict(place: Place, payload: Any, options: argparse.Namespace) -> None:
     metadata = predictor.metadata
     rows = payload if isinstance(payload, list) else [payload]
     answers = [predictor.document(prediction) for prediction in predictor.predict(rows)]
-    if options.output == "json":
+    if options.format == "json":
         print(json.dumps(answers if isinstance(payload, list) else answers[0], ensure_ascii=False))
         return
     for index, answer in enumerate(answers, 1):
@@ -134,7 +145,8 @@ def _predict(place: Place, payload: Any, options: argparse.Namespace) -> None:
         print(f"{answer['prediction']:,.2f} {metadata['currency']}".rstrip() + _interval_text(answer["interval"]))
         for warning in answer["warnings"]:
             print(f"warning: {row}{warning}", file=sys.stderr)
-    print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
+    if not options.quiet:
+        print(f"model {metadata['model']} · run {metadata['run_id']}", file=sys.stderr)
 
 
 def _interval_text(interval: dict[str, float] | None) -> str:

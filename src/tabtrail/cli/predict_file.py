@@ -1,5 +1,6 @@
 """`predict_sales --input`: rows of any number, from a file into a file."""
 
+import json
 import sys
 import time
 from argparse import Namespace
@@ -31,17 +32,25 @@ def predict_file(place: Place, options: Namespace) -> None:
     layout, given = _layout(predictor, options)
     file = InputFile(options.input, layout, keep=tuple(options.id), sheet=options.sheet or given.get("sheet"))
     output = output_at(Path(options.output), options.by)
-    outcome = score_file(predictor, file, output, intervals=options.intervals, report=_row_counter())
+    outcome = score_file(predictor, file, output, intervals=options.intervals, report=_row_counter(options.quiet))
     encoding = f" ({outcome.encoding})" if outcome.encoding else ""
     parts = [f"{options.input.name}{encoding}: {outcome.rows:,} rows, {outcome.scored:,} scored"]
     if outcome.rejects is not None:
         parts.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
     if outcome.warned:
         parts.append(f"{outcome.warned:,} with something that the model has not seen")
-    print("; ".join(parts), file=sys.stderr)
+    if not options.quiet or outcome.rejected or outcome.warned:
+        print("; ".join(parts), file=sys.stderr)
     for note in outcome.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(f"model {predictor.metadata['model']} · run {predictor.metadata['run_id']}", file=sys.stderr)
+    model, run_id = predictor.metadata["model"], predictor.metadata["run_id"]
+    if not options.quiet:
+        print(f"model {model} · run {run_id}", file=sys.stderr)
+    if options.format == "json":
+        counts = {"rows": outcome.rows, "scored": outcome.scored, "rejected": outcome.rejected, "warned": outcome.warned}
+        rejects = None if outcome.rejects is None else str(outcome.rejects)
+        said = {**counts, "rejects": rejects, "notes": list(outcome.notes), "output": options.output}
+        print(json.dumps({**said, "model": model, "run_id": run_id}, ensure_ascii=False))
 
 
 def _layout(predictor: Predictor, options: Namespace) -> tuple[Layout, dict[str, Any]]:
@@ -63,13 +72,13 @@ def _layout(predictor: Predictor, options: Namespace) -> tuple[Layout, dict[str,
     return replace(layout_of(predictor.metadata), **given), given
 
 
-def _row_counter() -> Callable[[int], None]:
-    """Return what shows on a terminal, at most twice a second, how many rows are done."""
+def _row_counter(quiet: bool) -> Callable[[int], None]:
+    """Return what shows on a terminal, at most twice a second and not when quiet, how many rows are done."""
     shown = time.monotonic()
 
     def show(rows: int) -> None:
         nonlocal shown
-        if sys.stderr.isatty() and time.monotonic() - shown > 0.5:
+        if not quiet and sys.stderr.isatty() and time.monotonic() - shown > 0.5:
             shown = time.monotonic()
             print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
 

@@ -9,7 +9,7 @@ import typer
 
 from tabtrail.bundle.load import load_bundle
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_paths, print_table, print_text, progress_on_stderr
 from tabtrail.config.operation import Serve
 from tabtrail.errors import NotTrainedError, QualityError
@@ -31,7 +31,7 @@ def quality(
     set_: SetOption = None,
     gate: Annotated[bool, typer.Option("--gate", help="Fail (exit code 4) where what quality.require lists is missing.")] = False,
     latency: Annotated[bool, typer.Option(help="Measure how long a prediction takes; else what was measured before.")] = True,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Gather tests, metrics, leakage, proof, drift, calibration, latency, sizes and hashes into one report with its sources."""
@@ -51,7 +51,7 @@ def quality(
     write_json(files[0], report)
     with atomic_file(files[1]) as temporary:
         temporary.write_text(snapshot(report), encoding="utf-8")
-    if as_json:
+    if format_ == "json":
         print_json(report)
     else:
         for each in report["projects"]:

@@ -6,7 +6,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
 from tabtrail.errors import ReproductionError
 
@@ -18,14 +18,14 @@ def reproduce(
     run_id: Annotated[str, typer.Argument(help="The MLflow run of a benchmark, or of one candidate of it.")],
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Fit a run again from what it recorded, and say whether all is equal (exit code 4 where it is not)."""
     loaded = begin_job(config, set_, fetch=True)
     with progress_on_stderr(quiet) as progress:
         result = later.reproduce.reproduce(loaded, run_id, progress)
-    if as_json:
+    if format_ == "json":
         print_json(result.to_dict())
     else:
         for what in result.compared:

@@ -6,7 +6,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import number, print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ def runs(
     most: Annotated[int, typer.Option(min=1, max=1000, help="How many trainings are listed at most.")] = 20,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """List the newest trainings in the MLflow store, with what each chose and reached."""
     loaded = begin_job(config, set_)
     found = later.listing.list_trainings(loaded.mlflow, most)
-    if as_json:
+    if format_ == "json":
         print_json([each.to_dict() for each in found])
         return
     header = ["run", "started (UTC)", "of", "state", "champion", "metric", "value", "candidates", "who", "commit"]

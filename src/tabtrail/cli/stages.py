@@ -18,7 +18,7 @@ from tabtrail.cli.options import (
     BudgetOption,
     ConfigOption,
     ForceOption,
-    JsonOption,
+    FormatOption,
     QuietOption,
     SetOption,
     VerboseOption,
@@ -59,7 +59,7 @@ def run(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     no_report: Annotated[
@@ -71,7 +71,7 @@ def run(
     loaded = begin_job(config, with_budget(set_, budget))
     with progress_on_stderr(quiet) as progress:
         summary = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
-    if as_json:
+    if format_ == "json":
         print_json(summary.to_dict())
         return
     typed = Typed(config, set_)
@@ -89,7 +89,7 @@ def ingest(
     set_: SetOption = None,
     force: ForceOption = False,
     append: Annotated[bool, typer.Option("--append", help="Add the files that the dataset does not hold yet.")] = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Turn the CSV files into contract-checked, partitioned Parquet, and account for every row."""
@@ -100,7 +100,7 @@ def ingest(
         else:
             pipeline.run_stage("ingest", loaded, force=force, progress=progress)
     manifest = read_manifest(loaded.dataset)
-    if as_json:
+    if format_ == "json":
         print_json(asdict(manifest))
     else:
         print_manifest(manifest, loaded.paths.rejects)
@@ -111,7 +111,7 @@ def eda(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Rebuild the DuckDB file from Parquet, and write the SQL summaries and their charts."""
@@ -119,7 +119,7 @@ def eda(
     with progress_on_stderr(quiet) as progress:
         pipeline.run_stage("eda", loaded, force=force, progress=progress)
     files = [loaded.paths.duckdb_file, *summary_files(loaded.aggregations, loaded.paths.output_dir)]
-    if as_json:
+    if format_ == "json":
         print_json({"files": [str(path) for path in files]})
         return
     for aggregation in loaded.aggregations:
@@ -137,7 +137,7 @@ def load(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Replace the rows of the warehouse's tables by those of the dataset and its summaries, or those of a table by a file."""
@@ -151,7 +151,7 @@ def load(
             _require_warehouse(loaded.warehouse)
             pipeline.run_stage("load", loaded, force=force, progress=progress)
             rows = (read_json(Artifacts.of(loaded).loaded) or {})["rows"]
-    if as_json:
+    if format_ == "json":
         print_json({"rows": rows})
         return
     for name, count in rows.items():
@@ -171,7 +171,7 @@ def profile(
     suggest_aliases: Annotated[
         bool, typer.Option("--suggest-aliases", help="Print texts that may be one as a table to review; nothing is applied.")
     ] = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Describe the data: columns, numbers, outliers, groups, correlations."""
@@ -182,13 +182,13 @@ def profile(
         pipeline.run_stage("profile", loaded, force=force, progress=progress)
     if suggest_aliases:
         suggestions = later.alias_suggestions.suggest_aliases(later.dataset.scan_dataset(loaded.dataset))
-        if as_json:
+        if format_ == "json":
             print_json({"suggestions": [asdict(each) for each in suggestions]})
         else:
             typer.echo(suggested_yaml(suggestions), nl=False)
         return
     found = later.profile.read_profile(loaded.paths.output_dir)
-    if as_json:
+    if format_ == "json":
         print_json(asdict(found))
         return
     print_profile(found)
@@ -200,7 +200,7 @@ def train(
     config: ConfigOption = None,
     set_: SetOption = None,
     force: ForceOption = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
     budget: BudgetOption = None,
     verbose: VerboseOption = False,
@@ -214,7 +214,7 @@ def train(
     of_demand = loaded.for_demand()
     demand = read_json(Artifacts.of(of_demand).demand_leaderboard) or {} if loaded.demand is not None else None
     leaderboard = None if loaded.is_demand_only else read_leaderboard(Artifacts.of(loaded))
-    if as_json:
+    if format_ == "json":
         both = {} if leaderboard is None or demand is None else {"demand": demand}
         print_json({**(leaderboard.to_dict() if leaderboard is not None else demand or {}), **both})
         return
@@ -238,7 +238,7 @@ def report(
         str | None, typer.Option("--run", metavar="RUN_ID", help="A benchmark of the MLflow store.", show_default="the last run")
     ] = None,
     force: ForceOption = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Write the page for people, output/report.html, and its pictures."""
@@ -248,7 +248,7 @@ def report(
             pipeline.run_stage("report", loaded, force=force, progress=progress)
         else:
             later.report.report_run(loaded, run_id, progress)
-    if as_json:
+    if format_ == "json":
         print_json({"report": str(Artifacts.of(loaded).page)})
     else:
         print_paths(Artifacts.of(loaded).page)
@@ -267,7 +267,7 @@ def _plain_command(stage: Stage) -> Callable[..., None]:
         config: ConfigOption = None,
         set_: SetOption = None,
         force: ForceOption = False,
-        as_json: JsonOption = False,
+        format_: FormatOption = "text",
         quiet: QuietOption = False,
     ) -> None:
         """Run this stage unless it is fresh, and list its files."""
@@ -275,7 +275,7 @@ def _plain_command(stage: Stage) -> Callable[..., None]:
         with progress_on_stderr(quiet) as progress:
             run_one(stage, loaded, force=force, progress=progress)
         files = stage.outputs(Project(loaded))
-        if as_json:
+        if format_ == "json":
             print_json({"files": [str(path) for path in files]})
         else:
             print_paths(*files)

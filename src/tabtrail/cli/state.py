@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tabtrail.cli import later
-from tabtrail.cli.options import ConfigOption, JsonOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_text
 from tabtrail.config.load import load_config
 from tabtrail.pipeline import STAGES
@@ -17,12 +17,12 @@ from tabtrail.tracking.process import quiet_mlflow
 app = new_group()
 
 
-@app.command(epilog="example: tabtrail status --json")
-def status(config: ConfigOption = None, set_: SetOption = None, as_json: JsonOption = False) -> None:
+@app.command(epilog="example: tabtrail status --format json")
+def status(config: ConfigOption = None, set_: SetOption = None, format_: FormatOption = "text") -> None:
     """Say for each stage of a run whether it is fresh, and why not: data, config key, code, or an output."""
     loaded = load_config(config, set_ or [])
     found = look(loaded, STAGES)
-    if as_json:
+    if format_ == "json":
         print_json(found.to_dict())
         return
     for each in found.stages:
@@ -48,7 +48,7 @@ def doctor(
     tidy: Annotated[
         bool, typer.Option("--tidy", help="First remove what killed processes and interrupted uploads left, here and in buckets.")
     ] = False,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
 ) -> None:
     """Check versions, extras, disk, lock, dataset, database, store, history and bundle, and say what to do (exit code 1)."""
     quiet_mlflow()  # the history is read through it
@@ -58,7 +58,7 @@ def doctor(
             typer.echo(f"{tidy_buckets(loaded.paths):,} objects of interrupted uploads removed", err=True)
     checks = later.doctor.examine(loaded, STAGES)
     healthy = all(check.state != "broken" for check in checks)
-    if as_json:
+    if format_ == "json":
         print_json({"healthy": healthy, "checks": [check.to_dict() for check in checks]})
     else:
         for check in checks:

@@ -7,7 +7,7 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, JsonOption, QuietOption, SetOption, new_group
+from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
 from tabtrail.cli.output import print_json, progress_on_stderr
 from tabtrail.config.budget import parse_budget
 from tabtrail.errors import UsageError
@@ -27,7 +27,7 @@ def tune(
     ] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
-    as_json: JsonOption = False,
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
@@ -37,7 +37,7 @@ def tune(
     later.names.check_names(loaded)
     with progress_on_stderr(quiet) as progress:
         best = later.tune.tune(loaded, candidates or [], trials=trials, seconds=seconds, progress=progress)
-    if as_json:
+    if format_ == "json":
         print_json(best)
         return
     for name, params in best.items():

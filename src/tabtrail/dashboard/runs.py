@@ -43,7 +43,7 @@ _LABELS = {each.mlflow_name: each.label for each in METRICS.values()} | {each.na
 
 @dataclass(frozen=True)
 class Trainings:
-    """The trainings as `tabtrail runs --json` has them, newest first; `problem` says why there are none to show."""
+    """The trainings as `tabtrail runs --format json` has them, newest first; `problem` says why there are none to show."""
 
     found: tuple[dict[str, Any], ...] = ()
     problem: str = ""
@@ -53,7 +53,7 @@ def ask_trainings(words: Sequence[str], seconds: float = SECONDS) -> Trainings:
     """Return what the store holds. `words` name the config for a command. A store that does not answer is a problem, not an
     error: the rest of the page can be shown without it.
     """
-    command = [sys.executable, "-m", "tabtrail", "runs", "--json", *words]
+    command = [sys.executable, "-m", "tabtrail", "runs", "--format=json", *words]
     variables = {**_IN_SECONDS, **os.environ}
     try:
         done = subprocess.run(  # noqa: S603 - our own words
@@ -68,7 +68,7 @@ def ask_trainings(words: Sequence[str], seconds: float = SECONDS) -> Trainings:
     try:
         return Trainings(tuple(json.loads(done.stdout)))
     except ValueError:
-        return Trainings(problem="what `tabtrail runs --json` printed cannot be read")
+        return Trainings(problem="what `tabtrail runs --format json` printed cannot be read")
 
 
 def trainings_frame(trainings: Sequence[dict[str, Any]], deployed: Collection[str]) -> pl.DataFrame:

@@ -38,7 +38,7 @@ class Summary:
     durations: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `tabtrail run --json` prints."""
+        """Return what `tabtrail run --format json` prints."""
         return {
             "manifest": asdict(self.manifest),
             "leaderboard": None if self.leaderboard is None else self.leaderboard.to_dict(),

@@ -56,9 +56,9 @@ def commands(asked: dict[str, Any], words: Sequence[str]) -> dict[str, list[str]
     own = [*words, *(["--set", f"mlflow.experiment={json_text(experiment)}"] if experiment else [])]
     program = [sys.executable, "-m", "tabtrail"]
     forced = ["--force"] if asked.get("force") else []
-    train = [*program, "train", "--json", *forced, *own]
+    train = [*program, "train", "--format=json", *forced, *own]
     if groups := asked.get("groups"):
-        train = [*program, "demand", "train", "--json", *(f"--only={group}" for group in groups), *own]
+        train = [*program, "demand", "train", "--format=json", *(f"--only={group}" for group in groups), *own]
     return {"ingest": [*program, "ingest", *own], "train": train}
 
 
