@@ -83,7 +83,7 @@ def test_what_a_run_prints_is_one_screen_of_rows_leaderboard_champion_and_what_t
     assert row.cv["rmse"] == pytest.approx(float(line.split()[2]), rel=1e-3), "four digits of what the JSON has"
     assert f"champion: {board.champion}" in done.stdout
     assert f"held {row.interval_coverage:.1%} of the test rows" in done.stdout
-    assert "serve --config" in done.stdout
+    assert f"serve --config {trained.project.config_file}" in " ".join(line.strip(" \\") for line in lines)
 
 
 def test_verbose_prints_every_table_with_the_digits_of_the_json(trained: Trained) -> None:
