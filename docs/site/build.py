@@ -42,6 +42,7 @@ HOW_TO = [
     "quality-report.md",
     "team.md",
     "deploy.md",
+    "command-line.md",
     "when-something-fails.md",
 ]
 
