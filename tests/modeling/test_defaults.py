@@ -37,13 +37,13 @@ def test_a_logarithm_is_tried_beside_the_target_where_that_is_skewed_to_the_righ
 
 def test_what_takes_minutes_a_fit_is_not_tried_on_many_rows() -> None:
     names = {rows: set(default_candidates(replace(SHAPE, rows=rows))) for rows in (20_000, 1_000_000)}
-    assert names[20_000] == {"LinearRegression", "LightGBM_bag", "LightGBM_log_bag", "CatBoost_bag", "Blend"}
+    assert names[20_000] == {"LinearRegression", "LightGBM_bag", "LightGBM_log_bag", "CatBoost_bag", "CatBoost_log_bag", "Blend"}
     assert names[1_000_000] == {"LinearRegression", "LightGBM", "LightGBM_log", "Blend"}
 
 
 def test_models_of_folds_are_averaged_unless_they_follow_one_another_in_time() -> None:
     bags = {name for name, each in default_candidates(SHAPE).items() if each.params.get("bag")}
-    assert bags == {"LightGBM_bag", "LightGBM_log_bag", "CatBoost_bag"}
+    assert bags == {"LightGBM_bag", "LightGBM_log_bag", "CatBoost_bag", "CatBoost_log_bag"}
     in_time = default_candidates(replace(SHAPE, by_time=True))
     assert {"LightGBM", "CatBoost"} <= set(in_time)
     assert not any(each.params.get("bag") for each in in_time.values())

@@ -1,6 +1,7 @@
 """A race: who cannot win any more is fitted no further, and it is said after which repeat, by whom and by how much."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,11 @@ import pytest
 
 from tabtrail.config.load import load_config
 from tabtrail.modeling.benchmark import candidates_of, run_benchmark
+from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import METRICS, score
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.problem import problem_of
-from tabtrail.modeling.racing import race
+from tabtrail.modeling.racing import Ended, finalists, race
 from tabtrail.modeling.results import Benchmark, Fit
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import load_table, split_table
@@ -75,3 +77,45 @@ def test_who_is_dropped_is_fitted_on_no_later_repeat(tmp_path: Path, gap: float,
     assert asked["ExtraTrees_bad"] == list(range(9 if left_after is None else 3 * left_after))
     assert ("ExtraTrees_bad" in found.dropped) == (left_after is not None)
     assert set(found.fits) == {each.name for each in candidates_of(problem)} - set(found.dropped)
+
+
+def fitted_with(**errors: float) -> list[Any]:
+    """Candidates with their fits on five folds, whose errors are as told, a little different on each."""
+    y = np.zeros(4)
+    candidates = {each.name: each for each in list_candidates({name: {} for name in errors})}
+    return [
+        (candidates[name], tuple(Fit(name, fold, score(y, y + error + 0.01 * fold), {}, y, 0.0, 0.0) for fold in range(5)), None)
+        for name, error in errors.items()
+    ]
+
+
+def test_of_bags_only_those_that_the_folds_do_not_tell_from_the_best_are_proven() -> None:
+    dropped: dict[str, str] = {}
+    ended = Ended(METRICS["rmse"], 0.25, lambda name: True)
+    made = fitted_with(LightGBM_bag=1.0, CatBoost_bag=1.0, LightGBM_log_bag=2.0, MeanBaseline=9.0)
+    found = [each.name for each, _, _ in finalists(made, {}, ended, dropped)]
+    assert found == ["LightGBM_bag", "CatBoost_bag", "MeanBaseline"]
+    assert set(dropped) == {"LightGBM_log_bag"}
+    assert dropped["LightGBM_log_bag"].startswith("dropped before its proof: RMSE 1 worse than CatBoost_bag (95 %:")
+
+
+def test_where_the_best_turns_out_not_to_be_servable_the_others_come_back() -> None:
+    dropped: dict[str, str] = {}
+    proven: list[str] = []
+    ended = Ended(METRICS["rmse"], 0.25, lambda name: name != "LightGBM_bag" and name in proven)
+    for each, _, _ in finalists(fitted_with(LightGBM_bag=1.0, CatBoost_bag=2.0), {}, ended, dropped):
+        proven.append(each.name)
+    assert proven == ["LightGBM_bag", "CatBoost_bag"]
+    assert dropped == {}
+
+
+def test_a_bag_that_cannot_win_is_dropped_with_its_reason_and_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    bags = (
+        "candidates.LightGBM_good={bag: true, n_estimators: 200, early_stopping_rounds: 20, min_child_samples: 3}",
+        "candidates.LightGBM_bad={bag: true, n_estimators: 200, early_stopping_rounds: 20, max_depth: 1, learning_rate: 0.01}",
+    )
+    free, raced = benchmark_with(tmp_path, *bags), benchmark_with(tmp_path, "choice.racing=true", *bags)
+    assert "LightGBM_bad" in raced.dropped
+    assert "LightGBM_bad" not in {each.candidate.name for each in raced.results}
+    for each in raced.results:
+        assert each.predictions_sha256 == free.result(each.candidate.name).predictions_sha256

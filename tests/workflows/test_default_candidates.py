@@ -19,12 +19,19 @@ def test_the_list_is_made_from_the_dataset_and_said_with_its_reasons(tmp_path: P
     pipeline.run_stage("ingest", config)
     lines: list[str] = []
     found = with_default_candidates(config, Progress(say=lines.append))
-    assert {"LinearRegression", "LightGBM_small_bag", "LightGBM_small_log_bag", "CatBoost_bag", "Blend"} < set(found.candidates)
-    assert found.candidates["LightGBM_small_log_bag"]["target_transform"] == "log"
+    assert {"LinearRegression", "LightGBM_bag", "LightGBM_log_bag", "CatBoost_bag", "Blend"} < set(found.candidates)
+    assert found.candidates["LightGBM_log_bag"]["target_transform"] == "log"
     assert lines[0].startswith("train: the config names no candidates; for 200 rows × 1 numbers and 1 texts")
     assert len(lines) == 1 + len(found.candidates)
     check_names(found)
     assert with_default_candidates(found) is found
+    assert found.choice.racing is True, "who cannot win is not worth a proof"
+    assert (
+        with_default_candidates(config.changed(choice=config.choice.model_copy(update={"racing": False}))).choice.racing is False
+    )
+    assert (
+        with_default_candidates(config.changed(choice=config.choice.model_copy(update={"budget": "9min"}))).choice.racing is False
+    )
 
 
 def test_named_candidates_are_all_that_is_tried(tmp_path: Path, empty_store: Path) -> None:

@@ -179,9 +179,10 @@ class Choice(Section):
         "best", description="The best by the metric, or the smallest model within one standard error of it."
     )
 
-    racing: bool = Field(
-        False,
-        description="Drop candidates that the folds tell from the best, one repeat after the other; the notes say whom and why.",
+    racing: bool | None = Field(
+        None,
+        description="Drop candidates that the folds tell from the best, one repeat after the other; the notes say whom and why."
+        " null: where the config names no candidates.",
     )
     max_bundle_mb: Annotated[float, Field(gt=0)] = Field(
         100, description="Candidates whose graph has more megabytes are not chosen; a blend leaves members out to stay within."

@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 from tabtrail.contract.expressions import compute
 from tabtrail.export.steps import Step
 from tabtrail.export.symbols import Symbol, Symbols
-from tabtrail.modeling.families import family_of
+from tabtrail.modeling.families import family_of, read_trees
 from tabtrail.modeling.preprocess import CategoryCodes, DerivedFeatures, FrequencyEncoder, one_hot_positions
 from tabtrail.modeling.trees import Trees
 
@@ -47,9 +47,15 @@ def own_converters(regressor: Any, write: WriteTrees) -> tuple[dict[type, Callab
     """
     own = dict(_STEPS)
     family = family_of(regressor)
-    if family is not None and (read := family.read_trees) is not None:
-        own[type(regressor)] = Converter(lambda model: 1, lambda step: write(step, read(step.fitted)))
+    if family is not None and family.read_trees is not None:
+        own[type(regressor)] = Converter(lambda model: 1, lambda step: _write_regressor(step, write))
     return {kind: each.convert for kind, each in own.items()}, {kind: each.shape for kind, each in own.items()}
+
+
+def _write_regressor(step: Step, write: WriteTrees) -> None:
+    trees = read_trees(step.fitted)
+    assert trees is not None  # noqa: S101 - asked by who calls
+    write(step, trees)
 
 
 def _write_imputer(step: Step) -> None:

@@ -1,7 +1,7 @@
 """The proof that an ONNX graph predicts what the Python model predicts."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,15 +35,16 @@ def check_parity(
         "unseen": strange_texts(x, texts, seed),
         "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
     }
-    largest = max(float(np.abs(np.asarray(model.predict(chunk), dtype=np.float64)).max()) for chunk in _chunks(x)) or 1.0
-    predict = open_outputs(graph)
-    classes = {name: _compare(predict, model, probes, scale, largest) for name, probes in made.items() if len(probes.x)}
+    expected = np.concatenate([_expected(model, chunk) for chunk in _chunks(x)])
+    pair = _Pair(open_outputs(graph), model, scale, float(np.abs(expected[:, 0]).max()) or 1.0)
+    known = {"data": expected}
+    classes = {name: pair.compare(probes, known.get(name)) for name, probes in made.items() if len(probes.x)}
     return Parity(tolerance, classes, thresholds, tried)
 
 
 def compare_data(graph: bytes, model: Any, x: pd.DataFrame, scale: float) -> Tried:
     """Compare graph and model on some of the rows of the data, whose predictions are the largest by definition."""
-    return _compare(open_outputs(graph), model, Probes(x.reset_index(drop=True), []), scale, np.inf)
+    return _Pair(open_outputs(graph), model, scale, np.inf).compare(Probes(x.reset_index(drop=True), []))
 
 
 def joined(tried: Sequence[Tried]) -> Tried:
@@ -62,33 +63,43 @@ def _chunks(x: pd.DataFrame) -> Iterator[pd.DataFrame]:
     return (x.iloc[at : at + _CHUNK] for at in range(0, len(x), _CHUNK))
 
 
-def _compare(predict: Callable[[pd.DataFrame], Array], model: Any, probes: Probes, scale: float, largest: float) -> Tried:
-    taken = np.concatenate([within_float32(model, chunk) for chunk in _chunks(probes.x)])
-    rows = np.flatnonzero(taken)
-    chunks = [probes.x.iloc[rows[at : at + _CHUNK]] for at in range(0, len(rows), _CHUNK)]
-    difference = np.concatenate([np.zeros(0), *(_differences(predict, model, chunk, scale, largest) for chunk in chunks)])
-    if not len(rows):
-        return Tried(0, len(taken), 0.0, 0.0, "no row")
-    worst = int(np.argmax(difference))
-    index = int(rows[worst])
-    return Tried(
-        rows=len(rows),
-        left_out=int((~taken).sum()),
-        max_difference=float(difference[worst]),
-        p999_difference=float(np.quantile(difference, 0.999, method="higher")),
-        worst=probes.changed[index] if probes.changed else f"data row {index}",
-    )
+@dataclass(frozen=True)
+class _Pair:
+    """A graph's predictions and a model's; `largest` is the largest of the data, beyond which they are compared relatively."""
 
+    predict: Callable[[pd.DataFrame], Array]
+    model: Any
+    scale: float
+    largest: float
 
-def _differences(predict: Callable[[pd.DataFrame], Array], model: Any, x: pd.DataFrame, scale: float, largest: float) -> Array:
-    """Doubles have 16 digits: a prediction beyond `largest`, that of the data, is compared relative to itself."""
-    with np.errstate(all="ignore"):
-        expected = _expected(model, x)
-        found = predict(x)
-        unit = np.where(np.abs(expected) > largest, np.abs(expected), scale)
-        difference = np.abs(found - expected) / unit
-    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-    return np.asarray(np.where(same, 0.0, np.where(np.isfinite(difference), difference, _NO_NUMBER)).max(axis=1))
+    def compare(self, probes: Probes, known: Array | None = None) -> Tried:
+        """Compare on the rows that the model takes; `known` is what it says of all of them, where that was asked before."""
+        taken = np.concatenate([within_float32(self.model, chunk) for chunk in _chunks(probes.x)])
+        rows = np.flatnonzero(taken)
+        parts = [rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)]
+        found = [self._differences(probes.x.iloc[part], None if known is None else known[part]) for part in parts]
+        if not len(rows):
+            return Tried(0, len(taken), 0.0, 0.0, "no row")
+        difference = np.concatenate(found)
+        worst = int(np.argmax(difference))
+        index = int(rows[worst])
+        return Tried(
+            rows=len(rows),
+            left_out=int((~taken).sum()),
+            max_difference=float(difference[worst]),
+            p999_difference=float(np.quantile(difference, 0.999, method="higher")),
+            worst=probes.changed[index] if probes.changed else f"data row {index}",
+        )
+
+    def _differences(self, x: pd.DataFrame, known: Array | None) -> Array:
+        """Doubles have 16 digits: a prediction beyond `largest` is compared relative to itself."""
+        with np.errstate(all="ignore"):
+            expected = _expected(self.model, x) if known is None else known
+            found = self.predict(x)
+            unit = np.where(np.abs(expected) > self.largest, np.abs(expected), self.scale)
+            difference = np.abs(found - expected) / unit
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        return np.asarray(np.where(same, 0.0, np.where(np.isfinite(difference), difference, _NO_NUMBER)).max(axis=1))
 
 
 def _expected(model: Any, x: pd.DataFrame) -> Array:

@@ -7,6 +7,7 @@ import pandas as pd
 from tabtrail.config.model import Model
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.parity import check_parity
+from tabtrail.modeling.families import reading_once
 from tabtrail.modeling.proof import Parity
 
 _REFUSALS = (TypeError, ValueError, RuntimeError, NotImplementedError)
@@ -23,9 +24,10 @@ def prove(model: Model, fitted: Any, x: pd.DataFrame, *, scale: float, tolerance
     `scale` is the standard deviation of the target, `tolerance` the largest allowed difference in units of it. A model that
     cannot be exported has no graph; the proof says why.
     """
-    try:
-        graph = graph_bytes(model, fitted)
-    except _REFUSALS as error:
-        return None, Parity(tolerance, {}, error=f"{type(error).__name__}: {str(error)[:200]}")
-    texts, seed = model.text_features, model.random_state
-    return graph, check_parity(graph, fitted, x, texts=texts, scale=scale, tolerance=tolerance, seed=seed)
+    with reading_once():
+        try:
+            graph = graph_bytes(model, fitted)
+        except _REFUSALS as error:
+            return None, Parity(tolerance, {}, error=f"{type(error).__name__}: {str(error)[:200]}")
+        texts, seed = model.text_features, model.random_state
+        return graph, check_parity(graph, fitted, x, texts=texts, scale=scale, tolerance=tolerance, seed=seed)

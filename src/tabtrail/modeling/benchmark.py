@@ -29,7 +29,7 @@ from tabtrail.modeling.metrics import Array, Metric, evaluate
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Cost, Parity, Proof, Prove
-from tabtrail.modeling.racing import Race, race
+from tabtrail.modeling.racing import Ended, Fitted, Race, finalists, race
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Examples, Table, split_table
@@ -79,14 +79,23 @@ def run_benchmark(
     prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
     raced = _race(problem, table, split, missing, results) if problem.choice.racing else Race({}, {})
     missing = [each for each in missing if each.name not in raced.dropped]
+    beaten = dict(raced.dropped)
+
+    def of_use(name: str) -> bool:
+        return results[name].deployable and over_budget(results[name], problem.choice) is None
+
+    ended = Ended(problem.metric, split.valid_share, of_use)
     budgeted, done = Budgeted(problem.choice.limit), sum(name not in BASELINES for name in results)
     for group in budgeted.groups(missing, done=done):
-        for candidate, folds, final in _fit_all(problem, table, split, group, progress, prove=prove, known=raced.fits):
+        fitted: Iterable[Fitted] = _fit_all(problem, table, split, group, progress, prove=prove, known=raced.fits)
+        if problem.choice.racing:
+            fitted = finalists(fitted, dict(results), ended, beaten)
+        for candidate, folds, final in fitted:
             if candidate.bag and prove is not None:
                 final = replace(final, proof=proven(problem, table, split, final.model, prove))
             results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
-    dropped = {**raced.dropped, **budgeted.left_out}
+    dropped = {**beaten, **budgeted.left_out}
     candidates = [each for each in candidates if each.name not in dropped]
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:
@@ -178,7 +187,7 @@ def _fit_all(
     *,
     prove: Prove | None,
     known: Mapping[str, Mapping[int, Fit]],
-) -> Iterator[tuple[Candidate, tuple[Fit, ...], Fit]]:
+) -> Iterator[Fitted]:
     """Yield each candidate with its fits on the folds and on the whole training part when the last of them is done.
 
     Fits that are `known` are not made again.

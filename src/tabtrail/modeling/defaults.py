@@ -1,7 +1,11 @@
 """The candidates of a config that names none: a list made from the size and shape of the table, each with its reason.
 
 The parameters of boosters start from the defaults that Holzmüller, Grinsztajn & Steinwart tuned over 118 data sets ("Better by
-Default", NeurIPS 2024, appendix), with fewer leaves, shallower trees and a shorter patience where a model has to be served.
+Default", NeurIPS 2024, appendix). A bag is proven, served and fitted again tree by tree, so that fewer trees save more than
+their fit. Measured inside the training parts of bike sharing, California and the sales data, by bags of five folds: LightGBM's
+with 63 leaves, rate 0.06 and patience 50 erred as the published ones do (within 0.1 % on bike sharing) at two thirds of the fit;
+CatBoost's with depth 6, rate 0.15, 600 rounds and one step a leaf instead of 20 took 3 CPU-seconds there (7 with depth 7 and
+1,000 rounds, at 2 % less error), and a blend with LightGBM's erred 0.5 to 0.8 % less than the better of both.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,8 +21,8 @@ from tabtrail.modeling.preprocess import MANY_TEXTS
 # Bulmer, Principles of Statistics (1979): beyond a half a distribution is moderately skewed. Which scale is learned is then left
 # to the folds; below it the logarithm rarely wins, and is not worth the fits.
 _SKEWED = 0.5
-# From so many rows on the larger trees of the published default have rows enough in their leaves.
-_LARGE_TREES = 5_000
+# Below it CatBoost stops after some hundred rounds even at the published rate, and a slower one costs little.
+_SMALL = 5_000
 # Beyond it one fit of a slower library, or a bag of several, would take minutes on one core. A judgement, not yet measured.
 _FEW_FITS = 200_000
 # Below it trees have nothing to learn from that a line, a forest or a few boosted stumps do not have as well.
@@ -101,33 +105,22 @@ def _on_one_machine(shape: Shape) -> Iterator[tuple[str, Default]]:
 
 
 def _on_a_cluster(shape: Shape) -> Iterator[tuple[str, Default]]:
-    yield "LightGBM", Default(_LARGE, "the published default, which the library can train on a cluster")
+    yield "LightGBM", Default(_LIGHTGBM, "the published default, which the library can train on a cluster")
     yield "XGBoost", Default(_XGBOOST, "the published default, which the library can train on a cluster")
     if shape.logarithm is not None:
-        yield "LightGBM_log", Default(_learning_log(_LARGE, shape), _why_log(shape))
+        yield "LightGBM_log", Default(_learning_log(_LIGHTGBM, shape), _why_log(shape))
 
 
 _NATIVE: dict[str, Parameter] = {"categories": "native", "missing": "native"}
-_SMALL: dict[str, Parameter] = {
-    "n_estimators": 2000,
-    "learning_rate": 0.03,
-    "num_leaves": 31,
-    "min_child_samples": 5,
-    "subsample": 0.7,
-    "subsample_freq": 1,
-    "colsample_bytree": 0.6,
-    "early_stopping_rounds": 100,
-    **_NATIVE,
-}
-_LARGE: dict[str, Parameter] = {
+_LIGHTGBM: dict[str, Parameter] = {
     "n_estimators": 1000,
-    "learning_rate": 0.05,
-    "num_leaves": 100,
+    "learning_rate": 0.06,
+    "num_leaves": 63,
     "min_child_samples": 3,
     "min_child_weight": 1e-7,
     "subsample": 0.7,
     "subsample_freq": 1,
-    "early_stopping_rounds": 100,
+    "early_stopping_rounds": 50,
     **_NATIVE,
 }
 _XGBOOST: dict[str, Parameter] = {
@@ -141,18 +134,24 @@ _XGBOOST: dict[str, Parameter] = {
     **_NATIVE,
 }
 _CATBOOST: dict[str, Parameter] = {
-    "iterations": 1000,
-    "learning_rate": 0.09,
-    "depth": 7,
+    "iterations": 600,
+    "learning_rate": 0.15,
+    "depth": 6,
     "l2_leaf_reg": 1e-5,
     "boosting_type": "Plain",
     "bootstrap_type": "Bernoulli",
     "subsample": 0.9,
     "random_strength": 0,
     "one_hot_max_size": 20,
-    "leaf_estimation_iterations": 20,
-    "early_stopping_rounds": 100,
+    "leaf_estimation_iterations": 1,
+    "early_stopping_rounds": 50,
     **_NATIVE,
+}
+_CATBOOST_SMALL: dict[str, Parameter] = {
+    **_CATBOOST,
+    "iterations": 1000,
+    "learning_rate": 0.09,
+    "early_stopping_rounds": 100,
 }
 
 
@@ -164,27 +163,24 @@ def _bagged(name: str, default: Default, shape: Shape) -> tuple[str, Default]:
 
 
 def _lightgbm(shape: Shape) -> Iterator[tuple[str, Default]]:
-    large = shape.rows >= _LARGE_TREES
-    size = f"from {_LARGE_TREES:,} rows on" if large else f"small trees below {_LARGE_TREES:,} rows"
-    params, name = (_LARGE, "LightGBM") if large else (_SMALL, "LightGBM_small")
-    yield _bagged(name, Default(params, f"the published default, {size}" if large else size), shape)
+    yield _bagged("LightGBM", Default(_LIGHTGBM, "the published default with fewer leaves"), shape)
     if shape.logarithm is not None:
-        yield _bagged(f"{name}_log", Default(_learning_log(params, shape), _why_log(shape)), shape)
+        yield _bagged("LightGBM_log", Default(_learning_log(_LIGHTGBM, shape), _why_log(shape)), shape)
 
 
 def _many_texts(shape: Shape) -> Iterator[tuple[str, Default]]:
     many = ", ".join(name for name, count in shape.texts.items() if count > MANY_TEXTS)
-    params, name = (_LARGE, "LightGBM") if shape.rows >= _LARGE_TREES else (_SMALL, "LightGBM_small")
     for how, meaning in (("target", "mean target"), ("frequency", "frequency")) if many else ():
-        yield _bagged(
-            f"{name}_{how}", Default({**params, "many_texts": how}, f"the {meaning} of the many texts of {many}"), shape
-        )
+        params: dict[str, Parameter] = {**_LIGHTGBM, "many_texts": how}
+        yield _bagged(f"LightGBM_{how}", Default(params, f"the {meaning} of the many texts of {many}"), shape)
 
 
 def _catboost(shape: Shape) -> Iterator[tuple[str, Default]]:
-    yield _bagged("CatBoost", Default(_CATBOOST, "the published default, two levels shallower: a quarter of its leaves"), shape)
-    if shape.logarithm is not None and shape.rows < _LARGE_TREES:
-        yield _bagged("CatBoost_log", Default(_learning_log(_CATBOOST, shape), _why_log(shape)), shape)
+    small = shape.rows < _SMALL
+    params, size = (_CATBOOST_SMALL, f"below {_SMALL:,} rows") if small else (_CATBOOST, f"from {_SMALL:,} rows on")
+    yield _bagged("CatBoost", Default(params, f"the published default with shallower trees, {size}"), shape)
+    if shape.logarithm is not None:
+        yield _bagged("CatBoost_log", Default(_learning_log(params, shape), _why_log(shape)), shape)
 
 
 def _learning_log(params: Mapping[str, Parameter], shape: Shape) -> dict[str, Parameter]:

@@ -4,7 +4,7 @@ After Maron & Moore, "The Racing Algorithm: Model Selection for Lazy Learners" (
 corrected interval of `choice` in the place of Hoeffding's bound.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ from tabtrail.modeling.results import Fit, Result
 from tabtrail.modeling.split import Split
 
 Tasks = list[tuple[Candidate, int]]
+Fitted = tuple[Candidate, tuple[Fit, ...], Fit]
+"""A candidate with its fits on the folds and on the whole training part."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,17 @@ class Race:
 
     fits: Mapping[str, dict[int, Fit]]
     dropped: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What decides when all fits are there: the metric, n_valid / n_train of the folds, and whether a candidate that was proven
+    can be deployed.
+    """
+
+    metric: Metric
+    valid_share: float
+    of_use: Callable[[str], bool]
 
 
 def race(
@@ -60,6 +73,26 @@ def race(
             dropped[each.name] = f"dropped after repeat {repeat + 1} of {len(repeats)}: {reasons[each.name]}"
             alive.remove(each)
     return Race({each.name: fits[each.name] for each in alive}, dropped)
+
+
+def finalists(fitted: Iterable[Fitted], finished: Mapping[str, Result], race: Ended, dropped: dict[str, str]) -> Iterator[Fitted]:
+    """Yield the candidates that the folds do not tell from the best, now that bags have a score too: only they are proven and
+    blended. The others are added to `dropped`, with the reason; they are yielded after all where none of the first turns out to
+    be of use. Baselines stay, and drop nobody.
+    """
+    made, metric = list(fitted), race.metric
+    losses = {
+        each.name: [metric.loss(fit.scores[metric.name]) for fit in folds]
+        for each, folds, _ in made
+        if each.family not in BASELINES
+    }
+    losses |= {name: each.losses(metric) for name, each in finished.items() if each.candidate.family not in (BLEND, *BASELINES)}
+    reasons = {name: why for name, why in _beaten(losses, metric, race.valid_share).items() if name not in finished}
+    yield from (each for each in made if each[0].name not in reasons)
+    if any(race.of_use(name) for name in losses if name not in reasons):
+        dropped |= {name: f"dropped before its proof: {why}" for name, why in reasons.items()}
+    else:
+        yield from (each for each in made if each[0].name in reasons)
 
 
 def _runs(candidate: Candidate) -> bool:

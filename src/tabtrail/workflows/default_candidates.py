@@ -17,4 +17,7 @@ def with_default_candidates(config: Config, progress: Progress = SILENT) -> Conf
     progress.say(f"train: the config names no candidates; for {shape} these are tried:")
     for name, each in found.items():
         progress.say(f"train:   {name}: {each.reason}")
-    return config.changed(candidates={name: each.params for name, each in found.items()})
+    choice = config.choice
+    if choice.racing is None:  # a list that nobody wrote: who cannot win is not worth a proof and a line
+        choice = choice.model_copy(update={"racing": choice.budget is None})
+    return config.changed(candidates={name: each.params for name, each in found.items()}, choice=choice)

@@ -4,6 +4,9 @@ A family is one file, which holds all that is particular to its library, and one
 logged, pinned and compared between machines, what can be tuned, read, explained and exported all follow from the list.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tabtrail.modeling.families.catboost import CATBOOST
@@ -16,7 +19,7 @@ from tabtrail.modeling.families.linear import LINEAR_REGRESSION, MEAN_BASELINE
 from tabtrail.modeling.families.xgboost import XGBOOST
 from tabtrail.modeling.trees import Trees
 
-__all__ = ["FAMILIES", "Family", "Layout", "Params", "Sample", "family_of", "model_libraries", "read_trees"]
+__all__ = ["FAMILIES", "Family", "Layout", "Params", "Sample", "family_of", "model_libraries", "read_trees", "reading_once"]
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -32,6 +35,7 @@ FAMILIES: dict[str, Family] = {
         CATBOOST,
     )
 }
+_KEPT: ContextVar[dict[int, tuple[Any, Trees]] | None] = ContextVar("trees that are kept while a model is proven", default=None)
 
 
 def family_of(regressor: Any) -> Family | None:
@@ -40,9 +44,25 @@ def family_of(regressor: Any) -> Family | None:
 
 
 def read_trees(regressor: Any) -> Trees | None:
-    """Return the trees of a fitted regressor, None where its family has no trees."""
-    family = family_of(regressor)
-    return None if family is None or family.read_trees is None else family.read_trees(regressor)
+    """Return the trees of a fitted regressor, None where its family has no trees. They are not to be changed."""
+    family, kept = family_of(regressor), _KEPT.get()
+    if family is None or family.read_trees is None:
+        return None
+    if kept is None:
+        return family.read_trees(regressor)
+    if id(regressor) not in kept:
+        kept[id(regressor)] = regressor, family.read_trees(regressor)  # itself too, so that no other takes its id
+    return kept[id(regressor)][1]
+
+
+@contextmanager
+def reading_once() -> Iterator[None]:
+    """Read the trees of each regressor once, however often they are asked for inside; forget them in the end."""
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 def model_libraries() -> tuple[str, ...]:

@@ -107,18 +107,20 @@ def _read_trees(model: Any) -> Trees:
     members = _members(model, depths) if isinstance(model, CatBoostOnCodes) else {}
     for index, tree in enumerate(dump["oblivious_trees"]):
         splits = tree["splits"] or []
-        inner = (1 << len(splits)) - 1
-        for node in range(inner):
-            level = len(splits) - (node + 1).bit_length()  # the last split is the root's
-            split, at, to = splits[level], (index, node), (2 * node + 1, 2 * node + 2)
+        for level in range(len(splits)):
+            place = len(splits) - 1 - level  # the last split is the root's
+            split, nodes = splits[place], range((1 << level) - 1, (2 << level) - 1)
             if split.get("split_type", "FloatFeature") == "FloatFeature":
                 feature = numbers[split["float_feature_index"]]
                 missing_left = feature["nan_value_treatment"] != "AsTrue"
-                border = float(np.float32(split["border"]))
-                trees.split(at, feature["flat_feature_index"], border, to, missing_true=missing_left)
+                border, column = float(np.float32(split["border"])), feature["flat_feature_index"]
+                for node in nodes:
+                    trees.split((index, node), column, border, (2 * node + 1, 2 * node + 2), missing_true=missing_left)
             else:
-                column, codes, unseen_left = members[index, level]
-                trees.member(at, column, codes, to, missing_true=unseen_left)
+                column, codes, unseen_left = members[index, place]
+                for node in nodes:
+                    trees.member((index, node), column, codes, (2 * node + 1, 2 * node + 2), missing_true=unseen_left)
+        inner = (1 << len(splits)) - 1
         for leaf, value in enumerate(tree["leaf_values"]):
             trees.leaf((index, inner + leaf), value * scale)
     return trees
