@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tabtrail.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from tabtrail.api.fitting import fit as fit
     from tabtrail.api.model import Explanation as Explanation
     from tabtrail.api.model import Model as Model
     from tabtrail.api.model import Prediction as Prediction
@@ -22,6 +23,7 @@ _PLACES = {
     "Regressor": "tabtrail.api.regressor",
     "Result": "tabtrail.api.result",
     "TabtrailError": "tabtrail.errors",
+    "fit": "tabtrail.api.fitting",
     "load_model": "tabtrail.api.places",
     "run": "tabtrail.api.result",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from tabtrail.api import later
 from tabtrail.api.frames import answer_like, arrow_of, is_row, plain_row
@@ -101,6 +101,12 @@ class Model:
     def __init__(self, bundle: Bundle, background: Callable[[], Background]) -> None:
         self._bundle, self._background = bundle, background
         self._predictor = Predictor(bundle)
+        self._held: object = None
+
+    def holding(self, held: object) -> Self:
+        """Return the model, which refers to `held` from now on."""
+        self._held = held
+        return self
 
     @property
     def name(self) -> str:

@@ -1,8 +1,9 @@
 """`tabtrail.run`: the whole job of a config, and what came of it as frames and small values."""
 
+import json
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from tabtrail.project.overview import Contender, Overview, Trained, read_overvie
 from tabtrail.project.project import Project
 from tabtrail.tracking.process import mlflow_kept_quiet
 
-_LOG = logging.getLogger("tabtrail")
+LOG = logging.getLogger("tabtrail")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ class Result:
     def __init__(self, config_file: Path, overview: Overview, overrides: tuple[str, ...] = (), *, series: bool = False) -> None:
         self.config_file, self.overview = config_file, overview
         self._overrides, self._series = overrides, series
+        self._seen: tuple[str, ...] = ()
+        self._held: object = None
+
+    def with_more(self, seen: tuple[str, ...], held: object) -> "Result":
+        """Return the result with what was seen before the run, and what is to be held as long as it, or its model, is used."""
+        self._seen, self._held = seen, held
+        return self
 
     @property
     def trained(self) -> Trained:
@@ -105,7 +113,9 @@ class Result:
     @cached_property
     def findings(self) -> pl.DataFrame:
         """What a person should look at: `about` (data, leakage, unit or note), `column` (null for the whole) and `finding`."""
-        found: list[tuple[str, str | None, str]] = [("data", None, text) for text in self.overview.findings]
+        found: list[tuple[str, str | None, str]] = [
+            ("data", None, text) for text in dict.fromkeys((*self._seen, *self.overview.findings))
+        ]
         found += [(each.label.lower(), each.column, each.text) for each in self.trained.findings]
         known = {text for _, _, text in found}
         found += [("note", None, text) for text in self.trained.notes if text not in known]
@@ -147,7 +157,7 @@ class Result:
     @cached_property
     def model(self) -> Model:
         """The deployed model. Raises as `load_model` does."""
-        return load_deployed(self.config_file, self._overrides, demand=self._series)
+        return load_deployed(self.config_file, self._overrides, demand=self._series).holding(self._held)
 
     @property
     def folder(self) -> Path:
@@ -184,19 +194,26 @@ def _marks(each: Contender) -> str:
 def run(
     config: str | os.PathLike[str] = "config_v2.yaml",
     *,
-    overrides: Iterable[str] = (),
+    overrides: Mapping[str, Any] | Iterable[str] = (),
     force: bool = False,
     report: bool = True,
-    say: Callable[[str], None] = _LOG.info,
+    say: Callable[[str], None] = LOG.info,
 ) -> Result:
     """Run the whole job of a config, as `tabtrail run` does; stages whose inputs, config and code are unchanged are not repeated
-    unless forced. `overrides` are keys like `split.folds=3`; without `report` there is no page. `say` takes a line for each step
-    (`print`, say); by default the logger `tabtrail` does, at level INFO.
+    unless forced. `overrides` replace keys of the config: {"split.folds": 3}, or texts like those of `--set`. Without `report`
+    there is no page. `say` takes a line for each step (`print`, say); by default the logger `tabtrail` does, at level INFO.
 
     Raises the `TabtrailError` of what failed; what was there before stays.
     """
-    given = tuple(overrides)
+    given = _texts(overrides)
     loaded = load_config(Path(config), given)
     with mlflow_kept_quiet():
         run_pipeline(loaded, force=force, report=report, progress=Progress(say, quarters(say)))
     return Result(Path(config).absolute(), read_overview(Project(loaded)), given)
+
+
+def _texts(overrides: Mapping[str, Any] | Iterable[str]) -> tuple[str, ...]:
+    """Return overrides as the command line has them; JSON is YAML."""
+    if isinstance(overrides, Mapping):
+        return tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
+    return (overrides,) if isinstance(overrides, str) else tuple(overrides)

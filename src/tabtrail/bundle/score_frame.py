@@ -31,7 +31,7 @@ class ScoredFrame:
 
 
 def score_frame(predictor: Predictor, frame: Any) -> ScoredFrame:
-    """Predict the rows of a table of Arrow; columns that the model does not take are left out.
+    """Predict the rows of a table of Arrow, whose texts are no views; columns that the model does not take are left out.
 
     Raises `DataError` for a table without a column of the model, with one of another type, or whose dates are in a format that
     the training disproved.
@@ -48,7 +48,7 @@ def score_frame(predictor: Predictor, frame: Any) -> ScoredFrame:
 
 
 def _own_columns(frame: Any, features: tuple[Feature, ...]) -> Any:
-    """Return the columns of the model, texts in the one form that is read. Raises `DataError`."""
+    """Return the columns of the model. Raises `DataError`."""
     there = frame.column_names
     missing = [each.name for each in features if each.name not in there and not each.optional]
     if missing:
@@ -58,26 +58,10 @@ def _own_columns(frame: Any, features: tuple[Feature, ...]) -> Any:
     for each in own:
         if there.count(each.name) > 1:
             raise DataError(f"{_LABEL} has two columns '{each.name}'")
-    columns = {each.name: _readable(frame.column(each.name)) for each in own}
+    columns = {each.name: frame.column(each.name) for each in own}
     table = pa.table(columns)
     require_types(_LABEL, [(each, each.name) for each in own], table.schema)
     return table
-
-
-def _readable(column: Any) -> Any:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        inner = kind.value_type
-        plain = inner if not pa.types.is_string_view(inner) else pa.large_string()
-        return pa.chunked_array([_plain_dictionary(each, plain) for each in column.chunks], pa.dictionary(pa.int64(), plain))
-    if pa.types.is_string_view(kind) or pa.types.is_null(kind):
-        return column.cast(pa.large_string())
-    return column
-
-
-def _plain_dictionary(chunk: Any, kind: Any) -> Any:
-    # Not by a cast: one of unsigned codes to int64 is not in Arrow, and codes of 64 bits are what the reader takes at once.
-    return pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int64()), chunk.dictionary.cast(kind))
 
 
 def _blocks(frame: Any) -> Iterator[Block]:
