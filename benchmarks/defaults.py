@@ -93,37 +93,54 @@ def main() -> None:
     for name in options.only or CASES:
         seeds = 1 if CASES[name]["split"]["kind"] == "time" else options.seeds
         for seed in range(42, 42 + seeds):
-            cells.append(_cell(name, options.folder.resolve(), seed))
+            cells.append(measured(name, options.folder.resolve(), seed))
             sys.stderr.write(f"{json.dumps(cells[-1])}\n")
     json.dump({"cells": cells, "cases": _summary(cells)}, sys.stdout, indent=2)
 
 
-def _cell(name: str, files: Path, seed: int) -> dict[str, Any]:
+def measured(name: str, files: Path, seed: int, *, peers: bool = True) -> dict[str, Any]:
+    """Return what one whole `tabtrail run` came to on a case and outer seed, beside the libraries' defaults where wanted."""
     with tempfile.TemporaryDirectory() as folder:
         file = _written(CASES[name], files, Path(folder), seed)
         before = os.times()
-        subprocess.run([sys.executable, "-m", "tabtrail", "run", "--config", file], check=True, capture_output=True)
+        done = subprocess.run([sys.executable, "-m", "tabtrail", "run", "--config", file], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(done.stderr)
         after = os.times()
         used = after.children_user + after.children_system - before.children_user - before.children_system
         config = load_config(file)
         (metrics,) = (Path(folder) / "output" / "metrics").glob("*_metrics.json")
         board = json.loads(metrics.read_text())
         champion = next(row for row in board["candidates"] if row["candidate"] == board["champion"])
-        peers = _peers(config)
-    return {
+        errors = _peers(config) if peers else {}
+    covered = round((champion["interval_coverage"] or 0.0) * board["test_rows"])
+    found = {
         "case": name,
         "seed": seed,
         "champion": board["champion"],
         "rmse": champion["test_rmse"],
+        "mae": champion["test_mae"],
         "cv_rmse": champion["cv_rmse"],
         "test_rmse_of_candidates": {row["candidate"]: row["test_rmse"] for row in board["candidates"]},
+        "dropped": [note for note in board["notes"] if " was dropped " in note],
         "coverage": champion["interval_coverage"],
+        "coverage_expected": [float(each) / board["test_rows"] for each in stats.binom.interval(0.95, board["test_rows"], 0.9)],
+        "covered": covered,
         "test_rows": board["test_rows"],
         "graph_bytes": champion["model_bytes"],
+        "row_us": champion["row_us"],
+        "batch_row_us": champion["batch_row_us"],
         "cpu_seconds": round(used, 1),
-        "peers": peers,
-        "ratio": round(champion["test_rmse"] / min(peers.values()), 4),
+        "peers": errors,
     }
+    return {**found, "ratio": round(champion["test_rmse"] / min(errors.values()), 4)} if errors else found
+
+
+def ingested(name: str, files: Path, folder: Path, seed: int) -> Config:
+    """Return the config of a case, its rows ingested below a folder."""
+    file = _written(CASES[name], files, folder, seed)
+    subprocess.run([sys.executable, "-m", "tabtrail", "ingest", "--config", file], check=True, capture_output=True)
+    return load_config(file)
 
 
 def _written(case: dict[str, Any], files: Path, folder: Path, seed: int) -> str:
@@ -141,23 +158,27 @@ def _written(case: dict[str, Any], files: Path, folder: Path, seed: int) -> str:
     return str(file)
 
 
-def _peers(config: Config) -> dict[str, float]:
-    """Return the RMSE on the held-out rows of each library with its own defaults, on one thread as the product fits."""
+def raw_parts(config: Config) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return training and test part with the target, as the model has their columns (parts of dates too), and the texts."""
     problem, model = problem_of(config), config.model
     table = load_table(problem, scan_dataset(config.dataset).select(needed_columns(problem)).collect())
-    split = split_table(problem, table)
-    raw = table.x
+    split, raw = split_table(problem, table), table.x
     derived = {name: derive(tree, {each: raw[each].to_numpy() for each in raw}) for name, tree in model.formulas.items()}
     texts = list(model.text_features)
-    x = raw[[*model.numeric_features, *texts]].assign(**derived)
-    train, test = x[split.train], x[split.test]
-    y, actual = table.y[split.train], table.y[split.test]
-    coded = x.assign(**{name: pd.Categorical(x[name]) for name in texts})
+    rows = raw[[*model.numeric_features, *texts]].assign(**derived, **{model.target: table.y})
+    return rows[split.train], rows[split.test], texts
+
+
+def _peers(config: Config) -> dict[str, float]:
+    """Return the RMSE on the held-out rows of each library with its own defaults, on one thread as the product fits."""
+    train, test, texts = raw_parts(config)
+    y, actual = train.pop(config.model.target), test.pop(config.model.target)
+    kinds = {name: pd.CategoricalDtype(sorted({*train[name], *test[name]})) for name in texts}
     models = {
         "CatBoost": CatBoostRegressor(cat_features=texts, verbose=False, thread_count=1, random_seed=42)
         .fit(train, y)
         .predict(test),
-        "LightGBM": LGBMRegressor(n_jobs=1, verbose=-1, random_state=42).fit(coded[split.train], y).predict(coded[split.test]),
+        "LightGBM": LGBMRegressor(n_jobs=1, verbose=-1, random_state=42).fit(train.astype(kinds), y).predict(test.astype(kinds)),
     }
     return {name: round(float(np.sqrt(np.mean((found - actual) ** 2))), 5) for name, found in models.items()}
 

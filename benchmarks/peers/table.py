@@ -1,0 +1,91 @@
+"""The measured peers as one page.
+
+python benchmarks/peers/table.py [benchmarks/results/peers.json] > docs/peers.md
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+RESULTS = Path(__file__).resolve().parent.parent / "results" / "peers.json"
+_DEFAULTS = ("catboost", "lightgbm")
+_HEAD = """# Peers
+
+What `tabtrail run` comes to with a config that names only file, target, kinds of columns and split, beside other tools on the
+same rows and columns: parts of dates as numbers, categories as categories, the same held-out fifth. `benchmarks/peers/run.py` and
+`table.py` made it (`benchmarks/peers/README.md` says how), on two cores that had other work to do: budgets of peers are
+wall-clock, so their CPU seconds say what they had of it. The CPU seconds of tabtrail are those of the whole run: reading, checks,
+folds, proof, fit on all rows, explanation, tracking and page. Its RMSE is that of the model that learned from the other four
+fifths; what is deployed has then learned from all rows. A row's time is CPU of one call: of tabtrail's graph, of the others' own
+Python calls.
+"""
+
+
+def main() -> None:
+    cells = json.loads(Path(sys.argv[1] if len(sys.argv) > 1 else RESULTS).read_text())["cells"]
+    by_case: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for cell in cells:
+        by_case[cell["case"]].append(cell)
+    print(_HEAD)
+    ratios = []
+    for case, own in by_case.items():
+        print(f"## {case}\n")
+        ratios += [found for found in [_table(own)] if found is not None]
+    if ratios:
+        mean = float(np.exp(np.mean(np.log(ratios))))
+        print(f"Geometric mean of the ratios to the better library's defaults over {len(ratios)} data sets: **{mean:.3f}**.")
+
+
+def _table(cells: list[dict[str, Any]]) -> float | None:
+    """Print the table of a case, the means over its seeds; return the ratio of tabtrail to the better library's default."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for cell in cells:
+        rows[cell["peer"], cell["budget"]].append(cell)
+    print("| tool | budget | splits | RMSE | MAE | CPU-s | size on disk | one row | what it was |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for (peer, budget), own in sorted(rows.items(), key=lambda each: _mean(each[1], "rmse")):
+        shown = [
+            f"{_mean(own, key):,.{digits}f}"
+            for key, digits in (("rmse", _digits(own)), ("mae", _digits(own)), ("cpu_seconds", 0))
+        ]
+        size, row = f"{_mean(own, 'size_bytes') / 1e6:.1f} MB", f"{_mean(own, 'row_ms'):.2g} ms"
+        print(f"| {' | '.join([peer, budget, str(len(own)), *shown, size, row, own[0]['version']])} |")
+    print()
+    ours = {cell["seed"]: cell for (peer, _), own in rows.items() if peer == "tabtrail" for cell in own}
+    for seed, cell in ours.items():
+        low, high = (float(each) / cell["test_rows"] for each in stats.binom.interval(0.95, cell["test_rows"], 0.9))
+        inside = "within" if low <= cell["coverage"] <= high else "outside of"
+        print(
+            f"Of the promised 90 %, {cell['coverage']:.1%} of {cell['test_rows']:,} held-out rows lie in their interval"
+            f" (split {seed}), {inside} the {low:.1%} to {high:.1%} that chance allows.\n"
+        )
+    return _ratio(rows, ours)
+
+
+def _ratio(rows: dict[tuple[str, str], list[dict[str, Any]]], ours: dict[int, dict[str, Any]]) -> float | None:
+    known = {peer: {cell["seed"]: cell["rmse"] for cell in own} for (peer, _), own in rows.items() if peer in _DEFAULTS}
+    if len(known) < len(_DEFAULTS) or not ours:
+        return None
+    logs = [np.log(cell["rmse"] / min(each[seed] for each in known.values() if seed in each)) for seed, cell in ours.items()]
+    ratio = float(np.exp(np.mean(logs)))
+    reach = stats.t.ppf(0.975, len(logs) - 1) * np.std(logs, ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else None
+    span = "" if reach is None else f" (95 %: {np.exp(np.mean(logs) - reach):.3f} to {np.exp(np.mean(logs) + reach):.3f})"
+    print(f"tabtrail to the better of both libraries' defaults: **{ratio:.3f}**{span}.\n")
+    return ratio
+
+
+def _mean(cells: list[dict[str, Any]], key: str) -> float:
+    return float(np.mean([cell[key] for cell in cells]))
+
+
+def _digits(cells: list[dict[str, Any]]) -> int:
+    return 0 if _mean(cells, "rmse") >= 1_000 else 2
+
+
+if __name__ == "__main__":
+    main()
