@@ -26,7 +26,6 @@ from typing import Any
 import lightgbm
 import numpy as np
 import polars as pl
-import yaml
 from first_hour_files import ZOO, Exhibit, Truth
 
 from tabtrail.config.load import load_config
@@ -47,7 +46,7 @@ _LINES = 12  # of what a command said, where it failed
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a file. `misread` says for each column what is not as in the file; `left_out` are columns not in the dataset."""
+    """What came of a file: for each column that is `misread` what is not as in the file; `left_out` are not in the dataset."""
 
     file: str
     like: str
@@ -109,7 +108,11 @@ def _tried(exhibit: Exhibit, folder: Path, *, run: bool) -> Outcome:
         outcome = _compared(outcome, config, truth)
     except Exception as error:  # noqa: BLE001 - what failed is in the outcome already
         outcome = replace(outcome, said=outcome.said or str(error))
-    print(f"{exhibit.name}: {outcome.step} {outcome.code} {outcome.misread or ''} {outcome.said[-600:]}", file=sys.stderr, flush=True)
+    print(
+        f"{exhibit.name}: {outcome.step} {outcome.code} {outcome.misread or ''} {outcome.said[-600:]}",
+        file=sys.stderr,
+        flush=True,
+    )
     if run and outcome.code == 0:
         outcome = _scored(outcome, config, truth, exhibit.target)
     return outcome
@@ -164,9 +167,17 @@ def _kept(config: Config, truth: Truth) -> list[int]:
 
 
 def _difference(column: pl.Series, values: Sequence[Any]) -> str:
-    """Return what differs between a column and the values that the file has, whatever their order; nothing where they are equal."""
+    """Return what differs between a column and the values that the file has, in whatever order; nothing where they are equal.
+
+    Flags and codes may be texts: a category of the model is one.
+    """
+    if column.dtype == pl.String:
+        values = [_written(each) if isinstance(each, bool | int) else each for each in values]
     nulls = sum(each is None for each in values)
-    found, expected = sorted(map(_plain, column.drop_nulls().to_list())), sorted(_plain(each) for each in values if each is not None)
+    found, expected = (
+        sorted(map(_plain, column.drop_nulls().to_list())),
+        sorted(_plain(each) for each in values if each is not None),
+    )
     if column.null_count() != nulls and not (nulls and column.dtype == pl.String and column.null_count() == 0):
         return f"{column.null_count()} nulls, {nulls} in the file"
     if column.dtype == pl.String and nulls and not column.null_count():
@@ -176,6 +187,10 @@ def _difference(column: pl.Series, values: Sequence[Any]) -> str:
         return f"{column.dtype}, as {found[0]!r}, where the file has {expected[0]!r}"
     odd = next(((one, other) for one, other in zip(found, expected, strict=True) if not _equal(one, other)), None)
     return "" if odd is None else f"{odd[0]!r}, where the file has {odd[1]!r}"
+
+
+def _written(value: bool | int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plain(value: Any) -> float | str:
@@ -209,8 +224,11 @@ def _scored(outcome: Outcome, config: Config, truth: Truth, target: str) -> Outc
 def _native(truth: Truth, target: str) -> float:
     """Return the cross-validated RMSE of LightGBM with its defaults on the right table, its texts as categories."""
     y = np.array([math.nan if each is None else float(each) for each in truth[target]])
-    columns = {name: values for name, values in truth.items() if name != target and 1 < len(set(values)) < 0.9 * len(values) or _number(values)}
-    columns.pop(target, None)
+    columns = {
+        name: values
+        for name, values in truth.items()
+        if name != target and (_number(values) or 1 < len(set(values)) < 0.9 * len(values))
+    }
     x = np.column_stack([_numbers(values) for values in columns.values()])
     texts = [place for place, values in enumerate(columns.values()) if not _number(values)]
     keep = ~np.isnan(y)
@@ -244,7 +262,8 @@ def _print(outcomes: Sequence[Outcome]) -> None:
         out = f", left out: {len(each.left_out)}" if each.left_out else ""
         outcome = "ok" if each.code == 0 else f"{each.step} ended with {each.code}"
         figures = " | ".join("" if value is None else f"{value:.4g}" for value in (each.rmse, each.native_rmse))
-        print(f"| {each.file} | {each.like} | {each.rows:,} | {outcome} | {read}{out} | {each.champion} | {figures} | {each.cpu_seconds:.0f} | {each.seconds:.0f} |")
+        took = f"{each.cpu_seconds:.0f} | {each.seconds:.0f}"
+        print(f"| {each.file} | {each.like} | {each.rows:,} | {outcome} | {read}{out} | {each.champion} | {figures} | {took} |")
 
 
 if __name__ == "__main__":

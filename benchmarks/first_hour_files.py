@@ -179,7 +179,7 @@ def airbnb(path: Path, random: Random, rows: int) -> Truth:
     hosts = random.integers(100_000, 100_000 + rows // 2, rows)
     areas = ["Alfama", "Belém", "São Vicente", "Avenidas Novas", "Estrela"]
     area, beds, people = random.choice(5, rows), random.integers(1, 6, rows), random.integers(1, 11, rows)
-    rate = _holes(random, _round(np.clip(random.beta(20, 1, rows) * 100, 0, 100), 0), 0.15)
+    rate = _holes(random, _round(random.beta(20, 1, rows)), 0.15)
     price = np.exp(4 + 0.12 * people + 0.1 * area + random.normal(0, 0.25, rows))
     truth: Truth = {
         "id": (10_000_000 + random.permutation(rows * 7)[:rows]).tolist(),
@@ -198,7 +198,7 @@ def airbnb(path: Path, random: Random, rows: int) -> Truth:
     }
     written = {
         **truth,
-        "host_response_rate": ["N/A" if each is None else f"{each:.0f}%" for each in rate],
+        "host_response_rate": ["N/A" if each is None else f"{100 * each:.0f}%" for each in rate],
         "price": [f"${each:,.2f}" for each in truth["price"]],
     }
     write_csv(path, written)
@@ -279,7 +279,7 @@ def json_lines(path: Path, random: Random, rows: int) -> Truth:
     trial = _pick(random, rows, [True, False])
     truth: Truth = {
         "account": [f"acc-{each:06d}" for each in random.permutation(rows)],
-        "created_at": _days(random, rows, date(2022, 1, 1), 700),
+        "created_at": [datetime(2022, 1, 1, 8, 30) + timedelta(days=int(each)) for each in random.integers(0, 700, rows)],
         "plan": plan,
         "is_trial": trial,
         "seats": _holes(random, size.tolist(), 0.1),
@@ -291,7 +291,7 @@ def json_lines(path: Path, random: Random, rows: int) -> Truth:
     with path.open("w", encoding="utf-8") as file:
         for place, row in enumerate(zip(*truth.values(), strict=True)):
             named = dict(zip(truth, row, strict=True))
-            named["created_at"] = named["created_at"].isoformat() + "T08:30:00Z"
+            named["created_at"] = named["created_at"].isoformat() + "Z"
             if named["referrer"] is None and place % 2:
                 del named["referrer"]
             named |= {"device": {"os": "linux", "cores": int(size[place] % 8)}, "tags": ["a", "b"][: place % 3]}
@@ -450,8 +450,8 @@ def tiny(path: Path, random: Random, rows: int) -> Truth:
 
 
 def holes(path: Path, random: Random, rows: int) -> Truth:
-    """A survey: most cells are empty, in five spellings of nothing; some answers to predict are missing too."""
-    words = ["", "NA", "n/a", "-", "NULL"]
+    """A survey: most cells are empty, in four spellings of nothing; some answers to predict are missing too."""
+    words = ["", "n/a", "-", "NULL"]
     income, years = random.gamma(5, 9000, rows), random.integers(0, 40, rows)
     truth: Truth = {
         "education": _holes(random, _pick(random, rows, ["primary", "secondary", "tertiary"]), 0.35),
@@ -461,7 +461,7 @@ def holes(path: Path, random: Random, rows: int) -> Truth:
         "satisfaction": _holes(random, _round(3 + income / 30_000 + years / 20 + random.normal(0, 0.4, rows)), 0.04),
     }
     written = {
-        name: [words[place % 5] if each is None else each for place, each in enumerate(values)] for name, values in truth.items()
+        name: [words[place % 4] if each is None else each for place, each in enumerate(values)] for name, values in truth.items()
     }
     write_csv(path, written)
     return truth
