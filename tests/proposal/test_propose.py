@@ -143,3 +143,30 @@ def test_a_file_is_found_from_the_folder_one_stands_in(tmp_path: Path, monkeypat
     written(tmp_path, [HEADER, *rows()])
     monkeypatch.chdir(tmp_path)
     assert propose(Path("goods.csv"), target="price").config["paths"]["raw_csv"] == "goods.csv"
+
+
+def test_texts_whose_digits_follow_letters_name_things_and_stay_text(tmp_path: Path) -> None:
+    lines = [f"acc-{row:06d},INV{row},{row % 7} kg,{row * 1.5}" for row in range(120)]
+    (tmp_path / "bills.csv").write_text("account,bill,weight,due\n" + "\n".join(lines) + "\n")
+    columns = propose(tmp_path / "bills.csv", target="due").config["contract"]["columns"]
+    assert {name: column["dtype"] for name, column in columns.items()} == {
+        "account": "string",
+        "bill": "string",
+        "weight": "int",
+        "due": "float",
+    }
+
+
+def test_the_marks_that_other_columns_prove_decide_where_a_column_alone_does_not(tmp_path: Path) -> None:
+    lines = [f"1.{row:03d};{row % 9};{row},{row % 10}5" for row in range(100, 220)]
+    (tmp_path / "cars.csv").write_text("weight;doors;price\n" + "\n".join(lines) + "\n")
+    found = propose(tmp_path / "cars.csv", target="price").config
+    assert found["source"]["decimal"] == ","
+    assert found["contract"]["columns"]["weight"]["dtype"] == "int"
+
+
+def test_words_that_are_no_category_mean_a_missing_value_among_texts_and_na_stays_one(tmp_path: Path) -> None:
+    lines = [f"{['brick', 'NA', 'n/a', '-', 'wood'][row % 5]},{row * 2}" for row in range(100)]
+    (tmp_path / "walls.csv").write_text("wall,price\n" + "\n".join(lines) + "\n")
+    nulls = propose(tmp_path / "walls.csv", target="price").config["source"]["null_values"]
+    assert set(nulls["wall"]) == {"n/a", "-"}

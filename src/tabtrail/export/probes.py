@@ -121,10 +121,11 @@ def _derived(pipeline: Pipeline) -> Mapping[str, Node]:
 
 def _beside(thresholds: Array, rows: int, random: np.random.Generator) -> tuple[np.ndarray[Any, Any], Array]:
     """Return a random row for each threshold, three times, and the float32 before, at and after it."""
-    near = thresholds.astype(np.float32)
-    with np.errstate(over="ignore"):  # CatBoost sends missing numbers to a side by the least float32 there is
+    largest = np.finfo(np.float32).max  # beyond it lie thresholds that only part missing numbers from all others
+    near = np.clip(thresholds, -largest, largest).astype(np.float32)
+    with np.errstate(over="ignore"):
         below, above = np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))
-    values = np.concatenate([near, below, above]).astype(np.float64)
+    values = np.clip(np.concatenate([near, below, above]).astype(np.float64), -largest, largest)
     return np.tile(random.integers(0, rows, len(thresholds)), 3), values
 
 

@@ -15,6 +15,7 @@ from tabtrail.proposal.dates import Dates, read_dates
 from tabtrail.proposal.numbers import CURRENCIES, Numbers, marks_of_file, read_numbers, same_values, settled
 from tabtrail.proposal.seen import Seen
 from tabtrail.proposal.texts import Texts
+from tabtrail.proposal.words import is_never_a_category
 
 Kind = Literal["number", "date", "text", "empty"]
 _LONG_DIGITS = 16  # from here on a double may not hold the number, and nobody counts so far: it is an id
@@ -46,6 +47,8 @@ class Guess:
     @property
     def words(self) -> tuple[str, ...]:
         """Texts that stand in this column for a missing value."""
+        if self.kind == "text":
+            return tuple(word for word in self.seen.missing_words if is_never_a_category(word))
         found = self.numbers or self.dates
         held = set(self.seen.counts["text"].head(20_000)) if found is not None else set[str]()
         return tuple(word for word in found.words if word in held) if found is not None else ()
@@ -91,9 +94,10 @@ def guess_columns(texts: Texts) -> Columns:
     delimiter = texts.source.delimiter
     guesses = {name: _guess(Seen.of(name, texts), delimiter) for name in texts.frame.columns}
     decimal, thousands = marks_of_file({name: each.numbers for name, each in guesses.items() if each.numbers is not None})
+    decided = any(each.numbers is not None and each.numbers.decisive for each in guesses.values())
     for name, each in guesses.items():
         if each.numbers is not None and each.numbers.open:
-            guesses[name] = Guess(each.seen, "number", settled(each.seen, each.numbers, decimal))
+            guesses[name] = Guess(each.seen, "number", settled(each.seen, each.numbers, decimal, decided=decided))
     return Columns(guesses, decimal, thousands)
 
 

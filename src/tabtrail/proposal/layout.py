@@ -53,8 +53,10 @@ def find_table(name: str, text: str, delimiters: str = DELIMITERS) -> Table:
     wide = wide or {each: width for each, (share, width) in scores.items() if width > 1 and share >= 0.5}
     if not wide:
         raise DataError(_one_column(name, found[tried[0]]))
+    # A decimal comma parts as many fields in every row, but none in the names above them, so that its table begins later.
     named = {each: _has_names(found[each], width) for each, width in wide.items()}
-    delimiter = max(wide, key=lambda each: (named[each], wide[each], -tried.index(each)))
+    places = {each: _header_place(found[each], width) for each, width in wide.items()}
+    delimiter = max(wide, key=lambda each: (named[each], -places[each], wide[each], -tried.index(each)))
     return _with_header(name, text, delimiter, found[delimiter], by_sep=sep is not None)
 
 

@@ -169,16 +169,17 @@ def marks_of_file(columns: Mapping[str, Numbers]) -> tuple[str, str | None]:
     return decimal, thousands.most_common(1)[0][0] if thousands else None
 
 
-def settled(seen: Seen, found: Numbers, decimal: str) -> Numbers:
-    """Return a column whose marks nothing in it decides as the other columns of the file have them."""
+def settled(seen: Seen, found: Numbers, decimal: str, *, decided: bool) -> Numbers:
+    """Return a column whose marks nothing in it decides as the other columns of the file have them, where one of those does."""
     written = found.written
     if not found.open or found.decisive or (written.decimal == decimal and written.thousands is not None):
         return found
     mark = written.thousands or written.decimal
     as_decimal = replace(written, decimal=mark, thousands=None)
-    if mark == decimal and _rows_read(as_decimal, seen.known) == found.read:
-        again = _numbers(seen, as_decimal, is_open=True)
-        return again or found
+    as_thousands = replace(written, decimal=decimal, thousands=mark)
+    other = as_decimal if mark == decimal else as_thousands if decided else written
+    if _rows_read(other, seen.known) == found.read:
+        return _numbers(seen, other, is_open=True) or found
     return found
 
 

@@ -17,6 +17,14 @@ KEY_NAME = re.compile(
     r"(?i)(?:^|[_\W])(?:id|ids|uuid|guid|key|index|idx|row|no|nr|num|number|code|ref)(?:$|[_\W])|(?i:number|code|nummer)$|[a-z](?:Id|ID|No|Nr)$"
 )
 """Names of columns that name rows or groups."""
+# None, unknown, missing and NA are categories of many tables: no garage is not a garage that nobody looked at.
+_ONLY_MISSING = r"n/a|#n/a|<na>|null|(null)|[null]|(blank)|(leer)|nan|-|--|---|–|—|?|??|.|..|\n|#nv|n/v|not available"
+_NEVER_A_CATEGORY = frozenset(_ONLY_MISSING.split("|"))
+
+
+def is_never_a_category(text: str) -> bool:
+    """Whether a text means a missing value even where texts stand."""
+    return text.strip(BLANKS).casefold() in _NEVER_A_CATEGORY
 
 
 def is_missing_word(text: str) -> bool:

@@ -83,7 +83,7 @@ def write_source(out: YamlText, texts: Texts, columns: Columns, as_text: frozens
         out.value("thousands", columns.thousands, _mark_evidence(columns, "thousands"))
     words = {name: [*each.words] for name, each in columns.guesses.items() if each.words and name not in as_text}
     if words:
-        out.opening("null_values", "texts that stand among numbers or dates where there is none")
+        out.opening("null_values", "texts that stand where there is no value")
         for name, own in words.items():
             out.value(name, own, _word_evidence(columns.guesses[name]), depth=2)
     if not lines and columns.decimal == "." and texts.look.kind != "csv" and not columns.thousands and not words:
