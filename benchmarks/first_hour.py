@@ -215,8 +215,8 @@ def _scored(outcome: Outcome, config: Config, truth: Truth, target: str) -> Outc
         return outcome
     board = json.loads(found[0].read_text())
     champion = board.get("champion") or board.get("chosen")
-    row = next((each for each in board.get("candidates", []) if each.get("name") == champion), {})
-    rmse = row.get("cv", {}).get("rmse", {}).get("mean") if isinstance(row.get("cv"), dict) else row.get("cv_rmse")
+    rows = {each.get("candidate"): each.get("cv_rmse") for each in board.get("candidates", [])}
+    rmse = rows.get(champion)
     outcome = replace(outcome, champion=str(champion), rmse=rmse)
     return outcome if not truth or config.is_demand_only else replace(outcome, native_rmse=_native(truth, target))
 

@@ -174,6 +174,18 @@ def test_a_blend_is_one_graph() -> None:
     assert prove(export_onnx(model, DERIVED.numbers, DERIVED.texts, "m"), model, x, float(np.std(y))).passed
 
 
+def test_a_blend_of_trees_that_keep_gaps_and_a_line_that_fills_them_is_proven() -> None:
+    """CatBoost parts missing numbers from all others by the least float32, and below it lies none."""
+    x, y = make_rows(500, seed=1)
+    x["b"] = 7.0
+    x.loc[::6, "b"] = np.nan
+    y[::6] += 900
+    trees = candidate_model({"CatBoost": {"n_estimators": 30, "missing": "native"}}).fit(x, y)
+    line = candidate_model({"LinearRegression": {}}).fit(x, y)
+    model = Blend(("CatBoost", "LinearRegression"), (0.5, 0.5), (trees, line))
+    assert prove(export_onnx(model, PLAIN.numbers, PLAIN.texts, "m"), model, x, float(np.std(y))).passed
+
+
 def test_a_formula_is_a_graph_too() -> None:
     x, y = make_rows(300, seed=2)
     model = FormulaRegressor(dict(DERIVED.formulas)).fit(x, y)
