@@ -143,10 +143,7 @@ def _days_of(text: str) -> Iterator[str]:
 def _decided(seen: Seen, stripped: pl.DataFrame, found: dict[str, pl.Series]) -> Dates | None:
     """Choose formats so that no two contradict each other, the ones that read most rows first."""
     rows = stripped["rows"]
-    order = sorted(
-        found,
-        key=lambda form: (-int(rows.filter(found[form].is_not_null()).sum()), not form.startswith("%Y"), _is_american(form)),
-    )
+    order = sorted(found, key=lambda form: (-int(rows.filter(found[form].is_not_null()).sum()), _rank(form)))
     chosen, disproven, rival = list[str](), None, None
     written = DateFormat(time_zone="UTC")
     covered = pl.Series([False] * stripped.height)
@@ -166,9 +163,11 @@ def _decided(seen: Seen, stripped: pl.DataFrame, found: dict[str, pl.Series]) ->
     return _dates(seen, stripped, {form: found[form] for form in chosen}, disproven, rival)
 
 
-def _is_american(form: str) -> bool:
-    """Whether the month stands first, as it does in the United States alone: the less likely one where no row decides."""
-    return 0 <= form.find("%m") < form.find("%d") and "%p" not in form
+def _rank(form: str) -> int:
+    """Return how likely a format is where no row decides, 0 first: the month stands first in the United States alone."""
+    order = "".join(part for part in re.findall(r"%([YymdbB])", form)).lower().replace("b", "m")
+    by_noon = "%p" in form  # hours of a clock of twelve are written where months stand first
+    return {"ymd": 0, "dmy": 2 if by_noon else 1, "mdy": 1 if by_noon else 2}.get(order, 3) + (3 if form.startswith("%y") else 0)
 
 
 def _dates(

@@ -69,8 +69,10 @@ def assign_roles(columns: Columns, target: Guess, *, date: str | None, group: st
     if key is not None:
         left_out[key] = f"names a group of rows ({_groups(guesses[key])}); the split keeps its rows together"
     features = [each for name, each in others.items() if name not in left_out]
-    suspects = find_suspects(target, features)
+    suspects, numbered = _looked_for(target, features, others, left_out)
+    features += [guesses[name] for name in numbered]
     gone, kept = _judged(suspects, features)
+    kept |= {name: left_out.pop(name) for name in numbered}
     left_out |= gone
     day = date or _date_of(others, target)
     return _with_split(
@@ -189,6 +191,18 @@ def _repeats(guess: Guess) -> bool:
 
 def _groups(guess: Guess) -> str:
     return f"{guess.distinct:,} different in {guess.seen.rows:,} rows, up to {int(guess.seen.counts['rows'].max()):,} rows each"  # type: ignore[arg-type]
+
+
+def _looked_for(
+    target: Guess, features: Sequence[Guess], others: Mapping[str, Guess], left_out: Mapping[str, str]
+) -> tuple[Suspects, list[str]]:
+    """Return the suspects among the features, and the numbers that name rows and without which nothing is learned."""
+    found = find_suspects(target, features)
+    numbered = [name for name in left_out if others[name].kind == "number" and others[name].distinct > 1]
+    if found.known or not numbered:
+        return found, []
+    again = find_suspects(target, [*features, *(others[name] for name in numbered)])
+    return (again, numbered) if again.known else (found, [])
 
 
 def _judged(found: Suspects, features: Sequence[Guess]) -> tuple[dict[str, str], dict[str, str]]:

@@ -307,7 +307,7 @@ def _target_evidence(target: Guess) -> str:
 
 def _feature_comment(roles: Roles, name: str) -> str:
     if name in roles.kept_suspects:
-        return f"LOOK AT THIS, it gives the target away ({roles.kept_suspects[name]}); kept, since nothing is learned without it"
+        return f"LOOK AT THIS: {roles.kept_suspects[name]}; kept, since nothing is learned without it"
     return roles.notes.get(name, "")
 
 
