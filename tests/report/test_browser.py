@@ -46,21 +46,74 @@ def test_the_page_opens_from_disk_without_a_word_a_request_or_a_fault(browser, p
         assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found["violations"]] == []
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, colour[4:-1].split(","))) > 380) == (scheme == "light")
-        # Every chart is drawn to its full size, with marks of its own inside the axes.
+        # Every chart is drawn to its full size: live, or with marks of its own inside the axes.
+        page.evaluate(
+            """async () => {
+                for (const panel of document.querySelectorAll("[data-chart]")) {
+                    panel.scrollIntoView();
+                    await new Promise((done) => setTimeout(done, 30));
+                }
+            }"""
+        )
+        page.wait_for_function("[...document.querySelectorAll('[data-chart]')].every((panel) => panel.querySelector('canvas'))")
         charts = page.evaluate(
-            """() => [...document.querySelectorAll("svg.chart")].filter(chart => chart.checkVisibility()).map(chart => {
-                const box = chart.getBoundingClientRect(), marks = chart.querySelectorAll("rect, circle, path:not(.grid)");
-                return [chart.querySelector("title").textContent, box.width, box.height, marks.length];
+            """() => [...document.querySelectorAll("svg.chart, .uplot")].filter(chart => chart.checkVisibility()).map(chart => {
+                const box = chart.getBoundingClientRect(), marks = chart.querySelectorAll("rect, circle, path:not(.grid), canvas");
+                const name = chart.getAttribute("aria-label") ?? chart.querySelector("title").textContent;
+                return [name, box.width, box.height, marks.length];
             })"""
         )
         assert len(charts) > 25
         assert [name for name, width, height, marks in charts if width < 300 or height < 60 or not marks] == []
+        assert opened.said == []
+
+
+def test_a_live_chart_reads_its_points_to_pointer_and_keys_hides_a_layer_and_shows_a_part(browser, page_file: str) -> None:
+    with Opened(browser, page_file) as opened:
+        page = opened.page
+        chart = page.locator("#picture-predicted_actual .uplot")
+        chart.scroll_into_view_if_needed()
+        page.locator("#picture-predicted_actual canvas").wait_for()
+        chart.focus()
+        page.keyboard.press("ArrowRight")
+        first = page.locator("#tip").inner_text()
+        assert "predicted, USD: " in first
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#tip").inner_text() != first
+        drawn = "document.querySelector('#picture-predicted_actual canvas').toDataURL()"
+        full = page.evaluate(drawn)
+        key = page.locator("#picture-predicted_actual .legend button").first
+        key.click()
+        assert key.get_attribute("aria-pressed") == "false"
+        page.wait_for_function(f"full => {drawn} !== full", arg=full)
+        key.click()
+        back = page.locator("#picture-predicted_actual .back")
+        assert not back.is_visible()
+        box = page.locator("#picture-predicted_actual .u-over").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 40, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 160, box["y"] + 140, steps=4)
+        page.mouse.up()
+        back.click()
+        assert not back.is_visible()
+        assert opened.said == []
+
+
+def test_the_page_says_its_figures_without_a_script(browser, page_file: str) -> None:
+    with Opened(browser, page_file, java_script_enabled=False) as opened:
+        page = opened.page
+        assert page.locator("svg.chart").first.is_visible()
+        assert page.locator("#picture-predicted_actual svg.chart path.dots").first.is_visible()
+        assert page.locator(".headline data").first.inner_text()
+        assert page.locator(".live-note").first.is_hidden()
 
 
 def test_text_in_charts_is_readable_on_a_phone_and_stays_inside(browser, page_file: str) -> None:
     with Opened(browser, page_file, "phone") as opened:
         sizes = opened.page.evaluate(
-            """() => [...document.querySelectorAll("svg.chart text.tick, svg.chart text.label")].map((text) => {
+            """() => [...document.querySelectorAll("svg.chart text.tick, svg.chart text.label")]
+                .filter((text) => text.checkVisibility()).map((text) => {
                 const chart = text.closest("svg").getBoundingClientRect(), own = text.getBoundingClientRect();
                 const scale = chart.width / text.closest("svg").viewBox.baseVal.width;
                 const size = scale * parseFloat(getComputedStyle(text).fontSize);
@@ -95,6 +148,11 @@ def test_the_page_prints_on_white_with_every_section(browser, page_file: str) ->
         assert opened.page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
         headings = opened.page.evaluate("[...document.querySelectorAll('h2')].filter(h => h.checkVisibility()).length")
         assert headings == 8
+        # On paper every chart is the drawing that the page came with, in full resolution.
+        opened.page.locator("[data-chart]").first.scroll_into_view_if_needed()
+        hidden = "[...document.querySelectorAll('svg.chart')].filter((chart) => !chart.checkVisibility()).length"
+        assert opened.page.evaluate(hidden) == 0
+        assert opened.page.evaluate("[...document.querySelectorAll('.uplot')].filter((chart) => chart.checkVisibility())") == []
         assert opened.page.pdf(format="A4").startswith(b"%PDF-")
 
 

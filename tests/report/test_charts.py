@@ -176,7 +176,7 @@ def test_a_chart_of_ones_own_is_one_function_and_one_line(
     config = reported.copy(tmp_path).config(*reported.overrides)
     pipeline.run_stage("report", config, force=True)
     html = Artifacts.of(config).page.read_text(encoding="utf-8")
-    figures = re.findall(r'<figure id="picture-([^"]+)">', html)
+    figures = re.findall(r'<figure id="picture-([^"]+)"', html)
     assert figures[figures.index("correlations") + 1] == "of_ones_own"
     assert (Artifacts.of(config).plots / "of_ones_own.png").is_file()
 

@@ -17,7 +17,7 @@ from tabtrail.report.charts import Line
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_pictures import demand_horizons, demand_largest, demand_uplift, demand_worst
 from tabtrail.report.demand_verdict import demand_verdict
-from tabtrail.report.figures import shown
+from tabtrail.report.figures import places_of, shown
 from tabtrail.report.page import render_report
 from tabtrail.report.pictures import place_pictures
 from tabtrail.report.svg import svg
@@ -66,13 +66,13 @@ def test_the_page_says_of_every_model_what_the_leaderboard_says(html: str, train
     assert board is not None
     header = [text for text, _ in page.tables["demand-models"][0]]
     names = {"MAE": "mae", "RMSSE": "rmsse", "WAPE": "wape", "bias": "bias", "RMSE": "rmse", "MASE": "mase"}
+    champion = next(each for each in board["models"] if each["model"] == board["champion"])
     for each in board["models"]:
         cells = dict(zip(header, page.row("demand-models", each["model"]), strict=True))
         assert {label: float(cells[label][1] or "nan") for label in names} == {label: each[key] for label, key in names.items()}
-        assert cells["MAE"][0] == shown(each["mae"])
+        assert cells["MAE"][0] == shown(each["mae"], places=places_of(champion["mae"]))
         assert cells["kind"][0] == ("baseline" if each["baseline"] else "fitted")
     horizons = [(row[0][0], float(row[1][1] or "nan")) for row in page.tables["demand-by-horizon"][1:]]
-    champion = next(each for each in board["models"] if each["model"] == board["champion"])
     assert horizons == [(str(step), scores["mae"]) for step, scores in enumerate(champion["by_horizon"], 1)]
 
 

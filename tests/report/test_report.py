@@ -15,7 +15,7 @@ from tabtrail import pipeline
 from tabtrail.errors import TabtrailError, UsageError
 from tabtrail.project.paths import Artifacts
 from tabtrail.report.charts import Axis, Bars, Chart, Picture
-from tabtrail.report.figures import shown
+from tabtrail.report.figures import are_years, places_of, shown
 from tabtrail.report.png import draw
 from tabtrail.report.svg import svg
 from tabtrail.system.files import read_json, write_json
@@ -25,16 +25,24 @@ from tabtrail.workflows.report import report_run
 SECTIONS = ["verdict", "leakage", "leaderboard", "champion", "explanations", "data", "forecast", "made"]
 
 
-def test_figures_are_rounded_to_significant_digits_and_whole_ones_are_written_whole() -> None:
+def test_figures_have_thousands_apart_significant_digits_and_whole_ones_no_decimals() -> None:
     figures = [(416.34, 4), (0.000123456, 4), (2003.0, 4), (2823.4, 4), (12345.6, 4), (0.9996, 3), (7.0, 3), (-0.05, 3)]
     written = [shown(value, digits) for value, digits in figures]
-    assert written == ["416.3", "0.0001235", "2003", "2823", "12,346", "1.00", "7", "-0.0500"]
-    assert [shown(value, 3, percent=True) for value in (0.9996, 0.4567, 1.0)] == ["100 %", "45.7 %", "100 %"]
+    assert written == ["416.3", "0.0001235", "2,003", "2,823", "12,346", "1.00", "7", "-0.0500"]
+    assert [shown(value, 3, percent=True) for value in (0.9996, 0.4567, 1.0)] == ["100.0 %", "45.7 %", "100.0 %"]
+    assert [shown(value, 4, percent=True) for value in (0.04146, -0.0001, 0.000001)] == ["4.15 %", "-0.01 %", "<0.01 %"]
+
+
+def test_figures_of_one_column_have_the_decimals_of_its_best_and_none_is_shown_as_a_zero_that_it_is_not() -> None:
+    assert [places_of(each) for each in (416.34, 0.0123, 98765.0, 0.0, None)] == [1, 5, 0, None, None]
+    written = [shown(value, places=1) for value in (416.34, 1866.34, 4e-13, -0.001, 0.0)]
+    assert written == ["416.3", "1,866.3", "<0.1", ">-0.1", "0.0"]
+    assert [are_years(*bounds) for bounds in ((2003, 2005), (2003.5, 2005), (10, 2005))] == [True, False, False]
 
 
 def panels_of(html: str, picture: str) -> list[str]:
     """The charts of a figure, by the ids of their titles."""
-    figure = re.search(rf'<figure id="picture-{picture}">.*?</figure>', html, re.S)
+    figure = re.search(rf'<figure id="picture-{picture}"[^>]*>.*?</figure>', html, re.S)
     assert figure is not None
     return re.findall(r'<title id="([^"]+)-t">', figure[0])
 
@@ -57,7 +65,7 @@ def test_the_sections_stand_in_their_order_under_headings_in_order(page: Page) -
 
 
 def test_the_page_is_one_small_file_that_names_nothing_outside(html: str, reported: Trained) -> None:
-    assert Artifacts.of(reported.config).page.stat().st_size < 3_000_000
+    assert Artifacts.of(reported.config).page.stat().st_size < 1_500_000
     assert not re.search(r"""(?:src|href|action)=["']?(?:https?:|//|file:)""", html)
     assert "@import" not in html
     assert "url(" not in html
@@ -69,6 +77,7 @@ def test_the_leaderboard_on_the_page_is_the_json_and_mlflow(page: Page, reported
     client = MlflowClient(uri, uri)
     stored = read_json(Artifacts.of(reported.config).leaderboard)
     assert stored is not None
+    places = places_of(reported.report.leaderboard.champion_row.cv["rmse"])
     for row in stored["candidates"]:
         cells = page.row("candidates", row["candidate"])
         metrics = client.get_run(row["run_id"]).data.metrics
@@ -82,8 +91,8 @@ def test_the_leaderboard_on_the_page_is_the_json_and_mlflow(page: Page, reported
             text, value = cells[place]
             assert value is not None
             assert float(value) == row[key] == metrics[metric]
-            assert text == shown(row[key])
-            assert float(text.replace(",", "")) == pytest.approx(row[key], rel=6e-4)
+            assert text == shown(row[key], places=places)
+            assert float(text.replace(",", "")) == pytest.approx(row[key], abs=0.05)
 
 
 def test_coverage_slices_importance_and_statistics_on_the_page_are_those_of_the_files(page: Page, reported: Trained) -> None:
@@ -107,9 +116,20 @@ def test_coverage_slices_importance_and_statistics_on_the_page_are_those_of_the_
 
 def test_the_verdict_has_five_sentences_and_the_findings_come_next(html: str, page: Page, reported: Trained) -> None:
     sentences = re.search(r'<ol class="verdict">(.*?)</ol>', html, re.S)
+    board = reported.report.leaderboard
     assert sentences is not None
     assert sentences[1].count("<li>") == 5
-    assert f'value="{reported.report.leaderboard.champion_row.cv["rmse"]!r}"' in sentences[1]
+    assert f'value="{board.champion_row.cv["rmse"]!r}"' in sentences[1]
+    headline = re.search(r'<p class="headline">(.*?)</p>', html)
+    assert headline is not None
+    assert f"{board.champion} predicts SALES with an RMSE of" in headline[1]
+    assert re.search(r"less than always predicting the mean\.", headline[1])
+    values = re.findall(r'<dd class="value"><data value="([^"]+)">', html)
+    mean = next(row for row in board.candidates if row.candidate == board.baseline).cv["rmse"]
+    error = board.champion_row.cv["rmse"]
+    assert mean is not None
+    assert error is not None
+    assert list(map(float, values)) == [error, 1 - error / mean, board.champion_row.interval_coverage]
     assert html.index("DEALSIZE</bdi>: binned") < html.index('<table id="candidates">')
 
 
@@ -226,7 +246,7 @@ def test_hostile_names_and_ten_thousand_categories_are_escaped_text(tmp_path: Pa
     assert 'alert("x")' not in html
     assert "&lt;script&gt;" in html
     assert '<script>alert("x")</script>' in "".join(page.texts)
-    assert len(html) < 3_000_000
+    assert len(html) < 1_500_000
     assert panels_of(html, "residuals") == ["residuals-1"], "there are no dates, and so no residuals by date"
 
 

@@ -121,7 +121,8 @@ class Chart:
 class Picture:
     """One picture file or figure of the page: charts under a title. `note` says how to read it, and what is left out.
 
-    In `one_row` the charts stand side by side, and only the first names their common categories.
+    In `one_row` the charts stand side by side, and only the first names their common categories. A `wide` one takes the width of
+    the page.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Picture:
     note: str
     charts: tuple[Chart, ...]
     one_row: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from markupsafe import Markup
-
 from tabtrail.data.profile import Group, Profile
 from tabtrail.modeling.metrics import headline, others
 from tabtrail.report.charts import Placed
@@ -13,8 +11,9 @@ from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, 
 from tabtrail.report.demand_verdict import demand_verdict
 from tabtrail.report.evidence import Evidence
 from tabtrail.report.forecast_rows import detailed, listed
-from tabtrail.report.frame import number, page_environment, page_frame
-from tabtrail.report.verdict import Number, Sentence, verdict
+from tabtrail.report.frame import page_environment, page_frame
+from tabtrail.report.headline import demand_headline, row_headline
+from tabtrail.report.verdict import verdict
 
 _SLICES = 15
 _COVERAGE = 40
@@ -96,7 +95,8 @@ def _of_rows(evidence: Evidence | None) -> dict[str, object]:
         "champion": board.champion_row,
         "first": headline(board.chosen_metric),
         "more": others(board.chosen_metric),
-        "verdict": [_sentence(each) for each in verdict(board, evidence.model.slices)],
+        "told": row_headline(board),
+        "verdict": verdict(board, evidence.model.slices),
         "slices": [] if evidence.model.slices is None else evidence.model.slices.head(_SLICES).to_dicts(),
         "coverage": board.coverage[:_COVERAGE],
         "forecasts": detailed(evidence.forecasts, evidence.settings.ewma_decay),
@@ -109,7 +109,8 @@ def _of_demand(demand: DemandEvidence | None, *, beside_rows: bool) -> dict[str,
         return {}
     count, silent = silent_series(demand)
     return {
-        "demand_verdict": [_sentence(each) for each in demand_verdict(demand, beside_rows=beside_rows)],
+        "demand_told": demand_headline(demand),
+        "demand_verdict": demand_verdict(demand, beside_rows=beside_rows),
         "demand_metrics": metrics_of(demand),
         "demand_tables": score_tables(demand),
         "demand_worst": worst_series(demand),
@@ -125,8 +126,3 @@ def _grouped(profile: Profile | None) -> Iterator[tuple[str, str, int, list[Grou
     for measure, by in dict.fromkeys((each.measure, each.by) for each in groups):
         left = 0 if profile is None else profile.groups_left_out.get(f"{measure} by {by}", 0)
         yield measure, by, left, [each for each in groups if (each.measure, each.by) == (measure, by)]
-
-
-def _sentence(sentence: Sentence) -> Markup:
-    parts = (number(part.value, part.digits, percent=part.percent) if isinstance(part, Number) else part for part in sentence)
-    return Markup("").join(parts)

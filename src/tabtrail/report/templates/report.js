@@ -15,3 +15,21 @@
   document.addEventListener("pointerdown", show);
   addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 })();
+(() => {
+  // The contents mark the section that is read: the last one whose heading has passed the upper third of the screen.
+  const links = [...document.querySelectorAll("nav a")];
+  const sections = links.map((link) => document.querySelector(link.getAttribute("href")));
+  let current;
+  const mark = () => {
+    const passed = sections.filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+    const now = links[Math.max(0, passed.length - 1)];
+    if (now === current) return;
+    current?.removeAttribute("aria-current");
+    current = now;
+    now.setAttribute("aria-current", "true");
+    const bar = now.closest("nav");
+    bar.scrollTo({ left: now.offsetLeft - 24, top: now.offsetTop - bar.clientHeight / 2 });
+  };
+  addEventListener("scroll", mark, { passive: true });
+  mark();
+})();
