@@ -58,7 +58,8 @@ def test_the_page_opens_from_disk_without_a_word_a_request_or_a_fault(browser, p
         page.wait_for_function("[...document.querySelectorAll('[data-chart]')].every((panel) => panel.querySelector('canvas'))")
         charts = page.evaluate(
             """() => [...document.querySelectorAll("svg.chart, .uplot")].filter(chart => chart.checkVisibility()).map(chart => {
-                const box = chart.getBoundingClientRect(), marks = chart.querySelectorAll("rect, circle, path:not(.grid), canvas");
+                const box = chart.getBoundingClientRect();
+                const marks = chart.querySelectorAll("rect, circle, path:not(.grid), canvas");
                 const name = chart.getAttribute("aria-label") ?? chart.querySelector("title").textContent;
                 return [name, box.width, box.height, marks.length];
             })"""
@@ -71,8 +72,8 @@ def test_the_page_opens_from_disk_without_a_word_a_request_or_a_fault(browser, p
 def test_a_live_chart_reads_its_points_to_pointer_and_keys_hides_a_layer_and_shows_a_part(browser, page_file: str) -> None:
     with Opened(browser, page_file) as opened:
         page = opened.page
+        page.locator("#picture-predicted_actual .panel").scroll_into_view_if_needed()
         chart = page.locator("#picture-predicted_actual .uplot")
-        chart.scroll_into_view_if_needed()
         page.locator("#picture-predicted_actual canvas").wait_for()
         chart.focus()
         page.keyboard.press("ArrowRight")

@@ -1,5 +1,6 @@
 """Charts as data: ranges and ticks, and what both renderers make of every layer."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -15,8 +16,9 @@ from tabtrail import pipeline
 from tabtrail.project.paths import Artifacts
 from tabtrail.report import pictures
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points, days
+from tabtrail.report.live import chart_data
 from tabtrail.report.png import _figure, _own_settings, draw
-from tabtrail.report.scales import colours_of, span, ticks
+from tabtrail.report.scales import colours_of, shortened, span, ticks, wrapped
 from tabtrail.report.svg import legend, svg
 
 NUMBERS, NAMES = Axis("x"), Axis("", ("a", "b"))
@@ -66,6 +68,40 @@ def test_every_layer_is_drawn_on_the_page_and_in_a_file(kind: str, tmp_path: Pat
     draw(Picture("p", "t", "", (chart_of(*nothing, x=x, y=y),)), files[1])
     assert imread(files[0]).shape == imread(files[1]).shape
     assert np.abs(imread(files[0]) - imread(files[1])).max() > 0.1, "the layer left no mark"
+
+
+def test_long_names_are_told_apart_in_two_lines_and_never_cut_into_twins() -> None:
+    names = [f"GradientBoosting_{rounds}_depth4" for rounds in (150, 200)]
+    assert wrapped(names, 20) == [["GradientBoosting_", "150_depth4"], ["GradientBoosting_", "200_depth4"]]
+    long = [f"the same beginning of a very long name {number} and the same end of it" for number in range(3)]
+    ends = ["a" * 50 + end for end in "xyz"]
+    for each in (names, long, ends):
+        for labels in (shortened(each, 16), [" ".join(lines) for lines in wrapped(each, 20)]):
+            assert len(set(labels)) == len(each), labels
+    assert max(len(line) for lines in wrapped([*names, *long, *ends], 20) for line in lines) <= 20
+    assert shortened(["same", "same"], 16) == ["same", "same"]
+
+
+def test_a_note_stands_before_its_dot_on_the_page_and_in_a_file(tmp_path: Path) -> None:
+    dots = Points((5.0, 6.0), (0.0, 1.0), "far", ("a: 50", "b: 60"), notes=("50", "60"))
+    drawn = str(svg(chart_of(dots, x=FIXED, y=NAMES), "id"))
+    assert re.findall(r'text-anchor="end" x="[^"]+" y="[^"]+">(50|60)</text>', drawn) == ["50", "60"]
+    for name, notes in (("with", dots.notes), ("without", ())):
+        chart = chart_of(Points(dots.x, dots.y, dots.label, dots.texts, notes=notes), x=FIXED, y=NAMES)
+        draw(Picture("p", "t", "", (chart,)), tmp_path / f"{name}.png")
+    assert (tmp_path / "with.png").read_bytes() != (tmp_path / "without.png").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["points", "line", "faint", "band", "columns"])
+def test_a_chart_of_numbers_carries_its_values_for_the_script(kind: str) -> None:
+    layer = LAYERS[kind][2]
+    data = json.loads(str(chart_data(chart_of(layer))))
+    assert data["layers"][0]["x"] == list(layer.edges if isinstance(layer, Columns) else layer.x)
+    assert data["y"]["span"] == pytest.approx(list(span(chart_of(layer), "y")))
+    assert chart_data(chart_of(LAYERS["bars"][2], y=NAMES)) is None
+    gap = Line(days([date(1970, 1, 2), date(1970, 1, 3)]), (1.0, float("nan")))
+    found = json.loads(str(chart_data(chart_of(gap, x=Axis("date", dates=True)))))["layers"][0]
+    assert (found["x"], found["y"]) == ([86400.0, 172800.0], [1, None])
 
 
 def test_a_column_below_zero_hangs_from_zero() -> None:

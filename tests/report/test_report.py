@@ -108,10 +108,21 @@ def test_coverage_slices_importance_and_statistics_on_the_page_are_those_of_the_
     assert (first[0][0], first[1][0]) == (slices["column"], slices["slice"])
     assert float(first[3][1] or "nan") == slices["rmse"]
     stats = pl.read_csv(config.paths.output_dir / "summary" / "numeric_descriptive_stats.csv")
-    for row in stats.iter_rows(named=True):
+    repeated = {"YEAR": "YEAR_ID", "MONTH": "MONTH_ID"}
+    shown_columns = {row[0][0] for row in page.tables["numbers"][1:]}
+    assert shown_columns == set(stats["column"]) - set(repeated)
+    for column, first in repeated.items():
+        assert f"the same as {first} in every row" in page.row("columns", column)[2][0]
+    for row in stats.filter(~pl.col("column").is_in([*repeated])).iter_rows(named=True):
         cells = page.row("numbers", row["column"])
         assert float(cells[2][1] or "nan") == row["mean"]
         assert float(cells[7][1] or "nan") == row["median"]
+
+
+def test_a_partition_beside_the_column_it_repeats_is_drawn_once(html: str) -> None:
+    correlated = html[html.index('id="correlations-1-t"') :].split("</svg>")[0]
+    assert "<title>YEAR_ID</title>" in correlated
+    assert "<title>YEAR</title>" not in correlated
 
 
 def test_the_verdict_has_five_sentences_and_the_findings_come_next(html: str, page: Page, reported: Trained) -> None:

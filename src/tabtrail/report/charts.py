@@ -24,13 +24,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class Points:
-    """Dots. `shade` (0 to 1 a dot) colours them from low to high; `texts` are shown for those that a person points at."""
+    """Dots. `shade` (0 to 1 a dot) colours them from low to high; `texts` are shown for those that a person points at, `notes`
+    are written before them.
+    """
 
     x: Values
     y: Values
     label: str = ""
     texts: tuple[str, ...] = ()
     shade: Values = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

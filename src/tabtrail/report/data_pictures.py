@@ -6,6 +6,7 @@ from itertools import pairwise
 from tabtrail.data.profile import ColumnProfile, Group, Profile
 from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points, file_name
 from tabtrail.report.data_evidence import DataEvidence
+from tabtrail.report.figures import shown
 
 Label = Callable[[str], str]
 _MOST_HISTOGRAMS = 12
@@ -33,8 +34,8 @@ def scatter(evidence: DataEvidence) -> Picture | None:
     profile = evidence.profile
     if profile is None or not profile.scatter or not any(profile.sample.values()):
         return None
-    shown = len(next(iter(profile.sample.values())))
-    note = f"{shown:,} of {profile.rows:,} rows are drawn." if shown < profile.rows else f"All {shown:,} rows are drawn."
+    drawn = len(next(iter(profile.sample.values())))
+    note = f"{drawn:,} of {profile.rows:,} rows are drawn." if drawn < profile.rows else f"All {drawn:,} rows are drawn."
     charts = tuple(_scatter(profile, pair, evidence.settings.label) for pair in profile.scatter)
     return Picture("scatter", "Numbers against one another", note, charts)
 
@@ -83,11 +84,13 @@ def _histogram(column: ColumnProfile, label: Label) -> Chart:
     if numbers is None or histogram is None:
         raise ValueError(column.column)
     alt = (
-        f"Histogram of {column.column}: from {numbers.min:,.6g} to {numbers.max:,.6g}, half of the rows between"
-        f" {numbers.q1:,.6g} and {numbers.q3:,.6g}, median {numbers.median:,.6g}."
+        f"Histogram of {column.column}: from {shown(numbers.min)} to {shown(numbers.max)}, half of the rows between"
+        f" {shown(numbers.q1)} and {shown(numbers.q3)}, median {shown(numbers.median)}."
     )
     edges = pairwise(histogram.edges)
-    texts = tuple(f"{low:,.6g} to {high:,.6g}: {rows:,} rows" for (low, high), rows in zip(edges, histogram.counts, strict=True))
+    texts = tuple(
+        f"{shown(low)} to {shown(high)}: {rows:,} rows" for (low, high), rows in zip(edges, histogram.counts, strict=True)
+    )
     layer = Columns(histogram.edges, tuple(map(float, histogram.counts)), texts=texts)
     return Chart(
         column.column,
@@ -113,7 +116,7 @@ def _box_plot(profile: Profile, pair: tuple[str, str], label: Label) -> Chart | 
         return None
     left = profile.groups_left_out.get(f"{measure} by {by}", 0)
     title = f"{measure} by {by}" + (f", the {len(groups)} largest groups of {len(groups) + left:,}" if left else "")
-    alt = "Medians: " + "; ".join(f"{each.value[:60]} {each.numbers.median:,.6g}" for each in groups) + "."
+    alt = "Medians: " + "; ".join(f"{each.value[:60]} {shown(each.numbers.median)}" for each in groups) + "."
     boxes = Boxes(tuple(_five(each) for each in groups), tuple(_text(each) for each in groups))
     return Chart(title, alt, Axis(label(measure)), Axis(by, tuple(each.value for each in groups)), (boxes,))
 
@@ -126,8 +129,8 @@ def _five(group: Group) -> tuple[float, ...]:
 def _text(group: Group) -> str:
     numbers = group.numbers
     return (
-        f"{group.value}: {group.rows:,} rows, median {numbers.median:,.6g}, middle half {numbers.q1:,.6g} to {numbers.q3:,.6g},"
-        f" 5th to 95th percentile {numbers.p05:,.6g} to {numbers.p95:,.6g}"
+        f"{group.value}: {group.rows:,} rows, median {shown(numbers.median)}, middle half {shown(numbers.q1)} to"
+        f" {shown(numbers.q3)}, 5th to 95th percentile {shown(numbers.p05)} to {shown(numbers.p95)}"
     )
 
 

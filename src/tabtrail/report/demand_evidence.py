@@ -12,7 +12,7 @@ from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest
 from tabtrail.data.profile import Profile
 from tabtrail.forecast.panel.uplifted import Uplift
-from tabtrail.report.data_evidence import DataEvidence, PageSettings
+from tabtrail.report.data_evidence import DataEvidence, PageSettings, each_once
 from tabtrail.system.files import read_json
 
 Scores = Mapping[str, Any]
@@ -62,8 +62,8 @@ class DemandEvidence:
 
     @property
     def data(self) -> DataEvidence:
-        """What is known of the data."""
-        return DataEvidence(self.profile, str(self.board["target"]), self.settings)
+        """What is known of the data, of columns that are the same in every row but the first."""
+        return DataEvidence(None if self.profile is None else each_once(self.profile), str(self.board["target"]), self.settings)
 
     @property
     def unit(self) -> str:

@@ -10,6 +10,7 @@ import polars as pl
 from tabtrail.forecast.panel.uplifted import Uplift
 from tabtrail.report.charts import Axis, Band, Bars, Chart, Layer, Line, Picture, Points, Values, days
 from tabtrail.report.demand_evidence import DemandEvidence
+from tabtrail.report.figures import shown
 
 _MOST_LETTERS = 40
 _DRAWN_ORIGINS = 3
@@ -51,9 +52,9 @@ def _lines(frames: Mapping[str, pl.DataFrame], metric: str, scale: float) -> Ite
 
 def _told(frame: pl.DataFrame, metric: str, label: str, evidence: DemandEvidence) -> str:
     known = frame.filter(pl.col(metric).is_not_null())
-    shown = [f"{group}: {value:,.4g}" for group, value in known.select("part", metric).iter_rows()]
-    more = f"; … {shown[-1]}" if len(shown) > 13 else ""
-    return f"{label} by {evidence.period}s ahead: {'; '.join(shown[:13])}{more}."
+    told = [f"{group}: {shown(value)}" for group, value in known.select("part", metric).iter_rows()]
+    more = f"; … {told[-1]}" if len(told) > 13 else ""
+    return f"{label} by {evidence.period}s ahead: {'; '.join(told[:13])}{more}."
 
 
 def demand_classes(evidence: DemandEvidence) -> Picture | None:
@@ -64,13 +65,13 @@ def demand_classes(evidence: DemandEvidence) -> Picture | None:
     if not own.height:
         return None
     names = tuple(own["part"])
-    texts = tuple(f"{name}: MAE {value:,.4g}" for name, value in own.select("part", "mae").iter_rows())
+    texts = tuple(f"{name}: MAE {shown(value)}" for name, value in own.select("part", "mae").iter_rows())
     layers: list[Layer] = [Bars(tuple(own["mae"]), texts=texts, label=str(evidence.board["champion"]))]
     other = {} if baseline is None else dict(evidence.grouped("class", baseline["model"]).select("part", "mae").iter_rows())
     known = [(place, other[name]) for place, name in enumerate(names) if other.get(name) is not None]
     if baseline is not None and known:
-        shown = tuple(f"{names[place]}, {baseline['model']}: MAE {value:,.4g}" for place, value in known)
-        layers.append(Points(tuple(v for _, v in known), tuple(float(p) for p, _ in known), baseline["model"], shown))
+        other_texts = tuple(f"{names[place]}, {baseline['model']}: MAE {shown(value)}" for place, value in known)
+        layers.append(Points(tuple(v for _, v in known), tuple(float(p) for p, _ in known), baseline["model"], other_texts))
     chart = Chart("MAE by class", "; ".join(texts) + ".", Axis(f"MAE, {evidence.unit}", low=0), Axis("", names), tuple(layers))
     note = "Smooth: sold often, in like amounts; intermittent: seldom; erratic: in very different amounts; lumpy: both."
     return Picture("demand_classes", "Error by class of series", note, (chart,))
@@ -137,8 +138,8 @@ def _fan(evidence: DemandEvidence, row: Mapping[str, Any], forecasts: pl.DataFra
     rmsse = "" if row["rmsse"] is None else f", RMSSE {row['rmsse']:,.3g}"
     bias = "" if row["bias"] is None else f", bias {row['bias']:+.0%}"
     alt = (
-        f"{name} ({row['class']}): demand {row['demand']:,.6g} over {row['cells']:,} judged {evidence.period}s, forecast"
-        f" {row['forecast']:,.6g}; MAE {row['mae']:,.4g}{rmsse}{bias}."
+        f"{name} ({row['class']}): demand {shown(row['demand'])} over {row['cells']:,} judged {evidence.period}s, forecast"
+        f" {shown(row['forecast'])}; MAE {shown(row['mae'])}{rmsse}{bias}."
     )
     return Chart(
         short(name),
@@ -194,7 +195,7 @@ def demand_importance(evidence: DemandEvidence) -> Picture | None:
         return None
     names, values = tuple(evidence.importance), tuple(evidence.importance.values())
     ends = tuple(f"{value:,.3g}" for value in values)
-    told = "; ".join(f"{name} {value:,.4g}" for name, value in evidence.importance.items())
+    told = "; ".join(f"{name} {shown(value)}" for name, value in evidence.importance.items())
     chart = Chart(
         "What moves a forecast",
         f"Mean |SHAP|, {evidence.unit}: {told}.",
@@ -223,7 +224,7 @@ def _uplift(found: Uplift) -> Chart:
     rows = [("all series", found.without, found.with_flag)]
     rows += [(" · ".join(each.series), each.without, each.with_flag) for each in found.largest if each.without > 0]
     values = tuple(100 * (after / before - 1) for _, before, after in rows)
-    texts = tuple(f"{name}: {before:,.4g} without, {after:,.4g} with" for name, before, after in rows)
+    texts = tuple(f"{name}: {shown(before)} without, {shown(after)} with" for name, before, after in rows)
     names = tuple(short(name) for name, _, _ in rows)
     bars = Bars(values, texts=texts, ends=tuple(f"{value:+.0f} %" for value in values), marked=tuple(v < 0 for v in values))
     return Chart(

@@ -6,6 +6,7 @@ from tabtrail.monitor.outcome import DriftReport
 from tabtrail.monitor.plain_psi import PlainPsi
 from tabtrail.monitor.shapes import Shape
 from tabtrail.report.charts import Axis, Bars, Chart, Columns, Line, Picture, Points, file_name
+from tabtrail.report.figures import shown
 
 _MOST = 9
 
@@ -29,11 +30,17 @@ def drift_columns(report: DriftReport) -> Picture | None:
 def _shares(name: str, shape: Shape, report: DriftReport) -> Chart:
     places = tuple(map(float, range(len(shape.names))))
     rows = list(zip(shape.names, shape.before, shape.now, strict=True))
-    texts = tuple(f"{group}: {now:.1%} now, {before:.1%} before" for group, before, now in rows)
+    texts = tuple(
+        f"{group}: {shown(now, 3, percent=True)} now, {shown(before, 3, percent=True)} before" for group, before, now in rows
+    )
     bars = Bars(tuple(100 * each for each in shape.now), texts=texts, label=report.compared.window)
     dots = Points(tuple(100 * each for each in shape.before), places, report.compared.reference)
     moved = sorted(rows, key=lambda each: -abs(each[2] - each[1]))[:3]
-    alt = f"{name}: the shares that changed most: " + "; ".join(f"{g} {b:.1%} → {n:.1%}" for g, b, n in moved) + "."
+    alt = (
+        f"{name}: the shares that changed most: "
+        + "; ".join(f"{g} {shown(b, 3, percent=True)} → {shown(n, 3, percent=True)}" for g, b, n in moved)
+        + "."
+    )
     return Chart(name, alt, Axis("% of the rows", low=0), Axis("", shape.names), (bars, dots))
 
 

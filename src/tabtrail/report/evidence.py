@@ -14,7 +14,7 @@ from tabtrail.explain.shapley import Explanation
 from tabtrail.forecast.result import SegmentResult
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.learning_curve import LearningCurve
-from tabtrail.report.data_evidence import DataEvidence, PageSettings
+from tabtrail.report.data_evidence import DataEvidence, PageSettings, each_once
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Evidence:
 
     @property
     def data(self) -> DataEvidence:
-        """What is known of the data."""
-        return DataEvidence(self.profile, self.model.board.target, self.settings)
+        """What is known of the data, of columns that are the same in every row but the first."""
+        return DataEvidence(None if self.profile is None else each_once(self.profile), self.model.board.target, self.settings)
 
     @property
     def unit(self) -> str:

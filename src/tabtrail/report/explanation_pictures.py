@@ -10,6 +10,7 @@ from tabtrail.explain.effects import Effect
 from tabtrail.explain.shapley import Explanation
 from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values
 from tabtrail.report.evidence import Evidence
+from tabtrail.report.figures import shown
 
 _MOST_COLUMNS = 15
 _MOST_TEXTS = 12
@@ -24,12 +25,18 @@ def importance(evidence: Evidence) -> Picture | None:
     values = [explanation.importance[name] for name in names]
     alt = (
         "Mean absolute Shapley value: "
-        + "; ".join(f"{name} {value:,.6g}" for name, value in zip(names, values, strict=True))
+        + "; ".join(f"{name} {shown(value)}" for name, value in zip(names, values, strict=True))
         + "."
     )
     note = f"Over {len(rows):,} training rows: how far a column moves a prediction on average."
     axis = Axis(f"mean |SHAP|, {evidence.unit}")
-    chart = Chart("Importance by column", alt, axis, Axis("", tuple(names)), (Bars(tuple(values)),))
+    chart = Chart(
+        "Importance by column",
+        alt,
+        axis,
+        Axis("", tuple(names)),
+        (Bars(tuple(values), ends=tuple(shown(value, 3) for value in values)),),
+    )
     return Picture("shap_importance", "What moves a prediction", note, (chart,))
 
 
@@ -80,20 +87,20 @@ def _columns(explanation: Explanation) -> list[str]:
     return list(explanation.importance)[:_MOST_COLUMNS]
 
 
-def waterfall(columns: Sequence[str], shown: Sequence[str], values: Sequence[float], base: float, unit: str) -> Picture:
+def waterfall(columns: Sequence[str], row: Sequence[str], values: Sequence[float], base: float, unit: str) -> Picture:
     """Return how one prediction comes about: from the base value, column by column, the largest contribution first."""
     order = sorted(range(len(values)), key=lambda place: -abs(values[place]))
     ends = np.cumsum([base, *(values[place] for place in order)]).tolist()
-    names = tuple(f"{columns[place]} = {shown[place]}" for place in order)
-    texts = tuple(f"{columns[place]} = {shown[place]}: {values[place]:+,.6g}" for place in order)
+    names = tuple(f"{columns[place]} = {row[place]}" for place in order)
+    texts = tuple(f"{columns[place]} = {row[place]}: {values[place]:+,.6g}" for place in order)
     marked = tuple(values[place] < 0 for place in order)
     bars = Bars(tuple(ends[1:]), starts=tuple(ends[:-1]), texts=texts, marked=marked)
     reach = (-0.5, len(order) - 0.5)
     lines = (
-        Line((base, base), reach, f"base value {base:,.6g}", dashed=True),
-        Line((ends[-1], ends[-1]), reach, f"prediction {ends[-1]:,.6g}"),
+        Line((base, base), reach, f"base value {shown(base)}", dashed=True),
+        Line((ends[-1], ends[-1]), reach, f"prediction {shown(ends[-1])}"),
     )
-    alt = f"From {base:,.6g} to {ends[-1]:,.6g} {unit}: " + "; ".join(texts) + "."
+    alt = f"From {shown(base)} to {shown(ends[-1])} {unit}: " + "; ".join(texts) + "."
     chart = Chart("From the base value to the prediction", alt, Axis(f"prediction, {unit}"), Axis("", names), (*lines, bars))
     return Picture("waterfall", "Why this prediction", "Blue raises the prediction, orange lowers it.", (chart,))
 
@@ -129,7 +136,7 @@ def _dependence(explanation: Explanation, own: "pd.Series[float]", evidence: Evi
         known = own.notna().to_numpy()
         x = tuple(float(each) for each in own[known])
         y = tuple(value for value, there in zip(values, known, strict=True) if there)
-        alt = f"SHAP of {name} by its value, from {min(y, default=0):,.4g} to {max(y, default=0):,.4g} {unit}."
+        alt = f"SHAP of {name} by its value, from {shown(min(y, default=0))} to {shown(max(y, default=0))} {unit}."
         return Chart(f"SHAP of {name}", alt, Axis(evidence.settings.label(name)), Axis(f"SHAP, {unit}"), (Points(x, y),))
     return _dependence_on_text(name, own, values, unit)
 
@@ -139,7 +146,7 @@ def _dependence_on_text(name: str, own: "pd.Series[float]", values: Values, unit
     kept = list(texts.value_counts().index[:_MOST_TEXTS])
     means = {text: float(np.mean([v for v, t in zip(values, texts, strict=True) if t == text])) for text in kept}
     kept.sort(key=lambda text: -means[text])
-    alt = f"SHAP of {name} by its value; means: " + "; ".join(f"{text[:40]} {means[text]:,.4g}" for text in kept) + "."
+    alt = f"SHAP of {name} by its value; means: " + "; ".join(f"{text[:40]} {shown(means[text])}" for text in kept) + "."
     across: list[float] = []
     beside: list[float] = []
     for place, text in enumerate(kept):
@@ -151,12 +158,12 @@ def _dependence_on_text(name: str, own: "pd.Series[float]", values: Values, unit
 
 def _effect(effect: Effect, evidence: Evidence) -> Chart:
     unit = evidence.unit
-    alt = f"Mean prediction by {effect.column}: from {min(effect.mean):,.6g} to {max(effect.mean):,.6g} {unit}."
+    alt = f"Mean prediction by {effect.column}: from {shown(min(effect.mean))} to {shown(max(effect.mean))} {unit}."
     title = f"Prediction by {effect.column}"
     if effect.is_text:
         crowd = np.array(effect.lines)
         low, high = (tuple(float(each) for each in np.quantile(crowd, share, axis=0)) for share in (0.1, 0.9))
-        texts = tuple(f"{name}: mean {value:,.6g}" for name, value in zip(effect.grid, effect.mean, strict=True))
+        texts = tuple(f"{name}: mean {shown(value)}" for name, value in zip(effect.grid, effect.mean, strict=True))
         bars = Bars(effect.mean, low, high, texts)
         return Chart(
             title,

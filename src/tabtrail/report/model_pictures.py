@@ -1,54 +1,71 @@
 """The pictures of the champion (predictions, residuals, slices, intervals, learning curve) and of the folds of all."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
 from tabtrail.modeling.leaderboard import Leaderboard
 from tabtrail.modeling.metrics import METRICS, Metric
-from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values, days
+from tabtrail.monitor.performance import wilson
+from tabtrail.report.charts import Axis, Band, Bars, Chart, Layer, Line, Picture, Points, Values, days
 from tabtrail.report.evidence import Evidence
+from tabtrail.report.figures import shown
 
 _WORST = 8
 _SLICES = 14
 _MOST_COVERAGE = 30
-# Fold scores beyond three times the champion's would press all others into one corner.
-_NEAR = 3.0
+# Fold scores beyond twice the champion's would press all others into one corner.
+_NEAR = 2.0
+# Of the range of the others: the room for those at the edge with their values, and beside the last dot.
+_EDGE = 0.45
+_MARGIN = 0.04
 
 
 def fold_scores(evidence: Evidence) -> Picture | None:
-    """The score of every candidate on every fold."""
+    """The score of every candidate on every fold; those far worse than the champion stand at the edge, with their value."""
     board, folds = evidence.model.board, evidence.model.folds
     if folds is None or not folds.height:
         return None
     metric = board.chosen_metric
-    unit = _stored_unit(metric, board.currency)
     scored = [
-        (row.candidate, mean, std)
-        for row in board.candidates
-        if (mean := row.cv[metric.name]) is not None and (std := row.cv_std[metric.name]) is not None
+        (row.candidate, mean, row.cv_std[metric.name]) for row in board.candidates if (mean := row.cv[metric.name]) is not None
     ]
-    # In units of the champion's value: three times its error is far, and so is an R² that is lower by three times its own.
+    # In units of the champion's value: twice its error is far, and so is an R² that is lower by its own.
     best = next(metric.loss(mean) for name, mean, _ in scored if name == board.champion)
-    near = [each for each in scored if metric.loss(each[1]) - best <= (_NEAR - 1) * abs(best)]
-    left = [f"{name} ({mean:,.6g})" for name, mean, _ in scored if metric.loss(mean) - best > (_NEAR - 1) * abs(best)]
-    places = {name: place for place, (name, _, _) in enumerate(near)}
-    shown = [
-        (places[name], value)
-        for name, value in folds.select("candidate", metric.name).iter_rows()
-        if name in places and value is not None
-    ]
-    each_fold = Points(tuple(value for _, value in shown), tuple(float(place) for place, _ in shown), "one fold")
-    texts = tuple(f"{name}: {mean:,.6g} ± {std:,.4g}" for name, mean, std in near)
-    means = Points(tuple(mean for _, mean, _ in near), tuple(map(float, range(len(near)))), "mean over folds", texts)
-    alt = f"Mean {metric.label} over the folds: " + "; ".join(f"{name} {mean:,.6g}" for name, mean, _ in near) + "."
-    note = "The spread of the dots is what one split can make of a score."
-    note += f" Far worse and not drawn: {', '.join(left)}." if left else ""
-    names = Axis("", tuple(name for name, _, _ in near))
-    value_axis = Axis(f"{metric.label}{unit}")
-    chart = Chart(f"{metric.label} of every candidate on every fold", alt, value_axis, names, (each_fold, means))
-    return Picture("fold_scores", "Fold scores of all candidates", note, (chart,))
+    far = {name: mean for name, mean, _ in scored if metric.loss(mean) - best > (_NEAR - 1) * abs(best)}
+    names = tuple(name for name, _, _ in scored)
+    own = [(names.index(name), value) for name, value in folds.select("candidate", metric.name).iter_rows() if name in names]
+    dots = [(place, value) for place, value in own if names[place] not in far and value is not None]
+    near = [(place, *each) for place, each in enumerate(scored) if each[0] not in far]
+    texts = tuple(f"{name}: {shown(mean)} ± {'–' if std is None else shown(std)}" for _, name, mean, std in near)
+    layers = (
+        Points(tuple(value for _, value in dots), tuple(float(place) for place, _ in dots), "one fold"),
+        Points(tuple(mean for _, _, mean, _ in near), tuple(float(place) for place, *_ in near), "mean over folds", texts),
+    )
+    axis, edge = _near_axis(f"{metric.label}{_stored_unit(metric, board.currency)}", [value for _, value in dots], far.values())
+    if far:
+        places, notes = tuple(float(names.index(name)) for name in far), tuple(map(shown, far.values()))
+        texts = tuple(f"{name}: {shown(mean)}, beyond the axis" for name, mean in far.items())
+        layers = (
+            *layers,
+            Points(tuple(edge[mean] for mean in far.values()), places, "beyond the axis, with its mean", texts, notes=notes),
+        )
+    alt = f"Mean {metric.label} over the folds: " + "; ".join(f"{name} {shown(mean)}" for name, mean, _ in scored) + "."
+    chart = Chart(f"{metric.label} of every candidate on every fold", alt, axis, Axis("", names), layers)
+    return Picture(
+        "fold_scores", "Fold scores of all candidates", "The spread of the dots is what one split can make of a score.", (chart,)
+    )
+
+
+def _near_axis(label: str, near: Sequence[float], far: Collection[float]) -> tuple[Axis, dict[float, float]]:
+    """Return an axis for the values that are near, with room for those that are far, and where each of these stands on it."""
+    low, high = min(near), max(near)
+    reach = (high - low) or abs(high) or 1.0
+    below, above = (any(value < low for value in far), any(value > high for value in far))
+    own = Axis(label, low=low - (_EDGE if below else _MARGIN) * reach, high=high + (_EDGE if above else _MARGIN) * reach)
+    ends = (low - (_EDGE - _MARGIN) * reach, high + (_EDGE - _MARGIN) * reach)
+    return own, {value: ends[value > high] for value in far}
 
 
 def _unit(evidence: Evidence) -> str:
@@ -95,7 +112,7 @@ def _predicted_actual(board: Leaderboard, drawn: pl.DataFrame, everything: pl.Da
     error = pl.col("actual") - pl.col("predicted")
     worst = everything.sort(error.abs(), descending=True).head(_WORST)
     texts = tuple(
-        f"row {row['row']:,}: actual {row['actual']:,.6g}, predicted {row['predicted']:,.6g}"
+        f"row {row['row']:,}: actual {shown(row['actual'])}, predicted {shown(row['predicted'])}"
         for row in worst.iter_rows(named=True)
     )
     far = Points(_values(worst, "predicted"), _values(worst, "actual"), f"the {worst.height} largest errors", texts)
@@ -104,7 +121,7 @@ def _predicted_actual(board: Leaderboard, drawn: pl.DataFrame, everything: pl.Da
     equal = Line((low, high), (low, high), "equal", dashed=True)
     alt = (
         f"Predicted {board.target} to the right, actual upwards; dots on the dashed line are right. The largest error is"
-        f" {abs(float(worst['actual'][0]) - float(worst['predicted'][0])):,.6g}{unit}."
+        f" {shown(abs(float(worst['actual'][0]) - float(worst['predicted'][0])))}{unit}."
     )
     title = f"{board.target}, predicted and actual"
     return Chart(title, alt, Axis(f"predicted{unit}"), Axis(f"actual{unit}"), (*dots, far, equal))
@@ -115,7 +132,7 @@ def _residuals(drawn: pl.DataFrame, everything: pl.DataFrame, unit: str) -> Iter
     predicted = _values(drawn, "predicted")
     mean = float((everything["actual"] - everything["predicted"]).mean())  # type: ignore[arg-type]
     zero = Line((min(predicted), max(predicted)), (0.0, 0.0), "no error", dashed=True)
-    alt = f"Residuals by prediction; their mean is {mean:,.4g}{unit}. A tilt or a funnel would show what the model misses."
+    alt = f"Residuals by prediction; their mean is {shown(mean)}{unit}. A tilt or a funnel would show what the model misses."
     dots = Points(predicted, residual, "one row")
     yield Chart("Residual by prediction", alt, Axis(f"predicted{unit}"), Axis(f"residual{unit}"), (dots, zero))
     dated = drawn.with_columns(residual=pl.Series(residual)).filter(pl.col("date").is_not_null())
@@ -125,54 +142,59 @@ def _residuals(drawn: pl.DataFrame, everything: pl.DataFrame, unit: str) -> Iter
     line = Line(days(monthly["date"]), _values(monthly, "residual"), "mean of the month")
     dots = Points(days(dated["date"]), _values(dated, "residual"), "one row")
     worst = monthly.sort(pl.col("residual").abs(), descending=True).row(0, named=True)
-    alt = f"Residuals by date. The month with the largest mean is {worst['date']:%Y-%m}: {worst['residual']:,.4g}{unit}."
+    alt = f"Residuals by date. The month with the largest mean is {worst['date']:%Y-%m}: {shown(worst['residual'])}{unit}."
     yield Chart("Residual by date", alt, Axis("date", dates=True), Axis(f"residual{unit}"), (dots, line))
 
 
 def error_slices(evidence: Evidence) -> Picture | None:
-    """Where the model errs most."""
+    """Where the model errs most: the slices with most of the squared error, the largest error a row on top."""
     slices, unit = evidence.model.slices, _unit(evidence)
     if slices is None or not slices.height:
         return None
-    worst = slices.head(_SLICES)
+    worst = slices.head(_SLICES).sort("rmse", descending=True)
     names, texts = [], []
     for row in worst.iter_rows(named=True):
         names.append(f"{row['column']}: {row['slice'].partition(': ')[2] or row['slice']}")
-        share = f"{row['share_of_squared_error']:.0%} of the squared error"
-        texts.append(f"{names[-1]}: RMSE {row['rmse']:,.6g}, {row['rows']:,} rows, {share}")
-    bars = Bars(_values(worst, "rmse"), texts=tuple(texts))
+        share = f"{shown(row['share_of_squared_error'], 3, percent=True)} of the squared error"
+        texts.append(f"{names[-1]}: RMSE {shown(row['rmse'])}, {row['rows']:,} rows, {share}")
+    layers: list[Layer] = [Bars(_values(worst, "rmse"), texts=tuple(texts), ends=tuple(map(shown, worst["rmse"])))]
+    if (mean := evidence.model.board.champion_row.cv["rmse"]) is not None:
+        layers.append(Line((mean, mean), (-0.5, len(names) - 0.5), f"all rows: {shown(mean)}", dashed=True, faint=True))
     alt = "The slices with most of the squared error: " + "; ".join(texts[:4]) + "."
-    chart = Chart("RMSE by slice", alt, Axis(f"RMSE{unit}"), Axis("", tuple(names)), (bars,))
-    note = f"Out of fold; the {len(names)} of {slices.height:,} slices with the largest share of the squared error, that on top."
+    chart = Chart("RMSE by slice", alt, Axis(f"RMSE{unit}"), Axis("", tuple(names)), tuple(layers))
+    note = (
+        f"Out of fold; the {len(names)} of {slices.height:,} slices with the largest share of the squared error, by their RMSE."
+    )
     return Picture("error_slices", "Where it errs", note, (chart,))
 
 
 def interval_coverage(evidence: Evidence) -> Picture | None:
-    """What share of the test rows lies in their intervals, on the whole and by stratum."""
+    """What share of the test rows lies in their intervals, beside the promised one, and what chance can make of it."""
     board = evidence.model.board
     if not board.coverage:
         return None
-    rows = board.coverage[:_MOST_COVERAGE]
+    rows, level = board.coverage[:_MOST_COVERAGE], 100 * board.interval_level
     names = tuple(row.value if row.by == "all" else f"{row.by}: {row.value}" for row in rows)
-    texts = tuple(f"{name}: {row.coverage:.1%} of {row.rows:,} rows" for name, row in zip(names, rows, strict=True))
-    bars = Bars(tuple(round(100 * row.coverage, 4) for row in rows), texts=texts)
-    level = 100 * board.interval_level
-    wanted = Line((level, level), (-0.5, len(rows) - 0.5), f"wanted: {level:g} %", dashed=True)
-    alt = f"{level:g} % are wanted; held: " + "; ".join(texts[:12]) + "."
-    chart = Chart(
-        "Share of actual values inside the interval",
-        alt,
-        Axis("% of the test rows", low=0, high=100),
-        Axis("", names),
-        (bars, wanted),
+    chance = [wilson(round(row.coverage * row.rows), row.rows) for row in rows]
+    low, high = (tuple(round(100 * getattr(each, end), 4) for each in chance) for end in ("low", "high"))
+    told = zip(names, rows, low, high, strict=True)
+    texts = tuple(
+        f"{name}: {shown(row.coverage, 3, percent=True)} of {row.rows:,} rows (95 % range {least:.1f} to {most:.1f} %)"
+        for name, row, least, most in told
     )
-    return Picture(
-        "interval_coverage",
-        "Do the intervals hold?",
-        "On the test part. Few rows make a share jump."
-        + (f" {len(board.coverage) - len(rows):,} more are in the JSON." if len(board.coverage) > len(rows) else ""),
-        (chart,),
+    bars = Bars(
+        tuple(round(100 * row.coverage, 4) for row in rows),
+        *(low, high, texts),
+        marked=tuple(not least <= level <= most for least, most in zip(low, high, strict=True)),
+        starts=(level,) * len(rows),
     )
+    wanted = Line((level, level), (-0.5, len(rows) - 0.5), f"promised: {level:g} %", dashed=True, faint=True)
+    alt = f"{level:g} % are promised; held: " + "; ".join(texts[:12]) + "."
+    axis = Axis("% of the test rows", low=max(0.0, min(*low, level) - 2), high=100)
+    chart = Chart("Share of actual values inside the interval", alt, axis, Axis("", names), (bars, wanted))
+    note = "On the test part: bars from the promised share to what was held, whiskers: its 95 % range. Orange: not by chance."
+    note += f" {len(board.coverage) - len(rows):,} more are in the JSON." if len(board.coverage) > len(rows) else ""
+    return Picture("interval_coverage", "Do the intervals hold?", note, (chart,))
 
 
 def _stored_unit(metric: Metric, currency: str) -> str:
@@ -188,16 +210,14 @@ def learning_curve(evidence: Evidence) -> Picture | None:
     metric, rows = METRICS[curve.metric], tuple(map(float, curve.rows))
     points = list(zip(curve.rows, curve.mean, strict=True))
     layers = (
-        Line(rows, curve.low, faint=True),
-        Line(rows, curve.high, faint=True),
-        Line(rows, curve.mean, "mean of the folds"),
-        Points(rows, curve.mean, "", tuple(f"{n:,} rows: {metric.label} {value:,.6g}" for n, value in points)),
+        Band(rows, curve.low, curve.high, "from the best fold to the worst"),
+        Line(rows, curve.mean, "mean of the folds", dots=True),
     )
-    alt = f"{metric.label} by training rows: " + "; ".join(f"{n:,} rows {value:,.6g}" for n, value in points) + "."
+    alt = f"{metric.label} by training rows: " + "; ".join(f"{n:,} rows {shown(value)}" for n, value in points) + "."
     axis = Axis(f"{metric.label}{_stored_unit(metric, currency)}")
     chart = Chart(f"{curve.candidate}: error by rows learned from", alt, Axis("training rows"), axis, layers)
     note = (
-        f"{curve.candidate}, mean of its first {curve.folds} folds (the leaderboard has the mean of all); grey the best and"
-        f" the worst of them. Still {'rising' if metric.better == 'larger' else 'falling'} at the right: more rows would help."
+        f"{curve.candidate}, mean of its first {curve.folds} folds (the leaderboard has the mean of all)."
+        f" Still {'rising' if metric.better == 'larger' else 'falling'} at the right: more rows would help."
     )
     return Picture("learning_curve", f"Learning curve of {curve.candidate}", note, (chart,))

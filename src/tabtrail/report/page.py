@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from tabtrail.data.profile import Group, Profile
 from tabtrail.modeling.metrics import headline, others
 from tabtrail.report.charts import Placed
-from tabtrail.report.data_evidence import CheckedWindow
+from tabtrail.report.data_evidence import CheckedWindow, same_columns
 from tabtrail.report.demand_evidence import DemandEvidence
 from tabtrail.report.demand_page import account_rows, metrics_of, score_tables, silent_series, worst_series
 from tabtrail.report.demand_verdict import demand_verdict
@@ -45,6 +45,7 @@ def render_report(
     checked for drift.
     """
     shown = {**_of_rows(evidence), **_of_demand(demand, beside_rows=evidence is not None)}
+    profile = _profile(evidence, demand)
     title = str(demand.board["name"]) if demand is not None else ""
     common = {
         "evidence": demand if evidence is None else evidence,
@@ -53,7 +54,8 @@ def render_report(
         "synthetic": demand is not None and demand.board["synthetic"] if evidence is None else evidence.model.board.synthetic,
         "sections": _sections(evidence, demand, [("drift", "Drift")] if windows else []),
         "windows": windows,
-        "grouped": list(_grouped(_profile(evidence, demand))),
+        "grouped": list(_grouped(profile)),
+        "repeated": {} if profile is None else same_columns(profile),
         "placed": placed,
         "pictures": {each.picture.name for each in placed},
     }

@@ -19,7 +19,7 @@ from matplotlib.font_manager import findfont, get_font
 
 from tabtrail.progress import SILENT, Advance
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Picture, Points
-from tabtrail.report.scales import clipped, colours_of, depths_of, isolated, span, ticks
+from tabtrail.report.scales import clipped, colours_of, depths_of, isolated, shortened, span, ticks, wrapped
 from tabtrail.system.files import atomic_file
 
 # Okabe & Ito (Color universal design, 2008): told apart by colour-blind readers.
@@ -127,7 +127,9 @@ def _draw_chart(axes: Any, chart: Chart, *, alone: bool) -> None:
 def _draw_axis(drawn: Any, axis: Axis, low: float, high: float) -> None:
     drawn.set_label_text(_plain(axis.label))
     if axis.categories:
-        drawn.set_ticks(range(len(axis.categories)), [_plain(clipped(name, 28)) for name in axis.categories])
+        upright = drawn.axis_name == "y"
+        labels = ["\n".join(lines) for lines in wrapped(axis.categories, 28)] if upright else shortened(axis.categories, 20)
+        drawn.set_ticks(range(len(axis.categories)), [_plain(label) for label in labels])
     else:
         places = ticks(axis, low, high)
         drawn.set_ticks([place for place, _ in places], [label for _, label in places])
@@ -159,7 +161,8 @@ def _draw_layer(axes: Any, layer: Layer, colour: str) -> None:
         case Points():
             _draw_points(axes, layer, colour)
         case Line():
-            look = {"alpha": 0.35, "linewidth": 0.8} if layer.faint else {"linewidth": 2}
+            crowd = {"alpha": 0.35, "linewidth": 0.8}
+            look = {"linewidth": 1.4 if layer.dashed else 2} if layer.dashed or not layer.faint else crowd
             marks = {"marker": "o", "markersize": 3.5} if layer.dots else {}
             style = "--" if layer.dashed else "-"
             axes.plot(layer.x, layer.y, linestyle=style, color=colour, label=_plain(layer.label), **look, **marks)
@@ -181,6 +184,8 @@ def _draw_points(axes: Any, layer: Points, colour: str) -> None:
         shown = {"c": layer.shade, "cmap": LinearSegmentedColormap.from_list("low to high", _SHADES), "vmin": 0, "vmax": 1}
     # An emphasised few are larger.
     axes.scatter(layer.x, layer.y, s=22 if layer.texts else 7, alpha=0.7, linewidths=0, label=_plain(layer.label), **shown)
+    for x, y, text in zip(layer.x, layer.y, layer.notes, strict=False):
+        axes.annotate(_plain(text), (x, y), (-6, 0), textcoords="offset points", ha="right", va="center", size=9)
 
 
 def _draw_columns(axes: Any, layer: Columns, colour: str) -> None:

@@ -1,6 +1,7 @@
 """What the page and the picture files must agree on: the range of an axis, its ticks and labels, the colours of the layers."""
 
 import math
+from collections.abc import Sequence
 from datetime import date
 
 from matplotlib.ticker import MaxNLocator
@@ -136,10 +137,50 @@ def short(value: float) -> str:
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e5, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if letter == 'k' else size):,.4g}{letter}"
-    return f"{value:.6g}"
+    return f"{value:,.6g}"
 
 
 def clipped(text: str, most: int = 22) -> str:
     """Shorten a label to what fits beside an axis; nothing that breaks a line stays in it."""
-    text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    text = _clean(text)
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def shortened(names: Sequence[str], most: int) -> list[str]:
+    """Return labels of at most `most` characters that are told apart where the names are: those that begin alike keep their ends,
+    and have a number where these are alike too.
+    """
+    cut = [clipped(name, most) for name in names]
+    cut = [_without_middle(name, most) if cut.count(label) > 1 else label for name, label in zip(names, cut, strict=True)]
+    seen: dict[str, list[str]] = {}
+    found = []
+    for name, label in zip(names, cut, strict=True):
+        alike = seen.setdefault(label, [])
+        alike += [] if name in alike else [name]
+        place = alike.index(name)
+        found.append(label if place == 0 else f"{label[: most - len(str(place)) - 4]}… ({place + 1})")
+    return found
+
+
+def wrapped(names: Sequence[str], most: int) -> list[list[str]]:
+    """Return labels in one line of `most` characters, or in two where that is not enough, told apart where the names are."""
+    return [_lines(label, most) for label in shortened(names, 2 * most)]
+
+
+def _lines(label: str, most: int) -> list[str]:
+    if len(label) <= most:
+        return [label]
+    # After the last character of the first line at which a word, or a part of a name, may end.
+    places = [place for place in range(max(len(label) - most, 1), most + 1) if label[place - 1] in " _-:/.,·"]
+    place = places[-1] if places else most
+    return [label[:place].rstrip(), label[place:].lstrip()]
+
+
+def _without_middle(name: str, most: int) -> str:
+    text = _clean(name)
+    head = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def _clean(text: str) -> str:
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

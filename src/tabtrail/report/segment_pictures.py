@@ -13,6 +13,7 @@ from tabtrail.forecast.result import IntervalPart, RiskPart, SegmentResult, Seri
 from tabtrail.forecast.risk.returns import ewma_variance
 from tabtrail.forecast.series import PERIOD_NAMES, PERIODS_A_YEAR, periods
 from tabtrail.report.charts import Axis, Band, Bars, Chart, Columns, Layer, Line, Picture, Values, days
+from tabtrail.report.figures import shown
 
 Array = NDArray[np.float64]
 _TOP = 15
@@ -58,7 +59,7 @@ def forecast(evidence: SegmentEvidence) -> Picture | None:
     )
     title = f"{_short(result.label)}: history and forecast of {ahead.steps} {period}s"
     note = f"Sums by {period}. Shaded: {'; '.join(map(_held, ahead.intervals)) or 'no interval could be measured'}."
-    return Picture("forecast", title, note, (chart,))
+    return Picture("forecast", title, note, (chart,), wide=True)
 
 
 def volatility(evidence: SegmentEvidence) -> Picture | None:
@@ -73,12 +74,12 @@ def volatility(evidence: SegmentEvidence) -> Picture | None:
     at = _days(risk.returns.periods)
     ewma = Line(at, tuple(np.sqrt(ewma_variance(values, evidence.ewma_decay)[:-1]).tolist()), "EWMA")
     sample = next(each.next_period for each in risk.volatility if each.method == "sample")
-    level = Line((at[0], at[-1]), (sample, sample), f"sample, {sample:.0f}%", dashed=True)
+    level = Line((at[0], at[-1]), (sample, sample), f"sample, {shown(sample, 2)} %", dashed=True)
     year = PERIODS_A_YEAR[series.frequency]
     chart = Chart(
         title="Volatility",
-        alt=f"Volatility of {result.label}: {sample:.4g}% a {period} over the sample, by {_METHODS[risk.method or 'ewma']}"
-        f" {_next_volatility(risk):.4g}% in the next {period}.",
+        alt=f"Volatility of {result.label}: {shown(sample)} % a {period} over the sample, by {_METHODS[risk.method or 'ewma']}"
+        f" {shown(_next_volatility(risk))} % in the next {period}.",
         x=_DATES,
         y=Axis(f"percent a {period}", low=0),
         layers=(sizes, ewma, level, *_garch_lines(series, risk)),
@@ -98,10 +99,17 @@ def returns(evidence: SegmentEvidence) -> Picture | None:
     ends = (values.edges[0], values.edges[-1])
     tails = [each for each in risk.tails if each.method == risk.method]
     lines = [
-        Line(ends, (-each.value_at_risk, -each.value_at_risk), f"{each.level:.0%} VaR, a fall by {each.loss:.0f}%", dashed=True)
+        Line(
+            ends,
+            (-each.value_at_risk, -each.value_at_risk),
+            f"{100 * each.level:g} % VaR, a fall by {shown(each.loss, 2)} %",
+            dashed=True,
+        )
         for each in tails
     ]
-    alt = "; ".join(f"the next {period} loses more than {each.loss:.4g}% in {1 - each.level:.0%} of cases" for each in tails)
+    alt = "; ".join(
+        f"the next {period} loses more than {shown(each.loss)} % in {100 * (1 - each.level):.3g} % of cases" for each in tails
+    )
     chart = Chart("Returns", f"{result.label}: {alt}.", _DATES, Axis(f"percent from {period} to {period}"), (values, *lines))
     undefined = f"; {risk.returns.undefined} undefined" if risk.returns.undefined else ""
     method = _METHODS[risk.method or "ewma"]
@@ -156,7 +164,7 @@ def _ranked(rows: pl.DataFrame, title: str, column: str, label: str) -> Chart:
     names = tuple(rows.get_column("label"))
     bars = Bars(tuple(value or 0.0 for value in values), ends=tuple("refused" if value is None else "" for value in values))
     same = Line((1.0, 1.0), (-0.5, len(names) - 0.5), dashed=True) if column == "error_against_naive" else None
-    first = "; ".join(f"{name} {value:,.6g}" for name, value in zip(names, values, strict=True) if value is not None)
+    first = "; ".join(f"{name} {shown(value)}" for name, value in zip(names, values, strict=True) if value is not None)
     return Chart(title, f"{title}: {first}.", Axis(label), Axis("", names), (bars,) if same is None else (bars, same))
 
 
@@ -191,7 +199,7 @@ def _columns(series: SeriesPart, risk: RiskPart, values: Array, label: str, *, f
     by_period = dict(zip(risk.returns.periods, values.tolist(), strict=True))
     found = [by_period.get(each) for each in series.periods[1:]]
     texts = (
-        f"{period}: {'no return' if value is None else f'{value:.4g} %'}"
+        f"{period}: {'no return' if value is None else f'{shown(value)} %'}"
         for period, value in zip(series.periods[1:], found, strict=True)
     )
     heights = tuple(value or 0.0 for value in found)
@@ -199,8 +207,12 @@ def _columns(series: SeriesPart, risk: RiskPart, values: Array, label: str, *, f
 
 
 def _held(interval: IntervalPart) -> str:
-    held = "not measured" if interval.coverage is None else f"held {interval.coverage:.0%} of {interval.coverage_points}"
-    return f"{interval.level:.0%} interval, {held}"
+    held = (
+        "not measured"
+        if interval.coverage is None
+        else f"held {shown(interval.coverage, 2, percent=True)} of {interval.coverage_points}"
+    )
+    return f"{100 * interval.level:g} % interval, {held}"
 
 
 def _days(texts: Iterable[str]) -> Values:

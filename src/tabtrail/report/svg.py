@@ -7,7 +7,7 @@ from math import isnan
 from markupsafe import Markup
 
 from tabtrail.report.charts import Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points
-from tabtrail.report.scales import clipped, colours_of, depths_of, isolated, span, ticks
+from tabtrail.report.scales import clipped, colours_of, depths_of, isolated, shortened, span, ticks, wrapped
 
 # In units of the drawing. At the width of a phone they are about pixels.
 _WIDTH = 380
@@ -15,6 +15,8 @@ _HEIGHT = 250
 _ROW = 22
 _TOP, _BOTTOM, _RIGHT = 10, 44, 18
 _LETTER = 6.8
+_LABEL = 20  # letters of a line of a category's name
+_LINE = 12  # from one line of a name to the next
 # Below a matrix, for the slanting names of its columns.
 _SLANTED = 60
 _SHADES = 5
@@ -88,7 +90,7 @@ def _style(layer: Points | Line | Band | Columns | Bars, kind: int | None) -> st
         case Points():
             return f"dot k{kind}"
         case Line():
-            return "faint" if kind is None else f"line k{kind}" + (" dashed" if layer.dashed else "")
+            return ("faint" if kind is None else f"line k{kind}") + (" dashed" if layer.dashed else "")
         case Band():
             return f"area k{kind}"
         case Columns():
@@ -99,13 +101,15 @@ def _style(layer: Points | Line | Band | Columns | Bars, kind: int | None) -> st
 
 def _frame(chart: Chart) -> _Frame:
     rows = chart.y.categories
-    height = _TOP + _BOTTOM + _ROW * max(len(rows), 2) if rows else _HEIGHT
+    labels = wrapped(rows, _LABEL)
+    row = max(_ROW, *(_LINE * len(lines) + 6 for lines in labels)) if rows else 0
+    height = _TOP + _BOTTOM + row * max(len(rows), 2) if rows else _HEIGHT
     x_span, y_span = span(chart, "x"), span(chart, "y")
     if rows:
         y_span = (y_span[1], y_span[0])  # the first category stands on top
     if any(isinstance(layer, Cells) for layer in chart.layers):
         height += _SLANTED
-    names = [clipped(name) for name in rows] if rows else [label for _, label in ticks(chart.y, *y_span)]
+    names = [line for lines in labels for line in lines] if rows else [label for _, label in ticks(chart.y, *y_span)]
     left = 12 + max(map(_wide, names), default=_LETTER) + (0 if rows else 16)
     return _Frame(round(left, 1), height, x_span, y_span)
 
@@ -125,8 +129,8 @@ def _axes(chart: Chart, frame: _Frame) -> Markup:
 def _x_names(chart: Chart, frame: _Frame, *, cells: bool) -> Markup:
     bottom = frame.bottom - (_SLANTED if cells else 0)
     tag = '<text class="tick" text-anchor="end" transform="translate({} {}) rotate(-40)">{}</text>'
-    names = enumerate(chart.x.categories)
-    return Markup("").join(_tag(tag, frame.x(place) + 4, bottom + 12, clipped(name, 16)) for place, name in names)
+    names = enumerate(shortened(chart.x.categories, 16))
+    return Markup("").join(_tag(tag, frame.x(place) + 4, bottom + 12, name) for place, name in names)
 
 
 def _x_ticks(chart: Chart, frame: _Frame) -> Markup:
@@ -141,11 +145,12 @@ def _x_ticks(chart: Chart, frame: _Frame) -> Markup:
 
 
 def _y_names(chart: Chart, frame: _Frame, *, cells: bool) -> Markup:
-    tag = '<text class="tick" text-anchor="end" x="{}" y="{}">{}<title>{}</title></text>'
+    tag, line_tag = '<text class="tick" text-anchor="end">{}<title>{}</title></text>', '<tspan x="{}" y="{}">{}</tspan>'
     drawn = []
-    for place, name in enumerate(chart.y.categories):
-        y = _cell_y(frame, place, len(chart.y.categories)) if cells else frame.y(place)
-        drawn.append(_tag(tag, frame.left - 6, y + 4, clipped(name), name))
+    for place, (name, lines) in enumerate(zip(chart.y.categories, wrapped(chart.y.categories, _LABEL), strict=True)):
+        y = (_cell_y(frame, place, len(chart.y.categories)) if cells else frame.y(place)) + 4 - _LINE / 2 * (len(lines) - 1)
+        told = (_tag(line_tag, frame.left - 6, round(y + _LINE * at, 1), line) for at, line in enumerate(lines))
+        drawn.append(_tag(tag, Markup("").join(told), name))
     return Markup("").join(drawn)
 
 
@@ -192,7 +197,10 @@ def _points(layer: Points, frame: _Frame, kind: int | None) -> Markup:
     if layer.texts:
         tag = '<circle class="dot k{}" cx="{}" cy="{}" r="4"><title>{}</title></circle>'
         each = zip(layer.x, layer.y, layer.texts, strict=True)
-        return Markup("").join(_tag(tag, kind, frame.x(x), frame.y(y), text) for x, y, text in each)
+        dots = [_tag(tag, kind, frame.x(x), frame.y(y), text) for x, y, text in each]
+        note = '<text class="tick" text-anchor="end" x="{}" y="{}">{}</text>'
+        notes = zip(layer.x, layer.y, layer.notes, strict=True) if layer.notes else ()
+        return Markup("").join([*dots, *(_tag(note, frame.x(x) - 8, frame.y(y) + 4, text) for x, y, text in notes)])
     places = [f"M{frame.x(x):g} {frame.y(y):g}h0" for x, y in zip(layer.x, layer.y, strict=True)]
     if not layer.shade:
         return _tag('<path class="dots k{}" d="{}"/>', kind, "".join(places))
@@ -244,7 +252,7 @@ def _bars(layer: Bars, frame: _Frame) -> Markup:
             drawn.append(_tag('<path class="whisker" d="{}"/>', path))
         if layer.ends:
             drawn.append(
-                _tag('<text class="tick" x="{}" y="{}">{}</text>', round(max(start, end, zero) + 4, 1), y + 4, layer.ends[place])
+                _tag('<text class="tick" x="{}" y="{}">{}</text>', round(max(start, end) + 4, 1), y + 4, layer.ends[place])
             )
     return Markup("").join(drawn)
 

@@ -137,7 +137,7 @@ def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:
         share = Number(first["share_of_squared_error"], 3, percent=True)
         worst = f"; trust it least where {first['column']} is {name}, which makes ", share, " of the squared error"
     return (
-        f"Its {board.interval_level:.0%} intervals held ",
+        f"Its {100 * board.interval_level:g} % intervals held ",
         Number(row.interval_coverage, 3, percent=True),
         " of the test rows and are ",
         Number(row.interval_width),
