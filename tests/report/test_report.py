@@ -154,6 +154,23 @@ def test_every_picture_has_a_title_a_text_alternative_and_axes_with_names(html: 
     assert len(ids) == len(set(ids))
 
 
+def test_a_baseline_stands_at_the_edge_of_the_fold_scores_with_its_value(html: str, reported: Trained) -> None:
+    board = reported.report.leaderboard
+    mean = next(row for row in board.candidates if row.candidate == board.baseline).cv["rmse"]
+    assert mean is not None
+    figure = html[html.index('id="picture-fold_scores"') :].split("</figure>")[0]
+    assert f">{shown(mean)}</text>" in figure
+    assert f"<title>{board.baseline}</title>" in figure
+    ticks = [float(text.replace(",", "")) for text in re.findall(r'class="tick" text-anchor="middle"[^>]*>([\d,.]+)<', figure)]
+    assert max(ticks) < mean / 1.5, "the baseline would press the others into a corner"
+
+
+def test_coverage_is_drawn_from_its_promise_with_the_range_that_chance_allows(reported: Trained, html: str) -> None:
+    figure = html[html.index('id="picture-interval_coverage"') :].split("</figure>")[0]
+    assert figure.count('class="whisker"') == len(reported.report.leaderboard.coverage)
+    assert re.search(r"all rows: [\d.]+ % of [\d,]+ rows \(95 % range [\d.]+ to [\d.]+ %\)", figure)
+
+
 def test_residuals_are_drawn_by_prediction_and_by_date(html: str) -> None:
     assert panels_of(html, "residuals") == ["residuals-1", "residuals-2"]
     assert '<title id="residuals-2-t">Residual by date</title>' in html

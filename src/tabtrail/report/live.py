@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points, Values
-from tabtrail.report.scales import colours_of, depths_of, span
+from tabtrail.report.scales import colours_of, span
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _DAY = 86_400  # seconds
@@ -17,8 +17,7 @@ def chart_data(chart: Chart) -> str | None:
     """Return a chart as JSON, None for one with categories or a matrix, which is drawn as it stands."""
     if chart.x.categories or chart.y.categories or any(isinstance(each, Bars | Boxes | Cells) for each in chart.layers):
         return None
-    kinds = zip(chart.layers, colours_of(chart), depths_of(chart), strict=True)
-    layers = [_layer(layer, chart.x, kind, depth) for layer, kind, depth in kinds]
+    layers = [_layer(layer, chart.x, kind) for layer, kind in zip(chart.layers, colours_of(chart), strict=True)]
     axes = {name: _axis(chart, name) for name in ("x", "y")}
     return json.dumps({**axes, "layers": layers}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -28,8 +27,8 @@ def _axis(chart: Chart, name: str) -> dict[str, Any]:
     return {"label": axis.label, "dates": axis.dates, "whole": axis.whole, "span": _along(span(chart, name), axis)}
 
 
-def _layer(layer: Layer, x: Axis, kind: int | None, depth: int) -> dict[str, Any]:
-    common = {"kind": type(layer).__name__.lower(), "colour": kind}
+def _layer(layer: Layer, x: Axis, kind: int | None) -> dict[str, Any]:
+    own: dict[str, Any]
     match layer:
         case Points():
             own = {"x": _along(layer.x, x), "y": _rounded(layer.y), "texts": layer.texts, "shade": layer.shade}
@@ -37,12 +36,13 @@ def _layer(layer: Layer, x: Axis, kind: int | None, depth: int) -> dict[str, Any
             look = {"dashed": layer.dashed, "faint": layer.faint, "dots": layer.dots}
             own = {"x": _along(layer.x, x), "y": _rounded(layer.y), **look}
         case Band():
-            own = {"x": _along(layer.x, x), "low": _rounded(layer.low), "high": _rounded(layer.high), "depth": depth}
+            own = {"x": _along(layer.x, x), "low": _rounded(layer.low), "high": _rounded(layer.high)}
         case Columns():
             own = {"x": _along(layer.edges, x), "y": _rounded(layer.heights), "texts": layer.texts}
         case _:
             raise ValueError(layer)
-    return {**common, **{key: value for key, value in {**own, "label": layer.label}.items() if value or value == 0}}
+    said = {key: value for key, value in {**own, "label": layer.label}.items() if value}
+    return {"kind": type(layer).__name__.lower(), "colour": kind, **said}
 
 
 def _along(values: Values, axis: Axis) -> list[float | None]:

@@ -37,9 +37,11 @@ def fold_scores(evidence: Evidence) -> Picture | None:
     names = tuple(name for name, _, _ in scored)
     own = [(names.index(name), value) for name, value in folds.select("candidate", metric.name).iter_rows() if name in names]
     dots = [(place, value) for place, value in own if names[place] not in far and value is not None]
+    if not dots:
+        return None
     near = [(place, *each) for place, each in enumerate(scored) if each[0] not in far]
     texts = tuple(f"{name}: {shown(mean)} ± {'–' if std is None else shown(std)}" for _, name, mean, std in near)
-    layers = (
+    layers: tuple[Points, ...] = (
         Points(tuple(value for _, value in dots), tuple(float(place) for place, _ in dots), "one fold"),
         Points(tuple(mean for _, _, mean, _ in near), tuple(float(place) for place, *_ in near), "mean over folds", texts),
     )
@@ -65,7 +67,7 @@ def _near_axis(label: str, near: Sequence[float], far: Collection[float]) -> tup
     below, above = (any(value < low for value in far), any(value > high for value in far))
     own = Axis(label, low=low - (_EDGE if below else _MARGIN) * reach, high=high + (_EDGE if above else _MARGIN) * reach)
     ends = (low - (_EDGE - _MARGIN) * reach, high + (_EDGE - _MARGIN) * reach)
-    return own, {value: ends[value > high] for value in far}
+    return own, {value: value if low <= value <= high else ends[value > high] for value in far}
 
 
 def _unit(evidence: Evidence) -> str:

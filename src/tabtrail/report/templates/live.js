@@ -117,7 +117,7 @@
     side: side === "x" ? 2 : 3,
     stroke: () => ink("muted"), font: "12px system-ui, sans-serif",
     label: own.label, labelFont: "12px system-ui, sans-serif", labelSize: 20, labelGap: 0,
-    grid: { stroke: () => ink("grid"), width: 1 }, ticks: { show: false },
+    gap: 8, grid: { stroke: () => ink("grid"), width: 1 }, ticks: { show: false },
     space: side === "x" ? 70 : 40, size: side === "x" ? (own.dates ? 44 : 30) : (u, values) => 14 + 7 * Math.max(1, ...(values ?? []).map((each) => each.length)),
     ...(own.whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8, 1e9] } : {}),
     values: own.dates ? [[31536000, "{YYYY}", null, null, null, null, null, null, 1],
