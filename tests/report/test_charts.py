@@ -187,6 +187,20 @@ def test_charts_in_one_row_name_their_categories_once_and_long_titles_are_wrappe
         assert image[:, :2].min() == image[:, -2:].min() == 1.0, "the title runs over the edge"
 
 
+def test_a_title_stands_clear_of_the_axis_above_it() -> None:
+    chart = chart_of(LAYERS["columns"][2], x=Axis("a label, in units"))
+    with _own_settings():
+        figure = _figure(Picture("p", "t", "", (chart,) * 6), synthetic=False)
+        figure.canvas.draw()
+        boxes = [(axes.title.get_window_extent(), axes.xaxis.label.get_window_extent()) for axes in figure.axes]
+    assert min(upper[1].y0 - lower[0].y1 for upper, lower in zip(boxes, boxes[3:], strict=False)) > 10
+
+
+def test_years_on_an_axis_have_no_comma() -> None:
+    assert [label for _, label in ticks(Axis("year", whole=True), 2002.9, 2005.1)] == ["2003", "2004", "2005"]
+    assert next(label for _, label in ticks(Axis("pieces"), 1000, 3000)) == "1,200"
+
+
 @pytest.mark.parametrize("lengths", [(4, 12, 31, 34, 18), (60, 60), (3,) * 9, (30,) * 4])
 def test_a_legend_above_a_chart_stays_inside_the_picture(lengths: tuple[int, ...], tmp_path: Path) -> None:
     lines = [

@@ -29,6 +29,7 @@ _SIGNS = ("#D55E00", "#ffffff", "#0072B2")
 _GREY = "#8a8a8a"
 _BAND = 0.18  # opacity of a band
 _DPI = 100
+_PAD = 0.12  # inches around each chart: a title and the label of the axis above it are read apart
 # Characters of the title in an inch of width.
 _TITLE_LETTERS = 10
 # Of the picture's width; the labels of the y axis take the rest.
@@ -69,7 +70,8 @@ def _figure(picture: Picture, *, synthetic: bool) -> Figure:
     columns = count if picture.one_row else 3 if count > 4 else min(2, count)
     rows = -(-count // columns)
     width = 1.6 + 3 * columns if picture.one_row else {1: 7.6, 2: 11.2, 3: 13.2}[columns]
-    figure = Figure(figsize=(width, 0.9 + max(map(_height, picture.charts)) * rows), layout="constrained")
+    figure = Figure(figsize=(width, 0.9 + max(map(_height, picture.charts)) * rows))
+    figure.set_layout_engine("constrained", h_pad=_PAD, w_pad=_PAD)
     FigureCanvasAgg(figure)
     for place, chart in enumerate(picture.charts, 1):
         axes = figure.add_subplot(rows, columns, place)

@@ -7,6 +7,7 @@ from datetime import date
 from matplotlib.ticker import MaxNLocator
 
 from tabtrail.report.charts import Axis, Band, Bars, Boxes, Cells, Chart, Columns, Layer, Line, Points, Values
+from tabtrail.report.figures import are_years
 
 _MOST_TICKS = 5
 _MOST_DAYS = 3  # a label with year, month and day is long
@@ -98,7 +99,9 @@ def ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
         return _date_ticks(low, high)
     reach = (high - low) * 1e-9
     places = MaxNLocator(_MOST_TICKS, integer=axis.whole).tick_values(low, high)
-    return [(float(each), short(float(each))) for each in places if low - reach <= each <= high + reach]
+    within = [float(each) for each in places if low - reach <= each <= high + reach]
+    years = axis.whole and are_years(math.ceil(low), math.floor(high))
+    return [(each, f"{each:.0f}" if years else short(each)) for each in within]
 
 
 def _date_ticks(low: float, high: float) -> list[tuple[float, str]]:

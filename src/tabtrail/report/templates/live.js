@@ -113,6 +113,8 @@
     tip.style.top = Math.max(4, box.top + top - tip.offsetHeight - 12) + "px";
   };
 
+  const years = (own) => own.whole && own.span[0] >= 1799 && own.span[1] <= 2201; // as figures.py has it
+
   const axis = (own, side) => ({
     side: side === "x" ? 2 : 3,
     stroke: () => ink("muted"), font: "12px system-ui, sans-serif",
@@ -122,7 +124,7 @@
     ...(own.whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8, 1e9] } : {}),
     values: own.dates ? [[31536000, "{YYYY}", null, null, null, null, null, null, 1],
       [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1], [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1]]
-      : (u, splits) => splits.map(tick),
+      : (u, splits) => splits.map(years(own) ? String : tick),
   });
   const height = (width, panel) => Math.round(Math.min(panel.closest("figure.wide, figure.two") ? 340 : 400, Math.max(240, 0.62 * width)));
 
