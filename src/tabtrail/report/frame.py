@@ -37,6 +37,7 @@ def page_environment() -> Environment:
         "data": chart_data,
         "legend": legend,
     }
+    environment.tests["whole"] = lambda value: value == int(value)
     environment.globals |= {
         "names_of": lambda prefix, metrics: [prefix + metric.label for metric in metrics],
         "places_of": places_of,

@@ -101,7 +101,8 @@ def ticks(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
     places = MaxNLocator(_MOST_TICKS, integer=axis.whole).tick_values(low, high)
     within = [float(each) for each in places if low - reach <= each <= high + reach]
     years = axis.whole and are_years(math.ceil(low), math.floor(high))
-    return [(each, f"{each:.0f}" if years else short(each)) for each in within]
+    largest = max(map(abs, within), default=0.0)
+    return [(each, f"{each:.0f}" if years else short(each, largest)) for each in within]
 
 
 def _date_ticks(low: float, high: float) -> list[tuple[float, str]]:
@@ -134,12 +135,12 @@ def _month_label(day: date, *, named: bool) -> str:
     return f"{day.year}" if day.month == 1 else f"{day:%Y-%m}" if named else _MONTH_NAMES[day.month - 1]
 
 
-def short(value: float) -> str:
-    """Write a tick: 0.25 · 1500 · 200k · 1.2M."""
+def short(value: float, largest: float) -> str:
+    """Write a tick in the unit of the largest of its axis: 0.25 · 1,500 · 200k · 1.2M."""
     value = 0.0 if abs(value) < 1e-12 else value
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e5, "k")):
-        if abs(value) >= size:
-            return f"{value / (1e3 if letter == 'k' else size):,.4g}{letter}"
+    for least, size, letter in ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e5, 1e3, "k")):
+        if largest >= least and value:
+            return f"{value / size:,.4g}{letter}"
     return f"{value:,.6g}"
 
 

@@ -9,9 +9,9 @@
 
   const figure = (value) => value.toLocaleString("en-US",
     Math.abs(value) >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
-  const tick = (value) => {
-    for (const [size, unit, letter] of [[1e9, 1e9, "B"], [1e6, 1e6, "M"], [1e5, 1e3, "k"]])
-      if (Math.abs(value) >= size) return figure(value / unit) + letter;
+  const tick = (value, largest) => {
+    for (const [least, size, letter] of [[1e9, 1e9, "B"], [1e6, 1e6, "M"], [1e5, 1e3, "k"]])
+      if (largest >= least && value) return (value / size).toLocaleString("en-US", { maximumSignificantDigits: 4 }) + letter;
     return value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
   };
   const place = (axis, value) => axis.dates ? new Date(value * 1000).toISOString().slice(0, 10) : figure(value);
@@ -124,7 +124,7 @@
     ...(own.whole ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6, 1e7, 1e8, 1e9] } : {}),
     values: own.dates ? [[31536000, "{YYYY}", null, null, null, null, null, null, 1],
       [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1], [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1]]
-      : (u, splits) => splits.map(years(own) ? String : tick),
+      : (u, splits) => splits.map((each) => years(own) ? String(each) : tick(each, Math.max(...splits.map(Math.abs)))),
   });
   const height = (width, panel) => Math.round(Math.min(panel.closest("figure.wide, figure.two") ? 340 : 400, Math.max(240, 0.62 * width)));
 
