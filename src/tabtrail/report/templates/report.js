@@ -33,3 +33,13 @@
   addEventListener("scroll", mark, { passive: true });
   mark();
 })();
+(() => {
+  // MLflow shows an artifact as a sandboxed blob, where following a link to a part of the page is refused: it is brought up here.
+  if (location.protocol !== "blob:" && location.protocol !== "about:") return;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]'), part = link && document.querySelector(link.getAttribute("href"));
+    if (!part) return;
+    event.preventDefault();
+    part.scrollIntoView();
+  });
+})();
