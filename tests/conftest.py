@@ -94,6 +94,18 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def one_picture() -> Iterator[None]:
+    """The first picture of a report in the place of all: drawing them takes seconds, and the tests of the report look at them."""
+    from tabtrail.report.png import draw_all  # seconds of imports that most tests do without
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "tabtrail.workflows.report.draw_all", lambda pictures, *words, **more: draw_all(pictures[:1], *words, **more)
+        )
+        yield
+
+
 @pytest.fixture
 def project(tmp_path: Path, sample_csv: Path, empty_store: Path) -> Project:
     """A project over the synthetic sample (not marked, so that it counts as a user's own file), its folds not repeated."""

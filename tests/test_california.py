@@ -22,6 +22,8 @@ from tabtrail.modeling.split import split_training_part
 from tabtrail.modeling.table import load_table
 from tabtrail.workflows.champion import Proofs
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 EXAMPLE = REPO / "examples" / "california_housing" / "config.yaml"
 # One of the example's candidates, with fewer rounds, for the time of a test.
 LIGHTGBM = "{n_estimators: 600, num_leaves: 31, learning_rate: 0.07, subsample: 0.8, subsample_freq: 1, colsample_bytree: 0.6}"
@@ -34,7 +36,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     folder = tmp_path_factory.mktemp("california")
     (folder / "config.yaml").write_bytes(EXAMPLE.read_bytes())
     candidates = f"candidates={{LinearRegression: {{}}, LightGBM: {LIGHTGBM}}}"
-    return load_config(folder / "config.yaml", [f"paths.raw_csv={CALIFORNIA_CSV}", candidates, "explain.max_rows=50"])
+    cheap = ["explain.max_rows=50", "report.learning_curve_folds=0", "engine.kind=serial"]
+    return load_config(folder / "config.yaml", [f"paths.raw_csv={CALIFORNIA_CSV}", candidates, *cheap])
 
 
 def test_the_whole_path_runs_with_another_yaml(config: Config) -> None:
@@ -59,7 +62,8 @@ def test_its_error_on_the_usual_split_is_below_what_an_automl_search_reached(con
     table = load_table(problem_of(config), data)
     _, test_rows = train_test_split(np.arange(data.height), test_size=0.2, random_state=42)
     test = np.isin(table.row, test_rows)
-    split = split_training_part(table.keys, config.split, config.model.random_state, ~test, test)
+    two = config.split.model_copy(update={"folds": 2})  # they choose, and the error is that of a fit on all training rows
+    split = split_training_part(table.keys, two, config.model.random_state, ~test, test)
     benchmark = run_benchmark(problem_of(config), table, split)
     with Proofs(config, table, split) as proofs:
         exported = proofs.export(benchmark.champion)

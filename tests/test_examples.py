@@ -14,6 +14,8 @@ from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.data.demand_sample import DemandSize, write_demand_sample
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 EXAMPLES = ("category_sales", "pasta_demand", "store_demand")
 CHEAP = ["demand.candidates={LinearRegression: {scale: level}}", "demand.origins=2", "demand.choice.deploy_unless_beaten=true"]
 

@@ -28,6 +28,8 @@ from tabtrail.modeling.preprocess import feature_frame
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.table import load_table
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 
 def test_day_first_date_inference_swapped_days_and_months_unnoticed(project: Project) -> None:
     months = scan_dataset(_ingested(project).dataset).collect()

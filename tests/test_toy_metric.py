@@ -15,6 +15,8 @@ from tabtrail.modeling.metrics import METRICS, Array, Metric
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 
 def _worst(actual: Array, predicted: Array) -> float:
     """Error of the row that is predicted worst."""

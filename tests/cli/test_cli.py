@@ -13,6 +13,8 @@ import pytest
 from tests.support.commands import call, overrides, run_door, run_here, run_in
 from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 DOORS = {
     "src.data_parquet": "--force",
     "src.eda_polars_duckdb": "--force",

@@ -10,6 +10,8 @@ from tabtrail.data.sample import HEADER, mark_path, write_sample
 from tabtrail.errors import UsageError
 from tabtrail.project.paths import Artifacts
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):

@@ -22,6 +22,8 @@ from tabtrail.project.lock import project_lock
 from tabtrail.project.status import status
 from tabtrail.system.temporary import TEMPORARY
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 FAST = ["candidates={LinearRegression: {}}", "engine.kind=serial", "explain.max_rows=20", "report.learning_curve_folds=0"]
 
 

@@ -19,6 +19,8 @@ from tests.support.small_project import LINEAR, WEAK, small
 
 from tabtrail.tracking import runs
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 STORES = ["sqlite", "proxied", "unproxied", "with_password", "on_postgres", "postgres", "postgres_and_bucket"]
 NEEDING_POSTGRES = ("on_postgres", "postgres", "postgres_and_bucket")
 

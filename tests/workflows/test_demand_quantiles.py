@@ -23,6 +23,8 @@ from tabtrail.workflows.demand_intervals import say_coverage
 from tabtrail.workflows.demand_update import update_history
 from tabtrail.workflows.reproduce import reproduce
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 ROW = {"date": "2023-07-22", "store_id": "STORE_001", "product_id": "PROD_C", "price": 12.0, "promotion": 0}
 # The first of the three origins that are judged lies before those of the calibration.
 SETTINGS = "  interval_method: quantiles\n  step: 50\n  choice: {deploy_unless_beaten: true}\n"

@@ -21,6 +21,8 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
 from tabtrail.workflows import champion
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 NOISE = {"y": lambda a, random: random.normal(0, 1, len(a))}
 
 

@@ -13,6 +13,8 @@ from tests.support.projects import ONE_CANDIDATE, Project
 from tabtrail.config.load import load_config
 from tabtrail.data.manifest import read_manifest
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 SOURCE = [
     "paths.raw_csv=null",
     "source.table=shop.order_lines",

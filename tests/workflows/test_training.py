@@ -20,6 +20,8 @@ from tabtrail.data.warehouse import query
 from tabtrail.errors import ConfigError, DataError, LeakageError, UsageError
 from tabtrail.project.summary import Summary
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 
 def test_the_binned_target_is_found_and_its_worth_is_stated(trained: Trained) -> None:
     board = trained.report.leaderboard
