@@ -25,8 +25,6 @@ from tabtrail.project.summary import read_leaderboard
 from tabtrail.tracking.models import model_of
 from tabtrail.tracking.store import open_store
 
-pytestmark = pytest.mark.usefixtures("one_picture")
-
 SMALL, LARGE = {"a": -500.0, "b": "p"}, {"a": 900.0, "b": "q"}
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -126,6 +124,6 @@ def test_bounds_that_are_none_are_refused_with_what_to_write(bounded: Project, w
 
 
 def test_targets_that_can_never_be_predicted_are_noted(bounded: Project) -> None:
-    done = run_in(bounded, "train", "--set", "model.clip=[50, 150]", "--set", f"candidates={{{LINEAR}: {{}}}}")
+    done = run_in(bounded, "train", "--verbose", "--set", "model.clip=[50, 150]", "--set", f"candidates={{{LINEAR}: {{}}}}")
     assert done.returncode == 0, done.stderr
     assert "rows have a target that can never be predicted: model.clip is 50 to 150" in done.stdout

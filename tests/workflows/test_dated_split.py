@@ -21,8 +21,6 @@ from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.project.paths import Artifacts
 from tabtrail.tracking.store import open_store
 
-pytestmark = pytest.mark.usefixtures("one_picture")
-
 BOUNDS = (date(2023, 1, 1), date(2023, 7, 1), date(2023, 10, 1), date(2024, 1, 1))
 DAYS = ("split.train_before=2004-07-01", "split.evaluate_before=2005-01-01")
 
@@ -72,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pl.Series("customer", [f"c{number}" for number in customer]), pl.Series("day", day.astype(str))
     )
     rows.write_csv(root / "rows.csv")
-    done = run_in(project, "run")
+    done = run_in(project, "run", "--verbose")
     assert done.returncode == 0, done.stderr
     (root / "said.txt").write_text(done.stdout)
     return project

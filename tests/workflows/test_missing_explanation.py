@@ -15,8 +15,6 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
 from tabtrail.workflows import champion, explain
 
-pytestmark = pytest.mark.usefixtures("one_picture")
-
 WHY = "IndexError: index 3 is out of bounds"
 MISS = "the Shapley values miss the predictions by up to 37.4"
 
@@ -32,7 +30,7 @@ def test_an_explanation_that_fails_is_reported_as_missing_everywhere(
 
     monkeypatch.setattr(champion, "explain", fail)
     project = small(tmp_path, empty_store)
-    done = run_in(project, "run")
+    done = run_in(project, "run", "--verbose")
     assert done.returncode == 0, done.stderr
     assert f"there is no explanation of {LINEAR}: {WHY}" in done.stdout
     assert "mean |SHAP|" not in done.stdout

@@ -22,8 +22,6 @@ from tabtrail.tracking.store import open_store
 from tabtrail.workflows.promote import history
 from tabtrail.workflows.reproduce import reproduce
 
-pytestmark = pytest.mark.usefixtures("one_picture")
-
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
@@ -31,7 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("refit")
     make_store(root / "store" / "mlflow.db")
     project = small(root, root / "store" / "mlflow.db")
-    done = run_in(project, "run")
+    done = run_in(project, "run", "--verbose")
     assert done.returncode == 0, done.stderr
     (root / "said.txt").write_text(done.stdout)
     return project
