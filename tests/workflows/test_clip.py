@@ -25,6 +25,8 @@ from tabtrail.project.summary import read_leaderboard
 from tabtrail.tracking.models import model_of
 from tabtrail.tracking.store import open_store
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 SMALL, LARGE = {"a": -500.0, "b": "p"}, {"a": 900.0, "b": "q"}
 NUMBERS = st.floats(-1e6, 1e6)
 

@@ -21,6 +21,8 @@ from tabtrail.modeling.table import load_table, needed_columns, split_table
 from tabtrail.project.paths import Artifacts
 from tabtrail.tracking.store import open_store
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 BOUNDS = (date(2023, 1, 1), date(2023, 7, 1), date(2023, 10, 1), date(2024, 1, 1))
 DAYS = ("split.train_before=2004-07-01", "split.evaluate_before=2005-01-01")
 

@@ -15,6 +15,8 @@ from tabtrail.project.paths import Artifacts
 from tabtrail.project.summary import read_leaderboard
 from tabtrail.workflows import champion, explain
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 WHY = "IndexError: index 3 is out of bounds"
 MISS = "the Shapley values miss the predictions by up to 37.4"
 

@@ -22,6 +22,8 @@ from tabtrail.tracking.store import open_store
 from tabtrail.workflows.promote import history
 from tabtrail.workflows.reproduce import reproduce
 
+pytestmark = pytest.mark.usefixtures("one_picture")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
