@@ -1,18 +1,18 @@
 """`tabtrail init`: a config for a file, written from what the file holds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from shlex import quote
+from typing import Annotated
 
 import typer
 
 from tabtrail.cli import later
-from tabtrail.cli.options import QuietOption, new_group
+from tabtrail.cli.options import FormatOption, QuietOption, new_group
 from tabtrail.cli.output import print_command, print_json, print_text, progress_on_stderr, relative
 from tabtrail.errors import UsageError
 from tabtrail.proposal.naming import default_config
 
 app = new_group()
-Format = Literal["text", "json"]
 
 
 @app.command(epilog="example: tabtrail init houses.csv --target price")
@@ -29,12 +29,12 @@ def init(
     output: Annotated[
         Path | None, typer.Option(metavar="YAML", help="The config to write.", show_default="FILE's name .yaml, here")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="What is printed on stdout.")] = "text",
+    format_: FormatOption = "text",
     quiet: QuietOption = False,
 ) -> None:
     """Look at a file and write the config that predicts one of its columns, each guess with its evidence. Nothing is trained."""
     if target is None and not demand:
-        _list_targets(file, form)
+        _list_targets(file, format_)
         return
     path = output or default_config(file)
     later.propose.require_free(path)
@@ -46,14 +46,14 @@ def init(
         else:
             proposal = later.propose.propose(file, target=target or "", date=date, group=group, output=path)
         later.propose.write_proposal(proposal)
-    if form == "json":
+    if format_ == "json":
         print_json({"config": str(path), "findings": proposal.findings, "values": proposal.config})
         return
     for finding in proposal.findings:
         print_text(f"LOOK AT THIS: {finding}")
     typer.echo(relative(path))
     print_text("Read it, then:")
-    print_command("tabtrail", "run", "--config", relative(path))
+    print_command("tabtrail", "run", "--config", quote(relative(path)))
 
 
 def _refuse_group(group: str | None) -> None:
@@ -61,7 +61,7 @@ def _refuse_group(group: str | None) -> None:
         raise UsageError("--group parts rows of a model of rows; with --demand the columns of a series are found in the file")
 
 
-def _list_targets(file: Path, form: Format) -> None:
+def _list_targets(file: Path, form: str) -> None:
     likely = later.propose.find_targets(file)
     if form == "json":
         print_json({"targets": [{"column": each.name, "reason": each.reason} for each in likely]})
@@ -69,4 +69,4 @@ def _list_targets(file: Path, form: Format) -> None:
     typer.echo(f"Which column of {file.name} is to be predicted? The likeliest first:")
     for each in likely[:10]:
         print_text(f"{each.name}: {each.reason}", indent=2)
-    print_command("tabtrail", "init", str(file), "--target", likely[0].name)
+    print_command("tabtrail", "init", quote(str(file)), "--target", quote(likely[0].name))

@@ -1,6 +1,7 @@
 """A draft held to the product itself: its own config, ingest and rules over what was looked at."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import Manifest
 from tabtrail.errors import DataError
 from tabtrail.proposal.look import Look
+from tabtrail.proposal.numbers import MOST_LOST
 from tabtrail.system.temporary import scratch_folder
 
 _MOST_REJECTED = 0.5
@@ -23,6 +25,15 @@ class Checked:
     findings: tuple[str, ...]
     share: float
     reason: str
+    rows: int
+    rejected: int
+    rejects: Mapping[str, int]
+
+    def worst(self, columns: Iterable[str]) -> dict[str, str]:
+        """Return the columns whose rules set aside more rows than may be lost for one of them, each with what was broken."""
+        most = MOST_LOST * self.rows
+        broken = {rule: count for rule, count in self.rejects.items() if count > max(most, 1)}
+        return {name: rule for name in columns for rule in broken if rule.startswith(f"{name}: ")}
 
 
 def check(text: str, look: Look) -> Checked:
@@ -31,7 +42,7 @@ def check(text: str, look: Look) -> Checked:
         manifest = _ingested(text, look, Path(scratch))
     # Lines of a sample are not those of the file, and rows of it that are alike say nothing of all.
     findings = () if look.sampled else (*manifest.findings, *map(str, manifest.shifts))
-    return Checked(findings, *_share(manifest, look))
+    return Checked(findings, *_share(manifest, look), manifest.rows_in, manifest.rows_rejected, manifest.rejects)
 
 
 def _ingested(text: str, look: Look, folder: Path) -> Manifest:
@@ -43,6 +54,13 @@ def _ingested(text: str, look: Look, folder: Path) -> Manifest:
     return ingest(loaded)
 
 
+def require_rows(found: Checked, name: str) -> None:
+    """Raise `DataError` where most rows would be set aside."""
+    if found.rejected > _MOST_REJECTED * found.rows:
+        worst = "; ".join(f"{rule} ({count:,})" for rule, count in list(found.rejects.items())[:3])
+        raise DataError(f"{name}: {found.rejected:,} of its {found.rows:,} rows cannot be used: {worst}")
+
+
 def _share(manifest: Manifest, look: Look) -> tuple[float, str]:
     """Return the allowed share of rejected rows, in steps of a hundredth, and what it rests on."""
     rows, rejected = manifest.rows_in, manifest.rows_rejected
@@ -51,6 +69,4 @@ def _share(manifest: Manifest, look: Look) -> tuple[float, str]:
     room = _ROOM if look.sampled is None else _ROOM_SAMPLED
     share = min(1.0, max(0.01, math.ceil(100 * room * rejected / rows) / 100))
     worst = "; ".join(f"{rule} ({count:,})" for rule, count in list(manifest.rejects.items())[:3])
-    if rejected > _MOST_REJECTED * rows:
-        raise DataError(f"{look.file.name}: {rejected:,} of {rows:,} rows cannot be used: {worst}")
     return share, f"{rejected:,} of {rows:,} rows are set aside, with their lines, in the file of rejects: {worst}"

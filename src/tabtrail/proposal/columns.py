@@ -58,10 +58,6 @@ class Guess:
         """Different values."""
         return self.numbers.distinct if self.numbers is not None else self.seen.distinct
 
-    @property
-    def is_constant(self) -> bool:
-        return self.kind != "empty" and self.distinct == 1 and not self.missing
-
     def values(self) -> pl.Series:
         """Return the values of all rows: numbers as doubles, dates as points in time, texts as they are; null for none."""
         column = self.seen.texts.frame[self.name]

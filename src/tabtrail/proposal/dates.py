@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -27,7 +27,8 @@ _SEPARATED = re.compile(r"\d{1,4}\s*([-/. ])\s*\d{1,2}\s*\1\s*\d{1,4}")
 _MONTH = re.compile("|".join(name[:3] for name in MONTHS), re.IGNORECASE)
 _COMPACT = re.compile(r"^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _WEEKDAY = re.compile(r"^(mon|tue|wed|thu|fri|sat|sun)([a-z]*)(,? )", re.IGNORECASE)
-_DATE_NAME = re.compile(r"(?i)date|datum|fecha|data|day|tag|jour|dt(?:$|_)|time|zeit")
+_SERIAL_NAME = re.compile(r"(?i)(?:^|[_\W])(?:date|datum|fecha)(?:$|[_\W])|(?:date|datum)$")
+_CLEARLY = 0.2  # more of the rows rise by one format than by the other: swapped days and months jump back in half of the months
 _EXCEL = (20_000, 60_000)  # serial numbers of 1954 to 2064
 
 
@@ -53,7 +54,7 @@ class Dates:
     @property
     def rejected(self) -> int:
         """Rows that are neither dates nor missing."""
-        return sum(self.odd.values())
+        return sum(rows for text, rows in self.odd.items() if text not in self.words)
 
     @property
     def has_offset(self) -> bool:
@@ -74,7 +75,8 @@ def read_dates(seen: Seen) -> Dates | None:
     covered = stripped.filter(read.select(pl.any_horizontal(pl.all().is_not_null())).to_series())
     if int(covered["rows"].sum()) < _MOSTLY * total:
         return None
-    return _decided(seen, stripped, found)
+    decided = _decided(seen, stripped, found)
+    return None if decided is None else _in_order(seen, decided)
 
 
 def _may_be_dates(name: str, sample: pl.Series) -> bool:
@@ -83,7 +85,7 @@ def _may_be_dates(name: str, sample: pl.Series) -> bool:
 
     if sum(map(fits, sample)) >= 0.8 * len(sample):
         return True
-    return _DATE_NAME.search(name) is not None and _are_serials(sample)
+    return _SERIAL_NAME.search(name) is not None and _are_serials(sample)
 
 
 def _are_serials(sample: pl.Series) -> bool:
@@ -94,7 +96,7 @@ def _are_serials(sample: pl.Series) -> bool:
 def _read_by(name: str, stripped: pl.DataFrame) -> dict[str, pl.Series]:
     """Return what each format that reads enough of the texts makes of them, by format."""
     texts, rows = stripped["stripped"], stripped["rows"]
-    if _DATE_NAME.search(name) and _are_serials(texts.head(200)):
+    if _SERIAL_NAME.search(name) and _are_serials(texts.head(200)):
         return {"excel": read_as(texts, "excel", "UTC")}
     total, found = int(rows.sum()), dict[str, pl.Series]()
     for form in dict.fromkeys(_candidates(texts)):
@@ -163,6 +165,28 @@ def _decided(seen: Seen, stripped: pl.DataFrame, found: dict[str, pl.Series]) ->
     return _dates(seen, stripped, {form: found[form] for form in chosen}, disproven, rival)
 
 
+def _in_order(seen: Seen, found: Dates) -> Dates:
+    """Return dates that no row decides as the order of the rows has them, where it is that of time by one format alone."""
+    if found.rival is None:
+        return found
+    column = seen.texts.frame[seen.name].drop_nulls().str.strip_chars(BLANKS)
+    here, there = (_rising(column, form) for form in (found.formats[0], found.rival))
+    if max(here, there) >= _MOSTLY and abs(here - there) > _CLEARLY:
+        better = found.formats[0] if here > there else found.rival
+        other = found.rival if here > there else found.formats[0]
+        said = f"Read as {better} the rows are in the order of time, as {other} they are not."
+        return replace(found, formats=(better, *found.formats[1:]), rival=other, rival_reason=said)
+    return replace(found, rival_reason=f"{found.formats[0]} is taken, as most countries write it.")
+
+
+def _rising(column: pl.Series, form: str) -> float:
+    """Return the share of rows whose date is not before that of the row above."""
+    distinct = column.unique()
+    read = column.replace_strict(distinct, read_as(distinct, form, "UTC"), default=None, return_dtype=pl.Datetime("us"))
+    steps = read.drop_nulls().to_physical().diff().drop_nulls()
+    return float((steps >= 0).mean() or 0.0) if len(steps) else 0.0  # type: ignore[arg-type]
+
+
 def _rank(form: str) -> int:
     """Return how likely a format is where no row decides, 0 first: the month stands first in the United States alone."""
     order = "".join(part for part in re.findall(r"%([YymdbB])", form)).lower().replace("b", "m")
@@ -183,7 +207,7 @@ def _dates(
         formats=tuple(read),
         read=total - int(odd["rows"].sum()),
         odd={str(text): int(rows) for text, rows in odd.select("text", "rows").rows()},
-        words=seen.missing_words,
+        words=(*seen.missing_words, *(odd["text"].to_list() if _is_much(odd, seen) else ())),
         timed=any(map(has_time, read)) and _times(good),
         days=good.dt.date().n_unique(),
         first=str(good.min())[:10],
@@ -192,6 +216,11 @@ def _dates(
         disproven=disproven[0] if disproven else None,
         rival=rival,
     )
+
+
+def _is_much(odd: pl.DataFrame, seen: Seen) -> bool:
+    """Whether more rows than may be lost for one column have texts that are no dates, a few different ones."""
+    return int(odd["rows"].sum()) > 0.01 * seen.rows and odd.height <= 40
 
 
 def _times(moments: pl.Series) -> bool:

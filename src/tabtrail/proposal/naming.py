@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabtrail.config.summaries import DuckDB, check_table
+
 _LONGEST = 40
 
 
@@ -22,6 +24,8 @@ class Names:
     def of(cls, file: Path, target: str, config: Path) -> "Names":
         """Return the names for a file, its target and the config that is to be written."""
         data = safe_name(_stem(file)) or "table"
+        if next(check_table(DuckDB(table=data)), None):
+            data += "_data"  # a table of results is called so
         return cls(data, f"{data}_{safe_name(target) or 'target'}"[: 2 * _LONGEST], _relative(file, config.parent), config)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tabtrail.errors import UsageError
-from tabtrail.proposal.check import check
+from tabtrail.proposal.check import check, require_rows
 from tabtrail.proposal.columns import Columns, guess_columns
 from tabtrail.proposal.look import Look, looked_at
 from tabtrail.proposal.naming import Names, default_config
@@ -16,7 +16,7 @@ from tabtrail.proposal.roles import assign_roles
 from tabtrail.proposal.series import find_series
 from tabtrail.proposal.target import Likely, likely_targets, require_some, require_target
 from tabtrail.proposal.texts import Texts, read_texts
-from tabtrail.proposal.totals import total_rules
+from tabtrail.proposal.totals import total_rules, without_totals
 from tabtrail.proposal.write import Draft, write
 from tabtrail.proposal.write_series import SeriesDraft, write_series
 from tabtrail.system.files import atomic_file
@@ -49,9 +49,13 @@ def propose(
     with looked_at(file) as look:
         texts, columns = _columns(look)
         renamed = texts.source.rename
+        rules = total_rules(columns.guesses)
+        if rules:
+            texts = without_totals(texts, columns.guesses)
+            columns = guess_columns(texts)
         goal = require_target(columns, target, renamed)
         roles = assign_roles(columns, goal, date=_new(renamed, date), group=_new(renamed, group))
-        draft = Draft(texts, columns, roles, Names.of(file, target, path), total_rules(columns.guesses))
+        draft = Draft(texts, columns, roles, Names.of(file, target, path), rules)
         return _settled(draft, look, path)
 
 
@@ -81,6 +85,12 @@ def _new(renamed: Mapping[str, str], name: str | None) -> str | None:
     return None if name is None else renamed.get(name, name)
 
 
+def _joined(first: Mapping[str, str], then: Mapping[str, str]) -> dict[str, str]:
+    """Return the names that columns get by one renaming and then another."""
+    again = {old: then.get(new, new) for old, new in first.items()}
+    return again | {old: new for old, new in then.items() if old not in first.values()}
+
+
 def _columns(look: Look) -> tuple[Texts, Columns]:
     texts = read_texts(look)
     columns = guess_columns(texts)
@@ -94,6 +104,10 @@ def _columns(look: Look) -> tuple[Texts, Columns]:
 def _settled(draft: Draft, look: Look, path: Path) -> Proposal:
     """Ingest what was looked at by the draft, and write what came of it into the config."""
     found = check(write(draft), look)
+    if broken := found.worst(draft.roles.features):
+        draft = replace(draft, roles=draft.roles.without(broken), as_text=frozenset(broken))
+        found = check(write(draft), look)
+    require_rows(found, look.file.name)
     draft = replace(draft, share=found.share, share_reason=found.reason, checked=found.findings)
     text = write(draft)
     return Proposal(text, yaml.safe_load(text), _findings(draft), path)
@@ -126,8 +140,11 @@ def propose_demand(file: Path, *, target: str | None = None, date: str | None = 
         texts, columns = _columns(look)
         renamed = texts.source.rename
         series = find_series(columns, _new(renamed, target), _new(renamed, date))
+        if series.wide is not None and series.wide.renamed:
+            texts = replace(texts, source=texts.source.model_copy(update={"rename": _joined(renamed, series.wide.renamed)}))
         draft = SeriesDraft(texts, columns, series, Names.of(file, series.target, path))
         found = check(write_series(draft), look)
+        require_rows(found, file.name)
         draft = replace(draft, share=found.share, share_reason=found.reason, checked=found.findings)
         text = write_series(draft)
         sampled = [f"only a part was looked at: {look.sampled}"] if look.sampled else []

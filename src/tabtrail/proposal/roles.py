@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 import polars as pl
 
 from tabtrail.config.model import DatePart
-from tabtrail.errors import UsageError, nearest
+from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.modeling.preprocess import MANY_TEXTS
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.leaks import Suspects, find_suspects, names_rows
+from tabtrail.proposal.numbers import MOST_LOST
 
 _NEARLY_UNIQUE = 0.5  # distinct texts of all with one: more rows than not have a text of their own, of which nothing is learned
 _FREE_TEXT = 60  # characters on average: sentences, which are no categories
@@ -20,11 +21,15 @@ _CODES = re.compile(
     r"(?i)(?:^|[_\W])(?:id|code|type|class|kind|category|zip|plz|postal|postcode|zipcode|region|zone|group|sku)(?:$|[_\W])|(?i:id|code|plz)$"
 )
 _ORDERED = re.compile(r"(?i)year|yr|month|mnth|quarter|qtr|week|day|hour|jahr|monat|tag")  # of these a later one is a larger one
-_GROUPS = re.compile(
-    r"(?i)(?:^|[_\W])(?:id|uuid|guid|key|order|invoice|customer|client|patient|user|session|account|household|household_id|subject|contract|"
-    r"vehicle|machine|device|student|employee|kunde|auftrag|rechnung|vin)(?:$|[_\W])|(?i:orderno|ordernumber|ordernr|invoiceno|invoicenumber|"
-    r"customername|kundennr|auftragsnr)$|(?<![a-z])(?i:\w+_?(?:number|nummer|id))$|[a-z](?:Id|ID|No|Nr|Number)$"
+_WHOSE = (
+    "order|invoice|customer|client|patient|user|session|account|household|subject|contract|vehicle|machine|device|student|employee|"
+    "passenger|member|policy|claim|loan|kunden?|auftrags?|rechnungs?|vertrags?"
 )
+_GROUPS = re.compile(
+    rf"(?i)(?:^|[_\W])(?:id|uuid|guid)(?:$|[_\W])|(?:^|[_\W])(?:{_WHOSE})[_\W]?(?:id|no|nr|num|number|nummer|key|code|name)?$"
+    r"|(?-i:[a-z]I[dD]|[a-z](?:No|Nr|Number))$"
+)
+_FEW_ROWS = 200
 _LEAST_GROUPS = 20  # groups; fewer cannot be parted into folds that stand for new ones
 _GROUP_ROWS = 1.1  # rows of a group on average; below it hardly any group has a second row
 _DAYS_FOR_TIME = 30  # days; fewer leave folds of a day or two each
@@ -58,9 +63,25 @@ class Roles:
     def features(self) -> tuple[str, ...]:
         return (*self.numeric, *self.categorical, *self.date_parts)
 
+    def without(self, broken: Mapping[str, str]) -> Self:
+        """Return the roles without features whose values broke their rule, by column. Raises `DataError` where none is left."""
+        rest = replace(
+            self,
+            numeric=tuple(name for name in self.numeric if name not in broken),
+            categorical=tuple(name for name in self.categorical if name not in broken),
+            date_parts={name: parts for name, parts in self.date_parts.items() if name not in broken},
+            left_out={**self.left_out, **{name: f"too many rows break a rule of it: {rule}" for name, rule in broken.items()}},
+        )
+        if not rest.features:
+            raise DataError(f"no column is left from which {self.target.name} could be predicted: {'; '.join(broken.values())}")
+        return rest
+
 
 def assign_roles(columns: Columns, target: Guess, *, date: str | None, group: str | None) -> Roles:
-    """Give every column its role; `date` and `group` are those that somebody named. Raises `UsageError` for a wrong one."""
+    """Give every column its role; `date` and `group` are those that somebody named.
+
+    Raises `UsageError` for a wrong one, `DataError` where no column is left to predict from.
+    """
     guesses = columns.guesses
     others = {name: each for name, each in guesses.items() if name != target.name}
     date, group = _named_date(others, date), _named_group(others, group, date)
@@ -75,6 +96,9 @@ def assign_roles(columns: Columns, target: Guess, *, date: str | None, group: st
     kept |= {name: left_out.pop(name) for name in numbered}
     left_out |= gone
     day = date or _date_of(others, target)
+    if not set(others) - left_out.keys():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in [*left_out.items()][:4])
+        raise DataError(f"no column is left from which {target.name} could be predicted: {reasons}")
     return _with_split(
         columns, target, [each for each in features if each.name not in left_out], left_out, (gone, kept), (key, day), suspects
     )
@@ -136,15 +160,25 @@ def _named_group(others: Mapping[str, Guess], named: str | None, date: str | Non
 def _reason_against(guess: Guess) -> str | None:
     """Return why a column says nothing about the target that a model could use; None for a feature."""
     seen = guess.seen
-    if guess.kind == "empty":
+    if guess.kind == "empty" or guess.missing == seen.rows:
         return "empty in every row"
     if guess.distinct == 1 and (guess.kind != "text" or not guess.missing):
-        return f"the same in every row that has a value, {seen.example(str(seen.known['text'][0]))}"
+        values = seen.known if seen.known.height else seen.counts
+        return f"the same in every row that has a value, {seen.example(str(values['text'][0]))}"
     if guess.kind == "text":
         return _against_text(guess)
+    odd = guess.numbers.rejected if guess.numbers is not None else guess.dates.rejected if guess.dates is not None else 0
+    if odd > MOST_LOST * seen.rows:
+        kind = "numbers" if guess.numbers is not None else "dates"
+        return f"{odd:,} of its {seen.filled:,} texts are no {kind}, as {seen.example(_first_odd(guess))}"
     if guess.kind == "number" and (evidence := names_rows(guess)):
         return evidence
     return None
+
+
+def _first_odd(guess: Guess) -> str:
+    found = guess.numbers or guess.dates
+    return next((text for text in found.odd if text not in found.words), "") if found is not None else ""
 
 
 def _against_text(guess: Guess) -> str | None:
@@ -202,7 +236,8 @@ def _looked_for(
     if found.known or not numbered:
         return found, []
     again = find_suspects(target, [*features, *(others[name] for name in numbered)])
-    return (again, numbered) if again.known else (found, [])
+    # Of some dozen rows a quick look tells little: then the run itself is to tell.
+    return (again, numbered) if again.known or target.seen.rows < _FEW_ROWS else (found, [])
 
 
 def _judged(found: Suspects, features: Sequence[Guess]) -> tuple[dict[str, str], dict[str, str]]:

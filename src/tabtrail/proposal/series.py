@@ -29,15 +29,20 @@ _STOCK = re.compile(r"(?i)^(?:stock|inventory|on_?hand|bestand|lagerbestand)(?:_
 _ROWS_OF_A_SERIES = 10  # on average; a column with fewer tells rows apart, not series
 _PATTERN = re.compile(r"^([A-Za-z][A-Za-z]*)[_\- .](.+)$")
 _LEAST_WIDE = 3  # items side by side
+_MOST_WIDE = 0.5  # share of the columns beside the date that they are at least
+_BARE = "value"  # what stands before the names of items that have no word in front
 
 
 @dataclass(frozen=True)
 class Wide:
-    """Columns of items side by side: the patterns by long column, and the names in their braces."""
+    """Columns of items side by side: the patterns by long column, the names in their braces, the columns of each long one, and
+    the names that columns get so that a pattern fits them.
+    """
 
     patterns: Mapping[str, str]
     made: tuple[str, ...]
     members: Mapping[str, tuple[str, ...]]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -266,7 +271,9 @@ def _wide(guesses: Mapping[str, Guess], day: str, target: str | None) -> Wide | 
         if each.numbers is not None and (match := _PATTERN.match(name)):
             found.setdefault(match[1], []).append(name)
     groups = {word: names for word, names in found.items() if len(names) >= _LEAST_WIDE}
-    if sum(map(len, groups.values())) < 0.5 * len(others) or not groups:
+    if target is None and len(groups) != 1 and len(others) >= _LEAST_WIDE and not _have_one_word_in_front(groups, others):
+        return _plain_wide(others)
+    if not groups or not _have_one_word_in_front(groups, others):
         return None
     parts = {word: [re.split(r"[_\- .]", name)[1:] for name in names] for word, names in groups.items()}
     two = all(len(part) == 2 for each in parts.values() for part in each)
@@ -278,6 +285,18 @@ def _wide(guesses: Mapping[str, Guess], day: str, target: str | None) -> Wide | 
     }
     patterns = {word.lower(): f"{word}{separators[word]}" + inner[word].join(f"{{{each}}}" for each in made) for word in groups}
     return Wide(patterns, made, {word.lower(): tuple(names) for word, names in groups.items()})
+
+
+def _have_one_word_in_front(groups: Mapping[str, list[str]], others: Mapping[str, Guess]) -> bool:
+    return sum(map(len, groups.values())) >= _MOST_WIDE * len(others)
+
+
+def _plain_wide(others: Mapping[str, Guess]) -> Wide | None:
+    """Return items that stand side by side under their bare names, where all columns but the date are numbers."""
+    if not all(each.numbers is not None for each in others.values()):
+        return None
+    renamed = {name: f"{_BARE}_{name}" for name in others}
+    return Wide({_BARE: f"{_BARE}_{{item}}"}, ("item",), {_BARE: tuple(others)}, renamed)
 
 
 def _of_wide(day: Guess, wide: Wide, target: str | None) -> Series:

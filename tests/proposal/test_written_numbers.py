@@ -1,0 +1,86 @@
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabtrail.proposal.columns import Columns, guess_columns
+from tabtrail.proposal.look import looked_at
+from tabtrail.proposal.texts import read_texts
+
+
+def guessed(folder: Path, *columns: list[str], delimiter: str = ";") -> Columns:
+    """The guesses for columns a, b, … of these texts."""
+    file = folder / "t.csv"
+    names = "abcdefgh"[: len(columns)]
+    file.write_text("\n".join(delimiter.join(line) for line in [list(names), *map(list, zip(*columns, strict=True))]) + "\n")
+    with looked_at(file) as look:
+        return guess_columns(read_texts(look))
+
+
+def texts(of: Callable[[float], str], count: int = 60) -> list[str]:
+    chance = random.Random(1)
+    return [of(chance.randint(100, 900_000) / 100) for _ in range(count)]
+
+
+OTHER = ["x", "y", "z"] * 20
+
+
+def german(number: float) -> str:
+    return f"{number:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        (lambda n: f"€ {german(n)}", {"decimal": ",", "thousands": ".", "strip": ("€",)}),
+        (lambda n: f"{n} kg", {"decimal": ".", "strip": ("kg",)}),
+        (lambda n: f"{n:.1f} m²", {"decimal": ".", "strip": ("m²",)}),
+        (lambda n: f"${n:,.2f}", {"decimal": ".", "thousands": ",", "strip": ("$",)}),
+        (lambda n: f"{n:.1f}%", {"percent": True}),
+        (lambda n: f"({n})" if n > 5000 else f"{n}", {"parentheses_negative": True}),
+        (lambda n: f"{n:,.2f}".replace(",", "'"), {"thousands": "'"}),
+        (lambda n: german(n).replace(".", "\u202f"), {"decimal": ",", "thousands": " "}),
+    ],
+)
+def test_a_number_is_read_as_it_is_written(tmp_path: Path, of: Callable[[float], str], expected: dict[str, Any]) -> None:
+    numbers = guessed(tmp_path, texts(of), OTHER).guesses["a"].numbers
+    assert numbers is not None
+    assert {name: getattr(numbers.written, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda n: f"{n:.0f} kg" if n > 5000 else f"{n:.0f} lb",  # nothing is converted
+        lambda n: f"CUST{n:05.0f}",
+        lambda n: f"{n:07.0f}",
+        lambda n: f"{n * 1e14:.0f}",
+        lambda n: f"{n / 1000:.1f}k" if n > 5000 else f"{n:.0f}",
+    ],
+)
+def test_what_only_looks_like_a_number_stays_text(tmp_path: Path, of: Callable[[float], str]) -> None:
+    assert guessed(tmp_path, texts(of), OTHER).guesses["a"].kind == "text"
+
+
+def test_a_mark_that_nothing_in_a_column_decides_is_read_as_the_other_columns_have_it(tmp_path: Path) -> None:
+    open_texts = texts(lambda n: f"{n:.3f}".replace(".", ",")[-5:].lstrip("0").rjust(5, "1"))
+    with_commas = guessed(tmp_path, open_texts, texts(german), OTHER).guesses["a"].numbers
+    assert with_commas is not None
+    assert with_commas.written.decimal == ","
+
+
+def test_whole_numbers_of_hundreds_beside_a_mark_show_that_it_parts_thousands(tmp_path: Path) -> None:
+    numbers = guessed(tmp_path, [f"{950 + i}" if i < 50 else f"1.{i - 50:03d}" for i in range(60)], OTHER).guesses["a"].numbers
+    assert numbers is not None
+    assert (numbers.written.thousands, numbers.least, numbers.largest) == (".", 950, 1009)
+
+
+def test_words_for_a_missing_number_are_named_and_others_are_set_aside(tmp_path: Path) -> None:
+    written = [f"{i}.5" for i in range(300)]
+    written[3], written[7], written[9] = "n/a", "-", "5,,5"
+    guess = guessed(tmp_path, written, OTHER * 5).guesses["a"]
+    assert guess.numbers is not None
+    assert set(guess.words) == {"n/a", "-"}
+    assert guess.numbers.rejected == 1
