@@ -170,3 +170,43 @@ def test_words_that_are_no_category_mean_a_missing_value_among_texts_and_na_stay
     (tmp_path / "walls.csv").write_text("wall,price\n" + "\n".join(lines) + "\n")
     nulls = propose(tmp_path / "walls.csv", target="price").config["source"]["null_values"]
     assert set(nulls["wall"]) == {"n/a", "-"}
+
+
+def test_a_row_of_totals_is_set_aside_and_says_nothing_about_the_columns(tmp_path: Path) -> None:
+    named = proposed(tmp_path, [HEADER, *rows(), ["", "", "Grand Total", "999999"]])
+    assert named.config["contract"]["rows"] == [{"name": "no_total", "check": "kind != 'Grand Total'"}]
+    (tmp_path / "among_numbers").mkdir()
+    among = proposed(tmp_path / "among_numbers", [HEADER, *rows(), ["", "Total", "", "999999"]])
+    assert "null_values" not in among.config["source"]
+    assert "1 of 121 rows are set aside" in among.text
+
+
+def test_what_names_rows_is_left_out_unless_nothing_is_learned_without_it(tmp_path: Path) -> None:
+    lines = [[str(i), *line] for i, line in enumerate(rows())]
+    found = proposed(tmp_path, [["id", *HEADER], *lines])
+    assert "id" not in found.config["model"]["numeric_features"]
+    (tmp_path / "alone").mkdir()
+    alone = proposed(tmp_path / "alone", [["id", "kind", "price"], *([str(i), "ab"[i % 2], str(2 * i)] for i in range(60))])
+    assert alone.config["model"]["numeric_features"] == ["id"]
+    assert any("nothing is learned without" in each for each in alone.findings)
+
+
+def test_a_key_that_repeats_keeps_its_rows_together(tmp_path: Path) -> None:
+    lines = [[f"C{i // 3}", *line] for i, line in enumerate(rows())]
+    found = proposed(tmp_path, [["customer_id", *HEADER], *lines]).config
+    assert found["split"] == {"kind": "group", "group_key": "customer_id"}
+    assert "customer_id" not in found["model"]["categorical_features"]
+
+
+def test_texts_among_numbers_are_named_as_missing_where_too_many_rows_would_be_lost_for_them(tmp_path: Path) -> None:
+    lines = [[a, "on request" if i % 12 == 0 else b, c, d] for i, (a, b, c, d) in enumerate(rows())]
+    found = proposed(tmp_path, [HEADER, *lines]).config
+    assert found["source"]["null_values"] == {"size": ["on request"]}
+    assert found["contract"]["max_reject_share"] == 0.01
+
+
+def test_dates_are_read_in_the_order_that_makes_the_rows_follow_one_another(tmp_path: Path) -> None:
+    lines = [[f"{i // 10 + 1}/{i % 10 + 1}/2024", *line] for i, line in enumerate(rows())]
+    found = proposed(tmp_path, [["day", *HEADER], *lines])
+    assert found.config["cleaning"]["date_formats"] == ["%m/%d/%Y"]
+    assert "in the order of time" in found.text

@@ -49,10 +49,9 @@ def propose(
     with looked_at(file) as look:
         texts, columns = _columns(look)
         renamed = texts.source.rename
-        rules = total_rules(columns.guesses)
-        if rules:
-            texts = without_totals(texts, columns.guesses)
-            columns = guess_columns(texts)
+        rules, rows = total_rules(columns.guesses), without_totals(texts, columns.guesses)
+        if rows is not texts:
+            texts, columns = rows, guess_columns(rows)
         goal = require_target(columns, target, renamed)
         roles = assign_roles(columns, goal, date=_new(renamed, date), group=_new(renamed, group))
         draft = Draft(texts, columns, roles, Names.of(file, target, path), rules)

@@ -12,6 +12,7 @@ from tabtrail.proposal.texts import Texts
 from tabtrail.proposal.yaml_text import YamlText, scalar
 
 DOCS = "docs/your-own-csv.md"
+_CAPPED, _MANY_VALUES = 0.02, 100  # share of the rows with one of so many values: a measured one is hardly met so often
 # A row of 300 inputs takes 640 µs in the smallest of graphs (measured on a loaded machine), and the default allows 300 µs.
 _MANY_INPUTS, _ROW_US, _LEAST_ROW_US = 15, 10, 1_000
 
@@ -154,7 +155,8 @@ def _write_cleaning(out: YamlText, draft: Draft) -> None:
     roles, texts = draft.roles, draft.texts
     dropped = [*texts.dropped, *(name for name, each in draft.columns.guesses.items() if each.kind == "empty")]
     dated = {name: each for name, each in draft.columns.guesses.items() if name in (roles.date, *roles.date_parts)}
-    out.section("cleaning")
+    if dropped or dated:
+        out.section("cleaning")
     if dropped:
         why = "empty in every row" + (", or with lists and objects in them" if texts.dropped else "")
         out.value("drop_columns", dropped, why)
@@ -162,10 +164,10 @@ def _write_cleaning(out: YamlText, draft: Draft) -> None:
         write_dates(out, dated, roles.date)
     elif dated:
         write_dates(out, dated, None)
-    elif not dropped:
-        out.value("fill_unknown_columns", [], "gaps of texts stay gaps, which the model takes")
+    if draft.checked:
+        out.section("# What ingest found, to be looked at")
     for finding in draft.checked:
-        out.note(f"noted: {finding}", depth=1)
+        out.note(f"- {finding}")
 
 
 def write_dates(out: YamlText, dated: Mapping[str, Guess], main: str | None) -> None:
@@ -304,9 +306,18 @@ def _target_evidence(target: Guess) -> str:
     numbers = target.numbers
     assert numbers is not None  # noqa: S101 - the target is one of numbers
     said = f"{numbers.least:,.6g} to {numbers.largest:,.6g}, {numbers.distinct:,} different values"
+    capped = target.seen.counts.head(1)
+    if int(capped["rows"][0]) >= _CAPPED * target.seen.rows and numbers.distinct > _MANY_VALUES and _is_largest(target):
+        said += f"; {int(capped['rows'][0]):,} rows have the largest: is it a cap, so that the true ones are not known?"
     if missing := target.seen.rows - numbers.read:
         said += f"; {missing:,} of {target.seen.rows:,} rows have none, and are set aside"
     return said + ("; with so few, predictions are numbers between them (regression only)" if numbers.distinct <= 10 else "")
+
+
+def _is_largest(target: Guess) -> bool:
+    """Whether the most frequent value of a target is its largest one."""
+    place, values = int(target.seen.counts["place"][0]), target.values()
+    return bool(values[place] == values.max())
 
 
 def _feature_comment(roles: Roles, name: str) -> str:

@@ -36,8 +36,10 @@ def write_series(draft: SeriesDraft) -> str:
     if dropped := [*draft.texts.dropped, *empty]:
         out.value("drop_columns", dropped, "empty in every row, or with lists in them")
     write_dates(out, {series.date: draft.columns.guesses[series.date]}, series.date)
+    if draft.checked:
+        out.section("# What ingest found, to be looked at")
     for finding in draft.checked:
-        out.note(f"noted: {finding}", depth=1)
+        out.note(f"- {finding}")
     _write_contract(out, draft)
     out.section("duckdb")
     out.value("table", draft.names.data)
