@@ -61,6 +61,8 @@ class Guess:
     def values(self) -> pl.Series:
         """Return the values of all rows: numbers as doubles, dates as points in time, texts as they are; null for none."""
         column = self.seen.texts.frame[self.name]
+        if self.words:
+            column = column.set(column.is_in([*self.words]).fill_null(False), None)
         if self.numbers is not None:
             numbers = column.to_frame("t").select(to_number(pl.col("t"), self.numbers.written, pl.Float64())).to_series()
             return numbers.set(~numbers.is_finite().fill_null(True), None).alias(self.name)

@@ -18,6 +18,7 @@ _WORDS_SHARE, _WORDS = 0.5, 3  # or where so many do, and the others are a few w
 MOST_LOST = 0.01
 """Share of the rows that may be set aside for texts of one column that are no numbers; more would be lost for what it says."""
 _MOST_FORMS = 40  # texts that are named in the config
+_STAND_INS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, -999.9, -99.9)  # as stations and surveys write that nothing was measured
 _TRIED = 400  # distinct texts by which ways of writing are sorted out before all texts are read
 _FEWEST_WHOLE, _GROUPED = 2, 100  # as `data.thousands` has it: whole numbers without a mark beside those with one
 CURRENCIES = re.compile(r"^(?:[^\w\s]|EUR|USD|GBP|CHF|JPY|SEK|NOK|DKK|PLN|CZK|Rs|R\$|kr|zł|US\$|CA\$|A\$)$", re.IGNORECASE)
@@ -138,6 +139,11 @@ def _numbers(seen: Seen, written: NumberFormat, *, is_open: bool) -> Numbers | N
     # More rows than may be lost for one column: where they are a few texts, they are said to be missing values.
     if sum(odd.values()) > MOST_LOST * seen.rows and len(odd) <= _MOST_FORMS:
         said = tuple(odd)
+    if stand_ins := _stand_ins(known, values):
+        known = known.filter(~pl.col("text").is_in(stand_ins))
+        values = _as_numbers(written, known)
+        said = (*said, *stand_ins)
+        read = int(known.filter(values.is_not_null())["rows"].sum())
     good = values.drop_nulls()
     decisive = _decisive(known.filter(values.is_not_null()).sort("place")["text"], written)
     whole = bool((good == good.round(0)).all()) and float(good.abs().max() or 0) < 2**53  # type: ignore[arg-type]
@@ -155,6 +161,13 @@ def _numbers(seen: Seen, written: NumberFormat, *, is_open: bool) -> Numbers | N
         float(good.max()),  # type: ignore[arg-type]
         good.n_unique(),
     )
+
+
+def _stand_ins(known: pl.DataFrame, values: pl.Series) -> list[str]:
+    """Return texts such as -999 that stand for a missing number in several rows, far below all others, which are not negative."""
+    low = known.with_columns(values.alias("value")).filter(pl.col("value") < 0)
+    texts = low.filter(pl.col("value").is_in(_STAND_INS), pl.col("rows") > 1)["text"].to_list()
+    return texts if len(texts) == low.height and known.height > len(texts) + 2 else []
 
 
 def _decisive(texts: pl.Series, written: NumberFormat) -> str | None:

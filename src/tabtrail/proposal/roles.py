@@ -32,7 +32,7 @@ _GROUPS = re.compile(
 _FEW_ROWS = 200
 _LEAST_GROUPS = 20  # groups; fewer cannot be parted into folds that stand for new ones
 _GROUP_ROWS = 1.1  # rows of a group on average; below it hardly any group has a second row
-_DAYS_FOR_TIME = 30  # days; fewer leave folds of a day or two each
+_DAYS_FOR_TIME = 14  # days; fewer leave folds of a day each
 _PARTS: tuple[DatePart, ...] = ("year", "month", "weekday", "days", "hour")
 SplitKind = Literal["group", "random", "time"]
 
@@ -251,9 +251,9 @@ def _judged(found: Suspects, features: Sequence[Guess]) -> tuple[dict[str, str],
 
 
 def _date_of(others: Mapping[str, Guess], target: Guess) -> str | None:
-    """Return the column of the dates of the rows: the one with the fewest gaps, then the most days."""
+    """Return the column of the dates of the rows: of those with the fewest gaps, and days enough for a split, the first."""
     dated = [each for each in others.values() if each.dates is not None]
-    best = min(dated, key=lambda each: (each.missing + each.dates.rejected, -each.dates.days), default=None)  # type: ignore[union-attr]
+    best = min(dated, key=lambda each: (each.missing + each.dates.rejected, each.dates.days < _DAYS_FOR_TIME), default=None)  # type: ignore[union-attr]
     return None if best is None or best.missing > 0.5 * target.seen.rows else best.name
 
 

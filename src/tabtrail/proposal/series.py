@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 
+from tabtrail.contract.schema import FLAG_WORDS
 from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.proposal.columns import Columns, Guess
 
@@ -232,11 +233,17 @@ def _is_static(guess: Guess, frame: pl.DataFrame, keys: Sequence[str]) -> bool:
 def _planned(guesses: Mapping[str, Guess], target: Guess, day: Guess) -> tuple[str, ...]:
     found = []
     for name, each in guesses.items():
-        if name in (target.name, day.name) or each.numbers is None or not _PLANNED.search(name):
+        if name in (target.name, day.name) or not _PLANNED.search(name):
             continue
-        if not each.missing and not each.numbers.rejected and each.distinct > 1:
+        if not each.missing and each.distinct > 1 and (is_flag(each) or (each.numbers is not None and not each.numbers.rejected)):
             found.append(name)
     return tuple(found)
+
+
+def is_flag(guess: Guess) -> bool:
+    """Whether the texts of a column are true and false, which a whole number between 0 and 1 reads."""
+    texts = {text.lower() for text in guess.seen.counts["text"].head(5)}
+    return guess.kind == "text" and bool(texts) and texts <= FLAG_WORDS.keys()
 
 
 def _has_pauses(frequency: Frequency, days: Sequence[date]) -> bool:
@@ -275,6 +282,9 @@ def _wide(guesses: Mapping[str, Guess], day: str, target: str | None) -> Wide | 
         return _plain_wide(others)
     if not groups or not _have_one_word_in_front(groups, others):
         return None
+    if len(groups) == 1 and _NAMES.fullmatch(word := next(iter(groups))):  # `Store A`: the word says what an item is
+        item = word.lower()
+        return Wide({_BARE: f"{word}{groups[word][0][len(word)]}{{{item}}}"}, (item,), {_BARE: tuple(groups[word])})
     parts = {word: [re.split(r"[_\- .]", name)[1:] for name in names] for word, names in groups.items()}
     two = all(len(part) == 2 for each in parts.values() for part in each)
     first = {part[0] for each in parts.values() for part in each}

@@ -6,7 +6,7 @@ from typing import Any
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
-from tabtrail.proposal.series import Series
+from tabtrail.proposal.series import Series, is_flag
 from tabtrail.proposal.texts import Texts
 from tabtrail.proposal.write import number_rule, write_dates, write_head, write_paths, write_source
 from tabtrail.proposal.yaml_text import YamlText, scalar
@@ -72,6 +72,8 @@ def _rule(draft: SeriesDraft, guess: Guess) -> tuple[dict[str, Any], str]:
     series, name = draft.series, guess.name
     if name == series.date and guess.dates is not None:
         return {"dtype": "date"}, f"{guess.dates.days:,} days"
+    if name in series.known_ahead and is_flag(guess):
+        return {"dtype": "int", "min": 0, "max": 1}, "true is 1 and false 0"
     numbers = guess.numbers
     used = name in (series.target, *series.known_ahead) or f"{series.closed} {series.stockout}".find(name) >= 0
     if numbers is not None and name not in (*series.keys, *series.static) and (used or not numbers.rejected):
