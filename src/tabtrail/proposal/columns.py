@@ -18,7 +18,7 @@ from tabtrail.proposal.texts import Texts
 from tabtrail.proposal.words import is_never_a_category
 
 Kind = Literal["number", "date", "text", "empty"]
-_LONG_DIGITS = 16  # from here on a double may not hold the number, and nobody counts so far: it is an id
+_LONG_DIGITS = r"^\s*[0-9]{16,}\s*$"  # from here on a double may not hold the number, and nobody counts so far: it is an id
 _CODE = r"^\s*[A-Za-z]+[-_#]?[0-9]+\s*$"
 _ZERO_IN_FRONT = r"^\s*0[0-9]+\s*$"
 
@@ -124,8 +124,8 @@ def _as_text(seen: Seen, numbers: Numbers) -> str:
     zeros = texts.filter(texts.str.contains(_ZERO_IN_FRONT))
     if len(zeros) and numbers.whole:
         return f"zeros in front, as {seen.example(str(zeros[0]))}"
-    long = texts.filter(texts.str.strip_chars().str.len_chars() >= _LONG_DIGITS)
-    if len(long) and numbers.whole:
+    long = texts.filter(texts.str.contains(_LONG_DIGITS))
+    if len(long):
         return f"{len(str(long[0]).strip())} digits, more than a number holds, as {seen.example(str(long[0]))}"
     return ""
 

@@ -28,7 +28,9 @@ _MONTH = re.compile("|".join(name[:3] for name in MONTHS), re.IGNORECASE)
 _COMPACT = re.compile(r"^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _WEEKDAY = re.compile(r"^(mon|tue|wed|thu|fri|sat|sun)([a-z]*)(,? )", re.IGNORECASE)
 _SERIAL_NAME = re.compile(r"(?i)(?:^|[_\W])(?:date|datum|fecha)(?:$|[_\W])|(?:date|datum)$")
-_CLEARLY = 0.2  # more of the rows rise by one format than by the other: swapped days and months jump back in half of the months
+# Shares of rows whose date is not before that of the row above: a file in the order of time, and one that is not. Read with day
+# and month swapped, one of days in a row jumps back once a month.
+_IN_ORDER, _OUT_OF_ORDER = 0.999, 0.98
 _EXCEL = (20_000, 60_000)  # serial numbers of 1954 to 2064
 
 
@@ -171,7 +173,7 @@ def _in_order(seen: Seen, found: Dates) -> Dates:
         return found
     column = seen.texts.frame[seen.name].drop_nulls().str.strip_chars(BLANKS)
     here, there = (_rising(column, form) for form in (found.formats[0], found.rival))
-    if max(here, there) >= _MOSTLY and abs(here - there) > _CLEARLY:
+    if max(here, there) >= _IN_ORDER and min(here, there) < _OUT_OF_ORDER:
         better = found.formats[0] if here > there else found.rival
         other = found.rival if here > there else found.formats[0]
         said = f"Read as {better} the rows are in the order of time, as {other} they are not."

@@ -196,7 +196,7 @@ def _against_text(guess: Guess) -> str | None:
 def _is_code(guess: Guess) -> bool:
     """Whether whole numbers are codes by their name: shop 12 is not twice shop 6."""
     numbers = guess.numbers
-    if _ORDERED.search(guess.name):
+    if _ORDERED.search(guess.name) or 2 * guess.distinct > guess.seen.rows:
         return False
     return (
         numbers is not None
