@@ -37,11 +37,19 @@ def _place(value: Any) -> Any:
     return value
 
 
+_ESCAPES = {"\\t": "\t", "\\x09": "\t", "\\u0009": "\t", "\\x01": "\x01", "\\u0001": "\x01", "\\x1f": "\x1f", "\\u001f": "\x1f"}
+
+
 def _local(value: Any) -> Any:
     if is_address(value):
         reason = "this lies on this machine; only raw_csv, processed_dir, models_dir and output_mirror may be in a bucket"
         raise PydanticCustomError("address", "{reason}", {"reason": reason})
     return value
+
+
+def _sign(value: Any) -> Any:
+    """A single sign, which a command line or an unquoted YAML text writes as its escape: a tab as \\t."""
+    return _ESCAPES.get(value, value) if isinstance(value, str) else value
 
 
 Place = Annotated[Path, BeforeValidator(_place)]
@@ -54,8 +62,8 @@ class Paths(Section):
     """Where everything lies. What is in a bucket has the path of its copy in `cache_dir`, and an `address`."""
 
     raw_csv: Place | None = Field(None, description="The file, or a pattern of files; not needed with source.table or query.")
-    processed_dir: Place = Path("data/processed/sales_parquet")
-    duckdb_file: Local = Path("duckdb/sales.duckdb")
+    processed_dir: Place = Field(Path("data/processed/data_parquet"), description="Named after the source where not given.")
+    duckdb_file: Local = Field(Path("duckdb/data.duckdb"), description="Named after the source where not given.")
     models_dir: Place = Path("models")
     output_dir: Local = Path("output")
     output_mirror: Place | None = Field(None, description="An address, as s3://bucket/prefix, that output_dir is copied to.")
@@ -148,7 +156,9 @@ class Paths(Section):
 class Source(Section):
     encoding: str = Field("auto", description="A Python codec name, or auto: UTF-8 where it decodes, else detected.")
     sheet: str | None = Field(None, description="The sheet of an Excel workbook; not needed where it shows a single one.")
-    delimiter: str = Field(",", min_length=1, max_length=1, description="What parts fields; `sep=;` on line 1 goes before it.")
+    delimiter: Annotated[str, BeforeValidator(_sign)] = Field(
+        ",", min_length=1, max_length=1, description="What parts fields, \\t for a tab; `sep=;` on line 1 goes before it."
+    )
     skip_rows: int = Field(0, ge=0, le=1000, description="How many lines stand above the header, such as titles.")
     skip_after_header: int = Field(0, ge=0, le=1000, description="How many lines below the header are no rows, such as units.")
     comment: str | None = Field(None, min_length=1, description="Lines that begin with this text, such as #, are no rows.")

@@ -236,6 +236,8 @@ def _from_flags(overrides: Iterable[str]) -> Iterable[Override]:
 
 
 def _scalar(text: str, origin: str) -> Any:
+    if len(text) == 1 and text.isspace():
+        return text  # a delimiter; YAML would take it for nothing
     loader = _Exponent(text)
     try:
         node = loader.get_single_node()

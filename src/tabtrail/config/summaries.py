@@ -20,7 +20,9 @@ DEMAND_TABLES = ("demand_forecasts", "demand_scores", "demand_series")
 
 
 class DuckDB(Section):
-    table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "sales"
+    table: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Named after the source where not given.")] = (
+        "data"
+    )
 
 
 class Aggregation(Section):

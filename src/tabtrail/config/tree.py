@@ -27,6 +27,7 @@ from tabtrail.config.data import (
     check_source,
 )
 from tabtrail.config.dataset import Database, Dataset, TableRules
+from tabtrail.config.default_names import with_names_of_data
 from tabtrail.config.demand import Demand, check_demand
 from tabtrail.config.drift import Drift, check_drift
 from tabtrail.config.file import KeyPath, Places, dotted
@@ -115,6 +116,7 @@ class Config(Section):
     @classmethod
     def _columns_of_demand(cls, tree: Any) -> Any:
         """Without `model`, the columns of `demand` have the roles that a model's would: the stages before training need that."""
+        tree = with_names_of_data(tree) if isinstance(tree, dict) else tree
         if not isinstance(tree, dict) or not tree.get("demand"):
             return tree
         try:
