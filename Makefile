@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test docs test-lowest torch schedulers quality mutants audit sbom lock
+.PHONY: run test docs test-lowest torch schedulers quality mutants audit sbom schema lock
 
 run: $(INSTALLED)
 	$(BIN)/python -m tabtrail sample --if-missing
@@ -75,6 +75,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m compileall -q src
 	touch $@
+
+# The JSON Schema of the config, as it lies in the package for editors.
+schema: $(INSTALLED)
+	$(BIN)/python -m tabtrail config schema > src/tabtrail/config/schema.json
 
 # Needs uv. Writes name==version with hashes and markers, no address of an index.
 lock:

@@ -122,4 +122,5 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
 
 def run_stage(name: str, config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:
     """Run one stage unless it is fresh, and return whether it did its work. Raises as `run` does."""
+    progress.begin(name, 1, 1)
     return run_one(next(each for each in STAGES if each.name == name), config, force=force, progress=progress)

@@ -19,10 +19,13 @@ def _nothing(done: int, of: int, what: str = "fits") -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a job reports to: `say` takes a line, `advance` how far something that takes long has come."""
+    """What a job reports to: `say` takes a line, `advance` how far something that takes long has come, `begin` the name of a
+    stage that begins, its place (from 1) and how many stages there are.
+    """
 
     say: Callable[[str], None] = lambda text: None
     advance: Advance = _nothing
+    begin: Callable[[str, int, int], None] = lambda stage, place, of: None
 
 
 SILENT = Progress()

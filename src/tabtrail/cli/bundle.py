@@ -10,7 +10,7 @@ import typer
 from tabtrail.bundle.load import bundle_names, load_bundle, read_metadata
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.cli.options import ConfigOption, DemandOption, FormatOption, SetOption, new_group
-from tabtrail.cli.output import print_json, printable
+from tabtrail.cli.output import print_json, print_text, printable
 from tabtrail.cli.place import Place, bundle_address, locate_bundle
 from tabtrail.errors import BundleError, UsageError
 from tabtrail.storage.address import Address, is_address
@@ -74,7 +74,8 @@ def inspect(
     typer.echo("the metadata is intact; whether the other files are: tabtrail bundle verify")
     for key in ("format", "name", "model", "family", "target", "currency", "run_id", "created", "synthetic", "data_sha256"):
         typer.echo(f"{key:12} {printable(metadata.get(key))}")
-    typer.echo(f"{'columns':12} {printable(', '.join(each['name'] for each in metadata['schema']['features']))}")
+    names = ", ".join(each["name"] for each in metadata["schema"]["features"])
+    print_text(f"{'columns':12} {printable(names)}", hang=13)
     if refit := metadata.get("refit"):
         typer.echo(
             f"learned from {refit['rows']:,} rows; the metrics are of its twin, which learned from {refit['training_rows']:,}"
@@ -89,7 +90,7 @@ def inspect(
         if not isinstance(value, dict):
             typer.echo(f"{'parity ' + key:22} {printable(value)}")
     for entry in metadata["files"].values():
-        typer.echo(f"{entry['sha256']}  {entry['name']} ({entry['bytes']:,} bytes)")
+        print_text(f"{entry['sha256']}  {entry['name']} ({entry['bytes']:,} bytes)", hang=2)
 
 
 @app.command("push", epilog="example: tabtrail bundle push models --to s3://bucket/models")

@@ -4,7 +4,8 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import print_json, print_text, progress_on_stderr
+from tabtrail.cli.output import print_json, print_text
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.system.interrupt import end_in_time
 
 app = new_group()
@@ -22,9 +23,9 @@ def check(
         print_json(found.to_dict())
         raise typer.Exit(found.exit_code)
     for each in found.checks:
-        print_text(f"{each.state:7} {each.name:10} {each.found}")
+        print_text(f"{each.state:7} {each.name:10} {each.found}", hang=19)
         if each.remedy:
-            print_text(f"→ {each.remedy}", indent=19)
+            print_text(f"→ {each.remedy}", indent=19, hang=2)
     count = found.faults
     typer.echo(
         f"{count} {'fault stands' if count == 1 else 'faults stand'} in the way of a run"

@@ -11,7 +11,7 @@ from tabtrail.cli.commands import TRAIN
 from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json
 from tabtrail.config.load import config_schema, load_config
-from tabtrail.system.addresses import without_passwords
+from tabtrail.system.addresses import without_passwords, without_path
 
 app = new_group("Show the resolved configuration, or its JSON Schema.")
 
@@ -23,6 +23,9 @@ def config_show(config: ConfigOption = None, set_: SetOption = None, format_: Fo
     if TRAIN.is_installed:
         later.names.check_names(loaded)
     tree = _without_passwords(json.loads(loaded.model_dump_json(exclude_none=True)))
+    if loaded.alerts.webhook is not None:
+        tree["alerts"]["webhook"] = "…"
+    tree["alerts"]["command"] = [without_path(word) for word in tree["alerts"]["command"]]  # a webhook that curl calls, say
     if format_ == "json":
         print_json(tree)
         return

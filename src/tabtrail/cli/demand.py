@@ -11,8 +11,9 @@ from tabtrail import pipeline
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import print_json, progress_on_stderr
+from tabtrail.cli.output import print_json, print_text
 from tabtrail.cli.place import locate_bundle
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.cli.results import print_demand
 from tabtrail.errors import UsageError
 from tabtrail.reading.strict_json import object_without_repeats
@@ -76,7 +77,7 @@ def order(
     for each in found:
         name = ", ".join(map(str, each.series.values()))
         quantity = "not known" if each.order_quantity is None else f"{each.order_quantity:,.1f}"
-        typer.echo(f"{name}: {each.sum:,.1f} up to {each.until}; order {quantity} for {each.service_level:.0%}")
+        print_text(f"{name}: {each.sum:,.1f} up to {each.until}; order {quantity} for {each.service_level:.0%}")
 
 
 def _read_asked(path: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import typer
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, DemandOption, FormatOption, SetOption, new_group
-from tabtrail.cli.output import print_json, print_table
+from tabtrail.cli.output import moment, print_json, print_table
 from tabtrail.progress import Progress
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def history(
         )
         sides = [f"{each.version or '?'} {each.model}" if each else "–" for each in (entry.before, entry.after)]
         action = entry.action + (" (forced)" if entry.forced else "")
-        rows.append([str(entry.number), entry.when[:19], entry.who, action, *sides, entry.after.run_id, change, entry.reason])
-    print_table(f"what was deployed as {loaded.model.name}", header, rows)
+        rows.append([str(entry.number), moment(entry.when), entry.who, action, *sides, entry.after.run_id, change, entry.reason])
+    print_table(f"what was deployed as {loaded.model.name}", header, rows, optional=("run", "from", "who"))
 
 
 def _print_decision(decision: "Decision", *, as_json: bool) -> None:

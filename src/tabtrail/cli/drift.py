@@ -11,7 +11,8 @@ from tabtrail.cli import later
 from tabtrail.cli.drift_screen import print_history, print_reports
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import print_json, progress_on_stderr
+from tabtrail.cli.output import print_json
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.errors import NothingToDeployError, UsageError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from tabtrail.cli.output import SYNTHETIC, print_json, print_table, print_text, printable
+from tabtrail.cli.output import SYNTHETIC, moment, print_json, print_table, print_text, printable
 
 if TYPE_CHECKING:
     from tabtrail.monitor.check import ColumnDrift
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tabtrail.workflows.drift_history import Event
 
 _MOST_COLUMNS = 12  # what one screen has room for; the files have all
-_NAME = 24
 
 
 def print_reports(reports: "Sequence[DriftReport]") -> None:
@@ -110,7 +109,7 @@ def _row(column: "ColumnDrift") -> list[str]:
     smallest = min(column.adjusted.values(), default=1.0)
     shown = "<0.001" if smallest < 0.001 else f"{smallest:.3f}"
     mark = "DRIFT" if column.alarm else ""
-    return [column.name[:_NAME], f"{column.psi:.4f}", f"{column.psi_by_chance:.4f}", moved, shown, mark]
+    return [column.name, f"{column.psi:.4f}", f"{column.psi_by_chance:.4f}", moved, shown, mark]
 
 
 def _named(report: "DriftReport") -> str:
@@ -130,5 +129,10 @@ def print_history(events: "Sequence[Event]", *, as_json: bool) -> None:
         print_json([each.to_dict() for each in events])
         return
     alarms = {None: "", False: "–", True: "DRIFT"}
-    rows = [[each.when, each.kind, each.name, alarms[each.alarm], each.about, each.measured] for each in events]
-    print_table("checked windows and deployments", ["when (UTC)", "what", "of", "", "columns, or models", "measured"], rows)
+    rows = [[moment(each.when), each.kind, each.name, alarms[each.alarm], each.about, each.measured] for each in events]
+    print_table(
+        "checked windows and deployments",
+        ["when (UTC)", "what", "of", "", "columns, or models", "measured"],
+        rows,
+        optional=("measured",),
+    )

@@ -1,15 +1,20 @@
 """`tabtrail forecast`: the forecast of a segment or of all, each with its risk, or the champion's errors over time."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tabtrail.cli import later
+from tabtrail.cli.contenders import figure
 from tabtrail.cli.job import begin_job
-from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import SYNTHETIC, cell, print_json, print_paths, print_table, print_text, progress_on_stderr
-from tabtrail.errors import UsageError
+from tabtrail.cli.options import Command, ConfigOption, FormatOption, QuietOption, SetOption, new_group
+from tabtrail.cli.output import SYNTHETIC, cell, print_json, print_paths, print_table, print_text
+from tabtrail.cli.progress_line import progress_on_stderr
+from tabtrail.config.file import config_path, read_raw
+from tabtrail.errors import ConfigError, UsageError
 from tabtrail.forecast.result import SegmentResult, result_schema
 
 if TYPE_CHECKING:
@@ -21,7 +26,35 @@ Frequency = Literal["MS", "W", "D"]
 app = new_group()
 
 
-@app.command(epilog='example: python -m src.train_sales_timeseries_risk --product-line "Classic Cars" --country USA')
+class ForecastCommand(Command):
+    """The command, whose help names the segments of the config that the command line means."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse as the other commands do, with the segments in the help."""
+        if "--help" in args:
+            self.epilog = f"{self.epilog}\n\n{_segments_text(args)}"
+        return super().parse_args(ctx, args)
+
+
+def _segments_text(args: Sequence[str]) -> str:
+    """Say which segments the config has, by its file as written; nothing where that cannot be read."""
+    flags = [pair[1] for pair in pairwise(args) if pair[0] == "--config"]
+    flags += [each.partition("=")[2] for each in args if each.startswith("--config=")]
+    path = config_path(Path(flags[-1]) if flags else None)
+    try:
+        risk = read_raw(path).values.get("risk")
+    except ConfigError:
+        return ""
+    segments = risk.get("segments") if isinstance(risk, dict) else None
+    if not segments or not isinstance(segments, dict):
+        return f"{path.name} names no columns in risk.segments: a forecast is of all rows"
+    named = ", ".join(f"{name} (column {column})" for name, column in segments.items())
+    return f"segments of {path.name}: {named}; as --segment {next(iter(segments))}=VALUE"
+
+
+@app.command(
+    cls=ForecastCommand, epilog='example: python -m src.train_sales_timeseries_risk --product-line "Classic Cars" --country USA'
+)
 def forecast(
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -111,8 +144,11 @@ def _print_sweep(results: list[SegmentResult], sweep: "Sweep", segments: list[st
         print_text(SYNTHETIC)
     columns = ["label", "status", "model", "forecast_total", "mase", "baseline_mase", "volatility", "trend", "sarima_verdict"]
     table = later.ranking.ranking(results, segments).head(20)
-    rows = [[cell(value) for value in row] for row in table.select(columns).iter_rows()]
-    print_table(f"the {table.height} largest forecasts of {len(results)} segments", columns, rows)
+    rows = [
+        [figure(value) if isinstance(value, float) else cell(value) for value in row] for row in table.select(columns).iter_rows()
+    ]
+    less = ("sarima_verdict", "trend", "volatility", "baseline_mase")
+    print_table(f"the {table.height} largest forecasts of {len(results)} segments", columns, rows, optional=less)
     for line in (*map(_reconciliation_line, sweep.reconciliation), *_trust_lines(sweep.outer)):
         print_text(line)
     print_text(f"statuses: {', '.join(f'{count} {status}' for status, count in sweep.statuses.items())}")

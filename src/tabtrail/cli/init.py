@@ -8,7 +8,8 @@ import typer
 
 from tabtrail.cli import later
 from tabtrail.cli.options import FormatOption, QuietOption, new_group
-from tabtrail.cli.output import print_command, print_json, print_text, progress_on_stderr, relative
+from tabtrail.cli.output import print_command, print_json, print_text, relative
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.errors import UsageError
 from tabtrail.proposal.naming import default_config
 

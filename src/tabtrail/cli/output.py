@@ -1,10 +1,9 @@
-"""What commands print: tables and JSON on stdout, progress on stderr."""
+"""What commands print on stdout: sentences, tables, commands to copy, paths and JSON."""
 
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from textwrap import indent as indented
@@ -14,12 +13,9 @@ from typing import Any
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.style import Style
 
 from tabtrail.cli.table import fill, table_lines
-from tabtrail.progress import Progress, quarters
 
 SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, good for trying the commands, for nothing else"
 
@@ -49,15 +45,18 @@ def terminal_width() -> int | None:
     return console.width if console.is_terminal else None
 
 
-def print_text(text: str, *, indent: int = 0) -> None:
-    """Print sentences on stdout: on a terminal with line breaks between words, elsewhere as one line."""
+def print_text(text: str, *, indent: int = 0, hang: int = 0) -> None:
+    """Print sentences on stdout: on a terminal with line breaks between words, elsewhere as one line. Lines that a break makes
+    are indented by `hang` more.
+    """
     width, margin = terminal_width(), " " * indent
     if width is None:
         typer.echo(indented(text, margin))
         return
+    rest = " " * min(indent + hang, width // 2)
     for line in text.split("\n"):
         wrapped = wrap(
-            line, width, initial_indent=margin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+            line, width, initial_indent=margin, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
         )  # a path that is longer than a line stays whole, so that it can be copied
         typer.echo("\n".join(wrapped))
 
@@ -104,33 +103,14 @@ def print_paths(*paths: Path, err: bool = False) -> None:
         typer.echo(relative(path), err=err)
 
 
-@contextmanager
-def progress_on_stderr(quiet: bool) -> Iterator[Progress]:
-    """Lines on stderr; on a terminal a bar for what takes long, elsewhere a line each quarter of it; nothing when quiet."""
-    if quiet:
-        yield Progress()
-        return
-    console = Console(stderr=True, highlight=False)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=not console.is_terminal)
-
-    if not console.is_terminal:
-        yield Progress(say=say, advance=quarters(say))
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, visible=False)
-
-        def advance(done: int, of: int, what: str = "fits") -> None:
-            bar.update(task, description=what, completed=done, total=of, visible=done < of)
-
-        yield Progress(say=say, advance=advance)
-
-
 def relative(path: Path) -> str:
     """Path as a person would type it: from the working folder where it is below that."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def moment(when: str) -> str:
+    """Show a moment of ISO 8601 to the second, so that it may break between day and time."""
+    return when[:19].replace("T", " ")
 
 
 def number(value: Any) -> str:

@@ -10,7 +10,8 @@ import typer
 from tabtrail.bundle.load import load_bundle
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import FormatOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import print_json, print_paths, print_table, print_text, progress_on_stderr
+from tabtrail.cli.output import print_json, print_paths, print_table, print_text
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.config.operation import Serve
 from tabtrail.errors import NotTrainedError, QualityError
 from tabtrail.progress import Progress

@@ -7,12 +7,13 @@ import typer
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
-from tabtrail.cli.output import number, print_json, print_table
+from tabtrail.cli.output import moment, number, print_json, print_table
 
 if TYPE_CHECKING:
     from tabtrail.tracking.listing import ListedRun
 
 app = new_group()
+_OPTIONAL = ("commit", "who", "candidates", "state")
 
 
 @app.command(epilog="example: tabtrail runs --most 5")
@@ -29,10 +30,12 @@ def runs(
         print_json([each.to_dict() for each in found])
         return
     header = ["run", "started (UTC)", "of", "state", "champion", "metric", "value", "candidates", "who", "commit"]
-    print_table(f"trainings in the experiment {loaded.mlflow.experiment}", header, [_row(each) for each in found])
+    print_table(
+        f"trainings in the experiment {loaded.mlflow.experiment}", header, [_row(each) for each in found], optional=_OPTIONAL
+    )
 
 
 def _row(run: "ListedRun") -> list[str]:
     shown = "" if run.value is None else number(run.value)
-    told = [run.run_id, run.started[:19], run.of, run.state, run.champion, run.metric, shown, f"{len(run.candidates)}"]
+    told = [run.run_id, moment(run.started), run.of, run.state, run.champion, run.metric, shown, f"{len(run.candidates)}"]
     return [*told, run.who, run.commit[:10]]

@@ -14,18 +14,25 @@ from tabtrail.project.overview import Overview, Trained
 
 MOST_LINES = 30
 WIDTH = 80
-_BARS, _BAR = 5, 40  # how many, and the cells of the longest
+_BARS, _LEAST_BARS, _BAR = 5, 3, 40  # how many, how many where room is short, and the cells of the longest
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, to try the commands with"
 
 
 @dataclass(frozen=True)
 class _Room:
-    """What one screen has: cells in a line, whether there is room for empty lines and bars, and how commands were typed."""
+    """What one screen has: cells in a line, how many bars there is room for (with all of them there are empty lines, too), and
+    how commands were typed.
+    """
 
     width: int
-    compact: bool
+    bars: int
     typed: Typed
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a sentence has one line, and nothing is left empty."""
+        return self.bars < _BARS
 
 
 def screen_lines(found: Overview, end: Sequence[str], typed: Typed, *, width: int = WIDTH) -> list[str]:
@@ -34,8 +41,8 @@ def screen_lines(found: Overview, end: Sequence[str], typed: Typed, *, width: in
     Leaderboards are cut to the rows that there are lines for; where that is not enough, what stands around them is shorter.
     """
     lines = list[str]()
-    for compact in (False, True):
-        lines = _fitted(found, end, _Room(width, compact, typed))
+    for bars in (_BARS, _LEAST_BARS, 0):
+        lines = _fitted(found, end, _Room(width, bars, typed))
         if len(lines) <= MOST_LINES:
             break
     return lines
@@ -73,11 +80,11 @@ def _above(trained: Trained, room: _Room) -> Iterator[str]:
     yield _leakage(trained, room.width)
     if trained.notes:
         more = f" (and {len(trained.notes) - 1} more)" if len(trained.notes) > 1 else ""
-        yield from _cut(f"NOTE{more}  {trained.notes[0]}", room.width, 1 if room.compact else 2)
-    if not room.compact:
+        yield from _cut(f"NOTE{more}  {trained.notes[0]}", room.width, 1 if room.is_short else 2)
+    if not room.is_short:
         yield ""
     unit = "" if trained.unit.startswith("units") else f", {trained.unit}"
-    yield from _cut(f"{trained.target}{unit}: {trained.learned}", room.width, 1 if room.compact else 2)
+    yield from _cut(f"{trained.target}{unit}: {trained.learned}", room.width, 1 if room.is_short else 2)
 
 
 def _leakage(trained: Trained, width: int) -> str:
@@ -97,7 +104,7 @@ def _leakage(trained: Trained, width: int) -> str:
 
 def _below(trained: Trained, room: _Room) -> Iterator[str]:
     """Yield what stands below a leaderboard: the champion, how far its intervals hold, what is deployed, what moves it."""
-    width, most = room.width, 1 if room.compact else 2
+    width, most = room.width, 1 if room.is_short else 2
     tied = "; ≈: the folds cannot tell it from that" if any(each.is_tied for each in trained.contenders) else ""
     yield from _cut(f"champion: {trained.champion} ({trained.reason}){tied}", width, most)
     held = trained.intervals
@@ -109,7 +116,7 @@ def _below(trained: Trained, room: _Room) -> Iterator[str]:
         error = shown_value(trained, said.metrics[trained.leaderboard.metric])
         yield from _cut(f"held out: {trained.metric} {error} on {said.rows:,} rows from {said.since} on", width, 1)
     yield from _deployed(trained.deployment, room)
-    if not room.compact:
+    if not room.is_short:
         yield ""
     yield from _movers(trained, room)
 
@@ -122,7 +129,7 @@ def _deployed(deployed: Deployment, room: _Room) -> Iterator[str]:
     yield from _cut(f"NOT DEPLOYED: {stays}", room.width, 1)
     for reason in deployed.reasons[:1]:
         more = f" (and {len(deployed.reasons) - 1} more: --verbose)" if len(deployed.reasons) > 1 else ""
-        yield from (f"  {line}" for line in _cut(f"because{more}: {reason}", room.width - 2, 1 if room.compact else 2))
+        yield from (f"  {line}" for line in _cut(f"because{more}: {reason}", room.width - 2, 1 if room.is_short else 2))
     yield "  to change that:"
     yield from command_lines(*room.typed.words(deployed.next_command), width=room.width)
 
@@ -130,12 +137,12 @@ def _deployed(deployed: Deployment, room: _Room) -> Iterator[str]:
 def _movers(trained: Trained, room: _Room) -> Iterator[str]:
     """Yield the largest mean absolute Shapley values as bars of text, or as one line where room is short."""
     what = f"what moves a {'prediction' if trained.of == 'rows' else 'forecast'}"
-    largest = list(trained.importance.items())[:_BARS]
+    largest = list(trained.importance.items())[: room.bars or 1]
     if not largest:
         if trained.importance_missing:
             yield from _cut(f"{what} is not known: {trained.importance_missing}", room.width, 1)
         return
-    if room.compact:
+    if not room.bars:
         yield _listed(f"{what}: ", (f"{name} {figure(value)}" for name, value in trained.importance.items()), room.width)
         return
     more = len(trained.importance) - len(largest)

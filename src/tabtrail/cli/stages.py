@@ -25,7 +25,8 @@ from tabtrail.cli.options import (
     new_group,
     with_budget,
 )
-from tabtrail.cli.output import number, print_json, print_paths, print_table, progress_on_stderr
+from tabtrail.cli.output import number, print_json, print_paths, print_table
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.cli.results import (
     how_it_ended,
     last_lines,

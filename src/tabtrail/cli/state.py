@@ -7,6 +7,7 @@ import typer
 from tabtrail.cli import later
 from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import print_json, print_text
+from tabtrail.cli.typed import Typed
 from tabtrail.config.load import load_config
 from tabtrail.pipeline import STAGES
 from tabtrail.project.buckets import tidy_buckets
@@ -30,13 +31,13 @@ def status(config: ConfigOption = None, set_: SetOption = None, format_: FormatO
         for reason in each.reasons:
             print_text(str(reason), indent=8)
     if found.deployed is not None:
-        typer.echo(f"deployed: {found.deployed}")
+        print_text(f"deployed: {found.deployed}")
     if found.deployed_demand is not None:
-        typer.echo(f"deployed for series: {found.deployed_demand}")
+        print_text(f"deployed for series: {found.deployed_demand}")
     if found.at_work is not None:
-        typer.echo(f"at work: {found.at_work}")
+        print_text(f"at work: {found.at_work}")
     if found.next_command:
-        typer.echo(f"next: {found.next_command}")
+        typer.echo(f"next: {' '.join(Typed(config, set_).words(found.next_command))}")
     elif all(each.fresh for each in found.stages):
         typer.echo("there is nothing to do")
 
@@ -62,9 +63,9 @@ def doctor(
         print_json({"healthy": healthy, "checks": [check.to_dict() for check in checks]})
     else:
         for check in checks:
-            typer.echo(f"{check.state:7} {check.name:10} {check.found}")
+            print_text(f"{check.state:7} {check.name:10} {check.found}", hang=19)
             if check.remedy:
-                typer.echo(f"{'':7} {'':10} → {check.remedy}")
+                print_text(f"→ {check.remedy}", indent=19, hang=2)
         typer.echo("healthy" if healthy else "NOT healthy: the lines with → say what to do")
     if not healthy:
         raise typer.Exit(1)

@@ -8,7 +8,8 @@ import typer
 from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, FormatOption, QuietOption, SetOption, new_group
-from tabtrail.cli.output import print_json, progress_on_stderr
+from tabtrail.cli.output import print_json, print_text
+from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.config.budget import parse_budget
 from tabtrail.errors import UsageError
 
@@ -41,7 +42,7 @@ def tune(
         print_json(best)
         return
     for name, params in best.items():
-        typer.echo(f"{name}: {json.dumps(params)}")
+        print_text(f"{name}: {json.dumps(params)}", hang=2)
     typer.echo("`tabtrail train` fits them among the others")
 
 

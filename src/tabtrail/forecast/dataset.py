@@ -12,7 +12,7 @@ from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.forecast.series import Frequency, Segment, Series, regular
 
 _TRUNCATE = {"MS": "month", "W": "week", "D": "day"}
-_SHOWN_VALUES, _SHOWN_OTHERS = 10, 5
+_SHOWN_VALUES, _SHOWN_OTHERS = 100, 5  # of a column; beyond a hundred nobody looks through them
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ def _why_empty(source: SeriesSource, segment: Segment) -> str:
         rows = source.connection.execute(f"SELECT DISTINCT {_text(source, name)} FROM {quoted(source.table)}").fetchall()
         known = sorted(row[0] for row in rows if row[0] is not None)
         if text not in known:
-            shown = ", ".join(known[:_SHOWN_VALUES]) + (", …" if len(known) > _SHOWN_VALUES else "")
+            more = len(known) - _SHOWN_VALUES
+            shown = ", ".join(known[:_SHOWN_VALUES]) + (f" and {more:,} more" if more > 0 else "")
             return f"there is no {name} '{text}' (there are {shown}){nearest(text, known)}"
     if len(segment.values) > 1:
         others = [_values_beside(source, segment, name) for name in segment.names]

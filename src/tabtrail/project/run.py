@@ -26,7 +26,8 @@ def run_stages(stages: Sequence[Stage], config: Config, *, force: bool, progress
     for stage in stages:
         stage.require_config(Project(config))
     ran = Ran()
-    for stage in stages:
+    for place, stage in enumerate(stages, 1):
+        progress.begin(stage.name, place, len(stages))
         start = time.perf_counter()
         ran.repeated[stage.name] = run_one(stage, config, force=force, progress=progress)
         ran.durations[stage.name] = round(time.perf_counter() - start, 2)

@@ -9,8 +9,7 @@ from tabtrail.serving.state import Service
 
 _STEPS = "steps"
 _MOST_CHARACTERS = 200
-_MOST_LISTED = 20  # stored forecasts that a 404 names: each costs reading a file
-_MOST_ON_A_PAGE = 100  # stored forecasts that the list has
+_MOST_LISTED = 100  # stored forecasts that a 404 and the list name: each costs reading a file
 
 
 async def forecast(request: Request) -> Response:
@@ -47,7 +46,7 @@ async def segments(request: Request) -> Response:
     """List the segments whose forecasts are stored, at most a hundred, each as what `/forecast` takes."""
     service: Service = request.app.state.service
     folder = service.output_dir
-    stored = [] if folder is None else await service.aside(lambda: stored_segments(folder, _MOST_ON_A_PAGE))
+    stored = [] if folder is None else await service.aside(lambda: stored_segments(folder, _MOST_LISTED))
     return JSONResponse({"segments": stored})
 
 

@@ -9,11 +9,20 @@ _PARAMETER = re.compile(
     r"(\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&;'\"]+)",
     re.IGNORECASE,
 )
+_PATH = re.compile(r"(https?://[^\s'\"/?#]+)[/?#][^\s'\"]+")
+_SCHEME = re.compile(r"(authorization\s*[:=]\s*(?:bearer|basic|token)?)\s+[^\s'\"]+", re.IGNORECASE)
 
 
 def without_passwords(text: str) -> str:
-    """Return a text in which the user and password of each address, and each parameter that names a secret, are `…`."""
-    return _PARAMETER.sub(r"\1\2…", _USER_AND_PASSWORD.sub("://…@", text))
+    """Return a text in which the user and password of each address, each parameter that names a secret, and the value of an
+    Authorization header are `…`.
+    """
+    return _SCHEME.sub(r"\1 …", _PARAMETER.sub(r"\1\2…", _USER_AND_PASSWORD.sub("://…@", text)))
+
+
+def without_path(text: str) -> str:
+    """Return a text in which each http address is its host alone: the path of a webhook is its secret."""
+    return _PATH.sub(r"\1/…", text)
 
 
 def without_user(text: str) -> str:
