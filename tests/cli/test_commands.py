@@ -1,6 +1,7 @@
 """The list of commands, and what is imported for which."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -96,3 +97,19 @@ def test_a_shell_completes_commands_and_options(words: str, expected: str) -> No
     program = Path(sys.executable).with_name("tabtrail")
     done = subprocess.run([program], env={**os.environ, **asked}, capture_output=True, text=True)
     assert expected in done.stdout.split()
+
+
+def test_the_help_of_forecast_names_the_segments_of_the_config(project: Project) -> None:
+    shown = " ".join(run_in(project, "forecast", "--help").stdout.split())
+    assert "segments of config_v2.yaml: product_line (column PRODUCTLINE), country (column COUNTRY)" in shown
+
+
+def test_a_shown_config_has_no_secret_of_a_webhook_or_a_header(project: Project) -> None:
+    command = 'alerts.command=[curl, -H, "Authorization: Bearer t0p", "https://hooks.example/services/T0/s3cret"]'
+    webhook = "alerts.webhook=https://hooks.example/services/T0/s3cret"
+    for setting in (command, webhook):
+        for words in ([], ["--format", "json"]):
+            shown = run_in(project, "config", "show", "--set", setting, *words)
+            assert shown.returncode == 0, shown.stderr
+            assert not {"s3cret", "t0p"} & set(re.findall(r"\w+", shown.stdout + shown.stderr))
+            assert "…" in shown.stdout

@@ -169,3 +169,33 @@ def test_the_cli_predicts_without_pydantic_typer_or_rich(trained: Trained, examp
     words = ["--config", str(trained.project.config_file), "--json", json.dumps(example)]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=REPO)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_quiet_prints_the_prediction_and_on_stderr_warnings_alone(
+    trained: Trained, example: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = json.dumps(example)
+    code, out, err = call(trained.project, "--json", row, "-q", capsys=capsys)
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1
+
+
+def test_the_old_spelling_of_the_format_is_kept_with_a_note(
+    trained: Trained, example: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = json.dumps(example)
+    _, old, noted = call(trained.project, "--json", row, "-q", "--output", "json", capsys=capsys)
+    _, new, _ = call(trained.project, "--json", row, "-q", "--format", "json", capsys=capsys)
+    assert json.loads(old) == json.loads(new)
+    assert noted == "note: --output json is written --format json now\n"
+
+
+def test_output_without_rows_of_a_file_and_rows_of_a_file_without_output_are_usage_errors(
+    trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(trained.project, "--json", "{}", "--output", "out.csv", capsys=capsys)
+    assert code == 2
+    assert "--output and --by say where the predictions of --input go" in err
+    code, _, err = call(trained.project, "--input", "rows.csv", capsys=capsys)
+    assert code == 2
+    assert "--input needs --output FILE" in err

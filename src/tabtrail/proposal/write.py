@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tabtrail.config.schema_file import editor_line
 from tabtrail.contract.numbers import NumberFormat
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
@@ -55,6 +56,7 @@ def write(draft: Draft) -> str:
 def write_head(out: YamlText, texts: Texts, names: Names, what: str) -> None:
     """Write what the config is for, how it came about, and the command that runs it."""
     seen = f"all {texts.rows:,} rows" if texts.look.sampled is None else f"{texts.rows:,} rows, {texts.look.sampled}"
+    out.whole_note(editor_line())
     out.note(f"{what} from {texts.look.file.name}: proposed by `tabtrail init`, which looked at {seen}.")
     out.note(f"Beside each guess stands what it rests on. Change what you know better ({DOCS} describes every key), then:")
     out.note(f"tabtrail run --config {names.config.name}")

@@ -46,6 +46,10 @@ class YamlText:
         indent = "  " * depth
         self._lines += [f"{indent}# {line}" for line in wrap(_one_line(text), _WIDTH - len(indent) - 2, break_long_words=False)]
 
+    def whole_note(self, text: str) -> None:
+        """Add a comment on one line, however long."""
+        self._lines.append(f"# {text}")
+
     def text(self) -> str:
         return "\n".join(self._lines).lstrip("\n") + "\n"
 
