@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tabtrail.tracking.listing import ListedRun
 
 app = new_group()
-_OPTIONAL = ("commit", "who", "candidates", "state")
+_OPTIONAL = ("commit", "who", "candidates", "state", "of")
 
 
 @app.command(epilog="example: tabtrail runs --most 5")
@@ -37,5 +37,6 @@ def runs(
 
 def _row(run: "ListedRun") -> list[str]:
     shown = "" if run.value is None else number(run.value)
-    told = [run.run_id, moment(run.started), run.of, run.state, run.champion, run.metric, shown, f"{len(run.candidates)}"]
+    metric = run.metric.removeprefix("cv_").replace("_", " ")  # words, which a narrow terminal can break
+    told = [run.run_id, moment(run.started), run.of, run.state, run.champion, metric, shown, f"{len(run.candidates)}"]
     return [*told, run.who, run.commit[:10]]

@@ -28,16 +28,13 @@ def table_lines(header: Sequence[str], rows: Rows, width: int | None, optional: 
     columns = list(range(len(header)))
     if width is None or _fits(header, rows, columns, width):
         return _block(header, rows, columns, width)
-    left_out = []
-    for name in optional:
-        left_out.append(name)
-        columns.remove(header.index(name))
-        if _fits(header, rows, columns, width):
-            break
-    lines = [line for block in _blocks(header, rows, columns, width) for line in _block(header, rows, block, width)]
-    if left_out:
-        lines += fill(f"(no room for {', '.join(left_out)}: a wider terminal, a pipe or --format json has all)", width)
-    return lines
+    for least in range(1, len(optional) + 1):
+        left = [column for column in columns if header[column] not in optional[:least]]
+        if _fits(header, rows, left, width):
+            named = ", ".join(each for each in header if each in optional[:least])
+            note = f"(no room for {named}: a wider terminal, a pipe or --format json has all)"
+            return [*_block(header, rows, left, width), *fill(note, width)]
+    return [line for block in _blocks(header, rows, columns, width) for line in _block(header, rows, block, width)]
 
 
 def fill(text: str, width: int, indent: str = "") -> list[str]:
