@@ -9,7 +9,6 @@ from tabtrail.cli.contenders import figure, leaderboard_lines, shown_value
 from tabtrail.cli.output import command_lines, printable, relative
 from tabtrail.cli.table import fill
 from tabtrail.cli.typed import Typed
-from tabtrail.project.deployment import Deployment
 from tabtrail.project.overview import Overview, Trained
 
 MOST_LINES = 30
@@ -115,15 +114,17 @@ def _below(trained: Trained, room: _Room) -> Iterator[str]:
     if trained.leaderboard is not None and (said := trained.leaderboard.held_out) is not None:
         error = shown_value(trained, said.metrics[trained.leaderboard.metric])
         yield from _cut(f"held out: {trained.metric} {error} on {said.rows:,} rows from {said.since} on", width, 1)
-    yield from _deployed(trained.deployment, room)
+    yield from _deployed(trained, room)
     if not room.is_short:
         yield ""
     yield from _movers(trained, room)
 
 
-def _deployed(deployed: Deployment, room: _Room) -> Iterator[str]:
+def _deployed(trained: Trained, room: _Room) -> Iterator[str]:
+    deployed, refit = trained.deployment, trained.leaderboard and trained.leaderboard.refit
     if deployed.is_winner:
-        yield from _cut(f"deployed: {deployed.model} (run {deployed.run_id})", room.width, 1)
+        learned = f" from all {refit.rows:,} rows" if refit else ""
+        yield from fill(f"deployed: {deployed.model}{learned} (run {deployed.run_id})", room.width)
         return
     stays = f"{deployed.model} (run {deployed.run_id}) stays" if deployed.model else "there is no deployed model"
     yield from _cut(f"NOT DEPLOYED: {stays}", room.width, 1)
