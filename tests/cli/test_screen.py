@@ -132,3 +132,9 @@ def test_bars_are_as_long_as_the_values_and_the_longest_is_the_first() -> None:
     bars = [line.rpartition(" ")[2] for line in screen_lines(FOUND, END, TYPED) if line.startswith("  column_")]
     assert [round(len(bar) / len(bars[0]), 1) for bar in bars[:2]] == [1.0, 0.5]
     assert len(bars) == 5
+
+
+def test_two_long_names_of_columns_stand_whole_beside_their_bars() -> None:
+    names = [f"{'a_very_long_name_of_a_column_' * 2}{end}" for end in ("one", "two")]
+    lines = screen_lines(replace(FOUND, trained=(replace(ROWS, importance=dict.fromkeys(names, 1.0)),)), END, TYPED)
+    assert all(f"  {name}" in lines for name in names)

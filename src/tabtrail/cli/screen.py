@@ -98,14 +98,14 @@ def _leakage(trained: Trained, width: int) -> str:
         full.append(what + worth)
     label = "UNIT  " if all(each.label == "UNIT" for each in trained.findings) else "LEAKAGE  "
     whole = label + "; ".join(full)
-    return whole if len(whole) <= width else _listed(label, short, width, separator="; ")
+    return whole if cell_len(whole) <= width else _listed(label, short, width, separator="; ")
 
 
 def _below(trained: Trained, room: _Room) -> Iterator[str]:
     """Yield what stands below a leaderboard: the champion, how far its intervals hold, what is deployed, what moves it."""
     width, most = room.width, 1 if room.is_short else 2
-    tied = "; ≈: the folds cannot tell it from that" if any(each.is_tied for each in trained.contenders) else ""
-    yield from _cut(f"champion: {trained.champion} ({trained.reason}){tied}", width, most)
+    tied = "; ≈ cannot be told from it" if any(each.is_tied for each in trained.contenders) else ""
+    yield from _cut(f"champion: {trained.champion} ({trained.reason}{tied})", width, most)
     held = trained.intervals
     if held is not None:
         wide = "" if held.width is None else f" and are {figure(held.width)} {trained.unit} wide on average"
@@ -148,20 +148,15 @@ def _movers(trained: Trained, room: _Room) -> Iterator[str]:
         return
     more = len(trained.importance) - len(largest)
     yield f"{what}: mean |SHAP|, {trained.unit}" + (f" ({more} more are in the page)" if more else "")
-    names = [_whole(name, room.width // 2) for name, _ in largest]
-    figures = [figure(value) for _, value in largest]
-    long, wide = max(map(cell_len, names)), max(map(len, figures))
-    top = max((value for _, value in largest), default=0.0) or 1.0
-    for name, shown, (_, value) in zip(names, figures, largest, strict=True):
+    long = max((cell_len(name) for name, _ in largest if cell_len(name) <= room.width // 2), default=2)
+    wide = max(len(figure(value)) for _, value in largest)
+    top = max(value for _, value in largest) or 1.0
+    for name, value in largest:
+        if cell_len(name) > long:  # on lines of its own, since cut names may look the same
+            yield from (f"  {line}" for line in fill(printable(name), room.width - 2))
+            name = ""
         bar = _bar(value / top, min(_BAR, room.width - long - wide - 6))
-        yield f"  {set_cell_size(name, long)}  {shown:>{wide}}  {bar}"
-
-
-def _whole(name: str, most: int) -> str:
-    """A name as it is, or, where it is very long, with its middle left out: beginnings and ends are what tells names apart."""
-    name = printable(name)
-    half = (most - 1) // 2
-    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+        yield f"  {set_cell_size(printable(name), long)}  {figure(value):>{wide}}  {bar}"
 
 
 def _bar(share: float, cells: int) -> str:
@@ -174,8 +169,9 @@ def _cut(text: str, width: int, most: int) -> list[str]:
     lines = fill(printable(text), width)
     if len(lines) <= most:
         return lines
-    room = width - 2
-    last = lines[most - 1] if len(lines[most - 1]) <= room else lines[most - 1][:room].rpartition(" ")[0]
+    last = lines[most - 1]
+    while cell_len(last) > width - 2:
+        last = last.rpartition(" ")[0] or last[:-1]
     return [*lines[: most - 1], f"{last} …"]
 
 
@@ -185,8 +181,6 @@ def _listed(start: str, items: Iterable[str], width: int, end: str = "", *, sepa
     for count in range(len(items), 0, -1):
         more = f" and {len(items) - count} more" if count < len(items) else ""
         line = start + separator.join(items[:count]) + more
-        if len(line + end) <= width:
-            return line + end
-        if len(line) <= width:
-            return line
+        if cell_len(line) <= width:
+            return line + end if cell_len(line + end) <= width else line
     return f"{start}{len(items)}: --verbose"

@@ -224,6 +224,7 @@ def judge_all(task: Task, judge: Judge, progress: Progress, *, wanted: Collectio
         own = judge(candidate, money)
         said = ", ".join(f"{name} {own.scores[key]}" for name, key in (("MAE", "mae"), ("RMSSE", "rmsse"), ("bias", "bias")))
         progress.say(f"demand: {number} of {len(candidates)} models: {own.name}: {said}")
+        progress.advance(number, len(candidates), "models")
         members.append(own)
     metric, bound = demand.choice.metric, demand.choice.max_bias
     reads = {each.name: each.reads for each in candidates}
