@@ -6,8 +6,10 @@ on the next line.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Self
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -17,84 +19,80 @@ _NUMBER = re.compile(r"[<>±+\-−≈]?[\d.,]+(e[+\-]?\d+)?(\s?(%|\w{1,3}|µs))?
 _GLUED = re.compile(r" (?=%|±|µs\b)|(?<=±) ")  # what stays on the line of its number
 _BLANK = "\N{NO-BREAK SPACE}"
 
-Rows = Sequence[Sequence[str]]
+
+@dataclass(frozen=True)
+class _Column:
+    """A heading and its cells, the cells of the longest of them, and the least width that breaks no word."""
+
+    name: str
+    cells: Sequence[str]
+    most: int
+    least: int
+
+    @classmethod
+    def of(cls, name: str, cells: Sequence[str]) -> Self:
+        """Measure a column."""
+        most = max(map(cell_len, (name, *cells)))
+        longest = max(cell_len(word) for cell in (name, *cells) for word in _words(cell))
+        return cls(name, cells, most, max(longest, min(_LEAST, most)))
 
 
-def table_lines(header: Sequence[str], rows: Rows, width: int | None, optional: Sequence[str] = ()) -> list[str]:
+def table_lines(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, optional: Sequence[str] = ()
+) -> list[str]:
     """Return a table as lines of at most `width` cells (None: as many as it needs): a heading, a rule, the rows.
 
     `optional` names the columns to leave out where room is short, the first of them first.
     """
-    columns = list(range(len(header)))
-    if width is None or _fits(header, rows, columns, width):
-        return _block(header, rows, columns, width)
-    for least in range(1, len(optional) + 1):
-        left = [column for column in columns if header[column] not in optional[:least]]
-        if _fits(header, rows, left, width):
-            named = ", ".join(each for each in header if each in optional[:least])
+    columns = [_Column.of(name, [row[place] for row in rows]) for place, name in enumerate(header)]
+    if width is None or _fits(columns, width):
+        return _block(columns, width)
+    for count in range(1, len(optional) + 1):
+        left = [each for each in columns if each.name not in optional[:count]]
+        if _fits(left, width):
+            named = ", ".join(each for each in header if each in optional[:count])
             note = f"(no room for {named}: a wider terminal, a pipe or --format json has all)"
-            return [*_block(header, rows, left, width), *fill(note, width)]
-    return [line for block in _blocks(header, rows, columns, width) for line in _block(header, rows, block, width)]
+            return [*_block(left, width), *fill(note, width)]
+    return [line for block in _blocks(columns, width) for line in _block(block, width)]
 
 
-def fill(text: str, width: int, indent: str = "") -> list[str]:
+def fill(text: str, width: int) -> list[str]:
     """Return a text as lines of at most `width` cells, broken between words; a longer word is continued on the next line."""
-    return _wrapped(text, width, indent) or [""]
+    return _wrapped(text, width)
 
 
-def _fits(header: Sequence[str], rows: Rows, columns: list[int], width: int) -> bool:
+def _fits(columns: Sequence[_Column], width: int) -> bool:
     """Tell whether the columns fit side by side, with their texts wrapped between words."""
-    return sum(_least(header, rows, column) + len(_GAP) for column in columns) - len(_GAP) <= width
+    return sum(each.least + len(_GAP) for each in columns) - len(_GAP) <= width
 
 
-def _blocks(header: Sequence[str], rows: Rows, columns: list[int], width: int) -> list[list[int]]:
+def _blocks(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
     """Return the columns of each block, so that blocks fit a width one below the other. All begin with the first column."""
     first = columns[0]
-    blocks, used = [[first]], _least(header, rows, first)
+    blocks = [[first]]
     for column in columns[1:]:
-        size = _least(header, rows, column) + len(_GAP)
-        if used + size > width and len(blocks[-1]) > 1:
+        if not _fits([*blocks[-1], column], width) and len(blocks[-1]) > 1:
             blocks.append([first])
-            used = _least(header, rows, first)
         blocks[-1].append(column)
-        used += size
     return blocks
 
 
-def _cells(header: Sequence[str], rows: Rows, column: int) -> list[str]:
-    return [header[column], *(row[column] for row in rows)]
-
-
-def _least(header: Sequence[str], rows: Rows, column: int) -> int:
-    """Return the least width of a column: its longest word; the first one, which names the row, stays whole as far as it can."""
-    cells = _cells(header, rows, column)
-    longest = max((cell_len(word) for cell in cells for word in _words(cell)), default=1)
-    return max(longest, min(_LEAST, _most(cells)))
-
-
-def _most(cells: Iterable[str]) -> int:
-    return max((cell_len(cell) for cell in cells), default=1)
-
-
-def _block(header: Sequence[str], rows: Rows, columns: list[int], width: int | None) -> list[str]:
-    sizes = _sizes(header, rows, columns, width)
-    right = [_is_of_numbers([row[column] for row in rows]) for column in columns]
-    lines = _row([header[column] for column in columns], sizes, right)
+def _block(columns: Sequence[_Column], width: int | None) -> list[str]:
+    sizes = _sizes(columns, width)
+    right = [_is_of_numbers(each.cells) for each in columns]
+    lines = _row([each.name for each in columns], sizes, right)
     lines.append("─" * (sum(sizes) + len(_GAP) * (len(sizes) - 1)))
-    for row in rows:
-        lines += _row([row[column] for column in columns], sizes, right)
+    for cells in zip(*(each.cells for each in columns), strict=True):
+        lines += _row(cells, sizes, right)
     return lines
 
 
-def _sizes(header: Sequence[str], rows: Rows, columns: list[int], width: int | None) -> list[int]:
+def _sizes(columns: Sequence[_Column], width: int | None) -> list[int]:
     """Return the width of each column: what it needs, less what has to be saved, taken from those that can give most."""
-    sizes = [_most(_cells(header, rows, column)) for column in columns]
-    if width is None:
-        return sizes
-    least = [_least(header, rows, column) for column in columns]
-    excess = sum(sizes) + len(_GAP) * (len(sizes) - 1) - width
+    sizes = [each.most for each in columns]
+    excess = 0 if width is None else sum(sizes) + len(_GAP) * (len(sizes) - 1) - width
     while excess > 0:
-        spare, place = max((size - low, -place) for place, (size, low) in enumerate(zip(sizes, least, strict=True)))
+        spare, place = max((size - each.least, -place) for place, (size, each) in enumerate(zip(sizes, columns, strict=True)))
         if spare <= 0:  # a word that is longer than the terminal: it is continued on the next line
             spare, place = max((size, -place) for place, size in enumerate(sizes))
             if spare <= _LEAST:
@@ -126,7 +124,7 @@ def _words(cell: str) -> list[str]:
     return _GLUED.sub(_BLANK, cell).split(" ")
 
 
-def _wrapped(cell: str, width: int, indent: str = "") -> list[str]:
+def _wrapped(cell: str, width: int) -> list[str]:
     lines, current = list[str](), ""
     for index, word in enumerate(_words(cell)):
         candidate = word if index == 0 else f"{current} {word}"
@@ -135,7 +133,7 @@ def _wrapped(cell: str, width: int, indent: str = "") -> list[str]:
             continue
         if current.strip():
             lines.append(current)
-        *whole, current = _broken(indent + word, width)
+        *whole, current = _broken(word, width)
         lines += whole
     return [line.replace(_BLANK, " ").rstrip() for line in [*lines, current]]
 
@@ -144,7 +142,7 @@ def _broken(word: str, width: int) -> list[str]:
     """Return a word in parts that fit: after a mark that joins words within names and paths where there is one."""
     parts = list[str]()
     while cell_len(word) > width:
-        head = chop_cells(word, width)[0]
+        head = chop_cells(word, width)[0] or word[0]
         at = max((head.rfind(mark) for mark in "/_-.,;:=&?"), default=-1)
         head = head[: at + 1] if at >= width // 2 else head
         parts.append(head)
