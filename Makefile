@@ -78,7 +78,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 # The JSON Schema of the config, as it lies in the package for editors.
 schema: $(INSTALLED)
-	$(BIN)/python -m tabtrail config schema > src/tabtrail/config/schema.json
+	$(BIN)/python -m tabtrail config schema | $(BIN)/python -m json.tool --compact --no-ensure-ascii > src/tabtrail/config/schema.json
 
 # Needs uv. Writes name==version with hashes and markers, no address of an index.
 lock:

@@ -17,10 +17,9 @@ def with_names_of_data(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a config with `paths.processed_dir`, `paths.duckdb_file` and `duckdb.table` named after the rows where
     none is given.
     """
-    sections = [tree.get(name) if tree.get(name) is not None else {} for name in ("paths", "source", "duckdb")]
-    if not all(isinstance(each, dict) for each in sections):
+    paths, source, duckdb = ({} if tree.get(name) is None else tree[name] for name in ("paths", "source", "duckdb"))
+    if not (isinstance(paths, dict) and isinstance(source, dict) and isinstance(duckdb, dict)):
         return tree  # refused where the section itself is read
-    paths, source, duckdb = sections
     name = name_of_data(paths.get("raw_csv"), source.get("table"))
     places = {"processed_dir": f"data/processed/{name}_parquet", "duckdb_file": f"duckdb/{name}.duckdb"}
     return {**tree, "paths": {**places, **paths}, "duckdb": {"table": name, **duckdb}}
