@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tabtrail.cli.tune import limits
 from tabtrail.config.budget import Budget, parse_budget
 from tabtrail.config.load import load_config
-from tabtrail.errors import ConfigError
+from tabtrail.errors import ConfigError, UsageError
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.budget import Budgeted
 from tabtrail.modeling.candidates import list_candidates
@@ -98,3 +99,11 @@ def test_without_a_budget_all_are_fitted_together() -> None:
 def test_a_race_and_a_budget_are_not_asked_for_together(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"choice\.budget: a race fits all candidates side by side"):
         benchmark_with(tmp_path, "choice.budget=30min", "choice.racing=true")
+
+
+def test_the_budget_of_a_search_is_a_time_without_a_number_of_trials_or_that_number() -> None:
+    trials, seconds = limits("90s")
+    assert (trials >= 1_000, seconds) == (True, 90.0)
+    assert limits("5 trials") == (5, None)
+    with pytest.raises(UsageError, match="--budget: 'soon' is no budget; write a time"):
+        limits("soon")

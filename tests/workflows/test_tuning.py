@@ -21,7 +21,7 @@ from tabtrail.errors import StoreError, UsageError
 from tabtrail.progress import SILENT, Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.system.files import read_json
-from tabtrail.workflows.tune import trial_errors, tune
+from tabtrail.workflows.tune import Search, trial_errors, tune
 
 FAST = [
     "split.repeats=1",
@@ -66,6 +66,19 @@ def test_the_best_parameters_stand_in_the_next_benchmark(ingested: Project) -> N
     board, trained = run_train(ingested.config(*FAST))
     assert trained
     assert {"LightGBM", "LightGBM_tuned"} <= {row.candidate for row in board.candidates}
+
+
+def test_rounds_are_not_searched_where_early_stopping_finds_them(ingested: Project) -> None:
+    stopping = "candidates={LightGBM: {n_estimators: 20, early_stopping_rounds: 5}}"
+    best = tune(ingested.config(*FAST[:-1], stopping), ["LightGBM"], trials=1)
+    assert best["LightGBM_tuned"]["n_estimators"] == 20
+    assert "num_leaves" in best["LightGBM_tuned"]
+
+
+def test_candidates_share_the_time_of_a_search_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabtrail.workflows.tune.time.monotonic", lambda: 100.0)
+    found = Search(*[None] * 6, until=160.0)  # type: ignore[arg-type]
+    assert [found.for_one_of(left).until for left in (3, 2, 1)] == [120.0, 130.0, 160.0]
 
 
 def test_a_search_minimises_what_the_choice_does(ingested: Project) -> None:

@@ -34,7 +34,7 @@ def tune(
     """Search for better parameters; the best stand in the next benchmark as candidates of their own, NAME_tuned."""
     loaded = begin_job(config, set_)
     if budget is not None:
-        trials, seconds = _limits(budget)
+        trials, seconds = limits(budget)
     later.names.check_names(loaded)
     with progress_on_stderr(quiet) as progress:
         best = later.tune.tune(loaded, candidates or [], trials=trials, seconds=seconds, progress=progress)
@@ -46,7 +46,8 @@ def tune(
     typer.echo("`tabtrail train` fits them among the others")
 
 
-def _limits(budget: str) -> tuple[int, float | None]:
+def limits(budget: str) -> tuple[int, float | None]:
+    """Return the trials of each candidate and the seconds of all. Raises `UsageError` for a text that is no budget."""
     try:
         found = parse_budget(budget)
     except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import optuna
@@ -43,6 +43,7 @@ from tabtrail.workflows.default_candidates import with_default_candidates
 from tabtrail.workflows.prepare import Prepared, prepare
 
 _SUFFIX = "_tuned"
+_SPACES = "tune in the spaces of TabArena"  # a search in others is not continued
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -70,7 +71,7 @@ def tune(
         folds = cut_folds(problem, table, split.train, split.test, problem.seed + 1)
         store = open_store(config.mlflow)
         until = None if seconds is None else time.monotonic() + seconds
-        search = _Search(prepared, manifest, folds, store, file.with_name("optuna.db"), trials, until)
+        search = Search(prepared, manifest, folds, store, file.with_name("optuna.db"), trials, until)
         best = {}
         with trial_errors(search.storage):
             for left, candidate in zip(range(len(candidates), 0, -1), candidates, strict=True):
@@ -87,7 +88,7 @@ def tune(
 
 
 @dataclass(frozen=True)
-class _Search:
+class Search:
     """What the searches for all candidates have in common: data, folds, where trials are kept, and the budget."""
 
     prepared: Prepared
@@ -98,7 +99,7 @@ class _Search:
     trials: int
     until: float | None
 
-    def for_one_of(self, candidates: int) -> "_Search":
+    def for_one_of(self, candidates: int) -> Self:
         """Return the search for the next of so many candidates, which share alike what is left of the time."""
         now = time.monotonic()
         return self if self.until is None else replace(self, until=now + max(0.0, self.until - now) / candidates)
@@ -146,7 +147,7 @@ def trial_errors(storage: Path) -> Iterator[None]:
         raise StoreError(f"the trials of earlier searches cannot be read ({reason}); begin again: {aside}") from error
 
 
-def _best_of(search: _Search, candidate: Candidate, progress: Progress) -> dict[str, Parameter] | None:
+def _best_of(search: Search, candidate: Candidate, progress: Progress) -> dict[str, Parameter] | None:
     """Search for the parameters of a candidate; None where no trial was finished, or none beats the mean of the training rows."""
     study = _run_trials(search, candidate, progress)
     if not study.get_trials(states=(TrialState.COMPLETE,)):
@@ -161,7 +162,7 @@ def _best_of(search: _Search, candidate: Candidate, progress: Progress) -> dict[
     return {**search.written(candidate), **found["params"]}
 
 
-def _won(search: _Search, candidate: Candidate, params: Params) -> str:
+def _won(search: Search, candidate: Candidate, params: Params) -> str:
     """Say how much better a candidate is than as it is configured, over folds that the search has not looked at (but of a time
     split, which has one order only).
     """
@@ -196,12 +197,12 @@ def _chosen(candidates: Mapping[str, dict[str, Parameter]], names: list[str]) ->
     return [configured[name] for name in names]
 
 
-def _run_trials(search: _Search, candidate: Candidate, progress: Progress) -> "optuna.Study":
+def _run_trials(search: Search, candidate: Candidate, progress: Progress) -> "optuna.Study":
     """Run trials until the budget is used up, those of an interrupted search included, each a run under that of the search."""
     config, metric, store = search.prepared.config, search.prepared.problem.metric, search.store
     sections = config.digest("source", "cleaning", "contract", "model", "split", "leakage")
     parameters = search.written(candidate)
-    key = sha256_json(["tune", search.manifest.data_sha256, sections, metric.name, candidate.name, parameters])
+    key = sha256_json([_SPACES, search.manifest.data_sha256, sections, metric.name, candidate.name, parameters])
     study = _study(search, f"{candidate.name} {key[:16]}")
     with store_errors(store.uri):
         close_dead_runs(store)
@@ -221,7 +222,7 @@ def _run_trials(search: _Search, candidate: Candidate, progress: Progress) -> "o
     return study
 
 
-def _study(search: _Search, name: str) -> "optuna.Study":
+def _study(search: Search, name: str) -> "optuna.Study":
     """Return a study, that of an interrupted search where there is one: what it left running is given up."""
     make_folder(search.storage.parent)
     study = optuna.create_study(
@@ -247,10 +248,12 @@ def _items(study: "optuna.Study", candidate: Candidate, metric: Metric, trials: 
     return RunItems(f"tune {candidate.name}", params, metrics, {})
 
 
-def _run_trial(search: _Search, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
+def _run_trial(search: Search, candidate: Candidate, study: "optuna.Study", trial: Trial) -> RunItems:
     """Fit one set of parameters fold by fold, given up where the median of the other trials is better."""
     problem, split, suggest = search.prepared.problem, search.split, FAMILIES[candidate.family].search
     metric, suggested = problem.metric, {} if suggest is None else suggest(trial)
+    if candidate.early_stopping_rounds is not None:  # it finds the number of rounds itself, up to the configured one
+        suggested = {name: value for name, value in suggested.items() if name != FAMILIES[candidate.family].iterations}
     trial.set_user_attr("params", suggested)
     tried = replace(candidate, params={**candidate.params, **suggested})
     alone = replace(tried, bag=False)  # a trial is scored fold by fold; those of a bag are scored once all are there
