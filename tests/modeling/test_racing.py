@@ -13,7 +13,7 @@ from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import METRICS, score
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.problem import problem_of
-from tabtrail.modeling.racing import Ended, finalists, race
+from tabtrail.modeling.racing import Ended, finalists, heats, race
 from tabtrail.modeling.results import Benchmark, Fit
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import load_table, split_table
@@ -119,3 +119,35 @@ def test_a_bag_that_cannot_win_is_dropped_with_its_reason_and_leaves_the_others_
     assert "LightGBM_bad" not in {each.candidate.name for each in raced.results}
     for each in raced.results:
         assert each.predictions_sha256 == free.result(each.candidate.name).predictions_sha256
+
+
+LISTED = {
+    "LinearRegression": {},
+    "LightGBM": {"num_leaves": 9},
+    "LightGBM_log": {"num_leaves": 9, "target_transform": "log", "smearing": True},
+    "CatBoost": {"depth": 4},
+    "CatBoost_log": {"depth": 4, "target_transform": "log"},
+    "CatBoost_deep_log": {"depth": 9, "target_transform": "log"},
+}
+
+
+@pytest.mark.parametrize(
+    ("lost", "left_out"),
+    [("LightGBM_log", {"CatBoost_log"}), ("LightGBM", {"CatBoost"}), (None, set())],
+)
+def test_the_scale_of_the_target_that_loses_in_the_first_pair_is_not_fitted_in_others(
+    lost: str | None, left_out: set[str]
+) -> None:
+    """A logarithm without a twin on the plain scale is no matter of the scale alone: it is fitted."""
+    dropped: dict[str, str] = {}
+    groups = heats(list_candidates(LISTED), dropped)
+    assert [each.name for each in next(groups)] == ["MeanBaseline", "LinearRegression", "LightGBM", "LightGBM_log"]
+    dropped |= {} if lost is None else {lost: "dropped"}
+    assert {each.name for each in next(groups)} == {"CatBoost", "CatBoost_log", "CatBoost_deep_log"} - left_out
+    assert set(dropped) - {lost} == left_out
+    assert all(f"not fitted: {lost}, on the same scale" in dropped[name] for name in left_out)
+
+
+def test_candidates_without_a_pair_race_together() -> None:
+    candidates = list_candidates({"LinearRegression": {}, "LightGBM_log": {"target_transform": "log"}})
+    assert list(heats(candidates, {})) == [candidates]

@@ -29,7 +29,7 @@ from tabtrail.modeling.metrics import Array, Metric, evaluate
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.proof import Cost, Parity, Proof, Prove
-from tabtrail.modeling.racing import Ended, Fitted, Race, finalists, race
+from tabtrail.modeling.racing import Ended, Fitted, Race, finalists, heats, race
 from tabtrail.modeling.results import FULL, Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Examples, Table, split_table
@@ -77,25 +77,26 @@ def run_benchmark(
     export = export or _pickled_size
     missing = [each for each in candidates if each.family != BLEND and each.name not in results]
     prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
-    raced = _race(problem, table, split, missing, results) if problem.choice.racing else Race({}, {})
-    missing = [each for each in missing if each.name not in raced.dropped]
-    beaten = dict(raced.dropped)
+    dropped: dict[str, str] = {}
 
     def of_use(name: str) -> bool:
         return results[name].deployable and over_budget(results[name], problem.choice) is None
 
     ended = Ended(problem.metric, split.valid_share, of_use)
     budgeted, done = Budgeted(problem.choice.limit), sum(name not in BASELINES for name in results)
-    for group in budgeted.groups(missing, done=done):
+    for group in heats(missing, dropped) if problem.choice.racing else budgeted.groups(missing, done=done):
+        raced = _race(problem, table, split, group, results) if problem.choice.racing else Race({}, {})
+        dropped |= raced.dropped
+        group = [each for each in group if each.name not in dropped]
         fitted: Iterable[Fitted] = _fit_all(problem, table, split, group, progress, prove=prove, known=raced.fits)
         if problem.choice.racing:
-            fitted = finalists(fitted, dict(results), ended, beaten)
+            fitted = finalists(fitted, dict(results), ended, dropped)
         for candidate, folds, final in fitted:
             if candidate.bag and prove is not None:
                 final = replace(final, proof=proven(problem, table, split, final.model, prove))
             results[candidate.name] = _result(candidate, folds, final, export)
             on_result(results[candidate.name])
-    dropped = {**beaten, **budgeted.left_out}
+    dropped |= budgeted.left_out
     candidates = [each for each in candidates if each.name not in dropped]
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
     for candidate in candidates:

@@ -17,6 +17,7 @@ from tabtrail.modeling.metrics import Metric
 from tabtrail.modeling.results import Fit, Result
 from tabtrail.modeling.split import Split
 
+_LOGS = ("log", "log1p")
 Tasks = list[tuple[Candidate, int]]
 Fitted = tuple[Candidate, tuple[Fit, ...], Fit]
 """A candidate with its fits on the folds and on the whole training part."""

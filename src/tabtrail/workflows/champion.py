@@ -62,7 +62,7 @@ from tabtrail.workflows.reference import training_reference
 _SERVING = ("numpy", "pandas", "onnxruntime")  # what a registered bundle is opened with, beside tabtrail and mlflow-skinny
 _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model takes beside tabtrail and the library of its family
 
-# Of a candidate whose like is fitted again and proven on all rows before it is deployed: enough to find what a converter does wrong.
+# Of a candidate whose like is fitted again and proven on all rows before it is deployed: enough to find what a converter does.
 _CANDIDATE_ROWS = 10_000
 # Numbers of rows of a graph of a megabyte and of one column that are explained from outside in about 8 CPU-seconds.
 _EXPLAINED = 25_000
