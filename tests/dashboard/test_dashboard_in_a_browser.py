@@ -79,7 +79,7 @@ def test_a_person_filters_the_model_predicts_a_row_sees_why_and_scores_a_file(
         number.press("Enter")
         settle(page)
         right = predictor.predict([{**predictor.schema.example, "QUANTITYORDERED": 50}])[0].value
-        page.get_by_test_id("stMetricValue").filter(has_text=f"{right:#.6g}"[:5]).first.wait_for()
+        page.get_by_test_id("stMetricValue").filter(has_text=f"{right:#,.6g}"[:6]).first.wait_for()
         page.get_by_text("From the base value").first.wait_for()
         page.get_by_role("tab", name="A file").click()
         settle(page)

@@ -1,7 +1,6 @@
 """`tabtrail.fit`: a frame in memory, looked at as `tabtrail init` looks at a file, and run."""
 
 import shutil
-import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +18,7 @@ from tabtrail.errors import DataError, UsageError
 from tabtrail.proposal.naming import safe_name
 from tabtrail.proposal.propose import propose, write_proposal
 from tabtrail.system.files import atomic_file, make_folder
+from tabtrail.system.temporary import lasting_scratch_folder
 
 _NAME = "frame"
 _DATA = "data/fit"  # beside what a person keeps in data
@@ -28,7 +28,7 @@ class Scratch:
     """A folder that lies as long as somebody refers to it, and is removed with the process at the latest."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="tabtrail-"))
+        self.path = lasting_scratch_folder()
         self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tabtrail.api import later
 from tabtrail.api.model import Model
@@ -11,6 +10,7 @@ from tabtrail.bundle.load import bundle_names, load_bundle
 from tabtrail.config.file import CACHE_FOLDER
 from tabtrail.errors import NotTrainedError, UsageError, nearest, require_extra
 from tabtrail.storage.address import Address, is_address
+from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.process import mlflow_kept_quiet
 
 _REGISTRY = "models:/"
@@ -72,7 +72,7 @@ def _key_of(config: str | os.PathLike[str] | None) -> Path | None:
 
 def _from_registry(text: str, config: str | os.PathLike[str] | None, uri: str | None, key: Path | None) -> Model:
     require_extra("train", "mlflow")
-    with mlflow_kept_quiet(), TemporaryDirectory(prefix="tabtrail-") as scratch:
+    with mlflow_kept_quiet(), scratch_folder() as scratch:
         wanted = later.registered.Registered.parse(text)
         project = None if config is None else later.background.open_project(Path(config))
         here = f"sqlite:///{Path(_STORE).absolute()}"

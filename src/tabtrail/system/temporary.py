@@ -44,6 +44,11 @@ def scratch_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{_mark(this_process())}-")
 
 
+def lasting_scratch_folder() -> Path:
+    """Make a folder where the system keeps temporary files, which its maker removes."""
+    return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{_mark(this_process())}-"))
+
+
 def abandoned_scratch() -> list[Path]:
     """Return the scratch folders of this machine whose makers were killed."""
     return sorted(each for each in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*") if maker_has_ended(each))
