@@ -1,3 +1,4 @@
+import gc
 import json
 import logging
 import os
@@ -86,6 +87,10 @@ def test_closed_early_the_other_jobs_are_dropped(engine: Engine, tmp_path: Path)
         assert next(found) == 0
         found.close()
     assert 1 <= len(list(tmp_path.iterdir())) < 100
+
+
+def test_a_job_in_a_worker_process_searches_for_garbage_though_its_imports_do_not() -> None:
+    assert list(run(gc.isenabled, [(), ()], Engine(kind="processes", workers=2))) == [True, True]
 
 
 def test_a_job_whose_worker_process_was_killed_runs_again(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_the_runs_can_be_asked_in_sql(trained: Trained) -> None:
     _, folds = query(trained.config.paths.duckdb_file, "SELECT candidate, avg(rmse) FROM folds GROUP BY 1 ORDER BY 2, 1")
     assert dict(folds) == pytest.approx(dict(rows), rel=1e-6)
     (parameters,) = query(trained.config.paths.duckdb_file, "SELECT params FROM runs WHERE candidate = 'CatBoost'")[1][0]
-    assert json.loads(parameters)["iterations"] == 300
+    assert json.loads(parameters)["iterations"] == trained.config.candidates["CatBoost"]["iterations"]
     assert query(trained.config.paths.duckdb_file, "SELECT count(*) FROM sales")[1] == [(trained.report.manifest.rows_kept,)]
     assert query(trained.config.paths.duckdb_file, "SELECT count(*) FROM error_slices")[1][0][0] > 20
 

@@ -1,7 +1,8 @@
 """The modules that need more than the base install, or take long to import, each imported when it is first used."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from tabtrail.system.imports import import_module
 
 if TYPE_CHECKING:
     from tabtrail.api import arrow_frames as arrow_frames

@@ -5,13 +5,13 @@ A new command is one line in `COMMANDS`, and a function in the `app` of its modu
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from tabtrail.errors import missing_modules, require_extra
+from tabtrail.system.imports import import_module
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ changed do without them.
 In a command's module write `from tabtrail.cli import later`, and `later.tune.tune(…)` where the work is done.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from tabtrail.system.imports import import_module
 
 if TYPE_CHECKING:
     from tabtrail.bundle import orders as orders

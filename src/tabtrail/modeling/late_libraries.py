@@ -1,7 +1,8 @@
 """Libraries that take a second or more to import, and are imported when something is fitted with them."""
 
-from importlib import import_module
 from typing import Any
+
+from tabtrail.system.imports import import_module
 
 _MODELS = {
     "ETSModel": "statsmodels.tsa.exponential_smoothing.ets",

@@ -8,7 +8,6 @@ it changed, and the sha256 of every output.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tabtrail.project.record import hashes_of, record_file
 from tabtrail.system.code import code_files, file_sha256
 from tabtrail.system.files import read_json, write_json
 from tabtrail.system.hashes import known_sha256, sha256_json
+from tabtrail.system.imports import import_module
 
 _MOST_NAMED = 8
 

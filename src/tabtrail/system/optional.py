@@ -1,9 +1,9 @@
 """Packages of an extra, imported when they are first needed."""
 
-from importlib import import_module
 from typing import Any
 
 from tabtrail.errors import require_extra
+from tabtrail.system.imports import import_module
 
 
 def load_optional(module: str, extra: str) -> Any:
