@@ -210,3 +210,10 @@ def test_dates_are_read_in_the_order_that_makes_the_rows_follow_one_another(tmp_
     found = proposed(tmp_path, [["day", *HEADER], *lines])
     assert found.config["cleaning"]["date_formats"] == ["%m/%d/%Y"]
     assert "in the order of time" in found.text
+
+
+def test_the_zero_of_a_calendar_stands_for_an_unknown_day(tmp_path: Path) -> None:
+    lines = [["1900-01-01" if i == 5 else f"2024-0{i // 28 + 1}-{i % 28 + 1:02d}", *line] for i, line in enumerate(rows())]
+    found = proposed(tmp_path, [["day", *HEADER], *lines]).config
+    assert found["source"]["null_values"] == {"day": ["1900-01-01"]}
+    assert found["split"] == {"kind": "random", "allow_leaky": True}

@@ -28,6 +28,7 @@ _MONTH = re.compile("|".join(name[:3] for name in MONTHS), re.IGNORECASE)
 _COMPACT = re.compile(r"^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _WEEKDAY = re.compile(r"^(mon|tue|wed|thu|fri|sat|sun)([a-z]*)(,? )", re.IGNORECASE)
 _SERIAL_NAME = re.compile(r"(?i)(?:^|[_\W])(?:date|datum|fecha)(?:$|[_\W])|(?:date|datum)$")
+_STAND_INS = ("1900-01-01", "1899-12-30", "1899-12-31", "1901-01-01", "1970-01-01")  # the zeros of calendars and programs
 # Shares of rows whose date is not before that of the row above: a file in the order of time, and one that is not. Read with day
 # and month swapped, one of days in a row jumps back once a month.
 _IN_ORDER, _OUT_OF_ORDER = 0.999, 0.98
@@ -200,6 +201,8 @@ def _dates(
     seen: Seen, stripped: pl.DataFrame, read: dict[str, pl.Series], disproven: tuple[str, str] | None, rival: str | None
 ) -> Dates | None:
     moments = pl.DataFrame(read).select(pl.coalesce(pl.all())).to_series()
+    stand_ins = _stand_ins(stripped, moments)
+    moments = moments.set(stripped["text"].is_in(stand_ins), None)
     odd = stripped.filter(moments.is_null())
     good = moments.drop_nulls()
     total = int(stripped["rows"].sum())
@@ -209,7 +212,7 @@ def _dates(
         formats=tuple(read),
         read=total - int(odd["rows"].sum()),
         odd={str(text): int(rows) for text, rows in odd.select("text", "rows").rows()},
-        words=(*seen.missing_words, *(odd["text"].to_list() if _is_much(odd, seen) else ())),
+        words=(*seen.missing_words, *stand_ins, *(odd["text"].to_list() if _is_much(odd, seen) else ())),
         timed=any(map(has_time, read)) and _times(good),
         days=good.dt.date().n_unique(),
         first=str(good.min())[:10],
@@ -218,6 +221,17 @@ def _dates(
         disproven=disproven[0] if disproven else None,
         rival=rival,
     )
+
+
+def _stand_ins(stripped: pl.DataFrame, moments: pl.Series) -> list[str]:
+    """Return texts of days that stand for an unknown one, more than ten years before all others."""
+    stands = moments.dt.date().cast(pl.String).is_in(_STAND_INS).fill_null(False)
+    others = moments.filter(~stands).drop_nulls()
+    if not stands.any() or not len(others):
+        return []
+    far = moments.filter(stands).dt.year().max()
+    first = others.dt.year().min()
+    return stripped["text"].filter(stands).to_list() if int(first) - int(far) > 10 else []  # type: ignore[arg-type]
 
 
 def _is_much(odd: pl.DataFrame, seen: Seen) -> bool:
