@@ -77,7 +77,7 @@ def _measure_latency(settings: Serve, subject: Subject, words: Sequence[str], pr
 def _print(project: Mapping[str, Any]) -> None:
     """Print a project's evidence on one screen: name and figure, and how much is missing."""
     evidence = project["evidence"]
-    rows = [[name, shown(each)] for name, each in evidence.items() if each["value"] is not None and name != "versions"]
+    rows = [[name, shown(each, name)] for name, each in evidence.items() if each["value"] is not None and name != "versions"]
     print_table(f"quality of {project['name']}", ["evidence", "figure"], rows)
     missing = [name for name, each in evidence.items() if each["value"] is None]
     if missing:

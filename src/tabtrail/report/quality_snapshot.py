@@ -4,6 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabtrail.config.quality import EVIDENCE
+from tabtrail.report.figures import shown as figure
+
+_SHARES = ("tests.coverage", "intervals.level", "intervals.coverage", "calibration.share")  # 0 to 1 in the JSON
+_HASH = 16  # characters of a fingerprint that tell it from any other
 
 
 def snapshot(report: Mapping[str, Any]) -> str:
@@ -24,17 +28,20 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         for name, each in project["evidence"].items():
             source = f"`{each['artifact']}`" if each["artifact"] else ""
             command = f"`{each['command']}`" if each["command"] else ""
-            yield f"| {EVIDENCE[name]} (`{name}`) | {shown(each)} | {source} | {command} |"
+            yield f"| {EVIDENCE[name]} (`{name}`) | {shown(each, name)} | {source} | {command} |"
 
 
-def shown(evidence: Mapping[str, Any]) -> str:
-    """Return a figure with its unit as people read it, or why there is none."""
+def shown(evidence: Mapping[str, Any], name: str = "") -> str:
+    """Return a figure with its unit as people read it, or why there is none; `name` is its key in the report."""
     value, unit = evidence["value"], evidence["unit"]
     if value is None:
         return f"– ({evidence['missing'] or 'not measured'})".replace("|", "\\|")
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {each}" for name, each in value.items())
+        return ", ".join(f"{each} {version}" for each, version in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)[:16]
-    return f"{text} {unit}".rstrip()
+    if isinstance(value, int):
+        return f"{value:,} {unit.removesuffix('s') if value == 1 else unit}".rstrip()
+    if isinstance(value, float):
+        return f"{figure(value, 3, percent=True) if name in _SHARES else figure(value)} {unit}".rstrip()
+    return str(value)[:_HASH] if name.startswith("hashes.") else str(value)
