@@ -65,7 +65,7 @@ def test_the_templates_of_the_page_are_in_the_wheel_as_they_are_in_the_sources(w
     folder = REPO / "src" / "tabtrail" / "report" / "templates"
     with zipfile.ZipFile(wheel) as archive:
         packed = {Path(name).name: archive.read(name) for name in archive.namelist() if "/templates/" in name}
-    assert {"report.css", "report.html.j2", "report.js"} <= set(packed)
+    assert {"report.css", "report.html.j2", "report.js", "uPlot.iife.min.js", "LICENSE"} <= set(packed)
     assert packed == {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 

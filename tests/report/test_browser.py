@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python import sync_playwright as axe
@@ -98,6 +99,27 @@ def test_a_live_chart_reads_its_points_to_pointer_and_keys_hides_a_layer_and_sho
         page.mouse.up()
         back.click()
         assert not back.is_visible()
+        assert opened.said == []
+
+
+def test_in_the_sandbox_that_mlflow_shows_artifacts_in_charts_are_live_and_the_contents_lead_on(browser, page_file: str) -> None:
+    html = Path(page_file.removeprefix("file://")).read_text(encoding="utf-8")
+    with Opened(browser, "about:blank") as opened:
+        opened.page.evaluate(
+            """(html) => {
+                const frame = document.createElement("iframe");
+                frame.setAttribute("sandbox", "allow-scripts");
+                frame.width = 1000;
+                frame.height = 700;
+                frame.src = URL.createObjectURL(new Blob([html], { type: "text/html" }));
+                document.body.append(frame);
+            }""",
+            html,
+        )
+        inside = opened.page.frame_locator("iframe")
+        inside.locator("nav a").nth(3).click()
+        inside.locator("#picture-predicted_actual canvas").wait_for()
+        assert inside.locator("nav a[aria-current]").inner_text() == "Champion"
         assert opened.said == []
 
 

@@ -22,6 +22,7 @@ from tabtrail.project.status import Status, status
 from tabtrail.report.data_evidence import CheckedWindow, checked_windows
 from tabtrail.report.demand_evidence import read_demand
 from tabtrail.report.demand_verdict import LABELS, demand_verdict, figure_of
+from tabtrail.report.headline import demand_headline, row_headline
 from tabtrail.report.verdict import verdict
 from tabtrail.workflows.page_files import demand_files, page_settings
 
@@ -47,13 +48,13 @@ def read_board(at: Place) -> Leaderboard | None:
 
 
 def row_verdict(at: Place, board: Leaderboard) -> list[str]:
-    """Return the sentences on the model of rows, as the report has them."""
+    """Return the headline and the sentences on the model of rows, as the report has them."""
     slices = at.frame(benchmark_table_files(at.config.paths.output_dir)["error_slices"])
-    return [sentence_text(each) for each in verdict(board, slices)]
+    return [sentence_text(each) for each in (row_headline(board).sentence, *verdict(board, slices))]
 
 
 def series_verdict(at: Place) -> list[str]:
-    """Return the sentences on the model of series, as the report has them; none where there was no training."""
+    """Return headline and sentences on the model of series, as the report has them; none where there was no training."""
     if at.config.demand is None:
         return []
     files = demand_files(at.demand_artifacts)
@@ -61,7 +62,8 @@ def series_verdict(at: Place) -> list[str]:
     evidence = read_demand(replace(files, tables=scores), page_settings(at.config), {})
     if evidence is None:
         return []
-    return [sentence_text(each) for each in demand_verdict(evidence, beside_rows=not at.config.is_demand_only)]
+    told = demand_verdict(evidence, beside_rows=not at.config.is_demand_only)
+    return [sentence_text(each) for each in (demand_headline(evidence).sentence, *told)]
 
 
 def leakage(board: Leaderboard) -> pl.DataFrame:
@@ -82,7 +84,7 @@ def champion_facts(board: Leaderboard) -> list[Fact]:
     ]
     if row.interval_coverage is not None:
         held = shown(row.interval_coverage, 3, percent=True)
-        facts.append(Fact("Interval coverage", held, f"of the test rows; {board.interval_level:.0%} is meant"))
+        facts.append(Fact("Interval coverage", held, f"of the test rows; {100 * board.interval_level:g} % are promised"))
     if board.held_out is not None:
         value = _figure(board.held_out.metrics[chosen.name], chosen)
         facts.append(Fact(f"{chosen.label}, held out", f"{value}{unit}", f"{board.held_out.rows:,} rows, scored once"))

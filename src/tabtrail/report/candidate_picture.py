@@ -34,7 +34,7 @@ def candidate_picture(predicted: Array, actual: Array, model: Model) -> str | No
         " was predicted; the band holds 80 % of the rows."
     )
     layers = (Band(x, low, high), Line(x, y, "mean actual", dots=True), Line(ends, ends, "equal", dashed=True))
-    style = files("tabtrail.report").joinpath("templates/report.css").read_text(encoding="utf-8")
+    style = files("tabtrail.report").joinpath("templates/charts.css").read_text(encoding="utf-8")
     chart = Chart(f"{model.target}, predicted and actual", alt, Axis(f"predicted{unit}"), Axis(f"actual{unit}"), layers)
     return picture_file(chart, style)
 

@@ -13,7 +13,7 @@ from tabtrail.report.live import chart_data
 from tabtrail.report.svg import legend, svg
 from tabtrail.report.verdict import Number, Sentence
 
-_STYLES = ("uplot/uPlot.min.css", "report.css")
+_STYLES = ("uplot/uPlot.min.css", "charts.css", "report.css")
 _SCRIPTS = ("uplot/LICENSE", "uplot/uPlot.iife.min.js", "report.js", "live.js")
 _UNITLESS = 4  # decimals of R² and its like
 
@@ -69,7 +69,9 @@ def number(
     if value is None:
         return Markup('<span class="none">–</span>')
     text = shown(value, digits, percent=percent, places=places)
-    return Markup('<data value="{}">{}</data>').format(repr(value), text.replace(",", "") if years else text)
+    text = text.replace(",", "") if years else text
+    # No line ends between a figure and its sign.
+    return Markup('<data value="{}">{}</data>').format(repr(value), text.replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def figure(value: float | None, metric: Metric, places: int | None = None) -> Markup:

@@ -17,7 +17,7 @@ from tabtrail.dashboard.overview import (
     series_facts,
     series_verdict,
 )
-from tabtrail.dashboard.panels import show_facts, show_table
+from tabtrail.dashboard.panels import Fact, show_facts, show_table
 from tabtrail.dashboard.place import Place
 from tabtrail.dashboard.wording import listed, literal
 
@@ -54,14 +54,19 @@ def _verdict(at: Place) -> None:
         say_missing(at, NO_MODEL if at.has_rows else NO_ROWS)
         return
     st.header("Verdict")
-    for sentence in [*(row_verdict(at, board) if board is not None else []), *series]:
-        st.markdown(literal(sentence))
     if board is not None:
-        show_facts(champion_facts(board))
+        _told(row_verdict(at, board), champion_facts(board))
     if series:
-        show_facts(series_facts(at))
+        _told(series, series_facts(at))
     if board is not None:
         _table("Leakage", leakage(board), f"The audit found no column or split that gives {board.target} away.")
+
+
+def _told(sentences: list[str], facts: list[Fact]) -> None:
+    """Show a verdict: its headline, its figures, and what else there is to say."""
+    st.subheader(literal(sentences[0]), anchor=False)
+    show_facts(facts)
+    st.markdown("\n".join(f"- {literal(each)}" for each in sentences[1:]))
 
 
 def _table(title: str, table: pl.DataFrame, otherwise: str) -> None:
