@@ -93,7 +93,7 @@ def shares_figure(document: Document, column: str) -> go.Figure | None:
         return None
     window, reference = document["compared"]["window"], document["compared"]["reference"]
     moved = sorted(zip(shape["names"], shape["before"], shape["now"], strict=True), key=lambda each: -abs(each[2] - each[1]))[:3]
-    told = "; ".join(f"{name} {before:.1%} → {now:.1%}" for name, before, now in moved)
+    told = "; ".join(f"{name} {shown(before, 3, percent=True)} → {shown(now, 3, percent=True)}" for name, before, now in moved)
     figure = go.Figure()
     names = [plain(each) for each in shape["names"]]
     for label, values in ((reference, shape["before"]), (window, shape["now"])):

@@ -10,6 +10,7 @@ from tabtrail.dashboard.explore import Ranked, Step
 from tabtrail.dashboard.figures import COLOURS, bars, columns, finish, lines
 from tabtrail.dashboard.panels import cell
 from tabtrail.dashboard.wording import plain, shown
+from tabtrail.report.figures import are_years
 
 _MONTHS = range(1, 13)
 
@@ -58,11 +59,16 @@ def distribution_figure(found: pl.DataFrame, label: str) -> go.Figure:
     )
     if found.is_empty():
         return finish(figure, f"Distribution of {label}", "No row is chosen.", x=label, y="rows")
-    most = found.row(int(found["rows"].arg_max() or 0), named=True)
-    where = shown(most["low"]) if whole else f"{shown(most['low'])} to {shown(most['high'])}"
-    span = f"{shown(found['low'][0])} to {shown(found['high'][-1])}"
-    words = f"{found['rows'].sum():,} rows from {span}; most of them ({most['rows']:,}) at {where}."
-    return finish(figure, f"Distribution of {label}", words, x=label, y="rows")
+    years = bool(whole) and are_years(found["low"][0], found["low"][-1])
+    least, largest, most = ((f"{each:.0f}" if years else shown(each)) for each in _told(found))
+    where = most if whole else f"{most} to {shown(found['high'][int(found['rows'].arg_max() or 0)])}"
+    words = f"{found['rows'].sum():,} rows from {least} to {largest}; most of them ({found['rows'].max():,}) at {where}."
+    return finish(figure, f"Distribution of {label}", words, x=label, y="rows").update_xaxes(separatethousands=not years)
+
+
+def _told(found: pl.DataFrame) -> tuple[float, float, float]:
+    """Least and largest value, and where most rows are."""
+    return found["low"][0], found["high"][-1], found["low"][int(found["rows"].arg_max() or 0)]
 
 
 def gaps_figure(found: pl.DataFrame) -> go.Figure:

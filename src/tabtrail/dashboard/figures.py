@@ -13,6 +13,7 @@ _ROW = 24
 _MOST_ROWS = 40
 _CONFIG = {"displaylogo": False, "displayModeBar": False, "scrollZoom": False, "topojsonURL": ""}
 """No logo, which is a link to elsewhere, nor the buttons that cover a small chart; maps would be fetched from elsewhere."""
+_AXIS = {"automargin": True, "separatethousands": True}
 # Okabe and Ito's colours, told apart by people who see few, on light and on dark alike. https://jfly.uni-koeln.de/color/
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 
@@ -31,7 +32,7 @@ def finish(figure: go.Figure, title: str, alt: str, *, x: str = "", y: str = "",
         hoverlabel={"namelength": -1},
         separators=".,",
         dragmode=False,  # a finger that scrolls the page would zoom the chart
-    ).update_layout(xaxis={"automargin": True}, yaxis={"automargin": True})
+    ).update_layout(xaxis=_AXIS, yaxis=_AXIS)
 
 
 def alternative(figure: go.Figure) -> str:

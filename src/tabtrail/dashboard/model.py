@@ -15,7 +15,7 @@ from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard
 from tabtrail.modeling.metrics import METRICS, Metric, Scores
 from tabtrail.monitor.performance import Interval, wilson
 
-_NEAR = 3.0  # a fold score beyond three times the champion's would press all others into one corner
+_NEAR = 2.0  # as in the report: a score beyond twice the champion's would press all others into one corner
 _MOST_BARS = 20
 _MOST_TICKS = 6  # labels of periods that a phone has room for
 _SAID = {
@@ -134,7 +134,9 @@ def fold_scores(board: Leaderboard, folds: pl.DataFrame) -> go.Figure:
     near = [
         row.candidate
         for row in board.candidates
-        if own is not None and (mean := row.cv[metric.name]) is not None and metric.loss(mean) - metric.loss(own) <= 2 * abs(own)
+        if own is not None
+        and (mean := row.cv[metric.name]) is not None
+        and metric.loss(mean) - metric.loss(own) <= (_NEAR - 1) * abs(own)
     ][:_MOST_BARS]
     kept = folds.filter(pl.col("candidate").is_in(near) & pl.col(metric.name).is_not_null())
     figure = go.Figure()

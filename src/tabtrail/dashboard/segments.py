@@ -52,7 +52,7 @@ def fan_figure(result: SegmentResult) -> go.Figure | None:
     figure = go.Figure()
     for each in sorted(ahead.intervals, key=lambda each: -each.level):
         low, high = [*last, *each.lower], [*last, *each.upper]
-        add_band(figure, [*past[-1:], *coming], Band(f"{each.level:.0%} interval", low, high))
+        add_band(figure, [*past[-1:], *coming], Band(f"{100 * each.level:g} % interval", low, high))
     figure.add_scatter(
         x=past, y=series.values, mode="lines", name="history", line={"color": COLOURS[0]}, hovertemplate="%{x}: %{y:,.4~g}"
     )
@@ -81,9 +81,9 @@ def intervals_frame(result: SegmentResult) -> pl.DataFrame:
 def coverage_words(interval: IntervalPart) -> str:
     """Say what such intervals held at the origins that they knew nothing after."""
     if interval.coverage is None:
-        return f"{interval.level:.0%} interval: what it holds could not be measured"
+        return f"{100 * interval.level:g} % interval: what it holds could not be measured"
     held = f"{interval.coverage_held:,} of {interval.coverage_points:,} later values"
-    return f"{interval.level:.0%} interval: held {interval.coverage:.1%} ({held})"
+    return f"{100 * interval.level:g} % interval: held {shown(interval.coverage, 3, percent=True)} ({held})"
 
 
 def baselines_frame(result: SegmentResult) -> pl.DataFrame:
@@ -172,10 +172,10 @@ def returns_figure(result: SegmentResult) -> go.Figure | None:
     )
     own = [each for each in risk.tails if each.method == risk.method]
     for each in own:
-        words = f"{each.level:.0%} VaR: a fall by {shown(each.loss, 3)} %"
+        words = f"{100 * each.level:g} % VaR: a fall by {shown(each.loss, 3)} %"
         figure.add_hline(y=-each.value_at_risk, line_dash="dash", line_color=COLOURS[5], annotation_text=words)
     told = "; ".join(
-        f"the next {period} loses more than {shown(each.loss, 3)} % in {1 - each.level:.0%} of cases" for each in own
+        f"the next {period} loses more than {shown(each.loss, 3)} % in {100 * (1 - each.level):.3g} % of cases" for each in own
     )
     alt = f"{result.label}: {told or 'no value at risk could be given'}. {risk.returns.note}".strip()
     return finish(
