@@ -118,7 +118,7 @@ def waterfall(
 def _reach(steps: Sequence[float]) -> tuple[float, float]:
     """Return an axis on which the contributions are as wide as can be, with room for their texts on both sides."""
     places = list(accumulate(steps))
-    room = 0.2 * ((max(places) - min(places)) or abs(places[0]) or 1.0)
+    room = 0.35 * ((max(places) - min(places)) or abs(places[0]) or 1.0)
     return min(places) - room, max(places) + room
 
 
