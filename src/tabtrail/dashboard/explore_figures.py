@@ -62,7 +62,7 @@ def distribution_figure(found: pl.DataFrame, label: str) -> go.Figure:
     years = bool(whole) and are_years(found["low"][0], found["low"][-1])
     least, largest, most = ((f"{each:.0f}" if years else shown(each)) for each in _told(found))
     where = most if whole else f"{most} to {shown(found['high'][int(found['rows'].arg_max() or 0)])}"
-    words = f"{found['rows'].sum():,} rows from {least} to {largest}; most of them ({found['rows'].max():,}) at {where}."
+    words = f"{found['rows'].sum():,} rows from {least} to {largest}; most of them ({max(found['rows'].to_list()):,}) at {where}."
     return finish(figure, f"Distribution of {label}", words, x=label, y="rows").update_xaxes(separatethousands=not years)
 
 
