@@ -197,24 +197,42 @@ def test_importing_tabtrail_costs_next_to_nothing_and_what_serves_needs_no_extra
     """CPU seconds of a fresh process: 0.15 are allowed."""
     code = """
 import sys, time
-for name in ("polars", "pandas", "pyarrow", "mlflow", "sklearn", "duckdb", "filelock"):
+blocked = sys.argv[2].split()
+for name in blocked:
     sys.modules[name] = None
+import importlib.util as found
+def find_spec(name, *rest, usual=found.find_spec):
+    return None if name in blocked else usual(name, *rest)
+found.find_spec = find_spec
 start = time.process_time()
 import tabtrail as tt
 print(time.process_time() - start)
 model = tt.load_model(sys.argv[1])
 print(model.predict(model.schema.example).value)
+for ask in (lambda: model.explain(model.schema.example), lambda: tt.fit, lambda: tt.Regressor):
+    try:
+        ask()
+    except tt.TabtrailError as error:
+        print(str(error).rpartition(": ")[2])
 try:
-    model.explain(model.schema.example)
+    import polars
+    print(model.predict(polars.DataFrame([model.schema.example]))["prediction"].item())
 except ImportError:
-    pass
+    print("no frames")
 print(sorted(dir(tt))[:3], hasattr(tt, "nothing"))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(small.root / "models")], capture_output=True, text=True, check=True, cwd=small.root
-    )
-    seconds, prediction, names = done.stdout.splitlines()
-    assert float(seconds) < 0.15
-    assert float(prediction) > 0
-    assert names.endswith("False")
-    assert done.stderr == ""
+    train = "pandas mlflow sklearn duckdb filelock onnx matplotlib lightgbm catboost xgboost skl2onnx"
+    for blocked in (train, f"{train} polars pyarrow"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(small.root / "models"), blocked],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=small.root,
+        )
+        seconds, prediction, *asked, framed, names = done.stdout.splitlines()
+        assert float(seconds) < 0.15
+        assert asked == ["pip install 'tabtrail[train]'"] * 3
+        assert framed == ("no frames" if "polars" in blocked else prediction)
+        assert names.endswith("False")
+        assert done.stderr == ""

@@ -52,5 +52,6 @@ def library_of(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        return value.item()
+        # Of nanoseconds numpy would give their number: Python has none.
+        return value.astype("datetime64[us]").item() if type(value).__name__ == "datetime64" else value.item()
     return None if type(value).__name__ in ("NAType", "NaTType") else value

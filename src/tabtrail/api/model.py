@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -16,7 +16,7 @@ from tabtrail.bundle.predictor import Predictor
 from tabtrail.contract.described import describe
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.contract.texts import unit_of
-from tabtrail.errors import DataError, UsageError
+from tabtrail.errors import DataError, UsageError, require_extra
 from tabtrail.tracking.process import mlflow_kept_quiet
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Prediction:
     """The answer for one row: the prediction and the bounds of its interval, in units of the target; what the model has not seen.
 
     A share `level` (0 to 1) of rows like those of the training has its value between `low` and `high`; all three are None for a
-    model without intervals.
+    model without intervals. `ahead` is of a forecast: `horizon`, `as_of` (the last known day) and the `intervals` of each level.
     """
 
     value: float
@@ -44,6 +44,7 @@ class Prediction:
     level: float | None
     warnings: tuple[str, ...]
     unit: str = ""
+    ahead: Mapping[str, Any] = field(default_factory=dict)
 
     def __float__(self) -> float:
         return self.value
@@ -178,6 +179,7 @@ class Model:
         """
         if not is_row(row):
             raise UsageError("one row is explained at a time; give a mapping of columns to values")
+        require_extra("train", "polars", "onnx", "mlflow", "filelock")
         with mlflow_kept_quiet():
             found = _explained(self._bundle, plain_row(row), self._background())
         return Explanation(
@@ -187,7 +189,8 @@ class Model:
     def _said(self, answer: Answer) -> Prediction:
         interval = answer.interval
         low, high, level = (None, None, None) if interval is None else (interval.low, interval.high, interval.level)
-        return Prediction(answer.value, low, high, level, tuple(answer.warnings), self._bundle.metadata["currency"])
+        unit, warnings = self._bundle.metadata["currency"], tuple(answer.warnings)
+        return Prediction(answer.value, low, high, level, warnings, unit, answer.ahead)
 
     def __repr__(self) -> str:
         return f"<tabtrail.Model {self.name}: {self.candidate} predicts {self._predictor.schema.target}, run {self.run_id[:8]}>"

@@ -14,6 +14,7 @@ import polars as pl
 from tabtrail.api.html import facts, page, shown, table
 from tabtrail.api.model import Model
 from tabtrail.api.places import load_deployed
+from tabtrail.config.file import config_path
 from tabtrail.config.load import load_config
 from tabtrail.errors import NotTrainedError
 from tabtrail.pipeline import run as run_pipeline
@@ -192,7 +193,7 @@ def _marks(each: Contender) -> str:
 
 
 def run(
-    config: str | os.PathLike[str] = "config_v2.yaml",
+    config: str | os.PathLike[str] | None = None,
     *,
     overrides: Mapping[str, Any] | Iterable[str] = (),
     force: bool = False,
@@ -200,16 +201,17 @@ def run(
     say: Callable[[str], None] = LOG.info,
 ) -> Result:
     """Run the whole job of a config, as `tabtrail run` does; stages whose inputs, config and code are unchanged are not repeated
-    unless forced. `overrides` replace keys of the config: {"split.folds": 3}, or texts like those of `--set`. Without `report`
-    there is no page. `say` takes a line for each step (`print`, say); by default the logger `tabtrail` does, at level INFO.
+    unless forced. Without a path the config is that of TABTRAIL_CONFIG, or config_v2.yaml here. `overrides` replace keys of it:
+    {"split.folds": 3}, or texts like those of `--set`. Without `report` there is no page. `say` takes a line for each step
+    (`print`, say); by default the logger `tabtrail` does, at level INFO.
 
     Raises the `TabtrailError` of what failed; what was there before stays.
     """
-    given = _texts(overrides)
-    loaded = load_config(Path(config), given)
+    path, given = config_path(None if config is None else Path(config)).absolute(), _texts(overrides)
+    loaded = load_config(path, given)
     with mlflow_kept_quiet():
         run_pipeline(loaded, force=force, report=report, progress=Progress(say, quarters(say)))
-    return Result(Path(config).absolute(), read_overview(Project(loaded)), given)
+    return Result(path, read_overview(Project(loaded)), given)
 
 
 def _texts(overrides: Mapping[str, Any] | Iterable[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -61,6 +62,8 @@ class _Kept:
                 self._unset = [name for name in _SETTINGS if name not in os.environ]
                 self._levels = {name: logging.getLogger(name).level for name in _LEVELS}
                 quiet_mlflow()
+                # In a notebook without ipywidgets tqdm, which MLflow imports, would ask for them, though no bar is drawn.
+                warnings.filterwarnings("ignore", "IProgress not found")
             self._calls += 1
 
     def end(self) -> None:
