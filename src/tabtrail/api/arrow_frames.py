@@ -13,14 +13,14 @@ def table_of(frame: Any, *, is_of_pandas: bool) -> Any:
 
     Raises `DataError` for a column that has no such form, and for two of one name.
     """
-    names = [str(name) for name in (frame.columns if is_of_pandas else pa.table(frame).column_names)]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"the frame has two columns '{twice}'")
     try:
-        if not is_of_pandas:
-            table = pa.table(frame)
-            return pa.table({name: _readable(table.column(name)) for name in names})
-        return pa.table({name: _of_pandas(name, frame.iloc[:, place]) for place, name in enumerate(names)})
+        table = None if is_of_pandas else pa.table(frame)  # once: a relation of DuckDB is a query
+        names = [str(name) for name in (frame.columns if table is None else table.column_names)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"the frame has two columns '{twice}'")
+        if table is None:
+            return pa.table({name: _of_pandas(name, frame.iloc[:, place]) for place, name in enumerate(names)})
+        return pa.table({name: _readable(table.column(name)) for name in names})
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"the frame cannot be read: {str(error).splitlines()[0][:300]}") from None
 

@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabtrail.api.frames import arrow_of, library_of
@@ -17,6 +16,7 @@ from tabtrail.config.file import read_raw
 from tabtrail.errors import DataError, UsageError
 from tabtrail.proposal.naming import safe_name
 from tabtrail.proposal.propose import propose, write_proposal
+from tabtrail.reading.parquet import is_cell
 from tabtrail.system.files import atomic_file, make_folder
 from tabtrail.system.temporary import lasting_scratch_folder
 
@@ -86,7 +86,7 @@ def _rows_of(frame: Any) -> Any:
             )
     table = arrow_of(frame)
     for field in table.schema:
-        if pa.types.is_nested(field.type) or pa.types.is_duration(field.type) or pa.types.is_binary(field.type):
+        if not is_cell(field.type):
             raise DataError(
                 f"the column '{field.name}' is {field.type}, which is not read; make numbers or texts of it, or drop it"
             )

@@ -46,8 +46,9 @@ def plain_row(row: Any) -> dict[str, Any]:
 
 
 def library_of(value: Any) -> str:
-    """Name of the library that a value's type is of."""
-    return type(value).__module__.partition(".")[0]
+    """Name of the library that a value is of: pandas or polars for what is derived from theirs, else its own."""
+    modules = [each.__module__.partition(".")[0] for each in type(value).__mro__]
+    return next((name for name in ("pandas", "polars") if name in modules), modules[0])
 
 
 def _plain(value: Any) -> Any:
