@@ -2,8 +2,12 @@
 
 import gc
 import json
+import re
+import shutil
 import threading
+from contextlib import redirect_stdout
 from datetime import date, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +15,16 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from tests.support.projects import place_store
+from tests.support.projects import REPO, SMALL_CANDIDATE, Project, place_store
 
 import tabtrail as tt
 from tabtrail.api.fitting import Scratch
 from tabtrail.cli.predict import main as predict_main
 from tabtrail.errors import ConfigError, DataError, UsageError
 
-QUICK = {"candidates": {"LinearRegression": {}}, "engine.kind": "serial", "explain.max_rows": 20}
+# As `SMALL_CANDIDATE` has it, so that the page on Python trains nothing again.
+QUICK = {"candidates": {"GradientBoosting_40": {"n_estimators": 40}}, "engine.kind": "serial"}
+PAGE = re.findall(r"^```python\n(.*?)^```", (REPO / "docs" / "python.md").read_text(encoding="utf-8"), re.M | re.S)
 MAKES = ["Opel", "Audi", "Fiat"]
 
 
@@ -67,14 +73,14 @@ def in_pandas() -> pd.DataFrame:
 
 def test_a_frame_becomes_a_project_with_a_deployed_model_and_its_evidence(fitted: tt.Result, folder: Path) -> None:
     assert fitted.config_file == folder / "cars.yaml"
-    assert fitted.champion.name == "LinearRegression"
+    assert fitted.champion.name == "GradientBoosting_40"
     assert fitted.champion.deployed
     assert fitted.champion.error is not None
     assert fitted.champion.best_baseline is not None
     assert fitted.champion.error < fitted.champion.best_baseline
-    assert fitted.leaderboard["candidate"].to_list()[0] == "LinearRegression"
+    assert fitted.leaderboard["candidate"].to_list()[0] == "GradientBoosting_40"
     assert fitted.leaderboard.filter("champion")["error"].item() == fitted.champion.error
-    assert fitted.errors.filter(pl.col("candidate") == "LinearRegression")["test_rmse"].item() == fitted.champion.test
+    assert fitted.errors.filter(pl.col("candidate") == "GradientBoosting_40")["test_rmse"].item() == fitted.champion.test
     assert fitted.importance["column"][0] == "miles"
     assert set(fitted.findings["about"]) <= {"data", "leakage", "unit", "note"}
     assert fitted.series is None
@@ -114,6 +120,28 @@ def test_the_same_rows_in_pandas_are_the_same_data_and_the_config_of_a_folder_st
         assert fitted.config_file.read_text() == own
     finally:
         fitted.config_file.write_text(config)
+
+
+def test_every_block_of_the_page_on_python_runs_as_it_stands(
+    fitted: tt.Result, small: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a copy of a trained project, with the earlier fit of the same rows beside it: nothing is trained again."""
+    root = tmp_path / "project"
+    shutil.copytree(small.root, root)
+    shutil.copytree(fitted.folder, root / "cars")
+    sales().write_csv(root / "cars.csv")
+    monkeypatch.chdir(root)
+    for each in SMALL_CANDIDATE:  # what the project was trained with
+        key, _, value = each.partition("=")
+        monkeypatch.setenv(f"TABTRAIL__{key.replace('.', '__').upper()}", value)
+    names: dict[str, Any] = {}
+    printed = StringIO()
+    with redirect_stdout(printed):
+        for block in PAGE:
+            exec(compile(block, "docs/python.md", "exec"), names)
+    assert len(PAGE) == 4
+    assert "QUANTITYORDERED: must be at least" in printed.getvalue()
+    assert names["prediction"].value > 0
 
 
 def test_a_config_that_is_not_of_an_earlier_fit_of_the_target_is_left_alone(fitted: tt.Result, tmp_path: Path) -> None:
