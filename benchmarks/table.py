@@ -1,6 +1,6 @@
-"""One Markdown table of the comparisons, from the JSON that they wrote, put between two marks of the README.
+"""One Markdown table of the comparisons, from the JSON that they wrote, put between two marks of docs/figures.md.
 
-python benchmarks/table.py [--results benchmarks/results] [--readme README.md]
+python benchmarks/table.py [--results benchmarks/results] [--page docs/figures.md]
 """
 
 import argparse
@@ -18,10 +18,10 @@ BEGIN, END = "<!-- comparisons: made by benchmarks/table.py -->", "<!-- end of c
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "figures.md")
     options = parser.parse_args()
-    text = options.readme.read_text(encoding="utf-8")
-    options.readme.write_text(replaced(text, table(options.results)), encoding="utf-8")
+    text = options.page.read_text(encoding="utf-8")
+    options.page.write_text(replaced(text, table(options.results)), encoding="utf-8")
 
 
 def table(results: Path) -> str:
@@ -45,9 +45,9 @@ def cell(side: dict[str, Any], unit: str, *, say: bool) -> str:
 
 
 def replaced(text: str, made: str) -> str:
-    """Return a README with the table between the marks, or raise `SystemExit` where it has none."""
+    """Return a page with the table between the marks, or raise `SystemExit` where it has none."""
     if BEGIN not in text or END not in text:
-        raise SystemExit(f"the README has no {BEGIN} … {END}")
+        raise SystemExit(f"the page has no {BEGIN} … {END}")
     return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{made}\n{END}", text, flags=re.DOTALL)
 
 

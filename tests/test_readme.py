@@ -1,4 +1,4 @@
-"""The README's commands do what it says, typed one after the other in a copy of the repository."""
+"""The commands of the README and the tutorial do what they say, typed one after the other in a copy of the repository."""
 
 import json
 import os
@@ -17,8 +17,18 @@ import pytest
 from tests.support.projects import REAL_CSV, REPO, Project
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S) for line in block.splitlines() if line]
-SERVERS = ("mlflow", "uvicorn")
+TUTORIAL = (REPO / "docs" / "tutorial.md").read_text(encoding="utf-8")
+SAMPLE = "tabtrail sample --rows 800 --output orders.csv"  # what stands for the reader's own file
+SERVERS = ("mlflow", "uvicorn", "tabtrail serve")
+
+
+def commands_of(text: str) -> list[str]:
+    lines = [line for block in re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S) for line in block.splitlines() if line]
+    return [line.partition("  #")[0].strip() for line in lines]
+
+
+# What both have is run once.
+COMMANDS = list(dict.fromkeys([SAMPLE, *commands_of(README), *commands_of(TUTORIAL)]))
 DOCS = sorted((REPO / "docs").glob("*.md"))
 
 
@@ -39,14 +49,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Path
     return root
 
 
+# Few fits are enough to see that the commands work; all else is as the README has it. The fixture `trained` fits them all.
+FAST = {
+    "TABTRAIL__SPLIT__REPEATS": "1",
+    "TABTRAIL__CANDIDATES": "{LinearRegression: {}, LightGBM: {n_estimators: 60}}",
+}
+
+
 def shell(checkout: Path, command: str) -> subprocess.Popen[str]:
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    # Few fits are enough to see that the commands work; all else is as the README has it. The fixture `trained` fits them all.
-    fast = {
-        "TABTRAIL__SPLIT__REPEATS": "1",
-        "TABTRAIL__CANDIDATES": "{LinearRegression: {}, LightGBM: {n_estimators: 60}}",
-    }
-    environment = {**os.environ, "PATH": binaries, "VENV": sys.prefix, **fast}
+    environment = {**os.environ, "PATH": binaries, "VENV": sys.prefix, **FAST}
     if command.startswith("tabtrail explain"):
         environment.pop("NUMBA_DISABLE_JIT", None)  # once as users have it
     server = command.startswith(SERVERS)
@@ -92,7 +104,7 @@ def finished(checkout: Path) -> Iterator[dict[str, str]]:
             process = shell(checkout, command.replace(":8000", f":{port}"))
             out, err = process.communicate(timeout=600)
             assert process.returncode == 0, f"{command}\n{err}"
-            outputs[command.partition("  #")[0].strip()] = out
+            outputs[command] = out
         yield outputs
     finally:
         for server in servers:
@@ -105,6 +117,9 @@ def test_the_readme_has_the_commands_that_it_promises() -> None:
     for command in (
         "make run",
         "make test",
+        "tabtrail init",
+        "tabtrail run --config orders.yaml",
+        "tabtrail serve --config orders.yaml",
         "python -m src.data_parquet",
         "python -m src.eda_polars_duckdb",
         "curl",
@@ -112,6 +127,7 @@ def test_the_readme_has_the_commands_that_it_promises() -> None:
         "uvicorn",
     ):
         assert command in text
+    assert f"`{SAMPLE}`" in README
 
 
 def test_every_command_works_in_the_order_it_stands(finished: dict[str, str], checkout: Path) -> None:
@@ -131,6 +147,25 @@ def test_the_command_line_and_the_service_give_the_same_number(finished: dict[st
     served = next(out for command, out in finished.items() if command.startswith("curl"))
     amount = json.loads(served)["prediction"]
     assert command_line.startswith(f"{amount:,.2f} USD  (90% interval ")
+
+
+def test_the_python_of_the_readme_works_as_it_stands(finished: dict[str, str], checkout: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.M | re.S)
+    assert len(code.splitlines()) <= 6
+    words = [sys.executable, "-c", code]
+    found = subprocess.run(words, cwd=checkout, env={**os.environ, **FAST}, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    assert "LightGBM" in found.stdout
+    assert "Prediction(value=" in found.stdout
+
+
+def test_the_figures_of_the_readme_stand_among_all_figures() -> None:
+    """The numbers of the small table; what stands around them may be put otherwise."""
+    table = README.partition("## Figures")[2].partition("## More")[0]
+    pages = (REPO / "docs" / "figures.md").read_text(encoding="utf-8")
+    numbers = {number for number in re.findall(r"\d[\d,.]*\d(?:e-\d+)?", table) if len(number) > 3}
+    assert len(numbers) > 10
+    assert [number for number in numbers if number not in pages] == []
 
 
 @pytest.mark.parametrize("page", [REPO / "README.md", *DOCS], ids=lambda page: page.name)
@@ -155,4 +190,5 @@ def test_the_comparisons_are_what_the_results_say() -> None:
         from table import replaced, table
     finally:
         sys.path.pop(0)
-    assert replaced(README, table(REPO / "benchmarks" / "results")) == README
+    page = (REPO / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert replaced(page, table(REPO / "benchmarks" / "results")) == page

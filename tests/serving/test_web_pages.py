@@ -148,9 +148,13 @@ def test_a_closed_service_opens_with_its_key_alone(browser: Any, closed: httpx.C
             page.fill("#key-text", text)
             page.keyboard.press("Enter")
         page.wait_for_selector("#ask input, .opblock")
-        assert opened.said == []
         if path == "/":
             predicted(page)
+        page.get_by_role("link", name="Metrics").click()  # a browser that followed it would send no key
+        assert "tabtrail_requests_total" in page.inner_text("dialog pre")
+        page.get_by_role("button", name="Close").click()
+        page.wait_for_selector("dialog", state="detached")
+        assert opened.said == []
 
 
 @needs_chromium

@@ -19,7 +19,6 @@ _TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
-    ".png": "image/png",
 }
 _OWN_FILES = ("page.css", "page.js", "ask.js", "form.js", "answer.js", "segments.js", "docs.js", "icon.svg")
 _SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -60,8 +59,10 @@ async def docs(_: Request) -> Response:
 async def file(request: Request) -> Response:
     """Return one of the files that the pages need."""
     name = request.url.path.rpartition("/")[2]
-    folder = _swagger_folder() if name in _SWAGGER_FILES else _OWN
-    return FileResponse(folder / name, media_type=_TYPES[Path(name).suffix], headers=_HEADERS)
+    media = _TYPES[Path(name).suffix]
+    if name in _SWAGGER_FILES:  # 1.7 MB that change with an installation alone
+        return FileResponse(_swagger_folder() / name, media_type=media, headers={**_HEADERS, "Cache-Control": "max-age=86400"})
+    return FileResponse(_OWN / name, media_type=media, headers=_HEADERS)
 
 
 @cache

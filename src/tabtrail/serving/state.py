@@ -23,6 +23,7 @@ from tabtrail.serving.drift_settings import WatchSettings
 from tabtrail.serving.jobs.desk import Jobs
 from tabtrail.serving.models import Served, Watched
 from tabtrail.serving.pace import Pace
+from tabtrail.serving.pages import FILE_PATHS
 from tabtrail.serving.problems import Refused
 from tabtrail.serving.prometheus import Counters
 from tabtrail.serving.shadow import Answered, Shadow
@@ -44,6 +45,7 @@ PACED_PATHS = (
     "/forecast",
     "/forecast/segments",
     "/jobs",
+    *FILE_PATHS,
 )
 KEY = "tabtrail.key"  # in the scope of a request: the key that it carries, as it came in
 KEY_VARIABLE = "TABTRAIL_API_KEY"

@@ -1,5 +1,6 @@
 // What every page needs: the service's paths, the API key, and elements made from texts (never from HTML).
 
+const PAGES = ["", "docs", "demand"]; // these are open
 const KEY = "tabtrail-key"; // of this tab; another service on the same origin would be asked with it, as with a cookie
 
 // Where this page lies: `/`, `/demand`, or under the prefix of a proxy.
@@ -77,9 +78,29 @@ export function askForKey(start) {
 }
 
 export function showLinks(links) {
-  at("links").replaceChildren(
-    ...links.map(([path, text]) => make("li", {}, make("a", { href: path.startsWith("/") ? path : base + path }, text))),
-  );
+  const items = links.map(([path, text]) => {
+    const link = make("a", { href: path.startsWith("/") ? path : base + path }, text);
+    if (key() && !PAGES.includes(path)) link.onclick = (event) => showRaw(event, path, text);
+    return make("li", {}, link);
+  });
+  at("links").replaceChildren(...items);
+}
+
+// A browser that follows a link sends no key: what is behind one is shown here.
+async function showRaw(event, path, title) {
+  event.preventDefault();
+  let shown;
+  try {
+    const answer = await fetch(base + path, { headers: { "X-API-Key": key() } });
+    shown = await answer.text();
+    if (/json/.test(answer.headers.get("content-type"))) shown = JSON.stringify(JSON.parse(shown), null, 2);
+  } catch (error) {
+    shown = error.message;
+  }
+  const dialog = make("dialog", { class: "own", "aria-label": title }, make("form", { method: "dialog" }, make("button", {}, "Close")), make("pre", { tabindex: "0" }, shown));
+  dialog.onclose = () => dialog.remove();
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 // A number as the command line writes it: two decimals, four digits where it is small.

@@ -3,10 +3,11 @@
 import { ask, askForKey, at, health, key, showLinks } from "./ask.js";
 
 document.documentElement.classList.toggle("dark-mode", matchMedia("(prefers-color-scheme: dark)").matches);
-showLinks([["", "Form"], ["openapi.json", "OpenAPI document"], ["schema", "Schema"], ["model", "Model card"], ["metrics", "Metrics"]]);
+const LINKS = [["", "Form"], ["openapi.json", "OpenAPI document"], ["schema", "Schema"], ["model", "Model card"], ["metrics", "Metrics"]];
 
 async function start() {
   let spec;
+  showLinks(LINKS);
   try {
     if (!(await health()).open) return askForKey(start);
     spec = await ask("openapi.json");
