@@ -105,7 +105,7 @@ def _tried(exhibit: Exhibit, folder: Path, *, run: bool) -> Outcome:
         outcome = _typed(outcome, folder, *(["run"] if run else ["ingest"]), "--config", "it.yaml")
     try:
         config = load_config(folder / "it.yaml")
-        outcome = _compared(outcome, config, truth)
+        outcome = compare(outcome, config, truth)
     except Exception as error:  # noqa: BLE001 - what failed is in the outcome already
         outcome = replace(outcome, said=outcome.said or str(error))
     print(
@@ -136,7 +136,7 @@ def _typed(outcome: Outcome, folder: Path, *words: str) -> Outcome:
     )
 
 
-def _compared(outcome: Outcome, config: Config, truth: Truth) -> Outcome:
+def compare(outcome: Outcome, config: Config, truth: Truth) -> Outcome:
     """Hold every column of the dataset to what the file says."""
     if not truth:
         return replace(outcome, rows=read_manifest(config.dataset).rows_in)

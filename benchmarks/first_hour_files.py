@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ _ZIP_DATE = (2024, 1, 1, 0, 0, 0)
 class Exhibit:
     """A file of the zoo: what it is `like`, its `target`, what `init` is told beside it, and what makes and knows it.
 
-    `small` is the number of rows that show its shape; columns in `unread` need not be in the dataset (ids, texts without sense).
+    `small` is the number of rows that show its shape.
     """
 
     name: str
@@ -36,7 +36,6 @@ class Exhibit:
     make: Callable[[Path, Random, int], Truth]
     small: int = 400
     words: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def german(value: float, digits: int = 2) -> str:
@@ -572,6 +571,92 @@ def ledger(path: Path, random: Random, rows: int) -> Truth:
     return truth
 
 
+def french_flats(path: Path, random: Random, rows: int) -> Truth:
+    """Flats for sale in France: decimal commas and narrow blanks between thousands, units with raised digits, nothing quoted."""
+    area = random.uniform(18, 140, rows)
+    truth: Truth = {
+        "ville": _pick(random, rows, ["Paris", "Lyon", "Saint-Étienne"]),
+        "surface": _round(area, 1),
+        "étage": _holes(random, random.integers(0, 9, rows).tolist(), 0.1),
+        "charges": _round(random.uniform(20, 400, rows)),
+        "prix": _round(4000 * area + random.normal(0, 9000, rows)),
+    }
+    written = {
+        **truth,
+        "surface": [f"{each:.1f} m²".replace(".", ",") for each in truth["surface"]],
+        "étage": ["-" if each is None else each for each in truth["étage"]],
+        "charges": [f"{each:.2f}".replace(".", ",") for each in truth["charges"]],
+        "prix": [f"{each:,.2f} €".replace(",", "\u202f").replace(".", ",") for each in truth["prix"]],
+    }
+    write_csv(path, written, delimiter=";")
+    return truth
+
+
+def air_quality(path: Path, random: Random, rows: int) -> Truth:
+    """UCI Air Quality: every row ends in two delimiters, the file in rows of nothing else, times with dots, decimal commas."""
+    start, load = datetime(2004, 3, 10, 18), random.gamma(4, 0.5, rows)
+    moments = [start + timedelta(hours=each) for each in range(rows)]
+    truth: Truth = {
+        "Date": [each.date() for each in moments],
+        "Time": [each.strftime("%H.%M.%S") for each in moments],
+        "CO(GT)": _round(load, 1),
+        "NOx(GT)": [int(each) for each in 40 + 55 * load + random.normal(0, 30, rows)],
+        "T": _round(random.normal(14, 5, rows), 1),
+        "C6H6(GT)": _round(4.5 * load + random.normal(0, 1.2, rows), 1),
+    }
+    written: dict[str, Sequence[Any]] = {
+        name: [str(each).replace(".", ",") if isinstance(each, float) else each for each in values]
+        for name, values in truth.items()
+    }
+    written |= {"Date": [f"{each:%d/%m/%Y}" for each in truth["Date"]], "a": [""] * rows, "b": [""] * rows}
+    write_csv(path, written, delimiter=";", newline="\r\n", header=[*truth, "", ""], below=[";;;;;;;"] * 12)
+    return truth
+
+
+def laptops(path: Path, random: Random, rows: int) -> Truth:
+    """Prices of laptops: Latin-1, an index without a name, "8GB" and "1.37kg", sizes of screens that are texts."""
+    memory = random.choice([4, 8, 16, 32], rows)
+    truth: Truth = {
+        "Company": _pick(random, rows, ["Apple", "HP", "Médion", "Lenovo"]),
+        "Inches": _pick(random, rows, [13.3, 14.0, 15.6, 17.3]),
+        "ScreenResolution": _pick(random, rows, ["Full HD 1920x1080", "1366x768", "IPS Panel 2560x1440"]),
+        "Ram": memory.tolist(),
+        "Memory": _pick(random, rows, ["256GB SSD", "1TB HDD", "128GB SSD +  1TB HDD"]),
+        "Weight": _round(random.uniform(0.9, 3.2, rows)),
+        "Price_euros": _round(300 + 32 * memory + random.normal(0, 120, rows)),
+    }
+    written = {"": list(range(rows)), **truth}
+    written |= {"Ram": [f"{each}GB" for each in memory], "Weight": [f"{each}kg" for each in truth["Weight"]]}
+    write_csv(path, written, encoding="latin-1")
+    return truth
+
+
+def superstore(path: Path, random: Random, rows: int) -> Truth:
+    """Order lines of a shop: cp1252, ids of letters and digits, dates without leading zeros, quotes in names, losses."""
+    order = np.sort(random.integers(0, rows // 2, rows))
+    discount = random.choice([0.0, 0.0, 0.2, 0.5], rows)
+    sales = np.exp(random.normal(4, 1, rows))
+    day = [date(2016, 1, 1) + timedelta(days=int(each) * 700 // rows) for each in order]
+    truth: Truth = {
+        "Row ID": list(range(1, rows + 1)),
+        "Order ID": [f"CA-2016-{100_000 + each}" for each in order],
+        "Order Date": day,
+        "Ship Date": [each + timedelta(days=int(wait)) for each, wait in zip(day, random.integers(1, 7, rows), strict=True)],
+        "Customer Name": [f"José Nuñez {each % 40}" for each in order],
+        "Postal Code": _pick(random, rows, ["42420", "90036", "02151"]),
+        "Product Name": _pick(random, rows, ['Cable 3" long, black', "Chair", "Lamp – white"]),
+        "Sales": _round(sales, 4),
+        "Quantity": random.integers(1, 10, rows).tolist(),
+        "Discount": discount.tolist(),
+        "Profit": _round(sales * (0.3 - discount) + random.normal(0, 4, rows), 4),
+    }
+    written = {**truth}
+    for name in ("Order Date", "Ship Date"):
+        written[name] = [f"{each.month}/{each.day}/{each.year}" for each in truth[name]]
+    write_csv(path, written, encoding="cp1252")
+    return truth
+
+
 ZOO = (
     Exhibit("wine_quality.csv", "UCI Wine Quality", "quality", wine_quality),
     Exhibit("used_cars.csv", "listings of used cars", "Price", used_cars),
@@ -594,4 +679,8 @@ ZOO = (
     Exhibit("prix.csv", "names of all kinds", "prix d'achat", names_of_all_kinds),
     Exhibit("claims.csv", "a bank's export with four kinds of dates", "days_to_pay", four_dates),
     Exhibit("ledger.psv", "a ledger", "actual", ledger),
+    Exhibit("flats.csv", "flats for sale in France", "prix", french_flats),
+    Exhibit("air.csv", "UCI Air Quality", "C6H6(GT)", air_quality, 700),
+    Exhibit("laptops.csv", "prices of laptops", "Price_euros", laptops),
+    Exhibit("superstore.csv", "Superstore order lines", "Profit", superstore, 600),
 )

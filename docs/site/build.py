@@ -43,6 +43,7 @@ HOW_TO = [
     "team.md",
     "deploy.md",
     "command-line.md",
+    "files-tried.md",
     "when-something-fails.md",
 ]
 

@@ -44,6 +44,7 @@ class Table:
 
 def find_table(name: str, text: str, delimiters: str = DELIMITERS) -> Table:
     """Return where the table lies in the beginning of a file. Raises `DataError` where there is no header above rows."""
+    _require_no_blanks(name, text)
     sep = _sep(text)
     tried = [sep] if sep else delimiters
     found = {each: _records(text, each) for each in tried}
@@ -71,6 +72,19 @@ def _one_column(name: str, records: Sequence[Record]) -> str:
     if len(records) == 1:
         return f"{name} has a header alone, and no rows"
     return f"{name} has one column only ({records[0][1][0][:40]!r} on line {records[0][0]}): there is nothing to predict it from"
+
+
+def _require_no_blanks(name: str, text: str) -> None:
+    """Raise `DataError` for lines whose fields are parted by blanks, as printers lay them out."""
+    lines = [line for line in text.split("\n")[:_LOOKED_AT] if line.strip(BLANKS)]
+    widths = Counter(len(line.split()) for line in lines)
+    runs = sum("  " in line.strip() for line in lines)
+    width, same = widths.most_common(1)[0] if widths else (0, 0)
+    if width > 2 and runs > 0.9 * len(lines) and (same > 0.5 * len(lines) or runs == len(lines)):
+        raise DataError(
+            f"{name}: its fields are parted by blanks ({lines[0].strip()[:60]!r}), which are not read as a delimiter; save it"
+            " with commas or tabs between them, and the names of the columns above"
+        )
 
 
 def _records(text: str, delimiter: str) -> list[Record]:
