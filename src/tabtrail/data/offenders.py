@@ -59,10 +59,12 @@ class Offenders:
 
 
 def worst_rules(by_rule: Mapping[str, int], shown: Callable[[str], str]) -> str:
-    """Return the rules that most rows broke, each with how many and with what `shown` says of it."""
-    worst = sorted(((rule, count) for rule, count in by_rule.items() if count), key=lambda item: -item[1])[:_SHOWN]
+    """Return the rules that most rows broke, each with how many and with what `shown` says of it, and how many more there are."""
+    broken = sorted(((rule, count) for rule, count in by_rule.items() if count), key=lambda item: -item[1])
+    worst, more = broken[:_SHOWN], len(broken) - _SHOWN
     parts = [(f"{rule} ({count:,} {'row' if count == 1 else 'rows'})", shown(rule)) for rule, count in worst]
-    return "; ".join(f"{rule}, {text}" if text else rule for rule, text in parts)
+    rest = f"; and {more:,} more {'rule' if more == 1 else 'rules'}, which `tabtrail check` lists" if more > 0 else ""
+    return "; ".join(f"{rule}, {text}" if text else rule for rule, text in parts) + rest
 
 
 def column_of(rule: str, columns: Sequence[str]) -> str | None:

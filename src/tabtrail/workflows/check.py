@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tabtrail.config.load import read_config
 from tabtrail.config.model import Split as SplitConfig
+from tabtrail.contract.expressions import columns_of, parse_expression
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.header import HeaderError
 from tabtrail.data.ingest import ingest
@@ -141,23 +142,24 @@ def _without_missing(project: Project, error: HeaderError) -> Project | None:
     gone = frozenset(error.missing) - frozenset(rename.values())
     if gone & {config.model.target} or (config.demand is not None and gone):
         return None
-    sections = {name: _pruned(getattr(config, name).model_dump(), gone) for name in ("source", "cleaning", "contract", "model")}
+    sections = {name: _pruned(getattr(config, name).model_dump(), gone) for name in ("source", "cleaning", "contract")}
     sections["source"]["rename"] = {**config.source.rename, **rename}
-    key = config.split.group_key
+    key, model = config.split.group_key, config.model.without_columns(gone)
+    strata = {name: text for name, text in model.strata.items() if not columns_of(parse_expression(text)) & gone}
     split = _ANY_SPLIT if key in gone or config.cleaning.date_column in gone else config.split
     try:
         changed = {name: type(getattr(config, name)).model_validate(value) for name, value in sections.items()}
-        rest = config.changed(**changed, split=split)
-        return Project(rest) if rest.model.inputs else None
-    except (ValidationError, TabtrailError):
+    except ValidationError:
         return None
+    rest = config.changed(**changed, model=model.model_copy(update={"strata": strata}), split=split)
+    return Project(rest) if model.inputs else None
 
 
 def _pruned(value: Any, gone: frozenset[str]) -> Any:
-    """Return a part of the config without what is about columns that are not there."""
+    """Return a section without what is about columns that are not there, and without rules over whole rows, which may be."""
     if isinstance(value, Mapping):
         kept = {name: each for name, each in value.items() if name not in gone and not (isinstance(each, str) and each in gone)}
-        return {name: _pruned(each, gone) for name, each in kept.items() if name != "rows" or not gone}
+        return {name: () if name == "rows" else _pruned(each, gone) for name, each in kept.items()} if gone else value
     if isinstance(value, list | tuple):
         return [_pruned(each, gone) for each in value if not (isinstance(each, str) and each in gone)]
     return value
