@@ -421,17 +421,11 @@ def weekly_sales(path: Path, random: Random, rows: int) -> Truth:
                 day = date(2021, 1, 8) + timedelta(weeks=week)
                 holiday = day.month == 12 and day.day > 18
                 level = 900 * store + 25 * dept + 150 * np.sin(week / 52 * 2 * np.pi) + 500 * holiday + random.normal(0, 60)
-                row = (
-                    store,
-                    dept,
-                    day,
-                    round(float(level), 2),
-                    str(holiday).upper(),
-                    round(float(3 + 0.2 * np.sin(week / 9)), 3),
-                )
+                fuel = round(float(3 + 0.2 * np.sin(week / 9)), 3)
+                row = (store, dept, day, round(float(level), 2), holiday, fuel)
                 for name, value in zip(truth, row, strict=True):
                     truth[name].append(value)
-    write_csv(path, truth)
+    write_csv(path, {**truth, "IsHoliday": [str(each).upper() for each in truth["IsHoliday"]]})
     return truth
 
 

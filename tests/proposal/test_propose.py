@@ -1,12 +1,13 @@
 import csv
 import random
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tabtrail.errors import DataError, UsageError
-from tabtrail.proposal.propose import Proposal, find_targets, propose, write_proposal
+from tabtrail.proposal.propose import Proposal, find_targets, propose, propose_demand, write_proposal
 
 
 def rows(count: int = 120) -> list[list[str]]:
@@ -217,3 +218,32 @@ def test_the_zero_of_a_calendar_stands_for_an_unknown_day(tmp_path: Path) -> Non
     found = proposed(tmp_path, [["day", *HEADER], *lines]).config
     assert found["source"]["null_values"] == {"day": ["1900-01-01"]}
     assert found["split"] == {"kind": "random", "allow_leaky": True}
+
+
+def test_a_flag_in_words_is_known_ahead_of_a_demand_where_it_is_planned(tmp_path: Path) -> None:
+    weeks = [date(2021, 1, 4) + timedelta(weeks=week) for week in range(60)]
+    lines = [f"{day},{shop},{100 + day.day},{day.month == 12}" for shop in "ab" for day in weeks]
+    (tmp_path / "weeks.csv").write_text("day,shop,sold,IsHoliday\n" + "\n".join(lines) + "\n")
+    found = propose_demand(tmp_path / "weeks.csv", target="sold").config
+    assert found["demand"]["known_ahead"] == ["IsHoliday"]
+    assert found["contract"]["columns"]["IsHoliday"] == {"dtype": "int", "min": 0, "max": 1}
+
+
+def test_a_file_whose_fields_are_parted_by_blanks_is_refused_by_that(tmp_path: Path) -> None:
+    (tmp_path / "mpg.data").write_text("".join(f'{row % 30}.0   8   {row}.0   ?.0\t"a car {row}"\n' for row in range(60)))
+    with pytest.raises(DataError, match="its fields are parted by blanks"):
+        propose(tmp_path / "mpg.data", target="mpg")
+
+
+def test_rows_that_cannot_be_used_are_said_where_they_are_more_than_a_few(tmp_path: Path) -> None:
+    lines = [f"{row},{row * 2}" + (",3" if row % 5 == 0 else "") for row in range(100)]
+    (tmp_path / "torn.csv").write_text("size,price\n" + "\n".join(lines) + "\n")
+    assert any("20 of 100 rows are set aside" in each for each in propose(tmp_path / "torn.csv", target="price").findings)
+
+
+def test_the_delimiter_is_the_one_that_parts_the_names_too(tmp_path: Path) -> None:
+    lines = [f"{row % 7} m²;{row},{row % 10};{row % 3},5 €" for row in range(80)]
+    (tmp_path / "flats.csv").write_text("area;floor;price\n" + "\n".join(lines) + "\n")
+    found = propose(tmp_path / "flats.csv", target="price").config
+    assert found["source"]["delimiter"] == ";"
+    assert set(found["contract"]["columns"]) == {"area", "floor", "price"}
