@@ -14,6 +14,7 @@ from tabtrail.proposal.numbers import MOST_LOST
 from tabtrail.system.temporary import scratch_folder
 
 _MOST_REJECTED = 0.5
+_FEW_REJECTED = 0.01  # a run is refused for more, where the config does not say otherwise
 _ROOM = 1.2  # times the rejected rows that were seen are allowed: the file may grow by rows like them
 _ROOM_SAMPLED = 2.0  # the same where not all rows were seen
 
@@ -42,7 +43,9 @@ def check(text: str, look: Look) -> Checked:
         manifest = _ingested(text, look, Path(scratch))
     # Lines of a sample are not those of the file, and rows of it that are alike say nothing of all.
     findings = () if look.sampled else (*manifest.findings, *map(str, manifest.shifts))
-    return Checked(findings, *_share(manifest, look), manifest.rows_in, manifest.rows_rejected, manifest.rejects)
+    share, reason = _share(manifest, look)
+    many = (reason,) if manifest.rows_rejected > _FEW_REJECTED * manifest.rows_in else ()
+    return Checked((*many, *findings), share, reason, manifest.rows_in, manifest.rows_rejected, manifest.rejects)
 
 
 def _ingested(text: str, look: Look, folder: Path) -> Manifest:
