@@ -95,7 +95,7 @@ def test_the_model_of_a_fit_answers_as_the_command_and_as_one_loaded_from_its_fo
     frame = sales().head(20).drop("price")
     wanted = fitted.model.predict(frame)
     rows = json.loads(frame.with_columns(pl.col("sold").cast(pl.String)).write_json())
-    predict_main(["--config", str(fitted.config_file), "--json", json.dumps(rows), "--output", "json"])
+    predict_main(["--config", str(fitted.config_file), "--json", json.dumps(rows), "--format", "json"])
     told = json.loads(capsys.readouterr().out)
     assert [each["prediction"] for each in told] == wanted["prediction"].to_list()
     assert ["; ".join(each["warnings"]) or None for each in told] == wanted["warnings"].to_list()
@@ -134,6 +134,7 @@ def test_every_block_of_the_page_on_python_runs_as_it_stands(
     for each in SMALL_CANDIDATE:  # what the project was trained with
         key, _, value = each.partition("=")
         monkeypatch.setenv(f"TABTRAIL__{key.replace('.', '__').upper()}", value)
+    monkeypatch.setenv("TABTRAIL__REPORT__LEARNING_CURVE_FOLDS", "0")  # what a page costs most
     names: dict[str, Any] = {}
     printed = StringIO()
     with redirect_stdout(printed):
