@@ -58,11 +58,12 @@ def _table(cells: list[dict[str, Any]]) -> float | None:
     print()
     ours = {cell["seed"]: cell for (peer, _), own in rows.items() if peer == "tabtrail" for cell in own}
     for seed, cell in ours.items():
-        low, high = (float(each) / cell["test_rows"] for each in stats.binom.interval(0.95, cell["test_rows"], 0.9))
-        inside = "within" if low <= cell["coverage"] <= high else "outside of"
+        held, covered = cell["test_rows"], round(cell["coverage"] * cell["test_rows"])
+        low, high = (int(each) for each in stats.binom.interval(0.95, held, 0.9))
+        inside = "within" if low <= covered <= high else "outside of"
         print(
             f"Of the promised 90 %, {cell['coverage']:.1%} of {cell['test_rows']:,} held-out rows lie in their interval"
-            f" (split {seed}), {inside} the {low:.1%} to {high:.1%} that chance allows.\n"
+            f" (split {seed}), {inside} the {low / held:.1%} to {high / held:.1%} that chance allows.\n"
         )
     return _ratio(rows, ours)
 
