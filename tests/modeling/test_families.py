@@ -24,7 +24,7 @@ def test_the_libraries_whose_versions_are_named_without_importing_them_are_those
 
 
 def test_no_other_file_names_the_libraries_of_the_families() -> None:
-    """The leakage audits, the test of two samples and the quantiles of demand use LightGBM as a tool; doctor and the install hints
+    """The leakage audits, the test of two samples and the quantiles of demand use LightGBM as a tool; doctor and install hints
     must not import what may be missing; the config says which families learn on a cluster; the candidates of a demand that names
     none, and those of a model that names none, or of a quick fit from Python, are lists as a config has them, of which a
     proposed config speaks; what names versions must not import the libraries.

@@ -37,6 +37,8 @@ def german(number: float) -> str:
         (lambda n: f"€ {german(n)}", {"decimal": ",", "thousands": ".", "strip": ("€",)}),
         (lambda n: f"{n} kg", {"decimal": ".", "strip": ("kg",)}),
         (lambda n: f"{n:.1f} m²", {"decimal": ".", "strip": ("m²",)}),
+        (lambda n: f"{german(n)} l/100km", {"decimal": ",", "strip": ("l/100km",)}),
+        (lambda n: f"{n:.1f} kWh/m²", {"decimal": ".", "strip": ("kWh/m²",)}),
         (lambda n: f"${n:,.2f}", {"decimal": ".", "thousands": ",", "strip": ("$",)}),
         (lambda n: f"{n:.1f}%", {"percent": True}),
         (lambda n: f"({n})" if n > 5000 else f"{n}", {"parentheses_negative": True}),

@@ -63,6 +63,10 @@ def test_what_the_system_refuses_is_said_of_the_setting_that_named_the_file(tmp_
         ("Berguvsvägen Cataluña Martín", "cp850"),
         ("Münchner Straße, São Paulo, Besançon, Århus", "cp1252"),
         ("Привет, мир, улица", "cp1251"),
+        ("€ 12;Käfer 3 €", "cp1252"),
+        ("£12", "cp1252"),
+        ("£12;Genève", "cp850"),
+        ("12 €", "iso8859-15"),
     ],
 )
 def test_the_code_page_is_the_one_that_gives_words(words: str, encoding: str) -> None:

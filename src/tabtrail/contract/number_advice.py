@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import fields, replace
 
-from tabtrail.contract.numbers import Decimal, NumberFormat, Thousands, is_raised_unit, read_integer, read_number
+from tabtrail.contract.numbers import Decimal, NumberFormat, Thousands, is_unit_with_digits, read_integer, read_number
 from tabtrail.contract.schema import FLAG_WORDS
 
 MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
@@ -18,7 +18,8 @@ MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (".", "'"),
     (",", "'"),
 )
-_MARK = re.compile(r"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{1,5})?[^A-Za-z]*?([^\d\s.,+\-\u2212()'%]{1,5})?[\s)]*$")
+_PER = r"[^\W\d_]{1,5}/[0-9]{0,4}[^\W\d_]{1,6}[²³]?"  # a unit per so many of another: l/100km, kWh/m²
+_MARK = re.compile(rf"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{{1,5}})?[^A-Za-z]*?({_PER}|[^\d\s.,+\-\u2212()'%]{{1,5}})?[\s)]*$")
 _MOST_MARKS = 3  # different units in one column are no units
 # Marks that change the number, or say that it is another one: cut off, 1.5k would be 1.5, 20 DR would be 20 and <10 would be 10.
 _MEANS_MORE = frozenset(
@@ -77,7 +78,7 @@ def marks_of(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _changes_number(mark: str) -> bool:
     """Whether a mark is a part of the number: k for thousands, ½."""
-    fraction = any(unicodedata.numeric(each, None) is not None for each in mark) and not is_raised_unit(mark)
+    fraction = any(unicodedata.numeric(each, None) is not None for each in mark) and not is_unit_with_digits(mark)
     return mark.casefold() in _MEANS_MORE or mark == "M" or fraction
 
 

@@ -16,6 +16,7 @@ LARGEST_EXACT = 2.0**53  # doubles hold every integer up to here
 _LONGEST_INTEGER = 38  # digits of an integer, as many as 128 bits hold whatever they are
 _SAME_MARK = {" ": " \xa0\u2009\u202f", "'": "'\u2019"}  # thin and no-break spaces; the typographic apostrophe
 _TAKEN = frozenset("+-.,()eE'_ " + MINUS)  # marks that mean something else
+_PER = re.compile(r"[^\W\d_]+/[0-9]*[^\W\d_]+[²³]?")  # l/100km, kWh/m²: a digit is neither first nor last
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.removesuffix("$") + r"\Z")
 
 
-def is_raised_unit(mark: str) -> bool:
-    """Whether a text is letters and a raised digit, as m² and cm³ are: a unit, and no part of a number."""
-    return mark[:1].isalpha() and all(each.isalpha() or each in "²³" for each in mark)
+def is_unit_with_digits(mark: str) -> bool:
+    """Whether a text is a unit although digits are in it: raised ones as in m², or of a unit per so many, as in l/100km."""
+    raised = mark[:1].isalpha() and all(each.isalpha() or each in "²³" for each in mark)
+    return raised or _PER.fullmatch(mark) is not None
 
 
 def format_problem(written: NumberFormat) -> str | None:
@@ -163,6 +165,6 @@ def format_problem(written: NumberFormat) -> str | None:
     for mark in written.strip:
         if mark != mark.strip(BLANKS) or not mark:
             return f"strip: '{mark}' is empty or has blanks around, which are cut off anyway"
-        if mark in _TAKEN or (any(character.isdigit() for character in mark) and not is_raised_unit(mark)):
+        if mark in _TAKEN or (any(character.isdigit() for character in mark) and not is_unit_with_digits(mark)):
             return f"strip: '{mark}' is a part of numbers; strip takes texts such as € or kg"
     return None

@@ -123,7 +123,7 @@ def _windows(text: bytes) -> Iterator[bytes]:
 
 
 def _plausibility(sample: bytes, codec: str) -> float:
-    """Return the share of non-ASCII characters that are letters in the case of their neighbours, 0 to 1."""
+    """Return the share of non-ASCII characters that are letters in the case of their neighbours, or currencies, 0 to 1."""
     text = sample.decode(codec, "replace")
     scores = [_reads_as_letter(text, index) for index, character in enumerate(text) if character > "\x7f"]
     return sum(scores) / len(scores) if scores else 0.0
@@ -131,6 +131,8 @@ def _plausibility(sample: bytes, codec: str) -> float:
 
 def _reads_as_letter(text: str, index: int) -> float:
     character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+    if character in "€£¥¢":  # a price; in a word it would be a letter of another code page
+        return 0.0 if before.isalpha() or after.isalpha() else 0.9
     if not unicodedata.category(character).startswith("L") or character in "ªºƒ":
         return 0.0
     in_word = before.isalpha() or after.isalpha()
