@@ -9,6 +9,7 @@ from tabtrail.contract.numbers import NumberFormat, NumberRule, format_problem, 
 
 GERMAN = NumberFormat(decimal=",", thousands=".")
 ENGLISH = NumberFormat(thousands=",")
+INDIAN = NumberFormat(thousands="indian")
 FRENCH = NumberFormat(decimal=",", thousands=" ")
 SWISS = NumberFormat(thousands="'", strip=("CHF", ".-"))
 MONEY = NumberFormat(thousands=",", strip=("$", "US$", "€"), parentheses_negative=True)
@@ -31,6 +32,9 @@ SHARE = NumberFormat(strip=("%",), percent=True)
         ("(2871)", MONEY, -2871),
         ("$(2,871.00)", MONEY, -2871),
         ("( $2,871.00 )", MONEY, -2871),
+        ("12,34,567", INDIAN, 1_234_567),
+        ("80,000.5", INDIAN, 80_000.5),
+        ("80000", INDIAN, 80_000),
         ("95.7%", SHARE, 0.957),
         ("-95.7 %", SHARE, -0.957),
         ("95.7%", NumberFormat(strip=("%",)), 95.7),
@@ -67,6 +71,8 @@ def test_a_number_is_read_as_its_format_says(text: str, written: NumberFormat, n
         ("1.2345", GERMAN),
         ("1,234,56", ENGLISH),
         ("12,34,567", ENGLISH),
+        ("1,234,567", INDIAN),
+        ("123,456", INDIAN),
         ("1,234", NumberFormat()),
         ("1 299", NumberFormat()),
         ("1  299", FRENCH),

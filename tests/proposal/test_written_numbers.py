@@ -1,4 +1,5 @@
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ def german(number: float) -> str:
     return f"{number:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".")
 
 
+def indian(number: float) -> str:
+    whole = f"{number * 100:.0f}"
+    return re.sub(r"(?<=\d)(?=(?:\d\d)+$)", ",", whole[:-3]) + "," + whole[-3:]
+
+
 @pytest.mark.parametrize(
     ("of", "expected"),
     [
@@ -40,6 +46,7 @@ def german(number: float) -> str:
         (lambda n: f"{german(n)} l/100km", {"decimal": ",", "strip": ("l/100km",)}),
         (lambda n: f"{n:.1f} kWh/m²", {"decimal": ".", "strip": ("kWh/m²",)}),
         (lambda n: f"${n:,.2f}", {"decimal": ".", "thousands": ",", "strip": ("$",)}),
+        (indian, {"decimal": ".", "thousands": "indian"}),
         (lambda n: f"{n:.1f}%", {"percent": True}),
         (lambda n: f"({n})" if n > 5000 else f"{n}", {"parentheses_negative": True}),
         (lambda n: f"{n:,.2f}".replace(",", "'"), {"thousands": "'"}),

@@ -166,7 +166,9 @@ class Source(Section):
     fold_header: bool = Field(False, description="Find columns without regard to case, blanks and underscores in their names.")
     unnamed: Literal["refuse", "drop"] = Field("refuse", description="What becomes of columns without a name.")
     decimal: Decimal = Field(".", description="The decimal mark of numbers: a point or a comma.")
-    thousands: Thousands | None = Field(None, description="The mark between groups of three digits: . , ' _ or a blank.")
+    thousands: Thousands | None = Field(
+        None, description="The mark between groups of three digits: . , ' _ or a blank; indian for 12,34,567."
+    )
     null_values: dict[str, tuple[str, ...]] = Field({}, description="Texts that mean a missing value, by column.")
     table: str | None = Field(None, description="A table of PostgreSQL in place of files, as schema.name.")
     query: str | None = Field(None, description="A query of PostgreSQL in place of files: one SELECT.")

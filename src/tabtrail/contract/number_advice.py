@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import fields, replace
 
-from tabtrail.contract.numbers import Decimal, NumberFormat, Thousands, is_unit_with_digits, read_integer, read_number
+from tabtrail.contract.numbers import INDIAN, Decimal, NumberFormat, Thousands, is_unit_with_digits, read_integer, read_number
 from tabtrail.contract.schema import FLAG_WORDS
 
 MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
@@ -17,6 +17,7 @@ MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (".", " "),
     (".", "'"),
     (",", "'"),
+    (".", INDIAN),
 )
 _PER = r"[^\W\d_]{1,5}/[0-9]{0,4}[^\W\d_]{1,6}[²³]?"  # a unit per so many of another: l/100km, kWh/m²
 _MARK = re.compile(rf"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{{1,5}})?[^A-Za-z]*?({_PER}|[^\d\s.,+\-\u2212()'%]{{1,5}})?[\s)]*$")

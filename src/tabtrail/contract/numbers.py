@@ -9,12 +9,14 @@ from typing import ClassVar, Literal
 from tabtrail.contract.texts import BLANKS
 
 Decimal = Literal[".", ","]
-Thousands = Literal[".", ",", " ", "'", "_"]
+Thousands = Literal[".", ",", " ", "'", "_", "indian"]
+INDIAN: Thousands = "indian"
+"""Commas after three digits and then after every two: 12,34,567."""
 
 MINUS = "\u2212"  # the minus of typesetters, which web pages and spreadsheets write
 LARGEST_EXACT = 2.0**53  # doubles hold every integer up to here
 _LONGEST_INTEGER = 38  # digits of an integer, as many as 128 bits hold whatever they are
-_SAME_MARK = {" ": " \xa0\u2009\u202f", "'": "'\u2019"}  # thin and no-break spaces; the typographic apostrophe
+_SAME_MARK = {" ": " \xa0\u2009\u202f", "'": "'\u2019", INDIAN: ","}  # thin and no-break spaces; the typographic apostrophe
 _TAKEN = frozenset("+-.,()eE'_ " + MINUS)  # marks that mean something else
 _PER = re.compile(r"[^\W\d_]+/[0-9]*[^\W\d_]+[²³]?")  # l/100km, kWh/m²: a digit is neither first nor last
 
@@ -138,7 +140,9 @@ def patterns(written: NumberFormat) -> tuple[tuple[str, str | None], ...]:
 
 def _number_pattern(written: NumberFormat) -> str:
     whole = "[0-9]+"
-    if written.thousands is not None:
+    if written.thousands == INDIAN:
+        whole = "(?:[1-9][0-9]?(?:,[0-9]{2})*,[0-9]{3}|[0-9]+)"
+    elif written.thousands is not None:
         mark = "[" + re.escape(mark_variants(written)) + "]"
         whole = f"(?:[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[0-9]+)"  # a group 0 before others is a decimal after all: 0.950
     decimal = re.escape(written.decimal)
@@ -160,7 +164,7 @@ def is_unit_with_digits(mark: str) -> bool:
 
 def format_problem(written: NumberFormat) -> str | None:
     """Return why texts of this format could be read in two ways; None where each means one number."""
-    if written.decimal == written.thousands:
+    if written.decimal in mark_variants(written):
         return f"'{written.decimal}' is the decimal mark and the thousands mark; give two different ones"
     for mark in written.strip:
         if mark != mark.strip(BLANKS) or not mark:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from tabtrail.contract.number_advice import MARKS, marks_of
-from tabtrail.contract.numbers import NumberFormat
+from tabtrail.contract.numbers import INDIAN, NumberFormat, mark_variants
 from tabtrail.data.numbers import to_number
 from tabtrail.proposal.seen import Seen
 
@@ -57,6 +57,9 @@ def read_numbers(seen: Seen, delimiter: str) -> Numbers | None:
     best = max(shares.values(), default=0)
     # All that read about as many of the most frequent texts: the first of them sets the fewest keys.
     likely = [each for each, rows in shares.items() if rows and rows >= 0.98 * best]
+    # But commas of Indian groups are read only where they are said to be.
+    first = shares[likely[0]] if likely else 0
+    likely.sort(key=lambda each: each.thousands != INDIAN or shares[each] <= first)
     return _chosen(seen, likely, delimiter) if likely else None
 
 
@@ -175,7 +178,7 @@ def _decisive(texts: pl.Series, written: NumberFormat) -> str | None:
     mark = re.escape(written.decimal)
     found = texts.filter(texts.str.contains(rf"\d{mark}(?:\d{{1,2}}|\d{{4,}})(?:\D|$)|(?:^|\D)0{mark}\d"))
     if not len(found) and written.thousands:
-        found = texts.filter(texts.str.contains(rf"\d{re.escape(written.thousands)}\d{{3}}{mark}\d"))
+        found = texts.filter(texts.str.contains(rf"\d[{re.escape(mark_variants(written))}]\d{{3}}{mark}\d"))
     return str(found[0]) if len(found) else None
 
 

@@ -1,11 +1,14 @@
 """The proposal as YAML, every guess with what it rests on."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import polars as pl
+
 from tabtrail.config.schema_file import editor_line
-from tabtrail.contract.numbers import NumberFormat
+from tabtrail.contract.numbers import NumberFormat, mark_variants
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
 from tabtrail.proposal.roles import Roles
@@ -142,7 +145,9 @@ def _mark_evidence(columns: Columns, mark: str) -> str:
         if mark == "decimal" and numbers.decisive is not None:
             return f"{name}: {each.seen.example(numbers.decisive)}"
         if mark == "thousands" and numbers.written.thousands == columns.thousands:
-            found = each.seen.known.filter(each.seen.known["text"].str.contains(columns.thousands or "", literal=True))
+            found = each.seen.known.filter(
+                each.seen.known["text"].str.contains(rf"\d[{re.escape(mark_variants(numbers.written))}]\d")
+            )
             return f"{name}: {each.seen.example(str(found['text'][0]))}" if found.height else f"as {name} is written"
     return "no number has one" if mark == "decimal" else ""
 
@@ -250,7 +255,8 @@ def number_rule(guess: Guess, own: NumberFormat | None, columns: Columns, *, who
         rule["number"] = number
     said = f"{numbers.least:,.6g} to {numbers.largest:,.6g}, {numbers.distinct:,} different{_gaps(guess)}"
     if own is not None and own.strip:
-        said += f"; {' and '.join(own.strip)} cut off, as in {guess.seen.example(str(guess.seen.known['text'][0]))}"
+        marked = guess.seen.known.filter(pl.col("text").str.contains_any(list(own.strip)), pl.col("text").str.contains(r"\d"))
+        said += f"; {' and '.join(own.strip)} cut off, as in {guess.seen.example(str(marked['text'][0]))}"
     if own is not None and own.percent:
         said += "; percentages as fractions: 12 % is 0.12"
     if numbers.open:
