@@ -247,3 +247,10 @@ def test_the_delimiter_is_the_one_that_parts_the_names_too(tmp_path: Path) -> No
     found = propose(tmp_path / "flats.csv", target="price").config
     assert found["source"]["delimiter"] == ";"
     assert set(found["contract"]["columns"]) == {"area", "floor", "price"}
+
+
+def test_names_of_columns_may_be_numbers_where_others_are_words(tmp_path: Path) -> None:
+    header, *lines = [["", "4046", "2015", *line] for line in [HEADER, *rows()]]
+    lines = [[str(row), str(row % 7), f"{row * 3.5}", *line[3:]] for row, line in enumerate(lines)]
+    found = proposed(tmp_path, [header, *lines])
+    assert {"4046", "2015"} <= set(found.config["contract"]["columns"])

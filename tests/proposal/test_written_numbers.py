@@ -64,6 +64,7 @@ def test_a_number_is_read_as_it_is_written(tmp_path: Path, of: Callable[[float],
     [
         lambda n: f"{n:.0f} kg" if n > 5000 else f"{n:.0f} lb",  # nothing is converted
         lambda n: f"CUST{n:05.0f}",
+        lambda n: f"Zone {n:.0f}",
         lambda n: f"{n:07.0f}",
         lambda n: f"{n * 1e14:.0f}",
         lambda n: f"{n / 1000:.1f}k" if n > 5000 else f"{n:.0f}",

@@ -129,7 +129,8 @@ def _with_header(name: str, text: str, delimiter: str, records: Sequence[Record]
 
 def _has_names(records: Sequence[Record], width: int) -> bool:
     """Whether a record of full width could be a header: `34,1;5` is two fields by either mark, and `size;age` by one alone."""
-    return any(len(record) == width and not _is_row(record) for line, record in records if line <= _ABOVE)
+    numbers = _number_places(records, width)
+    return any(len(record) == width and not _is_row(record, numbers) for line, record in records if line <= _ABOVE)
 
 
 def _header_place(records: Sequence[Record], width: int) -> int:
@@ -138,13 +139,25 @@ def _header_place(records: Sequence[Record], width: int) -> int:
         (place, record) for place, (line, record) in enumerate(records) if line <= _ABOVE and len(record) in (width, width - 1)
     ]
     filled = {place: sum(bool(cell.strip(BLANKS)) for cell in record) for place, record in near}
-    names = {place: count for place, count in filled.items() if not _is_row(records[place][1])}
+    numbers = _number_places(records, width)
+    names = {place: count for place, count in filled.items() if not _is_row(records[place][1], numbers)}
     candidates = names or filled or {0: 1}
     most = max(candidates.values())
     return next(place for place, count in candidates.items() if count == most)
 
 
-def _is_row(record: Sequence[str]) -> bool:
+def _number_places(records: Sequence[Record], width: int) -> list[int]:
+    """Return the places at which nearly all records of full width have numbers."""
+    whole = [record for _, record in records if len(record) == width]
+    return [place for place in range(width) if whole and _numbers_share(whole, place) > 0.9]
+
+
+def _is_row(record: Sequence[str], numbers: Sequence[int]) -> bool:
+    """Whether a record is none of names: there are words where rows have numbers, of which a few may be called 4046 or 2015."""
+    said = [record[place] for place in numbers if place < len(record) and record[place].strip(BLANKS)]
+    words = [cell for cell in said if not looks_like_number(cell) and not is_missing_word(cell)]
+    if len(said) > 1 and 2 * len(words) > len(said):
+        return any(is_missing_word(cell) for cell in record)
     return any(looks_like_number(cell) or is_missing_word(cell) for cell in record)
 
 

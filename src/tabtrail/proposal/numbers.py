@@ -21,7 +21,12 @@ _MOST_FORMS = 40  # texts that are named in the config
 _STAND_INS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, -999.9, -99.9)  # as stations and surveys write that nothing was measured
 _TRIED = 400  # distinct texts by which ways of writing are sorted out before all texts are read
 _FEWEST_WHOLE, _GROUPED = 2, 100  # as `data.thousands` has it: whole numbers without a mark beside those with one
-CURRENCIES = re.compile(r"^(?:[^\w\s]|EUR|USD|GBP|CHF|JPY|SEK|NOK|DKK|PLN|CZK|Rs|R\$|kr|zł|US\$|CA\$|A\$)$", re.IGNORECASE)
+CURRENCIES = re.compile(
+    r"^(?:[^\w\s]|EUR|USD|GBP|CHF|JPY|SEK|NOK|DKK|PLN|CZK|INR|CNY|AUD|CAD|NZD|BRL|MXN|ZAR|TRY|HUF|RON|RUB|UAH|KRW|SGD|HKD|ILS|THB|IDR|MYR|PHP|"
+    r"AED|SAR|EGP|NGN|KES|PKR|COP|CLP|ARS|PEN|Rs|R\$|kr|zł|US\$|CA\$|A\$)$",
+    re.IGNORECASE,
+)
+_FIRST_WORD = re.compile(r"\s*([^\W\d_]+)\s*\d")
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ def _formats(texts: Iterable[str]) -> list[NumberFormat]:
 def _units(numbers: list[str]) -> tuple[str, ...]:
     """Return the unit of a column. Several units are one only where they are ways of writing a currency: nothing is converted."""
     marks = marks_of(numbers) or marks_of(numbers[: max(20, len(numbers) // 4)])
+    if any(not CURRENCIES.match(found[1]) for found in map(_FIRST_WORD.match, numbers) if found):
+        return ()  # Zone 5 is a name, and its number measures nothing
     letters = {mark.casefold() for mark in marks if any(map(str.isalpha, mark))}
     return marks if len(letters) <= 1 or all(CURRENCIES.match(mark) for mark in marks) else ()
 

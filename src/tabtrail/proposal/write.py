@@ -11,6 +11,7 @@ from tabtrail.config.schema_file import editor_line
 from tabtrail.contract.numbers import NumberFormat, mark_variants
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
+from tabtrail.proposal.numbers import Numbers
 from tabtrail.proposal.roles import Roles
 from tabtrail.proposal.texts import Texts
 from tabtrail.proposal.yaml_text import YamlText, scalar
@@ -246,6 +247,12 @@ def column_rule(draft: Draft, guess: Guess) -> tuple[dict[str, Any], str]:
     return {"dtype": "string"}, f"{reason}{guess.seen.distinct:,} different ({shown}){_gaps(guess)}"
 
 
+def _range(numbers: Numbers) -> str:
+    if numbers.whole and numbers.least >= 1_500 and numbers.largest < 2_200:  # years
+        return f"{numbers.least:.0f} to {numbers.largest:.0f}"
+    return f"{numbers.least:,.6g} to {numbers.largest:,.6g}"
+
+
 def number_rule(guess: Guess, own: NumberFormat | None, columns: Columns, *, whole: bool) -> tuple[dict[str, Any], str]:
     """Return the rule of a column of numbers; of a file of which not all was seen they may have fractions."""
     numbers = guess.numbers
@@ -253,7 +260,7 @@ def number_rule(guess: Guess, own: NumberFormat | None, columns: Columns, *, who
     rule: dict[str, Any] = {"dtype": "int" if numbers.whole and whole and not numbers.rejected else "float"}
     if own is not None and (number := dict(_number_keys(own, columns))):
         rule["number"] = number
-    said = f"{numbers.least:,.6g} to {numbers.largest:,.6g}, {numbers.distinct:,} different{_gaps(guess)}"
+    said = f"{_range(numbers)}, {numbers.distinct:,} different{_gaps(guess)}"
     if own is not None and own.strip:
         marked = guess.seen.known.filter(pl.col("text").str.contains_any(list(own.strip)), pl.col("text").str.contains(r"\d"))
         said += f"; {' and '.join(own.strip)} cut off, as in {guess.seen.example(str(marked['text'][0]))}"
@@ -313,7 +320,7 @@ def _write_model(out: YamlText, draft: Draft) -> None:
 def _target_evidence(target: Guess) -> str:
     numbers = target.numbers
     assert numbers is not None  # noqa: S101 - the target is one of numbers
-    said = f"{numbers.least:,.6g} to {numbers.largest:,.6g}, {numbers.distinct:,} different values"
+    said = f"{_range(numbers)}, {numbers.distinct:,} different values"
     capped = target.seen.counts.head(1)
     if int(capped["rows"][0]) >= _CAPPED * target.seen.rows and numbers.distinct > _MANY_VALUES and _is_largest(target):
         said += f"; {int(capped['rows'][0]):,} rows have the largest: is it a cap, so that the true ones are not known?"
