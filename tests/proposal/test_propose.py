@@ -254,3 +254,12 @@ def test_names_of_columns_may_be_numbers_where_others_are_words(tmp_path: Path) 
     lines = [[str(row), str(row % 7), f"{row * 3.5}", *line[3:]] for row, line in enumerate(lines)]
     found = proposed(tmp_path, [header, *lines])
     assert {"4046", "2015"} <= set(found.config["contract"]["columns"])
+
+
+def test_a_column_with_ranges_among_its_numbers_is_learned_from_and_their_rows_are_set_aside(tmp_path: Path) -> None:
+    header, *lines = [[*line, "area"] if line is HEADER else line for line in [HEADER, *rows(3000)]]
+    lines = [[*line, f"{row} - {row + 9}" if row % 50 == 7 else str(row * 3 % 1001)] for row, line in enumerate(lines)]
+    found = proposed(tmp_path, [header, *lines])
+    assert "area" in found.config["model"]["numeric_features"]
+    assert found.config["contract"]["max_reject_share"] == 0.03
+    assert any("60 of 3,000 rows are set aside" in each for each in found.findings)

@@ -15,9 +15,9 @@ from tabtrail.proposal.seen import Seen
 # A column is one of numbers where so many of its rows read as such; the others are set aside, or mean a missing value.
 _MOSTLY = 0.9
 _WORDS_SHARE, _WORDS = 0.5, 3  # or where so many do, and the others are a few words alone: "sold out", "on request"
-MOST_LOST = 0.01
+MOST_LOST = 0.05
 """Share of the rows that may be set aside for texts of one column that are no numbers; more would be lost for what it says."""
-_MOST_FORMS = 40  # texts that are named in the config
+_MOST_FORMS, _OFTEN = 40, 0.01  # texts that are named in the config as missing values, where they are in so many rows
 _STAND_INS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, -999.9, -99.9)  # as stations and surveys write that nothing was measured
 _TRIED = 400  # distinct texts by which ways of writing are sorted out before all texts are read
 _FEWEST_WHOLE, _GROUPED = 2, 100  # as `data.thousands` has it: whole numbers without a mark beside those with one
@@ -146,8 +146,8 @@ def _numbers(seen: Seen, written: NumberFormat, *, is_open: bool) -> Numbers | N
         return None
     # A word in one row of two hundred, or more, is said on purpose: it means that there is no number.
     said = tuple(word for word in words if odd[word] >= 0.005 * seen.rows) if few_words else ()
-    # More rows than may be lost for one column: where they are a few texts, they are said to be missing values.
-    if sum(odd.values()) > MOST_LOST * seen.rows and len(odd) <= _MOST_FORMS:
+    # Where they are a few texts, they are said to be missing values, so that their rows are kept.
+    if sum(odd.values()) > _OFTEN * seen.rows and len(odd) <= _MOST_FORMS:
         said = tuple(odd)
     if stand_ins := _stand_ins(known, values):
         known = known.filter(~pl.col("text").is_in(stand_ins))
