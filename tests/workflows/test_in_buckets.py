@@ -95,7 +95,7 @@ def test_a_project_in_a_bucket_trains_promotes_and_predicts_and_another_machine_
     second.config_file.write_text(project.config_file.read_text())
     assert said(run_in(second, "predict", "--json", row, "--format", "json")) == first
     assert "unchanged" not in run_in(second, "eda").stderr
-    assert (second.root / "duckdb" / "sales.duckdb").is_file()
+    assert (second.root / "duckdb" / "rows.duckdb").is_file()
     assert said(run_in(second, "bundle", "verify", "--format=json"))["verified"]
 
 
