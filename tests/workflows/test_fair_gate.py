@@ -87,3 +87,20 @@ def test_the_kept_hashes_know_the_keys_they_were_made_of_and_no_others() -> None
     kept = Learned.from_bytes(Learned.of(keys[:1_000]).to_bytes())
     assert kept.has(keys).tolist() == [True] * 1_000 + [False] * 1_000
     assert not Learned.of([]).has(keys).any()
+
+
+def test_a_column_that_has_become_text_is_a_reason_of_the_gate_and_can_be_overruled(tmp_path: Path, empty_store: Path) -> None:
+    project = small(tmp_path, empty_store, candidates={LINEAR: {}})
+    header, *lines = (project.root / "rows.csv").read_text().splitlines()
+    tens = [f"{line[: line.index('.')][:-1]}0{line[line.index(',') :]}" for line in lines]  # ten texts of a column say enough
+    (project.root / "rows.csv").write_text("\n".join([header, *tens]) + "\n")
+    assert run_in(project, "run", "--no-report").returncode == 0
+    model = json.loads(project.config_file.read_text())["model"]
+    as_text = {**model, "numeric_features": [], "categorical_features": ["a", "b"]}
+    change(project, model=as_text, contract={"columns": {"a": {"dtype": "string"}}})
+    done = run_in(project, "run", "--no-report")
+    assert done.returncode == 0, done.stderr
+    refused = run_in(project, "promote", "2").stderr
+    assert "in the dataset a is text, and the champion takes it as numeric" in refused
+    assert run_in(project, "promote", "2", "--force", "--reason", "a is a code").returncode == 0
+    assert history(project.config())[-1].after.version == "2"

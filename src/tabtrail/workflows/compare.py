@@ -77,18 +77,24 @@ def measure(config: Config, store: Store, challenger: Bundle, champion: Bundle, 
     sample = Sample.of(problem, read_manifest(config.dataset))
     rows = sampled(dataset, sample).select(sorted(asked & have))
     part = _part(problem, rows.collect(engine="auto" if sample is None else "streaming"))
-    first, second = (
-        _model(store, name, bundle, training, part)
-        for name, bundle, training in zip(("challenger", "champion"), (challenger, champion), trainings, strict=True)
-    )
+    first = _model(store, "challenger", challenger, trainings[0], part)
     how = Resampling(part.test.groups, config.split.group_key, config.promotion.level, problem.seed)
     coverage = _coverage(first, part, how)
     if not set(champion.schema.names) <= have or challenger.schema.target != champion.schema.target:
         return Measured(coverage=coverage, said="the dataset lacks columns that the champion takes")
+    if unlike := _unlike(champion, part.data.schema):
+        return Measured(coverage=coverage, said=f"in the dataset {unlike}")
     try:
+        second = _model(store, "champion", champion, trainings[1], part)
         return replace(_compared(problem, part, (first, second), how, progress), coverage=coverage)
     except TabtrailError as error:
         return Measured(coverage=coverage, said=str(error))
+
+
+def _unlike(model: Bundle, schema: pl.Schema) -> str:
+    """Return which columns are texts in the dataset and no texts to a model; nothing where none is."""
+    found = [each for each in model.schema.features if each.kind != "categorical" and schema[each.name] == pl.String]
+    return "; ".join(f"{each.name} is text, and the champion takes it as {each.kind}" for each in found[:5])
 
 
 def _part(problem: Problem, data: pl.DataFrame) -> _Part:
