@@ -263,3 +263,10 @@ def test_a_column_with_ranges_among_its_numbers_is_learned_from_and_their_rows_a
     assert "area" in found.config["model"]["numeric_features"]
     assert found.config["contract"]["max_reject_share"] == 0.03
     assert any("60 of 3,000 rows are set aside" in each for each in found.findings)
+
+
+def test_words_that_stand_for_missing_numbers_in_many_rows_are_to_be_looked_at(tmp_path: Path) -> None:
+    header, *lines = [[*line, "floor"] if line is HEADER else line for line in [HEADER, *rows(300)]]
+    lines = [[*line, "EG" if row % 4 == 1 else f"{row % 5 + 1}"] for row, line in enumerate(lines)]
+    (found,) = [each for each in proposed(tmp_path, [header, *lines]).findings if each.startswith("floor: ")]
+    assert "'EG' (75 rows) of 300 rows stand for missing numbers" in found

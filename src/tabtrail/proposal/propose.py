@@ -9,7 +9,7 @@ import yaml
 
 from tabtrail.errors import UsageError
 from tabtrail.proposal.check import check, require_rows
-from tabtrail.proposal.columns import Columns, guess_columns
+from tabtrail.proposal.columns import Columns, Guess, guess_columns
 from tabtrail.proposal.look import Look, looked_at
 from tabtrail.proposal.naming import Names, default_config
 from tabtrail.proposal.roles import assign_roles
@@ -21,6 +21,7 @@ from tabtrail.proposal.write import Draft, write
 from tabtrail.proposal.write_series import SeriesDraft, write_series
 from tabtrail.system.files import atomic_file
 
+_MANY = 0.1  # of the rows: so many words among numbers may be values, as EG and DG are among floors
 _DERIVED = ("YEAR", "MONTH")  # what ingest adds beside a column of dates
 
 
@@ -126,7 +127,21 @@ def _findings(draft: Draft) -> tuple[str, ...]:
         for name, each in draft.columns.guesses.items()
         if each.dates is not None and each.dates.rival
     ]
+    found += [text for each in draft.columns.guesses.values() if (text := _words_for_gaps(each))]
     return (*found, *draft.checked)
+
+
+def _words_for_gaps(guess: Guess) -> str:
+    """Return which words of a column of numbers are taken for missing ones, where they stand in many rows."""
+    numbers = guess.numbers
+    taken = {} if numbers is None else {text: rows for text, rows in numbers.odd.items() if text in numbers.words}
+    if sum(taken.values()) < _MANY * guess.seen.rows:
+        return ""
+    shown = ", ".join(f"'{text}' ({rows:,} rows)" for text, rows in [*taken.items()][:3])
+    return (
+        f"{guess.name}: {shown} of {guess.seen.rows:,} rows stand for missing numbers; if they are values of their own, take them"
+        f" out of source.null_values, write dtype: string, and move {guess.name} into categorical_features"
+    )
 
 
 def propose_demand(file: Path, *, target: str | None = None, date: str | None = None, output: Path | None = None) -> Proposal:
