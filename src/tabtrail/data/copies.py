@@ -11,8 +11,8 @@ _MOST = 1 << 24  # hashes that are held: 128 MB
 _SHOWN = 3
 _SIGN = "copies of earlier rows"
 _IN_ROWS = (
-    "copies on both sides of a split make errors look too small: set cleaning.deduplicate to the columns that tell rows apart, or"
-    " leave it where equal rows are different things"
+    "copies on both sides of a split make errors look too small: set cleaning.deduplicate: {key: [COLUMN, …]} with the columns"
+    " that tell rows apart, or leave it where equal rows are different things"
 )
 _IN_SERIES = (
     "the demand counts each of them: remove those that were given twice, or leave it where equal rows are different sales"
