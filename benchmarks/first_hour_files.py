@@ -25,7 +25,7 @@ _ZIP_DATE = (2024, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A file of the zoo: what it is `like`, its `target`, what `init` is told beside it, and what makes and knows it.
+    """A file to try: what it is `like`, its `target`, what `init` is told beside it, and the function that makes and knows it.
 
     `small` is the number of rows that show its shape.
     """

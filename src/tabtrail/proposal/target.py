@@ -32,9 +32,7 @@ def require_target(columns: Columns, named: str, renamed: Mapping[str, str]) -> 
     if name not in columns.guesses:
         known = [*columns.guesses]
         shown = ", ".join(known[:20]) + (f" and {len(known) - 20:,} more" if len(known) > 20 else "")
-        raise UsageError(
-            f"--target: there is no column '{named}'{nearest(named, known)} The columns are {shown}".replace("? The", "? The")
-        )
+        raise UsageError(f"--target: there is no column '{named}'{nearest(named, known) or '.'} The columns are {shown}")
     target = columns.guesses[name]
     _require_numbers(target)
     _require_rows(target)
