@@ -1,5 +1,6 @@
 import csv
 import random
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -98,6 +99,44 @@ def test_a_column_that_is_the_target_in_another_form_is_left_out(tmp_path: Path)
     found = proposed(tmp_path, [[*HEADER, "gross"], *lines])
     assert "gross" not in found.config["model"]["numeric_features"]
     assert any(each.startswith("gross gives the target away") for each in found.findings)
+
+
+def flats(chance: random.Random) -> Iterator[str]:
+    for _ in range(300):
+        area, per, town = chance.randint(20, 140), chance.randint(2_000, 9_000), chance.choice("abc")
+        yield f"{area},{per},{town},{area * per}"
+
+
+def profits(chance: random.Random) -> Iterator[str]:
+    for _ in range(300):
+        sale, cost = round(chance.gauss(50, 12), 2), round(chance.gauss(30, 2), 2)
+        yield f"{sale},{cost},{chance.choice('abc')},{sale - cost:.2f}"
+
+
+def totals(chance: random.Random) -> Iterator[str]:
+    for _ in range(300):
+        hour = chance.randint(0, 23)
+        guests, members = hour + chance.randint(0, 9), 2 * hour + chance.randint(0, 9)
+        yield f"{hour},{guests},{members},{guests + members}"
+
+
+@pytest.mark.parametrize(
+    ("header", "lines", "features", "out"),
+    [
+        ("m2,price_per_m2,town,price", flats, ["m2"], ["price_per_m2"]),
+        ("sale,cost,town,profit", profits, ["sale"], ["cost"]),
+        ("hour,guests,members,people", totals, ["hour"], ["guests", "members"]),
+    ],
+)
+def test_of_columns_that_give_the_target_away_together_one_stays_but_of_the_parts_of_a_total(
+    tmp_path: Path, header: str, lines: Callable[[random.Random], Iterator[str]], features: list[str], out: list[str]
+) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("\n".join([header, *lines(random.Random(1))]) + "\n")
+    found = propose(file, target=header.rpartition(",")[2])
+    assert found.config["model"]["numeric_features"] == features
+    assert [each.partition(" ")[0] for each in found.findings if "gives the target away" in each] == out
+    assert [each for each in found.findings if f"{features[0]} is kept" in each] or len(out) == 2
 
 
 def test_without_a_target_the_likely_ones_are_listed(tmp_path: Path) -> None:

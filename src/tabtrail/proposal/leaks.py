@@ -1,7 +1,8 @@
 """Columns that give the target away, as the audit of a training finds them, and whether others are left to learn from."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from tabtrail.modeling.leakage.audit import quick_rmse
 from tabtrail.modeling.leakage.columns import Column, read_numbers, read_texts, with_numbers
 from tabtrail.modeling.leakage.giveaways import find_target_leak
 from tabtrail.modeling.leakage.keys import find_key
-from tabtrail.modeling.leakage.together import find_together
+from tabtrail.modeling.leakage.together import Joint, find_together
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.split import Mask
 from tabtrail.proposal.columns import Guess
@@ -23,16 +24,22 @@ _FEW_ROWS = 1_000  # beyond it trees learn whatever a line does, well enough to 
 _NOTHING = 0.97
 
 
+_ROUNDS = 3  # of leaving out: what a formula of few columns hides may be another one
+_PART_ROWS = 0.9  # share of the rows in which parts add up to a total
+
+
 @dataclass(frozen=True)
 class Suspects:
-    """Columns that give the target away, with the evidence; `parts` of them are so only together with others. `learnable` says
-    whether a quick model learns from the other columns, `known` whether it does from all.
+    """Columns that give the target away, with the evidence: `alone`, or `together` with others. `spared` are columns of which
+    another was left out, so that they give it away no more, with the reason. `learnable` says whether a quick model learns from
+    the other columns, `known` whether it does from all.
     """
 
     alone: Mapping[str, str]
     together: Mapping[str, str]
     learnable: bool
     known: bool
+    spared: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_suspects(target: Guess, features: Sequence[Guess]) -> Suspects:
@@ -43,19 +50,92 @@ def find_suspects(target: Guess, features: Sequence[Guess]) -> Suspects:
         leaks = {name: leak for name, each in columns.items() if (leak := find_target_leak(each, y, _SEED))}
         alone = {name: f"{kind.replace('_', ' ')}: {text}" for name, (kind, text) in leaks.items()}
         nearly = frozenset(name for name, (kind, _) in leaks.items() if kind == "predicts_alone")
-        others = {name: each for name, each in columns.items() if name not in alone or name in nearly}
-        joint = find_together(others, y, alone=nearly, seed=_SEED)
-    together: dict[str, str] = {}
-    for each in joint:
-        for name in each.columns:
-            partners = " and ".join(other for other in each.columns if other != name)
-            together.setdefault(name, f"with {partners}: {each.evidence}")
-    together = {name: text for name, text in together.items() if name not in alone}
-    gone = alone.keys() | together.keys()
-    rest = [each.inputs for name, each in columns.items() if name not in gone]
+        looked_at = {name: each for name, each in columns.items() if name not in alone or name in nearly}
+        together, spared = _parted(target.name, looked_at, y, alone=alone, nearly=nearly)
+    rest = [each.inputs for name, each in columns.items() if name not in alone and name not in together]
     learnable = _beats_the_mean(rest, y)
-    known = _beats_the_mean([each.inputs for each in columns.values()], y) if gone else learnable
-    return Suspects(alone, together, learnable, known)
+    if not learnable and together and (back := _one_back(columns, y, {**together, **{name: alone[name] for name in nearly}})):
+        alone, together, learnable = _without(alone, back), _without(together, back), True
+        others = " and ".join((*alone, *together))
+        spared[back] = f"{others} stays out, with which it gives {target.name} away; nothing is learned without it"
+    known = _beats_the_mean([each.inputs for each in columns.values()], y) if alone or together else learnable
+    return Suspects(alone, together, learnable, known, spared)
+
+
+def _parted(
+    target: str, columns: Mapping[str, Column], y: Array, *, alone: Mapping[str, str], nearly: frozenset[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns to leave out so that no formula of the others is the target, and those that may stay for it.
+
+    All parts of a total go, as they are known when it is; of other formulas the column goes without which most is learned.
+    """
+    out, spared = dict[str, str](), dict[str, str]()
+    left = dict(columns)
+    for _ in range(_ROUNDS):
+        joints = find_together(left, y, alone=nearly & left.keys(), seed=_SEED)
+        for joint in joints:
+            if out.keys() & {*joint.columns}:
+                continue
+            if _is_total(joint, left, y):
+                parts = f"; parts of a total are known when it is: take one in, not all, if you know it before {target}"
+                out |= {name: _with_others(joint, name) + parts for name in joint.columns if name not in alone}
+                continue
+            if alone.keys() & {*joint.columns}:
+                continue  # that one is left out already
+            gone, reason = _least_needed(target, joint, left, y)
+            out[gone] = _with_others(joint, gone)
+            spared |= {
+                name: f"{gone} is left out, with which it gives {target} away; {reason}" for name in joint.columns if name != gone
+            }
+        if not joints:
+            break
+        left = {name: each for name, each in left.items() if name not in out and name not in alone}
+    return out, {name: text for name, text in spared.items() if name not in out}
+
+
+def _with_others(joint: Joint, name: str) -> str:
+    return f"with {' and '.join(other for other in joint.columns if other != name)}: {joint.evidence}"
+
+
+def _is_total(joint: Joint, columns: Mapping[str, Column], y: Array) -> bool:
+    """Whether the target is the sum of the columns."""
+    parts = [columns[name].numbers for name in joint.columns]
+    total = np.sum([each for each in parts if each is not None], axis=0)
+    return all(each is not None for each in parts) and bool(np.isclose(total, y, rtol=1e-3).mean() >= _PART_ROWS)
+
+
+def _least_needed(target: str, joint: Joint, columns: Mapping[str, Column], y: Array) -> tuple[str, str]:
+    """Return the column to leave out, and why that one: the only one named after the target, else by what a quick model errs."""
+    derived = [name for name in joint.columns if _is_named_after(name, target)]
+    if len(derived) == 1:
+        return derived[0], f"{derived[0]} is named after {target}, as what is made of it"
+    errors = {}
+    for name in joint.columns:
+        inputs = [each.inputs for other, each in columns.items() if other != name]
+        errors[name] = quick_rmse(inputs, y, _parts_of(len(y)), _SEED)
+    best = min(errors, key=lambda name: errors[name])
+    shown = ", ".join(f"{error:,.4g} without {name}" for name, error in sorted(errors.items(), key=lambda each: each[1]))
+    return best, f"a quick model errs by {shown}"
+
+
+def _is_named_after(name: str, target: str) -> bool:
+    """Whether a name has that of the target as words of its own, and others: price_per_m2 of price."""
+    words, own = (re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", each).casefold()) for each in (name, target))
+    return len(words) > len(own) and {*own} <= {*words}
+
+
+def _one_back(columns: Mapping[str, Column], y: Array, suspects: Mapping[str, str]) -> str | None:
+    """Return the one of several suspects from which most is learned; None where nothing is."""
+    if len(suspects) < 2:
+        return None
+    kept = [each.inputs for name, each in columns.items() if name not in suspects]
+    errors = {name: quick_rmse([*kept, columns[name].inputs], y, _parts_of(len(y)), _SEED) for name in suspects}
+    best = min(errors, key=lambda name: errors[name])
+    return best if _beats_the_mean([*kept, columns[best].inputs], y) else None
+
+
+def _without(evidence: Mapping[str, str], name: str) -> dict[str, str]:
+    return {each: text for each, text in evidence.items() if each != name}
 
 
 def names_rows(guess: Guess) -> str | None:
@@ -86,8 +166,7 @@ def _column(guess: Guess, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> C
 
 def _beats_the_mean(inputs: list[Array], y: Array) -> bool:
     """Whether a few trees, or a line where rows are few, err less than the mean: on the whole, and in nearly every fold."""
-    fold = np.random.default_rng(_SEED).permutation(len(y)) % _FOLDS
-    parts = [[(fold != index, fold == index)] for index in range(_FOLDS)]
+    parts = [[each] for each in _parts_of(len(y))]
     mean = np.array([quick_rmse([], y, part, _SEED) for part in parts])
     if not inputs:
         return False
@@ -95,6 +174,11 @@ def _beats_the_mean(inputs: list[Array], y: Array) -> bool:
     if len(y) <= _FEW_ROWS:
         tried.append(np.array([_line_error(inputs, y, part[0]) for part in parts]))
     return any(each.mean() < _NOTHING * mean.mean() and (each < mean).sum() >= _FOLDS - 1 for each in tried)
+
+
+def _parts_of(rows: int) -> list[tuple[Mask, Mask]]:
+    fold = np.random.default_rng(_SEED).permutation(rows) % _FOLDS
+    return [(fold != index, fold == index) for index in range(_FOLDS)]
 
 
 def _line_error(inputs: list[Array], y: Array, part: tuple[Mask, Mask]) -> float:

@@ -117,6 +117,7 @@ def _findings(draft: Draft) -> tuple[str, ...]:
     roles, texts = draft.roles, draft.texts
     found = [f"only a part was looked at: {texts.look.sampled}"] if texts.look.sampled else []
     found += [f"{name} gives the target away ({text}); it is left out" for name, text in roles.suspects.items()]
+    found += [f"{name} is kept: {text}" for name, text in roles.spared.items()]
     found += [f"{name}: {text}; it is kept, since nothing is learned without" for name, text in roles.kept_suspects.items()]
     if not roles.learnable:
         found.append(

@@ -40,7 +40,7 @@ SplitKind = Literal["group", "random", "time"]
 @dataclass(frozen=True)
 class Roles:
     """The columns of a model of rows. `left_out` and `notes` say why and what to know, by column; `kept_suspects` are columns
-    that give the target away and without which nothing would be learned.
+    that give the target away and without which nothing would be learned, `spared` those of which only another one is left out.
     """
 
     target: Guess
@@ -56,6 +56,7 @@ class Roles:
     notes: Mapping[str, str]
     suspects: Mapping[str, str]
     kept_suspects: Mapping[str, str]
+    spared: Mapping[str, str]
     learnable: bool
     findings: tuple[str, ...] = field(default=())
 
@@ -129,9 +130,11 @@ def _with_split(
         split_reason=reason,
         folds=folds,
         left_out=left_out,
-        notes={each.name: note for each in features if (note := _note(each))},
+        notes={each.name: note for each in features if (note := _note(each))}
+        | {each.name: f"kept: {found.spared[each.name]}" for each in features if each.name in found.spared},
         suspects=suspects[0],
         kept_suspects=suspects[1],
+        spared={each.name: found.spared[each.name] for each in features if each.name in found.spared},
         learnable=found.known,
     )
 
