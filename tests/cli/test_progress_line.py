@@ -48,3 +48,13 @@ def test_elsewhere_each_quarter_is_a_line(capsys: pytest.CaptureFixture[str]) ->
 def test_quiet_says_nothing_on_a_terminal_too(capsys: pytest.CaptureFixture[str]) -> None:
     work(quiet=True)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_many_words_beside_the_count_take_the_place_of_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_on_stderr(quiet=False) as progress:
+        progress.begin("report", 5, 5)
+        progress.advance(10, 12, "fits of the learning curve")
+    shown = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in re.split(r"[\r\n]", capsys.readouterr().err)]
+    assert any(line.startswith("report (5 of 5): 10 of 12 fits of the learning curve  0:00:0") for line in shown)
+    assert max(map(len, shown)) <= 80

@@ -139,3 +139,30 @@ def test_two_long_names_of_columns_stand_whole_beside_their_bars() -> None:
     names = [f"{'a_very_long_name_of_a_column_' * 2}{end}" for end in ("one", "two")]
     lines = screen_lines(replace(FOUND, trained=(replace(ROWS, importance=dict.fromkeys(names, 1.0)),)), END, TYPED)
     assert all(f"  {name}" in lines for name in names)
+
+
+def test_why_the_winner_is_not_deployed_stays_whole_however_short_the_screen_is() -> None:
+    reason = (
+        "its error is worse than the champion's by 12 % on the rows that both were tested on, and its intervals held 61 % of them"
+    )
+    refused = Deployment("Old", "1" * 32, False, (reason, "another reason"), "tabtrail promote 3 --force")
+    awful = replace(AWFUL, trained=tuple(replace(each, deployment=refused) for each in AWFUL.trained[:1]))
+    lines = screen_lines(awful, END, TYPED)
+    assert len(lines) <= MOST_LINES
+    assert f"because (1 of 2: --verbose): {reason}" in " ".join(line.strip() for line in lines)
+
+
+def test_what_to_look_at_is_said_once_and_keeps_its_last_clause() -> None:
+    looks = tuple(f"column_{place}: {'odd values, ' * 60}and so on; set contract.columns.column_{place}" for place in range(3))
+    text = "\n".join(screen_lines(replace(FOUND, findings=looks), END, TYPED))
+    assert text.count("LOOK AT THIS") == 1
+    assert all(f"set contract.columns.column_{place}" in re.sub(r"\n +", " ", text) for place in range(3))
+
+
+def test_candidates_that_were_dropped_are_named_below_the_leaderboard_with_the_reason() -> None:
+    why = "dropped after repeat 1 of 1: RMSE 65.08 worse than Candidate_0 (95 %: 12.37 to 117.8)"
+    one = screen_lines(replace(FOUND, trained=(replace(ROWS, dropped={"Line": why}),)), END, TYPED)
+    said = "dropped after repeat 1 of 1: Line, RMSE 65.08 worse than Candidate_0"
+    assert one.index(next(line for line in one if line.startswith(said))) > one.index(next(line for line in one if "★" in line))
+    two = screen_lines(replace(FOUND, trained=(replace(ROWS, dropped={"Line": why, "Other": why}),)), END, TYPED)
+    assert "dropped after repeat 1 of 1 (why: --verbose or the page): Line, Other" in two

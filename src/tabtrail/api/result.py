@@ -113,13 +113,16 @@ class Result:
 
     @cached_property
     def findings(self) -> pl.DataFrame:
-        """What a person should look at: `about` (data, leakage, unit or note), `column` (null for the whole) and `finding`."""
+        """What a person should look at: `about` (data, leakage, unit, note, or dropped for a candidate), `column` (null for the
+        whole) and `finding`.
+        """
         found: list[tuple[str, str | None, str]] = [
             ("data", None, text) for text in dict.fromkeys((*self._seen, *self.overview.findings))
         ]
         found += [(each.label.lower(), each.column, each.text) for each in self.trained.findings]
         known = {text for _, _, text in found}
         found += [("note", None, text) for text in self.trained.notes if text not in known]
+        found += [("dropped", None, f"{name} was {why}") for name, why in self.trained.dropped.items()]
         return pl.DataFrame(found, schema=dict.fromkeys(("about", "column", "finding"), pl.String()), orient="row")
 
     @cached_property

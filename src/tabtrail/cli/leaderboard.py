@@ -12,6 +12,8 @@ def print_leaderboard(board: Leaderboard) -> None:
     for note in board.notes:
         print_text(f"NOTE  {note}")
     _print_errors(board)
+    for name, why in board.dropped.items():
+        print_text(f"not in the table: {name} was {why}")
     _print_other_metrics(board)
     _print_proofs(board)
     if board.synthetic:

@@ -4,13 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.text import Text
 
 from tabtrail.progress import Progress, quarters
+
+_BAR = 20  # cells
+_TIMES = 24  # cells of `0:12:34, 0:56:07 left` and of the blanks between the columns
 
 
 @contextmanager
@@ -29,7 +35,8 @@ def progress_on_stderr(quiet: bool) -> Iterator[Progress]:
     if not console.is_terminal:
         yield Progress(say=say, advance=quarters(say))
         return
-    with Bar(TextColumn("{task.description}"), BarColumn(20), _Times(), console=console, transient=True) as bar:
+    said = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    with Bar(said, _BarWhereRoom(console.width), _Times(), console=console, transient=True) as bar:
         yield _Line(bar).progress(say)
 
 
@@ -55,6 +62,18 @@ class _Line:
             self._bar.reset(self._task)
         shown = f"{self._stage}: {done:,} of {of:,} {what}" if done < of else self._stage
         self._bar.update(self._task, description=shown, completed=done, total=of if done < of else None)
+
+
+class _BarWhereRoom(BarColumn):
+    """The bar, where the words and the times beside it leave room for it on the line."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(_BAR)
+        self._room = width - _BAR - _TIMES
+
+    def render(self, task: Task) -> Any:
+        """Return the bar, or nothing."""
+        return super().render(task) if cell_len(task.description) <= self._room else Text()
 
 
 class _Times(ProgressColumn):

@@ -13,25 +13,28 @@ from tabtrail.project.overview import Overview, Trained
 
 MOST_LINES = 30
 WIDTH = 80
-_BARS, _LEAST_BARS, _BAR = 5, 3, 40  # how many, how many where room is short, and the cells of the longest
+_LINES_OF_A_REASON = 6  # of why a model is not deployed: those of the gate take two or three
+_BAR = 40  # the cells of the longest bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SYNTHETIC = "THE DATA IS SYNTHETIC: made up by `tabtrail sample`, to try the commands with"
 
 
 @dataclass(frozen=True)
 class _Room:
-    """What one screen has: cells in a line, how many bars there is room for (with all of them there are empty lines, too), and
-    how commands were typed.
+    """What one screen has room for: cells in a line, bars, things to look at in the data, lines of a sentence, and empty lines
+    between the parts; and how commands were typed.
     """
 
     width: int
     bars: int
+    looks: int
+    lines: int
+    gaps: bool
     typed: Typed
 
-    @property
-    def is_short(self) -> bool:
-        """Whether a sentence has one line, and nothing is left empty."""
-        return self.bars < _BARS
+
+# From much room to little: bars, things to look at, lines of a sentence, gaps.
+_ROOMS = ((5, 4, 4, True), (5, 3, 2, True), (3, 3, 2, False), (3, 2, 2, False), (0, 2, 2, False), (0, 1, 1, False))
 
 
 def screen_lines(found: Overview, end: Sequence[str], typed: Typed, *, width: int = WIDTH) -> list[str]:
@@ -40,15 +43,15 @@ def screen_lines(found: Overview, end: Sequence[str], typed: Typed, *, width: in
     Leaderboards are cut to the rows that there are lines for; where that is not enough, what stands around them is shorter.
     """
     lines = list[str]()
-    for bars in (_BARS, _LEAST_BARS, 0):
-        lines = _fitted(found, end, _Room(width, bars, typed))
+    for room in _ROOMS:
+        lines = _fitted(found, end, _Room(width, *room, typed))
         if len(lines) <= MOST_LINES:
             break
     return lines
 
 
 def _fitted(found: Overview, end: Sequence[str], room: _Room) -> list[str]:
-    lines = list(_head(found, room.width))
+    lines = list(_head(found, room))
     around = [(list(_above(each, room)), list(_below(each, room))) for each in found.trained]
     fixed = len(lines) + len(end) + sum(len(above) + len(below) for above, below in around)
     for trained, (above, below) in zip(found.trained, around, strict=True):
@@ -56,8 +59,9 @@ def _fitted(found: Overview, end: Sequence[str], room: _Room) -> list[str]:
     return [*lines, *end]
 
 
-def _head(found: Overview, width: int) -> Iterator[str]:
+def _head(found: Overview, room: _Room) -> Iterator[str]:
     """Yield what became of the rows, and what to look at in the data."""
+    width = room.width
     if found.synthetic:
         yield _SYNTHETIC
     counts = f"{found.rows_in:,} rows in, {found.rows_kept:,} kept, {found.rows_rejected:,} rejected"
@@ -67,23 +71,30 @@ def _head(found: Overview, width: int) -> Iterator[str]:
         yield _listed("  rejected: ", (f"{rule} {rows:,}" for rule, rows in found.rejects.items()), width, where)
     if found.warnings:
         yield _listed("  warnings: ", (f"{rule} {rows:,} rows" for rule, rows in found.warnings.items()), width)
-    looks = [*(f"LOOK AT THIS: {each}" for each in found.findings), *(f"UNIT MAY CHANGE: {each}" for each in found.shifts)]
-    for each in looks[:2]:
-        yield from _cut(each, width, 2)
-    if len(looks) > 2:
-        yield f"{len(looks) - 2} more to look at in the data: --verbose, or the page"
+    yield from _looks([*found.findings, *(f"the unit may change: {each}" for each in found.shifts)], room)
+
+
+def _looks(looks: Sequence[str], room: _Room) -> Iterator[str]:
+    """Yield what to look at in the data, under one heading."""
+    if not looks:
+        return
+    more = f", {room.looks} of {len(looks)} (--verbose or the page for all)" if len(looks) > room.looks else ""
+    yield f"LOOK AT THIS in the data{more}:"
+    for each in looks[: room.looks]:
+        first, *rest = _shortened(each, room.width - 4, room.lines)
+        yield from (f"  - {first}", *(f"    {line}" for line in rest))
 
 
 def _above(trained: Trained, room: _Room) -> Iterator[str]:
     """Yield what stands above a leaderboard: what gives the target away, and what was learned from."""
     yield _leakage(trained, room.width)
     if trained.notes:
-        more = f" (and {len(trained.notes) - 1} more)" if len(trained.notes) > 1 else ""
-        yield from _cut(f"NOTE{more}  {trained.notes[0]}", room.width, 1 if room.is_short else 2)
-    if not room.is_short:
+        more = f" (1 of {len(trained.notes)}: --verbose or the page)" if len(trained.notes) > 1 else ""
+        yield from _shortened(f"NOTE{more}  {trained.notes[0]}", room.width, room.lines)
+    if room.gaps:
         yield ""
     unit = "" if trained.unit.startswith("units") else f", {trained.unit}"
-    yield from _cut(f"{trained.target}{unit}: {trained.learned}", room.width, 1 if room.is_short else 2)
+    yield from _cut(f"{trained.target}{unit}: {trained.learned}", room.width, min(2, room.lines))
 
 
 def _leakage(trained: Trained, width: int) -> str:
@@ -102,8 +113,11 @@ def _leakage(trained: Trained, width: int) -> str:
 
 
 def _below(trained: Trained, room: _Room) -> Iterator[str]:
-    """Yield what stands below a leaderboard: the champion, how far its intervals hold, what is deployed, what moves it."""
-    width, most = room.width, 1 if room.is_short else 2
+    """Yield what stands below a leaderboard: who is not in it, the champion, how far its intervals hold, what is deployed, and
+    what moves it.
+    """
+    width, most = room.width, min(2, room.lines)
+    yield from _dropped(trained, room)
     tied = "; ≈ cannot be told from it" if any(each.is_tied for each in trained.contenders) else ""
     yield from _cut(f"champion: {trained.champion} ({trained.reason}{tied})", width, most)
     held = trained.intervals
@@ -115,12 +129,26 @@ def _below(trained: Trained, room: _Room) -> Iterator[str]:
         error = shown_value(trained, said.metrics[trained.leaderboard.metric])
         yield from _cut(f"held out: {trained.metric} {error} on {said.rows:,} rows from {said.since} on", width, 1)
     yield from _deployed(trained, room)
-    if not room.is_short:
+    if room.gaps:
         yield ""
     yield from _movers(trained, room)
 
 
+def _dropped(trained: Trained, room: _Room) -> Iterator[str]:
+    """Yield who is not in the leaderboard: one with its reason, several by name, for each way in which they left."""
+    ways = dict[str, list[str]]()
+    for name, why in trained.dropped.items():
+        ways.setdefault(why.partition(":")[0], []).append(name)
+    for way, names in ways.items():
+        why = trained.dropped[names[0]].partition(": ")[2]
+        if len(names) == 1:
+            yield from _shortened(f"{way}: {names[0]}, {why}", room.width, min(2, room.lines))
+        else:
+            yield _listed(f"{way} (why: --verbose or the page): ", names, room.width)
+
+
 def _deployed(trained: Trained, room: _Room) -> Iterator[str]:
+    """Yield what is deployed. Why the winner is not stands whole, however little room there is: nothing is more urgent."""
     deployed, refit = trained.deployment, trained.leaderboard and trained.leaderboard.refit
     if deployed.is_winner:
         learned = f" from all {refit.rows:,} rows" if refit else ""
@@ -129,8 +157,8 @@ def _deployed(trained: Trained, room: _Room) -> Iterator[str]:
     stays = f"{deployed.model} (run {deployed.run_id}) stays" if deployed.model else "there is no deployed model"
     yield from _cut(f"NOT DEPLOYED: {stays}", room.width, 1)
     for reason in deployed.reasons[:1]:
-        more = f" (and {len(deployed.reasons) - 1} more: --verbose)" if len(deployed.reasons) > 1 else ""
-        yield from (f"  {line}" for line in _cut(f"because{more}: {reason}", room.width - 2, 1 if room.is_short else 2))
+        more = f" (1 of {len(deployed.reasons)}: --verbose)" if len(deployed.reasons) > 1 else ""
+        yield from (f"  {line}" for line in _shortened(f"because{more}: {reason}", room.width - 2, _LINES_OF_A_REASON))
     yield "  to change that:"
     yield from command_lines(*room.typed.words(deployed.next_command), width=room.width)
 
@@ -147,7 +175,7 @@ def _movers(trained: Trained, room: _Room) -> Iterator[str]:
         yield _listed(f"{what}: ", (f"{name} {figure(value)}" for name, value in trained.importance.items()), room.width)
         return
     more = len(trained.importance) - len(largest)
-    yield f"{what}: mean |SHAP|, {trained.unit}" + (f" ({more} more are in the page)" if more else "")
+    yield from _cut(f"{what}: mean |SHAP|, {trained.unit}" + (f" ({more} more: the page)" if more else ""), room.width, 1)
     long = max((cell_len(name) for name, _ in largest if cell_len(name) <= room.width // 2), default=2)
     wide = max(len(figure(value)) for _, value in largest)
     top = max(value for _, value in largest) or 1.0
@@ -173,6 +201,20 @@ def _cut(text: str, width: int, most: int) -> list[str]:
     while cell_len(last) > width - 2:
         last = last.rpartition(" ")[0] or last[:-1]
     return [*lines[: most - 1], f"{last} …"]
+
+
+def _shortened(text: str, width: int, most: int) -> list[str]:
+    """Return a sentence as at most so many lines. Where it is longer, its last clause stays, which says what to do: the evidence
+    before that is what is cut.
+    """
+    lines, (start, mark, last) = fill(printable(text), width), printable(text).rpartition("; ")
+    if len(lines) <= most or not mark:
+        return _cut(text, width, most)
+    while start := start.rpartition(" ")[0]:
+        lines = fill(f"{start} … {last}", width)
+        if len(lines) <= most:
+            return lines
+    return _cut(text, width, most)
 
 
 def _listed(start: str, items: Iterable[str], width: int, end: str = "", *, separator: str = ", ") -> str:

@@ -1,7 +1,7 @@
 """The leaderboard: what people read, what the JSON holds and what is logged are the same rounded numbers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from tabtrail.config.section import Parameter
@@ -112,7 +112,7 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, in which every metric is a key of its own."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("cv", "cv_std", "test")}
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("cv", "cv_std", "test")}
         head = ("candidate", "family", "params", "target_transform")
         strata = {name: scores.to_dict() for name, scores in self.test_by_stratum.items()}
         return {**{name: values[name] for name in head}, **self.metrics, **values, "test_by_stratum": strata}
@@ -138,7 +138,8 @@ class Row:
 class Leaderboard:
     """All candidates, the best by `metric` over the folds first; `champion` is the one that the rule `chosen_by` took.
 
-    `weights` are those of the champion where it is a blend, `findings` what the leakage audit found, `coverage` how often the
+    `weights` are those of the champion where it is a blend, `dropped` says of each candidate that is not in the table why
+    ("dropped after …"), `findings` is what the leakage audit found, `coverage` how often the
     champion's intervals (of `interval_level`) hold on the test part. Every figure is of models that learned from the training
     part or its folds; `refit` is what is deployed of the champion where that learned from all rows (None: the one measured is).
     """
@@ -166,6 +167,7 @@ class Leaderboard:
     candidates: tuple[Row, ...]
     refit: Refit | None = None
     held_out: HeldOut | None = None
+    dropped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def champion_row(self) -> Row:

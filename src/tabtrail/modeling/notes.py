@@ -37,7 +37,6 @@ def notes(benchmark: Benchmark, intervals: Intervals | None, *, missing_explanat
         *_on_the_data(benchmark.problem),
         *_on_days(benchmark),
         *_on_the_target(benchmark),
-        *(f"{name} was {why}" for name, why in benchmark.dropped.items()),
         *_on_noise(benchmark),
         *_on_bags(benchmark),
         *_on_clip(benchmark),

@@ -68,6 +68,7 @@ def build_leaderboard(
         candidates=_rows(benchmark, coverage, tracked.runs),
         refit=tracked.refit,
         held_out=held_out_figures(benchmark, intervals[champion.candidate.name]),
+        dropped=dict(benchmark.dropped),
     )
 
 

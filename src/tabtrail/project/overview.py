@@ -1,6 +1,6 @@
 """What a training found, small enough for one screen: what the terminal prints and the Python API returns are read from here."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +60,7 @@ class Trained:
     `is_percent`); `unit` what the target is counted in.
     `learned` says in a phrase what it learned from and how it was judged. `importance` is the mean absolute Shapley value of each
     column (or group of a forecast's features), largest first; `importance_missing` says why there is none.
+    `dropped` says of each candidate that is not among the contenders why.
     """
 
     of: Literal["rows", "series"]
@@ -78,6 +79,7 @@ class Trained:
     importance_missing: str | None
     deployment: Deployment
     notes: tuple[str, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
     leaderboard: Leaderboard | None = None
     demand: Mapping[str, Any] | None = None
 
@@ -110,7 +112,7 @@ def read_overview(project: Project) -> Overview:
     training.
     """
     manifest, artifacts = read_manifest(project.config.dataset), project.artifacts
-    trained = [_of_rows(project)] if project.has_model() else []
+    trained = [_of_rows(project, manifest.findings)] if project.has_model() else []
     if project.has_demand():
         trained.append(_of_series(project.of_demand()))
     return Overview(
@@ -129,7 +131,8 @@ def read_overview(project: Project) -> Overview:
     )
 
 
-def _of_rows(project: Project) -> Trained:
+def _of_rows(project: Project, known: Collection[str]) -> Trained:
+    """Return the training of a model of rows; what is `known` of the data is not among its notes again."""
     artifacts = project.artifacts
     board = read_leaderboard(artifacts)
     champion = board.champion_row
@@ -151,7 +154,8 @@ def _of_rows(project: Project) -> Trained:
         importance=importance,
         importance_missing=missing,
         deployment=read_deployment(project.config, champion.run_id),
-        notes=board.notes,
+        notes=tuple(each for each in board.notes if each not in known),
+        dropped=board.dropped,
         leaderboard=board,
     )
 

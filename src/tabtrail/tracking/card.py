@@ -76,6 +76,8 @@ def _metrics(benchmark: Benchmark) -> Iterator[str]:
     shown += [each for each in (champion, benchmark.baseline) if each not in shown]
     for result in shown:
         yield _row(result, [first, *rest], bold=result is champion)
+    for name, why in benchmark.dropped.items():
+        yield f"\n{name} was {why}."
 
 
 def _row(result: Result, metrics: Sequence[Metric], *, bold: bool) -> str:

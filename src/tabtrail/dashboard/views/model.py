@@ -85,7 +85,7 @@ def _leaderboard(at: Place, board: Leaderboard) -> None:
     folds = at.frame(benchmark_table_files(at.config.paths.output_dir)["folds"])
     if folds is not None and folds.height:
         draw(model.fold_scores(board, folds), "model-folds")
-    for note in board.notes:
+    for note in (*(f"{name} was {why}" for name, why in board.dropped.items()), *board.notes):
         st.caption(literal(note))
 
 
