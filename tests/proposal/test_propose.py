@@ -139,6 +139,18 @@ def test_of_columns_that_give_the_target_away_together_one_stays_but_of_the_part
     assert [each for each in found.findings if f"{features[0]} is kept" in each] or len(out) == 2
 
 
+def test_other_spellings_of_a_category_are_offered_all_of_them_as_the_edit_that_makes_them_one(tmp_path: Path) -> None:
+    others = {"Südvorstadt": "Suedvorstadt", "Altstadt": "Alt-Stadt", "Neustadt": "Neust.", "Gohlis": "GOHLIS"}
+    pairs = [*others.items()]
+    lines = [[*line, pairs[at % 4][at % 9 == 0]] for at, line in enumerate(rows())]
+    found = proposed(tmp_path, [[*HEADER, "part"], *lines])
+    _, _, offered = found.text.partition("  # aliases:\n")
+    table = "\n".join(line.removeprefix("  #   ") for line in offered.splitlines() if line.startswith("  #   "))
+    assert yaml.safe_load(table) == {"part": {other: means for means, other in others.items()}}
+    (finding,) = [each for each in found.findings if each.startswith("part: ")]
+    assert "'Neust.' (3) of 'Neustadt' (27)" in finding
+
+
 def test_without_a_target_the_likely_ones_are_listed(tmp_path: Path) -> None:
     assert find_targets(written(tmp_path, [HEADER, *rows()]))[0].name == "price"
 

@@ -21,7 +21,7 @@ def suggested_yaml(suggestions: "Sequence[Suggestion]") -> str:
     lines = [_HEAD, "cleaning:\n", "  aliases:\n"]
     for column, found in groupby(suggestions, lambda each: each.column):
         lines.append(f"    {_scalar(column)}:\n")
-        lines += [f"      {_row(each)}    # {_comment(each)}\n" for each in found]
+        lines += [f"      {_row(each)}    # {each.evidence}\n" for each in found]
     return "".join(lines)
 
 
@@ -30,12 +30,6 @@ def _row(suggestion: "Suggestion") -> str:
         return f"{_scalar(suggestion.text)}: {_scalar(suggestion.means)}"
     cells = (*suggestion.context, (suggestion.column, suggestion.text), (MEANS, suggestion.means))
     return "- {" + ", ".join(f"{_scalar(name)}: {_scalar(text)}" for name, text in cells) + "}"
-
-
-def _comment(suggestion: "Suggestion") -> str:
-    differ = f"{suggestion.edits} {'letter differs' if suggestion.edits == 1 else 'letters differ'}"
-    what = differ if suggestion.edits else "case, accents or marks differ"
-    return f"{suggestion.rows:,} {'row' if suggestion.rows == 1 else 'rows'}, beside {suggestion.rows_of_means:,}; {what}"
 
 
 def _scalar(text: str | None) -> str:

@@ -30,6 +30,13 @@ class Suggestion:
     edits: int
     context: tuple[tuple[str, str | None], ...] = ()
 
+    @property
+    def evidence(self) -> str:
+        """What speaks for it, for a comment."""
+        differ = f"{self.edits} {'letter differs' if self.edits == 1 else 'letters differ'}"
+        what = differ if self.edits else "case, accents, marks or an abbreviation"
+        return f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}, beside {self.rows_of_means:,}; {what}"
+
 
 @dataclass(frozen=True)
 class _Column:
@@ -75,6 +82,18 @@ def suggest_aliases(rows: pl.LazyFrame) -> list[Suggestion]:
             if near := near_texts(list(counts)):
                 found += _suggestions(_Column(name, counts, near, *_contexts(rows, name, near, others)))
     return found
+
+
+def suggest_plain_aliases(name: str, rows: Mapping[str, int]) -> list[Suggestion]:
+    """Return what may be merged among the texts of a column, by their rows: without regard to other columns."""
+    if len(rows) > _MOST_USUALLY:
+        return []
+    column = _Column(name, rows, near_texts(list(rows)), (), {})
+    found = [
+        Suggestion(name, each.text, each.means, rows[each.text], rows[each.means], each.edits)
+        for each in match_texts(rows, column.near, column.fits)
+    ]
+    return sorted(found, key=lambda each: (-each.rows_of_means, each.means, each.text))
 
 
 def _suggestions(column: _Column) -> list[Suggestion]:

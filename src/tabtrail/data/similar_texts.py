@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
@@ -19,9 +20,15 @@ from tabtrail.contract.texts import fold_case, trim
 _SLIPS = ((15, 3), (9, 2))
 _ONE_SLIP = 5  # letters of the longer word from which one may differ: Iran and Iraq, Mali and Male are not told from a slip
 _SWAP = 3  # and from which two neighbours may have changed places, or one letter differ beside other words that are the same
-_BETWEEN = re.compile(r"(?<=[^\W\d_])[\s\-_.,'’]+(?=[^\W\d_])")
+_MARKS = r"[\s\-_.,'’]+"
+# Marks between two digits are those of numbers: 1.5 is not 15.
+_BETWEEN = re.compile(rf"(?<=[^\W\d_]){_MARKS}(?=[^\W_])|(?<=\d){_MARKS}(?=[^\W\d_])")
 _LAST_DOT = re.compile(r"(?<=[^\W\d_]{2})[.,]+(?=\s|$)")
 _DIGITS = re.compile(r"\d+")
+_WHOLE_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})  # which no accent parts
+_SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+_SHORTENED = re.compile(r"[^\W\d_]\.(?:\s|$)")
+_STEM, _STEM_ALONE = 2, 3  # letters before the dot of an abbreviation; of one beside no other word
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,46 @@ def near_texts(texts: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
     near: dict[str, list[tuple[str, int]]] = {}
     for group in _by_first_letter(texts):
         folded = list(map(fold, group))
-        for i, j in _close_pairs(folded):
-            edits = differing(folded[i], folded[j])
-            if edits is not None:
-                near.setdefault(group[i], []).append((group[j], edits))
-                near.setdefault(group[j], []).append((group[i], edits))
+        pairs = {(i, j): edits for i, j in _close_pairs(folded) if (edits := differing(folded[i], folded[j])) is not None}
+        pairs |= dict.fromkeys(_same_pairs(group), 0)
+        for (i, j), edits in sorted(pairs.items()):
+            near.setdefault(group[i], []).append((group[j], edits))
+            near.setdefault(group[j], []).append((group[i], edits))
     return near
+
+
+def _same_pairs(group: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the places of texts that are one once letters are spelled out (Süd, Sued), and abbreviations with what they cut."""
+    keys: dict[str, list[int]] = {}
+    for place, text in enumerate(group):
+        for key in {fold(each).rstrip(".").replace(" ", "") for each in (text, _spelled_out(text))}:
+            keys.setdefault(key, []).append(place)
+    for places in keys.values():
+        yield from combinations(places, 2)
+    for place, text in enumerate(group):
+        if _SHORTENED.search(text):
+            for other, long in enumerate(group):
+                if other != place and is_abbreviation(text, long):
+                    yield min(place, other), max(place, other)
+
+
+def _spelled_out(text: str) -> str:
+    return trim(text).casefold().translate(_SPELLED_OUT)
+
+
+def is_abbreviation(short: str, long: str) -> bool:
+    """Whether words of a text end in a dot where those of another go on: Neust. and Neustadt, Gr. Markt and Großer Markt."""
+    words, others = short.split(), long.split()
+    if len(words) != len(others):
+        return False
+    cut = [
+        (word[:-1], other) for word, other in zip(words, others, strict=True) if word.endswith(".") and not other.endswith(".")
+    ]
+    least = _STEM if len(words) > 1 else _STEM_ALONE
+    return bool(cut) and all(
+        fold(word) == fold(other) or ((word[:-1], other) in cut and len(word) > least and fold(other).startswith(fold(word[:-1])))
+        for word, other in zip(words, others, strict=True)
+    )
 
 
 def _by_first_letter(texts: Sequence[str]) -> list[list[str]]:
@@ -89,7 +130,7 @@ def _close_pairs(folded: Sequence[str]) -> Iterator[tuple[int, int]]:
 def fold(text: str) -> str:
     """Return a text without case, accents, and blanks and marks between letters: `São-Paulo` and `SAO PAULO` are one."""
     plain = "".join(each for each in unicodedata.normalize("NFKD", trim(text)) if not unicodedata.combining(each))
-    return _BETWEEN.sub(" ", _LAST_DOT.sub("", plain)).casefold()
+    return _BETWEEN.sub(" ", _LAST_DOT.sub("", plain)).casefold().translate(_WHOLE_LETTERS)
 
 
 def is_case_alone(one: str, other: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tabtrail.data.spellings import is_spelling
 from tabtrail.errors import UsageError
 from tabtrail.proposal.check import check, require_rows
 from tabtrail.proposal.columns import Columns, Guess, guess_columns
@@ -17,6 +18,7 @@ from tabtrail.proposal.series import find_series
 from tabtrail.proposal.target import Likely, likely_targets, require_some, require_target
 from tabtrail.proposal.texts import Texts, read_texts
 from tabtrail.proposal.totals import total_rules, without_totals
+from tabtrail.proposal.variants import find_variants, variant_findings
 from tabtrail.proposal.write import Draft, write
 from tabtrail.proposal.write_series import SeriesDraft, write_series
 from tabtrail.system.files import atomic_file
@@ -55,7 +57,8 @@ def propose(
             texts, columns = rows, guess_columns(rows)
         goal = require_target(columns, target, renamed)
         roles = assign_roles(columns, goal, date=_new(renamed, date), group=_new(renamed, group))
-        draft = Draft(texts, columns, roles, Names.of(file, target, path), rules)
+        named = [columns.guesses[name] for name in (*roles.categorical, *([roles.group] if roles.group else []))]
+        draft = Draft(texts, columns, roles, Names.of(file, target, path), rules, variants=find_variants(named))
         return _settled(draft, look, path)
 
 
@@ -108,7 +111,9 @@ def _settled(draft: Draft, look: Look, path: Path) -> Proposal:
         draft = replace(draft, roles=draft.roles.without(broken), as_text=frozenset(broken))
         found = check(write(draft), look)
     require_rows(found, look.file.name)
-    draft = replace(draft, share=found.share, share_reason=found.reason, checked=found.findings)
+    # The spellings of these columns are found over all rows, with more kinds of them, and ingest repeats some.
+    checked = tuple(each for each in found.findings if not is_spelling(each, draft.variants) or "(a missing value)" in each)
+    draft = replace(draft, share=found.share, share_reason=found.reason, checked=checked)
     text = write(draft)
     return Proposal(text, yaml.safe_load(text), _findings(draft), path)
 
@@ -129,7 +134,7 @@ def _findings(draft: Draft) -> tuple[str, ...]:
         if each.dates is not None and each.dates.rival
     ]
     found += [text for each in draft.columns.guesses.values() if (text := _words_for_gaps(each))]
-    return (*found, *draft.checked)
+    return (*found, *variant_findings(draft.variants), *draft.checked)
 
 
 def _words_for_gaps(guess: Guess) -> str:

@@ -14,6 +14,7 @@ from tabtrail.proposal.naming import Names
 from tabtrail.proposal.numbers import Numbers
 from tabtrail.proposal.roles import Roles
 from tabtrail.proposal.texts import Texts
+from tabtrail.proposal.variants import Variants, write_variants
 from tabtrail.proposal.yaml_text import YamlText, scalar
 
 DOCS = "docs/your-own-csv.md"
@@ -27,7 +28,8 @@ class Draft:
     """What is written for a model of rows: what was read, the role of every column, names, and what the check of it found.
 
     `share` is the allowed share of rejected rows, with `share_reason`; `rules` are row rules that set totals aside, by name;
-    `as_text` are columns whose texts broke their type, and `checked` are findings of the check by ingest.
+    `as_text` are columns whose texts broke their type, `checked` are findings of the check by ingest, and `variants` texts that
+    may be other spellings of one.
     """
 
     texts: Texts
@@ -39,6 +41,7 @@ class Draft:
     share_reason: str = ""
     as_text: frozenset[str] = frozenset()
     checked: tuple[str, ...] = ()
+    variants: Variants = field(default_factory=dict)
 
 
 def write(draft: Draft) -> str:
@@ -163,8 +166,8 @@ def _write_cleaning(out: YamlText, draft: Draft) -> None:
     roles, texts = draft.roles, draft.texts
     dropped = [*texts.dropped, *(name for name, each in draft.columns.guesses.items() if each.kind == "empty")]
     dated = {name: each for name, each in draft.columns.guesses.items() if name in (roles.date, *roles.date_parts)}
-    if dropped or dated:
-        out.section("cleaning")
+    if dropped or dated or draft.variants:
+        out.section("cleaning" if dropped or dated else "# cleaning")
     if dropped:
         why = "empty in every row" + (", or with lists and objects in them" if texts.dropped else "")
         out.value("drop_columns", dropped, why)
@@ -172,6 +175,8 @@ def _write_cleaning(out: YamlText, draft: Draft) -> None:
         write_dates(out, dated, roles.date)
     elif dated:
         write_dates(out, dated, None)
+    if draft.variants:
+        write_variants(out, draft.variants)
     if draft.checked:
         out.section("# What ingest found, to be looked at")
     for finding in draft.checked:

@@ -41,6 +41,11 @@ class YamlText:
         indent = "  " * depth
         self._behind(f"{indent}# {_one_line(line)}", comment, indent)
 
+    def off_inside(self, line: str, level: int, comment: str = "") -> None:
+        """Add a line that is commented out, `level` steps below another such one in a section."""
+        said = f"  # {_one_line(comment)}" if comment else ""
+        self._lines.append(f"  # {'  ' * level}{_one_line(line)}{said}")
+
     def note(self, text: str, *, depth: int = 0) -> None:
         """Add a comment of its own, on as many lines as it needs."""
         indent = "  " * depth
