@@ -13,6 +13,8 @@ INDIAN = NumberFormat(thousands="indian")
 FRENCH = NumberFormat(decimal=",", thousands=" ")
 SWISS = NumberFormat(thousands="'", strip=("CHF", ".-"))
 MONEY = NumberFormat(thousands=",", strip=("$", "US$", "€"), parentheses_negative=True)
+MILLIONS = NumberFormat(thousands=",", strip=("€",), multipliers=("k", "M"))
+SAP = NumberFormat(thousands=",", strip=("EUR",), trailing_minus=True)
 SHARE = NumberFormat(strip=("%",), percent=True)
 
 
@@ -38,6 +40,17 @@ SHARE = NumberFormat(strip=("%",), percent=True)
         ("95.7%", SHARE, 0.957),
         ("-95.7 %", SHARE, -0.957),
         ("95.7%", NumberFormat(strip=("%",)), 95.7),
+        ("€36.5M", MILLIONS, 36_500_000),
+        ("€ 1,200.5 k €", MILLIONS, 1_200_500),
+        ("110", MILLIONS, 110),
+        ("-2.3M", MILLIONS, -2_300_000),
+        ("1.1M", MILLIONS, 1_100_000),
+        ("776.53-", SAP, -776.53),
+        ("1,776.53 - EUR", SAP, -1776.53),
+        ("776.53 EUR-", SAP, -776.53),
+        ("-5", SAP, -5),
+        ("12 lakh", NumberFormat(multipliers=("lakh", "Cr")), 1_200_000),
+        ("1.5 Cr", NumberFormat(multipliers=("lakh", "Cr")), 15_000_000),
         ("-1.5", NumberFormat(), -1.5),
         ("\u22125", NumberFormat(), -5),
         ("1 299,99", FRENCH, 1299.99),
@@ -134,6 +147,8 @@ def test_a_format_in_which_a_text_has_two_meanings_is_named() -> None:
     assert "part of numbers" in str(format_problem(NumberFormat(strip=("-",))))
     assert "part of numbers" in str(format_problem(NumberFormat(strip=("m2",))))
     assert "blanks" in str(format_problem(NumberFormat(strip=(" €",))))
+    assert "none that is known" in str(format_problem(NumberFormat(multipliers=("dozen",))))
+    assert "the same word in strip" in str(format_problem(NumberFormat(strip=("M",), multipliers=("M",))))
     assert format_problem(MONEY) is None
 
 

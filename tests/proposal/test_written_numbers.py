@@ -50,13 +50,21 @@ def indian(number: float) -> str:
         (lambda n: f"{n:.1f}%", {"percent": True}),
         (lambda n: f"({n})" if n > 5000 else f"{n}", {"parentheses_negative": True}),
         (lambda n: f"{n:,.2f}".replace(",", "'"), {"thousands": "'"}),
+        (lambda n: f"{n / 1000:.1f}k" if n > 5000 else f"{n:.0f}", {"multipliers": ("k",)}),
+        (lambda n: f"€{n / 1000:.1f}M" if n > 5000 else f"€{n:.0f}K", {"multipliers": ("K", "M"), "strip": ("€",)}),
+        (lambda n: f"£{n / 100:.1f}m", {"multipliers": ("m",), "strip": ("£",)}),
+        (lambda n: f"{n / 100:.1f} m", {"multipliers": (), "strip": ("m",)}),
+        (lambda n: f"{german(n)} Mio. €", {"multipliers": ("Mio.",), "strip": ("€",), "decimal": ","}),
+        (lambda n: f"{n:,.2f}-" if n > 5000 else f"{n:,.2f}", {"trailing_minus": True, "thousands": ","}),
+        (lambda n: f"Rs {n / 1000:.2f} Lakh" if n > 5000 else f"Rs {n / 1000:.2f} Cr", {"multipliers": ("Cr", "Lakh")}),
         (lambda n: german(n).replace(".", "\u202f"), {"decimal": ",", "thousands": " "}),
     ],
 )
 def test_a_number_is_read_as_it_is_written(tmp_path: Path, of: Callable[[float], str], expected: dict[str, Any]) -> None:
     numbers = guessed(tmp_path, texts(of), OTHER).guesses["a"].numbers
     assert numbers is not None
-    assert {name: getattr(numbers.written, name) for name in expected} == expected
+    found = {name: getattr(numbers.written, name) for name in expected}
+    assert {name: tuple(sorted(value)) if isinstance(value, tuple) else value for name, value in found.items()} == expected
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,7 @@ def test_a_number_is_read_as_it_is_written(tmp_path: Path, of: Callable[[float],
         lambda n: f"Zone {n:.0f}",
         lambda n: f"{n:07.0f}",
         lambda n: f"{n * 1e14:.0f}",
-        lambda n: f"{n / 1000:.1f}k" if n > 5000 else f"{n:.0f}",
+        lambda n: f"{n:.1f} kmpl" if n > 5000 else f"{n:.1f} km/kg",
     ],
 )
 def test_what_only_looks_like_a_number_stays_text(tmp_path: Path, of: Callable[[float], str]) -> None:

@@ -14,6 +14,7 @@ FORMATS = (
     NumberFormat(thousands="_", strip=("e", "a|b", "[x]", "^", "\\d")),
     NumberFormat(thousands=",", strip=("$", "US$", "€", "-$"), parentheses_negative=True),
     NumberFormat(decimal=",", strip=("%",), percent=True, parentheses_negative=True),
+    NumberFormat(thousands=",", strip=("$", "€"), trailing_minus=True, multipliers=("K", "M", "Mio.", "lakh")),
 )
 _PIECES = (
     *"0123456789",
@@ -34,6 +35,7 @@ _PIECES = (
         "e-400",
     ),
     *(".", ",", " ", "'", "_", "+", "-", "\u2212", "(", ")", "%", "\u2019", "\u00a0", "\u202f", "\t", "\n", "\x1c", "\ufeff"),
+    *("K", "M", " Mio.", " lakh", "-", "- "),
     *("$", "US$", "€", "-$", "CHF", ".-", "e", "a|b", "[x]", "^", "\\d", "nan", "inf", "x", "\u0665", "\u200b", "NaN", "0x"),
 )
 

@@ -5,7 +5,17 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import fields, replace
 
-from tabtrail.contract.numbers import INDIAN, Decimal, NumberFormat, Thousands, is_unit_with_digits, read_integer, read_number
+from tabtrail.contract.numbers import (
+    INDIAN,
+    MINUS,
+    MULTIPLIERS,
+    Decimal,
+    NumberFormat,
+    Thousands,
+    is_unit_with_digits,
+    read_integer,
+    read_number,
+)
 from tabtrail.contract.schema import FLAG_WORDS
 
 MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
@@ -26,6 +36,14 @@ _MOST_MARKS = 3  # different units in one column are no units
 _MEANS_MORE = frozenset(
     ["k", "g", "t", "mn", "mio", "mrd", "bn", "tsd", "mln", "mrd", "lakh", "cr", "dr", "<", ">", "~", "±", "≈", "≤", "≥", "‰"]
 )
+
+_MULTIPLIED = re.compile(
+    rf"(?<=[0-9])[.,]?\s*({'|'.join(sorted(map(re.escape, MULTIPLIERS), key=len, reverse=True))})(?![^\W\d_])", re.IGNORECASE
+)
+# These are units too (metres, millimetres, bytes, credit), so that they multiply only beside a currency or another such word.
+_UNITS_TOO = frozenset(["m", "mm", "b", "cr"])
+_CURRENCY = re.compile(r"[$€£¥₹₽₩₺]|\b(?:EUR|USD|GBP|CHF|INR|Rs)\b")
+_MINUS_BEHIND = re.compile(rf"[0-9]\s*[^\d\s+(\-{MINUS}]{{0,5}}\s*[-{MINUS}]\s*[^\d\s()+\-{MINUS}]{{0,5}}$")
 
 _TRUTHS = frozenset(["yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "sí", "no", "on", "off"])
 
@@ -57,6 +75,8 @@ def advise(column: str, texts: Sequence[str], written: NumberFormat, *, whole: b
 
 def _formats(texts: Sequence[str], written: NumberFormat) -> Iterator[NumberFormat]:
     """Yield formats, those that change the fewest keys first."""
+    words, minus = multipliers_of(texts), any(map(has_minus_behind, texts))
+    written = replace(written, multipliers=words or written.multipliers, trailing_minus=minus or written.trailing_minus)
     marks = marks_of(texts)
     for parentheses in (False, True):
         for strip in dict.fromkeys([written.strip, tuple(dict.fromkeys((*written.strip, *marks)))]):
@@ -69,12 +89,32 @@ def _formats(texts: Sequence[str], written: NumberFormat) -> Iterator[NumberForm
 def marks_of(texts: Iterable[str]) -> tuple[str, ...]:
     """Return what stands before and after the digits; nothing where it is more than three different marks."""
     found = dict[str, None]()
+    texts = list(texts)
+    if words := multipliers_of(texts):
+        texts = [_MULTIPLIED.sub(lambda each: "" if each[1] in words else each[0], text) for text in texts]
     for text in texts:
+        if has_minus_behind(text):
+            text = re.sub(rf"[-{MINUS}](?=[^-{MINUS}]*$)", "", text)
         if matched := _MARK.match(text):
             found.update(dict.fromkeys(mark for mark in matched.groups() if mark and not _changes_number(mark)))
         if text.rstrip(" )").endswith("%"):
             found["%"] = None
     return tuple(found) if len(found) <= _MOST_MARKS else ()
+
+
+def multipliers_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the words behind the digits that stand for powers of ten, as they are written: K and M of `1.2M` and `€110K`."""
+    texts = list(texts)
+    found = list(dict.fromkeys(each[1] for text in texts if (each := _MULTIPLIED.search(text))))
+    sure = {word.lower() for word in found} - _UNITS_TOO
+    if not sure and not any(map(_CURRENCY.search, texts)) and "M" not in found:
+        return ()
+    return tuple(found)
+
+
+def has_minus_behind(text: str) -> bool:
+    """Whether a minus stands behind the digits, as SAP writes it."""
+    return _MINUS_BEHIND.search(text) is not None
 
 
 def _changes_number(mark: str) -> bool:
@@ -107,6 +147,10 @@ def _keys(column: str, found: NumberFormat, written: NumberFormat) -> str:
         own.append(f"strip: [{', '.join(map(repr, found.strip))}]")
     if found.parentheses_negative != written.parentheses_negative:
         own.append("parentheses_negative: true")
+    if found.trailing_minus != written.trailing_minus:
+        own.append("trailing_minus: true")
+    if found.multipliers != written.multipliers:
+        own.append(f"multipliers: [{', '.join(found.multipliers)}]")
     if own:
         keys.append(f"contract.columns.{column}.number: {{{', '.join(own)}}}")
     if not keys and written.percent:

@@ -18,6 +18,15 @@ LARGEST_EXACT = 2.0**53  # doubles hold every integer up to here
 _LONGEST_INTEGER = 38  # digits of an integer, as many as 128 bits hold whatever they are
 _SAME_MARK = {" ": " \xa0\u2009\u202f", "'": "'\u2019", INDIAN: ","}  # thin and no-break spaces; the typographic apostrophe
 _TAKEN = frozenset("+-.,()eE'_ " + MINUS)  # marks that mean something else
+MULTIPLIERS = {
+    **dict.fromkeys(("k", "tsd", "tsd.", "thsd", "thousand"), 3),
+    **dict.fromkeys(("lakh", "lakhs", "lac", "lacs"), 5),
+    **dict.fromkeys(("m", "mm", "mn", "mln", "mio", "mio.", "million", "millions"), 6),
+    **dict.fromkeys(("cr", "crore", "crores"), 7),
+    **dict.fromkeys(("b", "bn", "bln", "mrd", "mrd.", "billion", "billions"), 9),
+    **dict.fromkeys(("tn", "trillion", "trillions"), 12),
+}
+"""Words behind a number, in lower case, and the power of ten that it is multiplied by."""
 _PER = re.compile(r"[^\W\d_]+/[0-9]*[^\W\d_]+[²³]?")  # l/100km, kWh/m²: a digit is neither first nor last
 
 
@@ -26,7 +35,8 @@ class NumberFormat:
     """The marks of numbers in one column: `1.299,99` has the decimal mark `,` and the thousands mark `.`.
 
     `strip` are texts that may stand before or after the digits, such as `€`. With `percent` a percent sign has to follow:
-    95.7% is 0.957. With `parentheses_negative` (2871) is -2871.
+    95.7% is 0.957. With `parentheses_negative` (2871) is -2871, with `trailing_minus` 2871- too. `multipliers` are words that may
+    follow the digits, as `MULTIPLIERS` has them: 1.2M is 1,200,000.
     """
 
     decimal: str = "."
@@ -34,6 +44,8 @@ class NumberFormat:
     strip: tuple[str, ...] = ()
     percent: bool = False
     parentheses_negative: bool = False
+    trailing_minus: bool = False
+    multipliers: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
@@ -55,11 +67,21 @@ class NumberRule:
     strip: tuple[str, ...] = ()
     percent: bool = False
     parentheses_negative: bool = False
+    trailing_minus: bool = False
+    multipliers: tuple[str, ...] = ()
 
     def over(self, decimal: str, thousands: str | None) -> NumberFormat:
         """Return the format of the column, given the marks of its source."""
         own = thousands if self.thousands is None else (self.thousands or None)
-        return NumberFormat(self.decimal or decimal, own, self.strip, self.percent, self.parentheses_negative)
+        return NumberFormat(
+            self.decimal or decimal,
+            own,
+            self.strip,
+            self.percent,
+            self.parentheses_negative,
+            self.trailing_minus,
+            self.multipliers,
+        )
 
 
 def read_number(text: str, written: NumberFormat) -> float:
@@ -88,8 +110,14 @@ def _plain_text(text: str, written: NumberFormat) -> str:
     """Return a number as Python and Polars write it. Raises `ValueError` for a text that is no number of the format."""
     for pattern, sign in patterns(written):
         if found := _compiled(pattern).match(text):
-            return _plain_form(sign or found["sign"] or "", found["number"], written)
+            exponent = power_of(found["multiplier"]) if written.multipliers else ""
+            return _plain_form(sign or found["sign"] or "", found["number"], written) + exponent
     raise ValueError("not a number of the format")
+
+
+def power_of(multiplier: str | None) -> str:
+    """Return what a word behind a number makes of it, as an exponent: the nearest double of 1.2M is that of 1.2e6."""
+    return f"e{MULTIPLIERS[multiplier.lower()]}" if multiplier else ""
 
 
 def _is_integer(plain: str) -> bool:
@@ -128,14 +156,19 @@ def patterns(written: NumberFormat) -> tuple[tuple[str, str | None], ...]:
     blanks, either = f"[{BLANKS}]*", "|".join(map(re.escape, marks))
     before = f"(?:(?:{either}){blanks})*" if marks else ""
     percent = f"{blanks}%" if written.percent else ""
-    after = percent + (f"(?:{blanks}(?:{either}))*" if marks else "")
-    number = _number_pattern(written)
-    signed = f"^{blanks}{before}(?P<sign>[-+{MINUS}])?{before}(?P<number>{number}){after}{blanks}$"
-    if not written.parentheses_negative:
-        return ((signed, None),)
-    inside = rf"\({blanks}{before}(?P<sign>)(?P<number>{number}){after}{blanks}\)"
     outside = f"(?:{blanks}(?:{either}))*" if marks else ""
-    return ((signed, None), (f"^{blanks}{before}{inside}{outside}{blanks}$", "-"))
+    after = percent + outside
+    number = f"(?P<number>{_number_pattern(written)})"
+    if written.multipliers:
+        words = "|".join(re.escape(each) for each in sorted(written.multipliers, key=len, reverse=True))
+        number += f"(?:{blanks}(?P<multiplier>{words}))?"
+    found: list[tuple[str, str | None]] = [(f"^{blanks}{before}(?P<sign>[-+{MINUS}])?{before}{number}{after}{blanks}$", None)]
+    if written.parentheses_negative:
+        inside = rf"\({blanks}{before}(?P<sign>){number}{after}{blanks}\)"
+        found.append((f"^{blanks}{before}{inside}{outside}{blanks}$", "-"))
+    if written.trailing_minus:
+        found.append((f"^{blanks}{before}(?P<sign>){number}{percent}{outside}{blanks}[-{MINUS}]{outside}{blanks}$", "-"))
+    return tuple(found)
 
 
 def _number_pattern(written: NumberFormat) -> str:
@@ -146,7 +179,7 @@ def _number_pattern(written: NumberFormat) -> str:
         mark = "[" + re.escape(mark_variants(written)) + "]"
         whole = f"(?:[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+|[0-9]+)"  # a group 0 before others is a decimal after all: 0.950
     decimal = re.escape(written.decimal)
-    exponent = "" if written.percent else "(?:[eE][-+]?[0-9]+)?"
+    exponent = "" if written.percent or written.multipliers else "(?:[eE][-+]?[0-9]+)?"
     return f"(?:{whole}(?:{decimal}[0-9]*)?|{decimal}[0-9]+){exponent}"
 
 
@@ -171,4 +204,9 @@ def format_problem(written: NumberFormat) -> str | None:
             return f"strip: '{mark}' is empty or has blanks around, which are cut off anyway"
         if mark in _TAKEN or (any(character.isdigit() for character in mark) and not is_unit_with_digits(mark)):
             return f"strip: '{mark}' is a part of numbers; strip takes texts such as € or kg"
+    for word in written.multipliers:
+        if word.lower() not in MULTIPLIERS:
+            return f"multipliers: '{word}' is none that is known; they are {', '.join(MULTIPLIERS)}, in capitals or not"
+        if word in written.strip or written.percent:
+            return f"multipliers: '{word}' cannot stand beside {'percent' if written.percent else 'the same word in strip'}"
     return None

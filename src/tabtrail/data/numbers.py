@@ -4,7 +4,7 @@ from functools import partial
 
 import polars as pl
 
-from tabtrail.contract.numbers import LARGEST_EXACT, MINUS, NumberFormat, mark_variants, patterns
+from tabtrail.contract.numbers import LARGEST_EXACT, MINUS, NumberFormat, mark_variants, patterns, power_of
 
 
 def to_number(text: pl.Expr, written: NumberFormat, dtype: pl.DataType) -> pl.Expr:
@@ -41,7 +41,7 @@ def _exact(numbers: pl.Series, plain: pl.Series) -> pl.Series:
 
 
 def _in_plain_form(texts: pl.Series, written: NumberFormat) -> pl.Series:
-    if written.strip or written.percent or written.parentheses_negative:
+    if patterns(written) != patterns(NumberFormat(written.decimal, written.thousands)):
         forms = [_parts(pl.col("t"), pattern, sign, written) for pattern, sign in patterns(written)]
     else:  # far cheaper than taking the parts of a match
         matching = pl.when(pl.col("t").str.contains(patterns(written)[0][0])).then(pl.col("t").str.strip_chars())
@@ -53,7 +53,11 @@ def _parts(text: pl.Expr, pattern: str, sign: str | None, written: NumberFormat)
     groups = text.str.extract_groups(pattern)
     before = pl.lit(sign) if sign else groups.struct.field("sign").fill_null("").str.replace(MINUS, "-", literal=True)
     number = _without_marks(groups.struct.field("number"), written)
-    return pl.concat_str(before, number, pl.lit("e-2" if written.percent else ""))
+    exponent = pl.lit("e-2" if written.percent else "")
+    if written.multipliers:
+        powers = {word: power_of(word) for word in written.multipliers}
+        exponent = groups.struct.field("multiplier").replace_strict(powers, default="").fill_null("")
+    return pl.concat_str(before, number, exponent)
 
 
 def _without_marks(number: pl.Expr, written: NumberFormat) -> pl.Expr:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from tabtrail.contract.number_advice import MARKS, marks_of
+from tabtrail.contract.number_advice import MARKS, has_minus_behind, marks_of, multipliers_of
 from tabtrail.contract.numbers import INDIAN, NumberFormat, mark_variants
 from tabtrail.data.numbers import to_number
 from tabtrail.proposal.seen import Seen
@@ -74,9 +74,10 @@ def _formats(texts: Iterable[str]) -> list[NumberFormat]:
     marks = _units(numbers)
     percent = "%" in marks and all(text.rstrip().endswith("%") for text in numbers)
     strips = dict.fromkeys([(), marks])
+    words, minus = multipliers_of(numbers), any(map(has_minus_behind, numbers))
     parentheses = [False, *([True] if any("(" in text for text in numbers) else [])]
     plain = [
-        NumberFormat(decimal, thousands, strip, parentheses_negative=negative)
+        NumberFormat(decimal, thousands, strip, parentheses_negative=negative, trailing_minus=minus, multipliers=words)
         for negative in parentheses
         for strip in strips
         for decimal, thousands in MARKS

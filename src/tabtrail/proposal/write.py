@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from tabtrail.config.schema_file import editor_line
-from tabtrail.contract.numbers import NumberFormat, mark_variants
+from tabtrail.contract.numbers import MULTIPLIERS, NumberFormat, mark_variants
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
 from tabtrail.proposal.numbers import Numbers
@@ -269,6 +269,8 @@ def number_rule(guess: Guess, own: NumberFormat | None, columns: Columns, *, who
     if own is not None and own.strip:
         marked = guess.seen.known.filter(pl.col("text").str.contains_any(list(own.strip)), pl.col("text").str.contains(r"\d"))
         said += f"; {' and '.join(own.strip)} cut off, as in {guess.seen.example(str(marked['text'][0]))}"
+    if own is not None and own.multipliers:
+        said += f"; {', '.join(f'1{word} is {10 ** MULTIPLIERS[word.lower()]:,}' for word in own.multipliers)}"
     if own is not None and own.percent:
         said += "; percentages as fractions: 12 % is 0.12"
     if numbers.open:
@@ -291,6 +293,10 @@ def _number_keys(own: NumberFormat, columns: Columns) -> Iterator[tuple[str, Any
         yield "percent", True
     if own.parentheses_negative:
         yield "parentheses_negative", True
+    if own.trailing_minus:
+        yield "trailing_minus", True
+    if own.multipliers:
+        yield "multipliers", [*own.multipliers]
 
 
 def _gaps(guess: Guess) -> str:
