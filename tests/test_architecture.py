@@ -200,6 +200,13 @@ def test_at_most_fifteen_imports_stand_inside_functions_each_with_its_reason() -
     assert len(found) <= MOST_LOCAL_IMPORTS, found
 
 
+def test_what_is_imported_late_stands_with_the_imports_each_with_its_reason() -> None:
+    for name, tree in TREES.items():
+        reasons = lines_with_reasons(SOURCES[name].read_text(encoding="utf-8"))
+        late = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Late"}
+        assert late <= {node.lineno for node in tree.body} & reasons, name
+
+
 def imported_modules(name: str, tree: ast.Module) -> set[str]:
     """The modules of the package that a module imports anywhere, for type checkers too."""
     found: set[str] = set()

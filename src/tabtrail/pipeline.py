@@ -7,6 +7,7 @@ answers for the segment that is asked for.
 """
 
 import time
+from typing import TYPE_CHECKING
 
 from tabtrail.config.tree import Config
 from tabtrail.progress import SILENT, Progress
@@ -14,8 +15,13 @@ from tabtrail.project.lock import project_lock
 from tabtrail.project.project import Project
 from tabtrail.project.run import run_one, run_stages
 from tabtrail.project.stage import Stage
-from tabtrail.project.summary import Summary, summarise_run
 from tabtrail.project.training import BENCHMARK_SECTIONS, DEMAND_SECTIONS
+from tabtrail.system.imports import Late
+
+if TYPE_CHECKING:
+    from tabtrail.project.summary import Summary
+
+summary = Late("tabtrail.project.summary")  # brings numpy, which `tabtrail status` does without
 
 INGEST = Stage(
     name="ingest",
@@ -104,7 +110,7 @@ def stages_of(project: Project) -> list[Stage]:
     return [each for each in STAGES if each.applies(project)]
 
 
-def run(config: Config, *, force: bool = False, report: bool = True, progress: Progress = SILENT) -> Summary:
+def run(config: Config, *, force: bool = False, report: bool = True, progress: Progress = SILENT) -> "Summary":
     """Run the whole job; stages whose inputs, config and code are unchanged are not repeated unless forced.
 
     Without `report` the stages for people are left out: profile, pictures and page.
@@ -117,7 +123,8 @@ def run(config: Config, *, force: bool = False, report: bool = True, progress: P
         ran = run_stages(
             [each for each in stages_of(Project(config)) if report or not each.for_people], config, force=force, progress=progress
         )
-        return summarise_run(config, ran, time.perf_counter() - start)
+        found: Summary = summary.summarise_run(config, ran, time.perf_counter() - start)
+        return found
 
 
 def run_stage(name: str, config: Config, *, force: bool = False, progress: Progress = SILENT) -> bool:

@@ -95,6 +95,17 @@ def test_the_leading_columns_are_those_that_move_predictions_most() -> None:
     assert leading(game, rows, 6) == tuple(rows)
 
 
+def test_leading_columns_are_found_with_as_few_calls_as_their_numbers_allow() -> None:
+    rows, calls = columns(40), []
+
+    def counted(columns: Columns) -> Array:
+        calls.append(len(columns["a"]))
+        return curved(columns)
+
+    leading(Game(counted, columns(20), alone([*rows])), rows, 2)
+    assert calls == [8, 8 * len(rows)]
+
+
 def test_the_reference_is_spread_over_the_predictions_so_that_its_mean_is_near_that_of_all() -> None:
     rows = columns(1000)
     few = reference_rows(curved, rows)

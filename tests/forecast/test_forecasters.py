@@ -113,13 +113,15 @@ def test_a_sarima_too_large_for_the_history_or_for_an_intermittent_one_is_not_fi
     ],
 )
 def test_a_forecast_outside_three_times_the_historic_range_is_refused(forecast: list[float], kind: str | None) -> None:
-    outcome = guarded(Guess(np.array(forecast), np.ones(2)), np.array([10.0, 12.0, 20.0]), None)
+    later = Task(np.array([10.0, 12.0, 20.0, 900.0]), [2, 3], 2, 12)  # what comes after an origin widens no band
+    earlier, outcome = guarded([Refusal("not_converged", ""), Guess(np.array(forecast), np.ones(2))], later, 2, None)
+    assert earlier == Refusal("not_converged", "")
     assert (outcome.kind if isinstance(outcome, Refusal) else None) == kind
 
 
 def test_a_forecast_is_not_below_the_lower_bound_unless_the_history_is() -> None:
     guess = Guess(np.array([-1.0, 2.0]), np.ones(2))
-    held, free = guarded(guess, np.array([0.0, 5.0]), 0.0), guarded(guess, np.array([-2.0, 5.0]), 0.0)
+    (held,), (free,) = (guarded([guess], Task(np.array([low, 5.0]), [2], 2, 12), 2, 0.0) for low in (0.0, -2.0))
     assert isinstance(held, Guess)
     assert isinstance(free, Guess)
     assert (held.mean.tolist(), free.mean.tolist()) == ([0.0, 2.0], [-1.0, 2.0])

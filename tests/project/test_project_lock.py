@@ -45,8 +45,8 @@ from tabtrail.config.load import load_config
 from tabtrail.project.lock import project_lock
 from tabtrail.system.files import atomic_folder
 config = load_config(Path(sys.argv[1]))
-shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 with project_lock(config, "run"), atomic_folder(config.paths.models_dir) as folder:
+    shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
     (folder / "new").touch()
 """
 ASK = """

@@ -12,7 +12,8 @@ from tests.support.demand import demand_project, demand_rows
 from tests.support.projects import Trained
 
 from tabtrail import pipeline
-from tabtrail.bundle.demand.history import history_name, read_history, write_history
+from tabtrail.bundle.demand.history import read_history, write_history
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.orders import known_series, orders
 from tabtrail.bundle.predictor import Predictor

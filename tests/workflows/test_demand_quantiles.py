@@ -11,7 +11,8 @@ from tests.support.demand import CONFIG, demand_rows, write_project
 from tests.support.projects import Project, Trained
 
 from tabtrail import pipeline
-from tabtrail.bundle.demand.history import history_name, read_history
+from tabtrail.bundle.demand.history import read_history
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.bundle.load import Bundle, load_bundle
 from tabtrail.bundle.orders import orders
 from tabtrail.bundle.predictor import Predictor

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabtrail.bundle.demand.history import history_name, read_history
+from tabtrail.bundle.demand.history import read_history
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.bundle.load import Bundle, bundle_or_stray_files
 from tabtrail.bundle.metadata import FORMAT, OWN_HASH, REFERENCE, canonical, metadata_name, signature_name
 from tabtrail.bundle.plain_graph import require_plain_graph

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tabtrail.bundle.demand.history import MOST_HISTORY_BYTES, History, history_name, read_history
+from tabtrail.bundle.demand.history_file import MOST_HISTORY_BYTES, history_name
 from tabtrail.bundle.folder_view import FolderView, read_unmoved
 from tabtrail.bundle.metadata import (
     MOST_METADATA_BYTES,
@@ -19,6 +19,12 @@ from tabtrail.bundle.metadata import (
 from tabtrail.bundle.plain_graph import require_plain_graph
 from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import BundleError
+from tabtrail.system.imports import Late
+
+if TYPE_CHECKING:
+    from tabtrail.bundle.demand.history import History
+
+stored = Late("tabtrail.bundle.demand.history")  # brings numpy, which a look at a model of rows does without
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Bundle:
     metadata: dict[str, Any]
     onnx: bytes
     sha256: str = ""
-    history: History | None = None
+    history: "History | None" = None
     reference: bytes | None = None
 
     @property
@@ -43,7 +49,7 @@ class Bundle:
 
 
 def load_bundle(
-    folder: Path, name: str, public_key: Path | None = None, *, history: History | None = None, pickle: bool = True
+    folder: Path, name: str, public_key: Path | None = None, *, history: "History | None" = None, pickle: bool = True
 ) -> Bundle:
     """Read and verify a bundle, every file of it; nothing of it is executed and the joblib file is not opened as one. A `history`
     that is given stands for the one beside the bundle, which is not read. A copy without the joblib file is read with `pickle`
@@ -94,7 +100,9 @@ def bundle_or_stray_files(names: Iterable[str], name: str) -> list[str]:
     return [file for file in listed if owner(file) in (name, None)]
 
 
-def _load(view: FolderView, name: str, public_key: Path | None, history: History | None = None, *, pickle: bool = True) -> Bundle:
+def _load(
+    view: FolderView, name: str, public_key: Path | None, history: "History | None" = None, *, pickle: bool = True
+) -> Bundle:
     metadata, digest = parse_metadata(view, name, public_key)
     _require_listed(view, name, metadata)
     kept: dict[str, bytes] = {}
@@ -107,7 +115,8 @@ def _load(view: FolderView, name: str, public_key: Path | None, history: History
         parse_signature(view, name)
     require_plain_graph(graph)
     if metadata.get("panel") is not None and history is None:
-        history = read_history(view.read(history_name(name), most=MOST_HISTORY_BYTES), name)
+        packed = view.read(history_name(name), most=MOST_HISTORY_BYTES)
+        history = stored.read_history(packed, name)
     return Bundle(metadata, graph, digest, history, kept.get(REFERENCE))
 
 

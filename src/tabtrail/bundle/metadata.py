@@ -7,13 +7,10 @@ bytes that `canonical` writes are accepted, so that no bit of any file can chang
 import json
 from collections.abc import Mapping
 from datetime import date
-from itertools import chain
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tabtrail.bundle.demand.intervals import ALL, Bounds, DemandIntervals
-from tabtrail.bundle.demand.quantiles import SHARES
 from tabtrail.bundle.folder_view import REPAIR, FolderView
 from tabtrail.bundle.intervals import Grouping, Intervals
 from tabtrail.bundle.signing import verify
@@ -27,6 +24,9 @@ from tabtrail.contract.schema import ColumnRule, Dtype, Feature, ModelSchema
 from tabtrail.contract.wide import Melted, pattern_problem
 from tabtrail.errors import BundleError, NotTrainedError
 from tabtrail.system.hashes import sha256_json
+from tabtrail.system.imports import Late
+
+intervals_form = Late("tabtrail.bundle.demand.intervals_form")  # brings numpy, which a look at a model of rows does without
 
 FORMAT = 3
 OWN_HASH = "metadata_sha256"
@@ -187,7 +187,7 @@ def _require_form(metadata: dict[str, Any], name: str) -> None:
         _require(all(type(refit[key]) is int and refit[key] >= 0 for key in ("rows", "training_rows", "test_rows")))
         _require(isinstance(refit["rounds"], dict) and isinstance(refit["twin_sha256"], str))
     if (stated := metadata.get("demand_intervals")) is not None:
-        _require_demand_intervals(DemandIntervals.from_dict(stated))
+        intervals_form.require_form(stated)
 
 
 def _require_intervals(stated: dict[str, Any]) -> None:
@@ -198,24 +198,6 @@ def _require_intervals(stated: dict[str, Any]) -> None:
         _require(_is_number(band.quantile))
     for text in Grouping.from_dict(stated["by"]).strata.values():
         parse_expression(text)
-
-
-def _require_demand_intervals(intervals: DemandIntervals) -> None:
-    shares = (*intervals.levels, intervals.service_level)
-    _require(bool(intervals.levels) and all(isinstance(share, float) and 0 < share < 1 for share in shares))
-    _require(all(type(value) is int and value > 0 for value in (*intervals.groups, intervals.step)) and bool(intervals.groups))
-    _require(type(intervals.through) is int and list(intervals.groups) == sorted(set(intervals.groups)))
-    _require(all(value is None or _is_number(value) for value in (intervals.least, intervals.new)))
-    _require(intervals.lead_time is None or (type(intervals.lead_time) is int and bool(intervals.sums[ALL].signed)))
-    for band in (*intervals.bands.values(), *intervals.sums.values()):
-        _require(len(band.scores) == len(SHARES) and len(band.signed) in (0, len(SHARES)) and band.smallest > 0)
-        numbers = (band.power, band.smallest, band.below, band.above, *band.scores, *band.signed)
-        _require(all(map(_is_number, numbers)))
-    for moved in intervals.offsets.values():
-        _require(len(moved.scores) == len(intervals.levels) and moved.smallest > 0)
-        _require(all(len(scores) == len(SHARES) for scores in moved.scores))
-        _require(all(map(_is_number, (moved.power, moved.smallest, *chain.from_iterable(moved.scores)))))
-    Bounds(intervals, intervals.allowed)
 
 
 def _require_schema(schema: ModelSchema) -> None:

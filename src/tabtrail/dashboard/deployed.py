@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from tabtrail.bundle.demand.history import history_name
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.bundle.metadata import metadata_path
 from tabtrail.bundle.predictor import Predictor

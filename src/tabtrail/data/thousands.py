@@ -70,7 +70,8 @@ class ThousandsWatch:
 
     def see(self, rows: Rows) -> None:
         """Look at further rows."""
-        names = [name for name in self._doubtful if rows.values.schema.get(name) == pl.Float64]
+        types = rows.values.schema  # made anew each time it is asked for, at the cost of every column
+        names = [name for name in self._doubtful if types.get(name) == pl.Float64]
         if not names or not rows.values.height:
             return
         counted = rows.values.lazy().filter(rows.good).select(each for name in names for each in _counts(name)).collect().row(0)

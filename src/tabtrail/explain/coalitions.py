@@ -6,6 +6,7 @@ numpy alone: whatever can call a model, be it a fitted one or the graph of a bun
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import factorial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,12 +155,16 @@ def leading(game: Game, rows: Columns, most: int) -> tuple[str, ...]:
         return tuple(names)
     some = np.unique(np.linspace(0, len(next(iter(rows.values()))) - 1, _SCREENED_ROWS).astype(np.int64))
     few = {name: values[some] for name, values in rows.items()}
-    known = game.predict(few)
-    moved = {}
-    for name in names:
-        own = game.reference[name]
-        other = {**few, name: own[np.arange(len(some)) % len(own)]}
-        moved[name] = float(np.mean(np.abs(game.predict(other) - known)))
+    known, step = game.predict(few), max(1, _CELLS_AT_ONCE // (len(some) * len(names)))
+    moved: dict[str, float] = {}
+    for at in range(0, len(names), step):  # many at once: a call for each column would cost what its frame of all columns does
+        part = names[at : at + step]
+        other: dict[str, Any] = {name: np.tile(values, len(part)) for name, values in few.items()}
+        for place, name in enumerate(part):
+            own = game.reference[name]
+            other[name][place * len(some) : (place + 1) * len(some)] = own[np.arange(len(some)) % len(own)]
+        change = np.abs(game.predict(other).reshape(len(part), len(some)) - known).mean(axis=1)
+        moved |= dict(zip(part, change.tolist(), strict=True))
     kept = sorted(names, key=lambda name: -moved[name])[:most]
     return tuple(name for name in names if name in kept)
 

@@ -56,9 +56,9 @@ def _errors(actual: Array, predicted: Array, mask: Mask) -> dict[str, float | in
 def _labels(problem: Problem, table: Table) -> Iterator[tuple[str, NDArray[np.object_]]]:
     """Yield each column with the slice [rows] that every row falls into, None for rows in none."""
     for name in problem.model.text_features:
-        yield name, table.x[name].to_numpy(dtype=object)
+        yield name, table.texts[name].plain()
     for name in problem.model.numeric_features:
-        yield name, _deciles(table.x[name].to_numpy(dtype=np.float64))
+        yield name, _deciles(table.numbers[name].astype(np.float64))
     for name, mask in table.strata.items():
         yield "stratum", np.array([name if held else None for held in mask], dtype=object)
     if table.keys.date is not None and problem.date_column is not None:

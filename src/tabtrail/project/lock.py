@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from tabtrail.config.data import Paths
 from tabtrail.config.file import demand_folder
@@ -19,11 +18,17 @@ from tabtrail.progress import SILENT, Progress
 from tabtrail.project.buckets import mirror_output
 from tabtrail.project.copies import refresh_copies
 from tabtrail.system.files import make_folder, storage_errors, write_json
+from tabtrail.system.imports import Late
 from tabtrail.system.lock_owner import Owner, duration, lock_path, owner_path, read_owner
 from tabtrail.system.process import this_process
 from tabtrail.system.temporary import abandoned_scratch, is_of, maker_has_ended, remove, temporary_siblings
 from tabtrail.tracking.moved import left_folder, take_over
 from tabtrail.tracking.sqlite_file import lock_file
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+filelock = Late("filelock")  # brings all of asyncio, and `tabtrail status` takes no lock
 
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _POLL_SECONDS = 0.2
@@ -40,7 +45,7 @@ def project_lock(config: Config, command: str, progress: Progress = SILENT) -> I
     """
     paths = config.paths
     with storage_errors(paths.output_dir):
-        lock = FileLock(lock_path(paths.output_dir), is_singleton=True)
+        lock = filelock.FileLock(lock_path(paths.output_dir), is_singleton=True)
         if lock.is_locked or not _acquire(paths, lock, config.engine.lock_seconds, progress):
             yield
             return
@@ -73,7 +78,7 @@ def leftovers(config: Config) -> list[Path]:
     return sorted(found.union(*(temporary_siblings(folder) for folder in folders)))
 
 
-def _acquire(paths: Paths, lock: FileLock, seconds: float, progress: Progress) -> bool:
+def _acquire(paths: Paths, lock: "FileLock", seconds: float, progress: Progress) -> bool:
     """Take the lock, saying whom it waits for; False where the folder is read-only."""
     try:
         make_folder(lock_path(paths.output_dir).parent)
@@ -81,11 +86,11 @@ def _acquire(paths: Paths, lock: FileLock, seconds: float, progress: Progress) -
             return False
         try:
             lock.acquire(timeout=0)
-        except Timeout:
+        except filelock.Timeout:
             if seconds:
                 progress.say(f"waiting, up to {duration(seconds)}, for {_holder(paths)}")
             lock.acquire(timeout=seconds, poll_interval=_POLL_SECONDS)
-    except Timeout:
+    except filelock.Timeout:
         raise LockedError(
             f"{_holder(paths)} is at work in this project; try again when it is done, or wait longer with"
             " --set engine.lock_seconds=3600"
@@ -117,7 +122,7 @@ def _take_over_store(file: Path | None, progress: Progress) -> None:
     """Let the store of a project that was copied or moved write into itself."""
     if file is None or left_folder(file) is None:
         return
-    with FileLock(lock_file(file)):
+    with filelock.FileLock(lock_file(file)):
         left = take_over(file)
     if left is not None:
         progress.say(f"the MLflow store was copied or moved: its addresses, which led to {left}, lead to its own files now")

@@ -10,22 +10,22 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.client import HTTPException
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tabtrail.errors import TabtrailError
 from tabtrail.progress import Progress
 from tabtrail.system.files import make_folder, read_json, write_json
+from tabtrail.system.imports import Late
+
+webhook = Late("tabtrail.system.webhook")  # an HTTP client, of which few commands have need
 
 SCHEMA_VERSION = 1
-_OK = range(200, 300)
 
 
 @dataclass(frozen=True)
@@ -136,38 +136,14 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 3600:g} h"
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: the address that the config names is the one that gets the event, and no other."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Return None, so that the redirect is the answer."""
-
-
 def _post(channel: Channel, data: bytes) -> str | None:
     """Post, and return what went wrong. A thread does it, since a server that answers byte by byte outlasts any timeout."""
     found: list[str | None] = []
-    thread = threading.Thread(target=lambda: found.append(_posted(channel, data)), name="alert", daemon=True)
+    send = partial(webhook.post, str(channel.webhook), data, channel.timeout)
+    thread = threading.Thread(target=lambda: found.append(send()), name="alert", daemon=True)
     thread.start()
     thread.join(channel.timeout)
     return found[0] if found else f"the webhook did not answer within {channel.timeout:g} s (alerts.timeout_seconds)"
-
-
-def _posted(channel: Channel, data: bytes) -> str | None:
-    opener = urllib.request.build_opener(_NoRedirect)
-    headers = {"Content-Type": "application/json", "User-Agent": "tabtrail"}
-    try:
-        request = urllib.request.Request(str(channel.webhook), data=data, headers=headers, method="POST")  # noqa: S310
-        with opener.open(request, timeout=channel.timeout) as answer:
-            return None if answer.status in _OK else f"the webhook answered {answer.status}"
-    except urllib.error.HTTPError as error:
-        error.close()
-        return f"the webhook answered {error.code}"
-    except TimeoutError:
-        return f"the webhook did not answer within {channel.timeout:g} s (alerts.timeout_seconds)"
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        said = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
-        return f"the webhook cannot be reached ({said})"
 
 
 def _run(channel: Channel, data: bytes) -> str | None:

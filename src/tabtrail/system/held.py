@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from tabtrail.system.imports import Late
 from tabtrail.system.lock_owner import lock_path, read_owner
+
+filelock = Late("filelock")  # brings all of asyncio, a tenth of `tabtrail status`
 
 
 def is_held(output_dir: Path) -> bool:
@@ -13,9 +14,9 @@ def is_held(output_dir: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with FileLock(path, timeout=0):
+        with filelock.FileLock(path, timeout=0):
             return False
-    except Timeout:
+    except filelock.Timeout:
         return True
     except OSError:
         owner = read_owner(output_dir)

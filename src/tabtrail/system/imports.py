@@ -3,6 +3,20 @@
 import gc
 import importlib
 from types import ModuleType
+from typing import Any
+
+
+class Late:
+    """A module that is imported when something of it is first used: `filelock = Late("filelock")`, then `filelock.FileLock(…)`.
+
+    For what takes long to import where most uses of a file do without it. It stands with the imports, with its reason.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(import_module(self._name), attribute)
 
 
 def import_module(name: str) -> ModuleType:

@@ -12,7 +12,8 @@ from tabtrail.bundle.build import build_bundle
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
 from tabtrail.bundle.demand.expander import digest_of
 from tabtrail.bundle.demand.features import FeatureRecipe
-from tabtrail.bundle.demand.history import history_name, read_history, write_history
+from tabtrail.bundle.demand.history import read_history, write_history
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.config.dataset import TableRules
 from tabtrail.config.tree import Config
 from tabtrail.contract.aliases import tables_over

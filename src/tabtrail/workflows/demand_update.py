@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tabtrail.bundle.demand.expander import Panel as PanelInputs
-from tabtrail.bundle.demand.history import ANSWERED, History, history_name, read_history, write_history
+from tabtrail.bundle.demand.history import ANSWERED, History, read_history, write_history
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.bundle.load import load_bundle, read_metadata
 from tabtrail.config.demand import Demand, series_columns
 from tabtrail.config.tree import Config

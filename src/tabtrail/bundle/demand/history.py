@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.bundle.demand.features import Array
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.errors import BundleError
 
 FORMAT = 1
 ANSWERED = 61
 """Periods up to the latest that can be asked for: two months of days, so that what was forecast lately can be looked at."""
-MOST_HISTORY_BYTES = 2**31 - 1
 _HEAD, _SHUT = "head", "shut"
 # 100,000 series with four columns over a year of days take 1.2 GB; the texts of the head take some hundred bytes.
 _MOST_UNPACKED, _MOST_HEAD = 2**31, 16_000_000
@@ -64,11 +64,6 @@ class History:
         """Tell of one period what `shut_at` tells of many, without arrays of one value."""
         at = period - self.as_of - 1
         return self.shut is not None and place >= 0 and 0 <= at < self.shut.shape[1] and bool(self.shut[place, at])
-
-
-def history_name(name: str) -> str:
-    """Name of the history file of the bundle `name`."""
-    return f"{name}_history.npz"
 
 
 def write_history(history: History) -> bytes:

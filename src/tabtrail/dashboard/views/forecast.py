@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from tabtrail.bundle.demand.history import history_name
+from tabtrail.bundle.demand.history_file import history_name
 from tabtrail.bundle.predictor import Predictor
 from tabtrail.config.demand import Demand
 from tabtrail.contract.periods import Calendar

@@ -51,7 +51,7 @@ def each_origin(forecast: Callable[[Array, Task], Attempt]) -> Forecast:
 
 def is_intermittent(y: Array, share: float) -> bool:
     """Tell whether more than a share of the values is 0."""
-    return bool(len(y)) and float(np.mean(y == 0)) > share
+    return len(y) > 0 and int(np.count_nonzero(y == 0)) / len(y) > share
 
 
 def refused_as_intermittent(share: float) -> Refusal:
@@ -59,22 +59,32 @@ def refused_as_intermittent(share: float) -> Refusal:
     return Refusal("not_applicable", f"more than {share:.0%} of the periods are empty")
 
 
-def guarded(attempt: Attempt, history: Array, lower: float | None) -> Attempt:
-    """Return the forecast, not below `lower`, or why it is refused: not finite, or outside three times the historic range.
+def guarded(attempts: Sequence[Attempt], task: Task, steps: int, lower: float | None) -> list[Attempt]:
+    """Return the forecasts of the first `steps` from every origin of a task, not below `lower`; or why one is refused: not
+    finite, or outside three times the historic range.
 
     With lo and hi the smallest and the largest value of the history, the band is [lo - (hi - lo), hi + (hi - lo)]: a drift or
     a trend may go on for as much again as it has come so far, a model that has diverged is far outside.
     """
-    if isinstance(attempt, Refusal):
-        return attempt
-    if not (np.all(np.isfinite(attempt.mean)) and np.all(np.isfinite(attempt.growth))):
-        return Refusal("not_finite", "the forecast is not a finite number")
-    low, high = float(history.min()), float(history.max())
+    checked = list(attempts)
+    guesses = {place: attempt for place, attempt in enumerate(attempts) if isinstance(attempt, Guess)}
+    if not guesses:
+        return checked
+    ends = np.array([task.origins[place] for place in guesses])[:, None] - 1
+    low, high = np.minimum.accumulate(task.y)[ends], np.maximum.accumulate(task.y)[ends]
+    mean, growth = (np.array([getattr(each, name)[:steps] for each in guesses.values()]) for name in ("mean", "growth"))
+    finite = np.isfinite(mean).all(axis=1) & np.isfinite(growth).all(axis=1)
     # The forecast of a constant series is right on the edge of its band: rounding must not refuse it.
-    slack = 1e-9 * max(1.0, abs(low), abs(high))
-    mean = attempt.mean if lower is None or low < lower else np.maximum(attempt.mean, lower)
-    if mean.max() > high + (high - low) + slack or mean.min() < low - (high - low) - slack:
-        return Refusal(
-            "out_of_range", f"it forecasts {mean.min():.4g} to {mean.max():.4g}, the history is {low:.4g} to {high:.4g}"
-        )
-    return Guess(mean, attempt.growth)
+    slack = 1e-9 * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
+    if lower is not None:
+        mean = np.where(low < lower, mean, np.maximum(mean, lower))
+    outside = (mean > high + (high - low) + slack) | (mean < low - (high - low) - slack)
+    for at, place in enumerate(guesses):
+        if not finite[at]:
+            checked[place] = Refusal("not_finite", "the forecast is not a finite number")
+        elif outside[at].any():
+            band = f"{mean[at].min():.4g} to {mean[at].max():.4g}, the history is {low[at, 0]:.4g} to {high[at, 0]:.4g}"
+            checked[place] = Refusal("out_of_range", f"it forecasts {band}")
+        else:
+            checked[place] = Guess(mean[at], growth[at])
+    return checked

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabtrail.config.forecast import Risk
-from tabtrail.forecast.local.attempt import Attempt, Guess, Refusal, Task, guarded
+from tabtrail.forecast.local.attempt import Attempt, Refusal, Task, guarded
 from tabtrail.forecast.local.forecasters import Forecaster, list_forecasters
 
 Array = NDArray[np.float64]
@@ -121,19 +121,16 @@ class _Trying:
 
     def __call__(self, forecaster: Forecaster) -> Trial:
         late = self.task.origins if forecaster.cheap else self.task.origins[-self.risk.max_origins - 1 :]
-        *attempts, last = forecaster.forecast(replace(self.task, origins=late))
+        tried = replace(self.task, origins=late)
+        *attempts, last = forecaster.forecast(tried)
         shape = len(self.task.origins) - 1, self.horizon
         forecasts, growth = np.full(shape, np.nan), np.full(shape, np.nan)
         refusals: list[Refusal] = []
-        for place, (origin, attempt) in enumerate(zip(late[:-1], attempts, strict=True), shape[0] - len(attempts)):
-            checked = guarded(_shortened(attempt, self.horizon), self.task.y[:origin], self.risk.lower_bound)
+        lower = self.risk.lower_bound
+        for place, checked in enumerate(guarded(attempts, tried, self.horizon, lower), shape[0] - len(attempts)):
             if isinstance(checked, Refusal):
                 refusals.append(checked)
             else:
                 forecasts[place], growth[place] = checked.mean, checked.growth
-        at_end = guarded(_shortened(last, self.steps), self.task.y, self.risk.lower_bound)
+        at_end = guarded([last], replace(self.task, origins=late[-1:]), self.steps, lower)[0]
         return Trial(forecaster, forecasts, growth, at_end, tuple(refusals))
-
-
-def _shortened(attempt: Attempt, steps: int) -> Attempt:
-    return attempt if isinstance(attempt, Refusal) else Guess(attempt.mean[:steps], attempt.growth[:steps])
