@@ -122,7 +122,7 @@ def measured(name: str, files: Path, seed: int, *, peers: bool = True) -> dict[s
         "mae": champion["test_mae"],
         "cv_rmse": champion["cv_rmse"],
         "test_rmse_of_candidates": {row["candidate"]: row["test_rmse"] for row in board["candidates"]},
-        "dropped": [note for note in board["notes"] if " was dropped " in note],
+        "dropped": board["dropped"],
         "coverage": champion["interval_coverage"],
         "coverage_expected": [float(each) / board["test_rows"] for each in stats.binom.interval(0.95, board["test_rows"], 0.9)],
         "covered": covered,

@@ -9,12 +9,13 @@ import pytest
 
 from tabtrail.config.load import load_config
 from tabtrail.modeling.benchmark import candidates_of, run_benchmark
+from tabtrail.modeling.blend import wanted_by_blends
 from tabtrail.modeling.candidates import list_candidates
 from tabtrail.modeling.metrics import METRICS, score
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.problem import problem_of
 from tabtrail.modeling.racing import Ended, finalists, heats, race
-from tabtrail.modeling.results import Benchmark, Fit
+from tabtrail.modeling.results import Benchmark, Fit, Result
 from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import load_table, split_table
 
@@ -93,9 +94,10 @@ def test_of_bags_only_those_that_the_folds_do_not_tell_from_the_best_are_proven(
     dropped: dict[str, str] = {}
     ended = Ended(METRICS["rmse"], 0.25, lambda name: True)
     made = fitted_with(LightGBM_bag=1.0, CatBoost_bag=1.0, LightGBM_log_bag=2.0, MeanBaseline=9.0)
-    found = [each.name for each, _, _ in finalists(made, {}, ended, dropped)]
+    beaten: list[Any] = []
+    found = [each.name for each, _, _ in finalists(made, {}, ended, dropped, beaten)]
     assert found == ["LightGBM_bag", "CatBoost_bag", "MeanBaseline"]
-    assert set(dropped) == {"LightGBM_log_bag"}
+    assert set(dropped) == {each.name for each, _, _ in beaten} == {"LightGBM_log_bag"}
     assert dropped["LightGBM_log_bag"].startswith("dropped before its proof: RMSE 1 worse than CatBoost_bag (95 %:")
 
 
@@ -103,10 +105,12 @@ def test_where_the_best_turns_out_not_to_be_servable_the_others_come_back() -> N
     dropped: dict[str, str] = {}
     proven: list[str] = []
     ended = Ended(METRICS["rmse"], 0.25, lambda name: name != "LightGBM_bag" and name in proven)
-    for each, _, _ in finalists(fitted_with(LightGBM_bag=1.0, CatBoost_bag=2.0), {}, ended, dropped):
+    beaten: list[Any] = []
+    for each, _, _ in finalists(fitted_with(LightGBM_bag=1.0, CatBoost_bag=2.0), {}, ended, dropped, beaten):
         proven.append(each.name)
     assert proven == ["LightGBM_bag", "CatBoost_bag"]
     assert dropped == {}
+    assert beaten == []
 
 
 def test_a_bag_that_cannot_win_is_dropped_with_its_reason_and_leaves_the_others_as_they_are(tmp_path: Path) -> None:
@@ -119,6 +123,51 @@ def test_a_bag_that_cannot_win_is_dropped_with_its_reason_and_leaves_the_others_
     assert "LightGBM_bad" not in {each.candidate.name for each in raced.results}
     for each in raced.results:
         assert each.predictions_sha256 == free.result(each.candidate.name).predictions_sha256
+
+
+def test_the_beaten_one_that_makes_a_blend_err_less_is_wanted_after_all(tmp_path: Path) -> None:
+    """Errors of 1, of 1.3 independent of the former, and of 1.3 that are the former's and more."""
+    (tmp_path / "x.yaml").write_text(YAML)
+    problem = problem_of(load_config(tmp_path / "x.yaml"))
+    random = np.random.default_rng(0)
+    table = load_table(problem, pl.DataFrame({name: random.normal(size=300) for name in "aby"}))
+    split = split_table(problem, table)
+    errors = random.normal(size=(2, len(table.y)))
+    predicted = {
+        "LightGBM": table.y + errors[0],
+        "CatBoost": table.y + 1.3 * errors[1],
+        "LightGBM_alike": table.y + 1.3 * errors[0],
+        "MeanBaseline": 0 * table.y,
+    }
+    listed = {each.name: each for each in list_candidates({**{name: {} for name in predicted}, "Blend": {}})}
+
+    def fitted(name: str) -> Any:
+        folds = (Fit(name, index, {}, {}, predicted[name][fold.valid], 0.0, 0.0) for index, fold in enumerate(split.folds))
+        return listed[name], tuple(folds), Fit(name, -1, {}, {}, table.y[split.test], 0.0, 0.0)
+
+    best, baseline = (Result(*fitted(name), 1) for name in ("LightGBM", "MeanBaseline"))
+    beaten = [fitted("CatBoost"), fitted("LightGBM_alike")]
+    found = wanted_by_blends([listed["Blend"]], beaten, [baseline, best], table, split)
+    assert [each.name for each, _, _ in found] == ["CatBoost"]
+    assert wanted_by_blends([], beaten, [baseline, best], table, split) == []
+
+
+def test_a_blend_has_what_it_wants_of_the_beaten_in_the_leaderboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bags = "{LightGBM: {bag: true, n_estimators: 20}, LightGBM_bad: {bag: true, n_estimators: 2, max_depth: 1}, Blend: {}}"
+    settings = (f"candidates={bags}", "split.folds=5", "split.repeats=1", "choice.racing=true")
+    stopping = [f"candidates.{name}.early_stopping_rounds=5" for name in ("LightGBM", "LightGBM_bad")]
+    asked: list[str] = []
+
+    def wanted(blends: Any, beaten: Any, *rest: Any) -> Any:
+        asked.extend(each.name for each, _, _ in beaten)
+        return beaten
+
+    assert set(benchmark_with(tmp_path, *settings, *stopping).dropped) == {"LightGBM_bad", "Blend"}
+    monkeypatch.setattr("tabtrail.modeling.benchmark.wanted_by_blends", wanted)
+    found = benchmark_with(tmp_path, *settings, *stopping)
+    assert asked == ["LightGBM_bad"]
+    assert "LightGBM_bad" in {each.candidate.name for each in found.results}
+    assert "LightGBM_bad" not in found.dropped
 
 
 LISTED = {

@@ -39,6 +39,11 @@ def rows(count: int = 300) -> pl.DataFrame:
     return pl.DataFrame({"a": a, "b": b, "y": 20 + 3 * a + 20 * (b == "q") + random.normal(0, 5, count)})
 
 
+def curved() -> pl.DataFrame:
+    """Rows that a line and trees predict better together than either alone."""
+    return rows().with_columns(pl.col("y") + 40 * (pl.col("a") / 9).sin())
+
+
 def measured(asked: Problem, data: pl.DataFrame) -> tuple[Benchmark, Table]:
     table = load_table(asked, data)
     return run_benchmark(asked, table, split_table(asked, table)), table
@@ -71,7 +76,7 @@ def test_a_refit_on_the_training_part_alone_is_the_twin_to_the_last_byte(more: d
 
 def test_a_blend_keeps_its_weights_and_each_of_its_members_learns_from_all_rows() -> None:
     asked = problem({"LinearRegression": {}, "HistGradientBoosting": STOPPING, "Blend": {}})
-    benchmark, table = measured(asked, rows())
+    benchmark, table = measured(asked, curved())
     twin = benchmark.result("Blend")
     before = unclipped(twin.model)
     again = refit(asked, table, benchmark.split, twin.candidate, twin.model)
@@ -86,8 +91,8 @@ def test_a_blend_keeps_its_weights_and_each_of_its_members_learns_from_all_rows(
 
 
 def test_a_refit_on_several_processes_is_the_same_model() -> None:
-    asked = problem({"LinearRegression": {}, "RandomForest": {"n_estimators": 3}, "Blend": {}})
-    benchmark, table = measured(asked, rows())
+    asked = problem({"LinearRegression": {}, "RandomForest": {"n_estimators": 3, "max_depth": 3}, "Blend": {}})
+    benchmark, table = measured(asked, curved())
     twin = benchmark.result("Blend")
     both = replace(asked, engine=Engine(kind="processes", workers=2))
     one, two = (refit(each, table, benchmark.split, twin.candidate, twin.model).model for each in (asked, both))

@@ -16,13 +16,13 @@ from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, run_one
 from tabtrail.modeling.bag import bag
 from tabtrail.modeling.baselines import BASELINES, FORMULA
-from tabtrail.modeling.blend import blend
+from tabtrail.modeling.blend import blend, wanted_by_blends
 from tabtrail.modeling.budget import Budgeted
 from tabtrail.modeling.candidates import BLEND, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
 from tabtrail.modeling.devices import is_on_device, one_at_a_time
 from tabtrail.modeling.elsewhere import shared_examples, shared_rows
-from tabtrail.modeling.estimators import FormulaRegressor
+from tabtrail.modeling.estimators import FormulaRegressor, unclipped
 from tabtrail.modeling.families import model_libraries
 from tabtrail.modeling.fit import fit_and_score, unpickled
 from tabtrail.modeling.metrics import Array, Metric, evaluate
@@ -82,7 +82,13 @@ def run_benchmark(
     def of_use(name: str) -> bool:
         return results[name].deployable and over_budget(results[name], problem.choice) is None
 
-    ended = Ended(problem.metric, split.valid_share, of_use)
+    def keep(candidate: Candidate, folds: tuple[Fit, ...], final: Fit) -> None:
+        if prove is not None and (candidate.bag or candidate.family == BLEND):
+            final = replace(final, proof=proven(problem, table, split, final.model, prove))
+        results[candidate.name] = _result(candidate, folds, final, export)
+        on_result(results[candidate.name])
+
+    ended, beaten = Ended(problem.metric, split.valid_share, of_use), list[Fitted]()
     budgeted, done = Budgeted(problem.choice.limit), sum(name not in BASELINES for name in results)
     for group in heats(missing, dropped) if problem.choice.racing else budgeted.groups(missing, done=done):
         raced = _race(problem, table, split, group, results) if problem.choice.racing else Race({}, {})
@@ -90,21 +96,23 @@ def run_benchmark(
         group = [each for each in group if each.name not in dropped]
         fitted: Iterable[Fitted] = _fit_all(problem, table, split, group, progress, prove=prove, known=raced.fits)
         if problem.choice.racing:
-            fitted = finalists(fitted, dict(results), ended, dropped)
-        for candidate, folds, final in fitted:
-            if candidate.bag and prove is not None:
-                final = replace(final, proof=proven(problem, table, split, final.model, prove))
-            results[candidate.name] = _result(candidate, folds, final, export)
-            on_result(results[candidate.name])
+            fitted = finalists(fitted, dict(results), ended, dropped, beaten)
+        for each in fitted:
+            keep(*each)
+    blends = [each for each in candidates if each.family == BLEND and each.name not in results]
+    for each in wanted_by_blends(blends, beaten, [results[name] for name in results], table, split):
+        keep(*each)
+        del dropped[each[0].name]
     dropped |= budgeted.left_out
     candidates = [each for each in candidates if each.name not in dropped]
     members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
-    for candidate in candidates:
-        if candidate.family == BLEND and candidate.name not in results:
-            folds, final = blend(candidate, members, table, split, problem)
-            final = final if prove is None else replace(final, proof=proven(problem, table, split, final.model, prove))
-            results[candidate.name] = _result(candidate, folds, final, export)
-            on_result(results[candidate.name])
+    for candidate in blends:
+        folds, final = blend(candidate, members, table, split, problem)
+        if len(names := unclipped(final.model).names) == 1:
+            dropped[candidate.name] = f"left out: the folds give {names[0]} all the weight"
+        else:
+            keep(candidate, folds, final)
+    candidates = [each for each in candidates if each.name not in dropped]
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
     return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split), dropped)
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from tabtrail.errors import ConfigError
-from tabtrail.modeling.candidates import Candidate
+from tabtrail.modeling.baselines import BASELINES
+from tabtrail.modeling.candidates import BLEND, Candidate
 from tabtrail.modeling.estimators import Blend, average, choose_weights, clip, clipped
 from tabtrail.modeling.metrics import Array, score, score_strata
 from tabtrail.modeling.problem import Problem
+from tabtrail.modeling.racing import Fitted
 from tabtrail.modeling.results import FULL, Fit, Result, out_of_fold
 from tabtrail.modeling.split import Mask, Split
 from tabtrail.modeling.table import Table
@@ -31,9 +33,43 @@ def blend(
     """
     if not members:
         raise ConfigError(f"candidates.{candidate.name} blends the other candidates, and there are none but baselines")
-    rounds = int(candidate.params["rounds"] or 1)
-    blending = _Blending(candidate.name, rounds, tuple(members), table, split, time.perf_counter(), problem)
+    blending = _Blending(candidate.name, _rounds(candidate), tuple(members), table, split, time.perf_counter(), problem)
     return tuple(blending.on_fold(index) for index in range(len(split.folds))), blending.on_all()
+
+
+def wanted_by_blends(
+    blends: Sequence[Candidate], beaten: Sequence[Fitted], members: Sequence[Result], table: Table, split: Split
+) -> list[Fitted]:
+    """Return those of the `beaten` that a blend of them and the members gives a weight.
+
+    One that errs more than the best by itself errs on other rows, too, and the average of both may err less than either
+    (California, bags of LightGBM and CatBoost: 2 %). What each costs to serve is not known before its proof, and decides nothing.
+    """
+    own = {each.candidate.name: each.folds for each in members if each.candidate.family not in (BLEND, *BASELINES)}
+    pooled = _pooled(_predictions(own | {each.name: folds for each, folds, _ in beaten}, split))
+    wanted = set[str]()
+    for candidate in blends if beaten else ():
+        rows = ~np.isnan(next(iter(pooled.values())))
+        target = np.tile(table.y, len(rows) // len(table.y))
+        wanted |= set(choose_weights({name: each[rows] for name, each in pooled.items()}, target[rows], _rounds(candidate)))
+    return [each for each in beaten if each[0].name in wanted]
+
+
+def _rounds(candidate: Candidate) -> int:
+    return int(candidate.params["rounds"] or 1)
+
+
+def _predictions(folds: Mapping[str, Sequence[Fit]], split: Split) -> dict[int, dict[str, Array]]:
+    """Return the out-of-fold predictions [rows] of every candidate, by repeat."""
+    return {
+        repeat: {name: out_of_fold(split, [fit.predicted for fit in fits], repeat=repeat) for name, fits in folds.items()}
+        for repeat in sorted({fold.repeat for fold in split.folds})
+    }
+
+
+def _pooled(predictions: Mapping[int, Mapping[str, Array]]) -> dict[str, Array]:
+    """Return the out-of-fold predictions [repeats × rows] of every candidate."""
+    return {name: np.concatenate([each[name] for each in predictions.values()]) for name in predictions[0]}
 
 
 @dataclass(frozen=True)
@@ -48,14 +84,7 @@ class _Blending:
 
     @cached_property
     def predictions(self) -> dict[int, dict[str, Array]]:
-        """The out-of-fold predictions [rows] of every member, by repeat."""
-        return {
-            repeat: {
-                each.candidate.name: out_of_fold(self.split, [fit.predicted for fit in each.folds], repeat=repeat)
-                for each in self.members
-            }
-            for repeat in sorted({fold.repeat for fold in self.split.folds})
-        }
+        return _predictions({each.candidate.name: each.folds for each in self.members}, self.split)
 
     def on_fold(self, index: int) -> Fit:
         fold = self.split.folds[index]
@@ -66,7 +95,7 @@ class _Blending:
         return self._fit(index, self.table.take(fold.valid), blended, [each.folds[index] for each in self.members])
 
     def on_all(self) -> Fit:
-        pooled = {name: np.concatenate([each[name] for each in self.predictions.values()]) for name in self.predictions[0]}
+        pooled = _pooled(self.predictions)
         target = np.tile(self.table.y, len(self.predictions))
         weights = self._weights(pooled, target, ~np.isnan(next(iter(pooled.values()))))
         used = {each.candidate.name: each for each in self.members if each.candidate.name in weights}

@@ -18,7 +18,6 @@ from tabtrail.modeling.results import Fit, Result
 from tabtrail.modeling.split import Split
 
 _LOGS = ("log", "log1p")
-_LOGS = ("log", "log1p")
 Tasks = list[tuple[Candidate, int]]
 Fitted = tuple[Candidate, tuple[Fit, ...], Fit]
 """A candidate with its fits on the folds and on the whole training part."""
@@ -108,10 +107,12 @@ def _without_scale(candidate: Candidate) -> Candidate:
     return replace(candidate, name="", transform="none", smearing=False)
 
 
-def finalists(fitted: Iterable[Fitted], finished: Mapping[str, Result], race: Ended, dropped: dict[str, str]) -> Iterator[Fitted]:
-    """Yield the candidates that the folds do not tell from the best, now that bags have a score too: only they are proven and
-    blended. The others are added to `dropped`, with the reason; they are yielded after all where none of the first turns out to
-    be of use. Baselines stay, and drop nobody.
+def finalists(
+    fitted: Iterable[Fitted], finished: Mapping[str, Result], race: Ended, dropped: dict[str, str], beaten: list[Fitted]
+) -> Iterator[Fitted]:
+    """Yield the candidates that the folds do not tell from the best, now that bags have a score too: only they are proven. The
+    others are added to `dropped`, with the reason, and to `beaten`: a blend may want them. They are yielded after all where none
+    of the first turns out to be of use. Baselines stay, and drop nobody.
     """
     made, metric = list(fitted), race.metric
     losses = {
@@ -124,6 +125,7 @@ def finalists(fitted: Iterable[Fitted], finished: Mapping[str, Result], race: En
     yield from (each for each in made if each[0].name not in reasons)
     if any(race.of_use(name) for name in losses if name not in reasons):
         dropped |= {name: f"dropped before its proof: {why}" for name, why in reasons.items()}
+        beaten += [each for each in made if each[0].name in reasons]
     else:
         yield from (each for each in made if each[0].name in reasons)
 
