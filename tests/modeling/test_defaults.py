@@ -49,6 +49,12 @@ def test_models_of_folds_are_averaged_unless_they_follow_one_another_in_time() -
     assert not any(each.params.get("bag") for each in in_time.values())
 
 
+def test_few_rows_are_learned_by_small_trees_too_and_many_give_every_category_its_target_statistics() -> None:
+    found = {rows: default_candidates(replace(SHAPE, rows=rows)) for rows in (299, 300, 4_999, 5_000, 19_999, 20_000)}
+    assert [rows for rows, listed in found.items() if "LightGBM_few_leaves_bag" in listed] == [300, 4_999]
+    assert [rows for rows, listed in found.items() if listed["CatBoost_bag"].params["one_hot_max_size"] == 2] == [20_000]
+
+
 def test_texts_of_many_values_enter_by_target_and_by_frequency_for_the_folds_to_choose() -> None:
     found = default_candidates(replace(SHAPE, texts={"kind": 5, "city": 51}))
     assert {each.params.get("many_texts") for each in found.values()} == {None, "target", "frequency"}
