@@ -1,12 +1,14 @@
 """The champion against every family with its library's defaults, over ten hold-outs by order of the real sales CSV.
 
     python benchmarks/holdouts.py data/raw/sales_data_sample.csv [--without DEALSIZE] [--raw] [--seeds 10] [--set split.repeats=1]
+        [--before OTHER_CONFIG]
 
 For each seed a fifth of the orders is held out; the whole benchmark of the config chooses its champion on the rest, the
 default models are fitted on the same rows with the plain columns, and so are the candidates of the config without derived
 features and target transforms (`raw`; with `--raw` the whole benchmark does without them). Differences are paired over the
 hold-outs, with the 95 % interval of Student's t. Coverage of the champion's intervals is over all rows that were held out.
-JSON on stdout.
+With `--before`, instead: the champion of this config against that with another config's candidates, by hold-out, with the
+interval corrected for the training rows that hold-outs share (Nadeau & Bengio 2003). JSON on stdout.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from tabtrail.data.ingest import ingest
 from tabtrail.export.prove import graph_bytes
 from tabtrail.modeling.benchmark import run_benchmark
 from tabtrail.modeling.candidates import Candidate, list_candidates
+from tabtrail.modeling.choice import corrected_difference
 from tabtrail.modeling.families import FAMILIES
 from tabtrail.modeling.fit import build_model
 from tabtrail.modeling.intervals import calibrate_all, coverage_rows
@@ -48,6 +51,7 @@ def main() -> None:
     parser.add_argument("--raw", action="store_true", help="no derived features, no target transforms")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--before", type=Path, help="a config whose candidates are compared with those of --config")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"paths.raw_csv={options.csv.resolve()}", f"paths.processed_dir={folder}/parquet"]
@@ -58,6 +62,10 @@ def main() -> None:
         config = config.without_columns(options.without)
     if options.raw:
         config = without_formulas(config)
+    if options.before is not None:
+        other = config.model_copy(update={"candidates": load_config(options.before, [*paths, *options.set]).candidates})
+        json.dump(change(other, config, data, options.seeds), sys.stdout, indent=2)
+        return
     holdouts = [holdout(seeded(config, seed), data, seed) for seed in range(options.seeds)]
     json.dump(summary(holdouts, options.without), sys.stdout, indent=2)
     print()
@@ -97,6 +105,27 @@ def holdout(config: Config, data: Any, seed: int) -> dict[str, Any]:
     }
     print(f"seed {seed}: {champion.candidate.name} {found['rmse']:.1f} {found['mae']:.1f} in {seconds:.0f} s", file=sys.stderr)
     return found
+
+
+def change(before: Config, after: Config, data: Any, seeds: int) -> dict[str, Any]:
+    """Return the RMSE and the CPU seconds of both champions on every hold-out, and the relative change of the RMSE."""
+    found, shares = [], []
+    for seed in range(seeds):
+        row: dict[str, Any] = {"seed": seed}
+        for name, config in (("before", seeded(before, seed)), ("after", seeded(after, seed))):
+            start, problem = time.process_time(), problem_of(config)
+            serial = replace(problem, engine=problem.engine.model_copy(update={"kind": "serial"}))
+            benchmark = run_benchmark(serial, load_table(serial, data))
+            champion, spent = benchmark.champion, round(time.process_time() - start, 1)
+            row[name] = {"champion": champion.candidate.name, "rmse": champion.final.scores["rmse"], "cpu_seconds": spent}
+            shares.append(float(benchmark.split.test.sum() / benchmark.split.train.sum()))
+        print(row, file=sys.stderr, flush=True)
+        found.append(row)
+    logs = {name: [float(np.log(row[name]["rmse"])) for row in found] for name in ("before", "after")}
+    log = corrected_difference(logs["after"], logs["before"], valid_share=float(np.mean(shares)))
+    summed = {name: round(float(np.mean([row[name]["cpu_seconds"] for row in found])), 1) for name in logs}
+    relative = {name: round(float(np.expm1(getattr(log, name))), 4) for name in ("mean", "low", "high")}
+    return {"hold_outs": seeds, "relative_change_of_rmse": relative, "mean_cpu_seconds": summed, "each": found}
 
 
 def raw_scores(config: Config, table: Table, split: Split) -> dict[str, dict[str, float]]:

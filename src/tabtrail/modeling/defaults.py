@@ -6,13 +6,14 @@ their fit. What departs from them was chosen by bags of five folds inside traini
 the sales data with and without its size, Ames, hotel rates, Sacramento, concrete (R's `modeldata`) and CPS1988 (R's `AER`).
 
 - LightGBM with 63 leaves, rate 0.06 and patience 50 erred as the published default does (within 0.1 % on bike sharing) at two
-  thirds of the fit. 31 leaves and rate 0.04 erred 0.3 and 1.4 % more in California and on bike sharing, 1 % less on diamonds. Below
-  5,000 rows, 15 leaves and a share of the columns erred 2 to 11 % less on four of five tables, 3 % more on the fifth: both are tried.
-- CatBoost with depth 6, rate 0.1 and a penalty of 3 erred up to 3 % less than with rate 0.15 and hardly a penalty, on seven of eight
-  tables. Target statistics of categories of few values too (`one_hot_max_size: 2`) took 2 % off on diamonds' 43,000 rows, changed
-  nothing on CPS1988's 22,000 and on hotel rates, and erred 0.6 to 3 % more on five smaller tables, at up to twice the time.
-- On rows held out of all this, blends of LightGBM's and CatBoost's, a logarithm that was beaten by 4 % included, erred 0.7 to 1.1 %
-  less than the best of their members (California, bike sharing, diamonds).
+  thirds of the fit. 31 leaves and rate 0.04 erred 0.3 and 1.4 % more in California and on bike sharing, 1 % less on diamonds.
+  Below 5,000 rows, 15 leaves and a share of the columns erred 2 to 11 % less on four of five tables, 3 % more on the fifth: both
+  are tried.
+- CatBoost with depth 6, rate 0.1 and a penalty of 3 erred up to 3 % less than with rate 0.15 and hardly a penalty, on seven of
+  eight tables. Target statistics of categories of few values too (`one_hot_max_size: 2`) took 2 % off on diamonds' 43,000 rows,
+  changed nothing on CPS1988's 22,000 and on hotel rates, and erred 0.6 to 3 % more on five smaller tables, at twice the time.
+- On rows held out of all this, blends of LightGBM's and CatBoost's, a logarithm that was beaten by 4 % included, erred 0.7 to
+  1.1 % less than the best of their members (California, bike sharing, diamonds).
 """
 
 from collections.abc import Iterator, Mapping
