@@ -33,6 +33,7 @@ HOW_TO = [
     "forecast-demand.md",
     "forecast-and-risk.md",
     "tune.md",
+    "neural.md",
     "many-rows.md",
     "gpu.md",
     "continue-and-reproduce.md",

@@ -134,11 +134,11 @@ def missing_modules(*modules: str) -> list[str]:
     return [module for module in modules if find_spec(module) is None]
 
 
-def require_extra(extra: str, *modules: str) -> None:
+def require_extra(extra: str, *modules: str, wanted_by: str = "this") -> None:
     """Raise `MissingExtraError` naming the extra to install when one of `modules` is not installed."""
     if missing := missing_modules(*modules):
         names = ", ".join(missing)
-        raise MissingExtraError(f"this needs {names}, which the base install leaves out: pip install 'tabtrail[{extra}]'")
+        raise MissingExtraError(f"{wanted_by} needs {names}, which the base install leaves out: pip install 'tabtrail[{extra}]'")
 
 
 def require_keys(rows: int, keys: int, folds: int) -> None:

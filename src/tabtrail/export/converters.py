@@ -15,6 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from tabtrail.contract.expressions import compute
+from tabtrail.export.net_nodes import write_net
 from tabtrail.export.steps import Step
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.modeling.families import family_of, read_trees
@@ -49,6 +50,8 @@ def own_converters(regressor: Any, write: WriteTrees) -> tuple[dict[type, Callab
     family = family_of(regressor)
     if family is not None and family.read_trees is not None:
         own[type(regressor)] = Converter(lambda model: 1, lambda step: _write_regressor(step, write))
+    elif family is not None and (read_net := family.read_net) is not None:
+        own[type(regressor)] = Converter(lambda model: 1, lambda step: write_net(step, read_net(step.fitted)))
     return {kind: each.convert for kind, each in own.items()}, {kind: each.shape for kind, each in own.items()}
 
 

@@ -36,6 +36,11 @@ _SINCE = {
     "MatMulInteger": 10,
     "GatherElements": 13,
     "ReduceSum": 13,
+    "MatMul": 13,
+    "Cos": 7,
+    "Sqrt": 13,
+    "Min": 13,
+    "Max": 13,
 }
 _KINDS = {"int64": onnx.TensorProto.INT64, "uint8": onnx.TensorProto.UINT8}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabtrail.config.model import parse_transform
 from tabtrail.config.section import Parameter
-from tabtrail.errors import ConfigError, nearest
+from tabtrail.errors import ConfigError, nearest, require_extra
 from tabtrail.modeling.baselines import BASELINE, BASELINES, FORMULA
 from tabtrail.modeling.families import FAMILIES, Family, Layout, Params
 from tabtrail.modeling.families.family import Objectives
@@ -103,13 +103,16 @@ def family_names() -> list[str]:
 def list_candidates(configured: Mapping[str, Params], *, with_formulas: bool = False) -> list[Candidate]:
     """Return the mean baseline, the best derived formula where there are any, and the configured candidates.
 
-    Raises `ConfigError` for the first of `candidate_problems`.
+    Raises `ConfigError` for the first of `candidate_problems`, `MissingExtraError` for one whose library is not installed.
     """
     baselines = [Candidate(BASELINE, BASELINE, {}), *([Candidate(FORMULA, FORMULA, {})] if with_formulas else [])]
     named = {name: params for name, params in configured.items() if name not in BASELINES}
     for name, params in named.items():
         for key, problem in candidate_problems(name, params):
             raise ConfigError(f"candidates.{'.'.join([name, *key])}: {problem}")
+        family = FAMILIES.get(family_name(name))
+        if family is not None and family.extra is not None:
+            require_extra(family.extra, family.extra, wanted_by=f"candidates.{name}")
     return baselines + [_candidate(name, params) for name, params in named.items()]
 
 

@@ -183,7 +183,8 @@ def _chosen(candidates: Mapping[str, dict[str, Parameter]], names: list[str]) ->
     configured = {each.name: each for each in list_candidates(candidates) if each.family not in (BASELINE, BLEND)}
     searched = [family.name for family in FAMILIES.values() if family.search is not None]
     if not names:
-        boosters = [name for name in searched if FAMILIES[name].iterations is not None]
+        # A net takes minutes a fit: it is tuned where it is named.
+        boosters = [name for name in searched if FAMILIES[name].iterations is not None and FAMILIES[name].read_net is None]
         chosen = [each for each in configured.values() if each.family in boosters]
         if not chosen:
             raise UsageError(f"no candidate of the config is a booster ({', '.join(boosters)}); name one, or add one")

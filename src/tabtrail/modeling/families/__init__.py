@@ -16,6 +16,7 @@ from tabtrail.modeling.families.gradient_boosting import GRADIENT_BOOSTING
 from tabtrail.modeling.families.hist_gradient_boosting import HIST_GRADIENT_BOOSTING
 from tabtrail.modeling.families.lightgbm import LIGHTGBM
 from tabtrail.modeling.families.linear import LINEAR_REGRESSION, MEAN_BASELINE
+from tabtrail.modeling.families.realmlp import REALMLP
 from tabtrail.modeling.families.xgboost import XGBOOST
 from tabtrail.modeling.trees import Trees
 
@@ -33,6 +34,7 @@ FAMILIES: dict[str, Family] = {
         XGBOOST,
         LIGHTGBM,
         CATBOOST,
+        REALMLP,
     )
 }
 _KEPT: ContextVar[dict[int, tuple[Any, Trees]] | None] = ContextVar("trees that are kept while a model is proven", default=None)

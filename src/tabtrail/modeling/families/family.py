@@ -8,6 +8,7 @@ from tabtrail.config.section import Parameter
 from tabtrail.errors import nearest
 from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.metrics import Array
+from tabtrail.modeling.nets.net import Net
 from tabtrail.modeling.trees import Link, Trees
 
 Params = dict[str, Parameter]
@@ -132,7 +133,8 @@ class Family:
     `with_categories(regressor, layout)` makes of it one that splits on categories by itself (None: the family cannot).
     `takes_missing` says whether it sends missing numbers to a side of each split by itself.
     `scaled` says whether numeric columns are standardised, never before trees: it breaks the equality of their exported graph.
-    `libraries` are the distributions on PyPI that results depend on, alternatives included.
+    `libraries` are the distributions on PyPI that results depend on, alternatives included, but not the package of an optional
+    extra that fitting alone takes: `extra` is the name of both (None: it takes none).
 
     Fitting. `slow` fits are started first. `iterations` names the parameter that counts boosting rounds, and
     `best_iterations(regressor, fitted, watched, patience)` fits and returns how many rounds did best; the regressor keeps at
@@ -145,7 +147,7 @@ class Family:
 
     Exporting. `exportable` lists, for parameters whose other values make models without plain trees, those that can be exported,
     the library's default first; `objectives` are those of a library that has links. `read_trees(regressor)` returns the trees of
-    a fitted one (None: scikit-learn's own converter exports it).
+    a fitted one, `read_net(regressor)` its net (None of both: scikit-learn's own converter exports it).
 
     Explaining. `contributions(regressor, matrix, background)` returns Shapley values [rows, columns] and base value, in units of
     the prediction; None, of function or result, where the predictions have to be explained from outside.
@@ -157,6 +159,7 @@ class Family:
     regressors: tuple[type[Any], ...]
     build: Callable[[Params, int], Any]
     libraries: tuple[str, ...]
+    extra: str | None = None
     fixed: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
     with_categories: Callable[[Any, Layout], Any] | None = None
@@ -174,5 +177,6 @@ class Family:
     exportable: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
     objectives: Objectives | None = None
     read_trees: Callable[[Any], Trees] | None = None
+    read_net: Callable[[Any], Net] | None = None
     contributions: Callable[[Any, Array, Array], Contributions | None] | None = None
     device: Device | None = None

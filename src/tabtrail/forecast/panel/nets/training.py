@@ -1,8 +1,6 @@
-"""The nets as PyTorch trains them, in one thread and from a seed. The only module that imports torch."""
+"""The nets of demand as PyTorch trains them, in one thread and from a seed."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +12,7 @@ from torch import nn
 from tabtrail.bundle.demand.features import Array
 from tabtrail.forecast.panel.nets.settings import LOG_LOSSES, Budget, TableSettings, WindowSettings
 from tabtrail.forecast.panel.nets.window_weights import WindowWeights
+from tabtrail.modeling.nets.torch_runs import array, floats, seeded
 
 Codes = NDArray[np.int64]
 Target = tuple[Array, Array, NDArray[np.bool_]]
@@ -28,30 +27,30 @@ def train_table(
 
     The first row of an embedding, which is for new texts, is the mean of the others.
     """
-    with _seeded(seed):
+    with seeded(seed):
         module = _Table(settings, inputs[0].shape[1], sizes)
         mean = float(np.average(target[0], weights=target[1]))
         with torch.no_grad():  # from the mean on: what few epochs learn is what differs from it
             module.layers[-1].bias.fill_(np.log(max(mean, 1e-6)) if settings.loss in LOG_LOSSES else mean)
-        _descend(module, (_floats(inputs[0]), torch.from_numpy(inputs[1])), target, settings)
-    tables = [_array(each.weight) for each in module.tables]
+        _descend(module, (floats(inputs[0]), torch.from_numpy(inputs[1])), target, settings)
+    tables = [array(each.weight) for each in module.tables]
     for table in tables:
         table[0] = table[1:].mean(axis=0)
-    return tables, [(_array(each.weight).T.copy(), _array(each.bias)) for each in module.layers]
+    return tables, [(array(each.weight).T.copy(), array(each.bias)) for each in module.layers]
 
 
 def train_window(settings: WindowSettings, inputs: tuple[Array, Codes], target: Target, horizon: int, seed: int) -> WindowWeights:
     """Return the weights of a net fitted on windows [rows, T], oldest value first, and places of horizons [rows]."""
-    with _seeded(seed):
+    with seeded(seed):
         module = Window(settings, horizon)
-        _descend(module, (_floats(inputs[0]), torch.from_numpy(inputs[1])), target, settings)
+        _descend(module, (floats(inputs[0]), torch.from_numpy(inputs[1])), target, settings)
     return weights_of(module, settings)
 
 
 def weights_of(module: "Window", settings: WindowSettings) -> WindowWeights:
     """Return the weights of a net over windows."""
     steps = settings.window
-    kernel = _array(module.convolution.weight)[:, 0, :]
+    kernel = array(module.convolution.weight)[:, 0, :]
     front = np.zeros((steps, steps, settings.channels))
     for step in range(steps):
         for place in range(settings.kernel):
@@ -59,12 +58,12 @@ def weights_of(module: "Window", settings: WindowSettings) -> WindowWeights:
                 front[at, step] = kernel[:, place]
     lstm = module.lstm
     gates = (
-        _array(lstm.weight_ih_l0).T.copy(),
-        _array(lstm.weight_hh_l0).T.copy(),
-        _array(lstm.bias_ih_l0) + _array(lstm.bias_hh_l0),
+        array(lstm.weight_ih_l0).T.copy(),
+        array(lstm.weight_hh_l0).T.copy(),
+        array(lstm.bias_ih_l0) + array(lstm.bias_hh_l0),
     )
-    bias = np.tile(_array(module.convolution.bias), steps)
-    return WindowWeights(front.reshape(steps, -1), bias, gates, (_array(module.head.weight).T.copy(), _array(module.head.bias)))
+    bias = np.tile(array(module.convolution.bias), steps)
+    return WindowWeights(front.reshape(steps, -1), bias, gates, (array(module.head.weight).T.copy(), array(module.head.bias)))
 
 
 class _Table(nn.Module):
@@ -98,22 +97,9 @@ class Window(nn.Module):
         return self.head(self.dropout(states[:, -1])).gather(1, places[:, None])[:, 0]
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """The same numbers each time, whatever ran before, and what ran before goes on as if nothing had been."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _descend(module: Any, inputs: tuple[torch.Tensor, ...], target: Target, budget: Budget) -> None:
     """Train a module, and leave it with the weights of the epoch that did best on the rows held out, where there are any."""
-    y, weights, held = _floats(target[0]), _floats(target[1]), torch.from_numpy(target[2])
+    y, weights, held = floats(target[0]), floats(target[1]), torch.from_numpy(target[2])
     learned, watched = torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
     optimizer = torch.optim.Adam(module.parameters(), lr=budget.learning_rate)
     best, kept, waited = float("inf"), None, 0
@@ -154,11 +140,3 @@ def _loss(budget: Budget, found: torch.Tensor, y: torch.Tensor, weights: torch.T
     assert isinstance(budget, TableSettings)  # noqa: S101 - checked when the config was read
     power = budget.tweedie_power
     return weights * ((found * (2 - power)).exp() / (2 - power) - y * (found * (1 - power)).exp() / (1 - power))
-
-
-def _floats(values: Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _array(values: Any) -> Array:
-    return values.detach().numpy().astype(np.float64)  # type: ignore[no-any-return]
