@@ -13,6 +13,7 @@ from tabtrail.modeling.families.family import Device, Family, Layout, Params, Sa
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.nets.net import Net, Periodic, Places, Scaling, Table
 from tabtrail.modeling.nets.settings import Settings, parse_settings
+from tabtrail.system.imports import import_module
 
 _EMPTY = np.zeros(0)
 _SETTINGS = {each.name for each in fields(Settings)}
@@ -134,9 +135,7 @@ def _scaling(x: Array, columns: Places) -> Scaling:
 
 def _training() -> ModuleType:
     require_extra("torch", "torch")  # a worker of a cluster may lack what the driver has
-    from tabtrail.modeling.nets import training  # imports PyTorch, an optional extra: seconds that only a fit is worth
-
-    return training
+    return import_module("tabtrail.modeling.nets.training")  # PyTorch: seconds that only a fit is worth
 
 
 def _build(params: Params, seed: int) -> RealMLP:
