@@ -2,18 +2,16 @@
 
 from copy import copy
 from dataclasses import fields
-from types import ModuleType
 from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from tabtrail.errors import require_extra
 from tabtrail.modeling.families.family import Device, Family, Layout, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.nets.net import Net, Periodic, Places, Scaling, Table
 from tabtrail.modeling.nets.settings import Settings, parse_settings
-from tabtrail.system.imports import import_module
+from tabtrail.system.optional import load_optional
 
 _EMPTY = np.zeros(0)
 _SETTINGS = {each.name for each in fields(Settings)}
@@ -133,9 +131,8 @@ def _scaling(x: Array, columns: Places) -> Scaling:
     return Scaling(columns, center, factor, np.array(flags, dtype=np.int64))
 
 
-def _training() -> ModuleType:
-    require_extra("torch", "torch")  # a worker of a cluster may lack what the driver has
-    return import_module("tabtrail.modeling.nets.training")  # PyTorch: seconds that only a fit is worth
+def _training() -> Any:
+    return load_optional("tabtrail.modeling.nets.training", "torch", package="torch")
 
 
 def _build(params: Params, seed: int) -> RealMLP:
