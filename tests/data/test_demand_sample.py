@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.support.commands import run_here
+from tests.support.projects import REPO
 
 from tabtrail.data.demand_sample import HEADER, DemandSize, product_name, write_demand_sample
 from tabtrail.data.sample import is_synthetic, mark_path
@@ -77,3 +78,17 @@ def test_a_size_of_the_other_kind_is_refused(tmp_path: Path, arguments: list[str
     done = run_here("sample", "--output", str(tmp_path / "x.csv"), *arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_without_a_kind_a_config_gets_rows_of_its_own_kind_and_none_where_no_kind_has_its_target(tmp_path: Path) -> None:
+    stores = REPO / "examples" / "store_demand" / "config.yaml"
+    (tmp_path / "stores.yaml").write_text(stores.read_text())
+    done = run_here("sample", "--config", str(tmp_path / "stores.yaml"), "--stores", "1", "--days", "30")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "store_demand.csv").read_text().startswith(",".join(HEADER))
+    words = "version: 2\npaths: {raw_csv: cars.csv}\nmodel: {target: price, numeric_features: [km]}\nsplit: {kind: random}\n"
+    (tmp_path / "cars.yaml").write_text(words)
+    done = run_here("sample", "--config", str(tmp_path / "cars.yaml"))
+    assert done.returncode == 2
+    assert "'price', which made-up sales does not have" in done.stderr
+    assert not (tmp_path / "cars.csv").exists()

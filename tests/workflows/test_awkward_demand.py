@@ -168,6 +168,8 @@ def test_days_that_the_plan_has_as_closed_are_said_and_not_ordered_for(trained: 
     assert not any("closed" in each for each in first.warnings)
     (order,) = orders(model, [{"Filiale": row["Filiale"], "Artikel": row["Artikel"]}])
     assert order.until == "2023-06-13"
+    assert any("1 of the 3 days as closed: nothing is ordered for a closed one" in each for each in order.warnings)
+    assert not any("as if it were open" in each for each in order.warnings)
     assert order.sum == pytest.approx(first.value + second.value)
     write_rows(trained.project.root / "sunday.csv", pl.DataFrame([{**sunday, "Datum": date(2023, 6, 11), "Region": None}]))
     out = trained.project.root / "sunday.parquet"

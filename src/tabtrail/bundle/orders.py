@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tabtrail.bundle.demand.inputs import DemandInputs
+from tabtrail.bundle.demand.inputs import SHUT, DemandInputs
 from tabtrail.bundle.demand.intervals import SERVED
 from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.predictor import Interval, Predictor
@@ -111,6 +112,7 @@ def _ordered(predictor: Predictor, demand: DemandInputs, asked: Sequence[_Asked]
     for at, (one, row) in enumerate(zip(asked, firsts, strict=True)):
         known = not np.isnan(quantity[at])
         intervals = tuple(map(Interval, levels, low[at], high[at])) if known else ()
+        said = (*_said_of(predictor, one.rows), *_closed(demand, opened[at]), *one.warnings)
         made.append(
             Order(
                 demand.named(row),
@@ -124,7 +126,7 @@ def _ordered(predictor: Predictor, demand: DemandInputs, asked: Sequence[_Asked]
                 quantity[at] if known else None,
                 predictor.metadata["currency"],
                 predictor.metadata["run_id"],
-                (*_said_of(predictor, one.rows), *one.warnings, *(() if known else (_UNMEASURED,))),
+                (*said, *(() if known else (_UNMEASURED,))),
             )
         )
     return made
@@ -132,7 +134,13 @@ def _ordered(predictor: Predictor, demand: DemandInputs, asked: Sequence[_Asked]
 
 def _said_of(predictor: Predictor, rows: Sequence[Row]) -> Iterable[str]:
     """What is to know of a series, and of the values of its plan, each once."""
-    return dict.fromkeys(words for row in rows for words in predictor.warnings(row))
+    return dict.fromkeys(words for row in rows for words in predictor.warnings(row) if words != SHUT)
+
+
+def _closed(demand: DemandInputs, opened: NDArray[np.bool_]) -> Iterable[str]:
+    if shut := int((~opened).sum()):
+        of = f"{shut:,} of the {len(opened):,} {demand.period_name}s"
+        yield f"the stored plan has {of} as closed: nothing is ordered for a closed one"
 
 
 def _required(predictor: Predictor) -> tuple[DemandInputs, int]:

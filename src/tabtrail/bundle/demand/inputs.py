@@ -21,7 +21,7 @@ from tabtrail.contract.periods import Periods
 from tabtrail.errors import BundleError
 
 _DAY = "datetime64[D]"
-_SHUT = "the stored plan has this as closed: it is forecast as if it were open"
+SHUT = "the stored plan has this as closed: it is forecast as if it were open"
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class DemandInputs:
         found = () if standing.words is None else (standing.words,)
         if period > self._as_of:
             if self.history.is_shut(standing.own_place, period):
-                found = (*found, _SHUT)
+                found = (*found, SHUT)
             return (*found, self._unplanned) if self.panel.recipe.recursive and self._is_guessed(standing, period) else found
         return (*found, f"the date lies within the history: forecast as of the {self._calendar.name} before it")
 
