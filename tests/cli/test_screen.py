@@ -166,3 +166,10 @@ def test_candidates_that_were_dropped_are_named_below_the_leaderboard_with_the_r
     assert one.index(next(line for line in one if line.startswith(said))) > one.index(next(line for line in one if "★" in line))
     two = screen_lines(replace(FOUND, trained=(replace(ROWS, dropped={"Line": why, "Other": why}),)), END, TYPED)
     assert "dropped after repeat 1 of 1 (why: --verbose or the page): Line, Other" in two
+
+
+def test_columns_that_are_left_out_because_they_give_the_target_away_are_named() -> None:
+    lines = screen_lines(replace(FOUND, trained=(replace(ROWS, left_out=(replace(LEAK, column="casual"),)),)), END, TYPED)
+    assert "leakage: in the model, nothing was found that gives the target away" in lines
+    assert any(line.startswith("left out, as they give it away: ") and "casual" in line for line in lines)
+    assert max(map(len, lines)) <= WIDTH

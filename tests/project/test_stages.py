@@ -16,6 +16,7 @@ from tabtrail.cli.stages import add_plain_commands
 from tabtrail.errors import UsageError
 from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
+from tabtrail.project.project import Project as ProjectState
 from tabtrail.project.reason import Reason
 from tabtrail.project.record import updated_output
 from tabtrail.project.run import run_one, run_stages
@@ -96,6 +97,20 @@ def test_an_output_that_is_brought_up_to_date_leaves_its_stage_fresh_and_one_tha
     with updated_output(config.paths.output_dir, path) as announce:
         rewrite(path, "results were added to what was altered", announce)
     assert stale(config) == {"weather": (Reason("altered", f"{path} was altered"),)}
+
+
+def test_a_stage_that_was_killed_says_so_in_place_of_files_that_were_altered(project: Project) -> None:
+    config = configured(project)
+    repeated(config)
+    WEATHER.record_begin(ProjectState(config))
+    assert stale(config) == {}, "what it left before is whole"
+    output(config).write_text("half of it")
+    ((reason,),) = stale(config).values()
+    assert reason.kind == "interrupted"
+    assert reason.what.startswith("it began at ")
+    assert repeated(config) == ["weather"]
+    output(config).write_text("altered")
+    assert stale(config)["weather"][0].kind == "altered", "a run that ended leaves no note"
 
 
 def rewrite(path: Path, text: str, announce: Callable[[Path], None]) -> None:

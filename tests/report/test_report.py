@@ -22,7 +22,7 @@ from tabtrail.system.files import read_json, write_json
 from tabtrail.workflows.forecast import forecast_segment
 from tabtrail.workflows.report import report_run
 
-SECTIONS = ["verdict", "leakage", "leaderboard", "champion", "explanations", "data", "forecast", "made"]
+SECTIONS = ["verdict", "leakage", "leaderboard", "champion", "explanations", "data", "made"]
 
 
 def test_figures_have_thousands_apart_significant_digits_and_whole_ones_no_decimals() -> None:
@@ -294,14 +294,14 @@ def test_thirty_rows_make_a_page(tmp_path: Path) -> None:
 
 def test_stored_forecasts_are_on_the_page_and_other_documents_are_not(reported: Trained, tmp_path: Path) -> None:
     config = reported.copy(tmp_path).config(*reported.overrides)
-    assert "No forecast of these data was made yet." in Artifacts.of(config).page.read_text(encoding="utf-8")
+    assert "Forecast and risk" not in Artifacts.of(config).page.read_text(encoding="utf-8"), "no section without a forecast"
     result = forecast_segment(config, {"product_line": "Classic Cars"}).result
     folder = config.paths.output_dir / "timeseries"
     write_json(folder / "other.json", {"label": "<b>no result</b>"})
     write_json(folder / "stale.json", {**result.model_dump(mode="json"), "label": "of other data", "data_sha256": "0" * 64})
     assert pipeline.run_stage("report", config) is True
     html = Artifacts.of(config).page.read_text(encoding="utf-8")
-    assert "No forecast of these data was made yet." not in html
+    assert Page(html).sections == [*SECTIONS[:-1], "forecast", SECTIONS[-1]]
     assert "no result" not in html
     assert "of other data" not in html
     assert 'id="picture-forecast_1"' in html

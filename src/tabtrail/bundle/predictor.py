@@ -21,6 +21,9 @@ from tabtrail.contract.schema import Feature
 from tabtrail.contract.wide import fits_wide
 from tabtrail.errors import BundleError
 
+MISSING = ": missing"
+"""What a warning says of a column without a value, after its name; other warnings are of values that training has not seen."""
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -269,11 +272,11 @@ class Predictor(RowReader):
 
 def _unseen(feature: Feature, value: Any) -> str | None:
     if feature.kind == "categorical":
-        return (
-            None if (value or "") in feature.categories else f"{feature.name}: the model has not seen this category in training"
-        )
+        if (value or "") in feature.categories:
+            return None
+        return f"{feature.name}: the model has not seen this category in training" if value else f"{feature.name}{MISSING}"
     if value is None:
-        return f"{feature.name}: missing; the training median is used"
+        return f"{feature.name}{MISSING}; the training median is used"
     number = days_of(value) if feature.kind == "date" else value
     if feature.seen_min is not None and feature.seen_max is not None and not feature.seen_min <= number <= feature.seen_max:
         return f"{feature.name}: outside the training range {feature.seen_range}"

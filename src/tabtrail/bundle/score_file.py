@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,24 @@ from tabtrail.bundle.file_dates import FileDates
 from tabtrail.bundle.input_blocks import Blocks, InputFile
 from tabtrail.bundle.metadata import date_column_of, melted_of
 from tabtrail.bundle.outputs import Output, OutputFile, OutputFiles
-from tabtrail.bundle.predictor import Predictor
+from tabtrail.bundle.predictor import MISSING, Predictor
 from tabtrail.bundle.wide_blocks import Block
 from tabtrail.contract.schema import Feature
 from tabtrail.errors import DataError, UsageError
 
+_UNSEEN = ("the model has not seen", "outside the training range")
 _REJECTS = pa.schema([("row", pa.int64()), ("reason", pa.string())])
 
 
 @dataclass
 class ScoredFile:
-    """What became of a file: rows read, scored, rejected, and rows with something that the model has not seen."""
+    """What became of a file: rows read, scored, rejected, and rows with a warning, in all and by what it is about."""
 
     rows: int = 0
     scored: int = 0
     rejected: int = 0
     warned: int = 0
+    warned_of: Counter[str] = field(default_factory=Counter)
     encoding: str = ""
     rejects: Path | None = None
     first_reason: str = ""
@@ -72,6 +74,7 @@ def score_file(
                 found.first_reason = found.first_reason or f"row {refused[0][0]}: {refused[0][1]}"
                 rejected.write(_reject_table(refused))
             report(found.rows)
+        found.warned_of = score.warned_of
         found.encoding, found.notes = blocks.encoding, (*blocks.notes, *score.file_dates.notes, *score.notes())
         if not found.scored:
             reason = f"; {found.first_reason}" if found.first_reason else ": it has none"
@@ -121,6 +124,7 @@ class BlockScorer:
         self.features = own if dates is None or dates.name in predictor.schema.names else (*own, dates)
         self._scorer, self._read, self._read_cells = ColumnScorer(predictor), ColumnReader(own), CellReader(own)
         self._aliases, self._respelled = predictor.schema.aliases, Counter[str]()
+        self.warned_of = Counter[str]()
         self._dates = dates
         self._keep, self._intervals = keep, intervals and predictor.interval_level is not None
 
@@ -143,7 +147,9 @@ class BlockScorer:
             batch, numbers, days = batch.take(to_arrow(rows)), numbers[rows], days[rows]
         columns = self._scorer.filled(columns)
         scores = self._scorer.score(columns, intervals=self._intervals)
-        warnings = coded_to_arrow(self._scorer.warnings(columns))
+        found = self._scorer.warnings(columns)
+        self.warned_of.update(kinds_of_warnings(found))
+        warnings = coded_to_arrow(found)
         bounds = [bounds_to_arrow(bound) for bound in (scores.low, scores.high) if bound is not None]
         keep = (*self._keep, *(name for name in block.made if name not in self._keep))
         names = ["row", *keep, "prediction", *(("low", "high") if len(bounds) else ()), "warnings"]
@@ -175,6 +181,16 @@ class BlockScorer:
         column = columns[self._dates.name]
         assert isinstance(column, CodedTexts)  # noqa: S101 - so dates are read
         return column.map(lambda day: day, object)
+
+
+def kinds_of_warnings(warnings: CodedTexts) -> Counter[str]:
+    """Return how many rows have a warning of a missing value, and of one that training has not seen; a row can have both."""
+    counts = Counter[str]()
+    for text, rows in zip(warnings.values, np.bincount(warnings.codes, minlength=len(warnings.values)).tolist(), strict=True):
+        if text is not None:
+            counts["a missing value"] += rows if MISSING in text else 0
+            counts["a value that the model has not seen"] += rows if any(each in text for each in _UNSEEN) else 0
+    return counts
 
 
 def _reject_table(refused: list[tuple[int, str]]) -> Any:

@@ -9,6 +9,8 @@ def print_leaderboard(board: Leaderboard) -> None:
     """Print what to know first, errors, proof and intervals of every candidate, and the champion."""
     for finding in board.findings:
         print_text(f"{finding.label}  {finding}")
+    for finding in board.left_out:
+        print_text(f"left out of the model, as it gives the target away: {finding}")
     for note in board.notes:
         print_text(f"NOTE  {note}")
     _print_errors(board)

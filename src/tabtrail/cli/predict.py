@@ -159,9 +159,8 @@ def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
     schema = ModelSchema.from_dict(metadata["schema"])
     example = json.dumps(schema.example, ensure_ascii=False)
     if as_json:
-        print(
-            json.dumps({"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example})
-        )
+        said = {"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example}
+        print(json.dumps(said, indent=2, ensure_ascii=False))
         return
     described = [describe(feature) for feature in schema.features]
     rows = [tuple(described[0]), *(tuple(each.values()) for each in described)]

@@ -38,7 +38,8 @@ def predict_file(place: Place, options: Namespace) -> None:
     if outcome.rejects is not None:
         parts.append(f"{outcome.rejected:,} rejected, with reasons in {outcome.rejects.name}")
     if outcome.warned:
-        parts.append(f"{outcome.warned:,} with something that the model has not seen")
+        kinds = ", ".join(f"{count:,} with {what}" for what, count in outcome.warned_of.items() if count)
+        parts.append(f"{outcome.warned:,} with a warning ({kinds})" if kinds else f"{outcome.warned:,} with a warning")
     if not options.quiet or outcome.rejected or outcome.warned:
         print("; ".join(parts), file=sys.stderr)
     for note in outcome.notes:

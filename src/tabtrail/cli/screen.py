@@ -88,6 +88,9 @@ def _looks(looks: Sequence[str], room: _Room) -> Iterator[str]:
 def _above(trained: Trained, room: _Room) -> Iterator[str]:
     """Yield what stands above a leaderboard: what gives the target away, and what was learned from."""
     yield _leakage(trained, room.width)
+    if trained.left_out:
+        names = (f"{each.column} ({each.kind.replace('_', ' ')})" for each in trained.left_out)
+        yield _listed("left out, as they give it away: ", names, room.width)
     if trained.notes:
         more = f" (1 of {len(trained.notes)}: --verbose or the page)" if len(trained.notes) > 1 else ""
         yield from _shortened(f"NOTE{more}  {trained.notes[0]}", room.width, room.lines)
@@ -99,7 +102,8 @@ def _above(trained: Trained, room: _Room) -> Iterator[str]:
 
 def _leakage(trained: Trained, width: int) -> str:
     if not trained.findings:
-        return "leakage: nothing was found that gives the target away"
+        of = "in the model, " if trained.left_out else ""
+        return f"leakage: {of}nothing was found that gives the target away"
     full, short = [], []
     for each in trained.findings:
         what = f"{printable(each.column or 'the split')}: {each.kind.replace('_', ' ')}"

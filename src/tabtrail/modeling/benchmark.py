@@ -71,7 +71,7 @@ def run_benchmark(
     target, `DataError` for too few rows, groups or dates, `ParityError` where no candidate is deployable.
     """
     split = split or split_table(problem, table)
-    candidates = [each for each in candidates_of(problem) if each.family != FORMULA or _a_formula_predicts(problem, table, split)]
+    candidates = benchmark_candidates(problem, table, split)
     require_metric(problem.metric, table.y, split)
     results = dict(finished or {})
     export = export or _pickled_size
@@ -129,6 +129,11 @@ def require_metric(metric: Metric, y: Array, split: Split) -> None:
                 f"choice.metric: {metric.label} is not defined for the target in the {len(actual):,} rows that fold {number}"
                 " scores; choose another metric, or fewer folds"
             )
+
+
+def benchmark_candidates(problem: Problem, table: Table, split: Split) -> list[Candidate]:
+    """Return the candidates that a benchmark of these rows has: the formula alone only where it errs less than the mean."""
+    return [each for each in candidates_of(problem) if each.family != FORMULA or _a_formula_predicts(problem, table, split)]
 
 
 def _a_formula_predicts(problem: Problem, table: Table, split: Split) -> bool:

@@ -30,7 +30,10 @@ def _calibrated(benchmark: Benchmark, result: Result) -> Intervals | None:
     known = ~np.isnan(predicted)
     rows = benchmark.table.take(known)
     groups = interval_groups(problem, rows)
-    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, clip=problem.clip)
+    low, high = problem.clip
+    # A logarithm takes targets above zero alone, and what is predicted by it is above zero: so are the bounds.
+    low = 0.0 if low is None and result.candidate.transform == "log" else low
+    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, clip=(low, high))
 
 
 def coverage_rows(benchmark: Benchmark, result: Result, intervals: Intervals | None) -> tuple[CoverageRow, ...]:

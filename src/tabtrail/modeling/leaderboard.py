@@ -139,9 +139,10 @@ class Leaderboard:
     """All candidates, the best by `metric` over the folds first; `champion` is the one that the rule `chosen_by` took.
 
     `weights` are those of the champion where it is a blend, `dropped` says of each candidate that is not in the table why
-    ("dropped after …"), `findings` is what the leakage audit found, `coverage` how often the
-    champion's intervals (of `interval_level`) hold on the test part. Every figure is of models that learned from the training
-    part or its folds; `refit` is what is deployed of the champion where that learned from all rows (None: the one measured is).
+    ("dropped after …"), `findings` is what the leakage audit found (`left_out`: on columns that the config leaves out),
+    `coverage` how often the champion's intervals (of `interval_level`) hold on the test part. Every figure is of models that
+    learned from the training part or its folds; `refit` is what is deployed of the champion where that learned from all rows
+    (None: the one measured is).
     """
 
     model: str
@@ -168,6 +169,7 @@ class Leaderboard:
     refit: Refit | None = None
     held_out: HeldOut | None = None
     dropped: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[Finding, ...] = ()
 
     @property
     def champion_row(self) -> Row:
@@ -201,6 +203,7 @@ class Leaderboard:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         lists = {"candidates": [row.to_dict() for row in self.candidates], "findings": [each.to_dict() for each in self.findings]}
+        lists["left_out"] = [each.to_dict() for each in self.left_out]
         return {**asdict(self), **lists}
 
     @classmethod
@@ -210,6 +213,7 @@ class Leaderboard:
             "candidates": tuple(Row.from_dict(row) for row in value["candidates"]),
             "notes": tuple(value["notes"]),
             "findings": tuple(Finding.from_dict(each) for each in value["findings"]),
+            "left_out": tuple(Finding.from_dict(each) for each in value.get("left_out", ())),
             "coverage": tuple(CoverageRow(**each) for each in value["coverage"]),
             "refit": None if value.get("refit") is None else Refit(**value["refit"]),
             "held_out": None if value.get("held_out") is None else HeldOut(**value["held_out"]),

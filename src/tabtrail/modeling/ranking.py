@@ -35,6 +35,7 @@ def build_leaderboard(
     manifest: Manifest,
     *,
     findings: tuple[Finding, ...],
+    left_out: tuple[Finding, ...] = (),
     notes: tuple[str, ...],
     intervals: Mapping[str, Intervals | None],
     tracked: Tracked,
@@ -69,6 +70,7 @@ def build_leaderboard(
         refit=tracked.refit,
         held_out=held_out_figures(benchmark, intervals[champion.candidate.name]),
         dropped=dict(benchmark.dropped),
+        left_out=left_out,
     )
 
 

@@ -60,7 +60,8 @@ class Trained:
     `is_percent`); `unit` what the target is counted in.
     `learned` says in a phrase what it learned from and how it was judged. `importance` is the mean absolute Shapley value of each
     column (or group of a forecast's features), largest first; `importance_missing` says why there is none.
-    `dropped` says of each candidate that is not among the contenders why.
+    `dropped` says of each candidate that is not among the contenders why; `left_out` are findings on columns that the config
+    leaves out.
     """
 
     of: Literal["rows", "series"]
@@ -80,6 +81,7 @@ class Trained:
     deployment: Deployment
     notes: tuple[str, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[Finding, ...] = ()
     leaderboard: Leaderboard | None = None
     demand: Mapping[str, Any] | None = None
 
@@ -156,6 +158,7 @@ def _of_rows(project: Project, known: Collection[str]) -> Trained:
         deployment=read_deployment(project.config, champion.run_id),
         notes=tuple(each for each in board.notes if each not in known),
         dropped=board.dropped,
+        left_out=board.left_out,
         leaderboard=board,
     )
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before", "refused"]
+Kind = Literal[
+    "never", "input", "data", "config", "code", "missing", "altered", "store", "bundle", "before", "refused", "interrupted"
+]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def run_one(stage: Stage, config: Config, *, force: bool, progress: Progress) ->
             return False
         # What is read is noted before it is read: a change meanwhile makes the stage stale, and is not missed.
         inputs = None if stage.used else stage.inputs(project)
+        stage.record_begin(project)
         try:
             stage.work(config, progress, force)
         except (

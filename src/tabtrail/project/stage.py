@@ -8,6 +8,7 @@ it changed, and the sha256 of every output.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,12 @@ class Stage:
         """Return why the stage is to be repeated; nothing where it is fresh."""
         refused, known = read_json(self._refusal(project)), read_json(self._record(project))
         if known is None or not isinstance(known.get("outputs"), dict):
-            return [_refused(refused) if refused else Reason("never", "it has not run yet")]
-        found = [*self._changes(project, known), *changed_outputs(known["outputs"]), *self.complaints(project)]
+            never = self._interrupted(project) or Reason("never", "it has not run yet")
+            return [_refused(refused) if refused else never]
+        changed = list(changed_outputs(known["outputs"]))
+        if changed and (interrupted := self._interrupted(project)) is not None:
+            changed = [interrupted]  # its own work, not a person's, changed them
+        found = [*self._changes(project, known), *changed, *self.complaints(project)]
         # Going back to what was not refused leaves the stage as fresh as it was.
         return [_refused(refused), *found] if refused and (found or refused["key"] == self._key_now(project)) else found
 
@@ -100,16 +105,30 @@ class Stage:
         }
         write_json(self._record(project), value)
         self._refusal(project).unlink(missing_ok=True)
+        self._begin(project).unlink(missing_ok=True)
+
+    def record_begin(self, project: Project) -> None:
+        """Note that the work begins: where no record follows, it was interrupted."""
+        write_json(self._begin(project), {"since": datetime.now(UTC).isoformat(timespec="seconds")})
 
     def record_refusal(self, project: Project, message: str) -> None:
         """Note that the work was refused, and why; what the stage left before counts on for what it was made from."""
         write_json(self._refusal(project), {"key": self._key_now(project), "message": message})
+        self._begin(project).unlink(missing_ok=True)
 
     def _record(self, project: Project) -> Path:
         return record_file(project.config.paths.output_dir, self.name)
 
     def _refusal(self, project: Project) -> Path:
         return self._record(project).with_suffix(".refused")
+
+    def _begin(self, project: Project) -> Path:
+        return self._record(project).with_suffix(".begun")
+
+    def _interrupted(self, project: Project) -> Reason | None:
+        begun = read_json(self._begin(project))
+        since = (begun or {}).get("since")
+        return None if since is None else Reason("interrupted", f"it began at {since} and did not end; a run goes on with it")
 
     def _key_now(self, project: Project) -> str:
         return self._key(self.inputs(project), self._settings(project), code_files(self.module))

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from tabtrail.modeling.leaderboard import Leaderboard
+from tabtrail.modeling.learning_curve import LearningCurve
 from tabtrail.modeling.metrics import METRICS, Metric
 from tabtrail.monitor.performance import wilson
 from tabtrail.report.charts import Axis, Band, Bars, Chart, Layer, Line, Picture, Points, Values, days
@@ -20,6 +21,8 @@ _NEAR = 2.0
 # Of the range of the others: the room for those at the edge with their values, and beside the last dot.
 _EDGE = 0.45
 _MARGIN = 0.04
+# Of the error: a smaller fall from the last third of the rows would need several times as many for what folds can tell.
+_WORTH_ROWS = 0.01
 
 
 def fold_scores(evidence: Evidence) -> Picture | None:
@@ -218,8 +221,33 @@ def learning_curve(evidence: Evidence) -> Picture | None:
     alt = f"{metric.label} by training rows: " + "; ".join(f"{n:,} rows {shown(value)}" for n, value in points) + "."
     axis = Axis(f"{metric.label}{_stored_unit(metric, currency)}")
     chart = Chart(f"{curve.candidate}: error by rows learned from", alt, Axis("training rows"), axis, layers)
-    note = (
-        f"{curve.candidate}, mean of its first {curve.folds} folds (the leaderboard has the mean of all)."
-        f" Still {'rising' if metric.better == 'larger' else 'falling'} at the right: more rows would help."
+    return Picture("learning_curve", f"Learning curve of {curve.candidate}", curve_note(curve), (chart,))
+
+
+def curve_note(curve: LearningCurve) -> str:
+    """Say what was drawn, whether more rows would help, and why the curve ends where it does."""
+    return (
+        f"{curve.candidate}, mean of the {curve.folds} folds that learn from most rows (the leaderboard has the mean of all)."
+        f"{_at_the_right(curve)}{_where_it_ends(curve)}"
     )
-    return Picture("learning_curve", f"Learning curve of {curve.candidate}", note, (chart,))
+
+
+def _at_the_right(curve: LearningCurve) -> str:
+    """Say whether more rows would help: only where the last step was better on every fold, and by a share worth the rows."""
+    if not curve.last_gains:
+        return ""
+    gain, better = float(np.mean(curve.last_gains)), sum(each > 0 for each in curve.last_gains)
+    step = f"From 70 % to all of the rows the error changed by {-100 * gain:+.1f} %".replace("-", "\N{MINUS SIGN}")
+    if better == len(curve.last_gains) and gain >= _WORTH_ROWS:
+        return f" {step}, and fell on every fold: more rows would help."
+    return f" {step}, and fell on {better} of {len(curve.last_gains)} folds: these rows do not show that more would help."
+
+
+def _where_it_ends(curve: LearningCurve) -> str:
+    """Say why the curve does not reach all rows of the training part."""
+    if curve.training_rows is None:
+        return ""
+    return (
+        f" It ends at {curve.rows[-1]:,} of the {curve.training_rows:,} rows of the training part: each fold is scored on rows"
+        " that it does not learn from."
+    )

@@ -80,7 +80,8 @@ def _sections(evidence: Evidence | None, demand: DemandEvidence | None, drift: l
     if evidence is None:
         return [*of_demand, *drift, ("data", "Data"), ("made", "How this was made")]
     named = [(anchor, title if title.startswith("Promotion") else f"Demand: {title.lower()}") for anchor, title in of_demand]
-    return [*_ROW_SECTIONS, *named, *drift, ("data", "Data"), ("forecast", "Forecast and risk"), ("made", "How this was made")]
+    forecast = [("forecast", "Forecast and risk")] if evidence.forecasts else []
+    return [*_ROW_SECTIONS, *named, *drift, ("data", "Data"), *forecast, ("made", "How this was made")]
 
 
 def _optional(demand: DemandEvidence) -> dict[str, bool]:

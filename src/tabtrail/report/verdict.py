@@ -21,6 +21,8 @@ class Number:
 
 
 Sentence = tuple[str | Number, ...]
+_FEW_ROWS = 30  # below it an RMSE is that of one or two rows
+_CLEARLY = 1.2  # of the RMSE of all rows: the worst of many slices of a model that errs alike everywhere is 10 to 15 % above it
 
 
 def verdict(board: Leaderboard, slices: pl.DataFrame | None) -> tuple[Sentence, ...]:
@@ -62,7 +64,7 @@ def _made(board: Leaderboard) -> Sentence:
         _figure(metric, row.test[metric.name]),
         *_held_out(board),
         *deployed,
-        ".",
+        ". The two differ as they are of other rows, and a fold learns from fewer than the fit that the test part scores.",
     )
 
 
@@ -131,11 +133,11 @@ def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:
     if row.interval_coverage is None or row.interval_width is None:
         return ("There were too few rows for prediction intervals: treat each prediction as a rough guess.",)
     worst: Sentence = ()
-    if slices is not None and slices.height:  # the one with the largest share of the squared error comes first
-        first = slices.row(0, named=True)
+    if slices is not None and (first := worst_slice(slices)) is not None:
         name = first["slice"].partition(": ")[2] or first["slice"]
-        share = Number(first["share_of_squared_error"], 3, percent=True)
-        worst = f"; trust it least where {first['column']} is {name}, which makes ", share, " of the squared error"
+        times = Number(float(f"{first['times']:.2g}"), 2)
+        where = f"; trust it least where {first['column']} is {name} ("
+        worst = where, Number(first["rows"], 12), " rows), where its RMSE is ", times, " times that of all rows"
     return (
         f"Its {100 * board.interval_level:g} % intervals held ",
         Number(row.interval_coverage, 3, percent=True),
@@ -147,14 +149,26 @@ def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:
     )
 
 
+def worst_slice(slices: pl.DataFrame) -> dict[str, Any] | None:
+    """Return the slice of enough rows with the largest RMSE, and how many `times` that of all rows it is; None where no slice's
+    is clearly larger. A slice's size is of no account: many rows make much of the squared error, however well they are predicted.
+    """
+    share = pl.col("share_of_squared_error") / pl.col("share_of_rows")
+    enough = slices.filter(pl.col("rows") >= _FEW_ROWS).with_columns(times=share.sqrt()).filter(pl.col("times") >= _CLEARLY)
+    return None if not enough.height else enough.sort("times", "rows", "column", "slice", descending=True).row(0, named=True)
+
+
 def _warning(board: Leaderboard) -> Sentence:
     synthetic = "The data is synthetic, and says nothing about a real business; t" if board.synthetic else "T"
+    names = ", ".join(str(each.column) for each in board.left_out)
+    left = f" The config leaves out what would: {names}." if names else ""
+    of = "of the model " if names else ""
     if not board.findings:
-        return (f"{synthetic}he audit found no column or split that gives {board.target} away.",)
+        return (f"{synthetic}he audit found no column {of}or split that gives {board.target} away.{left}",)
     names, units = (
         ", ".join(dict.fromkeys(each.column or "the split" for each in board.findings if (each.kind == UNIT_CHANGE) is of_units))
         for of_units in (False, True)
     )
     good = f"findings that may make these figures too good to expect in use: {names}" if names else ""
     mixed = f"columns whose unit seems to change within the data: {units}" if units else ""
-    return (f"{synthetic}he audit has {', and '.join(filter(None, (good, mixed)))}; read them next.",)
+    return (f"{synthetic}he audit has {', and '.join(filter(None, (good, mixed)))}; read them next.{left}",)

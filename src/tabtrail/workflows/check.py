@@ -24,7 +24,7 @@ from tabtrail.data.rejects import TextTargetError, TooManyRejectsError
 from tabtrail.errors import ConfigError, DataError, LeakageError, TabtrailError, nearest_name
 from tabtrail.forecast.panel.candidates import parse_candidates
 from tabtrail.forecast.panel.learnable import require_learnable
-from tabtrail.modeling.benchmark import candidates_of, require_metric
+from tabtrail.modeling.benchmark import benchmark_candidates, candidates_of, require_metric
 from tabtrail.modeling.leakage.findings import UNIT_CHANGE, Finding
 from tabtrail.modeling.problem import Problem, problem_of
 from tabtrail.modeling.table import Table, load_table, needed_columns, require_sound_split, split_table
@@ -222,6 +222,7 @@ def _check_model(project: Project, manifest: Manifest, found: Checked) -> None:
     config = with_default_candidates(project.config)
     problem = problem_of(config)
     data = scan_dataset(config.dataset).select(needed_columns(problem)).collect()
+    before = found.faults
     with found.gathering("target"):
         table = load_table(problem, data)
         with found.gathering("split"):
@@ -230,7 +231,12 @@ def _check_model(project: Project, manifest: Manifest, found: Checked) -> None:
             _check_split(problem, table, found)
         _check_leaks(project, problem, table, manifest, found)
     with found.gathering("candidates"):
-        names = [each.name for each in candidates_of(problem)]
+        shown = (
+            benchmark_candidates(problem, table, split_table(problem, table))
+            if found.faults == before
+            else candidates_of(problem)
+        )
+        names = [each.name for each in shown]
         found.checks.append(Check("candidates", "ok", ", ".join(names)))
 
 

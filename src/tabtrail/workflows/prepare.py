@@ -11,6 +11,7 @@ import polars as pl
 from tabtrail.config.operation import Engine
 from tabtrail.config.tree import Config
 from tabtrail.data.dataset import scan_dataset
+from tabtrail.data.dates import to_doubles
 from tabtrail.data.manifest import Manifest, Shift, read_manifest
 from tabtrail.data.parts import parts_of
 from tabtrail.data.rows_place import RowsPlace
@@ -20,8 +21,10 @@ from tabtrail.modeling.benchmark import candidates_of, fitting_libraries
 from tabtrail.modeling.capacity import memory_limit, plan
 from tabtrail.modeling.devices import require_devices
 from tabtrail.modeling.final_fit import Source, require_room
-from tabtrail.modeling.leakage.audit import audit
+from tabtrail.modeling.leakage.audit import audit, sample_of
+from tabtrail.modeling.leakage.columns import read_numbers, read_texts, with_numbers
 from tabtrail.modeling.leakage.findings import UNIT_CHANGE, Finding, columns_to_drop
+from tabtrail.modeling.leakage.left_out import MOST_COLUMNS, left_out_leaks
 from tabtrail.modeling.preprocess import derive
 from tabtrail.modeling.problem import Problem, problem_of
 from tabtrail.modeling.sampled import Sample, sampled
@@ -41,8 +44,8 @@ class Beyond:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The config (less the columns that the leakage policy drops), the problem that it states, rows, split and findings; and what
-    is `beyond` the rows, where those are a sample (None: they are all).
+    """The config (less the columns that the leakage policy drops), the problem that it states, rows, split and findings; those on
+    columns that the config has `left_out`; and what is `beyond` the rows, where those are a sample (None: they are all).
     """
 
     config: Config
@@ -51,6 +54,7 @@ class Prepared:
     table: Table
     split: Split
     findings: tuple[Finding, ...] = ()
+    left_out: tuple[Finding, ...] = ()
     beyond: Beyond | None = None
 
     @classmethod
@@ -70,7 +74,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     require_devices(candidates_of(problem_of(config)), config.engine, fitting_libraries())
     problem, found = problem_of(config), RowsPlace.of(config.dataset, config.paths.dataset_copy)
     beyond = beyond_sample(problem, read_manifest(config.dataset), found, config.dataset.folder)
-    dataset = sampled(scan_dataset(config.dataset), None if beyond is None else beyond.sample).select(needed_columns(problem))
+    every = sampled(scan_dataset(config.dataset), None if beyond is None else beyond.sample)
+    dataset = every.select(needed_columns(problem))
     problem = _within_memory(problem, dataset, progress, beyond)
     place = None
     if config.engine.kind == "dask" and beyond is None:
@@ -83,6 +88,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
     findings = look_for_leaks(problem, prepared.table, prepared.split, read_manifest(config.dataset))
     for finding in findings:
         progress.say(f"train: {finding.label.lower()}: {finding}")
+    left_out = look_at_left_out(problem, every, prepared.table, prepared.split)
     if config.leakage.policy == "error":
         _refuse(findings)
     columns = sorted(columns_to_drop((finding.column, finding.kind) for finding in findings))
@@ -91,7 +97,7 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         problem = replace(problem_of(config), engine=problem.engine, final_workers=problem.final_workers)
         prepared = Prepared.of(config, problem, data, place)
-    return replace(prepared, findings=findings, beyond=beyond)
+    return replace(prepared, findings=findings, left_out=left_out, beyond=beyond)
 
 
 def beyond_sample(problem: Problem, manifest: Manifest, place: RowsPlace, folder: Path) -> Beyond | None:
@@ -150,6 +156,24 @@ def _within_memory(problem: Problem, dataset: pl.LazyFrame, progress: Progress, 
 def look_for_leaks(problem: Problem, table: Table, split: Split, manifest: Manifest) -> tuple[Finding, ...]:
     """Return what gives the target away, and where the unit of a column changes."""
     return (*_audit(problem, table, split), *_unit_changes(problem, manifest.shifts))
+
+
+def look_at_left_out(problem: Problem, dataset: pl.LazyFrame, table: Table, split: Split) -> tuple[Finding, ...]:
+    """Return which columns of the dataset that the model does not take give the target away, by the audit's sample of rows."""
+    known = {*needed_columns(problem), *problem.model.inputs}
+    kinds = {name: kind for name, kind in dataset.collect_schema().items() if name not in known}
+    names = [name for name, kind in kinds.items() if kind.is_numeric() or kind == pl.String][:MOST_COLUMNS]
+    if not names:
+        return ()
+    rows = sample_of(split.train, problem.seed)
+    values = dataset.select(pl.col(names).gather(table.row[rows])).collect()
+    columns = {
+        name: read_numbers(to_doubles(values[name]))
+        if kinds[name].is_numeric()
+        else with_numbers(read_texts(texts := values[name].fill_null("").to_numpy()), texts)
+        for name in names
+    }
+    return left_out_leaks(columns, table.y[rows], problem.seed)
 
 
 def _audit(problem: Problem, table: Table, split: Split) -> tuple[Finding, ...]:

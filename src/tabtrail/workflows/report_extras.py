@@ -82,6 +82,7 @@ def _curve(config: Config, board: Leaderboard, progress: Progress) -> LearningCu
         candidates[name],
         table,
         split_table(problem, table),
-        known=scored.get_column(board.metric).to_list()[: config.report.learning_curve_folds],
+        known=scored.get_column(board.metric).to_list(),
+        most=config.report.learning_curve_folds,
         progress=lambda done, of: progress.advance(done, of, "fits of the learning curve"),
     )

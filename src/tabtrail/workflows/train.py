@@ -293,6 +293,7 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
         ended.benchmark,
         manifest,
         findings=prepared.findings,
+        left_out=prepared.left_out,
         notes=said,
         intervals=ended.intervals,
         tracked=Tracked(parent, tracked.runs, ended.refit),

@@ -44,7 +44,7 @@ def audit(
     their relation to the target, and what they are worth to a quick model, by a seeded sample of at most 20,000 of them,
     uniqueness by all. `random_split` says that rows are placed without regard to their date.
     """
-    sample = _sample(train, seed)
+    sample = sample_of(train, seed)
     columns = {name: read_numbers(x[name].to_numpy()) for name in numeric}
     columns |= {name: read_texts(x[name].to_numpy()) for name in categorical}
     key = None if groups is None else number_values(np.asarray(groups, dtype=object))
@@ -93,7 +93,8 @@ def _gives_away(finding: Finding | None) -> bool:
     return finding is not None and finding.kind in GIVES_TARGET_AWAY
 
 
-def _sample(train: Mask, seed: int) -> NDArray[np.int64]:
+def sample_of(train: Mask, seed: int) -> NDArray[np.int64]:
+    """Return the places of the training rows that columns are judged by: all, or a seeded sample of 20,000."""
     rows = np.flatnonzero(train)
     if len(rows) <= _MAX_ROWS:
         return rows
