@@ -2,7 +2,7 @@
 
 from copy import copy
 from dataclasses import fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
