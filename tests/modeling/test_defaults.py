@@ -55,6 +55,15 @@ def test_few_rows_are_learned_by_small_trees_too_and_many_give_every_category_it
     assert [rows for rows, listed in found.items() if listed["CatBoost_bag"].params["one_hot_max_size"] == 2] == [20_000]
 
 
+def test_a_bag_of_many_rows_has_fewer_trees_than_a_model_alone() -> None:
+    rounds = {
+        (rows, by_time): default_candidates(replace(SHAPE, rows=rows, by_time=by_time))
+        for rows, by_time in [(4_999, False), (5_000, False), (5_000, True)]
+    }
+    found = {key: (each.get("CatBoost_bag") or each["CatBoost"]).params["iterations"] for key, each in rounds.items()}
+    assert list(found.values()) == [1000, 400, 1000]
+
+
 def test_texts_of_many_values_enter_by_target_and_by_frequency_for_the_folds_to_choose() -> None:
     found = default_candidates(replace(SHAPE, texts={"kind": 5, "city": 51}))
     assert {each.params.get("many_texts") for each in found.values()} == {None, "target", "frequency"}
