@@ -21,8 +21,9 @@ same rows and columns: parts of dates as numbers, categories as categories, the 
 `table.py` made it (`benchmarks/peers/README.md` says how), on two cores that had other work to do: budgets of peers are
 wall-clock, so their CPU seconds say what they had of it. The CPU seconds of tabtrail are those of the whole run: reading, checks,
 folds, proof, fit on all rows, explanation, tracking and page. Its RMSE is that of the model that learned from the other four
-fifths; what is deployed has then learned from all rows. A row's time is CPU of one call: of tabtrail's graph, of the others' own
-Python calls.
+fifths; what is deployed has then learned from all rows. RMSE and MAE are means over a tool's own splits; "tabtrail's to it" is
+the ratio of RMSE on the splits that both have. A row's time is CPU of one call: of tabtrail's graph, of the others' own Python
+calls.
 """
 
 
@@ -46,17 +47,18 @@ def _table(cells: list[dict[str, Any]]) -> float | None:
     rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for cell in cells:
         rows[cell["peer"], cell["budget"]].append(cell)
-    print("| tool | budget | splits | RMSE | MAE | CPU-s | size on disk | one row | what it was |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    ours = {cell["seed"]: cell for (peer, _), own in rows.items() if peer == "tabtrail" for cell in own}
+    print("| tool | budget | splits | RMSE | tabtrail's to it | MAE | CPU-s | size on disk | one row | what it was |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (peer, budget), own in sorted(rows.items(), key=lambda each: _mean(each[1], "rmse")):
         shown = [
             f"{_mean(own, key):,.{digits}f}"
             for key, digits in (("rmse", _digits(own)), ("mae", _digits(own)), ("cpu_seconds", 0))
         ]
+        shown.insert(1, _beside(own, ours))
         size, row = f"{_mean(own, 'size_bytes') / 1e6:.1f} MB", f"{_mean(own, 'row_ms'):.2g} ms"
         print(f"| {' | '.join([peer, budget, str(len(own)), *shown, size, row, own[0]['version']])} |")
     print()
-    ours = {cell["seed"]: cell for (peer, _), own in rows.items() if peer == "tabtrail" for cell in own}
     for seed, cell in ours.items():
         held, covered = cell["test_rows"], round(cell["coverage"] * cell["test_rows"])
         low, high = (int(each) for each in stats.binom.interval(0.95, held, 0.9))
@@ -66,6 +68,12 @@ def _table(cells: list[dict[str, Any]]) -> float | None:
             f" (split {seed}), {inside} the {low / held:.1%} to {high / held:.1%} that chance allows.\n"
         )
     return _ratio(rows, ours)
+
+
+def _beside(own: list[dict[str, Any]], ours: dict[int, dict[str, Any]]) -> str:
+    """The geometric mean of tabtrail's RMSE to a tool's, over the splits that both were measured on."""
+    logs = [np.log(ours[cell["seed"]]["rmse"] / cell["rmse"]) for cell in own if cell["seed"] in ours]
+    return f"{np.exp(np.mean(logs)):.3f}" if logs else "–"
 
 
 def _ratio(rows: dict[tuple[str, str], list[dict[str, Any]]], ours: dict[int, dict[str, Any]]) -> float | None:
