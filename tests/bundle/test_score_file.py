@@ -227,6 +227,21 @@ def test_the_command_line_scores_a_file(
     assert captured.out == ""
     assert "rows.csv (utf-8): 500 rows, 500 scored" in captured.err
     assert pl.read_parquet(tmp_path / "out.parquet").columns == ["row", "prediction", "low", "high", "warnings"]
+    assert "written: row, prediction, low, high, warnings\n" in captured.err
+
+
+def test_the_command_line_tells_missing_values_from_new_ones_and_which_columns_could_be_repeated(
+    small: Project, rows: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second, *others = rows
+    made = [{**first, "MSRP": None}, {**second, "PRODUCTLINE": "Submarines"}, *others]
+    path = write_csv(tmp_path / "rows.csv", [{"ID": f"{place:04}", **each} for place, each in enumerate(made)])
+    main(["--config", str(small.config_file), "--input", str(path), "--output", str(tmp_path / "out.csv")], prog="predict")
+    said = capsys.readouterr().err
+    assert "with a warning (" in said
+    assert "1 with a missing value" in said
+    assert "with a value that the model has not seen" in said
+    assert "written: row, prediction, warnings (',' between fields, '.' in numbers); --id COLUMN repeats one of ID" in said
 
 
 EXPRESSIONS = [

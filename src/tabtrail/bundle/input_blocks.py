@@ -50,7 +50,7 @@ class InputFile:
 
 class Blocks:
     """The blocks of a file, which with `melted` may be a wide one. `encoding` says how it was read, known with its first block;
-    `notes` are known at the end.
+    `notes` are known at the end; `not_repeated` are the columns that neither the model nor the output takes.
     """
 
     def __init__(self, file: InputFile, features: Sequence[Feature], melted: Melted | None = None) -> None:
@@ -58,6 +58,7 @@ class Blocks:
         self._wide: WideBlocks | None = None
         self._source = SourceFile(file.path, str(file.path), named_by="--input")
         self.encoding, self.notes = "", list[str]()
+        self.not_repeated: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Block]:
         """Yield the blocks.
@@ -178,6 +179,7 @@ class Blocks:
             raise DataError(f"{path} lacks {which} {', '.join(missing)}{advice() or '; is its delimiter that of the config?'}")
         if len(set(found)) < len(found):
             raise DataError(f"{path} has two columns of one name")
+        self.not_repeated = tuple(name for name in found if name not in wanted and self._feature(name) is None)
         return [name for name in wanted if name in found] if self._wide is None else list(self._wide.columns)
 
 

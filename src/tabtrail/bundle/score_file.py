@@ -29,7 +29,9 @@ _REJECTS = pa.schema([("row", pa.int64()), ("reason", pa.string())])
 
 @dataclass
 class ScoredFile:
-    """What became of a file: rows read, scored, rejected, and rows with a warning, in all and by what it is about."""
+    """What became of a file: rows read, scored, rejected, and rows with a warning, in all and by what it is about; the
+    columns that were written, and those of the file that neither the model nor the output takes.
+    """
 
     rows: int = 0
     scored: int = 0
@@ -40,6 +42,8 @@ class ScoredFile:
     rejects: Path | None = None
     first_reason: str = ""
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    not_repeated: tuple[str, ...] = ()
 
 
 def score_file(
@@ -66,6 +70,7 @@ def score_file(
         for block in blocks:
             table, days, refused = score(block)
             scored.write(table, days)
+            found.columns = tuple(table.column_names)
             found.rows += len(block.numbers) + len(block.broken)
             found.scored += table.num_rows
             found.rejected += len(refused)
@@ -74,7 +79,7 @@ def score_file(
                 found.first_reason = found.first_reason or f"row {refused[0][0]}: {refused[0][1]}"
                 rejected.write(_reject_table(refused))
             report(found.rows)
-        found.warned_of = score.warned_of
+        found.warned_of, found.not_repeated = score.warned_of, blocks.not_repeated
         found.encoding, found.notes = blocks.encoding, (*blocks.notes, *score.file_dates.notes, *score.notes())
         if not found.scored:
             reason = f"; {found.first_reason}" if found.first_reason else ": it has none"

@@ -17,6 +17,9 @@ class Place(NamedTuple):
     public_key: Path | None
 
 
+_MOST_CONFIGS = 50  # of a folder; a folder with more holds other YAML files
+
+
 def locate_bundle(config: Path | None, overrides: Sequence[str] = (), *, demand: bool = False) -> Place:
     """Return the place of the bundle that the config names, reading no more of it; with `demand` of the one of series.
 
@@ -63,3 +66,25 @@ def _fetched(text: str, raw: RawConfig, *, ending: str) -> Path:
     )
     copy.refresh()
     return copy.folder
+
+
+def sharing_a_deployment(config: Path, overrides: Sequence[str] = ()) -> list[str]:
+    """Return the names of other configs in the folder of one that deploy their model at its place and under its name."""
+    own, others = _deployed_as(config, overrides), list[str]()
+    for path in sorted((*config.parent.glob("*.yaml"), *config.parent.glob("*.yml")))[:_MOST_CONFIGS]:
+        if own is not None and path.resolve() != config.resolve() and _deployed_as(path) == own:
+            others.append(path.name)
+    return others
+
+
+def _deployed_as(config: Path, overrides: Sequence[str] = ()) -> tuple[str, str] | None:
+    """Return where a config deploys its model and under which name; None for a file that is no config."""
+    try:
+        raw = read_raw(config, overrides)
+        paths, own = raw.values["paths"], raw.values.get("model") or raw.values["demand"]
+        folder, name = paths.get("models_dir", "models"), own["name"]
+    except (ConfigError, KeyError, TypeError, AttributeError):
+        return None
+    if not isinstance(folder, str) or not isinstance(name, str):
+        return None
+    return folder if is_address(folder) else str(resolve_path(raw.root, folder)), name

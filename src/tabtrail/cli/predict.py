@@ -20,6 +20,8 @@ from tabtrail.contract.schema import ModelSchema
 from tabtrail.errors import UsageError, report_errors, require_extra
 from tabtrail.reading.strict_json import object_without_repeats
 
+_LONG_LINE = 400  # characters of an example on one line, which can be copied; a longer one has a line for each column
+
 
 def run_program(prog: str) -> NoReturn:
     """Run `main` as a whole process that predicts and ends.
@@ -158,6 +160,7 @@ def _interval_text(interval: dict[str, float] | None) -> str:
 def _show_schema(metadata: dict[str, Any], *, as_json: bool) -> None:
     schema = ModelSchema.from_dict(metadata["schema"])
     example = json.dumps(schema.example, ensure_ascii=False)
+    example = example if len(example) <= _LONG_LINE else json.dumps(schema.example, ensure_ascii=False, indent=2)
     if as_json:
         said = {"model_name": metadata["model"], "target": schema.target, **schema.to_dict(), "example": schema.example}
         print(json.dumps(said, indent=2, ensure_ascii=False))

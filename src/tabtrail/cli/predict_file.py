@@ -16,13 +16,15 @@ from tabtrail.bundle.load import load_bundle
 from tabtrail.bundle.metadata import layout_of
 from tabtrail.bundle.outputs import output_at
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.bundle.score_file import score_file
+from tabtrail.bundle.score_file import ScoredFile, score_file
 from tabtrail.cli.place import Place
 from tabtrail.cli.value_rules import require_trained_rules
 from tabtrail.config.data import Source
 from tabtrail.config.file import KeyPath, config_path, dotted, read_overrides, read_raw
 from tabtrail.contract.layout import Layout
 from tabtrail.errors import ConfigError
+
+_MOST_NAMED = 5  # columns that could be repeated
 
 
 def predict_file(place: Place, options: Namespace) -> None:
@@ -46,12 +48,29 @@ def predict_file(place: Place, options: Namespace) -> None:
         print(f"note: {note}", file=sys.stderr)
     model, run_id = predictor.metadata["model"], predictor.metadata["run_id"]
     if not options.quiet:
+        print(_written(outcome, output.ending), file=sys.stderr)
         print(f"model {model} · run {run_id}", file=sys.stderr)
     if options.format == "json":
         counts = {"rows": outcome.rows, "scored": outcome.scored, "rejected": outcome.rejected, "warned": outcome.warned}
         rejects = None if outcome.rejects is None else str(outcome.rejects)
-        said = {**counts, "rejects": rejects, "notes": list(outcome.notes), "output": options.output}
+        said = {
+            **counts,
+            "warned_of": dict(outcome.warned_of),
+            "rejects": rejects,
+            "notes": list(outcome.notes),
+            "output": options.output,
+        }
         print(json.dumps({**said, "model": model, "run_id": run_id}, ensure_ascii=False))
+
+
+def _written(outcome: ScoredFile, ending: str) -> str:
+    """Say which columns the output has, by which marks, and which could be repeated."""
+    text = f"written: {', '.join(outcome.columns)}"
+    text += " (',' between fields, '.' in numbers)" if ending == ".csv" else ""
+    if not (left := outcome.not_repeated):
+        return text
+    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+    return f"{text}; --id COLUMN repeats one of {', '.join(left[:_MOST_NAMED])}{more}"
 
 
 def _layout(predictor: Predictor, options: Namespace) -> tuple[Layout, dict[str, Any]]:

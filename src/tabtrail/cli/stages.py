@@ -26,6 +26,7 @@ from tabtrail.cli.options import (
     with_budget,
 )
 from tabtrail.cli.output import number, print_json, print_paths, print_table
+from tabtrail.cli.place import sharing_a_deployment
 from tabtrail.cli.progress_line import progress_on_stderr
 from tabtrail.cli.results import (
     how_it_ended,
@@ -39,10 +40,12 @@ from tabtrail.cli.results import (
 )
 from tabtrail.cli.suggestions import suggested_yaml
 from tabtrail.cli.typed import Typed
+from tabtrail.config.file import config_path
 from tabtrail.config.warehouse import Warehouse
 from tabtrail.data.manifest import read_manifest
 from tabtrail.data.result_files import profile_files, summary_files
 from tabtrail.errors import ConfigError, UsageError, require_extra
+from tabtrail.progress import Progress
 from tabtrail.project.deployment import read_deployment
 from tabtrail.project.overview import read_overview
 from tabtrail.project.paths import Artifacts
@@ -71,6 +74,7 @@ def run(
     """Run the whole job: ingest, SQL summaries, profile, benchmark, explanation, export, bundle and the page for people."""
     loaded = begin_job(config, with_budget(set_, budget))
     with progress_on_stderr(quiet) as progress:
+        _note_sharing(config, set_, progress)
         summary = pipeline.run(loaded, force=force, report=not no_report, progress=progress)
     if format_ == "json":
         print_json(summary.to_dict())
@@ -209,6 +213,7 @@ def train(
     """Benchmark the candidates, track every run, and explain, prove and bundle the champion."""
     loaded = begin_job(config, with_budget(set_, budget))
     with progress_on_stderr(quiet) as progress:
+        _note_sharing(config, set_, progress)
         for stage in ("train", "demand"):
             if stage in [each.name for each in pipeline.stages_of(Project(loaded))]:
                 pipeline.run_stage(stage, loaded, force=force, progress=progress)
@@ -253,6 +258,16 @@ def report(
         print_json({"report": str(Artifacts.of(loaded).page)})
     else:
         print_paths(Artifacts.of(loaded).page)
+
+
+def _note_sharing(config: Path | None, overrides: Sequence[str] | None, progress: Progress) -> None:
+    """Say which other configs deploy in the place of this one's model."""
+    path = config_path(config)
+    if others := sharing_a_deployment(path, overrides or ()):
+        progress.say(
+            f"note: {path.name} and {' and '.join(others)} deploy their models at one place under one name, so that each"
+            " replaces the other's, and is compared with it; to keep both, give one another model.name"
+        )
 
 
 def add_plain_commands(group: typer.Typer, stages: Sequence[Stage]) -> None:
