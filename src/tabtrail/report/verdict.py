@@ -62,9 +62,10 @@ def _made(board: Leaderboard) -> Sentence:
         Number(board.test_rows, 12),
         " rows of the test part, which chose nothing, it is ",
         _figure(metric, row.test[metric.name]),
+        " (other rows, and one fit on all of the training part, where each fold learns from less)",
         *_held_out(board),
         *deployed,
-        ". The two differ as they are of other rows, and a fold learns from fewer than the fit that the test part scores.",
+        ".",
     )
 
 
