@@ -62,6 +62,14 @@ def test_a_forecast_says_what_it_is_of(client: httpx.Client) -> None:
     assert found["model_version"] == found["mlflow_run_id"] == client.get("/health").json()["mlflow_run_id"]
 
 
+def test_the_inputs_of_an_answer_have_what_the_stored_plan_has_for_a_value_that_was_not_sent(client: httpx.Client) -> None:
+    found = client.post("/predict", json={**ROW, "price": None, "promotion": None}).json()
+    used = found["inputs"]
+    assert (used["price"] >= 8, used["promotion"]) == (True, 0)
+    sent = client.post("/predict", json={**ROW, "price": used["price"], "promotion": used["promotion"]}).json()
+    assert (sent["inputs"], sent["prediction"]) == (used, found["prediction"])
+
+
 def test_true_is_1_for_a_flag_by_every_way_in_and_a_fault_elsewhere(client: httpx.Client, trained: Trained) -> None:
     wanted = client.post("/predict", json={**ROW, "promotion": 1}).json()["prediction"]
     assert client.post("/predict", json=ROW).json()["prediction"] == wanted

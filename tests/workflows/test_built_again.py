@@ -10,10 +10,12 @@ import pytest
 from mlflow import MlflowClient
 from tests.support.bundles import key_pair
 from tests.support.projects import Project, close_stores
+from tests.support.servers import Servers
 from tests.support.small_project import small
 from tests.support.stages import run_ingest, run_train
 
 from tabtrail.bundle.load import load_bundle
+from tabtrail.config.tree import Config
 from tabtrail.tracking.tags import BUNDLE
 from tabtrail.workflows import train
 
@@ -25,16 +27,16 @@ def project(tmp_path: Path, empty_store: Path) -> Project:
     return made
 
 
-def files_of_the_version(project: Project) -> Path:
+def files_of_the_version(config: Config) -> Path:
     """The folder of the bundle in the only registered version."""
-    uri = project.config().mlflow.tracking_uri
-    (version,) = MlflowClient(uri, uri).search_model_versions("name = 'm'")
+    uri = config.mlflow.tracking_uri
+    (version,) = MlflowClient(uri, uri).search_model_versions(f"name = '{config.model.name}'")
     return Path(mlflow.artifacts.download_artifacts(version.source, tracking_uri=uri)) / "data" / "bundle"
 
 
-def registered(project: Project) -> dict[str, Any]:
+def registered(config: Config) -> dict[str, Any]:
     """The metadata of the bundle in the only registered version."""
-    return dict(json.loads((files_of_the_version(project) / "m_metadata.json").read_text()))
+    return dict(json.loads((files_of_the_version(config) / f"{config.model.name}_metadata.json").read_text()))
 
 
 def test_what_is_deployed_after_a_kill_between_registering_and_noting_it_is_what_is_registered(
@@ -50,23 +52,26 @@ def test_what_is_deployed_after_a_kill_between_registering_and_noting_it_is_what
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train, "set_tags", killed_when_it_is_noted)
         run_train(project.config())
-    before = registered(project)
+    before = registered(project.config())
     time.sleep(1.1)  # a bundle notes the second in which it was made
     run_train(project.config())
-    assert registered(project) == before
+    assert registered(project.config()) == before
     assert json.loads((project.root / "models" / "m_metadata.json").read_text()) == before
     close_stores()
 
 
-def test_a_version_that_was_registered_before_there_was_a_key_is_signed_with_its_bundle(project: Project) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "server"])
+def test_a_version_that_was_registered_before_there_was_a_key_is_signed_with_its_bundle(
+    project: Project, kind: str, servers: Servers
+) -> None:
     key_pair(project.root)
-    run_train(project.config())
-    before = registered(project)
-    run_train(project.config("bundle={signing_key: private.pem, public_key: public.pem}"))
-    assert registered(project) == before
-    assert load_bundle(files_of_the_version(project), "m", project.root / "public.pem", pickle=False).sha256
-    uri = project.config().mlflow.tracking_uri
-    assert {alias: int(version) for alias, version in MlflowClient(uri, uri).get_registered_model("m").aliases.items()} == {
-        "champion": 1
-    }
+    words = () if kind == "sqlite" else (f"mlflow.tracking_uri={servers.proxied.uri}", "model.name=signed_later")
+    config = project.config(*words)
+    run_train(config)
+    before = registered(config)
+    run_train(project.config("bundle={signing_key: private.pem, public_key: public.pem}", *words))
+    assert registered(config) == before
+    assert load_bundle(files_of_the_version(config), config.model.name, project.root / "public.pem", pickle=False).sha256
+    aliases = MlflowClient(*[config.mlflow.tracking_uri] * 2).get_registered_model(config.model.name).aliases
+    assert {alias: int(version) for alias, version in aliases.items()} == {"champion": 1}
     close_stores()

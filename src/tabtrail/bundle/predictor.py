@@ -148,7 +148,8 @@ class Predictor(RowReader):
         }
 
     def _said(self, inputs: Row) -> Row:
-        """Return inputs without the optional columns that were left out."""
+        """Return inputs without the optional columns that were left out, and with what the stored plan has for unsent ones."""
+        inputs = inputs if self.demand is None else self.demand.used(inputs)
         left_out = [name for name in self._optional if inputs[name] is None]
         return {name: value for name, value in inputs.items() if name not in left_out} if left_out else inputs
 

@@ -137,6 +137,15 @@ class DemandInputs:
             return (*found, self._unplanned) if self.panel.recipe.recursive and self._is_guessed(standing, period) else found
         return (*found, f"the date lies within the history: forecast as of the {self._calendar.name} before it")
 
+    def used(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a good row with the values of the stored plan where it leaves some out."""
+        unsent = [name for name in self.known_ahead if row.get(name) is None]
+        if not unsent:
+            return row
+        known = self._known(row, self._standing(self._key(row)), self._period(row[self.panel.date]))
+        flags = self.panel.recipe.flags
+        return {**row, **{name: int(known[name]) if name in flags else known[name] for name in unsent}}
+
     def open_in(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
         """Tell of good rows [rows] whether their period is open, as far as the stored plan says."""
         return ~self._shut(rows)
