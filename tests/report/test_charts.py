@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from tests.support.projects import Trained
 
@@ -175,6 +177,18 @@ def test_a_picture_depends_on_nobodys_settings_and_leaves_them_alone(tmp_path: P
         mpl.rcdefaults()
         draw(picture, tmp_path / "plain.png")
     assert (tmp_path / "dark.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_a_picture_is_laid_out_once_and_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines, draw_figure = [], Figure.draw
+
+    def counted(figure: Figure, renderer: Any) -> None:
+        engines.append(figure.get_layout_engine())
+        draw_figure(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    draw(Picture("p", "t", "", (chart_of(LAYERS["line"][2]),)), tmp_path / "p.png")
+    assert engines == [None]
 
 
 def test_charts_in_one_row_name_their_categories_once_and_long_titles_are_wrapped(tmp_path: Path) -> None:

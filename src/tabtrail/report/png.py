@@ -39,9 +39,7 @@ _LEGEND_SHARE = 0.86
 def draw(picture: Picture, path: Path, *, synthetic: bool = False) -> None:
     """Write a picture as PNG, its charts side by side."""
     with _own_settings():
-        figure = _figure(picture, synthetic=synthetic)
-        with atomic_file(path) as temporary:
-            figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
+        _write(picture, path, synthetic=synthetic)
 
 
 def draw_all(
@@ -49,11 +47,22 @@ def draw_all(
 ) -> list[Path]:
     """Write pictures into a folder by their names, and return the files."""
     files = []
-    for picture in pictures:
-        files.append(folder / f"{picture.name}.png")
-        draw(picture, files[-1], synthetic=synthetic)
-        progress(len(files), len(pictures), "pictures")
+    with _own_settings():
+        for picture in pictures:
+            files.append(folder / f"{picture.name}.png")
+            _write(picture, files[-1], synthetic=synthetic)
+            progress(len(files), len(pictures), "pictures")
     return files
+
+
+def _write(picture: Picture, path: Path, *, synthetic: bool) -> None:
+    figure = _figure(picture, synthetic=synthetic)
+    figure.dpi = _DPI
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+    figure.set_layout_engine(None)  # else savefig draws the whole picture once more, for its layout alone
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI, metadata={"Software": None})
 
 
 @contextmanager
