@@ -1,5 +1,6 @@
 """A full disk, a read-only folder, a signal in the middle of a long call: one message, and what was there stays."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import psutil
 import pytest
 from tests.support.commands import overrides, run_in
 from tests.support.limits import file_size_limit
-from tests.support.projects import ONE_CANDIDATE, Project, close_stores
+from tests.support.projects import ONE_CANDIDATE, Project, close_stores, make_project, put_back
 
 from tabtrail import pipeline
 from tabtrail.errors import TabtrailError
@@ -26,6 +27,25 @@ with report_errors():
     print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes, in which no signal handler runs
 """
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path, empty_store: Path) -> tuple[Project, Path]:
+    """A project with its data and summaries, and a copy of it, to put back in its place for each fault."""
+    root = tmp_path_factory.mktemp("faults")
+    project = make_project(root, sample_csv, repeats=1, store=empty_store)
+    for stage in ("ingest", "eda"):
+        pipeline.run_stage(stage, project.config())
+    copy = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(root, copy)
+    return project, copy
+
+
+@pytest.fixture
+def summed(template: tuple[Project, Path]) -> Project:
+    project, copy = template
+    put_back(project, copy)
+    return project
 
 
 @pytest.fixture
@@ -57,17 +77,15 @@ def full(folder: Path) -> None:
         ("train", "mlflow.tracking_uri=sqlite:///{}/mlflow.db"),
     ],
 )
-def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_disk: Path, stage: str, setting: str) -> None:
-    pipeline.run_stage("ingest", project.config())
-    pipeline.run_stage("eda", project.config())
-    before = project.tree()
+def test_a_full_disk_is_one_message_and_nothing_is_lost(summed: Project, small_disk: Path, stage: str, setting: str) -> None:
+    before = summed.tree()
     full(small_disk)
-    done = run_in(project, stage, "--force", *overrides(*ONE_CANDIDATE, "explain.max_rows=20", setting.format(small_disk)))
+    done = run_in(summed, stage, "--force", *overrides(*ONE_CANDIDATE, "explain.max_rows=20", setting.format(small_disk)))
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     assert "No space left on device" in done.stderr or "full" in done.stderr
     assert "room" in done.stderr
-    assert before.items() <= project.tree().items()
+    assert before.items() <= summed.tree().items()
 
 
 @pytest.mark.parametrize(
@@ -75,20 +93,19 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(project: Project, small_
     [("ingest", 20_000), ("eda", 200_000), ("eda", 4_000), ("profile", 4_000), ("train", 300_000), ("forecast", 300_000)],
 )
 def test_a_limit_of_the_size_of_files_is_one_message_that_names_it_and_nothing_is_lost(
-    project: Project, stage: str, size: int
+    summed: Project, stage: str, size: int
 ) -> None:
-    pipeline.run_stage("ingest", project.config())
-    before = project.tree()
+    before = summed.tree()
     force = [] if stage == "forecast" else ["--force"]
     quick = overrides(*ONE_CANDIDATE, "risk.sarima=[]", "risk.models=[]")
     with file_size_limit(size):
-        done = run_in(project, stage, *force, *quick)
+        done = run_in(summed, stage, *force, *quick)
     close_stores()
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     assert "File too large" in done.stderr
     assert "ulimit -f" in done.stderr
-    assert before.items() <= project.tree().items()
+    assert before.items() <= summed.tree().items()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
@@ -102,17 +119,15 @@ def test_an_output_that_cannot_be_printed_is_one_message(small: Project, words: 
     assert (done.returncode, done.stderr) == (1, message)
 
 
-def test_a_read_only_project_can_be_read_and_unchanged_work_is_not_repeated(project: Project) -> None:
-    pipeline.run_stage("ingest", project.config())
-    pipeline.run_stage("eda", project.config())
-    root = str(project.root)
+def test_a_read_only_project_can_be_read_and_unchanged_work_is_not_repeated(summed: Project) -> None:
+    root = str(summed.root)
     if subprocess.run(["mount", "--bind", root, root], capture_output=True).returncode:
         pytest.skip("only root can make a folder read-only for root")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", root], check=True)
-        assert pipeline.run_stage("eda", project.config()) is False
+        assert pipeline.run_stage("eda", summed.config()) is False
         with pytest.raises(TabtrailError, match=r"cannot write in .*Read-only file system"):
-            pipeline.run_stage("eda", project.config(), force=True)
+            pipeline.run_stage("eda", summed.config(), force=True)
     finally:
         subprocess.run(["umount", root], check=True)
 

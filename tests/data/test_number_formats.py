@@ -12,6 +12,7 @@ from tabtrail.contract.numbers import NumberFormat
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.data.manifest import dataset_files
+from tabtrail.data.thousands import Rows, ThousandsWatch
 from tabtrail.errors import ConfigError, DataError
 
 
@@ -186,3 +187,17 @@ def test_the_advice_for_whole_numbers_and_for_percentages_reads_them_in_that_col
     assert advise("C", ["1.2345678901234568e+16"], NumberFormat(), whole=True) is None
     percent = advise("C", ["0.5"], NumberFormat(percent=True))
     assert percent == "contract.columns.C.number: {strip: ['%']} in place of percent: true, if they are percentages, too"
+
+
+def test_the_types_of_a_wide_table_are_asked_for_once_a_block_and_not_once_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, asked, schema = pl.DataFrame({f"n{place}": [0.5, 1.0] for place in range(50)}), [], pl.DataFrame.schema.fget
+
+    def counted(frame: pl.DataFrame) -> pl.Schema:
+        asked.append(frame.width)
+        return schema(frame)  # type: ignore[misc]
+
+    monkeypatch.setattr(pl.DataFrame, "schema", property(counted))
+    watch = ThousandsWatch(dict.fromkeys(values.columns, NumberFormat()))
+    watch.see(Rows(values, pl.Series([True, True]), lambda places: values))
+    assert asked.count(50) < 5
+    assert watch.findings() == []

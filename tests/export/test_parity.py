@@ -27,6 +27,7 @@ from tests.support.fitting import (
     make_rows,
 )
 
+from tabtrail.export import parity
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.outputs import run_onnx, without_clip
 from tabtrail.export.parity import check_parity
@@ -78,6 +79,23 @@ def test_missing_numbers_stay_missing_in_the_graph_where_the_trees_route_them(na
     graph = export_onnx(model, recipe.numbers, recipe.texts, "model")
     assert check_parity(graph, model, unseen, texts=("c",), scale=float(np.std(y)), tolerance=1e-5, seed=7).passed
     assert not np.array_equal(run_onnx(graph, unseen), run_onnx(graph, unseen.fillna({"a": x["a"].median()})))
+
+
+def test_a_proof_of_a_wide_table_predicts_fewer_rows_at_once_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fit("LightGBM", DERIVED)
+    graph = export_onnx(model, DERIVED.numbers, DERIVED.texts, "model")
+    (x, y), sizes = make_rows(300, seed=2), []
+    whole = prove(graph, model, x, float(np.std(y)))
+
+    def counted(model: Any, x: pd.DataFrame) -> Any:
+        sizes.append(len(x))
+        return expected(model, x)
+
+    expected = parity._expected
+    monkeypatch.setattr(parity, "_expected", counted)
+    monkeypatch.setattr(parity, "_CELLS", 50 * x.shape[1])
+    assert prove(graph, model, x, float(np.std(y))) == whole
+    assert max(sizes) == 50
 
 
 @pytest.mark.parametrize("how", ["target", "frequency"])

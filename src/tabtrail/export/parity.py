@@ -14,6 +14,7 @@ from tabtrail.modeling.metrics import Array
 from tabtrail.modeling.proof import Parity, Tried
 
 _CHUNK = 16_384  # as files are predicted
+_CELLS = 1 << 22  # of a chunk: 32 MB of doubles, of which a prediction makes several copies
 _NO_NUMBER = 1e9  # where only one of the two predicts a number; infinity is not JSON
 
 
@@ -28,17 +29,17 @@ def check_parity(
     """
     x = x.reset_index(drop=True)
     beside, thresholds, tried = threshold_neighbours(model, x, seed)
-    made = {
-        "data": Probes(x, []),
-        "thresholds": beside,
-        "missing": missing_values(x, texts, seed),
-        "unseen": strange_texts(x, texts, seed),
-        "extremes": extremes(x, [str(name) for name in x.columns if name not in texts], seed),
+    made: dict[str, Callable[[], Probes]] = {  # each when its turn comes: those of a wide table are large
+        "data": lambda: Probes(x, []),
+        "thresholds": lambda: beside,
+        "missing": lambda: missing_values(x, texts, seed),
+        "unseen": lambda: strange_texts(x, texts, seed),
+        "extremes": lambda: extremes(x, [str(name) for name in x.columns if name not in texts], seed),
     }
     expected = np.concatenate([_expected(model, chunk) for chunk in _chunks(x)])
     pair = _Pair(open_outputs(graph), model, scale, float(np.abs(expected[:, 0]).max()) or 1.0)
     known = {"data": expected}
-    classes = {name: pair.compare(probes, known.get(name)) for name, probes in made.items() if len(probes.x)}
+    classes = {name: pair.compare(probes, known.get(name)) for name, make in made.items() if len((probes := make()).x)}
     return Parity(tolerance, classes, thresholds, tried)
 
 
@@ -60,7 +61,12 @@ def joined(tried: Sequence[Tried]) -> Tried:
 
 def _chunks(x: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Cut rows into parts whose matrix is small beside the rows themselves."""
-    return (x.iloc[at : at + _CHUNK] for at in range(0, len(x), _CHUNK))
+    step = _rows_at_once(x)
+    return (x.iloc[at : at + step] for at in range(0, len(x), step))
+
+
+def _rows_at_once(x: pd.DataFrame) -> int:
+    return max(1, min(_CHUNK, _CELLS // max(1, x.shape[1])))
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ class _Pair:
         """Compare on the rows that the model takes; `known` is what it says of all of them, where that was asked before."""
         taken = np.concatenate([within_float32(self.model, chunk) for chunk in _chunks(probes.x)])
         rows = np.flatnonzero(taken)
-        parts = [rows[at : at + _CHUNK] for at in range(0, len(rows), _CHUNK)]
+        step = _rows_at_once(probes.x)
+        parts = [rows[at : at + step] for at in range(0, len(rows), step)]
         found = [self._differences(probes.x.iloc[part], None if known is None else known[part]) for part in parts]
         if not len(rows):
             return Tried(0, len(taken), 0.0, 0.0, "no row")
