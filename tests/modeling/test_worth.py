@@ -78,3 +78,6 @@ def test_what_is_served_together_costs_what_its_parts_do_and_one_call() -> None:
     measured = [replace(RESULTS[1], cost=Cost(40.0, 5.0)), replace(RESULTS[3], cost=Cost(2.0, 0.5))]
     assert joined_cost(measured) == Cost(40.5, 5.5)
     assert joined_cost([]) is None
+    trees = [replace(RESULTS[1], cost=Cost(372.0, 50.0)), replace(RESULTS[1], cost=Cost(288.0, 40.0))]
+    line = replace(RESULTS[3], cost=Cost(60.0, 2.0))
+    assert joined_cost(trees, [*trees, line]) == Cost(602.0, 90.0), "trees take longer for a row by itself than in a batch"

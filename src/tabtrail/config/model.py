@@ -187,7 +187,7 @@ class Choice(Section):
     max_bundle_mb: Annotated[float, Field(gt=0)] = Field(
         100, description="Candidates whose graph has more megabytes are not chosen; a blend leaves members out to stay within."
     )
-    # Bags of 5 × 500 trees take 60 to 70 µs each beside 110 for the call (measured on bike sharing): room for a blend of four.
+    # Bags of 5 × 400 to 600 trees take 100 to 140 µs each beside 60 for the call (bike sharing): room for a blend of three.
     max_row_us: Annotated[float, Field(gt=0)] = Field(
         500, description="Candidates whose graph takes more CPU time [microseconds] for one row are not chosen; likewise."
     )

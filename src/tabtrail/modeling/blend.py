@@ -110,7 +110,7 @@ class _Blending:
 
     def _affordable(self, names: Set[str]) -> bool:
         used = [each for each in self.members if each.candidate.name in names]
-        return complaint_of(sum(each.model_bytes for each in used), joined_cost(used), self.problem.choice) is None
+        return complaint_of(sum(each.model_bytes for each in used), joined_cost(used, self.members), self.problem.choice) is None
 
     def _fit(self, fold: int, valid: Table, predicted: Array, members: list[Fit], model: Any = None) -> Fit:
         """Return the fit of the blend, its predictions clipped; its seconds are those of all that it was chosen from, and of

@@ -34,16 +34,18 @@ def complaint_of(size: int, cost: Cost | None, choice: Choice) -> str | None:
     return None
 
 
-def joined_cost(results: Sequence[Result]) -> Cost | None:
+def joined_cost(results: Sequence[Result], among: Sequence[Result] = ()) -> Cost | None:
     """Return what the graphs of several candidates cost together, None where one was not measured.
 
-    A call of one row costs the same beside its trees, however many models are in the graph: it is counted once, the largest.
+    What a call of one row costs beside the models is counted once: the least that the call of one of them, or of the others
+    `among` which they are, takes beyond a row of a batch. A line's is nothing else; trees take longer for a row by itself.
     """
     costs = [each.cost for each in results if each.cost is not None]
     if len(costs) < len(results) or not costs:
         return None
-    batch = sum(each.batch_row_us for each in costs)
-    return Cost(batch + max(each.row_us - each.batch_row_us for each in costs), batch)
+    every = [*costs, *(each.cost for each in among if each.cost is not None)]
+    call = min(each.row_us - each.batch_row_us for each in every)
+    return Cost(sum(each.row_us for each in costs) - call * (len(costs) - 1), sum(each.batch_row_us for each in costs))
 
 
 def weaker_than(board: Leaderboard, candidate: str) -> str | None:
