@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from tabtrail.report.figures import shown
 
 _MOST_COLUMNS = 15
 _MOST_TEXTS = 12
+_FIRST_DAY = date(1970, 1, 1).toordinal()  # models count the days of a date from here, an axis from the year 1
 
 
 def importance(evidence: Evidence) -> Picture | None:
@@ -134,11 +136,20 @@ def _dependence(explanation: Explanation, own: "pd.Series[float]", evidence: Evi
     values = tuple(round(float(each), 6) for each in explanation.values[:, explanation.columns.index(name)])
     if own.dtype == np.float64:
         known = own.notna().to_numpy()
-        x = tuple(float(each) for each in own[known])
+        x, axis = _along(name, own[known].tolist(), evidence)
         y = tuple(value for value, there in zip(values, known, strict=True) if there)
         alt = f"SHAP of {name} by its value, from {shown(min(y, default=0))} to {shown(max(y, default=0))} {unit}."
-        return Chart(f"SHAP of {name}", alt, Axis(evidence.settings.label(name)), Axis(f"SHAP, {unit}"), (Points(x, y),))
+        return Chart(f"SHAP of {name}", alt, axis, Axis(f"SHAP, {unit}"), (Points(x, y),))
     return _dependence_on_text(name, own, values, unit)
+
+
+def _along(name: str, values: Sequence[float | str], evidence: Evidence) -> tuple[Values, Axis]:
+    """Return the values of a column of numbers, and its axis: that of days where the column is one of dates."""
+    is_date = evidence.profile is not None and any(
+        each.column == name and each.dtype == "DATE" for each in evidence.profile.columns
+    )
+    shift = _FIRST_DAY if is_date else 0
+    return tuple(float(each) + shift for each in values), Axis(evidence.settings.label(name), dates=is_date)
 
 
 def _dependence_on_text(name: str, own: "pd.Series[float]", values: Values, unit: str) -> Chart:
@@ -172,7 +183,7 @@ def _effect(effect: Effect, evidence: Evidence) -> Chart:
             Axis("", tuple(map(str, effect.grid))),
             (bars,),
         )
-    grid = tuple(float(each) for each in effect.grid)
+    grid, axis = _along(effect.column, effect.grid, evidence)
     lines = tuple(Line(grid, line, faint=True) for line in effect.lines)
     mean = Line(grid, effect.mean, "mean")
-    return Chart(title, alt, Axis(evidence.settings.label(effect.column)), Axis(f"prediction, {unit}"), (*lines, mean))
+    return Chart(title, alt, axis, Axis(f"prediction, {unit}"), (*lines, mean))

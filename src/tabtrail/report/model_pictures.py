@@ -240,7 +240,10 @@ def _at_the_right(curve: LearningCurve) -> str:
     step = f"From 70 % to all of the rows the error changed by {-100 * gain:+.1f} %".replace("-", "\N{MINUS SIGN}")
     if better == len(curve.last_gains) and gain >= _WORTH_ROWS:
         return f" {step}, and fell on every fold: more rows would help."
-    return f" {step}, and fell on {better} of {len(curve.last_gains)} folds: these rows do not show that more would help."
+    folds = f"fell on {better} of {len(curve.last_gains)} folds"
+    if gain >= _WORTH_ROWS:
+        return f" {step}, and {folds}, which do not agree: more rows may help."
+    return f" {step}, and {folds}: these rows do not show that more would help."
 
 
 def _where_it_ends(curve: LearningCurve) -> str:
