@@ -41,6 +41,28 @@ def test_what_takes_minutes_a_fit_is_not_tried_on_many_rows() -> None:
     assert names[1_000_000] == {"LinearRegression", "LightGBM", "LightGBM_log", "Blend"}
 
 
+@pytest.mark.parametrize(
+    ("rows", "net_on", "expected"),
+    [
+        (20_000, None, None),
+        (999, "cpu", None),
+        (1_000, "cpu", {"early_stopping_rounds": 16}),
+        (32_000, "cpu", {"early_stopping_rounds": 8, "epochs": 32}),
+        (200_000, "cuda", {"early_stopping_rounds": 4, "epochs": 16, "device": "cuda"}),
+        (200_001, "cuda", None),
+    ],
+)
+def test_a_net_is_tried_where_there_is_a_device_for_it_and_learns_less_often_from_more_rows(rows, net_on, expected) -> None:
+    found = default_candidates(replace(SHAPE, rows=rows), net_on=net_on).get("RealMLP")
+    if expected is None:
+        assert found is None
+        return
+    own = {"categories": "native", "missing": "native"}
+    assert found is not None
+    assert found.params == expected | own
+    assert list(candidate_problems("RealMLP", found.params)) == []
+
+
 def test_models_of_folds_are_averaged_unless_they_follow_one_another_in_time() -> None:
     bags = {name for name, each in default_candidates(SHAPE).items() if each.params.get("bag")}
     assert bags == {"LightGBM_bag", "LightGBM_log_bag", "CatBoost_bag", "CatBoost_log_bag"}

@@ -1,6 +1,7 @@
 """RealMLP: what PyTorch trained is what numpy and the graph compute, with gaps and unseen texts, and where it may stop."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -105,6 +106,15 @@ def test_equal_fits_pickle_to_equal_bytes_whatever_ran_before_and_another_seed_g
     assert pickle.dumps(again.fit(x, y)) == one
     assert torch.get_num_threads() == threads
     assert not np.array_equal(pickle.loads(one).predict(x), other.fit(x, y).predict(x))
+
+
+@needs_torch
+def test_fits_in_threads_of_one_process_do_not_take_each_others_random_numbers() -> None:
+    x, y = matrix()
+    alone = [RealMLP(epochs=3, width=16, random_state=seed).fit(x, y).predict(x) for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda seed: RealMLP(epochs=3, width=16, random_state=seed).fit(x, y).predict(x), (1, 2)))
+    np.testing.assert_array_equal(together, alone)
 
 
 @needs_torch

@@ -26,6 +26,7 @@ import polars as pl
 
 from tabtrail.config.model import Model
 from tabtrail.config.section import Parameter
+from tabtrail.modeling.nets.settings import Settings
 from tabtrail.modeling.preprocess import MANY_TEXTS
 
 # Bulmer, Principles of Statistics (1979): beyond a half a distribution is moderately skewed. Which scale is learned is then left
@@ -37,6 +38,10 @@ _SMALL = 5_000
 _MANY_ROWS = 20_000
 # Beyond it one fit of a slower library, or a bag of several, would take minutes on one core. A judgement, not yet measured.
 _FEW_FITS = 200_000
+# Fewer rows teach a net less than they teach trees; of more, one fit takes too long. The judgement of whoever asked for it.
+_LEAST_FOR_NETS, _MOST_FOR_NETS = 1_000, 200_000
+# So that a fit takes about as long on any number of rows; with fewer epochs the four cycles of the rate are too short.
+_ROWS_OF_ALL_EPOCHS, _LEAST_EPOCHS = 16_000, 16
 # Below it trees have nothing to learn from that a line, a forest or a few boosted stumps do not have as well.
 _TINY = 300
 
@@ -99,13 +104,15 @@ def shape_of(model: Model, data: pl.LazyFrame, *, by_time: bool = False) -> Shap
     return Shape(row["rows"], counted, distinct, bool(row["missing"]), *target_values, by_time=by_time)
 
 
-def default_candidates(shape: Shape, *, distributed: bool = False) -> dict[str, Default]:
-    """Return the candidates to try, by name, by cost; only `distributed` ones where a cluster fits in the end."""
-    found = dict(_on_a_cluster(shape) if distributed else _on_one_machine(shape))
+def default_candidates(shape: Shape, *, distributed: bool = False, net_on: str | None = None) -> dict[str, Default]:
+    """Return the candidates to try, by name, by cost; only `distributed` ones where a cluster fits in the end, and a net where
+    there is a device for it to learn on (`net_on`: `cpu` or `cuda`).
+    """
+    found = dict(_on_a_cluster(shape) if distributed else _on_one_machine(shape, net_on))
     return {name: Default(_without_idle(each.params, shape), each.reason) for name, each in found.items()}
 
 
-def _on_one_machine(shape: Shape) -> Iterator[tuple[str, Default]]:
+def _on_one_machine(shape: Shape, net_on: str | None) -> Iterator[tuple[str, Default]]:
     yield "LinearRegression", Default({}, "a straight line, which few rows or a nearly linear target need no more than")
     if shape.rows < _TINY:
         yield "ExtraTrees", Default({"n_estimators": 200, "min_samples_leaf": 3}, f"steady on fewer than {_TINY} rows")
@@ -113,6 +120,8 @@ def _on_one_machine(shape: Shape) -> Iterator[tuple[str, Default]]:
     yield from _many_texts(shape)
     if shape.rows <= _FEW_FITS:
         yield from _catboost(shape)
+    if net_on is not None and _LEAST_FOR_NETS <= shape.rows <= _MOST_FOR_NETS:
+        yield _net(shape, net_on)
     yield "Blend", Default({}, "a weighted average, if the folds find one better than each of its members")
 
 
@@ -210,6 +219,17 @@ def _catboost(shape: Shape) -> Iterator[tuple[str, Default]]:
     yield _bagged("CatBoost", Default(params, why), shape)
     if shape.logarithm is not None:
         yield _bagged("CatBoost_log", Default(_learning_log(params, shape), _why_log(shape)), shape)
+
+
+def _net(shape: Shape, net_on: str) -> tuple[str, Default]:
+    epochs = max(_LEAST_EPOCHS, min(Settings.epochs, Settings.epochs * _ROWS_OF_ALL_EPOCHS // shape.rows))
+    params: dict[str, Parameter] = {"early_stopping_rounds": epochs // 4, **_NATIVE}
+    if epochs != Settings.epochs:
+        params["epochs"] = epochs
+    if net_on != Settings.device:
+        params["device"] = net_on
+    # Not a bag: one row takes one net 122 µs, and the average of five 725, more than `choice.max_row_us` allows.
+    return "RealMLP", Default(params, "the published net with faster waves, which errs elsewhere than trees do")
 
 
 def _learning_log(params: Mapping[str, Parameter], shape: Shape) -> dict[str, Parameter]:

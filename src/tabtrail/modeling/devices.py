@@ -1,6 +1,7 @@
 """Candidates that learn on a GPU: tried before anything is fitted, and fitted one at a time, as they share one device."""
 
 import re
+import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,7 @@ from tabtrail.jobs.run import run_one
 from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.families import FAMILIES
 from tabtrail.modeling.families.family import Params
+from tabtrail.system.optional import load_optional
 
 _ROWS = 64  # enough for a first split; a library takes a second to open the device, whatever they are
 
@@ -21,6 +23,13 @@ def is_on_device(candidate: Candidate) -> bool:
     """Tell whether a candidate asks for a GPU."""
     family = FAMILIES.get(candidate.family)
     return family is not None and family.device is not None and family.device.asked_by(candidate.params)
+
+
+def finds_gpu() -> bool:
+    """Tell whether PyTorch can learn on a GPU of this machine. It is asked only where a driver is: importing it takes seconds."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    return bool(load_optional("tabtrail.modeling.nets.torch_runs", "torch", package="torch").finds_gpu())
 
 
 def one_at_a_time(engine: Engine, candidates: Sequence[Candidate]) -> Engine:

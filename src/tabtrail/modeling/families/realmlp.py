@@ -100,7 +100,7 @@ def _blank(x: Array, y: Array, categories: tuple[int, ...], settings: Settings) 
     """
     columns: Places = np.array([column for column in range(x.shape[1]) if column not in categories], dtype=np.int64)
     scaling = _scaling(x, columns)
-    varied = [place for place, column in enumerate(columns) if len(np.unique(known := x[:, column])[:3]) > 2 and known.size]
+    varied = [place for place, column in enumerate(columns) if len(np.unique(_known(x[:, column]))) > 2]
     levels = {column: int(np.nanmax(x[:, column], initial=-1)) + 1 for column in categories}
     few = {column: count for column, count in levels.items() if count <= settings.one_hot_levels}
     return Net(
@@ -121,7 +121,7 @@ def _blank(x: Array, y: Array, categories: tuple[int, ...], settings: Settings) 
 def _scaling(x: Array, columns: Places) -> Scaling:
     center, factor, flags = np.zeros(len(columns)), np.zeros(len(columns)), []
     for place, column in enumerate(columns):
-        known = x[~np.isnan(x[:, column]), column]
+        known = _known(x[:, column])
         if len(known) < len(x):
             flags.append(place)
         if len(known):
@@ -129,6 +129,10 @@ def _scaling(x: Array, columns: Places) -> Scaling:
             inner, outer = high - low, (known.max() - known.min()) / 2
             factor[place] = 1 / inner if inner > 0 else 1 / outer if outer > 0 else 0.0
     return Scaling(columns, center, factor, np.array(flags, dtype=np.int64))
+
+
+def _known(values: Array) -> Array:
+    return values[~np.isnan(values)]
 
 
 def _training() -> Any:

@@ -20,7 +20,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Values of Holzmüller, Grinsztajn & Steinwart, "Better by Default" (NeurIPS 2024), for regression, with fewer epochs.
+    """Values of Holzmüller, Grinsztajn & Steinwart, "Better by Default" (NeurIPS 2024), for regression, with fewer epochs and
+    faster waves (docs/neural.md).
 
     `epochs` passes over the rows in batches; `layers` hidden ones of `width`; categories of up to `one_hot_levels` codes enter as
     0/1, those of more as `embedding_size` learned numbers. Frequencies begin at random with deviation `frequency_scale`.
@@ -33,7 +34,7 @@ class Settings:
     weight_decay: float = 0.02
     layers: int = 3
     width: int = 256
-    frequency_scale: float = 0.1
+    frequency_scale: float = 2.0
     one_hot_levels: int = 9
     embedding_size: int = 8
     device: str = "cpu"

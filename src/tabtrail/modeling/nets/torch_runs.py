@@ -1,5 +1,6 @@
 """What every training with PyTorch does: one thread, numbers from a seed, and arrays that become tensors and back."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,17 +12,25 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+_LOCK = threading.Lock()  # random numbers are those of the process: two trainings in it would take them from each other
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """The same numbers each time, whatever ran before, and what ran before goes on as if nothing had been."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
+    with _LOCK, torch.random.fork_rng(devices=[]):
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
             torch.manual_seed(seed)
             yield
-    finally:
-        torch.set_num_threads(threads)
+        finally:
+            torch.set_num_threads(threads)
+
+
+def finds_gpu() -> bool:
+    """Tell whether there is a GPU, and this PyTorch is built for it."""
+    return bool(torch.cuda.is_available())
 
 
 def floats(values: Array) -> torch.Tensor:

@@ -23,9 +23,9 @@ from tabtrail.modeling.nets.torch_runs import array, floats, seeded
 _FAST, _SLOW = 6.0, 0.1
 _BETAS = (0.9, 0.95)
 _COSINES, _FEATURES = 16, 3
-_DRAWN = 4096  # rows that the first weights are fitted to
+_DRAWN = 1024  # rows that the first weights are fitted to
 _CORNERS = 5
-_EVALUATED = 8192  # rows whose error is computed at once
+_EVALUATED = 1024  # rows whose error is computed at once
 
 
 Rows = tuple[torch.Tensor, ...]
