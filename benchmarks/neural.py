@@ -1,6 +1,6 @@
 """What a net adds to the default candidates: each alone, and the greedy blend of all with and without it.
 
-    python benchmarks/neural.py path/to/csv/files [--only bike] [--net '{"epochs": 64}']
+    python -m benchmarks.neural path/to/csv/files [--only bike] [--net '{"epochs": 64}']
 
 Three folds inside the training part of each case of `benchmarks/defaults.py` (seed 42); the test part is not looked at. The error
 of a candidate is that of the models of its folds on rows that they have not seen; that of a blend uses, on each fold, weights
