@@ -27,6 +27,7 @@ import lightgbm
 import numpy as np
 import polars as pl
 from first_hour_files import ZOO, Exhibit, Truth
+from first_hour_more import MORE
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
@@ -34,13 +35,14 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.manifest import read_manifest
 
 SEED = 7
-SHARED = {
-    "sales_data_sample.csv": "SALES",
-    "california_housing.csv": "median_house_value",
-    "diamonds.csv": "price",
-    "bike_sharing_hourly.csv": "cnt",
-    "retail_sales_dataset.csv": "Total Amount",
-}
+SHARED = (
+    ("sales_data_sample.csv", "SALES"),
+    ("california_housing.csv", "median_house_value"),
+    ("diamonds.csv", "price"),
+    ("bike_sharing_hourly.csv", "cnt"),
+    ("retail_sales_dataset.csv", "Total Amount"),
+    ("pasta_hierarchical_sales_data.csv", "qty", "--demand"),
+)
 _LINES = 12  # of what a command said, where it failed
 
 
@@ -75,7 +77,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the outcomes go as JSON")
     parser.add_argument("--keep", type=Path, help="a folder for the files and projects")
     options = parser.parse_args()
-    zoo = [*ZOO, *(_real(options.shared, name, target) for name, target in SHARED.items() if options.shared)]
+    zoo = [*ZOO, *MORE, *(_real(options.shared, *each) for each in SHARED if options.shared)]
     chosen = [each for each in zoo if not options.only or each.name in options.only]
     with tempfile.TemporaryDirectory() as scratch:
         root = (options.keep or Path(scratch)).resolve()
@@ -86,12 +88,12 @@ def main() -> None:
     raise SystemExit(not all(each.is_good for each in outcomes))
 
 
-def _real(folder: Path, name: str, target: str) -> Exhibit:
+def _real(folder: Path, name: str, target: str, *words: str) -> Exhibit:
     def link(path: Path, _random: np.random.Generator, _rows: int) -> Truth:
         path.symlink_to((folder / name).resolve())
         return {}
 
-    return Exhibit(name, "real", target, link)
+    return Exhibit(name, "real", target, link, words=words)
 
 
 def _tried(exhibit: Exhibit, folder: Path, *, run: bool) -> Outcome:

@@ -93,6 +93,13 @@ def test_a_year_that_is_not_plausible_is_told_from_a_text_that_is_no_date() -> N
     assert read_date("1850-06-01", DateFormat(plausible_years=(1800, 1899))) == date(1850, 6, 1)
 
 
+def test_a_month_without_a_day_is_its_first_one() -> None:
+    written = DateFormat(("%Y-%m", "%b %Y"))
+    assert [read_date(text, written) for text in ("2019-03", "mar 2019")] == [date(2019, 3, 1)] * 2
+    with pytest.raises(ValueError, match="not a date"):
+        read_date("2019-13", written)
+
+
 def test_a_later_format_is_tried_where_an_earlier_one_gives_no_plausible_year() -> None:
     assert read_date("200131", DateFormat(("excel", "%y%m%d"))) == date(2020, 1, 31)
 
@@ -101,7 +108,8 @@ def test_a_later_format_is_tried_where_an_earlier_one_gives_no_plausible_year() 
     ("form", "problem"),
     [
         ("%H", "gives no date"),
-        ("%Y-%m", "gives no date"),
+        ("%Y", "gives no date"),
+        ("%Y-%m %H:%M", "gives no date"),
         ("%Y-%m-%Q", "%Q is not read"),
         ("%Y-%m-%d %I:%M", "%I and %p without the other"),
         ("%Y %y-%m-%d", "says a part twice"),

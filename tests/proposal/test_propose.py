@@ -1,7 +1,7 @@
 import csv
 import random
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +151,16 @@ def test_other_spellings_of_a_category_are_offered_all_of_them_as_the_edit_that_
     assert "'Neust.' (3) of 'Neustadt' (27)" in finding
 
 
+def test_of_two_dates_that_give_a_time_the_earlier_one_stays(tmp_path: Path) -> None:
+    chance, start = random.Random(1), datetime(2023, 1, 1)
+    rides = [(start + timedelta(minutes=37 * row), chance.randint(60, 3_000), chance.choice("ab")) for row in range(300)]
+    lines = [f"{begun},{begun + timedelta(seconds=took)},{kind},{took}" for begun, took, kind in rides]
+    (tmp_path / "rides.csv").write_text("pickup,dropoff,kind,duration\n" + "\n".join(lines) + "\n")
+    found = propose(tmp_path / "rides.csv", target="duration")
+    assert [*found.config["model"]["date_parts"]] == ["pickup"]
+    assert any(each.startswith("dropoff gives the target away") for each in found.findings)
+
+
 def test_without_a_target_the_likely_ones_are_listed(tmp_path: Path) -> None:
     assert find_targets(written(tmp_path, [HEADER, *rows()]))[0].name == "price"
 
@@ -185,10 +195,26 @@ def test_what_no_model_can_be_made_of_is_refused_with_one_message(
         proposed(tmp_path, lines)
 
 
-def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none.csv"):
-        with pytest.raises(UsageError):
+def test_what_is_no_file_is_refused_by_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("")
+    for path, said in {
+        tmp_path: "is a folder; name one file of it, such as .*a.csv",
+        tmp_path / "*.csv": "is a pattern of 1 files; name one of them, such as .*a.csv",
+        tmp_path / "none.csv": "there is no file",
+        Path("s3://bucket/houses.csv"): "download one file of it",
+        Path("postgresql://host/shop"): "write source.table",
+        Path("https://host/houses.csv"): "is an address, and no file; download it first",
+    }.items():
+        with pytest.raises(UsageError, match=said):
             propose(path, target="price")
+
+
+def test_fields_parted_by_one_blank_each_are_read(tmp_path: Path) -> None:
+    (tmp_path / "goods.txt").write_text("\n".join(" ".join(each) for each in [HEADER, *rows()]) + "\n")
+    assert propose(tmp_path / "goods.txt", target="price").config["source"]["delimiter"] == " "
+    (tmp_path / "notes.txt").write_text("a text of words\n" * 60)
+    with pytest.raises(DataError, match="one column only"):
+        propose(tmp_path / "notes.txt", target="price")
 
 
 def test_a_file_is_found_from_the_folder_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,3 +69,63 @@ def test_more_columns_than_are_looked_at_are_refused(tmp_path: Path) -> None:
     file.write_text("\n".join(",".join(f"{word}{i}" for i in range(2_100)) for word in ("c", "", "", "")))
     with pytest.raises(DataError, match="2,100 columns"):
         config_of(file)
+
+
+def with_days(folder: Path, days: list[str], *, decimal: str = ".", more: list[str] | None = None) -> Any:
+    """The config for a file of such days, another column of dates, and a number to predict."""
+    lines = [
+        f"{day};{other};{row % 40};{row % 40 * 3}{decimal}{row % 7}5"
+        for row, (day, other) in enumerate(zip(days, more or ["x", "y"] * len(days), strict=False))
+    ]
+    (folder / "d.csv").write_text("day;other;size;price\n" + "\n".join(lines) + "\n")
+    return propose(folder / "d.csv", target="price")
+
+
+OPEN = [f"{row * 5 % 12 + 1}/{row * 7 % 12 + 1}/{2015 + row % 5}" for row in range(120)]
+
+
+def test_words_among_dates_mean_a_missing_one_and_that_what_they_say_is_lost_is_said(tmp_path: Path) -> None:
+    days = [f"{date(2024, 1, 1) + timedelta(days=row)}" if row % 4 else "sofort" for row in range(120)]
+    found = with_days(tmp_path, days)
+    assert found.config["source"]["null_values"]["day"] == ["sofort"]
+    assert found.config["contract"]["columns"]["day"] == {"dtype": "date"}
+    assert any(
+        "'sofort' (30 rows) of 120 rows stand for missing dates, and what they say is lost" in each for each in found.findings
+    )
+
+
+@pytest.mark.parametrize(
+    ("decimal", "others", "expected"),
+    [
+        (",", None, "%d/%m/%Y"),
+        (".", [f"{row % 12 + 1}/{row % 28 + 1}/2022" for row in range(120)], "%m/%d/%Y"),
+        (".", [f"{row % 28 + 1}/{row % 12 + 1}/2022" for row in range(120)], "%d/%m/%Y"),
+    ],
+)
+def test_what_no_date_of_a_column_decides_other_dates_or_a_decimal_comma_do(
+    tmp_path: Path, decimal: str, others: list[str] | None, expected: str
+) -> None:
+    found = with_days(tmp_path, OPEN, decimal=decimal, more=others)
+    assert found.config["cleaning"].get("date_formats", found.config["cleaning"].get("dates", {}).get("day")) == [expected]
+    assert not [each for each in found.findings if "no row tells" in each]
+
+
+def test_first_days_of_months_in_no_order_are_told_from_days_of_january(tmp_path: Path) -> None:
+    days = [f"{row * 5 % 12 + 1:02d}/01/{2015 + row % 5}" for row in range(120)]
+    assert with_days(tmp_path, days).config["cleaning"]["date_formats"] == ["%m/%d/%Y"]
+
+
+@pytest.mark.parametrize(("written", "form"), [("%Y-%m", "%Y-%m"), ("%b %Y", "%b %Y"), ("%m/%Y", "%m/%Y"), ("%b-%y", "%b-%y")])
+def test_months_without_a_day_are_their_first_one(tmp_path: Path, written: str, form: str) -> None:
+    days = [f"{date(2015 + row % 5, row % 12 + 1, 1):{written}}" for row in range(120)]
+    found = with_days(tmp_path, days).config
+    assert found["cleaning"]["date_formats"] == [form]
+    assert found["model"]["date_parts"]["day"] == ["year", "month", "days"]
+
+
+def test_beside_a_decimal_comma_a_later_number_with_a_point_between_thousands_is_read(tmp_path: Path) -> None:
+    lines = [f"{row % 40} €;{row % 9};{row % 40 * 3},{row % 7}5" for row in range(120)]
+    (tmp_path / "d.csv").write_text("cost;size;price\n" + "\n".join(lines) + "\n")
+    found = propose(tmp_path / "d.csv", target="price").config
+    assert found["source"]["thousands"] == "."
+    assert found["contract"]["columns"]["cost"]["number"] == {"strip": ["€"]}

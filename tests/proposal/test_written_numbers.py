@@ -76,6 +76,7 @@ def test_a_number_is_read_as_it_is_written(tmp_path: Path, of: Callable[[float],
         lambda n: f"{n:07.0f}",
         lambda n: f"{n * 1e14:.0f}",
         lambda n: f"{n:.1f} kmpl" if n > 5000 else f"{n:.1f} km/kg",
+        lambda n: f"{n:.0f}M" if n > 5000 else f"{n:.0f}L",  # sizes of clothes
     ],
 )
 def test_what_only_looks_like_a_number_stays_text(tmp_path: Path, of: Callable[[float], str]) -> None:
@@ -102,3 +103,36 @@ def test_words_for_a_missing_number_are_named_and_others_are_set_aside(tmp_path:
     assert guess.numbers is not None
     assert set(guess.words) == {"n/a", "-"}
     assert guess.numbers.rejected == 1
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (lambda n: f"{n:.1f} kmpl" if n > 3000 else f"{n:.1f} km/kg", "its numbers have several units (kmpl in "),
+        (lambda n: f"{n % 28 + 1:.0f} março 2021", "names of months that are not English"),
+        (lambda n: f"{n:.2f}" if n % 7 > 2 else f"from {n:.0f} on", "rows hold what may be numbers"),
+        (lambda n: f"unit of shop {n:.0f}", ""),
+    ],
+)
+def test_numbers_and_dates_that_stay_texts_are_said(tmp_path: Path, of: Callable[[float], str], said: str) -> None:
+    guess = guessed(tmp_path, texts(of), OTHER).guesses["a"]
+    assert guess.kind == "text"
+    assert said in guess.doubt
+    assert bool(said) == bool(guess.doubt)
+
+
+@pytest.mark.parametrize(
+    ("word", "others", "words"),
+    [
+        ("-200", lambda n: f"{n / 1000 - 5:.1f}", {"-200"}),  # degrees, some below zero
+        ("-200", lambda n: f"{n:.0f}", {"-200"}),
+        ("999", lambda n: f"{n % 20:.0f}", {"999"}),
+        ("999", lambda n: f"{n / 9:.0f}", set()),
+        ("-1", lambda n: f"{n - 4000:.0f}", set()),
+    ],
+)
+def test_a_number_far_from_all_others_stands_for_a_missing_one(
+    tmp_path: Path, word: str, others: Callable[[float], str], words: set[str]
+) -> None:
+    written = [word if row % 6 == 0 else text for row, text in enumerate(texts(others))]
+    assert set(guessed(tmp_path, written, OTHER).guesses["a"].words) == words

@@ -1,5 +1,6 @@
 """`tabtrail init`: a config for a file, written from what the file holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 from typing import Annotated
@@ -35,6 +36,7 @@ def init(
 ) -> None:
     """Look at a file and write the config that predicts one of its columns, each guess with its evidence. Nothing is trained."""
     if target is None and not demand:
+        _require_nothing_else({"--date": date, "--group": group, "--output": output})
         _list_targets(file, format_)
         return
     path = output or default_config(file)
@@ -55,6 +57,11 @@ def init(
     typer.echo(relative(path))
     print_text("Read it, then:")
     print_command("tabtrail", "run", "--config", quote(relative(path)))
+
+
+def _require_nothing_else(given: Mapping[str, object]) -> None:
+    if named := [option for option, value in given.items() if value is not None]:
+        raise UsageError(f"{named[0]}: nothing is written without --target; leave both out to see which columns are likely")
 
 
 def _refuse_group(group: str | None) -> None:

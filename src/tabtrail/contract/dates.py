@@ -3,6 +3,7 @@
 Formats are written in the words of `strptime` and read strictly: `%Y` is exactly four digits, `%m %d %H %M %S %I` are one or two
 (two where digits stand beside them), names of months and days are English in any case, and nothing may be left over. `%y` is
 19xx from 69 on (POSIX). `%z` (`+05:30`, `-0500`, `+02`, `Z`) is turned into the time of `time_zone`; other texts are that time.
+A month without a day, as `%Y-%m`, is its first one.
 `%.f` is a fraction of a second with its dot, or nothing. The format `excel` reads Excel's serial numbers (day 1 is 1900-01-01,
 and the 29 February 1900, which Excel has and the calendar has not, is no date), `excel-1904` those of workbooks that count from
 1904-01-01; their fractions are times of day, to the second.
@@ -133,8 +134,8 @@ def check_format(form: str) -> str | None:
     except ValueError as error:
         return str(error)
     years, months, days, hours = (len(parts & set(same)) for same in ("Yy", "mbB", "d", "HI"))
-    if not (years and months and days):
-        return f"'{form}' gives no date; write day, month and year, as %d.%m.%Y"
+    if not (years and months) or (not days and parts & {*"aAHIz"}):
+        return f"'{form}' gives no date; write day, month and year, as %d.%m.%Y, or month and year"
     if max(years, months, hours) > 1 or ("I" in parts) != ("p" in parts):
         return f"'{form}' says a part twice, or has one of %I and %p without the other"
     return None
@@ -241,7 +242,7 @@ def _moment(parts: Mapping[str, str | None], time_zone: str | None) -> datetime:
     moment = datetime(
         year,
         _month(parts),
-        int(parts["d"] or ""),
+        int(parts.get("d") or 1),
         _hour(parts),
         int(parts.get("M") or 0),
         int(parts.get("S") or 0),

@@ -104,8 +104,12 @@ def marks_of(texts: Iterable[str]) -> tuple[str, ...]:
 
 def multipliers_of(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the words behind the digits that stand for powers of ten, as they are written: K and M of `1.2M` and `€110K`."""
-    texts = list(texts)
+    texts = [text for text in texts if any(map(str.isdigit, text))]
     found = list(dict.fromkeys(each[1] for text in texts if (each := _MULTIPLIED.search(text))))
+    # Other letters behind some numbers alone are sizes or units of another kind, as in 32M and 34L, or 10k and 5mi.
+    lettered = sum(re.search(r"[^\W\d_]", _MULTIPLIED.sub("", text)) is not None for text in texts)
+    if 0 < lettered < len(texts):
+        return ()
     sure = {word.lower() for word in found} - _UNITS_TOO
     if not sure and not any(map(_CURRENCY.search, texts)) and "M" not in found:
         return ()

@@ -71,7 +71,8 @@ def read_as(texts: pl.Series, form: str, time_zone: str | None) -> pl.Series:
 
 def _moments(parts: set[str]) -> pl.Expr:
     """Return the moment of parts of texts: columns named like the letters of the directives."""
-    month, day = _number("m") if "m" in parts else _named(next(iter(parts & {"b", "B"}))), _number("d")
+    month = _number("m") if "m" in parts else _named(next(iter(parts & {"b", "B"})))
+    day = _number("d") if "d" in parts else pl.lit(1, dtype=pl.Int64)
     year = _year(parts)
     # Polars refuses a day that its month does not have, so that days are counted from the first of the month.
     sound = year.is_between(1, 9999) & month.is_between(1, 12) & (day >= 1)

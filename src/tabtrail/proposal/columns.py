@@ -1,17 +1,18 @@
 """What every column of a file is: numbers, dates or texts, with the figures that show it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import polars as pl
 
 from tabtrail.contract.dates import DateFormat
-from tabtrail.contract.numbers import NumberFormat
+from tabtrail.contract.numbers import NumberFormat, format_problem
 from tabtrail.data.dates import read_moments
 from tabtrail.data.numbers import to_number
-from tabtrail.proposal.dates import Dates, read_dates
+from tabtrail.proposal.dates import Dates, decided_by_file, read_dates
+from tabtrail.proposal.doubts import doubt_of
 from tabtrail.proposal.numbers import CURRENCIES, Numbers, marks_of_file, read_numbers, same_values, settled
 from tabtrail.proposal.seen import Seen
 from tabtrail.proposal.texts import Texts
@@ -25,13 +26,14 @@ _ZERO_IN_FRONT = r"^\s*0[0-9]+\s*$"
 
 @dataclass(frozen=True)
 class Guess:
-    """A column and what it is. `reason` says why digits are kept as text."""
+    """A column and what it is. `reason` says why digits are kept as text, `doubt` what else it may be."""
 
     seen: Seen
     kind: Kind
     numbers: Numbers | None = None
     dates: Dates | None = None
     reason: str = ""
+    doubt: str = ""
 
     @property
     def name(self) -> str:
@@ -83,8 +85,13 @@ class Columns:
         """Return how the numbers of a column are written where not as the marks of the file alone say; else None."""
         if guess.numbers is None:
             return None
-        of_file = NumberFormat(self.decimal, self.thousands)
-        return None if same_values(guess.seen, guess.numbers.written, of_file) else guess.numbers.written
+        of_file, own = NumberFormat(self.decimal, self.thousands), guess.numbers.written
+        if same_values(guess.seen, own, of_file):
+            return None
+        # Where a column has no mark of its own, it is written as the file is: a later 1.050,00 is read.
+        marks = ((self.decimal, self.thousands), (own.decimal, self.thousands), (self.decimal, own.thousands))
+        likely = (replace(own, decimal=decimal, thousands=thousands) for decimal, thousands in marks)
+        return next((each for each in likely if not format_problem(each) and same_values(guess.seen, own, each)), own)
 
 
 def guess_columns(texts: Texts) -> Columns:
@@ -96,6 +103,13 @@ def guess_columns(texts: Texts) -> Columns:
     for name, each in guesses.items():
         if each.numbers is not None and each.numbers.open:
             guesses[name] = Guess(each.seen, "number", settled(each.seen, each.numbers, decimal, decided=decided))
+    dates = {name: each.dates for name, each in guesses.items() if each.dates is not None}
+    for name, found in dates.items():
+        guesses[name] = replace(
+            guesses[name], dates=decided_by_file(guesses[name].seen, found, dates, decimal if decided else ".")
+        )
+    if decimal == "," and thousands is None:
+        thousands = "."  # of no other meaning beside a decimal comma
     return Columns(guesses, decimal, thousands)
 
 
@@ -106,7 +120,7 @@ def _guess(seen: Seen, delimiter: str) -> Guess:
         return Guess(seen, "date", dates=dates)
     numbers = read_numbers(seen, delimiter)
     if numbers is None:
-        return Guess(seen, "text")
+        return Guess(seen, "text", doubt=doubt_of(seen))
     if reason := _as_text(seen, numbers):
         return Guess(seen, "text", reason=reason)
     return Guess(seen, "number", numbers)

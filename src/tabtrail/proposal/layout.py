@@ -52,6 +52,8 @@ def find_table(name: str, text: str, delimiters: str = DELIMITERS) -> Table:
     best = max(share for share, width in scores.values()) if scores else 0.0
     wide = {each: width for each, (share, width) in scores.items() if width > 1 and share >= best - _CLOSE}
     wide = wide or {each: width for each, (share, width) in scores.items() if width > 1 and share >= 0.5}
+    if not wide and (parted := _by_single_blanks(text)):
+        found, tried, wide = {" ": parted}, [" "], {" ": len(parted[0][1])}
     if not wide:
         raise DataError(_one_column(name, found[tried[0]]))
     # A decimal comma parts as many fields in every row, but none in the names above them, so that its table begins later.
@@ -59,6 +61,15 @@ def find_table(name: str, text: str, delimiters: str = DELIMITERS) -> Table:
     places = {each: _header_place(found[each], width) for each, width in wide.items()}
     delimiter = max(wide, key=lambda each: (named[each], -places[each], wide[each], -tried.index(each)))
     return _with_header(name, text, delimiter, found[delimiter], by_sep=sep is not None)
+
+
+def _by_single_blanks(text: str) -> list[Record]:
+    """Return the records of lines whose fields are parted by one blank each; none where they are words of texts."""
+    records = _records(text, " ")
+    width = len(records[0][1]) if records else 0
+    same = [record for _, record in records[1:] if len(record) == width]
+    numbers = [place for place in range(width) if len(same) > 1 and _numbers_share(same, place) > 0.9]
+    return records if width > 1 and len(same) > 0.95 * (len(records) - 1) and 2 * len(numbers) >= width else []
 
 
 def _sep(text: str) -> str | None:
@@ -82,8 +93,9 @@ def _require_no_blanks(name: str, text: str) -> None:
     width, same = widths.most_common(1)[0] if widths else (0, 0)
     if width > 2 and runs > 0.9 * len(lines) and (same > 0.5 * len(lines) or runs == len(lines)):
         raise DataError(
-            f"{name}: its fields are parted by blanks ({lines[0].strip()[:60]!r}), which are not read as a delimiter; save it"
-            " with commas or tabs between them, and the names of the columns above"
+            f"{name}: its fields are parted by blanks ({lines[0].strip()[:60]!r}), several of them, which are not read as a"
+            " delimiter; save it with commas or tabs between them (where no field has a blank within:"
+            " sed -E 's/^ +//; s/ +/,/g'), and the names of the columns above"
         )
 
 

@@ -51,7 +51,8 @@ def find_suspects(target: Guess, features: Sequence[Guess]) -> Suspects:
         alone = {name: f"{kind.replace('_', ' ')}: {text}" for name, (kind, text) in leaks.items()}
         nearly = frozenset(name for name, (kind, _) in leaks.items() if kind == "predicts_alone")
         looked_at = {name: each for name, each in columns.items() if name not in alone or name in nearly}
-        together, spared = _parted(target.name, looked_at, y, alone=alone, nearly=nearly)
+        dates = frozenset(each.name for each in features if each.kind == "date")
+        together, spared = _parted(_Aim(target.name, y, dates), looked_at, alone=alone, nearly=nearly)
     rest = [each.inputs for name, each in columns.items() if name not in alone and name not in together]
     learnable = _beats_the_mean(rest, y)
     if not learnable and together and (back := _one_back(columns, y, {**together, **{name: alone[name] for name in nearly}})):
@@ -62,8 +63,17 @@ def find_suspects(target: Guess, features: Sequence[Guess]) -> Suspects:
     return Suspects(alone, together, learnable, known, spared)
 
 
+@dataclass(frozen=True)
+class _Aim:
+    """The name of the target and its values [rows], and the names of columns of dates, which are days as numbers."""
+
+    name: str
+    y: Array
+    dates: frozenset[str]
+
+
 def _parted(
-    target: str, columns: Mapping[str, Column], y: Array, *, alone: Mapping[str, str], nearly: frozenset[str]
+    aim: _Aim, columns: Mapping[str, Column], *, alone: Mapping[str, str], nearly: frozenset[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Return the columns to leave out so that no formula of the others is the target, and those that may stay for it.
 
@@ -72,20 +82,22 @@ def _parted(
     out, spared = dict[str, str](), dict[str, str]()
     left = dict(columns)
     for _ in range(_ROUNDS):
-        joints = find_together(left, y, alone=nearly & left.keys(), seed=_SEED)
+        joints = find_together(left, aim.y, alone=nearly & left.keys(), seed=_SEED)
         for joint in joints:
             if out.keys() & {*joint.columns}:
                 continue
-            if _is_total(joint, left, y):
-                parts = f"; parts of a total are known when it is: take one in, not all, if you know it before {target}"
+            if _is_total(joint, left, aim.y):
+                parts = f"; parts of a total are known when it is: take one in, not all, if you know it before {aim.name}"
                 out |= {name: _with_others(joint, name) + parts for name in joint.columns if name not in alone}
                 continue
             if alone.keys() & {*joint.columns}:
                 continue  # that one is left out already
-            gone, reason = _least_needed(target, joint, left, y)
+            gone, reason = _least_needed(aim, joint, left)
             out[gone] = _with_others(joint, gone)
             spared |= {
-                name: f"{gone} is left out, with which it gives {target} away; {reason}" for name in joint.columns if name != gone
+                name: f"{gone} is left out, with which it gives {aim.name} away; {reason}"
+                for name in joint.columns
+                if name != gone
             }
         if not joints:
             break
@@ -104,15 +116,21 @@ def _is_total(joint: Joint, columns: Mapping[str, Column], y: Array) -> bool:
     return all(each is not None for each in parts) and bool(np.isclose(total, y, rtol=1e-3).mean() >= _PART_ROWS)
 
 
-def _least_needed(target: str, joint: Joint, columns: Mapping[str, Column], y: Array) -> tuple[str, str]:
-    """Return the column to leave out, and why that one: the only one named after the target, else by what a quick model errs."""
-    derived = [name for name in joint.columns if _is_named_after(name, target)]
+def _least_needed(aim: _Aim, joint: Joint, columns: Mapping[str, Column]) -> tuple[str, str]:
+    """Return the column to leave out, and why that one: the only one named after the target, the latest of dates, else by what a
+    quick model errs.
+    """
+    derived = [name for name in joint.columns if _is_named_after(name, aim.name)]
     if len(derived) == 1:
-        return derived[0], f"{derived[0]} is named after {target}, as what is made of it"
+        return derived[0], f"{derived[0]} is named after {aim.name}, as what is made of it"
+    dated = [name for name in joint.columns if name in aim.dates]
+    if len(dated) > 1:
+        last = max(dated, key=lambda name: float(np.nanmean(columns[name].inputs)))
+        return last, f"{last} is the later date, and may be known only when {aim.name} is"
     errors = {}
     for name in joint.columns:
         inputs = [each.inputs for other, each in columns.items() if other != name]
-        errors[name] = quick_rmse(inputs, y, _parts_of(len(y)), _SEED)
+        errors[name] = quick_rmse(inputs, aim.y, _parts_of(len(aim.y)), _SEED)
     best = min(errors, key=lambda name: errors[name])
     shown = ", ".join(f"{error:,.4g} without {name}" for name, error in sorted(errors.items(), key=lambda each: each[1]))
     return best, f"a quick model errs by {shown}"

@@ -1,5 +1,6 @@
 """What of a file is looked at: all of it, or parts from its whole length where it is large, in seconds and bounded memory."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,21 @@ WHOLE = 64 << 20
 _HEAD, _PIECE, _PIECES = 8 << 20, 512 << 10, 48  # 32 MB in all: enough to see a value that one row in 100,000 has
 _ROWS, _GROUPS = 4_096, 32  # of a Parquet file: rows from each of so many of its row groups
 _ONE_LINE = 17 << 20  # more than the longest line that is read (16 MB), so that the reader itself refuses it
+
+
+_ADDRESS = re.compile(r"(?i)(s3|gs|az|abfss?|https?|ftp|postgres|postgresql|mysql|mssql|oracle|sqlite|duckdb):/")
+_MANY = "Then write a pattern, as raw/*.csv, as paths.raw_csv of the config, and all its files are read as one table"
+_BUCKET = (
+    "an object in a bucket is not looked at: download one file of it and propose from that; then write the address as"
+    " paths.raw_csv of the config (docs/team.md)"
+)
+_DATABASE = (
+    "a database is not looked at: export some rows as CSV, for example with \\copy (SELECT …) TO 'rows.csv' CSV HEADER, and"
+    " propose from that; then write source.table and order_by in place of paths.raw_csv (docs/your-own-csv.md, for PostgreSQL)"
+)
+_ELSEWHERE = {"s3": _BUCKET} | dict.fromkeys(
+    ("postgres", "postgresql", "mysql", "mssql", "oracle", "sqlite", "duckdb"), _DATABASE
+)
 
 
 @dataclass(frozen=True)
@@ -44,9 +60,17 @@ def looked_at(path: Path) -> Iterator[Look]:
 
 
 def require_file(path: Path) -> None:
-    """Raise `UsageError` for a path at which there is no file."""
+    """Raise `UsageError` for a path at which there is no file, and say what to do for what is another kind of source."""
+    if address := _ADDRESS.match(str(path)):
+        raise UsageError(_ELSEWHERE.get(address[1].lower(), f"{path} is an address, and no file; download it first"))
     if path.is_dir():
-        raise UsageError(f"{path} is a folder; name one file of it")
+        first = next((each.name for each in sorted(path.iterdir()) if each.is_file() and not each.name.startswith(".")), None)
+        shown = f", such as {path / first}" if first else ""
+        raise UsageError(f"{path} is a folder; name one file of it{shown}. {_MANY}")
+    if not path.is_file() and set("*?[") & set(path.name):
+        found = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+        shown = f", such as {found[0]}" if found else ""
+        raise UsageError(f"{path} is a pattern of {len(found):,} files; name one of them{shown}. {_MANY}")
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
 

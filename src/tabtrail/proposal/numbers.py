@@ -18,7 +18,11 @@ _WORDS_SHARE, _WORDS = 0.5, 3  # or where so many do, and the others are a few w
 MOST_LOST = 0.05
 """Share of the rows that may be set aside for texts of one column that are no numbers; more would be lost for what it says."""
 _MOST_FORMS, _OFTEN = 40, 0.01  # texts that are named in the config as missing values, where they are in so many rows
-_STAND_INS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, -999.9, -99.9)  # as stations and surveys write that nothing was measured
+# As stations and surveys write that nothing was measured, where no other number is negative; and others, far from all numbers.
+_STAND_INS = (-9.0, -99.0, -200.0, -999.0, -9999.0, -99999.0, -999.9, -99.9)
+_FAR_STAND_INS = (*_STAND_INS, 999.0, 9999.0, 99999.0, 999999.0, -1000.0, -10000.0, 999.9, 9999.9)
+_OFTEN_ENOUGH = 0.005  # of the rows: a few prices of 999 are prices
+_FAR, _FEWEST_OTHERS = 3.0, 5  # times the range of all others, of which there are so many
 _TRIED = 400  # distinct texts by which ways of writing are sorted out before all texts are read
 _FEWEST_WHOLE, _GROUPED = 2, 100  # as `data.thousands` has it: whole numbers without a mark beside those with one
 CURRENCIES = re.compile(
@@ -175,10 +179,21 @@ def _numbers(seen: Seen, written: NumberFormat, *, is_open: bool) -> Numbers | N
 
 
 def _stand_ins(known: pl.DataFrame, values: pl.Series) -> list[str]:
-    """Return texts such as -999 that stand for a missing number in several rows, far below all others, which are not negative."""
-    low = known.with_columns(values.alias("value")).filter(pl.col("value") < 0)
+    """Return texts such as -999 that stand for a missing number in several rows: below all others, which are not negative, or
+    far from all of them.
+    """
+    seen = known.with_columns(values.alias("value")).drop_nulls("value")
+    low = seen.filter(pl.col("value") < 0)
     texts = low.filter(pl.col("value").is_in(_STAND_INS), pl.col("rows") > 1)["text"].to_list()
-    return texts if len(texts) == low.height and known.height > len(texts) + 2 else []
+    if texts and len(texts) == low.height and known.height > len(texts) + 2:
+        return texts
+    far = seen.filter(pl.col("value").is_in(_FAR_STAND_INS), pl.col("rows") >= max(2, _OFTEN_ENOUGH * known["rows"].sum()))
+    others = seen.filter(~pl.col("value").is_in(far["value"].to_list()))["value"]
+    if not far.height or len(others) < _FEWEST_OTHERS:
+        return []
+    low_end, high_end = float(others.min()), float(others.max())  # type: ignore[arg-type]
+    reach = _FAR * (high_end - low_end)
+    return far.filter((pl.col("value") < low_end - reach) | (pl.col("value") > high_end + reach))["text"].to_list()
 
 
 def _decisive(texts: pl.Series, written: NumberFormat) -> str | None:

@@ -24,6 +24,7 @@ from tabtrail.proposal.write_series import SeriesDraft, write_series
 from tabtrail.system.files import atomic_file
 
 _MANY = 0.1  # of the rows: so many words among numbers may be values, as EG and DG are among floors
+_MANY_DATES = 0.01  # the same of dates, among which no word is met by chance
 _DERIVED = ("YEAR", "MONTH")  # what ingest adds beside a column of dates
 
 
@@ -134,19 +135,27 @@ def _findings(draft: Draft) -> tuple[str, ...]:
         if each.dates is not None and each.dates.rival
     ]
     found += [text for each in draft.columns.guesses.values() if (text := _words_for_gaps(each))]
+    found += [f"{name} is kept as text: {each.doubt}" for name, each in draft.columns.guesses.items() if each.doubt]
     return (*found, *variant_findings(draft.variants), *draft.checked)
 
 
 def _words_for_gaps(guess: Guess) -> str:
-    """Return which words of a column of numbers are taken for missing ones, where they stand in many rows."""
-    numbers = guess.numbers
-    taken = {} if numbers is None else {text: rows for text, rows in numbers.odd.items() if text in numbers.words}
-    if sum(taken.values()) < _MANY * guess.seen.rows:
+    """Return which words of a column of numbers or dates are taken for missing ones, where they stand in many rows."""
+    found, kind = guess.numbers or guess.dates, "numbers" if guess.numbers else "dates"
+    if found is None:
+        return ""
+    rows = dict(guess.seen.counts.select("text", "rows").rows())
+    taken = {text: rows[text] for text in found.words if text in rows and text not in guess.seen.missing_words}
+    stand_in = any(text not in found.odd for text in taken)
+    if not stand_in and sum(taken.values()) < (_MANY if guess.numbers else _MANY_DATES) * guess.seen.rows:
         return ""
     shown = ", ".join(f"'{text}' ({rows:,} rows)" for text, rows in [*taken.items()][:3])
+    lost = f"{guess.name}: {shown} of {guess.seen.rows:,} rows stand for missing {kind}, and what they say is lost; if they are"
+    if stand_in:
+        return f"{lost} values, take them out of source.null_values"
     return (
-        f"{guess.name}: {shown} of {guess.seen.rows:,} rows stand for missing numbers; if they are values of their own, take them"
-        f" out of source.null_values, write dtype: string, and move {guess.name} into categorical_features"
+        f"{lost} values of their own, take them out of source.null_values, write dtype: string, and move {guess.name} into"
+        " categorical_features"
     )
 
 

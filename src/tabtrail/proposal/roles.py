@@ -289,7 +289,9 @@ def _split(guesses: Mapping[str, Guess], target: Guess, key: str | None, day: st
 
 def _parts(guess: Guess, names: Sequence[str]) -> tuple[DatePart, ...]:
     dates = guess.values()
-    found: dict[DatePart, pl.Series] = {"year": dates.dt.year(), "month": dates.dt.month(), "weekday": dates.dt.weekday()}
+    found: dict[DatePart, pl.Series] = {"year": dates.dt.year(), "month": dates.dt.month()}
+    if guess.dates is not None and guess.dates.has_days:
+        found["weekday"] = dates.dt.weekday()
     found["days"] = dates.dt.date().cast(pl.Int32)
     if guess.dates is not None and guess.dates.timed:
         found["hour"] = dates.dt.hour()

@@ -153,7 +153,7 @@ def _mark_evidence(columns: Columns, mark: str) -> str:
                 each.seen.known["text"].str.contains(rf"\d[{re.escape(mark_variants(numbers.written))}]\d")
             )
             return f"{name}: {each.seen.example(str(found['text'][0]))}" if found.height else f"as {name} is written"
-    return "no number has one" if mark == "decimal" else ""
+    return "no number has one" if mark == "decimal" else "no number has one; beside a decimal comma a point parts thousands"
 
 
 def _word_evidence(guess: Guess) -> str:
@@ -206,6 +206,8 @@ def _write_formats(out: YamlText, key: str, guess: Guess, *, depth: int) -> None
     said = f"{dates.read:,} of {total:,} texts, {dates.days:,} days from {dates.first} to {dates.last}"
     if dates.proof and dates.disproven:
         said += f"; not {dates.disproven}: {guess.seen.example(dates.proof)}"
+    if dates.decided:
+        said += f"; not {dates.disproven}: {dates.decided}"
     if dates.rival:
         shown = guess.seen.examples(guess.seen.known["text"].head(2).to_list(), 2)
         out.note(
@@ -240,15 +242,12 @@ def column_rule(draft: Draft, guess: Guess) -> tuple[dict[str, Any], str]:
     if guess.numbers is not None and not as_text and (used or not guess.numbers.rejected):
         return number_rule(guess, draft.columns.own_format(guess), draft.columns, whole=draft.texts.look.sampled is None)
     if guess.dates is not None and used and not as_text:
-        odd = (
-            f"; {guess.dates.rejected:,} rows have others, such as {guess.seen.example(next(iter(guess.dates.odd)))}"
-            if guess.dates.odd
-            else ""
-        )
+        others = [text for text in guess.dates.odd if text not in guess.dates.words]
+        odd = f"; {guess.dates.rejected:,} rows have others, such as {guess.seen.example(others[0])}" if others else ""
         return {"dtype": "datetime" if guess.dates.timed else "date"}, f"{guess.dates.days:,} days{_gaps(guess)}{odd}"
     most = guess.seen.counts.head(3).rows() if guess.seen.counts.height else []
     shown = ", ".join(f"{text[:24]} {rows:,}" for text, rows, _ in most)
-    reason = f"{guess.reason}; " if guess.reason else ""
+    reason = f"{guess.reason}; " if guess.reason else f"LOOK AT THIS: {guess.doubt}; " if guess.doubt else ""
     return {"dtype": "string"}, f"{reason}{guess.seen.distinct:,} different ({shown}){_gaps(guess)}"
 
 
