@@ -125,6 +125,7 @@ def totals(chance: random.Random) -> Iterator[str]:
     [
         ("m2,price_per_m2,town,price", flats, ["m2"], ["price_per_m2"]),
         ("sale,cost,town,profit", profits, ["sale"], ["cost"]),
+        ("sales_last_year,growth,town,sales", flats, ["sales_last_year"], ["growth"]),
         ("hour,guests,members,people", totals, ["hour"], ["guests", "members"]),
     ],
 )

@@ -10,7 +10,8 @@ _NAMED = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%
 _SHORT = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%y-%m-%d")
 _TIMES = ("", " %H:%M", " %H:%M:%S", "T%H:%M:%S", " %H:%M:%S.%f", "T%H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _OFFSETS = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%d %H:%M:%S.%f%z")
-_FORMATS = (*(day + time for day in (*_DAYS, *_NAMED, *_SHORT) for time in _TIMES), *_OFFSETS)
+_MONTHS = ("%Y-%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%y")
+_FORMATS = (*(day + time for day in (*_DAYS, *_NAMED, *_SHORT) for time in _TIMES), *_OFFSETS, *_MONTHS)
 
 
 def advise_date(column: str, texts: Sequence[str], written: DateFormat) -> str | None:

@@ -28,6 +28,9 @@ _DIGITS = re.compile(r"\d+")
 _WHOLE_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})  # which no accent parts
 _SPELLED_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 _SHORTENED = re.compile(r"[^\W\d_]\.(?:\s|$)")
+_MOST_PAIRS = (
+    100_000  # of abbreviations and other texts, some µs each: with more, the dots are those of titles, as in Mr. and Dr.
+)
 _STEM, _STEM_ALONE = 2, 3  # letters before the dot of an abbreviation; of one beside no other word
 
 
@@ -84,11 +87,11 @@ def _same_pairs(group: Sequence[str]) -> Iterator[tuple[int, int]]:
             keys.setdefault(key, []).append(place)
     for places in keys.values():
         yield from combinations(places, 2)
-    for place, text in enumerate(group):
-        if _SHORTENED.search(text):
-            for other, long in enumerate(group):
-                if other != place and is_abbreviation(text, long):
-                    yield min(place, other), max(place, other)
+    shortened = [place for place, text in enumerate(group) if _SHORTENED.search(text)]
+    for place in shortened if len(shortened) * len(group) <= _MOST_PAIRS else ():
+        for other, long in enumerate(group):
+            if other != place and is_abbreviation(group[place], long):
+                yield min(place, other), max(place, other)
 
 
 def _spelled_out(text: str) -> str:

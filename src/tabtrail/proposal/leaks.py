@@ -24,6 +24,7 @@ _FEW_ROWS = 1_000  # beyond it trees learn whatever a line does, well enough to 
 _NOTHING = 0.97
 
 
+_EARLIER = frozenset(["last", "previous", "prev", "prior", "lag", "before", "old", "initial", "vorjahr", "vormonat", "alt"])
 _ROUNDS = 3  # of leaving out: what a formula of few columns hides may be another one
 _PART_ROWS = 0.9  # share of the rows in which parts add up to a total
 
@@ -137,9 +138,9 @@ def _least_needed(aim: _Aim, joint: Joint, columns: Mapping[str, Column]) -> tup
 
 
 def _is_named_after(name: str, target: str) -> bool:
-    """Whether a name has that of the target as words of its own, and others: price_per_m2 of price."""
+    """Whether a name has that of the target as words of its own, and others: price_per_m2 of price, but not price_last_year."""
     words, own = (re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", each).casefold()) for each in (name, target))
-    return len(words) > len(own) and {*own} <= {*words}
+    return len(words) > len(own) and {*own} <= {*words} and not _EARLIER & {*words}
 
 
 def _one_back(columns: Mapping[str, Column], y: Array, suspects: Mapping[str, str]) -> str | None:

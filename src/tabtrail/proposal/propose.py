@@ -129,14 +129,18 @@ def _findings(draft: Draft) -> tuple[str, ...]:
         found.append(
             f"a quick look finds nothing that predicts {roles.target.name}; a model no better than the mean is not deployed"
         )
-    found += [
-        f"{name}: no row tells {each.dates.formats[0]} from {each.dates.rival}"
-        for name, each in draft.columns.guesses.items()
-        if each.dates is not None and each.dates.rival
-    ]
+    found += _open_dates(draft.columns)
     found += [text for each in draft.columns.guesses.values() if (text := _words_for_gaps(each))]
     found += [f"{name} is kept as text: {each.doubt}" for name, each in draft.columns.guesses.items() if each.doubt]
     return (*found, *variant_findings(draft.variants), *draft.checked)
+
+
+def _open_dates(columns: Columns) -> list[str]:
+    return [
+        f"{name}: no row tells {each.dates.formats[0]} from {each.dates.rival}"
+        for name, each in columns.guesses.items()
+        if each.dates is not None and each.dates.rival
+    ]
 
 
 def _words_for_gaps(guess: Guess) -> str:
@@ -177,4 +181,4 @@ def propose_demand(file: Path, *, target: str | None = None, date: str | None = 
         draft = replace(draft, share=found.share, share_reason=found.reason, checked=found.findings)
         text = write_series(draft)
         sampled = [f"only a part was looked at: {look.sampled}"] if look.sampled else []
-        return Proposal(text, yaml.safe_load(text), (*sampled, *draft.checked), path)
+        return Proposal(text, yaml.safe_load(text), (*sampled, *_open_dates(columns), *draft.checked), path)
