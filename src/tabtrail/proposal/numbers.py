@@ -187,7 +187,7 @@ def _stand_ins(known: pl.DataFrame, values: pl.Series) -> list[str]:
     texts = low.filter(pl.col("value").is_in(_STAND_INS), pl.col("rows") > 1)["text"].to_list()
     if texts and len(texts) == low.height and known.height > len(texts) + 2:
         return texts
-    far = seen.filter(pl.col("value").is_in(_FAR_STAND_INS), pl.col("rows") >= max(2, _OFTEN_ENOUGH * known["rows"].sum()))
+    far = seen.filter(pl.col("value").is_in(_FAR_STAND_INS), pl.col("rows") >= max(2, _OFTEN_ENOUGH * int(known["rows"].sum())))
     others = seen.filter(~pl.col("value").is_in(far["value"].to_list()))["value"]
     if not far.height or len(others) < _FEWEST_OTHERS:
         return []
