@@ -154,9 +154,9 @@ def test_other_spellings_of_a_category_are_offered_all_of_them_as_the_edit_that_
 
 def test_of_two_dates_that_give_a_time_the_earlier_one_stays(tmp_path: Path) -> None:
     chance, start = random.Random(1), datetime(2023, 1, 1)
-    rides = [(start + timedelta(minutes=37 * row), chance.randint(60, 3_000), chance.choice("ab")) for row in range(300)]
-    lines = [f"{begun},{begun + timedelta(seconds=took)},{kind},{took}" for begun, took, kind in rides]
-    (tmp_path / "rides.csv").write_text("pickup,dropoff,kind,duration\n" + "\n".join(lines) + "\n")
+    rides = [(start + timedelta(minutes=37 * row), chance.randint(60, 3_000), chance.randint(0, 500)) for row in range(300)]
+    lines = [f"{begun},{begun + timedelta(seconds=took)},{took + more},{took}" for begun, took, more in rides]
+    (tmp_path / "rides.csv").write_text("pickup,dropoff,meters,duration\n" + "\n".join(lines) + "\n")
     found = propose(tmp_path / "rides.csv", target="duration")
     assert [*found.config["model"]["date_parts"]] == ["pickup"]
     assert any(each.startswith("dropoff gives the target away") for each in found.findings)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -80,8 +81,8 @@ def _parted(
 
     All parts of a total go, as they are known when it is; of other formulas the column goes without which most is learned.
     """
-    out, spared = dict[str, str](), dict[str, str]()
-    left = dict(columns)
+    out, spared = _later_dates(aim, columns)
+    left = {name: each for name, each in columns.items() if name not in out}
     for _ in range(_ROUNDS):
         joints = find_together(left, aim.y, alone=nearly & left.keys(), seed=_SEED)
         for joint in joints:
@@ -106,6 +107,20 @@ def _parted(
     return out, {name: text for name, text in spared.items() if name not in out}
 
 
+def _later_dates(aim: _Aim, columns: Mapping[str, Column]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the later of two dates whose distance is the target, and the earlier one that may stay for it."""
+    out, spared = dict[str, str](), dict[str, str]()
+    days = {name: each.numbers for name, each in columns.items() if name in aim.dates and each.numbers is not None}
+    for one, other in combinations(sorted(days, key=lambda name: float(np.nanmean(days[name]))), 2):
+        leak = None if other in out else find_target_leak(read_numbers(days[other] - days[one]), aim.y, _SEED)
+        if leak is not None and leak[0] != "binned":
+            out[other] = f"with {one}: the time between them {leak[1]}"
+            spared[one] = (
+                f"{other} is left out, with which it gives {aim.name} away; it is the later one, known when {aim.name} is"
+            )
+    return out, spared
+
+
 def _with_others(joint: Joint, name: str) -> str:
     return f"with {' and '.join(other for other in joint.columns if other != name)}: {joint.evidence}"
 
@@ -118,16 +133,10 @@ def _is_total(joint: Joint, columns: Mapping[str, Column], y: Array) -> bool:
 
 
 def _least_needed(aim: _Aim, joint: Joint, columns: Mapping[str, Column]) -> tuple[str, str]:
-    """Return the column to leave out, and why that one: the only one named after the target, the latest of dates, else by what a
-    quick model errs.
-    """
+    """Return the column to leave out, and why that one: the only one named after the target, else by what a quick model errs."""
     derived = [name for name in joint.columns if _is_named_after(name, aim.name)]
     if len(derived) == 1:
         return derived[0], f"{derived[0]} is named after {aim.name}, as what is made of it"
-    dated = [name for name in joint.columns if name in aim.dates]
-    if len(dated) > 1:
-        last = max(dated, key=lambda name: float(np.nanmean(columns[name].inputs)))
-        return last, f"{last} is the later date, and may be known only when {aim.name} is"
     errors = {}
     for name in joint.columns:
         inputs = [each.inputs for other, each in columns.items() if other != name]
