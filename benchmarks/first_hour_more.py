@@ -42,7 +42,7 @@ def sap_items(path: Path, random: Random, rows: int) -> Truth:
     quantity, price = random.integers(1, 60, rows), random.gamma(3, 40, rows)
     back = random.random(rows) < 0.15
     truth: Truth = {
-        "Belegnr": [f"{4_500_000_000 + each}" for each in random.permutation(rows)],
+        "Belegnr": [4_500_000_000 + int(each) for each in random.permutation(rows)],
         "Material": [f"{each:018d}" for each in random.integers(1, 40, rows)],
         "Werk": _pick(random, rows, ["0001", "0010", "1000"]),
         "Buchungsdatum": _days(random, rows, date(2022, 1, 1), 500),
