@@ -169,7 +169,7 @@ def polish_flats(path: Path, random: Random, rows: int) -> Truth:
         "odnowione": [f"{each:%Y-%m}" for each in truth["odnowione"]],
         "czynsz": [f"{each:,.2f} zł".replace(",", " ").replace(".", ",") for each in truth["czynsz"]],
     }
-    write_csv(path, written, delimiter=";", encoding="cp1250")
+    write_csv(path, written, delimiter=";", encoding="utf-8-sig")
     return truth
 
 
@@ -223,7 +223,8 @@ def taxi_rides(path: Path, random: Random, rows: int) -> Truth:
         "duration": seconds.tolist(),
     }
     write_csv(path, truth)
-    return truth
+    # It gives the time of the ride away with the other one, and is kept as the text that it is.
+    return {**truth, "tpep_dropoff_datetime": [str(each) for each in truth["tpep_dropoff_datetime"]]}
 
 
 MORE = (
