@@ -187,9 +187,9 @@ class Choice(Section):
     max_bundle_mb: Annotated[float, Field(gt=0)] = Field(
         100, description="Candidates whose graph has more megabytes are not chosen; a blend leaves members out to stay within."
     )
-    # Bags of 5 × 400 to 600 trees take 100 to 140 µs each beside 60 for the call (bike sharing): room for a blend of three.
+    # Bags of 5 × 400 to 600 trees take 100 to 140 µs each beside 60 for the call (bike sharing): a blend of two or three.
     max_row_us: Annotated[float, Field(gt=0)] = Field(
-        500, description="Candidates whose graph takes more CPU time [microseconds] for one row are not chosen; likewise."
+        300, description="Candidates whose graph takes more CPU time [microseconds] for one row are not chosen; likewise."
     )
     budget: BudgetText | None = Field(
         None, description="A time, as 30min, after which no further candidate is begun, or how many there are, as 3 trials."

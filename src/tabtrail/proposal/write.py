@@ -19,7 +19,7 @@ from tabtrail.proposal.yaml_text import YamlText, scalar
 
 DOCS = "docs/your-own-csv.md"
 _CAPPED, _MANY_VALUES = 0.02, 100  # share of the rows with one of so many values: a measured one is hardly met so often
-# A row of 300 inputs takes 640 µs in the smallest of graphs (measured on a loaded machine), and the default allows 500 µs.
+# A row of 300 inputs takes 640 µs in the smallest of graphs (measured on a loaded machine), and the default allows 300 µs.
 _MANY_INPUTS, _ROW_US, _LEAST_ROW_US = 15, 10, 1_000
 
 
@@ -377,7 +377,7 @@ def _write_rest(out: YamlText, draft: Draft) -> None:
     if inputs > _MANY_INPUTS:
         out.section("choice")
         allowed = max(_LEAST_ROW_US, _ROW_US * inputs)
-        out.value("max_row_us", allowed, f"{inputs} inputs: a row of so many may take more than the 500 µs of the default")
+        out.value("max_row_us", allowed, f"{inputs} inputs: a row of so many may take more than the 300 µs of the default")
     out.section("mlflow")
     out.value("experiment", draft.names.model)
     out.section("# candidates")
