@@ -95,7 +95,10 @@ def test_strata_are_scored_apart(trained: Trained) -> None:
             r"RandomForest does not split on categories by itself; HistG.*, XGBoost, L.* do",
         ),
         ("{LightGBM: {categories: natve}}", r"candidates.LightGBM.categories: write one_hot or native"),
-        ("{RandomForest: {missing: native}}", r"RandomForest takes no missing numbers; HistG.*, XGBoost, LightGBM, CatBoost do"),
+        (
+            "{RandomForest: {missing: native}}",
+            r"RandomForest takes no missing numbers; HistG.*, XGBoost, LightGBM, CatBoost, RealMLP do",
+        ),
         ("{LightGBM: {many_texts: targt}}", r"LightGBM.many_texts: write shared, target or frequency; did you mean 'target'\?"),
         ("{LightGBM: {missing: mean}}", r"candidates.LightGBM.missing: write median or native"),
         ("{LightGBM: {smearing: true}}", r"smearing: this corrects the mean of a learned logarithm; set target_transform to log"),

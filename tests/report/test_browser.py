@@ -170,7 +170,7 @@ def test_the_page_prints_on_white_with_every_section(browser, page_file: str) ->
         assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert opened.page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
         headings = opened.page.evaluate("[...document.querySelectorAll('h2')].filter(h => h.checkVisibility()).length")
-        assert headings == 8
+        assert headings == 7
         # On paper every chart is the drawing that the page came with, in full resolution.
         opened.page.locator("[data-chart]").first.scroll_into_view_if_needed()
         hidden = "[...document.querySelectorAll('svg.chart')].filter((chart) => !chart.checkVisibility()).length"

@@ -61,5 +61,8 @@ def run_one(stage: Stage, config: Config, *, force: bool, progress: Progress) ->
             event = Event("gate", config.model.name, f"{stage.name} was refused; `tabtrail status` says why", error.exit_code)
             tell(config.alert_channel("gate"), event, progress)
             raise
+        except Exception:  # failed with its reason, not interrupted
+            stage.forget_begin(project)
+            raise
         stage.record(project, inputs)
         return True

@@ -111,6 +111,10 @@ class Stage:
         """Note that the work begins: where no record follows, it was interrupted."""
         write_json(self._begin(project), {"since": datetime.now(UTC).isoformat(timespec="seconds")})
 
+    def forget_begin(self, project: Project) -> None:
+        """Note that the work ended without a result, for a reason that was said."""
+        self._begin(project).unlink(missing_ok=True)
+
     def record_refusal(self, project: Project, message: str) -> None:
         """Note that the work was refused, and why; what the stage left before counts on for what it was made from."""
         write_json(self._refusal(project), {"key": self._key_now(project), "message": message})
