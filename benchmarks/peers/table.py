@@ -17,17 +17,17 @@ _DEFAULTS = ("catboost", "lightgbm")
 _HEAD = """# Peers
 
 What `tabtrail run` comes to with a config that names only file, target, kinds of columns and split, beside other tools on the
-same rows and columns: parts of dates as numbers, categories as categories, the same held-out fifth. `benchmarks/peers/run.py` and
-`table.py` made it (`benchmarks/peers/README.md` says how), on two cores: budgets of peers are wall-clock, and FLAML and
-AutoGluon were run with priority over all other work, so that they had both cores. The CPU seconds of tabtrail are those of the whole run: reading, checks,
-folds, proof, fit on all rows, explanation, tracking and page. Its RMSE is that of the model that learned from the other four
-fifths; what is deployed has then learned from all rows. RMSE and MAE are means over a tool's own splits; "tabtrail's to it" is
-the ratio of RMSE on the splits that both have. A row's time is CPU of one call: of tabtrail's graph, of the others' own Python
-calls.
+same rows and columns: parts of dates as numbers, categories as categories, the same held-out fifth. `benchmarks/peers/run.py`
+and `table.py` made it (`benchmarks/peers/README.md` says how), on two cores: budgets of peers are wall-clock, and FLAML and
+AutoGluon were run with priority over all other work, so that they had both cores. The CPU seconds of tabtrail are those of the
+whole run: reading, checks, folds, proof, fit on all rows, explanation, tracking and page. Its RMSE is that of the model that
+learned from the other four fifths; what is deployed has then learned from all rows. RMSE and MAE are means over a tool's own
+splits; "tabtrail's to it" is the ratio of RMSE on the splits that both have. A row's time is CPU of one call: of tabtrail's
+graph, of the others' own Python calls.
 
 Of tabtrail's own rows, those of bike, California, diamonds and sales without size were measured before the default candidates
-changed (fewer and penalised trees of CatBoost), all before the time of a blend was reckoned from that of
-its members' single rows; the machine was shared, which adds to CPU seconds. They are to be measured again.
+changed (fewer and penalised trees of CatBoost), all before the time of a blend was reckoned from that of its members' single
+rows; the machine was shared, which adds to CPU seconds. They are to be measured again.
 """
 
 
