@@ -44,7 +44,7 @@ def require_equal(texts: list[str], column: Feature, found: dict[int, float]) ->
         if wanted.get(row, "not read") != there.get(row, "not read")
     ]
     assert not wrong, wrong[:5]
-    assert len(wanted) > len(texts) / 12
+    assert len(wanted) > len(texts) / 10
 
 
 def _exact(numbers: dict[int, float]) -> dict[int, float | None]:

@@ -93,12 +93,20 @@ def _read(scan: pl.LazyFrame) -> tuple[pl.DataFrame, int]:
 
 
 def _require_own(scan: pl.LazyFrame, board: Leaderboard) -> None:
-    """Raise `DataError` where the test predictions do not make the figure of the leaderboard: they are of another run."""
-    error, stated = pl.col("predicted") - pl.col("actual"), board.champion_row.test["rmse"]
-    figures = scan.filter(pl.col("part") == "test").select(pl.len(), (error**2).mean().sqrt().alias("rmse"))
-    rows, found = figures.collect().row(0)
-    same = found is None if stated is None else found is not None and abs(found - stated) <= _SAME * abs(stated) + 1e-12
-    if rows != board.test_rows or not same:
+    """Raise `DataError` where the test predictions do not make the figures of the leaderboard: they are of another run.
+
+    The RMSE alone does not tell: where the mean error is near zero, a shift of all predictions hardly changes it.
+    """
+    error, stated = pl.col("predicted") - pl.col("actual"), board.champion_row.test
+    figures = {"rmse": (error**2).mean().sqrt(), "bias": error.mean()}
+    own = scan.filter(pl.col("part") == "test").select(pl.len(), **figures).collect().row(0, named=True)
+    near = _SAME * abs(own["rmse"] or 0.0) + 1e-12
+    same = [
+        own[name] is None if known is None else own[name] is not None and abs(own[name] - known) <= near
+        for name in figures
+        if (known := stated.get(name)) is not None or name == "rmse"
+    ]
+    if own["len"] != board.test_rows or not all(same):
         raise DataError(
             "the stored predictions are of another run than the leaderboard: a training may be writing them; try again, or run"
             " `tabtrail train --force`"
