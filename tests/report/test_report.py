@@ -223,12 +223,14 @@ def test_the_pictures_and_the_page_are_artifacts_of_the_run(reported: Trained) -
     assert f"{reported.report.leaderboard.champion_row.cv['rmse']:.7g}" in card
 
 
-def test_an_unchanged_report_is_not_written_again_and_an_altered_one_is(reported: Trained) -> None:
+def test_an_unchanged_report_is_not_written_again_and_an_altered_one_is(reported: Trained, tmp_path: Path) -> None:
     assert pipeline.run_stage("report", reported.config) is False
-    before = Artifacts.of(reported.config).page.read_bytes()
-    Artifacts.of(reported.config).page.write_text("altered")
-    assert pipeline.run_stage("report", reported.config) is True
-    assert Artifacts.of(reported.config).page.read_bytes() == before
+    config = reported.copy(tmp_path).config(*reported.overrides)  # other processes read the page of the shared project
+    pipeline.run_stage("report", config)
+    before = Artifacts.of(config).page.read_bytes()
+    Artifacts.of(config).page.write_text("altered")
+    assert pipeline.run_stage("report", config) is True
+    assert Artifacts.of(config).page.read_bytes() == before
 
 
 def test_the_report_of_a_run_by_its_id_is_the_same_page(reported: Trained, tmp_path: Path) -> None:
