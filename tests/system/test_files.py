@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tabtrail.errors import TabtrailError
-from tabtrail.system.files import atomic_file, atomic_folder, growth_problem, write_json
+from tabtrail.system.files import atomic_file, atomic_folder, atomic_folder_and_files, growth_problem, write_json
 
 
 def fail() -> None:
@@ -71,6 +71,17 @@ def test_a_failed_folder_leaves_the_old_folder(tmp_path: Path) -> None:
         fail()
     assert [path.name for path in target.iterdir()] == ["old"]
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_file_beside_a_folder_that_is_the_one_there_already_leaves_no_temporary(tmp_path: Path) -> None:
+    """A rename of one link of a file over another one does nothing, and leaves both."""
+    folder, beside = tmp_path / "data", tmp_path / "manifest.json"
+    folder.mkdir()
+    beside.write_text("{}")
+    with atomic_folder_and_files(folder, beside) as (_, temporary):
+        temporary.unlink()
+        temporary.hardlink_to(beside)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "manifest.json"]
 
 
 def test_a_reader_finds_a_complete_folder_at_every_moment(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.support.buckets import Buckets
 from tests.support.projects import close_stores, place_store
 
 from tabtrail.config.operation import Mlflow
-from tabtrail.errors import StoreError
+from tabtrail.errors import ConflictError, StoreError
 from tabtrail.tracking import history
 from tabtrail.tracking.entries import Deployed
 from tabtrail.tracking.history import Change, Place, append_entry, read_history
@@ -74,6 +74,17 @@ def test_of_two_promotions_at_once_one_is_refused_and_the_other_stays(
     assert entries[1].reason == winner
     assert append_entry(place, change("again")).number == 3
     assert [each.reason for each in read_history(place)] == ["before", winner, "again"]
+
+
+def test_a_change_of_what_is_no_longer_deployed_is_refused(uri: str) -> None:
+    """Another machine deployed something between the decision, which rests on what it read, and its entry."""
+    place = Place(Mlflow(tracking_uri=uri, experiment="x"), "m")
+    seen = append_entry(place, change("seen")).after
+    faster = append_entry(place, change("faster")).after
+    with pytest.raises(ConflictError, match="what is deployed of m was changed from another machine meanwhile"):
+        append_entry(place, Change("promote", seen, Deployed("late", "r", "1", "late"), "late"))
+    append_entry(place, Change("promote", faster, Deployed("next", "r", "1", "next"), "next"))
+    assert [each.reason for each in read_history(place)] == ["seen", "faster", "next"]
 
 
 def test_an_entry_that_was_sent_and_not_claimed_does_not_count(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:

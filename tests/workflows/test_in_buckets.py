@@ -3,8 +3,9 @@
 import gzip
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import pytest
 from tests.support.buckets import SECRET, Buckets, between
 from tests.support.commands import Done, run_in
 from tests.support.projects import Project
-from tests.support.small_project import LINEAR, small
+from tests.support.small_project import LINEAR, WEAK, small
 from tests.support.table_files import write_excel
 
 from tabtrail.storage import versions
 from tabtrail.storage.copies import Copy
+from tabtrail.workflows import deploy
 
 ONE = {"candidates": {LINEAR: {}}}
 
@@ -97,6 +99,41 @@ def test_a_project_in_a_bucket_trains_promotes_and_predicts_and_another_machine_
     assert "unchanged" not in run_in(second, "eda").stderr
     assert (second.root / "duckdb" / "rows.duckdb").is_file()
     assert said(run_in(second, "bundle", "verify", "--format=json"))["verified"]
+
+
+def test_a_promotion_that_another_machine_was_faster_than_is_withdrawn_in_the_history(
+    tmp_path: Path, empty_store: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history ends with what is deployed, and a rollback goes back to nothing that never was."""
+    project = small(tmp_path, empty_store)
+    edit(project, models_dir=f"s3://{bucket}/models")
+    assert run_in(project, "ingest").returncode == 0
+    for trees in (1, 2, 3):
+        done = run_in(project, "train", "--set", f"candidates={{{WEAK}: {{n_estimators: {trees}, max_depth: 9}}}}")
+        assert done.returncode == 0, done.stderr
+        said(run_in(project, "promote", f"{trees}", "--force", "--reason=by hand", "--format=json"))
+    said(run_in(project, "rollback", "--format=json"))
+    own = deploy.deploy_bundle
+
+    def meanwhile(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
+        copy = project.config().paths.models_copy
+        assert copy is not None
+        there = replace(copy, folder=tmp_path / "other" / "models")
+        there.refresh()
+        with there.changing():  # what it has, published again at this moment
+            own(folder, name, files)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deploy, "deploy_bundle", meanwhile)
+        refused = run_in(project, "promote", "3", "--force", "--reason=late")
+    assert refused.returncode == 1
+    assert "was replaced by another process meanwhile" in refused.stderr
+    entries = said(run_in(project, "history", "--format=json"))
+    assert [each["action"] for each in entries[-2:]] == ["promote", "withdrawn"]
+    assert entries[-1]["after"]["version"] == "2"
+    assert "was replaced by another process meanwhile" in entries[-1]["reason"]
+    assert said(run_in(project, "status", "--format=json"))["deployed"]["run_id"] == entries[-1]["after"]["run_id"]
+    assert said(run_in(project, "rollback", "--format=json"))["challenger"]["version"] == "1"
 
 
 def test_results_have_a_mirror_that_follows_them_and_touches_nothing_else(

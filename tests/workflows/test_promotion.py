@@ -327,6 +327,19 @@ def test_rollbacks_go_further_back_each_time() -> None:
     assert stack(told) == [a, c]
 
 
+def test_a_change_that_was_withdrawn_is_nothing_to_go_back_to() -> None:
+    models = [Deployed(name, name, None, name) for name in "abc"]
+
+    def entry(action: str, after: Deployed) -> Entry:
+        return Entry(1, "", "", action, None, after, "", False, None, {}, "")
+
+    a, b, c = models
+    told = [entry("first", a), entry("promote", b), entry("promote", c), entry("withdrawn", b)]
+    assert stack(told) == [a, b]
+    told += [entry("rollback", a), entry("withdrawn", b)]
+    assert stack(told) == [a, b], "the rollback was not made either"
+
+
 def test_files_that_would_be_lost_stop_a_deployment(tmp_path: Path) -> None:
     make_bundle(tmp_path / "models")
     (tmp_path / "models" / "notes.txt").write_text("mine")

@@ -88,6 +88,7 @@ def atomic_folder_and_files(path: Path, *files: Path) -> Iterator[list[Path]]:
             _put_folder(folder, path)
             for each, file in zip(beside, files, strict=True):
                 each.replace(file)
+                each.unlink(missing_ok=True)  # a link to the file that is there already: renaming one does nothing
             sync(path.parent)
         finally:
             counts = path.exists() and path.stat().st_ino == new  # an interrupt right after the exchange keeps the files

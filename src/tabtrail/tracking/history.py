@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tabtrail.tracking.sqlite_file import HISTORY_SUFFIX
 from tabtrail.tracking.store import Store, find_store, open_store
 from tabtrail.tracking.tags import TAG, MetricItem
 
+WITHDRAWN = "withdrawn"
 _IDENTITY = ("model", "run_id", "version", "bundle_sha256")
 OWN_METRICS = ("cv_rmse", "cv_mae", "test_rmse", "test_mae", "interval_coverage")
 _METRICS = ("champion_rmse", "challenger_rmse", "difference", "low", "high")
@@ -51,7 +53,7 @@ class Change:
     target).
 
     Actions: `first` (there was none), `automatic` (after a training), `promote`, `rollback`, `restore` (the deployed files were
-    damaged) and `found` (the files had been exchanged by other means).
+    damaged), `found` (the files had been exchanged by other means) and `withdrawn` (the change before could not be made).
     """
 
     action: str
@@ -78,9 +80,11 @@ def read_history(place: Place) -> list[Entry]:
 def append_entry(place: Place, change: Change) -> Entry:
     """Write the next entry and return it; callers hold the lock of the deployment, which is this machine's.
 
-    Raises `ConflictError` where another machine wrote it first; its entry counts then.
+    Raises `ConflictError` where another machine wrote it first, or one since `change.before` was read; its entry counts then.
     """
     entries = read_history(place)
+    if change.before is not None and entries and entries[-1].after.bundle_sha256 != change.before.bundle_sha256:
+        raise _conflict(place.model)
     entry = Entry(
         number=len(entries) + 1,
         when=datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -139,10 +143,15 @@ def history_table(entries: Sequence[Entry], name: str) -> pl.DataFrame:
     )
 
 
+def standing(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries without those of changes that were withdrawn, as they could not be made."""
+    return [entry for entry, after in zip_longest(entries, entries[1:]) if after is None or after.action != WITHDRAWN]
+
+
 def stack(entries: list[Entry]) -> list[Deployed]:
     """Return what a rollback goes back through: the bundles that led to the one deployed now, which is the last."""
     models: list[Deployed] = []
-    for entry in entries:
+    for entry in standing(entries):
         hashes = [each.bundle_sha256 for each in models]
         if entry.action == "rollback" and entry.after.bundle_sha256 in hashes:
             last = len(hashes) - hashes[::-1].index(entry.after.bundle_sha256)
@@ -172,10 +181,14 @@ def _claim(store: Store, run_id: str, model: str, entry: Entry) -> None:
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
-        raise ConflictError(
-            f"what is deployed of {model} was changed from another machine meanwhile; that counts (`tabtrail history`), and this"
-            " command deployed nothing; run it again if it is still wanted"
-        ) from None
+        raise _conflict(model) from None
+
+
+def _conflict(model: str) -> ConflictError:
+    return ConflictError(
+        f"what is deployed of {model} was changed from another machine meanwhile; that counts (`tabtrail history`), and this"
+        " command deployed nothing; run it again if it is still wanted"
+    )
 
 
 def _who() -> str:

@@ -4,7 +4,7 @@ Only this module writes the deployed folder. Each change stands in the history b
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +24,7 @@ from tabtrail.system.temporary import scratch_folder
 from tabtrail.tracking.artifacts import download_folder
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.entries import Deployed, Entry
-from tabtrail.tracking.history import OWN_METRICS, Change, Place, append_entry, read_history
+from tabtrail.tracking.history import OWN_METRICS, WITHDRAWN, Change, Place, append_entry, read_history
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version, set_champion
 from tabtrail.tracking.runs import read_run
@@ -197,21 +197,37 @@ def record_found(site: Site, entries: list[Entry], champion: Bundle | None) -> D
     last = entries[-1].after if entries else None
     if last is not None and last.bundle_sha256 == champion.sha256:
         return last
-    known = next((each.after for each in reversed(entries) if each.after.bundle_sha256 == champion.sha256), None)
-    found = known or _deployed(champion, None)
+    found = _as_recorded(entries, champion)
     reason = "the deployed folder was exchanged by other means, or a promotion was cut short"
     _record(site, Change("found", last, found, reason), champion)
     return found
 
 
 def deploy(site: Site, challenger: Challenger, change: Change, verdict: Verdict | None = None) -> Decision:
-    """Note a change, then make it: a deployment that is cut short stands in the history, followed by what was found."""
+    """Note a change, then make it: one that cannot be made is withdrawn in the history; one that is killed is followed there by
+    what was found.
+    """
     _record(site, replace(change, verdict=None if verdict is None else verdict.to_dict()), challenger.bundle)
-    with publishing(site.copy):
-        deploy_bundle(site.folder, site.name, challenger.files)
+    try:
+        with publishing(site.copy):
+            deploy_bundle(site.folder, site.name, challenger.files)
+    except Exception as error:
+        with suppress(TabtrailError):  # the store or bucket is away: the next command finds what is deployed
+            _withdraw(site, change, str(error))
+        raise
     confirm_champion(site, change.after)
     reasons = () if verdict is None else verdict.reasons
     return Decision(True, change.action, change.before, change.after, reasons, verdict)
+
+
+def _withdraw(site: Site, change: Change, why: str) -> None:
+    """Let the history end with what is deployed all the same, by whoever it was."""
+    if site.copy is not None:
+        site.copy.refresh()
+    deployed, entries = read_deployed(site), read_history(site.place)
+    if deployed is None or deployed.sha256 == entries[-1].after.bundle_sha256:
+        return
+    _record(site, Change(WITHDRAWN, change.after, _as_recorded(entries, deployed), f"it was not deployed: {why}"), deployed)
 
 
 def confirm_champion(site: Site, deployed: Deployed) -> None:
@@ -225,6 +241,12 @@ def _record(site: Site, change: Change, bundle: Bundle) -> None:
     own = bundle.metadata.get("metrics") or {}
     metrics = {key: float(own[key]) for key in OWN_METRICS if isinstance(own.get(key), int | float)}
     append_entry(site.place, replace(change, metrics=metrics))
+
+
+def _as_recorded(entries: list[Entry], bundle: Bundle) -> Deployed:
+    """Return a bundle as the history has it, without a version where it has it not."""
+    known = next((each.after for each in reversed(entries) if each.after.bundle_sha256 == bundle.sha256), None)
+    return known or _deployed(bundle, None)
 
 
 def _deployed(bundle: Bundle, version: str | None) -> Deployed:

@@ -21,7 +21,7 @@ from tabtrail.system.alert import Event, tell
 from tabtrail.system.files import write_parquet
 from tabtrail.tracking.benchmarks import wanted_candidate
 from tabtrail.tracking.entries import Deployed, Entry
-from tabtrail.tracking.history import Change, history_table, read_history, stack
+from tabtrail.tracking.history import WITHDRAWN, Change, history_table, read_history, stack, standing
 from tabtrail.tracking.refusals import store_errors
 from tabtrail.tracking.registry import run_of_version
 from tabtrail.tracking.store import Store, open_store
@@ -184,7 +184,7 @@ def _kept_back(automatic: str, entries: Sequence[Entry], model: Deployed) -> str
 
 def _replaced_by(entries: Sequence[Entry], model: Deployed) -> str:
     """Return the command by which a person put another model in the place of this very one, if that is the last decision."""
-    decisions = [entry for entry in entries if entry.action not in ("restore", "found")]
+    decisions = [entry for entry in standing(entries) if entry.action not in ("restore", "found", WITHDRAWN)]
     last = decisions[-1] if decisions else None
     if last is None or last.action not in ("rollback", "promote") or last.before is None:
         return ""
