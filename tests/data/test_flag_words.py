@@ -1,4 +1,4 @@
-"""In a column of whole numbers between 0 and 1 the words true and false mean the same in training and in rows to score."""
+"""In a column of whole numbers between 0 and 1 words such as true and nein mean the same in training and in rows to score."""
 
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from tabtrail.errors import DataError
 CONFIG = """
 version: 2
 paths: {raw_csv: "x.*"}
+source: {null_values: {f: ["", "non"]}}
 contract: {max_reject_share: 1, columns: {f: {dtype: int, min: 0, max: 1}, n: {dtype: int, min: 0, max: 2}}}
 model: {target: y, numeric_features: [f, n]}
 split: {kind: random, folds: 2}
 """
-CELLS = ["TRUE", "False", "true", "1", "0", "", "yes", "true ", "2", "t"]
+MEANT = {"TRUE": 1, "False": 0, "true ": 1, "1": 1, "0": 0, "": None, "yes": 1, "Nein": 0, "JA": 1, "t": 1, "SÍ": 1, "off": 0}
+CELLS = [*MEANT, "2", "maybe", "non"]
 
 
 def test_the_words_are_read_alike_in_training_and_scoring(tmp_path: Path) -> None:
@@ -28,9 +30,9 @@ def test_the_words_are_read_alike_in_training_and_scoring(tmp_path: Path) -> Non
     config = load_config(tmp_path / "c.yaml")
     ingest(config)
     trained = {int(y): f for f, y in scan_dataset(config.dataset).select("f", "y").collect().rows()}
-    read = reader_of(Feature("f", "numeric", config.columns.rule("f")))
+    read = reader_of(Feature("f", "numeric", config.columns.rule("f"), reading=config.table_rules.reading("f")))
     scored = {row: read(cell) for row, cell in enumerate(CELLS)}
-    assert trained == {0: 1, 1: 0, 2: 1, 3: 1, 4: 0, 5: None}
+    assert trained == {CELLS.index(cell): value for cell, value in (MEANT | {"non": None}).items()}
     assert {row: value for row, value in scored.items() if not isinstance(value, Unread) and value != 2} == trained
     assert isinstance(reader_of(Feature("n", "numeric", config.columns.rule("n")))("true"), Unread), "0 to 2 is no flag"
 

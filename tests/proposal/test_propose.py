@@ -298,11 +298,14 @@ def test_the_zero_of_a_calendar_stands_for_an_unknown_day(tmp_path: Path) -> Non
     assert found["split"] == {"kind": "random", "allow_leaky": True}
 
 
-def test_a_flag_in_words_is_known_ahead_of_a_demand_where_it_is_planned(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("on", "off"), [("True", "False"), ("ja", "nein"), ("Y", "N")])
+def test_a_flag_in_words_is_known_ahead_of_a_demand_where_it_is_planned(tmp_path: Path, on: str, off: str) -> None:
     weeks = [date(2021, 1, 4) + timedelta(weeks=week) for week in range(60)]
-    lines = [f"{day},{shop},{100 + day.day},{day.month == 12}" for shop in "ab" for day in weeks]
+    lines = [f"{day},{shop},{100 + day.day},{on if day.month == 12 else off}" for shop in "ab" for day in weeks]
     (tmp_path / "weeks.csv").write_text("day,shop,sold,IsHoliday\n" + "\n".join(lines) + "\n")
-    found = propose_demand(tmp_path / "weeks.csv", target="sold").config
+    proposed_config = propose_demand(tmp_path / "weeks.csv", target="sold")
+    found = proposed_config.config
+    assert f"{off} is 0 and {on} is 1" in proposed_config.text
     assert found["demand"]["known_ahead"] == ["IsHoliday"]
     assert found["contract"]["columns"]["IsHoliday"] == {"dtype": "int", "min": 0, "max": 1}
 

@@ -54,7 +54,7 @@ def reader_of(feature: Feature) -> Read:
     """
     if feature.kind == "numeric":
         read = _number_reader(feature.reading, whole=feature.rule.dtype == "int")
-        return _flag_reader(read) if feature.rule.is_flag else read
+        return _flag_reader(read, feature.reading) if feature.rule.is_flag else read
     if feature.kind == "date":
         return _date_reader(feature)
     if feature.rule.dtype == "int":
@@ -193,12 +193,12 @@ def _number_reader(reading: CellReading, *, whole: bool) -> Read:
     return read
 
 
-def _flag_reader(read_other: Read) -> Read:
+def _flag_reader(read_other: Read, reading: CellReading) -> Read:
     def read(value: Any) -> Any:
         if isinstance(value, bool):
             return int(value)
-        if isinstance(value, str) and (known := FLAG_WORDS.get(value.lower())) is not None:
-            return known
+        if isinstance(value, str) and (known := FLAG_WORDS.get(value.strip().lower())) is not None:
+            return None if reading.is_null(value) else known
         return read_other(value)
 
     return read

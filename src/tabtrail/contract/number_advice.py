@@ -16,7 +16,7 @@ from tabtrail.contract.numbers import (
     read_integer,
     read_number,
 )
-from tabtrail.contract.schema import FLAG_WORDS
+from tabtrail.contract.schema import FLAG_WORDS, flag_meanings
 
 MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (".", None),
@@ -45,8 +45,6 @@ _UNITS_TOO = frozenset(["m", "mm", "b", "cr"])
 _CURRENCY = re.compile(r"[$€£¥₹₽₩₺]|\b(?:EUR|USD|GBP|CHF|INR|Rs)\b")
 _MINUS_BEHIND = re.compile(rf"[0-9]\s*[^\d\s+(\-{MINUS}]{{0,5}}\s*[-{MINUS}]\s*[^\d\s()+\-{MINUS}]{{0,5}}$")
 
-_TRUTHS = frozenset(["yes", "no", "y", "n", "true", "false", "t", "f", "ja", "nein", "oui", "non", "si", "sí", "no", "on", "off"])
-
 
 def advise(column: str, texts: Sequence[str], written: NumberFormat, *, whole: bool = False) -> str | None:
     """Return the keys under which all texts of a column are numbers; None where no known format reads them all.
@@ -54,8 +52,8 @@ def advise(column: str, texts: Sequence[str], written: NumberFormat, *, whole: b
     `written` is the format that did not read them, `whole` says that the column is one of whole numbers. Of several formats that
     do, the first is the one that sets the fewest keys; a comma that may be either mark is called so.
     """
-    if whole and {text.lower() for text in texts} <= FLAG_WORDS.keys():
-        return f"contract.columns.{column}: {{dtype: int, min: 0, max: 1}}, where true is 1 and false 0"
+    if whole and {text.strip().lower() for text in texts} <= FLAG_WORDS.keys():
+        return f"contract.columns.{column}: {{dtype: int, min: 0, max: 1}}, where {flag_meanings(texts)}"
     formats = sorted(_formats(texts, written), key=lambda each: _changes(each, written))
     found = [each for each in formats if _reads(each, texts, whole=whole)]
     # A cell of a workbook is written so where its double may stand for several whole numbers.
@@ -175,6 +173,6 @@ def _missing_words(column: str, texts: Sequence[str]) -> str | None:
     words = list(dict.fromkeys(text.strip() for text in texts))
     if len(words) > _MOST_MARKS or any(not word or (any(map(str.isnumeric, word)) and word[0] != "#") for word in words):
         return None
-    if {word.casefold() for word in words} <= _TRUTHS:
+    if {word.casefold() for word in words} <= FLAG_WORDS.keys():
         return f"contract.columns.{column}.dtype: string (a category of the model, not a number)"
     return f"source.null_values: {{{column}: [{', '.join(map(repr, words))}]}} if they mean a missing value"

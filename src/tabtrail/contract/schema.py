@@ -1,6 +1,6 @@
 """The one place that says what a column is: ingest, training, the request model, ONNX inputs and docs derive from it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,8 +11,15 @@ from tabtrail.contract.numbers import NumberRule
 
 Dtype = Literal["int", "float", "string", "date", "datetime"]
 _STRICT: dict[str, str] = {"extra": "forbid"}
-FLAG_WORDS = {"true": 1, "false": 0}
-"""What the words mean in a column of flags, whatever their case."""
+_ON = ("true", "yes", "y", "t", "on", "ja", "j", "wahr", "oui", "vrai", "si", "sí", "sì", "sim")
+_OFF = ("false", "no", "n", "f", "off", "nein", "falsch", "non", "faux", "não")
+FLAG_WORDS = dict.fromkeys(_ON, 1) | dict.fromkeys(_OFF, 0)
+"""What the words mean in a column of flags, whatever their case: they stand for 1 and 0 where a contract has nothing else."""
+
+
+def flag_meanings(words: Iterable[str]) -> str:
+    """Return what each word stands for in a column of flags, for people."""
+    return " and ".join(f"{word} is {FLAG_WORDS[word.strip().lower()]}" for word in dict.fromkeys(words))
 
 
 @dataclass(frozen=True)

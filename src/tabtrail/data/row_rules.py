@@ -76,9 +76,9 @@ def respelled(table: ContextAliases) -> pl.Expr:
 
 
 def _without_flag_words(text: pl.Expr) -> pl.Expr:
-    """Return the texts of a column that is 0 or 1 with `true` and `false`, in capitals or not, as these."""
+    """Return the texts of a column that is 0 or 1 with words such as `true` and `nein`, in capitals or not, as these."""
     digits = {word: str(value) for word, value in FLAG_WORDS.items()}
-    return text.str.to_lowercase().replace_strict(digits, default=text, return_dtype=pl.String)
+    return text.str.strip_chars().str.to_lowercase().replace_strict(digits, default=text, return_dtype=pl.String)
 
 
 def split_day(name: str) -> tuple[pl.Expr, pl.Expr]:

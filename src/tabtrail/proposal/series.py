@@ -31,6 +31,7 @@ _ROWS_OF_A_SERIES = 10  # on average; a column with fewer tells rows apart, not 
 _PATTERN = re.compile(r"^([A-Za-z][A-Za-z]*)[_\- .](.+)$")
 _LEAST_WIDE = 3  # items side by side
 _MOST_WIDE = 0.5  # share of the columns beside the date that they are at least
+_SPELLINGS = 10  # of true and false in one column, with capitals and without
 _BARE = "value"  # what stands before the names of items that have no word in front
 
 
@@ -241,9 +242,9 @@ def _planned(guesses: Mapping[str, Guess], target: Guess, day: Guess) -> tuple[s
 
 
 def is_flag(guess: Guess) -> bool:
-    """Whether the texts of a column are true and false, which a whole number between 0 and 1 reads."""
-    texts = {text.lower() for text in guess.seen.counts["text"].head(5)}
-    return guess.kind == "text" and bool(texts) and texts <= FLAG_WORDS.keys()
+    """Whether the texts of a column are words such as true and nein, which a whole number between 0 and 1 reads."""
+    texts = {text.strip().lower() for text in guess.seen.counts["text"].head(_SPELLINGS)}
+    return guess.kind == "text" and guess.distinct < _SPELLINGS and {FLAG_WORDS.get(text) for text in texts} == {0, 1}
 
 
 def _has_pauses(frequency: Frequency, days: Sequence[date]) -> bool:
@@ -254,6 +255,8 @@ def _has_pauses(frequency: Frequency, days: Sequence[date]) -> bool:
 def _why_left(guess: Guess) -> str:
     if guess.kind == "number":
         return "a number that is not known ahead, by its name; known_ahead takes it where it is planned"
+    if _PLANNED.search(guess.name):
+        return "known_ahead takes numbers and flags (1 and 0, true and false, yes and no), without gaps"
     return "neither a key of the series nor the same within each of them"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tabtrail.contract.numbers import NumberFormat
+from tabtrail.contract.schema import flag_meanings
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
 from tabtrail.proposal.series import Series, is_flag
@@ -73,7 +74,7 @@ def _rule(draft: SeriesDraft, guess: Guess) -> tuple[dict[str, Any], str]:
     if name == series.date and guess.dates is not None:
         return {"dtype": "date"}, f"{guess.dates.days:,} days"
     if name in series.known_ahead and is_flag(guess):
-        return {"dtype": "int", "min": 0, "max": 1}, "true is 1 and false 0"
+        return {"dtype": "int", "min": 0, "max": 1}, flag_meanings(guess.seen.counts["text"])
     numbers = guess.numbers
     used = name in (series.target, *series.known_ahead) or f"{series.closed} {series.stockout}".find(name) >= 0
     if numbers is not None and name not in (*series.keys, *series.static) and (used or not numbers.rejected):
