@@ -18,6 +18,8 @@ from tests.support.projects import Project
 from tests.support.small_project import LINEAR, WEAK, small
 from tests.support.table_files import write_excel
 
+from tabtrail import load_model
+from tabtrail.errors import NotTrainedError
 from tabtrail.storage import versions
 from tabtrail.storage.copies import Copy
 from tabtrail.workflows import deploy
@@ -134,6 +136,22 @@ def test_a_promotion_that_another_machine_was_faster_than_is_withdrawn_in_the_hi
     assert "was replaced by another process meanwhile" in entries[-1]["reason"]
     assert said(run_in(project, "status", "--format=json"))["deployed"]["run_id"] == entries[-1]["after"]["run_id"]
     assert said(run_in(project, "rollback", "--format=json"))["challenger"]["version"] == "1"
+
+
+def test_where_nothing_is_published_the_address_is_named_and_not_the_copy(
+    tmp_path: Path, empty_store: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = small(tmp_path, empty_store)
+    edit(project, models_dir=f"s3://{bucket}/models")
+    wanted = f"there is no model in s3://{bucket}/models; run `tabtrail run` first, or `tabtrail bundle push FOLDER --to s3://"
+    for words in (("predict", "--json", "{}"), ("bundle", "verify")):
+        done = run_in(project, *words)
+        assert (done.returncode, wanted in done.stderr) == (1, True), done.stderr
+    checks = {each["name"]: each for each in said(run_in(project, "doctor", "--format=json"))["checks"]}
+    assert checks["bundle"]["found"].startswith(wanted)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotTrainedError, match=f"there is no model in s3://{bucket}/models; run"):
+        load_model(f"s3://{bucket}/models")
 
 
 def test_results_have_a_mirror_that_follows_them_and_touches_nothing_else(

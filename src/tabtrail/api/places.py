@@ -104,6 +104,4 @@ def _fetched(text: str) -> Path:
         address = Address.parse(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    copy = later.copies.served_copy(address, Path(CACHE_FOLDER).absolute())
-    copy.refresh()
-    return Path(copy.folder)
+    return Path(later.copies.fetch_served(address, Path(CACHE_FOLDER).absolute()))

@@ -59,13 +59,10 @@ def _fetched(text: str, raw: RawConfig, *, ending: str) -> Path:
         address = Address.parse(text)
     except ValueError as error:
         raise ConfigError(f"{raw.places.locate(('paths', 'models_dir'))}: paths.models_dir: {error}") from None
-    from tabtrail.storage.copies import served_copy  # a tenth of a prediction's time, which a folder of this machine is spared
+    from tabtrail.storage.copies import fetch_served  # a tenth of a prediction's time, which a folder of this machine is spared
 
-    copy = served_copy(
-        address.with_name(address.name + ending), resolve_path(raw.root, raw.values["paths"].get("cache_dir") or CACHE_FOLDER)
-    )
-    copy.refresh()
-    return copy.folder
+    cache_dir = resolve_path(raw.root, raw.values["paths"].get("cache_dir") or CACHE_FOLDER)
+    return fetch_served(address.with_name(address.name + ending), cache_dir)
 
 
 def sharing_a_deployment(config: Path, overrides: Sequence[str] = ()) -> list[str]:

@@ -18,11 +18,12 @@ from tabtrail.data.result_files import (
     summary_files,
     summary_tables,
 )
-from tabtrail.errors import BundleError, ConfigError, DatabaseError, TabtrailError, require_extra
+from tabtrail.errors import BundleError, ConfigError, DatabaseError, NotTrainedError, TabtrailError, require_extra
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.reason import Reason
 from tabtrail.project.training import tuned_candidates
 from tabtrail.reading.postgres import Relation, require_relation
+from tabtrail.storage.copies import no_model_in
 from tabtrail.storage.known import stored_sha256
 from tabtrail.storage.objects import StoredFile
 from tabtrail.storage.postgres import Server
@@ -211,7 +212,13 @@ class Project:
 
     def require_bundle(self) -> Bundle:
         """Return the deployed model. Raises `BundleError` for one that is missing or altered."""
-        return load_bundle(self.config.paths.models_dir, self.config.model.name, self.config.bundle.public_key)
+        paths = self.config.paths
+        try:
+            return load_bundle(paths.models_dir, self.config.model.name, self.config.bundle.public_key)
+        except NotTrainedError:
+            if paths.models_copy is None or paths.models_copy.known() is not None:
+                raise
+            raise no_model_in(paths.models_copy.address) from None
 
     # report
 

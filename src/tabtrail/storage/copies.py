@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tabtrail.errors import StorageError
+from tabtrail.errors import NotTrainedError, StorageError
 from tabtrail.storage.address import Address
 from tabtrail.storage.bucket import PATIENCE_SECONDS, Bucket, NoObjectError
 from tabtrail.storage.versions import Version, Versioned
@@ -147,6 +147,25 @@ def fetch_files(address: Address, files: Mapping[str, int], folder: Path) -> Non
 def served_copy(address: Address, cache_dir: Path) -> Copy:
     """Return the models of a bucket with the copy that is predicted from, which nothing is deployed to."""
     return Copy(address, cache_dir / "served" / address.bucket / address.key)
+
+
+def fetch_served(address: Address, cache_dir: Path) -> Path:
+    """Return the folder of a copy of the models of a bucket, brought up to date.
+
+    Raises `NotTrainedError` where nothing is published there, `StorageError` for a bucket that cannot be read.
+    """
+    copy = served_copy(address, cache_dir)
+    copy.refresh()
+    if copy.known() is None:
+        raise no_model_in(address)
+    return copy.folder
+
+
+def no_model_in(address: Address) -> NotTrainedError:
+    """Return what is said of a bucket's address where nothing is published."""
+    return NotTrainedError(
+        f"there is no model in {address}; run `tabtrail run` first, or `tabtrail bundle push FOLDER --to {address}`"
+    )
 
 
 def visible_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -6,9 +6,8 @@ from pathlib import Path
 from tabtrail.bundle.build import deploy_bundle
 from tabtrail.bundle.load import Bundle, load_bundle, read_whole_bundle
 from tabtrail.bundle.predictor import Predictor
-from tabtrail.errors import NotTrainedError
 from tabtrail.storage.address import Address
-from tabtrail.storage.copies import Copy
+from tabtrail.storage.copies import Copy, no_model_in
 from tabtrail.system.temporary import scratch_folder
 
 
@@ -46,7 +45,7 @@ def verify_pushed(name: str, public_key: Path | None, address: Address, *, sent:
         copy.refresh()
         version = copy.known()
         if version is None:
-            raise NotTrainedError(f"there is no model in {address}; `tabtrail bundle push FOLDER --to {address}` puts one there")
+            raise no_model_in(address)
         bundle = load_bundle(copy.folder, name, public_key)
         Predictor(bundle).predict([bundle.schema.example])
         return Pushed(bundle, version.name, len(version.files), sent)
