@@ -1,7 +1,9 @@
 """Series of segments by SQL: of a table, and of the real file's Parquet layer."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -36,6 +38,30 @@ def test_amounts_are_summed_by_month_for_each_segment_and_for_all_rows(source: S
     assert [each.values.tolist() for each in found] == [[4.0, 0.0, 4.0], [4.0, 8.0, 20.0]]
     assert [each.start for each in found] == [date(2003, 1, 1)] * 2
     assert found[0].segment == cars
+
+
+class Counting:
+    """A connection that counts what is asked of it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection, self.asked = connection, 0
+
+    def execute(self, sql: str, parameters: list[Any] | None = None) -> Any:
+        self.asked += 1
+        return self.connection.execute(sql, parameters)
+
+
+def test_segments_of_the_same_names_are_read_together_and_given_in_the_order_asked(source: SeriesSource) -> None:
+    few = [Segment((("line", "Ships"),)), Segment()]
+    many = [few[0], Segment((("line", "Cars"), ("country", "USA"))), *few, Segment((("line", "Cars"),))]
+    asked = []
+    for wanted in (few, many):
+        counting = Counting(source.connection)
+        found = read_series(replace(source, connection=counting), wanted)  # type: ignore[arg-type]
+        asked.append(counting.asked)
+    assert [each.segment for each in found] == many
+    assert [each.values.tolist() for each in found] == [[8, 16], [4, 0, 4], [8, 16], [4, 8, 20], [4, 0, 4]]
+    assert asked[1] == asked[0] + 1  # the names of both columns
 
 
 def test_segments_are_the_combinations_of_values_that_have_rows(source: SeriesSource) -> None:

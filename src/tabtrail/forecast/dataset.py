@@ -1,6 +1,6 @@
 """Series of the dataset's segments, by SQL: sums by period of the rows that have certain values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -45,9 +45,15 @@ def read_series(source: SeriesSource, segments: Iterable[Segment]) -> list[Serie
     """
     last = _last_day(source)
     _refuse_stretched(source)
-    return [
-        regular(_rows(source, each), each, source.frequency, last, drop_incomplete=source.drop_incomplete) for each in segments
-    ]
+    wanted = tuple(segments)
+    alike: dict[tuple[str, ...], dict[Segment, None]] = {}
+    for each in wanted:
+        alike.setdefault(each.names, {})[each] = None
+    rows = {segment: found for names, those in alike.items() for segment, found in _rows(source, names, list(those)).items()}
+    for each in wanted:
+        if not rows[each]:
+            raise UsageError(_why_empty(source, each))
+    return [regular(rows[each], each, source.frequency, last, drop_incomplete=source.drop_incomplete) for each in wanted]
 
 
 def list_segments(source: SeriesSource, names: Iterable[str], largest: int | None = None) -> list[Segment]:
@@ -119,18 +125,22 @@ def _refuse_stretched(source: SeriesSource) -> None:
         )
 
 
-def _rows(source: SeriesSource, segment: Segment) -> list[tuple[date, float]]:
+def _rows(source: SeriesSource, names: Sequence[str], segments: Sequence[Segment]) -> dict[Segment, list[tuple[date, float]]]:
+    """Return the sums by period of segments that have values of the same `names`, in one pass over the table."""
     column = str(source.date_column)
     period = f"date_trunc('{_TRUNCATE[source.frequency]}', {quoted(column)})"
+    places = ", ".join(["unnest(?) AS place", *(f"unnest(?) AS value_{each}" for each in range(len(names)))])
+    joined = " AND ".join(["true", *(f"{_text(source, name)} = value_{each}" for each, name in enumerate(names))])
     # fsum is Kahan's: a total does not depend on the order in which threads add.
     sql = (
-        f"SELECT {period}, fsum({quoted(source.value_column)}) FROM {quoted(source.table)}"
-        f" WHERE {quoted(column)} IS NOT NULL{_condition(source, segment.names)} GROUP BY 1 ORDER BY 1"
+        f"SELECT place, {period}, fsum({quoted(source.value_column)}) FROM {quoted(source.table)}"
+        f" JOIN (SELECT {places}) ON {joined} WHERE {quoted(column)} IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
     )
-    rows = source.connection.execute(sql, [text for _, text in segment.values]).fetchall()
-    if not rows:
-        raise UsageError(_why_empty(source, segment))
-    return [(_day(day), float(amount or 0.0)) for day, amount in rows]
+    values = [[segment.values[each][1] for segment in segments] for each in range(len(names))]
+    found: dict[Segment, list[tuple[date, float]]] = {segment: [] for segment in segments}
+    for place, day, amount in source.connection.execute(sql, [list(range(len(segments))), *values]).fetchall():
+        found[segments[place]].append((_day(day), float(amount or 0.0)))
+    return found
 
 
 def _condition(source: SeriesSource, names: Iterable[str]) -> str:
