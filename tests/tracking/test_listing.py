@@ -72,6 +72,15 @@ def test_a_training_that_was_chosen_by_another_metric_is_shown_by_a_metric_that_
     assert (found.metric, found.value) == ("cv_root_mean_squared_error", 3)
 
 
+def test_a_candidate_that_was_killed_and_finished_later_is_one(mlflow: Mlflow, store: Store) -> None:
+    run = training(store, 1, 2)
+    for name in ("C1", "C9"):
+        with pytest.raises(RuntimeError), running(store, name, {}, parent=run, started=1e9):
+            raise RuntimeError
+    (found,) = list_trainings(mlflow)
+    assert [(each.name, each.state) for each in found.candidates] == [("C0", "complete"), ("C1", "complete"), ("C9", "failed")]
+
+
 def test_one_that_runs_or_failed_is_listed_as_such(mlflow: Mlflow, store: Store) -> None:
     start_run(store, "benchmark m", {}, started=1e9)  # its kind is tagged at its end
     with pytest.raises(RuntimeError), running(store, "demand m", {}, started=1e9 + 100):

@@ -137,7 +137,7 @@ def _listed(store: Store, run: Any, children: list[Any], primary: _Metric) -> Li
         metric=metric.name,
         value=run.data.metrics.get(metric.name),
         has_bundle=BUNDLE in tags,
-        candidates=tuple(_candidate(store, each, metric) for each in sorted(children, key=lambda each: _order(each, metric))),
+        candidates=tuple(_candidates(store, children, metric)),
         link=page_of(store.uri, store.experiment_id, str(info.run_id)),
     )
 
@@ -146,6 +146,13 @@ def _metric_of(run: Any, primary: _Metric) -> _Metric:
     """Return the metric that a training is shown by. One that lacks the experiment's of today was chosen by another."""
     usual = _Metric("cv_root_mean_squared_error" if _kind(run) == "benchmark" else "origins_mae")
     return next((each for each in (primary, usual) if each.name in run.data.metrics), primary if primary.name else usual)
+
+
+def _candidates(store: Store, children: list[Any], metric: _Metric) -> Iterator[ListedCandidate]:
+    """Yield the candidates, best first, without the runs of those that were killed and finished in a later one."""
+    found = [_candidate(store, each, metric) for each in sorted(children, key=lambda each: _order(each, metric))]
+    complete = {each.name for each in found if each.state == "complete"}
+    yield from (each for each in found if each.state == "complete" or each.name not in complete)
 
 
 def _candidate(store: Store, run: Any, metric: _Metric) -> ListedCandidate:
