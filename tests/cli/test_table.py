@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tabtrail.cli.runs import metric_label
 from tabtrail.cli.table import fill, table_lines
 
 HEADER = ["#", "when", "from", "run", "difference", "why"]
@@ -75,3 +76,10 @@ def test_a_wide_letter_takes_two_cells() -> None:
 def test_a_sentence_breaks_between_words_and_keeps_a_figure_with_its_unit() -> None:
     lines = fill("it held 91.2 % of the rows", 13)
     assert lines == ["it held", "91.2 % of the", "rows"]
+
+
+@pytest.mark.parametrize(
+    ("logged", "said"), [("cv_root_mean_squared_error", "RMSE"), ("cv_mae", "MAE"), ("cv_pinball_loss", "pinball loss")]
+)
+def test_a_list_of_trainings_names_a_metric_by_its_label(logged: str, said: str) -> None:
+    assert metric_label(logged) == said

@@ -183,6 +183,8 @@ def test_a_config_is_never_replaced(tmp_path: Path) -> None:
         ([HEADER, *([*line[:3], line[2]] for line in rows())], DataError, "regression only"),
         ([HEADER, *([*line[:3], str(len(line[1]) % 2)] for line in rows())], DataError, "two values only"),
         ([HEADER, *([*line[:3], "7"] for line in rows())], DataError, "same value in all rows"),
+        ([HEADER, *([*line[:3], f"{line[3]}e300"] for line in rows())], DataError, r"beyond 1e\+100"),
+        ([HEADER, ["1", "2", "x" * (2 << 20), "3"]], DataError, "same value in all rows, '3'"),
         ([HEADER, *([*line[:3], line[3] if i % 5 < 2 else ""] for i, line in enumerate(rows()))], DataError, "missing in 72 of"),
         ([["shop", "size", "kind", "prize"], *rows()], UsageError, "did you mean 'prize'"),
         ([["size", "size", "kind", "price"], *rows()], DataError, "'size' is there 2 times"),

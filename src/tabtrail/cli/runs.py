@@ -8,6 +8,7 @@ from tabtrail.cli import later
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
 from tabtrail.cli.output import moment, number, print_json, print_table
+from tabtrail.modeling.metrics import METRICS
 
 if TYPE_CHECKING:
     from tabtrail.tracking.listing import ListedRun
@@ -37,6 +38,12 @@ def runs(
 
 def _row(run: "ListedRun") -> list[str]:
     shown = "" if run.value is None else number(run.value)
-    metric = run.metric.removeprefix("cv_").replace("_", " ")  # words, which a narrow terminal can break
+    metric = metric_label(run.metric)
     told = [run.run_id, moment(run.started), run.of, run.state, run.champion, metric, shown, f"{len(run.candidates)}"]
     return [*told, run.who, run.commit[:10]]
+
+
+def metric_label(logged: str) -> str:
+    """Return what people read for a metric as MLflow names it, which is too long for a column; words where it is none of ours."""
+    name = logged.removeprefix("cv_")
+    return next((each.label for each in METRICS.values() if each.mlflow_name == name), name.replace("_", " "))

@@ -42,8 +42,8 @@ from tabtrail.system.files import atomic_file, atomic_folder_and_files, json_byt
 from tabtrail.system.hashes import sha256_file, sha256_folder, sha256_json
 from tabtrail.system.temporary import scratch_beside
 
-# Squared errors of larger values come near the largest double, 1.8e308, when they are added up.
-_LARGEST_TARGET = 1e100
+LARGEST_TARGET = 1e100
+"""Squared errors of larger values come near the largest double, 1.8e308, when they are added up."""
 
 
 @dataclass(frozen=True)
@@ -351,8 +351,8 @@ def _require_learnable(rules: TableRules, manifest: Manifest) -> None:
     if rules.needed and kept > 1 and not found.nulls and found.min == found.max:
         raise DataError(f"the target {target} has the same value in all {kept:,} rows; there is nothing to learn")
     beyond = max((abs(float(value)) for value in (found.min, found.max) if value is not None), default=0.0)
-    if beyond > _LARGEST_TARGET:
+    if beyond > LARGEST_TARGET:
         raise DataError(
-            f"the target {target} is beyond {_LARGEST_TARGET:g} in some rows, whose squared errors overflow;"
+            f"the target {target} is beyond {LARGEST_TARGET:g} in some rows, whose squared errors overflow;"
             " set contract.columns bounds (min, max) that reject such rows"
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tabtrail.data.ingest import LARGEST_TARGET
 from tabtrail.errors import DataError, UsageError, nearest
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.leaks import names_rows
@@ -58,6 +59,11 @@ def _require_numbers(target: Guess) -> None:
         raise DataError(
             f"the target {name} has two values only, {both}, in {target.seen.rows:,} rows: tabtrail does regression only, it"
             " predicts a number and not one of two classes; name another column"
+        )
+    if max(abs(target.numbers.least), abs(target.numbers.largest)) > LARGEST_TARGET:
+        raise DataError(
+            f"the target {name} is beyond {LARGEST_TARGET:g} in some rows, whose squared errors overflow; leave these rows out of"
+            " the file, or name another column"
         )
 
 

@@ -125,8 +125,12 @@ def _with_table(source: Source, table: Table) -> Source:
 
 def _head(look: Look, encoding: str) -> str:
     with closing(SourceText(look.file, encoding).blocks()) as blocks:
-        head = next(blocks, b"")
-    whole = head[:_HEAD] if len(head) <= _HEAD else head[: head.rfind(b"\n", 0, _HEAD) + 1] or head[:_HEAD]
+        head = b""
+        while b"\n" not in head.strip() and (block := next(blocks, b"")):  # a block may end before a long line
+            head += block
+    cut = head.rfind(b"\n", 0, _HEAD) + 1 if len(head) > _HEAD else len(head)
+    # Below a header alone stands a line longer than that; a part of it tells the two apart.
+    whole = head[:cut] if b"\n" in head[:cut].strip() else head[:_HEAD]
     if b"\0" in whole:
         raise DataError(f"{look.file.name} holds NUL characters, as binary data do; it is no table of text")
     text = whole.decode("utf-8", "replace")

@@ -82,7 +82,8 @@ def _worth(evidence: DemandEvidence) -> Sentence:
     start = (f"The best baseline{held}, {baseline['model']}, has ", figure_of(baseline, metric))
     if own >= other:
         return (*start, ": the model is no better, and forecasting by the baseline is simpler.")
-    return (*start, ": the model takes away ", Number(float(f"{1 - own / other:.3g}"), 3, percent=True), " of that error.")
+    saved = Number(float(f"{1 - own / other:.3g}"), 3, percent=True)
+    return (*start, ": the model takes away ", saved, f" of the error of {baseline['model']}.")
 
 
 def _bound(evidence: DemandEvidence) -> Sentence:

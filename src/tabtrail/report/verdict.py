@@ -99,7 +99,7 @@ def _worth(board: Leaderboard) -> Sentence:
         *also,
         ": the model takes away ",
         saved,
-        " % of that error.",
+        " % of the error of the mean.",
     )
 
 
