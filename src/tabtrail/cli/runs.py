@@ -46,4 +46,4 @@ def _row(run: "ListedRun") -> list[str]:
 def metric_label(logged: str) -> str:
     """Return what people read for a metric as MLflow names it, which is too long for a column; words where it is none of ours."""
     name = logged.removeprefix("cv_")
-    return next((each.label for each in METRICS.values() if each.mlflow_name == name), name.replace("_", " "))
+    return next((each.label for each in METRICS.values() if name in (each.name, each.mlflow_name)), name.replace("_", " "))
