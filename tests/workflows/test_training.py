@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from mlflow import MlflowClient
 from tests.support.commands import run_in
-from tests.support.projects import ONE_CANDIDATE, Project, Trained
+from tests.support.projects import ONE_CANDIDATE, Project, Trained, place_store
 
 from tabtrail import pipeline
 from tabtrail.bundle.load import load_bundle
@@ -206,10 +206,17 @@ def test_training_keeps_the_summaries_fresh_and_eda_keeps_the_runs(trained: Trai
 # --- data that is hard to learn from -----------------------------------------------------------------------------------
 
 
-def small_project(tmp_path: Path, rows: list[dict[str, Any]], config: str) -> Project:
-    pl.DataFrame(rows).write_csv(tmp_path / "data.csv")
-    (tmp_path / "config_v2.yaml").write_text(f"version: 2\npaths: {{raw_csv: data.csv}}\n{config}")
-    return Project(tmp_path)
+@pytest.fixture
+def folder(tmp_path: Path, empty_store: Path) -> Path:
+    """A folder with an empty MLflow store, which takes seconds to make."""
+    place_store(empty_store, tmp_path / "mlruns" / "mlflow.db")
+    return tmp_path
+
+
+def small_project(folder: Path, rows: list[dict[str, Any]], config: str) -> Project:
+    pl.DataFrame(rows).write_csv(folder / "data.csv")
+    (folder / "config_v2.yaml").write_text(f"version: 2\npaths: {{raw_csv: data.csv}}\n{config}")
+    return Project(folder)
 
 
 MODEL = "model: {target: y, numeric_features: [a, b], categorical_features: [c], derived_features: {r: a / b}}\n"
@@ -224,52 +231,52 @@ def rows_of(count: int, **columns: Any) -> list[dict[str, Any]]:
 
 
 def train(
-    tmp_path: Path,
+    folder: Path,
     rows: list[dict[str, Any]],
     candidates: str = "{LinearRegression: {}}",
     model: str = MODEL,
     *,
     page: bool = True,
 ) -> Summary:
-    project = small_project(tmp_path, rows, f"{model}{SPLIT}candidates: {candidates}\n")
+    project = small_project(folder, rows, f"{model}{SPLIT}candidates: {candidates}\n")
     return pipeline.run(project.config(), report=page)
 
 
-def test_ten_rows_are_fitted_without_intervals_or_refused_with_numbers(tmp_path: Path) -> None:
-    board = train(tmp_path, rows_of(10)).leaderboard
+def test_ten_rows_are_fitted_without_intervals_or_refused_with_numbers(folder: Path) -> None:
+    board = train(folder, rows_of(10)).leaderboard
     assert board.coverage == ()
     assert board.champion_row.interval_coverage is None
     assert any(note.startswith("no intervals: 8 training rows are too few for a level of 0.9") for note in board.notes)
     assert "the test part has 2 rows: its figures are an anecdote" in board.notes
 
 
-def test_a_level_that_the_rows_do_not_carry_is_said(tmp_path: Path) -> None:
+def test_a_level_that_the_rows_do_not_carry_is_said(folder: Path) -> None:
     high = MODEL.replace("model:", "intervals: {level: 0.999}\nmodel:", 1)
-    board = train(tmp_path, rows_of(300), model=high, page=False).leaderboard
+    board = train(folder, rows_of(300), model=high, page=False).leaderboard
     assert any(note.startswith("no intervals: ") for note in board.notes)
 
 
-def test_a_target_beyond_all_sense_is_refused(tmp_path: Path) -> None:
+def test_a_target_beyond_all_sense_is_refused(folder: Path) -> None:
     with pytest.raises(DataError, match=r"the target y is beyond 1e\+100 in some rows, .* set contract.columns bounds"):
-        train(tmp_path, rows_of(60, y=lambda index: 1e308 if index == 7 else float(index)))
+        train(folder, rows_of(60, y=lambda index: 1e308 if index == 7 else float(index)))
 
 
-def test_a_derived_column_that_is_null_everywhere_is_said(tmp_path: Path) -> None:
-    board = train(tmp_path, rows_of(60, b=lambda index: 0)).leaderboard
+def test_a_derived_column_that_is_null_everywhere_is_said(folder: Path) -> None:
+    board = train(folder, rows_of(60, b=lambda index: 0)).leaderboard
     assert "the derived feature r is null in every training row and tells nothing" in board.notes
 
 
-def test_a_column_that_is_null_everywhere_and_one_category_are_said(tmp_path: Path) -> None:
+def test_a_column_that_is_null_everywhere_and_one_category_are_said(folder: Path) -> None:
     rows = rows_of(60, a=lambda index: None, b=float, c=lambda index: "same", y=lambda index: 3.0 * index)
-    board = train(tmp_path, rows).leaderboard
+    board = train(folder, rows).leaderboard
     assert "a is null in every training row and tells nothing" in board.notes
     assert "c has one category only and tells nothing" in board.notes
 
 
-def test_ten_thousand_categories_share_columns_and_that_is_said(tmp_path: Path) -> None:
+def test_ten_thousand_categories_share_columns_and_that_is_said(folder: Path) -> None:
     rows = rows_of(20_000, c=lambda index: f"C{index % 10_000:05}")
     # The page of so many categories is a test of test_report.
-    board = train(tmp_path, rows, "{LinearRegression: {}, LightGBM: {n_estimators: 20}}", page=False).leaderboard
+    board = train(folder, rows, "{LinearRegression: {}, LightGBM: {n_estimators: 20}}", page=False).leaderboard
     (note,) = [note for note in board.notes if note.startswith("c has ")]
     assert re.fullmatch(r"c has [89],\d{3} categories: the [89],\d{3} rarest share one column \(model.max_categories\)", note)
 
@@ -281,28 +288,28 @@ def test_ten_thousand_categories_share_columns_and_that_is_said(tmp_path: Path) 
         ("log_ratio(r)", r"the target is zero or below in \d+ rows"),
     ],
 )
-def test_a_target_without_a_logarithm_is_refused_with_its_rows(tmp_path: Path, transform: str, message: str) -> None:
+def test_a_target_without_a_logarithm_is_refused_with_its_rows(folder: Path, transform: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        train(tmp_path, rows_of(60, y=lambda index: index - 30), f"{{LinearRegression: {{target_transform: {transform}}}}}")
+        train(folder, rows_of(60, y=lambda index: index - 30), f"{{LinearRegression: {{target_transform: {transform}}}}}")
 
 
-def test_a_reference_that_is_missing_everywhere_is_refused(tmp_path: Path) -> None:
+def test_a_reference_that_is_missing_everywhere_is_refused(folder: Path) -> None:
     with pytest.raises(DataError, match="missing or not above zero in every training row"):
-        train(tmp_path, rows_of(60, b=lambda index: 0), "{LinearRegression: {target_transform: ratio(r)}}")
+        train(folder, rows_of(60, b=lambda index: 0), "{LinearRegression: {target_transform: ratio(r)}}")
 
 
-def test_rows_without_a_reference_are_predicted_all_the_same(tmp_path: Path) -> None:
+def test_rows_without_a_reference_are_predicted_all_the_same(folder: Path) -> None:
     rows = rows_of(80, b=lambda index: 0 if index % 10 == 0 else 1 + index % 3, y=lambda index: 20 / (1 + index % 3))
-    train(tmp_path, rows, "{LinearRegression: {target_transform: log_ratio(r)}}", page=False)
-    bundle = load_bundle(Project(tmp_path).config().paths.models_dir, Project(tmp_path).config().model.name)
+    train(folder, rows, "{LinearRegression: {target_transform: log_ratio(r)}}", page=False)
+    bundle = load_bundle(Project(folder).config().paths.models_dir, Project(folder).config().model.name)
     answers = Predictor(bundle).predict([{name: value for name, value in row.items() if name != "y"} for row in rows])
     for row, answer in zip(rows, answers, strict=True):
         assert answer.value == pytest.approx(row["y"], abs=12), row  # targets are 7 to 20; a missing reference costs accuracy
 
 
-def test_a_blend_of_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_blend_of_nothing_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"candidates\.Blend blends the other candidates, and there are none but baselines"):
-        train(tmp_path, rows_of(60), "{Blend: {}}")
+        train(folder, rows_of(60), "{Blend: {}}")
 
 
 @pytest.mark.parametrize(
