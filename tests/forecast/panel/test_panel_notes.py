@@ -98,6 +98,12 @@ def test_prices_of_nothing_or_below_are_counted_and_said() -> None:
     assert "price is 0 or below in 17 periods, such as -1; contract.columns.price.min sets such rows aside" in warning
 
 
+def test_a_price_that_is_always_below_zero_is_said_although_it_never_varied() -> None:
+    never, below = warnings_of(demand_rows(130).with_columns(price=pl.lit(-3.0)))
+    assert "price is -3 in all periods" in never
+    assert "price is 0 or below in" in below
+
+
 @pytest.mark.parametrize("name", ["price", "promotion"])
 def test_a_column_known_ahead_without_any_value_is_refused(name: str) -> None:
     with pytest.raises(DataError, match=rf"demand.known_ahead: {name} has no value in any row; take it out"):

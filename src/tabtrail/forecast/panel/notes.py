@@ -16,7 +16,7 @@ def panel_notes(panel: Panel, demand: Demand) -> list[str]:
         known = values[~np.isnan(values)]
         if len(known) and known.min() == known.max():
             notes.append(f"warning: demand.known_ahead: {name} is {known[0]:g} in all periods, so that it says nothing")
-        elif name == demand.price and (known <= 0).any():
+        if name == demand.price and (known <= 0).any():
             notes.append(
                 f"warning: demand.price: {name} is 0 or below in {int((known <= 0).sum()):,} periods, such as {known.min():g};"
                 f" contract.columns.{name}.min sets such rows aside"
