@@ -5,7 +5,8 @@
 Each config names file, target, kinds of columns and split alone. For every outer seed a fifth of the rows (by order, or the last
 days, where the split says so) is held out; the product chooses on the rest, and its error on them is that of the model that
 learned from the rest. The libraries get the same rows and columns, categories as categories, parts of dates as numbers. CPU
-seconds are those of all processes. A time split has one cut, whatever the seed. JSON on stdout.
+seconds are those of all processes. Where the split is by time, each further outer split ends a tenth of the rows earlier. JSON on
+stdout.
 """
 
 import argparse
@@ -48,6 +49,7 @@ WITH_SIZE = {**SALES, "categorical_features": [*SALES["categorical_features"], "
 BY_ORDER = {"kind": "group", "group_key": "ORDERNUMBER"}
 ORDERS = {"date_column": "ORDERDATE", "date_formats": ["%m/%d/%Y %H:%M"]}
 CODES = {"columns": {name: {"dtype": "string"} for name in BIKE["categorical_features"]}}
+FIRST_SEED = 42
 CASES: dict[str, dict[str, Any]] = {
     "california": {
         "file": "california_housing.csv",
@@ -91,8 +93,7 @@ def main() -> None:
     options = parser.parse_args()
     cells = []
     for name in options.only or CASES:
-        seeds = 1 if CASES[name]["split"]["kind"] == "time" else options.seeds
-        for seed in range(42, 42 + seeds):
+        for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
             cells.append(measured(name, options.folder.resolve(), seed))
             sys.stderr.write(f"{json.dumps(cells[-1])}\n")
     json.dump({"cells": cells, "cases": _summary(cells)}, sys.stdout, indent=2)
@@ -144,9 +145,15 @@ def ingested(name: str, files: Path, folder: Path, seed: int) -> Config:
 
 
 def _written(case: dict[str, Any], files: Path, folder: Path, seed: int) -> str:
+    raw = files / case["file"]
+    if case["split"]["kind"] == "time" and seed > FIRST_SEED:
+        header, *lines = raw.read_bytes().splitlines(keepends=True)  # in the order of time
+        kept = lines[: len(lines) * (10 - (seed - FIRST_SEED)) // 10]
+        raw = folder / case["file"]
+        raw.write_bytes(header + b"".join(kept))
     tree = {
         "version": 2,
-        "paths": {"raw_csv": str(files / case["file"])},
+        "paths": {"raw_csv": str(raw)},
         "source": {"encoding": case.get("encoding", "utf-8")},
         "cleaning": case.get("cleaning", {}),
         "contract": case.get("contract", {}),

@@ -34,13 +34,12 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the peer's environment")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--preset", default="medium_quality", help="of AutoGluon")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seed", type=int, action="append", help="of an outer split (default: 42)")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     for name in options.only or defaults.CASES:
-        seeds = 1 if defaults.CASES[name]["split"]["kind"] == "time" else options.seeds
-        for seed in range(42, 42 + seeds):
+        for seed in options.seed or [defaults.FIRST_SEED]:
             found = _tabtrail(name, seed, options) if options.peer == "tabtrail" else _peer(name, seed, options)
             cell = {"case": name, "seed": seed, "peer": options.peer, **found}
             sys.stderr.write(f"{json.dumps(cell)}\n")

@@ -165,9 +165,12 @@ def test_a_blend_of_models_with_native_categories_and_others_is_one_graph() -> N
 def test_a_wrong_set_of_categories_is_found_out(name: str) -> None:
     model = fit(name)
     proto = onnx.load_from_string(export_onnx(model, NUMERIC, CATEGORICAL, "m"))
-    (codes,) = (each for node in proto.graph.node for each in node.attribute if each.name == "membership_values")
-    values = onnx.numpy_helper.to_array(codes.t)
-    codes.t.CopyFrom(onnx.numpy_helper.from_array(np.where(np.isnan(values), values, (values + 1) % 4), codes.t.name))
+    tables = [each for each in proto.graph.initializer if each.name.endswith("/members")]  # of symmetric trees
+    codes = [each.t for node in proto.graph.node for each in node.attribute if each.name == "membership_values"]
+    (sets,) = tables + codes
+    values = onnx.numpy_helper.to_array(sets)
+    wrong = np.roll(values, 1) if tables else np.where(np.isnan(values), values, (values + 1) % 4)
+    sets.CopyFrom(onnx.numpy_helper.from_array(wrong, sets.name))
     x, y = make_rows(300, seed=2)
     assert not prove(proto.SerializeToString(), model, x, float(np.std(y))).passed
 

@@ -33,12 +33,32 @@ def grown(*depths: int, missing: bool = True) -> Trees:
     return trees
 
 
+def grown_on_categories(*depths: int, numbers: bool) -> Trees:
+    """Trees of these depths, their levels split on the codes of two categories, and on a number at every other level."""
+    random, trees = np.random.default_rng(sum(depths)), Trees("BRANCH_LEQ", float32_inputs=True, base=3.0)
+    for tree, depth in enumerate(depths):
+        inner = (1 << depth) - 1
+        codes = [tuple(np.flatnonzero(random.random(5) < 0.5).tolist()) for _ in range(depth)]
+        for node in range(inner):
+            level, branches = (node + 1).bit_length() - 1, (2 * node + 1, 2 * node + 2)
+            if numbers and level % 2:
+                trees.split((tree, node), 0, float(level) / 4, branches, missing_true=False)
+            else:
+                trees.member((tree, node), 1 + level % 2, codes[level], branches, missing_true=len(codes[level]) > 2)
+        for leaf in range(inner, 2 * inner + 1):
+            trees.leaf((tree, leaf), float(random.normal()))
+    return trees
+
+
 def summed(found: Symmetric, rows: Any) -> Any:
     """What the operators compute, row by row."""
     total = np.zeros(len(rows))
     for index, row in enumerate(rows.astype(np.float32).astype(np.float64)):
-        answers = [
-            below == 0 if np.isnan(row[feature]) else row[feature] > threshold for feature, threshold, below in found.splits
+        # No number that is missing is beyond infinity, with which shallower trees are filled up.
+        numbers = [np.inf if np.isnan(row[feature]) and not below else row[feature] for feature, _, below in found.splits]
+        answers = [number > split.threshold for number, split in zip(numbers, found.splits, strict=True)]
+        answers += [
+            inside == 0 if np.isnan(row[feature]) else row[feature] not in codes for feature, codes, inside in found.members
         ]
         for levels, leaves in zip(found.levels, found.leaves, strict=True):
             total[index] += leaves[sum(int(answers[split]) << bit for bit, split in enumerate(levels))]
@@ -54,6 +74,17 @@ def test_the_number_of_a_leaf_is_what_a_row_answers_to_the_splits_of_its_levels(
     found = find_symmetric(trees)
     assert found is not None
     assert found.leaves.shape == (len(depths), 1 << max(depths))
+    assert 3.0 + summed(found, rows) == pytest.approx(predict(trees, rows), abs=1e-12)
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_splits_on_categories_are_looked_up_by_code(numbers: bool) -> None:
+    trees = grown_on_categories(1, 4, 3, numbers=numbers)
+    # Codes that no split names, and missing ones, among them.
+    rows = np.array([[number, a, b] for number in (-1.0, 0.3, np.nan) for a in (*range(7), np.nan) for b in (*range(7), np.nan)])
+    found = find_symmetric(trees)
+    assert found is not None
+    assert len(found.members) > 1
     assert 3.0 + summed(found, rows) == pytest.approx(predict(trees, rows), abs=1e-12)
 
 
@@ -76,14 +107,29 @@ def test_trees_of_which_one_is_not_symmetric_are_written_node_by_node() -> None:
 
 
 def test_catboosts_trees_are_written_so_and_those_of_others_are_not() -> None:
-    for name in ("CatBoost", "GradientBoosting_small", "LightGBM"):
+    for name in ("CatBoost", "CatBoost_native", "CatBoost_native_one_hot", "GradientBoosting_small", "LightGBM"):
         trees = read_trees(fit(name).named_steps["model"])
         assert trees is not None
-        assert (find_symmetric(trees) is None) == (name != "CatBoost")
-    proto = onnx.load_from_string(export_onnx(fit("CatBoost"), NUMERIC, CATEGORICAL, "model"))
-    used = {node.op_type for node in proto.graph.node}
-    assert {"MatMulInteger", "GatherElements"} < used
-    assert not {each for each in used if each.startswith("TreeEnsemble")}
+        found = find_symmetric(trees)
+        assert (found is not None) == name.startswith("CatBoost")
+        assert found is None or bool(found.members) == ("native" in name)
+        if found is not None:
+            proto = onnx.load_from_string(export_onnx(fit(name), NUMERIC, CATEGORICAL, "model"))
+            used = {node.op_type for node in proto.graph.node}
+            assert {"MatMulInteger", "GatherElements"} < used
+            assert not {each for each in used if each.startswith("TreeEnsemble")}
+
+
+def test_categories_that_are_known_unseen_or_missing_reach_the_leaves_that_catboost_reaches() -> None:
+    rows, _ = make_rows(60, seed=5)
+    for name in CATEGORICAL:
+        rows[name] = rows[name].astype(object)
+        rows.loc[rows.index[::5], name] = "never seen"
+        rows.loc[rows.index[1::5], name] = None
+    for name in ("CatBoost_native", "CatBoost_native_one_hot"):
+        pipeline = fit(name)
+        graph = open_graph(export_onnx(pipeline, NUMERIC, CATEGORICAL, "model"))
+        assert graph(rows) == pytest.approx(pipeline.predict(rows), abs=1e-9)
 
 
 def test_a_row_is_predicted_alike_to_the_bit_alone_and_among_others() -> None:
