@@ -26,6 +26,13 @@ def test_without_a_target_the_likely_ones_are_listed_with_the_next_command_and_n
     assert [each.name for each in tmp_path.iterdir()] == ["goods.csv"]
 
 
+def test_what_to_look_at_stands_under_one_heading(tmp_path: Path) -> None:
+    (tmp_path / "goods.csv").write_text(LINES.replace(",a,", ",A ,", 5).replace(",b,", ",B,", 5))
+    done = run_here("init", str(tmp_path / "goods.csv"), "--target", "price", "--output", str(tmp_path / "goods.yaml"))
+    assert done.stdout.count("LOOK AT THIS") == 1
+    assert "\n  - kind: texts that may be other spellings" in done.stdout
+
+
 @pytest.mark.parametrize("option", ["--output", "--date", "--group"])
 def test_an_option_of_what_is_written_needs_a_target(tmp_path: Path, option: str) -> None:
     (tmp_path / "goods.csv").write_text(LINES)

@@ -109,7 +109,7 @@ def test_figures_have_at_most_four_significant_digits() -> None:
     text = "\n".join(screen_lines(FOUND, END, TYPED))
     assert re.search(r"★ Candidate_0 +100\.1 ± 1\.2", text)
     assert "+1.00 (-0.500 to 3.99)" in text
-    assert "its 90% intervals held 91.2% of the test rows and are 1235 EUR wide on average" in text
+    assert "its 90% intervals held 91.2% of the test rows and are 1,235 EUR wide on average" in text
 
 
 def test_what_gives_the_target_away_is_one_line_that_says_how_many_more_there_are() -> None:

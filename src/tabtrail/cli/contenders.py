@@ -99,7 +99,7 @@ def figure(value: float | None) -> str:
     """Show four significant digits, which is more than folds or origins can tell apart; whole numbers from 10,000 on."""
     if value is None:
         return "–"
-    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:#.4g}".removesuffix(".")
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e9 else f"{value:#,.4g}".removesuffix(".")
 
 
 def percent(value: float | None) -> str:

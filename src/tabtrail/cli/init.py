@@ -52,8 +52,10 @@ def init(
     if format_ == "json":
         print_json({"config": str(path), "findings": proposal.findings, "values": proposal.config})
         return
+    if proposal.findings:
+        typer.echo("LOOK AT THIS in the data:")
     for finding in proposal.findings:
-        print_text(f"LOOK AT THIS: {finding}")
+        print_text(f"- {finding}", indent=2, hang=2)
     typer.echo(relative(path))
     print_text("Read it, then:")
     print_command("tabtrail", "run", "--config", quote(relative(path)))

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabtrail.cli import later
+from tabtrail.cli.contenders import figure
 from tabtrail.cli.job import begin_job
 from tabtrail.cli.options import ConfigOption, FormatOption, SetOption, new_group
-from tabtrail.cli.output import moment, number, print_json, print_table
+from tabtrail.cli.output import moment, print_json, print_table
 from tabtrail.modeling.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def runs(
 
 
 def _row(run: "ListedRun") -> list[str]:
-    shown = "" if run.value is None else number(run.value)
+    shown = "" if run.value is None else figure(run.value)
     metric = metric_label(run.metric)
     told = [run.run_id, moment(run.started), run.of, run.state, run.champion, metric, shown, f"{len(run.candidates)}"]
     return [*told, run.who, run.commit[:10]]

@@ -56,7 +56,8 @@ def _errors(actual: Array, predicted: Array, mask: Mask) -> dict[str, float | in
 def _labels(problem: Problem, table: Table) -> Iterator[tuple[str, NDArray[np.object_]]]:
     """Yield each column with the slice [rows] that every row falls into, None for rows in none."""
     for name in problem.model.text_features:
-        yield name, table.texts[name].plain()
+        texts = table.texts[name].plain()
+        yield name, np.where(texts == "", "missing", texts).astype(object)
     for name in problem.model.numeric_features:
         yield name, _deciles(table.numbers[name].astype(np.float64))
     for name, mask in table.strata.items():

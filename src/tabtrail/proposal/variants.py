@@ -30,8 +30,8 @@ def variant_findings(variants: Variants) -> list[str]:
         shown = ", ".join(f"{each.text!r} ({each.rows:,}) of {each.means!r} ({each.rows_of_means:,})" for each in texts[:_SHOWN])
         more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
         found.append(
-            f"{name}: texts that may be other spellings, with their rows: {shown}{more}; all of them stand under cleaning in the"
-            " YAML, to be made one by taking the signs off"
+            f"{name}: texts that may be other spellings, with their rows: {shown}{more}; they become one where you remove the #"
+            " before them, under cleaning in the YAML"
         )
     return found
 
@@ -40,8 +40,8 @@ def write_variants(out: YamlText, variants: Variants) -> None:
     """Write the tables of the section `cleaning` that make them one, commented out."""
     rows = sum(each.rows for texts in variants.values() for each in texts)
     out.note(
-        f"LOOK AT THIS: texts that may be other spellings of one, {rows:,} rows in all. Take the signs off what is right, with"
-        " the lines above it, and each becomes the text on its right, the most frequent one:",
+        f"LOOK AT THIS: texts that may be other spellings of one, {rows:,} rows in all. Remove the # before those that are right,"
+        " and before the lines above them, and each becomes the text on its right, the most frequent one:",
         depth=1,
     )
     out.off("aliases:")

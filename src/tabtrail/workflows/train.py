@@ -29,6 +29,7 @@ from tabtrail.progress import Progress
 from tabtrail.project.paths import Artifacts
 from tabtrail.project.training import benchmark_digest, tuned_candidates
 from tabtrail.report.candidate_picture import CANDIDATE_PICTURE, candidate_picture
+from tabtrail.report.figures import shown
 from tabtrail.system.code import code_files
 from tabtrail.system.files import atomic_file, require_writable, write_json, write_parquet
 from tabtrail.system.hashes import sha256_json
@@ -261,9 +262,10 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
         if result.parity is not None and not result.deployable:
             progress.say(f"train: {result.candidate.name} is not deployable: {result.parity.complaint}")
     metric, champion = benchmark.problem.metric, benchmark.champion
-    mean, std = champion.mean(metric.name), champion.std(metric.name)
+    errors = champion.mean(metric.name), champion.std(metric.name)
+    error = " ± ".join("–" if each is None else shown(each) for each in errors)
     title = "no champion, the best is the baseline" if champion.is_baseline else "champion"
-    progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {mean} ± {std}")
+    progress.say(f"train: {title} {champion.candidate.name}, cross-validated {metric.label} {error}")
     deployed = benchmark if final is None else final.put_in(benchmark)
     graph = twin.onnx if final is None else final.exported.onnx
     explained = explain_champion(prepared.config.explain.max_rows, deployed, tracked.runs[champion.candidate.name], graph)

@@ -34,19 +34,24 @@ function fold(title, text) {
   return make("details", {}, make("summary", {}, title), make("pre", { tabindex: "0" }, text));
 }
 
+// An error, of which no one needs the cents where it is in the thousands.
+function error(value) {
+  return Math.abs(value) < 1000 ? number(value) : value.toLocaleString("en", { maximumFractionDigits: 0 });
+}
+
 // The figures of the card: what a person needs to know before trusting a number.
 export function figuresOf(card) {
   const { metrics } = card;
   const unit = card.currency ? ` ${card.currency}` : "";
-  const pair = (value, spread) => (typeof spread === "number" ? `${number(value)} ± ${number(spread)}` : number(value));
+  const pair = (value, spread) => (typeof spread === "number" ? `${error(value)} ± ${error(spread)}` : error(value));
   const measured = [];
   const add = (name, value, note) => measured.push([name, value, note]);
   if (typeof metrics.cv_rmse === "number") {
     add("Typical error (RMSE)", pair(metrics.cv_rmse, metrics.cv_rmse_std) + unit, "cross-validated; ± between folds");
     add("Mean absolute error", pair(metrics.cv_mae, metrics.cv_mae_std) + unit, "cross-validated; ± between folds");
   } else {
-    if (typeof metrics.rmse === "number") add("Typical error (RMSE)", number(metrics.rmse) + unit, "on periods that came after the training");
-    if (typeof metrics.mae === "number") add("Mean absolute error", number(metrics.mae) + unit, "on periods that came after the training");
+    if (typeof metrics.rmse === "number") add("Typical error (RMSE)", error(metrics.rmse) + unit, "on periods that came after the training");
+    if (typeof metrics.mae === "number") add("Mean absolute error", error(metrics.mae) + unit, "on periods that came after the training");
     if (typeof metrics.wape === "number") add("Share of demand missed (WAPE)", `${number(metrics.wape * 100)} %`, "absolute errors over demand");
   }
   if (typeof metrics.interval_coverage === "number" && card.interval_level) {
