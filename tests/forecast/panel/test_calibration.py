@@ -160,9 +160,13 @@ def test_a_new_series_is_as_uncertain_as_its_neighbours_are_unlike_it() -> None:
     assert factor(panel) > 1.1
 
 
-@pytest.mark.parametrize(("least", "new"), [(0.0, 1.7), (None, 1.7), (0.0, None)])
-def test_one_forecast_has_the_bits_that_it_has_among_many(least: float | None, new: float | None) -> None:
+@pytest.mark.parametrize(
+    ("least", "new", "power"), [(0.0, 1.7, None), (None, 1.7, None), (0.0, None, None), (0.0, 1.7, 0.5), (0.0, 1.7, 1.0)]
+)
+def test_one_forecast_has_the_bits_that_it_has_among_many(least: float | None, new: float | None, power: float | None) -> None:
     intervals = replace(fitted(outcomes()), least=least, new=new)
+    if power is not None:  # as it is of few sizes, and at its limit
+        intervals = replace(intervals, bands={part: replace(band, power=power) for part, band in intervals.bands.items()})
     bounds, generator = Bounds(intervals, intervals.allowed), np.random.default_rng(5)
     forecast, level = generator.gamma(0.5, 20, 500), generator.gamma(0.5, 20, 500)
     forecast[:3], level[1:4] = 0, 0

@@ -218,8 +218,8 @@ class Bounds:
         if math.isnan(widened):
             return ()
         size = max((abs(forecast) + level) / 2, smallest)
-        # Of numpy's loop, as that of arrays: Python's own power may differ in the last bit.
-        scale, least = float(np.power(size, power)) * widened, self.intervals.least
+        # Of numpy's loop over arrays: its power of numbers, and Python's own, may differ in the last bit (0.5 is a root there).
+        scale, least = float((np.array([size]) ** np.array([power]))[0]) * widened, self.intervals.least
         bounds = [(forecast - scale * below, forecast + scale * above) for below, above in sides]
         return tuple(bounds if least is None else [(min(max(low, least), forecast), high) for low, high in bounds])
 
