@@ -71,6 +71,17 @@ def test_models_of_folds_are_averaged_unless_they_follow_one_another_in_time() -
     assert not any(each.params.get("bag") for each in in_time.values())
 
 
+def test_where_folds_follow_in_time_catboost_is_tried_with_all_of_its_rounds_too() -> None:
+    assert not any("all_rounds" in name for name in default_candidates(SHAPE))
+    in_time = default_candidates(replace(SHAPE, by_time=True))
+    assert in_time["CatBoost"].params["early_stopping_rounds"] == 50
+    for name in ("CatBoost_all_rounds", "CatBoost_log_all_rounds"):
+        assert "early_stopping_rounds" not in in_time[name].params
+        assert list(candidate_problems(name, in_time[name].params)) == []
+    assert in_time["CatBoost_log_all_rounds"].params["target_transform"] == "log"
+    assert "CatBoost_log_all_rounds" not in default_candidates(replace(SHAPE, by_time=True, skewness=0.0))
+
+
 def test_few_rows_are_learned_by_small_trees_too_and_many_give_every_category_its_target_statistics() -> None:
     found = {rows: default_candidates(replace(SHAPE, rows=rows)) for rows in (299, 300, 4_999, 5_000, 19_999, 20_000)}
     assert [rows for rows, listed in found.items() if "LightGBM_few_leaves_bag" in listed] == [300, 4_999]

@@ -9,8 +9,10 @@ import pandas as pd
 from tabtrail.export.outputs import open_graph
 from tabtrail.modeling.proof import Cost
 
-# The least of a few tries is the cost itself: whatever else happens on the machine only adds to one.
-_TRIES, _CALLS, _BATCH = 5, 10, 1_000
+# The least of the tries is the cost itself: whatever else happens on the machine only adds to one. Many short ones find a moment
+# without a change of process, which empties the caches: on a loaded machine one graph took 281 and 391 µs in tries of ten calls.
+_TRIES, _CALLS, _BATCH = 25, 2, 1_000
+_BATCH_TRIES = 5
 
 
 def measure_cost(graph: bytes, x: pd.DataFrame) -> Cost:
@@ -20,14 +22,15 @@ def measure_cost(graph: bytes, x: pd.DataFrame) -> Cost:
     predict = open_graph(graph)
     one, many = ({str(name): rows[name].to_numpy() for name in rows} for rows in (x.head(1), x.head(_BATCH)))
     rows = max(1, min(len(x), _BATCH))
-    return Cost(round(_least(lambda: predict(one), _CALLS), 1), round(_least(lambda: predict(many), 1) / rows, 1))
+    alone, together = _least(lambda: predict(one), _CALLS, _TRIES), _least(lambda: predict(many), 1, _BATCH_TRIES)
+    return Cost(round(alone, 1), round(together / rows, 1))
 
 
-def _least(call: Callable[[], object], calls: int) -> float:
+def _least(call: Callable[[], object], calls: int, tries: int) -> float:
     """Return the least CPU time of a call over the tries [microseconds]; the first, which warms up, is not among them."""
     call()
     found = []
-    for _ in range(_TRIES):
+    for _ in range(tries):
         start = time.thread_time_ns()
         for _ in range(calls):
             call()
