@@ -58,7 +58,7 @@ def test_every_page_opens_without_an_error_a_request_to_outside_or_a_barrier(
 
 
 def _choose(page: Page, option: str) -> None:
-    """Choose in the first filter; a list that Streamlit closes by drawing the page anew is opened again, as a person does."""
+    """Choose in the first filter. Streamlit may draw the page anew and close the list; then a person opens it again."""
     for _ in range(10):
         page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
         try:
