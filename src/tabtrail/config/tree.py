@@ -43,6 +43,7 @@ from tabtrail.config.model import (
     Split,
     check_candidates,
     check_choice,
+    check_coordinates,
     check_formulas,
     check_intervals,
     check_model,
@@ -342,6 +343,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_origin(config.paths, config.source)
     if not config.is_demand_only:
         yield from check_model(model, columns)
+        yield from check_coordinates(model)
     if config.demand is not None:
         yield from check_demand(config.demand, date, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)

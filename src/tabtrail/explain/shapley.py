@@ -15,7 +15,7 @@ from tabtrail.explain.stored import explained_columns
 from tabtrail.modeling.estimators import unclipped
 from tabtrail.modeling.families import family_of
 from tabtrail.modeling.metrics import Array, rounded
-from tabtrail.modeling.preprocess import source_columns
+from tabtrail.modeling.preprocess import COMPUTED, source_columns
 
 # Base value and contributions may miss a prediction by this share of what is shared out among the columns: far below what a
 # picture or a figure of four digits shows.
@@ -101,7 +101,7 @@ def explain(
     Raises `TabtrailError` when base value and contributions do not add up to the prediction.
     """
     explanation, model = None, unclipped(model)
-    if isinstance(model, Pipeline) and "derived" not in model.named_steps["preprocess"].named_transformers_:
+    if isinstance(model, Pipeline) and not model.named_steps["preprocess"].named_transformers_.keys() & {*COMPUTED}:
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:
         explanation = _explain_any(predict or model.predict, background, rows, seed, coalitions)

@@ -19,7 +19,15 @@ from tabtrail.export.net_nodes import write_net
 from tabtrail.export.steps import Step
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.modeling.families import family_of, read_trees
-from tabtrail.modeling.preprocess import CategoryCodes, DerivedFeatures, FrequencyEncoder, one_hot_positions
+from tabtrail.modeling.preprocess import (
+    COSINES,
+    SINES,
+    CategoryCodes,
+    DerivedFeatures,
+    FrequencyEncoder,
+    RotatedCoordinates,
+    one_hot_positions,
+)
 from tabtrail.modeling.trees import Trees
 
 WriteTrees = Callable[[Step, Trees], None]
@@ -86,6 +94,17 @@ def _write_derived(step: Step) -> None:
     step.emit("Concat", derived, step.output, axis=1)
 
 
+def _write_rotated(step: Step) -> None:
+    """Two products and a sum in double for each pair, all directions at once."""
+    columns = step.columns()
+    cosines, sines = step.constant(COSINES[None, :], "cosines"), step.constant(SINES[None, :], "sines")
+    rotated = [
+        step.emit("Add", [step.emit("Mul", [first, cosines]), step.emit("Mul", [second, sines])])
+        for first, second in zip(columns[0::2], columns[1::2], strict=True)
+    ]
+    step.emit("Concat", rotated, step.output, axis=1)
+
+
 def _write_one_hot(step: Step) -> None:
     """A text becomes the position of its 0/1 column: rare texts share the last one, unknown texts too where there is one."""
     parts = []
@@ -120,6 +139,7 @@ _STEPS: dict[type, Converter] = {
     SimpleImputer: Converter(lambda step: len(step.statistics_), _write_imputer),
     DummyRegressor: Converter(lambda step: 1, _write_mean),
     DerivedFeatures: Converter(lambda step: len(step.names), _write_derived),
+    RotatedCoordinates: Converter(lambda step: len(step.names), _write_rotated),
     CategoryCodes: Converter(lambda step: len(step.categories_), _write_codes),
     FrequencyEncoder: Converter(lambda step: len(step.categories_), _write_encoder),
     TargetEncoder: Converter(lambda step: len(step.categories_), _write_encoder),

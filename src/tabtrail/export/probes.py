@@ -13,7 +13,7 @@ from tabtrail.contract.expressions import Node, columns_of
 from tabtrail.modeling.estimators import pipelines_of
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.metrics import Array
-from tabtrail.modeling.preprocess import DerivedFeatures, derive, source_columns
+from tabtrail.modeling.preprocess import COMPUTED, DerivedFeatures, RotatedCoordinates, derive, source_columns
 from tabtrail.modeling.trees import LEAF, MEMBER
 
 _BASE_ROWS = 20
@@ -112,11 +112,9 @@ def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
 
 def _derived(pipeline: Pipeline) -> Mapping[str, Node]:
     preprocessor: ColumnTransformer = pipeline.named_steps["preprocess"]
-    for part, transformer, _ in preprocessor.transformers_:
-        if part == "derived":
-            step: DerivedFeatures = transformer[0]
-            return dict(zip(step.names, step.formulas, strict=True))
-    return {}
+    steps: list[DerivedFeatures | RotatedCoordinates]
+    steps = [transformer[0] for part, transformer, _ in preprocessor.transformers_ if part in COMPUTED]
+    return {name: formula for step in steps for name, formula in zip(step.names, step.formulas, strict=True)}
 
 
 def _beside(thresholds: Array, rows: int, random: np.random.Generator) -> tuple[np.ndarray[Any, Any], Array]:

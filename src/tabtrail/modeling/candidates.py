@@ -21,7 +21,9 @@ _SMEARING = "smearing"
 _BAG = "bag"
 _MANY = "many_texts"
 _MANY_CHOICES = ("shared", "target", "frequency")
-_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING, _BAG, _MANY)
+_COORDINATES = "coordinates"
+_COORDINATE_CHOICES = ("plain", "rotated")
+_OURS = (_STOPPING, _TRANSFORM, _CATEGORIES, _MISSING, _SMEARING, _BAG, _MANY, _COORDINATES)
 """What a candidate says beside the parameters of its library."""
 _LOGS = ("log", "log1p", "log_ratio")
 _ROUNDS = "rounds"
@@ -39,6 +41,7 @@ class Candidate:
     `smearing`: predictions of a learned logarithm are multiplied so that their mean is that of the target.
     `many_texts`: how categories of many texts enter: as the others, the rarest texts sharing one (`shared`), or as the mean
     `target` or the `frequency` of their text.
+    `rotated`: pairs of coordinates enter along further directions, too, since trees split along axes alone.
     `bag`: its model is the average of those of its folds, instead of one that learned from the whole training part.
     """
 
@@ -53,6 +56,7 @@ class Candidate:
     smearing: bool = False
     bag: bool = False
     many_texts: str = "shared"
+    rotated: bool = False
 
     @property
     def transform_text(self) -> str:
@@ -131,7 +135,7 @@ def candidate_problems(name: str, params: Params) -> Iterator[tuple[tuple[str, .
             _device_problems,
             _stopping_problems,
             _category_problems,
-            _text_problems,
+            _word_problems,
             _missing_problems,
             _switch_problems,
             _parameter_problems,
@@ -174,6 +178,7 @@ def _candidate(name: str, params: Params) -> Candidate:
         smearing=params.get(_SMEARING) is True,
         bag=params.get(_BAG) is True,
         many_texts=str(params.get(_MANY, "shared")),
+        rotated=params.get(_COORDINATES) == "rotated",
     )
 
 
@@ -214,9 +219,10 @@ def _category_problems(family: Family, params: Params) -> Iterator[tuple[tuple[s
         yield (_CATEGORIES,), f"{family.name} does not split on categories by itself; {able} do"
 
 
-def _text_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ARG001 - as the others
-    if (given := params.get(_MANY, "shared")) not in _MANY_CHOICES:
-        yield (_MANY,), f"write {', '.join(_MANY_CHOICES[:-1])} or {_MANY_CHOICES[-1]}{nearest(str(given), list(_MANY_CHOICES))}"
+def _word_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ARG001 - as the others
+    for key, choices in ((_MANY, _MANY_CHOICES), (_COORDINATES, _COORDINATE_CHOICES)):
+        if (given := params.get(key, choices[0])) not in choices:
+            yield (key,), f"write {', '.join(choices[:-1])} or {choices[-1]}{nearest(str(given), list(choices))}"
 
 
 def _missing_problems(family: Family, params: Params) -> Iterator[tuple[tuple[str, ...], str]]:

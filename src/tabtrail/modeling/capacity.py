@@ -9,6 +9,7 @@ from tabtrail.config.model import Model
 from tabtrail.config.operation import Engine
 from tabtrail.errors import CapacityError
 from tabtrail.jobs.run import worker_count
+from tabtrail.modeling.preprocess import DIRECTIONS
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.table import needed_columns
 
@@ -74,7 +75,8 @@ def matrix_columns(model: Model, distinct: Mapping[str, int]) -> int:
     """Return the columns of the matrix that a regressor is fitted on, with one for each category, from the distinct texts."""
     one_hot = sum(min(distinct[name], model.max_categories) for name in model.categorical_features)
     encoded = len(model.frequency_encoded) + len(model.target_encoded)
-    return len(model.numeric_features) + len(model.formulas) + one_hot + encoded
+    rotated = len(DIRECTIONS) * len(model.pairs_of_coordinates)
+    return len(model.numeric_features) + len(model.formulas) + rotated + one_hot + encoded
 
 
 def _driver_bytes(problem: Problem, rows: int) -> int:

@@ -52,7 +52,7 @@ _TINY = 300
 class Shape:
     """What of a table decides which candidates are tried: rows with a target, number columns, the different texts of each text
     column, whether numbers are missing, the least target and the skewness of the targets; whether folds follow one another in
-    time (`by_time`), so that their models cannot be averaged.
+    time (`by_time`), so that their models cannot be averaged; whether numbers say where something is (`coordinates`).
     """
 
     rows: int
@@ -62,6 +62,7 @@ class Shape:
     least: float
     skewness: float
     by_time: bool = False
+    coordinates: bool = False
 
     @property
     def logarithm(self) -> str | None:
@@ -103,7 +104,8 @@ def shape_of(model: Model, data: pl.LazyFrame, *, by_time: bool = False) -> Shap
     distinct = {name: int(row[f"text {name}"]) for name in texts}
     counted = len(model.numeric_features) + len(model.derived)
     target_values = (row["least"] or 0.0, row["skewness"] or 0.0)
-    return Shape(row["rows"], counted, distinct, bool(row["missing"]), *target_values, by_time=by_time)
+    places = bool(model.pairs_of_coordinates)
+    return Shape(row["rows"], counted, distinct, bool(row["missing"]), *target_values, by_time=by_time, coordinates=places)
 
 
 def default_candidates(shape: Shape, *, distributed: bool = False, net_on: str | None = None) -> dict[str, Default]:
@@ -135,6 +137,7 @@ def _on_a_cluster(shape: Shape) -> Iterator[tuple[str, Default]]:
 
 
 _NATIVE: dict[str, Parameter] = {"categories": "native", "missing": "native"}
+_TREES: dict[str, Parameter] = {**_NATIVE, "coordinates": "rotated"}
 _LIGHTGBM: dict[str, Parameter] = {
     "n_estimators": 1000,
     "learning_rate": 0.06,
@@ -144,7 +147,7 @@ _LIGHTGBM: dict[str, Parameter] = {
     "subsample": 0.7,
     "subsample_freq": 1,
     "early_stopping_rounds": 50,
-    **_NATIVE,
+    **_TREES,
 }
 _FEW_LEAVES: dict[str, Parameter] = {
     **_LIGHTGBM,
@@ -162,7 +165,7 @@ _XGBOOST: dict[str, Parameter] = {
     "reg_lambda": 0,
     "subsample": 0.7,
     "early_stopping_rounds": 100,
-    **_NATIVE,
+    **_TREES,
 }
 # Five models of 1,000 trees take 400 µs a row, more than a blend may have of one member.
 _CATBOOST_BAG: dict[str, Parameter] = {"iterations": 400, "learning_rate": 0.15, "depth": 7}
@@ -178,7 +181,7 @@ _CATBOOST: dict[str, Parameter] = {
     "one_hot_max_size": 20,
     "leaf_estimation_iterations": 1,
     "early_stopping_rounds": 50,
-    **_NATIVE,
+    **_TREES,
 }
 
 
@@ -251,4 +254,5 @@ def _why_log(shape: Shape) -> str:
 
 def _without_idle(params: Mapping[str, Parameter], shape: Shape) -> dict[str, Parameter]:
     """Leave out what says nothing of this table, so that the written list is short. Gaps may come later: `missing` stays."""
-    return {name: value for name, value in params.items() if name != "categories" or shape.texts}
+    idle = {name for name, on in (("categories", shape.texts), ("coordinates", shape.coordinates)) if not on}
+    return {name: value for name, value in params.items() if name not in idle}

@@ -208,7 +208,7 @@ def build_model(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
 def _build_unclipped(candidate: Candidate, recipe: Recipe, **changed: Any) -> Any:
     if candidate.family == FORMULA:
         return FormulaRegressor(recipe.formulas)
-    family, recipe = FAMILIES[candidate.family], recipe.encoding_many(candidate.many_texts)
+    family, recipe = FAMILIES[candidate.family], recipe.entering(candidate.many_texts, rotated=candidate.rotated)
     preprocessor = build_preprocessor(
         recipe, scaled=family.scaled, native=candidate.native, missing_native=candidate.missing_native
     )

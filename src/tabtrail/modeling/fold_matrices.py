@@ -47,7 +47,7 @@ def key_of(candidate: Candidate, recipe: Recipe, examples: Examples, train: Mask
     """Return what two fits with the same matrices have in common; None where they are not shared: the table is large, or the
     preprocessing looks at the target, which each candidate transforms in its own way.
     """
-    recipe = recipe.encoding_many(candidate.many_texts)
+    recipe = recipe.entering(candidate.many_texts, rotated=candidate.rotated)
     if recipe.target or candidate.family not in FAMILIES or examples.nbytes > _LARGEST_TABLE:
         return None
     settings = (recipe, FAMILIES[candidate.family].scaled, candidate.native, candidate.missing_native)

@@ -28,6 +28,8 @@ def candidate_items(result: Result) -> RunItems:
     params |= {name: "true" for name, on in (("smearing", candidate.smearing), ("bag", candidate.bag)) if on}
     if candidate.many_texts != "shared":
         params["many_texts"] = candidate.many_texts
+    if candidate.rotated:
+        params["coordinates"] = "rotated"
     if candidate.transform != "none":
         params["target_transform"] = candidate.transform_text
     metrics = [*_cv_metrics(result), *_prefixed("test", result.final), *_seconds(result)]
