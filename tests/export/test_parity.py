@@ -31,10 +31,11 @@ from tabtrail.export import parity
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.outputs import run_onnx, without_clip
 from tabtrail.export.parity import check_parity
+from tabtrail.export.probes import threshold_neighbours
 from tabtrail.modeling.estimators import Blend, Bounds, FormulaRegressor, clip, clipped
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.fit import regressor_of
-from tabtrail.modeling.preprocess import build_preprocessor
+from tabtrail.modeling.preprocess import DIRECTIONS, build_preprocessor
 from tabtrail.modeling.proof import Parity
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -108,6 +109,25 @@ def test_the_encoding_of_many_texts_is_in_the_graph(how: str) -> None:
     unseen.loc[::4, "code"] = "never seen"
     graph = export_onnx(model, recipe.numbers, recipe.texts, "model")
     assert prove(graph, model, unseen, float(np.std(y))).passed
+
+
+@pytest.mark.parametrize("written", [{}, {"missing": "native", "target_transform": "log1p"}])
+@pytest.mark.parametrize("name", ["LightGBM", "CatBoost", "LinearRegression"])
+def test_rotated_coordinates_are_in_the_graph_and_thresholds_on_them_are_probed(name: str, written: dict[str, Any]) -> None:
+    x, y = make_rows(500, seed=1)
+    recipe = replace(DERIVED, coordinates=(("a", "b"), ("b", "d")), numbers=("a", "b", "d"), numeric=("a", "b", "d"))
+    own = {} if name == "LinearRegression" else {"n_estimators": 30, **written}
+    model = candidate_model({name: {"coordinates": "rotated", **own}}, recipe).fit(x, y)
+    unseen, _ = make_rows(300, seed=2)
+    unseen.loc[::4, "a"] = np.nan
+    graph = export_onnx(model, recipe.numbers, recipe.texts, "model")
+    assert prove(graph, model, unseen, float(np.std(y))).passed
+    if own:
+        probes, _, _ = threshold_neighbours(model, x, seed=1)
+        told = " ".join(probes.changed)
+        assert all(
+            any(f"{pair} at {degrees:g}° beside a threshold" in told for degrees in DIRECTIONS) for pair in ("a and b", "b and d")
+        )
 
 
 @pytest.mark.parametrize("bounds", [(1000.0, None), (None, 2500.0), (1000.0, 2500.0)])

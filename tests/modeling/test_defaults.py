@@ -104,6 +104,12 @@ def test_texts_of_many_values_enter_by_target_and_by_frequency_for_the_folds_to_
     assert not any("many_texts" in each.params for each in default_candidates(replace(SHAPE, texts={"city": 50})).values())
 
 
+def test_trees_get_places_along_more_directions_where_numbers_say_where_something_is() -> None:
+    found = default_candidates(replace(SHAPE, coordinates=True))
+    assert [each.params.get("coordinates") for each in found.values()] == [None, *["rotated"] * 4, None]
+    assert not any("coordinates" in each.params for each in default_candidates(SHAPE).values())
+
+
 def test_categories_are_named_only_where_there_are_texts() -> None:
     plain = default_candidates(replace(SHAPE, texts={}))
     assert not any("categories" in each.params for each in plain.values())

@@ -53,11 +53,49 @@ def test_columns_of_many_texts_enter_by_target_or_frequency_beside_the_others() 
     model = Model(target="y", numeric_features=("n",), categorical_features=("t", "many"), frequency_encoded=("t",))
     recipe = Recipe.of(model, distinct={"t": 3, "many": MANY_TEXTS + 1})
     assert recipe.many == ("many",)
-    assert recipe.encoding_many("shared") == recipe
-    assert (recipe.encoding_many("target").one_hot, recipe.encoding_many("target").target) == (("t",), ("many",))
-    assert recipe.encoding_many("frequency").frequency == ("t", "many")
-    assert native_layout(recipe.encoding_many("target")) == Layout(4, (1,))
+    assert recipe.entering("shared", rotated=True) == recipe
+    assert (recipe.entering("target", rotated=True).one_hot, recipe.entering("target", rotated=True).target) == (
+        ("t",),
+        ("many",),
+    )
+    assert recipe.entering("frequency", rotated=True).frequency == ("t", "many")
+    assert native_layout(recipe.entering("target", rotated=True)) == Layout(4, (1,))
     assert Recipe.of(model, distinct={"t": 3, "many": MANY_TEXTS}).many == ()
+
+
+def test_coordinates_are_found_by_their_names_or_said() -> None:
+    names = (
+        "pickup_lat",
+        "Latitude",
+        "plateau",
+        "pickup_lng",
+        "LONGITUDE",
+        "lat2",
+        "belong",
+        "drop.lon",
+        "drop.long",
+        "drop.lat",
+    )
+    found = Model(target="y", numeric_features=names)
+    assert found.pairs_of_coordinates == (("pickup_lng", "pickup_lat"), ("LONGITUDE", "Latitude"))
+    assert found.without_columns({"Latitude"}).pairs_of_coordinates == (("pickup_lng", "pickup_lat"),)
+    said = found.model_copy(update={"coordinates": (("lat2", "belong"), ("drop.lon", "drop.lat"))})
+    assert said.pairs_of_coordinates == said.coordinates
+    assert said.without_columns({"belong"}).pairs_of_coordinates == (("drop.lon", "drop.lat"),)
+    assert Recipe.of(found).entering("shared", rotated=False).coordinates == ()
+
+
+def test_rotated_coordinates_lie_beside_the_numbers_and_before_the_codes() -> None:
+    recipe = Recipe(("e", "n"), ("t",), ("e", "n"), {}, one_hot=("t",), coordinates=(("e", "n"),))
+    rows = X.assign(e=[1.0, 0.0, np.nan, 2.0])
+    fitted = build_preprocessor(recipe, scaled=False, native=True, missing_native=True).fit(rows, Y)
+    found = fitted.transform(rows)
+    degrees = [22.5, 45, 67.5, 112.5, 135, 157.5]
+    assert found[0, 2:8] == pytest.approx([np.cos(np.deg2rad(each)) + np.sin(np.deg2rad(each)) for each in degrees])
+    assert found[3, 3] == pytest.approx(10 / np.sqrt(2))
+    assert np.isnan(found[1:3, 2:8]).all()
+    assert native_layout(recipe) == Layout(9, (8,))
+    assert source_columns(fitted)[2:] == [*(f"e and n at {each:g}°" for each in degrees), "t"]
 
 
 def test_scaled_numbers_have_mean_zero_and_deviation_one() -> None:
