@@ -28,6 +28,7 @@ import numpy as np
 import polars as pl
 from first_hour_files import ZOO, Exhibit, Truth
 from first_hour_more import MORE
+from first_hour_shapes import SHAPES
 
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="where the outcomes go as JSON")
     parser.add_argument("--keep", type=Path, help="a folder for the files and projects")
     options = parser.parse_args()
-    zoo = [*ZOO, *MORE, *(_real(options.shared, *each) for each in SHARED if options.shared)]
+    zoo = [*ZOO, *MORE, *SHAPES, *(_real(options.shared, *each) for each in SHARED if options.shared)]
     chosen = [each for each in zoo if not options.only or each.name in options.only]
     with tempfile.TemporaryDirectory() as scratch:
         root = (options.keep or Path(scratch)).resolve()

@@ -55,38 +55,48 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[Any]], **style: Any) ->
     path.write_bytes(whole.encode(style.get("encoding", "utf-8")))
 
 
-def write_xlsx(path: Path, rows: Sequence[Sequence[Any]], sheet: str = "Export") -> None:
-    """Write a workbook of one sheet: numbers, texts, dates with a date style."""
+def write_xlsx(
+    path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], merged: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Write a workbook: numbers, texts, dates with a date style, by sheet; `merged` ranges of cells."""
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     links = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
-    lines = []
-    for number, row in enumerate(rows, 1):
-        cells = "".join(_cell(f"{_letters(place)}{number}", value) for place, value in enumerate(row) if value is not None)
-        lines.append(f'<row r="{number}">{cells}</row>')
-    kinds = {
-        "workbook.xml": "sheet.main",
-        "worksheets/sheet1.xml": "worksheet",
-        "styles.xml": "styles",
-    }
+    kinds = {"workbook.xml": "sheet.main", "styles.xml": "styles"}
+    kinds |= {f"worksheets/sheet{each}.xml": "worksheet" for each, _ in enumerate(sheets, 1)}
     overrides = "".join(
         f'<Override PartName="/xl/{part}" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{kind}+xml"/>'
         for part, kind in kinds.items()
     )
+    named = "".join(f'<sheet name="{name}" sheetId="{each}" r:id="rId{each}"/>' for each, name in enumerate(sheets, 1))
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="rels"'
         f' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>{overrides}</Types>',
         "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" Type="{links}/officeDocument"'
         ' Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook {main} xmlns:r="{links}"><sheets><sheet name="{sheet}" sheetId="1" r:id="rId1"/></sheets>'
-        "</workbook>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1"'
-        f' Type="{links}/worksheet" Target="worksheets/sheet1.xml"/><Relationship Id="rId2" Type="{links}/styles"'
-        ' Target="styles.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook {main} xmlns:r="{links}"><sheets>{named}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        + "".join(
+            f'<Relationship Id="rId{each}" Type="{links}/worksheet" Target="worksheets/sheet{each}.xml"/>'
+            for each, _ in enumerate(sheets, 1)
+        )
+        + f'<Relationship Id="rId{len(sheets) + 1}" Type="{links}/styles" Target="styles.xml"/></Relationships>',
         "xl/styles.xml": f'<styleSheet {main}><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14" applyNumberFormat="1"/>'
         "</cellXfs></styleSheet>",
-        "xl/worksheets/sheet1.xml": f"<worksheet {main}><sheetData>{''.join(lines)}</sheetData></worksheet>",
     }
+    for each, (name, rows) in enumerate(sheets.items(), 1):
+        lines = [
+            f'<row r="{number}">'
+            + "".join(_cell(f"{_letters(place)}{number}", value) for place, value in enumerate(row) if value is not None)
+            + "</row>"
+            for number, row in enumerate(rows, 1)
+        ]
+        ranges = "".join(f'<mergeCell ref="{cells}"/>' for cells in (merged or {}).get(name, ()))
+        parts[f"xl/worksheets/sheet{each}.xml"] = (
+            f"<worksheet {main}><sheetData>{''.join(lines)}</sheetData>"
+            + (f"<mergeCells>{ranges}</mergeCells>" if ranges else "")
+            + "</worksheet>"
+        )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
             archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), '<?xml version="1.0" encoding="UTF-8"?>' + text)
@@ -268,7 +278,7 @@ def excel_report(path: Path, random: Random, rows: int) -> Truth:
     }
     body = [list(row) for row in zip(*truth.values(), strict=True)]
     total = ["Total", None, int(units.sum()), None, None, round(sum(truth["Shipping cost"]), 2)]
-    write_xlsx(path, [["Shipping report 2023/24"], ["created 2024-06-30"], [], list(truth), *body, total])
+    write_xlsx(path, {"Export": [["Shipping report 2023/24"], ["created 2024-06-30"], [], list(truth), *body, total]})
     return truth
 
 

@@ -36,11 +36,11 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("split.test_size=2", r"--set split.test_size: split.test_size: input should be less than 1"),
-        ("split.folds=five", r"split.folds: input should be a valid integer"),
+        ("split.test_size=2", r"--set split.test_size: split.test_size: is 2, where less than 1 belongs"),
+        ("split.folds=five", r"split.folds: is the text 'five', where a whole number belongs"),
         (
             "contract.columns.SALES.dtype=flot",
-            r"contract.columns.SALES.dtype: input should be 'int', 'float', 'string', 'date' or 'datetime'",
+            r"contract.columns.SALES.dtype: is the text 'flot', where one of int, .*, datetime belongs; did you mean 'float'",
         ),
         ("contract.columns.SALES.mini=1", r"unknown key; did you mean 'min'\?"),
         ("model.target=ORDERLINENUMBER", r"a column is named twice among target and features"),
@@ -75,7 +75,7 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
         ("contract.columns.COUNTRY.min=1", r"min and max are for numbers"),
         ("contract.columns.COUNTRY.allowed=[1, 2]", r"these are not all values of a string column"),
         ("contract.columns.QTR_ID.allowed=[one]", r"these are not all values of a int column"),
-        ("cleaning.date_formats=[]", r"cleaning.date_formats: tuple should have at least 1 item"),
+        ("cleaning.date_formats=[]", r"cleaning.date_formats: is an empty list, where at least 1 item belongs"),
         ("cleaning.drop_columns=[SALES]", r"'SALES' is both dropped and used"),
         ("cleaning.fill_unknown_columns=[SALES]", r"'SALES' is not a text column"),
         ("parquet.partition_by=[ADDRESSLINE2]", r"'ADDRESSLINE2' is not a declared column"),

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from tests.support.projects import REAL_CSV
 
+from tabtrail.cli.suggestions import suggested_yaml
 from tabtrail.config.load import load_config
 from tabtrail.config.tree import Config
 from tabtrail.contract.cells import CellReading
+from tabtrail.data.alias_suggestions import suggest_aliases
 from tabtrail.data.dataset import scan_dataset
 from tabtrail.data.ingest import ingest
 from tabtrail.data.spellings import find_spellings, spelled
@@ -44,31 +47,25 @@ def test_categories_that_differ_by_their_spelling_alone_are_pointed_at_with_coun
     config = source(tmp_path, FRANCE)
     assert ingest(config).findings == [
         "b: 'France' (5 rows) is also written 'FRANCE' (2), ' France' (1), 'France\\xa0' (1) …; 'España' (1 row) is also written"
-        " 'Espan\\u0303a' (1): to take them for one, set cleaning.trim: [b] and cleaning.fold_case: [b]"
+        " 'Espan\\u0303a' (1): to take them for one, name them in cleaning.aliases (tabtrail profile --suggest-aliases writes the"
+        " lines)"
     ]
 
 
-@pytest.mark.parametrize(
-    ("texts", "advice"),
-    [
-        (["x", "X", "y"], "set cleaning.fold_case: [b]"),
-        (["x", "x ", "y"], "set cleaning.trim: [b]"),
-        (["x y", "x  y"], "set cleaning.trim: [b]"),
-        (["é", "e\u0301"], "set cleaning.trim: [b]"),
-    ],
-)
-def test_the_advice_names_no_more_keys_than_are_needed_and_mends_the_file(tmp_path: Path, texts: list[str], advice: str) -> None:
-    (found,) = ingest(source(tmp_path, 4 * texts)).findings
-    assert found.endswith(advice)
-    mended = source(tmp_path, 4 * texts, f"cleaning: {{{advice.removeprefix('set cleaning.')}}}\n")
-    assert ingest(mended).findings == []
+@pytest.mark.parametrize("texts", [["x", "X", "y"], ["x", "x ", "y"], ["x y", "x  y"], ["é", "e\u0301"]])
+def test_the_table_that_the_advice_names_mends_the_file(tmp_path: Path, texts: list[str]) -> None:
+    config = source(tmp_path, 4 * texts)
+    (found,) = ingest(config).findings
+    assert found.endswith("name them in cleaning.aliases (tabtrail profile --suggest-aliases writes the lines)")
+    table = yaml.safe_load(suggested_yaml(suggest_aliases(scan_dataset(config.dataset))))
+    assert ingest(source(tmp_path, 4 * texts, yaml.safe_dump(table))).findings == []
 
 
 def test_a_text_that_is_written_like_a_missing_value_is_pointed_at(tmp_path: Path) -> None:
     config = source(tmp_path, ["n/a", "N/A", "N/A ", "x", "  ", ""], "source: {null_values: {b: [N/A, NA]}}\n")
     assert ingest(config).findings == [
         "b: 'N/A' (a missing value) is also written 'N/A ' (1), 'n/a' (1); '' (a missing value) is also written '  ' (1): to take"
-        " them for one, set cleaning.trim: [b] and cleaning.fold_case: [b]"
+        " them for one, name them in source.null_values: {b: ['N/A ', 'n/a', '  ']}"
     ]
 
 
@@ -106,7 +103,8 @@ def test_an_appended_file_is_compared_with_the_rows_before_and_read_as_they_were
     config = source(tmp_path, ["FRANCE"] * 3, name="input2.csv")
     appended = ingest(config, append=True)
     assert appended.findings == [
-        "b: 'France' (9 rows) is also written 'FRANCE' (3): to take them for one, set cleaning.fold_case: [b]"
+        "b: 'France' (9 rows) is also written 'FRANCE' (3): to take them for one, name them in cleaning.aliases (tabtrail profile"
+        " --suggest-aliases writes the lines)"
     ]
     assert ingest(config).findings == appended.findings
     (tmp_path / "input3.csv").write_text("b,a,y\nx,1,none\n")

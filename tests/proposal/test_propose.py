@@ -101,6 +101,54 @@ def test_a_column_that_is_the_target_in_another_form_is_left_out(tmp_path: Path)
     assert any(each.startswith("gross gives the target away") for each in found.findings)
 
 
+def test_a_column_that_explains_the_target_nearly_alone_is_kept_and_said_with_the_figure(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    areas = [chance.uniform(20, 110) for _ in range(300)]
+    lines = [f"{area:.1f},{chance.choice('abc')},{700 + 48 * area + chance.gauss(0, 150):.2f}" for area in areas]
+    (tmp_path / "flats.csv").write_text("area,town,rent\n" + "\n".join(lines) + "\n")
+    found = propose(tmp_path / "flats.csv", target="rent")
+    assert found.config["model"]["numeric_features"] == ["area"]
+    assert [each for each in found.findings if each.startswith("area explains 98.") and "and is kept" in each]
+    assert "- area  # LOOK AT THIS: explains 98." in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "of_price"),
+    [
+        ("in_cents", lambda price, chance: 100 * price),
+        ("with_tax", lambda price, chance: 1.19 * price),
+        ("rounded", lambda price, chance: round(price, -2)),
+        ("band", lambda price, chance: int(price // 1_500)),
+        ("price_eur", lambda price, chance: price * chance.gauss(0.92, 0.02)),
+        ("amountPaid", lambda price, chance: price * chance.gauss(1, 0.04)),
+    ],
+)
+def test_what_is_made_of_the_target_is_left_out(tmp_path: Path, name: str, of_price: Callable[..., float]) -> None:
+    chance = random.Random(1)
+    prices = [(size, 700 + 48 * size + chance.gauss(0, 700)) for size in (chance.uniform(20, 110) for _ in range(400))]
+    lines = [f"{size:.1f},{of_price(price, chance):.2f},{price:.2f}" for size, price in prices]
+    (tmp_path / "sold.csv").write_text(f"size,{name},price\n" + "\n".join(lines) + "\n")
+    assert propose(tmp_path / "sold.csv", target="price").config["model"]["numeric_features"] == ["size"]
+
+
+def test_gross_for_net_is_left_out_and_not_the_tax_that_parts_them(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    pieces = [chance.randint(1, 9) for _ in range(400)]
+    sold = [(chance.uniform(20, 200) + 80 * each, chance.choice([0.05, 0.12, 0.19]), each) for each in pieces]
+    lines = [f"{net * (1 + tax):.4f},{tax},{pieces},{net:.4f}" for net, tax, pieces in sold]
+    (tmp_path / "net.csv").write_text("gross,tax,pieces,net\n" + "\n".join(lines) + "\n")
+    assert "gross" not in propose(tmp_path / "net.csv", target="net").config["model"]["numeric_features"]
+
+
+def test_a_word_for_a_missing_value_is_not_counted_as_a_category(tmp_path: Path) -> None:
+    lines = [[*line, ["n/a", "ok", "good"][at % 3]] for at, line in enumerate(rows())]
+    found = proposed(tmp_path, [[*HEADER, "note"], *lines])
+    (evidence,) = [line.partition("# ")[2] for line in found.text.splitlines() if line.startswith("    note: {dtype")]
+    assert evidence.startswith("2 different (ok ")
+    assert "n/a" not in evidence
+    assert "rows without" in evidence
+
+
 def flats(chance: random.Random) -> Iterator[str]:
     for _ in range(300):
         area, per, town = chance.randint(20, 140), chance.randint(2_000, 9_000), chance.choice("abc")

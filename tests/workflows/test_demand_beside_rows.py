@@ -49,7 +49,7 @@ def test_the_table_of_promotions_has_both_models(both: Project) -> None:
     config = both.config()
     table = pl.read_parquet(promotions_file(config.paths.output_dir))
     assert sorted(table["name"].to_list()) == ["shop_demand", "shop_units"]
-    assert table.filter(name="shop_demand")["action"].to_list() == ["first"]
+    assert table.filter(name="shop_demand").select("action", "reason").rows() == [("first", "it is the first model")]
     _, rows = query(config.paths.duckdb_file, "SELECT name FROM promotions ORDER BY name")
     assert [name for (name,) in rows] == ["shop_demand", "shop_units"]
 

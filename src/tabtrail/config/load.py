@@ -1,7 +1,7 @@
 """Reading the config: the YAML file typed, checked and resolved, with file and line in every message; its JSON Schema."""
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -12,6 +12,7 @@ from tabtrail.config.file import KeyPath, Places, config_path, dotted, read_raw,
 from tabtrail.config.mend import Fault, mend
 from tabtrail.config.operation import SQLITE, BundleKeys, Mlflow
 from tabtrail.config.section import SAFE_NAME, Problems
+from tabtrail.config.shape import describe_shape
 from tabtrail.config.tree import Config, inconsistencies
 from tabtrail.errors import ConfigError, nearest, nearest_name
 from tabtrail.storage.address import NO_SECRETS
@@ -48,8 +49,8 @@ def read_config(path: Path | None = None, overrides: Iterable[str] = ()) -> tupl
             break
         except ValidationError as error:
             # What is required and was left out, or wrong again under another name, was said before.
-            details = [dict(detail) for detail in error.errors()]
-            faults += [_explain(raw.places, detail) for detail in details if _key_of(detail) not in known]
+            details = [dict(detail) | {"loc": _without_variants(dict(detail), values)} for detail in error.errors()]
+            faults += [_explain(raw.places, detail) for detail in _first_of_each(details) if _key_of(detail) not in known]
             known.update(map(_key_of, details))
             mended = mend(values, [_fault(detail) for detail in details])
             if mended is None:
@@ -112,6 +113,33 @@ def _store_addresses(mlflow: Mlflow, root: Path) -> dict[str, str]:
     return found
 
 
+def _without_variants(detail: Mapping[str, Any], values: Any) -> KeyPath:
+    """Return the path of a key without what Pydantic adds of the types that a value may have, as in (cleaning, trim, bool)."""
+    found: list[str | int] = []
+    if not detail["loc"]:
+        return ()
+    *above, last = detail["loc"]
+    for part in above:
+        if part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int):
+            found.append(part)
+            values = values[part] if not isinstance(values, list) or part < len(values) else None
+    is_there = last in values if isinstance(values, dict) else isinstance(values, list) and isinstance(last, int)
+    return (*found, last) if is_there or last == "[key]" or _is_missing(detail) else tuple(found)
+
+
+def _first_of_each(details: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield one finding a key: where a value may have several types, there is one for each. That of a list says most, and of a
+    list that is short of items since they are wrong, these.
+    """
+    by_key: dict[KeyPath, Mapping[str, Any]] = {}
+    for each in sorted(details, key=lambda each: not str(each["type"]).startswith("tuple")):
+        by_key.setdefault(each["loc"], each)
+    above = {key[:-1] for key in by_key}
+    yield from (
+        each for each in details if by_key[each["loc"]] is each and not (each["type"] == "too_short" and each["loc"] in above)
+    )
+
+
 def _key_of(detail: Mapping[str, Any]) -> KeyPath:
     """Return the path of the key that a finding of Pydantic is about; of one that cannot be a key it ends with "[key]"."""
     key: KeyPath = detail["loc"]
@@ -141,7 +169,12 @@ def _explain(places: Places, detail: Mapping[str, Any]) -> str:
         return f"{where}: unknown key{nearest(str(key[-1]), _fields_at(key[:-1]))}"
     if _is_missing(detail):
         return f"{where}: this key is required"
-    message = str(detail["msg"])
+    annotation = _annotation_at(key)
+    of_mappings = get_origin(annotation) is dict and get_origin(_without_none(get_args(annotation)[1])) is dict
+    name = next((str(part) for part in reversed(key) if isinstance(part, str)), "")
+    if shape := describe_shape(name, detail, _fields_of(annotation), of_mappings=of_mappings):
+        return f"{where}: {shape}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "string_pattern_mismatch" and SAFE_NAME in message:
         message = "a name has letters, digits, '_', '-' and '.', and begins with a letter, a digit or '_'"
     return f"{where}: {message[:1].lower()}{message[1:]}"
@@ -149,6 +182,15 @@ def _explain(places: Places, detail: Mapping[str, Any]) -> str:
 
 def _fields_at(key: KeyPath) -> list[str]:
     """Return the key names that are valid below a key path."""
+    return _fields_of(_annotation_at(key))
+
+
+def _fields_of(annotation: Any) -> list[str]:
+    return list(getattr(annotation, "model_fields", None) or getattr(annotation, "__dataclass_fields__", None) or {})
+
+
+def _annotation_at(key: KeyPath) -> Any:
+    """Return the type of what a key path leads to; None for a path that leads nowhere."""
     annotation: Any = Config
     for part in key:
         if get_origin(annotation) is dict:
@@ -160,9 +202,9 @@ def _fields_at(key: KeyPath) -> list[str]:
         elif part in getattr(annotation, "__dataclass_fields__", {}):
             annotation = get_type_hints(annotation)[str(part)]
         else:
-            return []
+            return None
         annotation = _without_none(annotation)
-    return list(getattr(annotation, "model_fields", None) or getattr(annotation, "__dataclass_fields__", None) or {})
+    return annotation
 
 
 def _without_none(annotation: Any) -> Any:

@@ -58,7 +58,7 @@ def _finding(name: str, rows: Mapping[str, int]) -> str | None:
         return None
     shown = "; ".join(_described(texts, rows) for texts in several[:_SHOWN])
     more = f"; and {len(several) - _SHOWN:,} more" if len(several) > _SHOWN else ""
-    return f"{name}: {shown}{more}: to take them for one, set {_advice(name, several)}"
+    return f"{name}: {shown}{more}: to take them for one, {_advice(name, several, rows)}"
 
 
 def _described(texts: list[str], rows: Mapping[str, int]) -> str:
@@ -77,7 +77,10 @@ def _shown(text: str) -> str:
     return repr(text) if _is_composed(text) else ascii(text)
 
 
-def _advice(name: str, several: Iterable[list[str]]) -> str:
-    trims = any(len({*map(str.upper, texts)}) > 1 for texts in several)
-    folds = any(len({*map(trim, texts)}) > 1 for texts in several)
-    return " and ".join(f"cleaning.{key}: [{name}]" for key, needed in (("trim", trims), ("fold_case", folds)) if needed)
+def _advice(name: str, several: Iterable[list[str]], rows: Mapping[str, int]) -> str:
+    """Return the edit: what `init` and `profile --suggest-aliases` offer, and words for a missing value."""
+    words = [text for texts in several if not rows[texts[0]] for text in texts if rows[text]]
+    keys = [f"name them in source.null_values: {{{name}: [{', '.join(map(repr, words[:_SHOWN]))}]}}"] if words else []
+    if any(rows[texts[0]] for texts in several):
+        keys.append("name them in cleaning.aliases (tabtrail profile --suggest-aliases writes the lines)")
+    return " and ".join(keys)

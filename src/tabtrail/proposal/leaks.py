@@ -10,7 +10,7 @@ import polars as pl
 
 from tabtrail.modeling.leakage.audit import quick_rmse
 from tabtrail.modeling.leakage.columns import Column, read_numbers, read_texts, with_numbers
-from tabtrail.modeling.leakage.giveaways import find_target_leak
+from tabtrail.modeling.leakage.giveaways import determines, find_target_leak
 from tabtrail.modeling.leakage.keys import find_key
 from tabtrail.modeling.leakage.together import Joint, find_together
 from tabtrail.modeling.metrics import Array
@@ -26,6 +26,9 @@ _NOTHING = 0.97
 
 
 _EARLIER = frozenset(["last", "previous", "prev", "prior", "lag", "before", "old", "initial", "vorjahr", "vormonat", "alt"])
+# What is known once the target is. Of a column that explains it well the name tells more than the figure.
+_AFTERWARDS = frozenset(["final", "actual", "paid", "billed", "invoiced", "settled", "sold", "closing", "realized", "realised"])
+_SAME_SIZE = 2.0  # factor of the medians: gross for net, not square metres for euros
 _ROUNDS = 3  # of leaving out: what a formula of few columns hides may be another one
 _PART_ROWS = 0.9  # share of the rows in which parts add up to a total
 
@@ -34,7 +37,8 @@ _PART_ROWS = 0.9  # share of the rows in which parts add up to a total
 class Suspects:
     """Columns that give the target away, with the evidence: `alone`, or `together` with others. `spared` are columns of which
     another was left out, so that they give it away no more, with the reason. `learnable` says whether a quick model learns from
-    the other columns, `known` whether it does from all.
+    the other columns, `known` whether it does from all. `strong` are columns that explain the target very well, with the figures:
+    no relation shows that they are made of it, as the area of a flat is not of its rent, and they are not left out.
     """
 
     alone: Mapping[str, str]
@@ -42,6 +46,7 @@ class Suspects:
     learnable: bool
     known: bool
     spared: Mapping[str, str] = field(default_factory=dict)
+    strong: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_suspects(target: Guess, features: Sequence[Guess]) -> Suspects:
@@ -50,19 +55,33 @@ def find_suspects(target: Guess, features: Sequence[Guess]) -> Suspects:
     columns = {each.name: _column(each, rows) for each in features}
     with np.errstate(all="ignore"):
         leaks = {name: leak for name, each in columns.items() if (leak := find_target_leak(each, y, _SEED))}
-        alone = {name: f"{kind.replace('_', ' ')}: {text}" for name, (kind, text) in leaks.items()}
         nearly = frozenset(name for name, (kind, _) in leaks.items() if kind == "predicts_alone")
+        strong = {name: leaks[name][1] for name in nearly if not _is_made_of(target.name, name, columns[name], y)}
+        alone = {name: f"{kind.replace('_', ' ')}: {text}" for name, (kind, text) in leaks.items() if name not in strong}
         looked_at = {name: each for name, each in columns.items() if name not in alone or name in nearly}
         dates = frozenset(each.name for each in features if each.kind == "date")
         together, spared = _parted(_Aim(target.name, y, dates), looked_at, alone=alone, nearly=nearly)
     rest = [each.inputs for name, each in columns.items() if name not in alone and name not in together]
     learnable = _beats_the_mean(rest, y)
-    if not learnable and together and (back := _one_back(columns, y, {**together, **{name: alone[name] for name in nearly}})):
+    if (
+        not learnable
+        and together
+        and (back := _one_back(columns, y, {**together, **{name: alone[name] for name in nearly & alone.keys()}}))
+    ):
         alone, together, learnable = _without(alone, back), _without(together, back), True
         others = " and ".join((*alone, *together))
         spared[back] = f"{others} stays out, with which it gives {target.name} away; nothing is learned without it"
     known = _beats_the_mean([each.inputs for each in columns.values()], y) if alone or together else learnable
-    return Suspects(alone, together, learnable, known, spared)
+    kept = {name: strong[name] for name in columns if name in strong and name not in together}
+    return Suspects(alone, together, learnable, known, spared, kept)
+
+
+def _is_made_of(target: str, name: str, column: Column, y: Array) -> bool:
+    """Whether a column that explains the target very well is an almost exact function of it, or by its name is known afterwards.
+
+    Anything less may as well be an honest cause, without which a model is worth little.
+    """
+    return determines(column, y, _SEED) or _is_named_after(name, target) or bool(_AFTERWARDS & {*_words(name)})
 
 
 @dataclass(frozen=True)
@@ -94,7 +113,7 @@ def _parted(
                 continue
             if alone.keys() & {*joint.columns}:
                 continue  # that one is left out already
-            gone, reason = _least_needed(aim, joint, left)
+            gone, reason = _least_needed(aim, joint, left, nearly)
             out[gone] = _with_others(joint, gone)
             spared |= {
                 name: f"{gone} is left out, with which it gives {aim.name} away; {reason}"
@@ -132,11 +151,16 @@ def _is_total(joint: Joint, columns: Mapping[str, Column], y: Array) -> bool:
     return all(each is not None for each in parts) and bool(np.isclose(total, y, rtol=1e-3).mean() >= _PART_ROWS)
 
 
-def _least_needed(aim: _Aim, joint: Joint, columns: Mapping[str, Column]) -> tuple[str, str]:
-    """Return the column to leave out, and why that one: the only one named after the target, else by what a quick model errs."""
+def _least_needed(aim: _Aim, joint: Joint, columns: Mapping[str, Column], nearly: frozenset[str]) -> tuple[str, str]:
+    """Return the column to leave out, and why that one: the only one named after the target, or one that is nearly the target
+    and of its size, as gross is of net; else by what a quick model errs.
+    """
     derived = [name for name in joint.columns if _is_named_after(name, aim.name)]
     if len(derived) == 1:
         return derived[0], f"{derived[0]} is named after {aim.name}, as what is made of it"
+    for name in joint.columns:
+        if name in nearly and _is_same_size(columns[name], aim.y):
+            return name, f"{name} is nearly {aim.name} and of its size"
     errors = {}
     for name in joint.columns:
         inputs = [each.inputs for other, each in columns.items() if other != name]
@@ -146,10 +170,21 @@ def _least_needed(aim: _Aim, joint: Joint, columns: Mapping[str, Column]) -> tup
     return best, f"a quick model errs by {shown}"
 
 
+def _is_same_size(column: Column, y: Array) -> bool:
+    if column.numbers is None:
+        return False
+    own, of_target = abs(float(np.nanmedian(column.numbers))), abs(float(np.median(y)))
+    return 0 < of_target / _SAME_SIZE <= own <= of_target * _SAME_SIZE
+
+
 def _is_named_after(name: str, target: str) -> bool:
     """Whether a name has that of the target as words of its own, and others: price_per_m2 of price, but not price_last_year."""
-    words, own = (re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", each).casefold()) for each in (name, target))
+    words, own = _words(name), _words(target)
     return len(words) > len(own) and {*own} <= {*words} and not _EARLIER & {*words}
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
 
 
 def _one_back(columns: Mapping[str, Column], y: Array, suspects: Mapping[str, str]) -> str | None:

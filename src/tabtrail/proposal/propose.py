@@ -125,6 +125,11 @@ def _findings(draft: Draft) -> tuple[str, ...]:
     found += [f"{name} gives the target away ({text}); it is left out" for name, text in roles.suspects.items()]
     found += [f"{name} is kept: {text}" for name, text in roles.spared.items()]
     found += [f"{name}: {text}; it is kept, since nothing is learned without" for name, text in roles.kept_suspects.items()]
+    found += [
+        f"{name} {text}, and is kept: nothing shows that it is made of {roles.target.name};"
+        f" take it out where it is known only once {roles.target.name} is"
+        for name, text in roles.strong.items()
+    ]
     if not roles.learnable:
         found.append(
             f"a quick look finds nothing that predicts {roles.target.name}; a model no better than the mean is not deployed"

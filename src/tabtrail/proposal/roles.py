@@ -40,7 +40,8 @@ SplitKind = Literal["group", "random", "time"]
 @dataclass(frozen=True)
 class Roles:
     """The columns of a model of rows. `left_out` and `notes` say why and what to know, by column; `kept_suspects` are columns
-    that give the target away and without which nothing would be learned, `spared` those of which only another one is left out.
+    that give the target away and without which nothing would be learned, `spared` those of which only another one is left out,
+    `strong` those that explain the target very well without being made of it.
     """
 
     target: Guess
@@ -57,6 +58,7 @@ class Roles:
     suspects: Mapping[str, str]
     kept_suspects: Mapping[str, str]
     spared: Mapping[str, str]
+    strong: Mapping[str, str]
     learnable: bool
     findings: tuple[str, ...] = field(default=())
 
@@ -135,6 +137,7 @@ def _with_split(
         suspects=suspects[0],
         kept_suspects=suspects[1],
         spared={each.name: found.spared[each.name] for each in features if each.name in found.spared},
+        strong={each.name: found.strong[each.name] for each in features if each.name in found.strong},
         learnable=found.known,
     )
 

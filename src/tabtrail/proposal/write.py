@@ -245,10 +245,11 @@ def column_rule(draft: Draft, guess: Guess) -> tuple[dict[str, Any], str]:
         others = [text for text in guess.dates.odd if text not in guess.dates.words]
         odd = f"; {guess.dates.rejected:,} rows have others, such as {guess.seen.example(others[0])}" if others else ""
         return {"dtype": "datetime" if guess.dates.timed else "date"}, f"{guess.dates.days:,} days{_gaps(guess)}{odd}"
-    most = guess.seen.counts.head(3).rows() if guess.seen.counts.height else []
-    shown = ", ".join(f"{text[:24]} {rows:,}" for text, rows, _ in most)
+    words = () if guess.name in draft.as_text else guess.words
+    counts = guess.seen.counts.filter(~pl.col("text").is_in([*words]))
+    shown = ", ".join(f"{text[:24]} {rows:,}" for text, rows, _ in counts.head(3).rows())
     reason = f"{guess.reason}; " if guess.reason else f"LOOK AT THIS: {guess.doubt}; " if guess.doubt else ""
-    return {"dtype": "string"}, f"{reason}{guess.seen.distinct:,} different ({shown}){_gaps(guess)}"
+    return {"dtype": "string"}, f"{reason}{counts.height:,} different ({shown}){_gaps(guess)}"
 
 
 def _range(numbers: Numbers) -> str:
@@ -348,6 +349,8 @@ def _is_largest(target: Guess) -> bool:
 def _feature_comment(roles: Roles, name: str) -> str:
     if name in roles.kept_suspects:
         return f"LOOK AT THIS: {roles.kept_suspects[name]}; kept, since nothing is learned without it"
+    if name in roles.strong:
+        return f"LOOK AT THIS: {roles.strong[name]}; take it out where it is known only once {roles.target.name} is"
     return roles.notes.get(name, "")
 
 

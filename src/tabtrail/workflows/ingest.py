@@ -38,12 +38,9 @@ def read_files(config: Config, progress: Progress, *, append: bool) -> Manifest:
     unchanged = before.items() & _objects(paths.source, config.root).items()
     remember_sha256({file: digests[name] for name, file in unchanged if name in digests}, paths.cache_dir)
     progress.say(f"ingest: {manifest.rows_in:,} rows in, {manifest.rows_kept:,} kept, {manifest.rows_rejected:,} rejected")
-    for finding in manifest.findings:
-        progress.say(f"ingest: LOOK AT THIS: {finding}")
+    # What a person should look at is in the manifest, which every command prints: here it would be said twice.
     for note in manifest.notes:
         progress.say(f"ingest: {note}")
-    for shift in manifest.shifts:
-        progress.say(f"ingest: the unit may change: {shift}")
     return manifest
 
 

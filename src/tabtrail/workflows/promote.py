@@ -143,7 +143,7 @@ def settle(config: Config, store: Store, trained: Challenger | str, progress: Pr
         entries = read_history(site.place)
         before = record_found(site, entries, champion)
         if champion is None:
-            return deploy(site, challenger, Change("first", before, new, "there was no model that can be read"))
+            return deploy(site, challenger, Change("first", before, new, _why_first(entries)))
         automatic = config.promotion.automatic
         if kept := _kept_back(automatic, entries, new):
             return Decision(False, "challenger", before, new, (kept,))
@@ -173,6 +173,11 @@ def nothing_to_deploy(benchmark: str, reasons: Sequence[str], deployed: Deployed
         " features that tell more of the target, and train again"
         + (f'; to deploy one all the same: tabtrail promote {benchmark} --candidate NAME --force --reason "…"' if reasons else "")
     )
+
+
+def _why_first(entries: Sequence[Entry]) -> str:
+    """Return why there is no champion to judge a model against."""
+    return "what was deployed before cannot be read" if entries else "it is the first model"
 
 
 def _kept_back(automatic: str, entries: Sequence[Entry], model: Deployed) -> str:

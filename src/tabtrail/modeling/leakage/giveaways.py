@@ -209,21 +209,37 @@ def _is_grid_step(edges: Array, place: int) -> bool:
     return not beside or bool(steps[place] <= 3 * min(beside))  # two heaps lie further apart than a missing step or two
 
 
+def determines(column: Column, y: Array, seed: int) -> bool:
+    """Whether the target is a function of the column, rounding and a few errors aside, or the column one of the target."""
+    parts = [] if column.numbers is None else list(_parts(column.numbers))
+    shares = [share for share, _, _ in _shares_alone(column, parts, y, seed)]
+    return max(shares) >= _DETERMINED or _share_of_function(column, y, seed) >= _DETERMINED
+
+
 def _alone(column: Column, parts: list[tuple[Mask, str]], y: Array, seed: int) -> str | None:
+    for share, where, suspicious in _shares_alone(column, parts, y, seed):
+        if share >= suspicious:
+            return f"explains {share:.2%} of the target's variance by itself{where}"
+    shape = _share_of_function(column, y, seed)
+    return f"is a function of the target, which explains {shape:.2%} of its variance" if shape >= _DETERMINED else None
+
+
+def _shares_alone(column: Column, parts: list[tuple[Mask, str]], y: Array, seed: int) -> Iterator[tuple[float, str, float]]:
+    """Yield the share of variance that the column explains, in which rows, and which one is suspicious, on each scale."""
     every = (np.ones(len(y), dtype=bool), "")
-    values = np.zeros(len(y)) if column.numbers is None else _missing_below(column.numbers)
     for z, suspicious in _scales(y):
         explained = [(_explained_by_levels(column.codes, z), "")]
         if column.numbers is not None:
+            values = _missing_below(column.numbers)
             explained += [(_explained_in_order(z[rows], values[rows], seed), where) for rows, where in (every, *parts)]
-        share, where = max(explained, key=lambda each: each[0])
-        if share >= suspicious:
-            return f"explains {share:.2%} of the target's variance by itself{where}"
-    # The column as a function of the target: only numbers that hardly repeat, in rows enough for a curve, can show one.
+        yield *max(explained, key=lambda each: each[0]), suspicious
+
+
+def _share_of_function(column: Column, y: Array, seed: int) -> float:
+    """Return what the target explains of the column's ranks: only numbers that hardly repeat can show a curve."""
     if column.numbers is None or len(y) < 100 or min(count_distinct(column.numbers), count_distinct(y)) < 0.5 * len(y):
-        return None
-    shape = _explained_in_order(_ranks(values), y, seed)
-    return f"is a function of the target, which explains {shape:.2%} of its variance" if shape >= _DETERMINED else None
+        return 0.0
+    return _explained_in_order(_ranks(_missing_below(column.numbers)), y, seed)
 
 
 def _missing_below(numbers: Array) -> Array:
