@@ -72,9 +72,15 @@ def test_every_layer_is_drawn_on_the_page_and_in_a_file(kind: str, tmp_path: Pat
     assert np.abs(imread(files[0]) - imread(files[1])).max() > 0.1, "the layer left no mark"
 
 
-def test_long_names_are_told_apart_in_two_lines_and_never_cut_into_twins() -> None:
+def test_long_names_are_broken_between_words_told_apart_and_never_cut_into_twins() -> None:
     names = [f"GradientBoosting_{rounds}_depth4" for rounds in (150, 200)]
     assert wrapped(names, 20) == [["GradientBoosting_", "150_depth4"], ["GradientBoosting_", "200_depth4"]]
+    words = ["Modellbezeichnung laut Fahrzeugschein: Golf Variant", "Standheizung mit Fernbedienung und Zeitschaltuhr"]
+    assert wrapped(words, 20) == [
+        ["Modellbezeichnung", "laut Fahrzeugschein:", "Golf Varia…"],
+        ["Standheizung mit", "Fernbedienung und", "Zeitschaltuhr"],
+    ]
+    assert wrapped(["Kilometerstand: 4,454 to below 32,266.4"], 20) == [["Kilometerstand:", "4,454 to below", "32,266.4"]]
     long = [f"the same beginning of a very long name {number} and the same end of it" for number in range(3)]
     ends = ["a" * 50 + end for end in "xyz"]
     for each in (names, long, ends):

@@ -15,7 +15,8 @@ from tabtrail import pipeline
 from tabtrail.errors import TabtrailError, UsageError
 from tabtrail.project.paths import Artifacts
 from tabtrail.report.charts import Axis, Bars, Chart, Picture
-from tabtrail.report.figures import are_years, places_of, shown
+from tabtrail.report.figures import are_years, places_of, shown, slice_text
+from tabtrail.report.frame import prose
 from tabtrail.report.png import draw
 from tabtrail.report.svg import svg
 from tabtrail.system.files import read_json, write_json
@@ -35,9 +36,18 @@ def test_figures_have_thousands_apart_significant_digits_and_whole_ones_no_decim
 
 def test_figures_of_one_column_have_the_decimals_of_its_best_and_none_is_shown_as_a_zero_that_it_is_not() -> None:
     assert [places_of(each) for each in (416.34, 0.0123, 98765.0, 0.0, None)] == [1, 5, 0, None, None]
-    written = [shown(value, places=1) for value in (416.34, 1866.34, 4e-13, -0.001, 0.0)]
-    assert written == ["416.3", "1,866.3", "<0.1", ">-0.1", "0.0"]
+    written = [shown(value, places=1) for value in (416.34, 1866.34, -0.03, 0.0012, 4e-13, -0.0001, 0.0)]
+    assert written == ["416.3", "1,866.3", "-0.03", "0.001", "<0.1", ">-0.1", "0.0"]
     assert [are_years(*bounds) for bounds in ((2003, 2005), (2003.5, 2005), (10, 2005))] == [True, False, False]
+
+
+def test_slices_of_numbers_have_thousands_apart_and_no_digit_that_orders_them_and_years_no_comma() -> None:
+    told = ["0: 4454 to below 32266.4", "9: 2021 to 2023", "3: Benzin", "0", "missing"]
+    assert [slice_text(each) for each in told] == ["4,454 to below 32,266.4", "2021 to 2023", "3: Benzin", "0", "missing"]
+
+
+def test_no_line_of_words_ends_within_a_figure_and_percent_signs_stand_alike() -> None:
+    assert prose("80% of <5 %, within 7e-08") == "80\u00a0% of &lt;5\u00a0%, within 7e\u201108"
 
 
 def panels_of(html: str, picture: str) -> list[str]:
@@ -105,7 +115,7 @@ def test_coverage_slices_importance_and_statistics_on_the_page_are_those_of_the_
     assert {row[0][0]: float(row[1][1] or "nan") for row in page.tables["importance"][1:]} == importance
     slices = pl.read_parquet(config.paths.output_dir / "metrics" / "error_slices.parquet").row(0, named=True)
     first = page.tables["slices"][1]
-    assert (first[0][0], first[1][0]) == (slices["column"], slices["slice"])
+    assert (first[0][0], first[1][0]) == (slices["column"], slice_text(slices["slice"]))
     assert float(first[3][1] or "nan") == slices["rmse"]
     stats = pl.read_csv(config.paths.output_dir / "summary" / "numeric_descriptive_stats.csv")
     repeated = {"YEAR": "YEAR_ID", "MONTH": "MONTH_ID"}

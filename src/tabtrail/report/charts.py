@@ -1,5 +1,6 @@
 """A chart as plain data: the page draws it as SVG, a picture file as PNG."""
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -147,6 +148,11 @@ class Placed:
 def file_name(*words: str) -> str:
     """Name of a file: in lower case, with an underscore for whatever could be awkward in a path."""
     return re.sub(r"[^a-z0-9]+", "_", "_".join(words).lower()).strip("_")
+
+
+def are_whole(values: Values) -> bool:
+    """Whether all that is known of the values are whole numbers, so that ticks between them would say nothing."""
+    return all(each.is_integer() for each in map(float, values) if math.isfinite(each))
 
 
 def days(dates: Iterable[date]) -> Values:

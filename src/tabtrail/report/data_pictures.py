@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from tabtrail.data.profile import ColumnProfile, Group, Profile
-from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points, file_name
+from tabtrail.report.charts import Axis, Boxes, Cells, Chart, Columns, Picture, Points, are_whole, file_name
 from tabtrail.report.data_evidence import DataEvidence
 from tabtrail.report.figures import shown
 
@@ -106,7 +106,8 @@ def _scatter(profile: Profile, pair: tuple[str, str], label: Label) -> Chart:
     r = _correlation(profile, x, y)
     alt = f"Each dot is a row: {x} to the right, {y} upwards" + (f"; correlation {r:.2f}." if r is not None else ".")
     points = Points(profile.sample[x], profile.sample[y])
-    return Chart(f"{y} against {x}", alt, Axis(label(x)), Axis(label(y)), (points,))
+    across, upright = (Axis(label(name), whole=are_whole(profile.sample[name])) for name in pair)
+    return Chart(f"{y} against {x}", alt, across, upright, (points,))
 
 
 def _box_plot(profile: Profile, pair: tuple[str, str], label: Label) -> Chart | None:

@@ -9,12 +9,13 @@ import pandas as pd
 
 from tabtrail.explain.effects import Effect
 from tabtrail.explain.shapley import Explanation
-from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values
+from tabtrail.report.charts import Axis, Bars, Chart, Line, Picture, Points, Values, are_whole
 from tabtrail.report.evidence import Evidence
 from tabtrail.report.figures import shown
 
 _MOST_COLUMNS = 15
 _MOST_TEXTS = 12
+_MISSING = "missing"  # a text that is not there, as the slices of the errors call it
 _FIRST_DAY = date(1970, 1, 1).toordinal()  # models count the days of a date from here, an axis from the year 1
 
 
@@ -148,12 +149,12 @@ def _along(name: str, values: Sequence[float | str], evidence: Evidence) -> tupl
     is_date = evidence.profile is not None and any(
         each.column == name and each.dtype == "DATE" for each in evidence.profile.columns
     )
-    shift = _FIRST_DAY if is_date else 0
-    return tuple(float(each) + shift for each in values), Axis(evidence.settings.label(name), dates=is_date)
+    along = tuple(float(each) + (_FIRST_DAY if is_date else 0) for each in values)
+    return along, Axis(evidence.settings.label(name), dates=is_date, whole=are_whole(along))
 
 
 def _dependence_on_text(name: str, own: "pd.Series[float]", values: Values, unit: str) -> Chart:
-    texts = own.astype(str)
+    texts = own.astype(str).replace("", _MISSING)
     kept = list(texts.value_counts().index[:_MOST_TEXTS])
     means = {text: float(np.mean([v for v, t in zip(values, texts, strict=True) if t == text])) for text in kept}
     kept.sort(key=lambda text: -means[text])
@@ -174,13 +175,14 @@ def _effect(effect: Effect, evidence: Evidence) -> Chart:
     if effect.is_text:
         crowd = np.array(effect.lines)
         low, high = (tuple(float(each) for each in np.quantile(crowd, share, axis=0)) for share in (0.1, 0.9))
-        texts = tuple(f"{name}: mean {shown(value)}" for name, value in zip(effect.grid, effect.mean, strict=True))
+        names = tuple(str(each) or _MISSING for each in effect.grid)
+        texts = tuple(f"{name}: mean {shown(value)}" for name, value in zip(names, effect.mean, strict=True))
         bars = Bars(effect.mean, low, high, texts)
         return Chart(
             title,
             alt + " Whiskers: 10th to 90th percentile of single rows.",
             Axis(f"prediction, {unit}"),
-            Axis("", tuple(map(str, effect.grid))),
+            Axis("", names),
             (bars,),
         )
     grid, axis = _along(effect.column, effect.grid, evidence)

@@ -8,13 +8,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from tabtrail.modeling.metrics import Metric
-from tabtrail.report.figures import are_years, places_of, shown
+from tabtrail.report.figures import are_years, places_of, shown, slice_text
 from tabtrail.report.live import chart_data
 from tabtrail.report.svg import legend, svg
 from tabtrail.report.verdict import Number, Sentence
 
 _STYLES = ("uplot/uPlot.min.css", "charts.css", "report.css")
 _SCRIPTS = ("uplot/LICENSE", "uplot/uPlot.iife.min.js", "report.js", "live.js")
+_KINDS = {"VARCHAR": "text", "BIGINT": "whole number", "INTEGER": "whole number", "DOUBLE": "number", "BOOLEAN": "yes or no"}
 _UNITLESS = 4  # decimals of R² and its like
 
 
@@ -33,6 +34,9 @@ def page_environment() -> Environment:
         "figure": figure,
         "sentence": sentence,
         "breakable": breakable,
+        "prose": prose,
+        "slice": slice_text,
+        "kind": kind,
         "svg": svg,
         "data": chart_data,
         "legend": legend,
@@ -82,8 +86,21 @@ def figure(value: float | None, metric: Metric, places: int | None = None) -> Ma
 
 def sentence(parts: Sentence) -> Markup:
     """Return a sentence with its figures as they are shown."""
-    shown_parts = (number(part.value, part.digits, percent=part.percent) if isinstance(part, Number) else part for part in parts)
+    shown_parts = (
+        number(part.value, part.digits, percent=part.percent) if isinstance(part, Number) else prose(part) for part in parts
+    )
     return Markup("").join(shown_parts)
+
+
+def prose(text: object) -> Markup:
+    """Return words in which no line ends within a figure, and all percent signs stand a blank from theirs."""
+    apart = re.sub(r"(?<=\d) ?%", "\N{NO-BREAK SPACE}%", str(escape(text)))
+    return Markup(re.sub(r"(?<=\de)-(?=\d)", "\N{NON-BREAKING HYPHEN}", apart))  # noqa: S704 - escaped before
+
+
+def kind(dtype: str) -> str:
+    """Return what people call a type of DuckDB."""
+    return _KINDS.get(dtype, dtype.lower())
 
 
 def breakable(text: object) -> Markup:

@@ -11,7 +11,7 @@ from tabtrail.modeling.metrics import METRICS, Metric
 from tabtrail.monitor.performance import wilson
 from tabtrail.report.charts import Axis, Band, Bars, Chart, Layer, Line, Picture, Points, Values, days
 from tabtrail.report.evidence import Evidence
-from tabtrail.report.figures import shown
+from tabtrail.report.figures import shown, slice_text
 
 _WORST = 8
 _SLICES = 14
@@ -159,7 +159,7 @@ def error_slices(evidence: Evidence) -> Picture | None:
     worst = slices.head(_SLICES).sort("rmse", descending=True)
     names, texts = [], []
     for row in worst.iter_rows(named=True):
-        names.append(f"{row['column']}: {row['slice'].partition(': ')[2] or row['slice']}")
+        names.append(f"{row['column']}: {slice_text(row['slice'])}")
         share = f"{shown(row['share_of_squared_error'], 3, percent=True)} of the squared error"
         texts.append(f"{names[-1]}: RMSE {shown(row['rmse'])}, {row['rows']:,} rows, {share}")
     layers: list[Layer] = [Bars(_values(worst, "rmse"), texts=tuple(texts), ends=tuple(map(shown, worst["rmse"])))]

@@ -28,6 +28,7 @@ _SHADES = ("#0072B2", "#5B9BC6", "#9A9A9A", "#E0A54A", "#C96A00")
 _SIGNS = ("#D55E00", "#ffffff", "#0072B2")
 _GREY = "#8a8a8a"
 _BAND = 0.18  # opacity of a band
+_LABEL = 28  # letters of a line of a category's name
 _DPI = 100
 _PAD = 0.12  # inches around each chart: a title and the label of the axis above it are read apart
 # Characters of the title in an inch of width.
@@ -96,7 +97,8 @@ def _height(chart: Chart) -> float:
     rows = len(chart.y.categories)
     if any(isinstance(layer, Cells) for layer in chart.layers):
         return 1.6 + 0.42 * rows
-    return max(3.4, 1.2 + 0.34 * rows) if rows else 3.6
+    lines = max(map(len, wrapped(chart.y.categories, _LABEL)), default=1)
+    return max(3.4, 1.2 + max(0.34, 0.17 * lines) * rows) if rows else 3.6
 
 
 def _plain(text: str) -> str:
@@ -139,7 +141,7 @@ def _draw_axis(drawn: Any, axis: Axis, low: float, high: float) -> None:
     drawn.set_label_text(_plain(axis.label))
     if axis.categories:
         upright = drawn.axis_name == "y"
-        labels = ["\n".join(lines) for lines in wrapped(axis.categories, 28)] if upright else shortened(axis.categories, 20)
+        labels = ["\n".join(lines) for lines in wrapped(axis.categories, _LABEL)] if upright else shortened(axis.categories, 20)
         drawn.set_ticks(range(len(axis.categories)), [_plain(label) for label in labels])
     else:
         places = ticks(axis, low, high)

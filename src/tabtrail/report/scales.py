@@ -17,6 +17,7 @@ _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 300, 600, 1200, 2400, 6000, 12000, 
 _MONTH = 30.4  # days
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LAST_DAY = date.max.toordinal()
+_LINES = 3  # of the name of a category
 
 
 def span(chart: Chart, axis: str) -> tuple[float, float]:
@@ -167,17 +168,26 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
 
 
 def wrapped(names: Sequence[str], most: int) -> list[list[str]]:
-    """Return labels in one line of `most` characters, or in two where that is not enough, told apart where the names are."""
-    return [_lines(label, most) for label in shortened(names, 2 * most)]
+    """Return labels in up to three lines of `most` characters, broken between words and told apart where the names are."""
+    return [_lines(label, most) for label in shortened(names, _LINES * most - most // 2)]  # half a line for what breaks leave
 
 
 def _lines(label: str, most: int) -> list[str]:
-    if len(label) <= most:
-        return [label]
-    # After the last character of the first line at which a word, or a part of a name, may end.
-    places = [place for place in range(max(len(label) - most, 1), most + 1) if label[place - 1] in " _-:/.,·"]
-    place = places[-1] if places else most
-    return [label[:place].rstrip(), label[place:].lstrip()]
+    lines, rest = list[str](), label
+    for left in range(_LINES - 1, 0, -1):
+        if len(rest) <= most:
+            break
+        # After the last character at which a word, or a part of a name, may end, so that what is left fits the lines left.
+        places = [place for place in range(max(len(rest) - left * most, 1), most + 1) if _may_break(rest, place)]
+        place = places[-1] if places else most
+        lines.append(rest[:place].rstrip())
+        rest = rest[place:].lstrip()
+    return [*lines, rest]
+
+
+def _may_break(text: str, place: int) -> bool:
+    """Whether a line may end before a place: after a word or a part of a name, not within a number."""
+    return text[place - 1] in " _-:/·" or (text[place - 1] in ".," and not text[place : place + 1].isdigit())
 
 
 def _without_middle(name: str, most: int) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 from tabtrail.modeling.leaderboard import Leaderboard, Row
 from tabtrail.modeling.leakage.findings import UNIT_CHANGE
 from tabtrail.modeling.metrics import Metric
+from tabtrail.report.figures import slice_text
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _trust(board: Leaderboard, slices: pl.DataFrame | None) -> Sentence:
         return ("There were too few rows for prediction intervals: treat each prediction as a rough guess.",)
     worst: Sentence = ()
     if slices is not None and (first := worst_slice(slices)) is not None:
-        name = first["slice"].partition(": ")[2] or first["slice"]
+        name = slice_text(first["slice"])
         times = Number(float(f"{first['times']:.2g}"), 2)
         where = f"; trust it least where {first['column']} is {name} ("
         worst = where, Number(first["rows"], 12), " rows), where its RMSE is ", times, " times that of all rows"
