@@ -10,8 +10,9 @@ from tests.support.fitting import CATEGORICAL, NUMERIC, fit, make_rows
 from tests.support.tree_shap import predict
 
 from tabtrail.export.graph import export_onnx
-from tabtrail.export.outputs import open_graph
+from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.export.symmetric import Symmetric, find_symmetric
+from tabtrail.modeling.estimators import clipped
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.trees import Trees
 
@@ -137,3 +138,16 @@ def test_a_row_is_predicted_alike_to_the_bit_alone_and_among_others() -> None:
     rows, _ = make_rows(60, seed=5)
     together = graph(rows)
     assert together.tolist() == [float(graph(rows.iloc[place : place + 1])[0]) for place in range(len(rows))]
+
+
+@pytest.mark.parametrize("name", ["CatBoost", "CatBoost_native", "CatBoost_native_one_hot"])
+def test_a_row_by_itself_is_predicted_to_the_bit_as_among_others(name: str) -> None:
+    """Long gathers take another way for it, also where the prediction is cut out of a graph that clips it."""
+    model = clipped(fit(name), (0.0, 1e9))
+    graph = export_onnx(model, NUMERIC, CATEGORICAL, "model")
+    x, _ = make_rows(40, seed=3)
+    x.loc[::5, "a"] = np.nan
+    assert "If" in {node.op_type for node in onnx.load_from_string(graph).graph.node}
+    for written in (graph, without_clip(graph)):
+        predict = open_graph(written)
+        assert [predict(x.iloc[[row]])[0] for row in range(len(x))] == predict(x).tolist()

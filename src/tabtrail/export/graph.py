@@ -18,6 +18,7 @@ from tabtrail.contract.expressions import Node, columns_of, compute
 from tabtrail.export.converters import WriteTrees, own_converters
 from tabtrail.export.nets import add_table_net, add_window_net
 from tabtrail.export.outputs import OUTPUT, QUANTILES, UNCLIPPED
+from tabtrail.export.rewrite import quick_alone
 from tabtrail.export.steps import ML
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
@@ -56,13 +57,16 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
         _add_quantiles(builder, model)
         width = len(model.probabilities)
         outputs.append(onnx.helper.make_tensor_value_info(QUANTILES, onnx.TensorProto.DOUBLE, [None, width]))
+    nodes, constants = builder.nodes, builder.initializers
+    if numbers or texts:
+        nodes, constants = quick_alone(nodes, constants, [*numbers, *texts][0])
     kinds = [*((column, onnx.TensorProto.DOUBLE) for column in numbers), *((column, onnx.TensorProto.STRING) for column in texts)]
     graph = onnx.helper.make_graph(
-        builder.nodes,
+        nodes,
         name,
         [onnx.helper.make_tensor_value_info(column, kind, [None, 1]) for column, kind in kinds],
         outputs,
-        builder.initializers,
+        constants,
     )
     versions = {**_OPSET, ML: _ML_WITH_CATEGORIES} if categories else _OPSET
     opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in versions.items()]

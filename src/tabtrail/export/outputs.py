@@ -8,6 +8,8 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
+from tabtrail.export.rewrite import inputs_of
+
 Array = NDArray[np.float64]
 OUTPUT, QUANTILES = "prediction", "tabtrail/quantiles"
 UNCLIPPED = "tabtrail/unclipped"
@@ -70,7 +72,7 @@ def _cut_after(proto: onnx.ModelProto, place: int) -> bytes:
     """Return a graph that ends with a node, whose output is the prediction."""
     del proto.graph.node[place + 1 :]
     del proto.graph.output[1:]
-    used = {name for node in proto.graph.node for name in node.input}
+    used = {*inputs_of(proto.graph)}
     kept = [each for each in proto.graph.initializer if each.name in used]
     del proto.graph.initializer[:]
     proto.graph.initializer.extend(kept)
