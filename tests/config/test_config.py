@@ -70,6 +70,8 @@ def test_an_unknown_key_is_refused_with_line_key_path_and_nearest_name(project: 
         ("model.strata={cap: PRICEEACH > 1, CAP: PRICEEACH > 2}", r"model.strata.CAP: 'CAP' differs from 'cap' by case alone"),
         ("model.derived_features.msrp=MSRP * 2", r"model.derived_features.msrp: 'msrp' differs from 'MSRP' by case alone"),
         ("split.group_key=null", r"a group split needs the column whose rows stay together"),
+        ("model.coordinates=[[MSRP, MSPR]]", r"coordinates.0: 'MSPR' is not among model.numeric_features; did you mean 'MSRP'\?"),
+        ("model.coordinates=[[MSRP, MSRP]]", r"'MSRP' is named twice; write two columns, as \[longitude, latitude\]"),
         ("parquet.partition_by=[YEER]", r"'YEER' is not a declared column; did you mean 'YEAR'\?"),
         ("model.currency=2003-13-45", r"--set model.currency: the value is not YAML; quote it"),
         ("contract.columns.COUNTRY.min=1", r"min and max are for numbers"),

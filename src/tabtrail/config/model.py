@@ -1,7 +1,7 @@
 """The sections on the model: its inputs, how it is tested, chosen, exported and explained, and the candidates."""
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from datetime import date, datetime
 from math import isfinite
 from typing import Annotated, Literal, Self
@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from tabtrail.config.budget import Budget, BudgetText, parse_budget
 from tabtrail.config.columns import KIND, Columns, check_condition
+from tabtrail.config.coordinates import named_coordinates
 from tabtrail.config.section import Parameter, Positive, Problems, SafeName, Section, twins, undeclared
 from tabtrail.contract.expressions import ExpressionError, Node, check_formula, columns_of, parse_expression, replace_columns
 from tabtrail.contract.schema import ColumnRule
@@ -21,7 +22,6 @@ _TARGET_IS = {
     "date": "; this target is a date, and tabtrail does regression only: name a number, such as the days until then",
 }
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
-_COORDINATE = re.compile(r"(?P<before>|.*[^a-z])(?P<word>latitude|lat|longitude|long|lng|lon)(?P<after>|[^a-z].*)", re.IGNORECASE)
 _TRANSFORM = re.compile(r"^(none|log1p|log)$|^(ratio|log_ratio)\((.+)\)$")
 
 
@@ -58,16 +58,8 @@ class Model(Section):
         {},
         description="Columns of dates, each with the parts that it enters as: year, month, weekday, days; of moments also hour.",
     )
-    coordinates: tuple[tuple[str, str], ...] | None = Field(
-        None,
-        description=(
-            "Pairs of number columns that say where something is, for candidates with `coordinates: rotated`. Left out: numeric"
-            " features named latitude or lat and longitude, long, lon or lng, alike in the rest of their names."
-        ),
-    )
-    frequency_encoded: tuple[str, ...] = Field(
-        (), description="Text columns that enter as the share of the training rows with the same text."
-    )
+    coordinates: tuple[tuple[str, str], ...] | None = Field(None, description="Pairs of numbers that are places (else by name).")
+    frequency_encoded: tuple[str, ...] = Field((), description="Text columns that enter as their text's share of training rows.")
     target_encoded: tuple[str, ...] = Field(
         (), description="Text columns that enter as the mean target of their text, smoothed and cross-fitted."
     )
@@ -103,7 +95,7 @@ class Model(Section):
     @property
     def pairs_of_coordinates(self) -> tuple[tuple[str, str], ...]:
         """The pairs of number columns that say where something is: as configured, else those that their names tell."""
-        return _named_coordinates(self.numeric_features) if self.coordinates is None else self.coordinates
+        return named_coordinates(self.numeric_features) if self.coordinates is None else self.coordinates
 
     @property
     def formulas(self) -> dict[str, Node]:
@@ -136,17 +128,6 @@ class Model(Section):
         dates = {column: tuple(part for each, part in left if each == column) for column, _ in left}
         pairs = None if self.coordinates is None else tuple(pair for pair in self.coordinates if not gone & {*pair})
         return self.model_copy(update={**kept, "derived_features": derived, "date_parts": dates, "coordinates": pairs})
-
-
-def _named_coordinates(columns: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Return (longitude, latitude) of columns such as `pickup_lng` and `pickup_lat`; none of a rest that names two of a kind."""
-    found: dict[tuple[str, str], list[tuple[bool, str]]] = {}
-    for column in columns:
-        if match := _COORDINATE.fullmatch(column):
-            rest = (match["before"].casefold(), match["after"].casefold())
-            found.setdefault(rest, []).append((match["word"].casefold().startswith("lat"), column))
-    pairs = [sorted(each) for each in found.values()]
-    return tuple((each[0][1], each[1][1]) for each in pairs if [north for north, _ in each] == [False, True])
 
 
 def _part_name(column: str, part: str) -> str:
@@ -294,17 +275,6 @@ def check_formulas(model: Model, rules: Mapping[str, ColumnRule]) -> Problems:
         except ExpressionError as error:
             yield key, str(error)
         kinds[name] = "number"
-
-
-def check_coordinates(model: Model) -> Problems:
-    """Yield pairs of coordinates that are not two numeric features."""
-    for place, pair in enumerate(model.coordinates or ()):
-        for column in dict.fromkeys(pair) if len({*pair}) == 2 else ():
-            if column not in model.numeric_features:
-                near = nearest(column, list(model.numeric_features))
-                yield ("model", "coordinates", str(place)), f"'{column}' is not among model.numeric_features{near}"
-        if len({*pair}) < 2:
-            yield ("model", "coordinates", str(place)), f"'{pair[0]}' is named twice; write two columns, as [longitude, latitude]"
 
 
 def _formula_problem(name: str, tree: Node, model: Model, kinds: Mapping[str, str]) -> str | None:

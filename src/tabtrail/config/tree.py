@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from tabtrail.config.alerts import Alerts, check_alerts
 from tabtrail.config.cleaning import Cleaning, check_cleaning, check_deduplicate
 from tabtrail.config.columns import Columns
+from tabtrail.config.coordinates import check_coordinates
 from tabtrail.config.data import (
     Contract,
     Parquet,
@@ -43,7 +44,6 @@ from tabtrail.config.model import (
     Split,
     check_candidates,
     check_choice,
-    check_coordinates,
     check_formulas,
     check_intervals,
     check_model,
@@ -343,7 +343,7 @@ def inconsistencies(config: Config) -> Problems:
     yield from check_origin(config.paths, config.source)
     if not config.is_demand_only:
         yield from check_model(model, columns)
-        yield from check_coordinates(model)
+        yield from check_coordinates(model.coordinates or (), model.numeric_features)
     if config.demand is not None:
         yield from check_demand(config.demand, date, columns)
     yield from _check_dropped(config.cleaning, config.used_columns)

@@ -3,11 +3,12 @@ as CatBoost's are, as a few operators over all of them.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from tabtrail.export.steps import ML, Step
 from tabtrail.export.symmetric import find_symmetric, write_symmetric
@@ -18,6 +19,7 @@ _MODES = {"BRANCH_LEQ": 0, "BRANCH_LT": 1, MEMBER: 6}
 _SUM = 1
 _NONE = (-1,)  # a set must not be empty; no code is below zero
 _GROUP = 32  # trees whose leaves are held one by one; more take memory for each row, fewer take nodes
+Numbers = NDArray[np.int64]
 # Writes trees as one node: the name of the sum of the leaves reached (or of each tree's own), and what is missing from it.
 Write = Callable[[Step, str, Trees], tuple[str, float]]
 
@@ -118,31 +120,30 @@ def _targets(trees: Trees) -> list[int]:
 
 def _ensemble(trees: Trees) -> dict[str, Any]:
     """Attributes of a TreeEnsemble: inner nodes and leaves are numbered apart, through all trees."""
-    inner = [position for position, mode in enumerate(trees.modes) if mode != LEAF]
-    leaves = _leaves(trees)
-    places = list(zip(trees.tree, trees.node, strict=True))
-    numbers = {places[position]: (number, 0) for number, position in enumerate(inner)}
-    numbers |= {places[position]: (number, 1) for number, position in enumerate(leaves)}
-    nodes = [_node(trees, position, numbers) for position in inner]
-    roots = []
-    for number, is_leaf in (numbers[place] for place in places if place[1] == 0):
-        if is_leaf:  # a tree without a split: a node both of whose branches are the leaf
-            nodes.append(_Node(0, 0, 0.0, 0, (number, 1), (number, 1)))
-        roots.append(len(nodes) - 1 if is_leaf else number)
+    is_leaf = np.array([mode == LEAF for mode in trees.modes])
+    inner, leaves = np.flatnonzero(~is_leaf), np.flatnonzero(is_leaf)
+    numbers = np.where(is_leaf, np.cumsum(is_leaf), np.cumsum(~is_leaf)) - 1
+    true, false = (_places(trees, inner, branches) for branches in (trees.true_id, trees.false_id))
+    starts = np.flatnonzero(np.array(trees.node) == 0)
+    # A tree without a split is a node both of whose branches are the leaf.
+    single, roots = starts[is_leaf[starts]], numbers[starts]
+    roots[is_leaf[starts]] = len(inner) + np.arange(len(single))
+    none = [0] * len(single)
+    modes = [_MODES[trees.modes[position]] for position in inner] + none
     attributes: dict[str, Any] = {
-        "n_targets": len(roots) if trees.float32_sums else 1,
+        "n_targets": len(starts) if trees.float32_sums else 1,
         "aggregate_function": _SUM,
-        "tree_roots": roots,
-        "nodes_featureids": [node.feature for node in nodes],
-        "nodes_modes": onnx.helper.make_tensor("modes", onnx.TensorProto.UINT8, [len(nodes)], [node.mode for node in nodes]),
-        "nodes_splits": _doubles("thresholds", [node.threshold for node in nodes]),
-        "nodes_missing_value_tracks_true": [node.missing_true for node in nodes],
-        "nodes_truenodeids": [node.true[0] for node in nodes],
-        "nodes_trueleafs": [node.true[1] for node in nodes],
-        "nodes_falsenodeids": [node.false[0] for node in nodes],
-        "nodes_falseleafs": [node.false[1] for node in nodes],
+        "tree_roots": roots.tolist(),
+        "nodes_featureids": [*np.array(trees.feature)[inner].tolist(), *none],
+        "nodes_modes": onnx.helper.make_tensor("modes", onnx.TensorProto.UINT8, [len(modes)], modes),
+        "nodes_splits": _doubles("thresholds", [*np.array(trees.threshold)[inner].tolist(), *[0.0] * len(single)]),
+        "nodes_missing_value_tracks_true": [*np.array(trees.missing_true)[inner].tolist(), *none],
+        "nodes_truenodeids": [*numbers[true].tolist(), *numbers[single].tolist()],
+        "nodes_trueleafs": [*is_leaf[true].astype(int).tolist(), *[1] * len(single)],
+        "nodes_falsenodeids": [*numbers[false].tolist(), *numbers[single].tolist()],
+        "nodes_falseleafs": [*is_leaf[false].astype(int).tolist(), *[1] * len(single)],
         "leaf_targetids": _targets(trees),
-        "leaf_weights": _doubles("leaves", [trees.value[position] for position in leaves]),
+        "leaf_weights": _doubles("leaves", np.array(trees.value)[leaves].tolist()),
     }
     sets = [trees.codes[position] or _NONE for position in inner if trees.modes[position] == MEMBER]
     if sets:
@@ -150,27 +151,13 @@ def _ensemble(trees: Trees) -> dict[str, Any]:
     return attributes
 
 
-class _Node(NamedTuple):
-    """An inner node of a TreeEnsemble; a branch is a number and whether it is that of a leaf."""
-
-    mode: int
-    feature: int
-    threshold: float
-    missing_true: int
-    true: tuple[int, int]
-    false: tuple[int, int]
-
-
-def _node(trees: Trees, position: int, numbers: Mapping[tuple[int, int], tuple[int, int]]) -> _Node:
-    tree = trees.tree[position]
-    return _Node(
-        _MODES[trees.modes[position]],
-        trees.feature[position],
-        trees.threshold[position],
-        trees.missing_true[position],
-        numbers[tree, trees.true_id[position]],
-        numbers[tree, trees.false_id[position]],
-    )
+def _places(trees: Trees, inner: Numbers, branches: list[int]) -> Numbers:
+    """Return for each of the inner nodes where its branch stands among all nodes of all trees."""
+    tree, node = np.array(trees.tree), np.array(trees.node)
+    width = node.max() + 1
+    known, wanted = tree * width + node, tree[inner] * width + np.array(branches)[inner]
+    order = np.argsort(known)
+    return np.asarray(order[np.searchsorted(known, wanted, sorter=order)])
 
 
 def _doubles(name: str, values: list[float]) -> onnx.TensorProto:

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 
 from tabtrail.modeling.families.family import Contributions, Device, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
-from tabtrail.modeling.trees import Trees
+from tabtrail.modeling.trees import LEAF, MEMBER, Trees
 from tabtrail.system.temporary import scratch_folder
 
 _IDENTITY = ("RMSE", "MAE", "Quantile", "MAPE", "Huber", "Expectile", "Lq", "LogCosh")
@@ -106,24 +106,38 @@ def _read_trees(model: Any) -> Trees:
     depths = [len(tree["splits"] or []) for tree in dump["oblivious_trees"]]
     members = _members(model, depths) if isinstance(model, CatBoostOnCodes) else {}
     for index, tree in enumerate(dump["oblivious_trees"]):
-        splits = tree["splits"] or []
-        for level in range(len(splits)):
-            place = len(splits) - 1 - level  # the last split is the root's
-            split, nodes = splits[place], range((1 << level) - 1, (2 << level) - 1)
+        levels = list[tuple[str, int, float, tuple[int, ...], int]]()
+        for place, split in reversed([*enumerate(tree["splits"] or [])]):  # the last split is the root's
             if split.get("split_type", "FloatFeature") == "FloatFeature":
                 feature = numbers[split["float_feature_index"]]
-                missing_left = feature["nan_value_treatment"] != "AsTrue"
-                border, column = float(np.float32(split["border"])), feature["flat_feature_index"]
-                for node in nodes:
-                    trees.split((index, node), column, border, (2 * node + 1, 2 * node + 2), missing_true=missing_left)
+                border, missing_left = float(np.float32(split["border"])), feature["nan_value_treatment"] != "AsTrue"
+                levels.append((trees.mode, feature["flat_feature_index"], border, (), int(missing_left)))
             else:
                 column, codes, unseen_left = members[index, place]
-                for node in nodes:
-                    trees.member((index, node), column, codes, (2 * node + 1, 2 * node + 2), missing_true=unseen_left)
-        inner = (1 << len(splits)) - 1
-        for leaf, value in enumerate(tree["leaf_values"]):
-            trees.leaf((index, inner + leaf), value * scale)
+                levels.append((MEMBER, column, 0.0, tuple(sorted(codes)), int(unseen_left)))
+        _add_tree(trees, index, levels, [value * scale for value in tree["leaf_values"]])
     return trees
+
+
+def _add_tree(trees: Trees, index: int, levels: list[tuple[str, int, float, tuple[int, ...], int]], leaves: list[float]) -> None:
+    """Add a tree, its nodes numbered level by level; `levels` are mode, feature, threshold, codes and missing_true of each."""
+    inner = (1 << len(levels)) - 1
+    mode, feature, threshold, codes, missing = (
+        [level[at] for place, level in enumerate(levels) for _ in range(1 << place)] for at in range(5)
+    )
+    none = [0] * len(leaves)
+    trees.extend(
+        tree=[index] * (inner + len(leaves)),
+        node=range(inner + len(leaves)),
+        modes=mode + [LEAF] * len(leaves),
+        feature=feature + none,
+        threshold=threshold + [0.0] * len(leaves),
+        codes=codes + [()] * len(leaves),
+        true_id=[*range(1, 2 * inner + 1, 2), *none],
+        false_id=[*range(2, 2 * inner + 2, 2), *none],
+        missing_true=missing + none,
+        value=[0.0] * inner + leaves,
+    )
 
 
 def _members(model: CatBoostOnCodes, depths: list[int]) -> dict[tuple[int, int], tuple[int, list[int], bool]]:

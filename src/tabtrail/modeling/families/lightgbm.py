@@ -11,7 +11,7 @@ from lightgbm.callback import EarlyStopException
 from tabtrail.jobs.job import Arrays
 from tabtrail.modeling.families.family import Contributions, Device, Family, Layout, Objectives, Params, Sample, Trial
 from tabtrail.modeling.metrics import Array
-from tabtrail.modeling.trees import Trees
+from tabtrail.modeling.trees import LEAF, MEMBER, Trees
 from tabtrail.system.optional import load_optional
 
 _IDENTITY = (
@@ -98,24 +98,32 @@ def _add_tree(trees: Trees, index: int, written: dict[str, str]) -> None:
         [int(each) for each in written[name].split()] for name in ("left_child", "right_child", "split_feature", "decision_type")
     )
     threshold = [float(each) for each in written["threshold"].split()]
-    waiting, parents, own = [0], [(-1, False)], 0
+    order, waiting = list[int](), [0]
     while waiting:
-        node, (parent, is_left) = waiting.pop(), parents.pop()
-        place = len(trees.node)
-        if parent >= 0:
-            (trees.true_id if is_left else trees.false_id)[parent] = own
-        if node < 0:
-            trees.leaf((index, own), values[-node - 1])
-        elif kind[node] & _CATEGORICAL:
-            trees.member((index, own), feature[node], _codes(written, int(threshold[node])), (-1, -1), missing_true=False)
-        else:
-            is_nan, defaults_left = kind[node] >> 2 & 3 == _NAN, bool(kind[node] & _DEFAULTS_LEFT)
-            goes_left = defaults_left if is_nan else threshold[node] >= 0.0  # else NaN counts as 0
-            trees.split((index, own), feature[node], threshold[node], (-1, -1), missing_true=goes_left)
+        order.append(node := waiting.pop())
         if node >= 0:
-            waiting += [right[node], left[node]]
-            parents += [(place, False), (place, True)]
-        own += 1
+            waiting += (right[node], left[node])
+    own = {node: place for place, node in enumerate(order)}
+    codes = {node: tuple(_codes(written, int(threshold[node]))) if each & _CATEGORICAL else () for node, each in enumerate(kind)}
+    trees.extend(
+        tree=[index] * len(order),
+        node=range(len(order)),
+        modes=[LEAF if node < 0 else MEMBER if kind[node] & _CATEGORICAL else trees.mode for node in order],
+        feature=[0 if node < 0 else feature[node] for node in order],
+        threshold=[0.0 if node < 0 or kind[node] & _CATEGORICAL else threshold[node] for node in order],
+        codes=[codes.get(node, ()) for node in order],
+        true_id=[0 if node < 0 else own[left[node]] for node in order],
+        false_id=[0 if node < 0 else own[right[node]] for node in order],
+        missing_true=[0 if node < 0 else _missing_left(kind[node], threshold[node]) for node in order],
+        value=[values[-node - 1] if node < 0 else 0.0 for node in order],
+    )
+
+
+def _missing_left(kind: int, threshold: float) -> int:
+    """Return 1 where NaN goes left: never at a split on a category; where a node knows no NaN, that counts as 0."""
+    if kind & _CATEGORICAL:
+        return 0
+    return int(bool(kind & _DEFAULTS_LEFT) if kind >> 2 & 3 == _NAN else threshold >= 0.0)
 
 
 def _codes(written: dict[str, str], split: int) -> list[int]:
