@@ -83,9 +83,16 @@ def test_where_folds_follow_in_time_catboost_is_tried_with_all_of_its_rounds_too
 
 
 def test_few_rows_are_learned_by_small_trees_too_and_many_give_every_category_its_target_statistics() -> None:
-    found = {rows: default_candidates(replace(SHAPE, rows=rows)) for rows in (299, 300, 4_999, 5_000, 19_999, 20_000)}
+    found = {rows: default_candidates(replace(SHAPE, rows=rows)) for rows in (299, 300, 4_999, 5_000, 39_999, 40_000)}
     assert [rows for rows, listed in found.items() if "LightGBM_few_leaves_bag" in listed] == [300, 4_999]
-    assert [rows for rows, listed in found.items() if listed["CatBoost_bag"].params["one_hot_max_size"] == 2] == [20_000]
+    assert [rows for rows, listed in found.items() if listed["CatBoost_bag"].params["one_hot_max_size"] == 2] == [40_000]
+    assert {rows: listed["CatBoost_bag"].params["iterations"] for rows, listed in found.items()} == {
+        **dict.fromkeys((299, 300, 4_999), 1000),
+        **dict.fromkeys((5_000, 39_999), 400),
+        40_000: 250,
+    }
+    assert [rows for rows, listed in found.items() if listed["LightGBM_bag"].params["learning_rate"] == 0.12] == [40_000]
+    assert default_candidates(replace(SHAPE, rows=1_000_000))["LightGBM"].params["learning_rate"] == 0.06
 
 
 def test_a_bag_of_many_rows_has_fewer_trees_than_a_model_alone() -> None:

@@ -197,6 +197,17 @@ def test_the_scale_of_the_target_that_loses_in_the_first_pair_is_not_fitted_in_o
     assert all(f"not fitted: {lost}, on the same scale" in dropped[name] for name in left_out)
 
 
+@pytest.mark.parametrize("worse", ["LightGBM", "LightGBM_log"])
+def test_the_scale_that_errs_more_over_the_folds_is_not_fitted_in_others_where_it_decides(worse: str) -> None:
+    dropped: dict[str, str] = {}
+    groups = heats(list_candidates(LISTED), dropped, lambda name: 2.0 if name == worse else 1.0)
+    next(groups)
+    left_out = worse.replace("LightGBM", "CatBoost")
+    assert {each.name for each in next(groups)} == {"CatBoost", "CatBoost_log", "CatBoost_deep_log"} - {left_out}
+    why = f"not fitted: {worse}, on the same scale of the target, errs more over the folds than its like on the other one"
+    assert dropped == {left_out: why}
+
+
 def test_candidates_without_a_pair_race_together() -> None:
     candidates = list_candidates({"LinearRegression": {}, "LightGBM_log": {"target_transform": "log"}})
     assert list(heats(candidates, {})) == [candidates]

@@ -90,7 +90,10 @@ def run_benchmark(
 
     ended, beaten = Ended(problem.metric, split.valid_share, of_use), list[Fitted]()
     budgeted, done = Budgeted(problem.choice.limit), sum(name not in BASELINES for name in results)
-    for group in heats(missing, dropped) if problem.choice.racing else budgeted.groups(missing, done=done):
+    errs = None if problem.split.by_time else partial(_mean_loss, problem.metric, results, beaten)
+    fitting = [each for each in candidates if each.family != BLEND]
+    for whole in heats(fitting, dropped, errs) if problem.choice.racing else budgeted.groups(missing, done=done):
+        group = [each for each in whole if each.name not in results]
         raced = _race(problem, table, split, group, results) if problem.choice.racing else Race({}, {})
         dropped |= raced.dropped
         group = [each for each in group if each.name not in dropped]
@@ -115,6 +118,12 @@ def run_benchmark(
     candidates = [each for each in candidates if each.name not in dropped]
     ordered = _ordered([results[each.name] for each in candidates], problem.metric)
     return Benchmark(problem, table, split, ordered, _chosen(problem, ordered, split), dropped)
+
+
+def _mean_loss(metric: Metric, results: Mapping[str, Result], beaten: Iterable[Fitted], name: str) -> float:
+    """Return how much a candidate errs over the folds, whether it was proven or beaten before."""
+    folds = next((folds for each, folds, _ in beaten if each.name == name), None) or results[name].folds
+    return float(np.mean([metric.loss(fit.scores[metric.name]) for fit in folds]))
 
 
 def require_metric(metric: Metric, y: Array, split: Split) -> None:
