@@ -14,9 +14,9 @@ the sales data with and without its size, Ames, hotel rates, Sacramento, concret
   changed nothing on CPS1988's 22,000 and on hotel rates, and erred 0.6 to 3 % more on five smaller tables, at twice the time.
 - Bags of CatBoost with depth 7, rate 0.15 and 400 rounds take half the fit and half the time a row from 5,000 rows on; they erred
   0.8 % more in California and on bike sharing, 0.2 % in a blend. Below that, early stopping leaves as few trees anyway.
-- From 40,000 rows on, CatBoost with 250 rounds at rate 0.25, and LightGBM at rate 0.12 with a penalty of 3, take half to two thirds
-  of the fit and the time a row: a blend may have both. On diamonds they erred 0.1 and 0.5 % more, and together 2 % less; on 60,000
-  flights (R's `nycflights13`) 0.4 and 1.2 % more for the delay, 4 and 2 % less for the time in the air.
+- From 40,000 rows on, CatBoost with 250 rounds at rate 0.25, and LightGBM at rate 0.12 with a penalty of 3, take half to two
+  thirds of the fit and the time a row: a blend may have both. On diamonds they erred 0.1 and 0.5 % more, together 2 % less; on
+  60,000 flights (R's `nycflights13`) 0.4 and 1.2 % more for the delay, 4 and 2 % less for the time in the air.
 - Where folds follow one another in time, rows that early stopping watches are of another level than those it learns from: 1,000
   rounds at rate 0.05 without it erred 15 (logarithm) and 3 % less on bike sharing, 3 % more on the sales data. Both are tried.
 - On rows held out of all this, blends of LightGBM's and CatBoost's, a logarithm that was beaten by 4 % included, erred 0.7 to
