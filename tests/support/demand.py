@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.support.projects import Project, Trained, once
+from tests.support.projects import Project, Trained, make_store, once
 
 from tabtrail import pipeline
 from tabtrail.config.demand import Demand
@@ -23,6 +23,7 @@ contract:
     units: {dtype: int}
     price: {dtype: float, min: 0}
     promotion: {dtype: int, nullable: false, min: 0, max: 1}
+engine: {kind: serial}
 demand:
   name: shop_demand
   target: units
@@ -44,7 +45,6 @@ model:
   numeric_features: [price, promotion]
   categorical_features: [store_id, product_id]
 split: {kind: time, folds: 2}
-engine: {kind: serial}
 explain: {max_rows: 20}
 candidates: {LinearRegression: {}}
 """
@@ -91,6 +91,7 @@ def demand_project(factory: pytest.TempPathFactory) -> Trained:
         if not project.config_file.is_file():
             root.mkdir(parents=True, exist_ok=True)
             write_project(root, demand_rows())
+            make_store(root / "mlruns" / "mlflow.db")
         return Trained(project, pipeline.run(project.config()))
 
 
@@ -101,6 +102,7 @@ def both_project(factory: pytest.TempPathFactory) -> Project:
         if not project.config_file.is_file():
             root.mkdir(parents=True, exist_ok=True)
             write_project(root, demand_rows(), CONFIG + MODEL)
+            make_store(root / "mlruns" / "mlflow.db")
             pipeline.run(project.config(), report=False)
         return project
 

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -104,6 +106,8 @@ def share(
         found = (root / "config_v2.yaml").is_file()
         source = REAL_CSV if REAL_CSV.is_file() else sample
         project = Project(root) if found else make_project(root, source, repeats=repeats)
+        if not found:
+            make_store(root / "mlruns" / "mlflow.db")
         return Trained(project, pipeline.run(project.config(*overrides), report=report), overrides)
 
 
@@ -151,11 +155,20 @@ def make_project(root: Path, csv: Path, repeats: int = 5, store: Path | None = N
 
 
 def make_store(path: Path) -> None:
-    """An MLflow store after its migrations, without a run."""
+    """An MLflow store after its migrations, without a run. A process makes one; the others are copies of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_migrated())
+    _relocate(path)
+
+
+@cache
+def _migrated() -> bytes:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # a second that most tests do not need
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    SqlAlchemyStore(f"sqlite:///{path}", str(path.parent)).engine.dispose()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "mlflow.db"
+        SqlAlchemyStore(f"sqlite:///{path}", folder).engine.dispose()
+        return path.read_bytes()
 
 
 def put_back(project: Project, copy: Path) -> None:
@@ -180,5 +193,10 @@ def close_stores() -> None:
 def place_store(template: Path, path: Path) -> None:
     path.parent.mkdir()
     shutil.copy(template, path)
-    with closing(sqlite3.connect(path)) as connection, connection:  # MLflow notes absolute paths
-        connection.execute("UPDATE experiments SET artifact_location = ?", (str(path.parent / "0"),))
+    _relocate(path)
+
+
+def _relocate(store: Path) -> None:
+    """Let an empty store keep files beside it: MLflow notes absolute paths."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE experiments SET artifact_location = ?", (str(store.parent / "0"),))

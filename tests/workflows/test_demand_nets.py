@@ -37,7 +37,7 @@ def test_a_config_with_a_net_is_refused_without_pytorch_before_anything_is_train
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = write_project(tmp_path_factory.mktemp("net"), demand_rows(120), NET)
-    pipeline.run(project.config())
+    pipeline.run(project.config(), report=False)
     return project
 
 

@@ -91,7 +91,7 @@ def train(project: Project, *settings: str, force: bool = False) -> dict[str, An
 
 
 def test_a_killed_training_continues_and_registers_once(tmp_path: Path) -> None:
-    many = BASE.replace("  candidates:\n", "  candidates:\n    LinearRegression: {scale: level}\n")
+    many = BASE.replace("  candidates:\n", "  candidates:\n    LinearRegression: {scale: level}\n").replace("serial", "processes")
     project = write_project(tmp_path, rows(), many)
     command = [sys.executable, "-m", "tabtrail", "run", "--no-report", "--config", str(project.config_file)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)

@@ -262,7 +262,7 @@ def test_a_target_beyond_all_sense_is_refused(folder: Path) -> None:
 
 
 def test_a_derived_column_that_is_null_everywhere_is_said(folder: Path) -> None:
-    board = train(folder, rows_of(60, b=lambda index: 0)).leaderboard
+    board = train(folder, rows_of(60, b=lambda index: 0), page=False).leaderboard
     assert "the derived feature r is null in every training row and tells nothing" in board.notes
 
 
@@ -342,7 +342,7 @@ def test_what_cannot_be_meant_is_a_config_error_with_the_nearest_name(project: P
 
 def test_a_date_goes_into_the_model_as_text_and_comes_out_the_same_everywhere(project: Project) -> None:
     dates = "model.derived_features={m: month(ORDERDATE), s: season(ORDERDATE), LINE_TOTAL_APPROX: QUANTITYORDERED * PRICEEACH}"
-    pipeline.run(project.config(dates, *ONE_CANDIDATE))
+    pipeline.run(project.config(dates, *ONE_CANDIDATE), report=False)
     predictor = Predictor(load_bundle(project.config().paths.models_dir, "sales_regressor"))
     example = predictor.schema.example
     assert isinstance(example["ORDERDATE"], str)
