@@ -132,6 +132,14 @@ def test_the_page_says_its_figures_without_a_script(browser, page_file: str) -> 
         assert page.locator(".live-note").first.is_hidden()
 
 
+def test_on_paper_a_chart_of_its_own_leaves_room_for_the_next(browser, page_file: str) -> None:
+    with Opened(browser, page_file) as opened:
+        opened.page.emulate_media(media="print")
+        widths = opened.page.evaluate("[...document.querySelectorAll('.panel:only-child')].map((each) => each.clientWidth)")
+        assert widths
+        assert max(widths) <= 440
+
+
 def test_text_in_charts_is_readable_on_a_phone_and_stays_inside(browser, page_file: str) -> None:
     with Opened(browser, page_file, "phone") as opened:
         sizes = opened.page.evaluate(

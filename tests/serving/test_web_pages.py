@@ -116,6 +116,43 @@ def test_the_form_predicts_without_a_word_a_foreign_request_or_a_fault(
 
 
 @needs_chromium
+def test_errors_have_four_digits_and_their_spread_as_many_decimals(browser: Any, client: httpx.Client) -> None:
+    card = client.get("/model").json()
+    metrics = {"cv_rmse": 2227.44, "cv_rmse_std": 278.11, "cv_mae": 206.169, "cv_mae_std": 13.899, "interval_coverage": 0.93238}
+    with Opened(browser, "about:blank") as opened:
+        page = opened.page
+        page.route("**/model", lambda route: route.fulfill(json={**card, "metrics": metrics, "currency": ""}))
+        page.goto(f"{client.base_url}/")
+        page.wait_for_selector("#figures .value")
+        assert page.locator("#figures .value").all_inner_texts()[:3] == ["2,227 ± 278", "206.2 ± 13.9", "93.2 %"]
+
+
+@needs_chromium
+def test_a_column_lists_a_missing_text_once_and_numbers_have_thousands_apart_but_years(
+    browser: Any, client: httpx.Client
+) -> None:
+    schema = client.get("/schema").json()
+    for feature in schema["features"]:
+        if feature["name"] == "COUNTRY":
+            feature["categories"] = ["", "USA"]
+        if feature["name"] == "MSRP":
+            feature.update(seen_min=1000, seen_max=433656)
+    schema["example"]["COUNTRY"] = ""
+    schema["json_schema"]["properties"]["COUNTRY"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    with Opened(browser, "about:blank") as opened:
+        page = opened.page
+        page.route("**/schema", lambda route: route.fulfill(json=schema))
+        page.goto(f"{client.base_url}/")
+        page.wait_for_selector("#ask input")
+        country = page.get_by_label("COUNTRY", exact=True)
+        assert country.locator("option").all_inner_texts() == ["(missing)", "USA", "Another value …"]
+        assert country.evaluate("each => each.selectedOptions[0].text") == "(missing)"
+        hints = " ".join(page.locator("#ask .hint").all_inner_texts())
+        assert "seen in training: 1,000 to 433,656" in hints
+        assert "seen in training: 2003 to 2005" in hints
+
+
+@needs_chromium
 def test_what_is_refused_stands_at_its_field_and_what_is_new_is_warned_of(browser: Any, client: httpx.Client) -> None:
     with Opened(browser, f"{client.base_url}/") as opened:
         page = opened.page

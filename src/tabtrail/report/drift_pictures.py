@@ -23,7 +23,7 @@ def drift_columns(report: DriftReport) -> Picture | None:
         f"Bars: share of the rows of {report.compared.window}; dots: of {report.compared.reference}, whose tenths the groups are."
     )
     left = len(ranked) - len(chosen)
-    note += f" {left} more columns are in the table." if left > 0 else ""
+    note += f" {left} more {'column is' if left == 1 else 'columns are'} in the table." if left > 0 else ""
     return Picture("drift_columns", "How the columns moved", note, charts)
 
 
@@ -34,7 +34,7 @@ def _shares(name: str, shape: Shape, report: DriftReport) -> Chart:
         f"{group}: {shown(now, 3, percent=True)} now, {shown(before, 3, percent=True)} before" for group, before, now in rows
     )
     bars = Bars(tuple(100 * each for each in shape.now), texts=texts, label=report.compared.window)
-    dots = Points(tuple(100 * each for each in shape.before), places, report.compared.reference)
+    dots = Points(tuple(100 * each for each in shape.before), places, report.compared.reference, texts)
     moved = sorted(rows, key=lambda each: -abs(each[2] - each[1]))[:3]
     alt = (
         f"{name}: the shares that changed most: "

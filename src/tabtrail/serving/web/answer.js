@@ -34,16 +34,21 @@ function fold(title, text) {
   return make("details", {}, make("summary", {}, title), make("pre", { tabindex: "0" }, text));
 }
 
-// An error, of which no one needs the cents where it is in the thousands.
-function error(value) {
-  return Math.abs(value) < 1000 ? number(value) : value.toLocaleString("en", { maximumFractionDigits: 0 });
+// An error and its spread: four digits of the error, as everywhere, and as many decimals of its spread.
+function error(value, of = value) {
+  const decimals = Math.min(6, Math.max(0, 3 - Math.floor(Math.log10(Math.abs(of) || 1))));
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+function percent(share) {
+  return `${(100 * share).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 })} %`;
 }
 
 // The figures of the card: what a person needs to know before trusting a number.
 export function figuresOf(card) {
   const { metrics } = card;
   const unit = card.currency ? ` ${card.currency}` : "";
-  const pair = (value, spread) => (typeof spread === "number" ? `${error(value)} ± ${error(spread)}` : error(value));
+  const pair = (value, spread) => (typeof spread === "number" ? `${error(value)} ± ${error(spread, value)}` : error(value));
   const measured = [];
   const add = (name, value, note) => measured.push([name, value, note]);
   if (typeof metrics.cv_rmse === "number") {
@@ -52,11 +57,11 @@ export function figuresOf(card) {
   } else {
     if (typeof metrics.rmse === "number") add("Typical error (RMSE)", error(metrics.rmse) + unit, "on periods that came after the training");
     if (typeof metrics.mae === "number") add("Mean absolute error", error(metrics.mae) + unit, "on periods that came after the training");
-    if (typeof metrics.wape === "number") add("Share of demand missed (WAPE)", `${number(metrics.wape * 100)} %`, "absolute errors over demand");
+    if (typeof metrics.wape === "number") add("Share of demand missed (WAPE)", percent(metrics.wape), "absolute errors over demand");
   }
   if (typeof metrics.interval_coverage === "number" && card.interval_level) {
     const level = `${number(card.interval_level * 100).replace(/\.00$/, "")} %`;
-    add(`What ${level} intervals hold`, `${number(metrics.interval_coverage * 100)} %`, "of rows that the model had not seen");
+    add(`What ${level} intervals hold`, percent(metrics.interval_coverage), "of rows that the model had not seen");
   }
   if (card.parity && card.parity.rows) {
     add("Served as it was trained", `${card.parity.rows.toLocaleString("en")} rows`, `predicted alike by both, to ${card.parity.max_difference.toExponential(0)} standard deviations`);

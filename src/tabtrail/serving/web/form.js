@@ -47,7 +47,7 @@ function controlOf(feature, id, nullable) {
     const whole = (text) => (moment && text.length === 16 ? `${text}:00` : text);
     return typed(id, moment ? "datetime-local" : "date", moment ? { step: "1" } : {}, whole, (value) => String(value));
   }
-  const known = feature.categories;
+  const known = feature.categories.filter((each) => each !== "" || !nullable); // a text that is not there is "(missing)"
   if (known.length && known.length <= MOST_CHOICES) return choice(id, known, nullable, true);
   const control = typed(id, "text", { list: `${id}-list` }, (text) => text, (value) => String(value));
   const options = known.slice(0, MOST_SUGGESTIONS).map((each) => make("option", { value: each }));
@@ -105,7 +105,7 @@ function choice(id, values, nullable, open, texts = values) {
     },
     write(value) {
       const place = values.findIndex((each) => String(each) === String(value));
-      const typed = open && value !== null && value !== undefined;
+      const typed = open && value !== null && value !== undefined && value !== "";
       select.value = place >= 0 ? String(place) : typed ? OTHER : nullable ? MISSING : "0";
       if (select.value === OTHER) other.value = String(value);
       sync();
@@ -116,20 +116,17 @@ function choice(id, values, nullable, open, texts = values) {
 function hintOf(feature, nullable) {
   const { rule } = feature;
   const parts = [rule.description];
-  const show = (value) => value.toLocaleString("en", { maximumFractionDigits: 6, useGrouping: "min2" }); // 2003 is a year
+  const isYears = [feature.seen_min, feature.seen_max].every((each) => Number.isInteger(each) && each >= 1800 && each <= 2200); // as figures.py has it
+  const show = (value) => value.toLocaleString("en", { maximumSignificantDigits: 6, useGrouping: !isYears });
   const lists = feature.kind === "numeric" && !rule.allowed && !isFlag(rule);
   if (lists && rule.min !== null && rule.max !== null) parts.push(`allowed: ${show(rule.min)} to ${show(rule.max)}`);
   else if (lists && rule.min !== null) parts.push(`at least ${show(rule.min)}`);
   else if (lists && rule.max !== null) parts.push(`at most ${show(rule.max)}`);
-  if (lists && feature.seen_min !== null) parts.push(`seen in training: ${plain(feature.seen_min)} to ${plain(feature.seen_max)}`);
+  if (lists && feature.seen_min !== null) parts.push(`seen in training: ${show(feature.seen_min)} to ${show(feature.seen_max)}`);
   if (feature.kind === "date" && feature.seen_min !== null) parts.push(`seen in training: ${day(feature.seen_min)} to ${day(feature.seen_max)}`);
   if (feature.kind === "categorical" && feature.categories.length > MOST_CHOICES) parts.push(`${show(feature.categories.length)} values seen in training`);
   if (nullable || feature.optional) parts.push("may be left empty");
   return parts.filter(Boolean).join(" · ");
-}
-
-function plain(value) {
-  return String(Number(value.toPrecision(6)));
 }
 
 function day(days) {

@@ -12,6 +12,7 @@ export async function showStored() {
   const select = at("segment");
   const names = segments.map((each) => Object.values(each).join(" · ") || "all rows");
   select.replaceChildren(...names.map((name, place) => make("option", { value: place }, name)));
+  select.value = Math.max(0, segments.findIndex((each) => !Object.keys(each).length)); // all rows, where they have a forecast
   const show = async () => {
     const place = Number(select.value);
     try {
