@@ -11,6 +11,7 @@ from tests.support.tree_shap import predict
 
 from tabtrail.export.graph import export_onnx
 from tabtrail.export.outputs import open_graph, without_clip
+from tabtrail.export.parity import check_parity
 from tabtrail.export.symmetric import Symmetric, find_symmetric
 from tabtrail.modeling.estimators import clipped
 from tabtrail.modeling.families import read_trees
@@ -151,3 +152,19 @@ def test_a_row_by_itself_is_predicted_to_the_bit_as_among_others(name: str) -> N
     for written in (graph, without_clip(graph)):
         predict = open_graph(written)
         assert [predict(x.iloc[[row]])[0] for row in range(len(x))] == predict(x).tolist()
+
+
+def test_the_proof_looks_at_rows_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, (x, y) = fit("CatBoost"), make_rows(300, seed=3)
+    graph = onnx.load_from_string(export_onnx(model, NUMERIC, CATEGORICAL, "model"))
+    branch = next(node for node in graph.graph.node if node.op_type == "If")
+    then = next(attribute.g for attribute in branch.attribute if attribute.name == "then_branch")
+    indices = next(each for each in graph.graph.initializer if each.name in {*then.node[1].input, *then.node[2].input})
+    wrong = onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(indices)[::-1].copy(), "wrong")
+    graph.graph.initializer.append(wrong)
+    for node in then.node:
+        node.input[:] = ["wrong" if name == indices.name else name for name in node.input]
+    settings: dict[str, Any] = {"texts": CATEGORICAL, "scale": float(np.std(y)), "tolerance": 1e-5, "seed": 1}
+    assert not check_parity(graph.SerializeToString(), model, x, **settings).passed
+    monkeypatch.setattr("tabtrail.export.parity._ALONE", 0)
+    assert check_parity(graph.SerializeToString(), model, x, **settings).passed, "rows among others do not take that way"

@@ -15,6 +15,7 @@ from tabtrail.modeling.proof import Parity, Tried
 
 _CHUNK = 16_384  # as files are predicted
 _CELLS = 1 << 22  # of a chunk: 32 MB of doubles, of which a prediction makes several copies
+_ALONE = 20
 _NO_NUMBER = 1e9  # where only one of the two predicts a number; infinity is not JSON
 
 
@@ -83,7 +84,9 @@ class _Pair:
         taken = np.concatenate([within_float32(self.model, chunk) for chunk in _chunks(probes.x)])
         rows = np.flatnonzero(taken)
         step = _rows_at_once(probes.x)
-        parts = [rows[at : at + step] for at in range(0, len(rows), step)]
+        # Some of the data one by one, as requests send them: for a row by itself a graph may take another way.
+        alone = 0 if known is None else min(_ALONE, len(rows))
+        parts = [rows[at : at + 1] for at in range(alone)] + [rows[at : at + step] for at in range(alone, len(rows), step)]
         found = [self._differences(probes.x.iloc[part], None if known is None else known[part]) for part in parts]
         if not len(rows):
             return Tried(0, len(taken), 0.0, 0.0, "no row")
