@@ -13,7 +13,7 @@ from tabtrail.export.graph import export_onnx
 from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.export.parity import check_parity
 from tabtrail.export.symmetric import Symmetric, find_symmetric
-from tabtrail.modeling.estimators import clipped
+from tabtrail.modeling.estimators import Blend, clipped
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.trees import Trees
 
@@ -168,3 +168,13 @@ def test_the_proof_looks_at_rows_by_themselves(monkeypatch: pytest.MonkeyPatch) 
     assert not check_parity(graph.SerializeToString(), model, x, **settings).passed
     monkeypatch.setattr("tabtrail.export.parity._ALONE", 0)
     assert check_parity(graph.SerializeToString(), model, x, **settings).passed, "rows among others do not take that way"
+
+
+def test_the_models_of_a_bag_share_the_steps_that_are_alike() -> None:
+    """The two take the same columns, so that all before the trees is there once, and no bit changes."""
+    models, x = (fit("CatBoost_native"), fit("LightGBM_native")), make_rows(60, seed=3)[0]
+    graphs = [export_onnx(each, NUMERIC, CATEGORICAL, "model") for each in (*models, Blend(("a", "b"), (0.5, 0.5), models))]
+    encoders = [[node.op_type for node in onnx.load_from_string(graph).graph.node].count("LabelEncoder") for graph in graphs]
+    assert encoders == [1, 1, 1]
+    first, second, both = (open_graph(graph)(x) for graph in graphs)
+    assert both.tolist() == (first * 0.5 + second * 0.5).tolist()

@@ -1,5 +1,6 @@
 """What may be chosen at all: graphs within the size and the time of a row that the choice allows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ engine: {kind: serial}
 COSTS = {"ExtraTrees": 500.0, "LightGBM": 50.0, "LinearRegression": 2.0, "Blend": 0.0, "MeanBaseline": 1.0}
 
 
-def benchmark_with(folder: Path, *overrides: str) -> Benchmark:
+def benchmark_with(folder: Path, *overrides: str, row_us: Callable[[Any], float | None] = lambda model: None) -> Benchmark:
     """Candidates of which the forest is the best and takes 500 µs a row, as far as the choice is told."""
     (folder / "x.yaml").write_text(YAML)
     problem = problem_of(load_config(folder / "x.yaml", overrides))
@@ -42,7 +43,7 @@ def benchmark_with(folder: Path, *overrides: str) -> Benchmark:
     def export(fit: Fit) -> Any:
         return 1_000, None, Cost(COSTS[fit.candidate] + 1, COSTS[fit.candidate])
 
-    return run_benchmark(problem, load_table(problem, rows), export=export)
+    return run_benchmark(problem, load_table(problem, rows), export=export, row_us=row_us)
 
 
 def test_the_best_is_not_chosen_where_it_is_over_the_budget_and_the_blend_leaves_it_out(tmp_path: Path) -> None:
@@ -53,6 +54,23 @@ def test_the_best_is_not_chosen_where_it_is_over_the_budget_and_the_blend_leaves
     assert "ExtraTrees" not in bound.result("Blend").model.names
     best = [each.candidate.name for each in bound.results]
     assert best.index("ExtraTrees") < best.index(bound.chosen), "what is chosen errs more, and can be served"
+
+
+def test_members_that_are_too_slow_together_are_not_blended(tmp_path: Path) -> None:
+    """As measured: two forests that fit into a cache one by one need not fit in together."""
+    asked = []
+
+    def row_us(model: Any) -> float:
+        asked.append({*model.names})
+        return 2_000.0 if {"ExtraTrees", "LightGBM"} <= asked[-1] else 100.0
+
+    found = benchmark_with(tmp_path, "choice.max_row_us=1000", row_us=row_us)
+    assert {"ExtraTrees", "LightGBM"} <= asked[0]
+    blends = [each for each in found.results if each.candidate.name == "Blend"]
+    assert len(asked) <= 4
+    assert not any({"ExtraTrees", "LightGBM"} <= {*each.model.names} for each in blends)
+    always = benchmark_with(tmp_path, "choice.max_row_us=1000", row_us=lambda model: 2_000.0)
+    assert always.chosen
 
 
 def test_where_nothing_is_within_the_budget_nothing_is_deployed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tabtrail.contract.expressions import Node, columns_of, compute
 from tabtrail.export.converters import WriteTrees, own_converters
 from tabtrail.export.nets import add_table_net, add_window_net
 from tabtrail.export.outputs import OUTPUT, QUANTILES, UNCLIPPED
-from tabtrail.export.rewrite import quick_alone
+from tabtrail.export.rewrite import quick_alone, without_repeats
 from tabtrail.export.steps import ML
 from tabtrail.export.symbols import Symbol, Symbols
 from tabtrail.export.tree_nodes import write_trees, write_trees_with_categories
@@ -58,6 +58,8 @@ def export_onnx(model: Any, numbers: Sequence[str], texts: Sequence[str], name: 
         width = len(model.probabilities)
         outputs.append(onnx.helper.make_tensor_value_info(QUANTILES, onnx.TensorProto.DOUBLE, [None, width]))
     nodes, constants = builder.nodes, builder.initializers
+    if len(list(pipelines_of(model))) > 1:
+        nodes, constants = without_repeats(nodes, constants)
     if numbers or texts:
         nodes, constants = quick_alone(nodes, constants, [*numbers, *texts][0])
     kinds = [*((column, onnx.TensorProto.DOUBLE) for column in numbers), *((column, onnx.TensorProto.STRING) for column in texts)]

@@ -18,6 +18,14 @@ def graph_bytes(model: Model, fitted: Any) -> bytes:
     return export_onnx(fitted, model.number_inputs, model.text_features, model.name)
 
 
+def graph_of(model: Model, fitted: Any) -> bytes | None:
+    """Return the ONNX graph of a fitted model, None where it cannot be exported."""
+    try:
+        return graph_bytes(model, fitted)
+    except _REFUSALS:
+        return None
+
+
 def prove(model: Model, fitted: Any, x: pd.DataFrame, *, scale: float, tolerance: float) -> tuple[bytes | None, Parity]:
     """Return the ONNX graph of a fitted model and the proof of it on every row of `x` and on made ones.
 

@@ -1,6 +1,7 @@
-"""A graph that computes the same to the bit, and a row by itself faster."""
+"""A graph that computes the same to the bit, faster: steps that its models share once, and long gathers of a row by itself."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,6 +14,34 @@ Constants = list[onnx.TensorProto]
 # From about so many indices on, asking for the number of rows (2 µs) costs less than it saves.
 _LONG = 200
 _ROWS, _ROW_ALONE, _AS_ROW, _AS_COLUMN = "tabtrail/rows", "tabtrail/alone", "tabtrail/as row", "tabtrail/as column"
+
+
+def without_repeats(nodes: Nodes, constants: Constants) -> tuple[Nodes, Constants]:
+    """Return nodes, in an order in which they can be computed, and constants without those that are there already.
+
+    The models of a bag take the same columns, and most of their steps before the trees are alike. onnxruntime sees that of few,
+    since their constants are named apart: on bike sharing a blend of ten takes 202 µs a row so, and 244 without.
+    """
+    first: dict[tuple[Any, ...], list[str]] = {}
+    names: dict[str, str] = {}
+    kept = Constants(), Nodes()
+    for constant in constants:
+        texts = constant.data_type == onnx.TensorProto.STRING
+        values = tuple(constant.string_data) if texts else onnx.numpy_helper.to_array(constant).tobytes()
+        names[constant.name] = first.setdefault((constant.data_type, *constant.dims, values), [constant.name])[0]
+        if names[constant.name] == constant.name:
+            kept[0].append(constant)
+    for node in nodes:
+        own = onnx.NodeProto()
+        own.CopyFrom(node)
+        own.input[:] = [names.get(name, name) for name in node.input]
+        attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in own.attribute)
+        outputs = first.setdefault((own.op_type, own.domain, *own.input, *attributes), list(own.output))
+        if outputs == list(own.output) or own.op_type == "Identity":  # gives an output of the graph its name
+            kept[1].append(own)
+        else:
+            names |= zip(own.output, outputs, strict=True)
+    return kept[1], kept[0]
 
 
 def quick_alone(nodes: Nodes, constants: Constants, column: str) -> tuple[Nodes, Constants]:

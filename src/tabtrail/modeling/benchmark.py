@@ -16,7 +16,7 @@ from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, run_one
 from tabtrail.modeling.bag import bag
 from tabtrail.modeling.baselines import BASELINES, FORMULA
-from tabtrail.modeling.blend import blend, wanted_by_blends
+from tabtrail.modeling.blend import served_blend, wanted_by_blends
 from tabtrail.modeling.budget import Budgeted
 from tabtrail.modeling.candidates import BLEND, Candidate, list_candidates
 from tabtrail.modeling.choice import choose
@@ -53,6 +53,7 @@ def run_benchmark(
     *,
     export: Export | None = None,
     prove: Prove | None = None,
+    row_us: Callable[[Any], float | None] = lambda model: None,
     finished: Mapping[str, Result] | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -63,6 +64,7 @@ def run_benchmark(
     `export` returns the size in bytes of what would be deployed of a final fit (its pickle, where none is given), its proof and
     what it costs to serve; a candidate that fails the proof is not chosen, nor is one that a baseline beats; where that
     leaves none, the best baseline is.
+    `row_us` returns the microseconds that the graph of a blend takes for a row, None where it cannot be exported.
     On a cluster, the worker that fits a model proves it too, with `prove`: such a fit comes to `export` with its proof.
     Candidates in `finished` are not fitted again; `on_result` is called with every other one as soon as it is done, `progress`
     with fits done and fits in all.
@@ -108,9 +110,9 @@ def run_benchmark(
         del dropped[each[0].name]
     dropped |= budgeted.left_out
     candidates = [each for each in candidates if each.name not in dropped]
-    members = [results[each.name] for each in candidates if each.family not in (BLEND, *BASELINES)]
+    members = [results[each.name] for each in candidates if each.family != BLEND]
     for candidate in blends:
-        folds, final = blend(candidate, members, table, split, problem)
+        folds, final = served_blend(candidate, members, table, split, problem, row_us=row_us)
         if len(names := unclipped(final.model).names) == 1:
             dropped[candidate.name] = f"left out: the folds give {names[0]} all the weight"
         else:

@@ -30,7 +30,7 @@ from tabtrail.explain.shapley import Explanation, Importance, explain, sample_ro
 from tabtrail.export.cost import measure_cost
 from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.export.pickles import pickled
-from tabtrail.export.prove import graph_bytes, prove
+from tabtrail.export.prove import graph_bytes, graph_of, prove
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run_one
 from tabtrail.modeling.benchmark import fitting_libraries
@@ -114,6 +114,11 @@ class Proofs:
         graph, parity = self.job(fit.model, self._x) if fit.proof is None else fit.proof
         cost = None if graph is None else measure_cost(graph, self._x)
         return *self._keep(fit.model, graph, parity), cost
+
+    def row_us(self, fitted: Any) -> float | None:
+        """Return the microseconds of CPU that a model's graph takes for a row by itself, None where there is no graph."""
+        graph = graph_of(self._model, fitted)
+        return None if graph is None else measure_cost(graph, self._x).row_us
 
     def prove(self, fitted: Any) -> tuple[int, Parity]:
         """Return the size in bytes of a model's ONNX graph (of its pickle where it has none), and the proof."""

@@ -252,6 +252,7 @@ def _fit(prepared: Prepared, tracked: _Tracked, progress: Progress) -> _Ended:
             prepared.split,
             export=proofs.prove_fit,
             prove=proofs.job,
+            row_us=proofs.row_us,
             finished=tracked.finished,
             on_result=lambda result: _log_candidate(prepared, tracked, result),
             progress=progress.advance,
