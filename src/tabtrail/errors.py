@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib.util import find_spec
+from textwrap import wrap
 from typing import ClassVar, NoReturn
 
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
@@ -163,7 +164,7 @@ def report_errors() -> Iterator[None]:
         yield
         sys.stdout.flush()  # within reach of the message below: at the exit of Python it would be two lines of its own
     except TabtrailError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(_for_the_terminal(f"error: {error}"), file=sys.stderr)  # noqa: T201
         raise SystemExit(error.exit_code) from None
     except OSError as error:
         if error.errno in _NO_ROOM and error.filename is None:  # printing, say: what writes files names the file or its folder
@@ -177,6 +178,15 @@ def report_errors() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _for_the_terminal(message: str) -> str:
+    """Return a message with its lines broken between words where stderr is a terminal; paths and commands stay whole."""
+    if not sys.stderr.isatty():
+        return message
+    width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    lines = (wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""] for line in message.split("\n"))
+    return "\n".join(part for parts in lines for part in parts)
 
 
 def _leave_stdout() -> None:

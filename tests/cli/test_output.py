@@ -1,15 +1,18 @@
 """What is printed for people: whole in files and pipes, as wide as the terminal on one."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.support.commands import run_in
 from tests.support.demand import demand_project
 
+from tabtrail import errors
 from tabtrail.cli.output import print_command, print_table, print_text
 from tabtrail.cli.results import last_lines
 from tabtrail.cli.typed import Typed
@@ -117,3 +120,13 @@ def test_the_next_command_is_one_that_this_shell_finds(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     words = Typed(None, None).words("tabtrail serve")
     assert subprocess.run(shlex.split(" ".join([*words[:-1], "--version"])), check=True, capture_output=True).stdout
+
+
+def test_on_a_terminal_an_error_is_broken_between_words_and_commands_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = f"error: the service keeps nothing of its predictions; set it:\n  {'/a/long/path' * 9}"
+    assert errors._for_the_terminal(message) == message
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True, fileno=lambda: 2))
+    monkeypatch.setattr(os, "get_terminal_size", lambda number: os.terminal_size((40, 20)))
+    first, second, path = errors._for_the_terminal(message).split("\n")
+    assert (first, second) == ("error: the service keeps nothing of its", "predictions; set it:")
+    assert path.strip() == "/a/long/path" * 9

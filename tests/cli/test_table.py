@@ -34,6 +34,12 @@ def test_a_table_fits_its_terminal_and_breaks_no_number(width: int) -> None:
         assert any(number in line for line in lines), number
 
 
+def test_a_mark_stays_on_the_line_of_its_name_and_names_stand_below_one_another() -> None:
+    names = ["★ LightGBM", "≈ GradientBoosting_200_depth4", "  RandomForest_100_leaf5"]
+    lines = table_lines(["candidate", "why"], [[name, "for a reason of several words"] for name in names], 45)
+    assert [line[: len(name)] for line in lines for name in names if name in line] == names
+
+
 def test_columns_that_are_left_out_are_named() -> None:
     lines = table_lines(HEADER, ROWS, 80, optional=("run", "from"))
     assert RUN not in words_of(lines)

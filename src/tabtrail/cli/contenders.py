@@ -92,7 +92,7 @@ def _skill(each: Contender) -> str:
 
 
 def _micro(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def figure(value: float | None) -> str:

@@ -155,10 +155,11 @@ def _print_sweep(results: list[SegmentResult], sweep: "Sweep", segments: list[st
 
 
 def _reconciliation_line(each: "Reconciliation") -> str:
+    missing = f"; {each.without_forecast} of the segments without a forecast" if each.without_forecast else ""
     share = "" if each.difference_share is None else f" ({each.difference_share:+.1%})"
     return (
         f"sum over {each.segments} segments by {' × '.join(each.by)}: {sum(each.bottom_up):,.0f}, forecast of all rows"
-        f" {sum(each.aggregate):,.0f}{share}; {each.without_forecast} segments have no forecast"
+        f" {sum(each.aggregate):,.0f}{share}{missing}"
     )
 
 

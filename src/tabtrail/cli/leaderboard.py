@@ -71,7 +71,7 @@ def _print_other_metrics(board: Leaderboard) -> None:
     metrics = others(board.chosen_metric)
     shares = " and ".join(metric.label for metric in metrics if metric.is_percent)
     for part, title in (("cv", "other metrics, means over the folds"), ("test", "other metrics, on the test part")):
-        rows = [["  " + row.candidate, *(number(getattr(row, part)[each.name]) for each in metrics)] for row in board.candidates]
+        rows = [[row.candidate, *(number(getattr(row, part)[each.name]) for each in metrics)] for row in board.candidates]
         print_table(
             title + (f" ({shares} as shares)" if shares else ""), ["candidate", *(metric.label for metric in metrics)], rows
         )
@@ -93,7 +93,7 @@ def _print_proofs(board: Leaderboard) -> None:
     header = ["candidate", "coverage", "mean width", "parity", "kB", "µs", *(f"cv {label} {name}" for name in strata)]
     rows = [
         [
-            "  " + row.candidate,
+            row.candidate,
             *map(number, (row.interval_coverage, row.interval_width)),
             _parity(row),
             f"{row.model_bytes / 1000:,.0f}",

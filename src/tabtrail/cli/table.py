@@ -16,7 +16,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 _GAP = "  "
 _LEAST = 8  # cells of a column of wrapped text; narrower ones are hard to read
 _NUMBER = re.compile(r"[<>±+\-−≈]?[\d.,]+(e[+\-]?\d+)?(\s?(%|\w{1,3}|µs))?|[–-]?")
-_GLUED = re.compile(r" (?=%|±|µs\b)|(?<=±) ")  # what stays on the line of its number
+_GLUED = re.compile(r" (?=%|±|µs\b|s\b)|(?<=±) |^ |(?<=^[ ★≈*]) ")  # what stays on the line of its number or name
 _BLANK = "\N{NO-BREAK SPACE}"
 
 

@@ -44,7 +44,7 @@ def check_history(mlflow: Mlflow, name: str, store: Check) -> Check:
         )
     if not entries:
         return Check("history", "note", "no model was deployed yet", "tabtrail train")
-    return Check("history", "ok", f"{entries:,} entries, their chain of hashes holds")
+    return Check("history", "ok", f"{entries:,} {'entry, its' if entries == 1 else 'entries, their'} chain of hashes holds")
 
 
 def _check_file(path: Path) -> Check:
