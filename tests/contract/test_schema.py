@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+from tabtrail.contract.described import describe
 from tabtrail.contract.schema import ColumnRule, Feature, ModelSchema, RowRule, rules_over
 
 PRICE = Feature("PRICE", "numeric", ColumnRule("float", allowed=(1.0, 2.5)), example=2.5, seen_min=1.0, seen_max=2.5)
@@ -30,3 +31,8 @@ def test_rules_are_checked_from_the_columns_that_are_there_and_only_those_that_r
     warned = replace(POSITIVE, action="warn")
     assert rules_over((POSITIVE, SMALL, warned), {"PRICE"}) == (POSITIVE,)
     assert rules_over((POSITIVE, SMALL, warned), {"PRICE", "COST", "KIND"}) == (POSITIVE, SMALL)
+
+
+def test_what_was_seen_of_a_text_names_no_text_that_is_not_there() -> None:
+    assert describe(replace(KIND, categories=("", "a", "b")))["seen in training"] == "a, b"
+    assert describe(replace(KIND, categories=("",)))["seen in training"] == "nothing"

@@ -74,7 +74,8 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         rows = [("base value", "", shown(self.base_value))]
-        rows += [(name, shown(self.values[name]), f"{value:+,.4g}") for name, value in self.contributions.items()]
+        values = {name: "missing" if value in (None, "") else f"{value}" for name, value in self.values.items()}
+        rows += [(name, values[name], f"{value:+,.4g}") for name, value in self.contributions.items()]
         rows += [("prediction", "", f"{shown(self.prediction)} {self.unit}".strip())]
         return page(table(("column", "value", "adds"), rows))
 

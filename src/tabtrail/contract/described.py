@@ -25,5 +25,6 @@ def _type(feature: Feature) -> str:
 def _seen(feature: Feature) -> str:
     if feature.kind != "categorical":
         return feature.seen_range or "nothing"
-    more = f" and {len(feature.categories) - _MOST:,} more" if len(feature.categories) > _MOST else ""
-    return ", ".join(feature.categories[:_MOST]) + more
+    known = [each for each in feature.categories if each]  # the type says whether a text may be missing
+    more = f" and {len(known) - _MOST:,} more" if len(known) > _MOST else ""
+    return ", ".join(known[:_MOST]) + more or "nothing"

@@ -224,7 +224,13 @@ def _draw_bars(axes: Any, layer: Bars) -> None:
     )
     for place, text in enumerate(layer.ends):
         axes.annotate(
-            _plain(text), (max(layer.values[place], 0.0), place), (4, 0), textcoords="offset points", va="center", size=9
+            _plain(text),
+            (max(layer.values[place], 0.0), place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            size=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},  # read over lines
         )
 
 

@@ -31,7 +31,7 @@ def _column(feature: Feature) -> dict[str, Any]:
     rule = feature.rule
     seen = f"seen in training: {feature.seen_range}" if feature.seen_range is not None else ""
     if feature.kind == "categorical":
-        seen = f"seen in training: {', '.join(feature.categories[:30])}"
+        seen = f"seen in training: {', '.join([each for each in feature.categories if each][:30])}"
     if feature.kind == "numeric":
         body = _number(rule)
     elif feature.kind == "date":
