@@ -96,7 +96,7 @@ def japanese_flats(path: Path, random: Random, rows: int) -> Truth:
         "所在地": _pick(random, rows, ["東京都新宿区", "大阪市北区", "札幌市中央区"]),
         "間取り": _pick(random, rows, ["1K", "1LDK", "2LDK", "3LDK"]),
         "専有面積": _round(area, 1),
-        "徒歩": walk.tolist(),
+        "徒歩": [f"徒歩{each}分" for each in walk],  # a word before the digits names them: it stays a text
         "築年数": age.tolist(),
         "登録日": _days(random, rows, date(2022, 1, 1), 700),
         "賃料": [int(each) for each in 30_000 + 1_900 * area - 700 * walk - 500 * age + random.normal(0, 6_000, rows)],
@@ -104,7 +104,6 @@ def japanese_flats(path: Path, random: Random, rows: int) -> Truth:
     written = {
         **truth,
         "専有面積": [f"{each}㎡" for each in truth["専有面積"]],
-        "徒歩": [f"徒歩{each}分" for each in walk],
         "登録日": [f"{each.year}年{each.month}月{each.day}日" for each in truth["登録日"]],
         "賃料": [f"{each:,}円" for each in truth["賃料"]],
     }
@@ -237,14 +236,13 @@ def projects(path: Path, random: Random, rows: int) -> Truth:
         "quarter": [f"{each.year}Q{(each.month + 2) // 3}" for each in weeks],
         "team size": [sizes[each] for each in people],
         "brief": [" ".join(random.choice(words, 14)) for _ in range(rows)],
-        "meeting time": minutes.tolist(),
+        "meeting time": [f"{each // 60}h {each % 60}m" if each >= 60 else f"{each}m" for each in minutes.tolist()],
         "margin": [float(each) / 1000 for each in random.integers(20, 400, rows)],
         "fee": _round(900 + 11 * minutes + 1_500 * people + random.normal(0, 400, rows)),
     }
     lines = [f",{','.join(truth)},"]
     for row, (week, quarter, size, brief, took, margin, fee) in enumerate(zip(*truth.values(), strict=True)):
-        spent = f"{took // 60}h {took % 60}m" if took >= 60 else f"{took}m"
-        lines.append(f"{row},{week},{quarter},{size},{brief},{spent},{margin * 100:.1f}%,{fee},")
+        lines.append(f"{row},{week},{quarter},{size},{brief},{took},{margin * 100:.1f}%,{fee},")
     path.write_text("\n".join(lines) + "\n")
     return truth
 
@@ -258,13 +256,13 @@ def turkish_prices(path: Path, random: Random, rows: int) -> Truth:
         "Model Yılı": (2024 - age).tolist(),
         "Kilometre": km.tolist(),
         "Değişen": _pick(random, rows, ["Evet", "Hayır"]),
-        "Vergi Oranı": [float(each) / 1000 for each in random.integers(80, 220, rows)],
+        "Vergi Oranı": [float(each) / 10 for each in random.integers(80, 220, rows)],
         "Fiyat": [int(each) for each in 1_500_000 * np.exp(-0.07 * age - km / 600_000 + random.normal(0, 0.1, rows))],
     }
     written = {
         **truth,
         "Kilometre": [f"{each:,} km".replace(",", ".") for each in km],
-        "Vergi Oranı": [f"%{each * 100:.1f}".replace(".", ",") for each in truth["Vergi Oranı"]],
+        "Vergi Oranı": [f"%{each:.1f}".replace(".", ",") for each in truth["Vergi Oranı"]],
         "Fiyat": [f"{each:,} TL".replace(",", ".") for each in truth["Fiyat"]],
     }
     write_csv(path, written, delimiter=";", encoding="cp1254")

@@ -78,6 +78,7 @@ def test_two_identical_rows_get_two_answers(
 BAD_ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "a missing column": ({"MSRP": ...}, r"MSRP: missing column"),
     "an extra column": ({"QUANTITYORDRED": 3}, r"QUANTITYORDRED: unknown column; did you mean 'QUANTITYORDERED'\?"),
+    "a column of the file alone": ({"zz": 3}, r"zz: unknown column; the model does not take it: leave it out"),
     "text for a number": ({"MSRP": "ninety"}, r"MSRP: must be a number, not text"),
     "a list for text": ({"COUNTRY": ["USA"]}, r"COUNTRY: must be text"),
     "true for a number": ({"MSRP": True}, r"MSRP: must be a number"),

@@ -145,7 +145,9 @@ def test_a_decimal_comes_back_from_every_way_of_writing_it() -> None:
 def test_a_format_in_which_a_text_has_two_meanings_is_named() -> None:
     assert "two different ones" in str(format_problem(NumberFormat(decimal=",", thousands=",")))
     assert "part of numbers" in str(format_problem(NumberFormat(strip=("-",))))
-    assert "part of numbers" in str(format_problem(NumberFormat(strip=("m2",))))
+    assert "part of numbers" in str(format_problem(NumberFormat(strip=("2m",))))
+    assert format_problem(NumberFormat(strip=("m2",))) is None
+    assert "m25 could be read in two ways" in str(format_problem(NumberFormat(strip=("m", "m2"))))
     assert "blanks" in str(format_problem(NumberFormat(strip=(" €",))))
     assert "none that is known" in str(format_problem(NumberFormat(multipliers=("dozen",))))
     assert "the same word in strip" in str(format_problem(NumberFormat(strip=("M",), multipliers=("M",))))

@@ -67,6 +67,17 @@ def test_what_the_system_refuses_is_said_of_the_setting_that_named_the_file(tmp_
         ("£12", "cp1252"),
         ("£12;Genève", "cp850"),
         ("12 €", "iso8859-15"),
+        ("Nº Pedido, Emissão, Situação, Preço Unitário, São Paulo", "cp1252"),
+        ("Año, Niño, ¿Qué?, Teléfono, José", "cp1252"),
+        ("Příjmení, České Budějovice, Dvořák, Žižkov, město", "cp1250"),
+        ("Łódź, Gdańsk, zażółć gęślą jaźń", "cp1250"),
+        ("Győr, Szűcs Lőrinc, fűtés, első, gyümölcs", "cp1250"),
+        ("Şahin, Model Yılı, Değişen, Hayır, Üsküdar", "cp1254"),
+        ("Ísafjörður, Þingvellir, það, sýsla, æði", "cp1252"),
+        ("所在地,専有面積,2023年5月30日,マンション", "cp932"),
+        ("日期,城市,面积,价格（元）,上海,广州,深圳", "gb18030"),
+        ("지역,면적,가격(만원),서울특별시,부산", "cp949"),
+        ("日期,縣市,坪數,總價,臺北市,高雄市", "big5"),
     ],
 )
 def test_the_code_page_is_the_one_that_gives_words(words: str, encoding: str) -> None:

@@ -10,7 +10,7 @@ from tabtrail.bundle.values import plainly_good, reader_of, value_problem
 from tabtrail.contract.aliases import respell
 from tabtrail.contract.expressions import Value, columns_of, row_function
 from tabtrail.contract.schema import Feature, ModelSchema, RowRule
-from tabtrail.errors import UsageError, nearest
+from tabtrail.errors import UsageError, nearest_name
 
 _MOST_NAMED = 20  # unknown columns that an answer names: a hostile row may have thousands
 Row = dict[str, Value]
@@ -118,7 +118,7 @@ class RowReader:
     def _unfit_columns(self, row: Mapping[str, Any]) -> list[Problem]:
         names = list(self._features)
         unknown = islice((str(name)[:100] for name in row if name not in self._features), _MOST_NAMED)
-        extra = [Problem(name, f"unknown column{nearest(name, names)}") for name in unknown]
+        extra = [Problem(name, f"unknown column{_instead(name, names, row)}") for name in unknown]
         return extra + [Problem(name, "missing column") for name in self._required if name not in row]
 
     @cached_property
@@ -137,3 +137,10 @@ class RowReader:
 def _kept_types(feature: Feature) -> frozenset[type]:
     """Return the types of values that need no reading."""
     return frozenset({int, float}) if feature.kind == "numeric" and not feature.reading.nulls else frozenset()
+
+
+def _instead(name: str, names: list[str], row: Mapping[str, Any]) -> str:
+    """Return what to do with a column that the model does not take: another name, where that one is not there yet."""
+    if (alike := nearest_name(name, names)) is None:
+        return "; the model does not take it: leave it out"
+    return f"; did you mean '{alike}'?" + (" That one is there: leave this out" if alike in row else "")

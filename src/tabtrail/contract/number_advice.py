@@ -30,7 +30,10 @@ MARKS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (".", INDIAN),
 )
 _PER = r"[^\W\d_]{1,5}/[0-9]{0,4}[^\W\d_]{1,6}[²³]?"  # a unit per so many of another: l/100km, kWh/m²
-_MARK = re.compile(rf"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{{1,5}})?[^A-Za-z]*?({_PER}|[^\d\s.,+\-\u2212()'%]{{1,5}})?[\s)]*$")
+_AREA = r"(?:mm|cm|dm|m|km|ft|in|yd|mi|sq)[23](?![0-9])"
+_MARK = re.compile(
+    rf"^[\s(+\-\u2212]*([^\d\s.,+\-\u2212()'%]{{1,5}})?[^A-Za-z]*?({_PER}|{_AREA}|[^\d\s.,+\-\u2212()'%]{{1,5}})?[\s)]*$"
+)
 _MOST_MARKS = 3  # different units in one column are no units
 # Marks that change the number, or say that it is another one: cut off, 1.5k would be 1.5, 20 DR would be 20 and <10 would be 10.
 _MEANS_MORE = frozenset(
@@ -95,7 +98,7 @@ def marks_of(texts: Iterable[str]) -> tuple[str, ...]:
             text = re.sub(rf"[-{MINUS}](?=[^-{MINUS}]*$)", "", text)
         if matched := _MARK.match(text):
             found.update(dict.fromkeys(mark for mark in matched.groups() if mark and not _changes_number(mark)))
-        if text.rstrip(" )").endswith("%"):
+        if text.rstrip(" )").endswith("%") or text.lstrip().startswith("%"):
             found["%"] = None
     return tuple(found) if len(found) <= _MOST_MARKS else ()
 

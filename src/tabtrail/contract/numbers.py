@@ -27,6 +27,7 @@ MULTIPLIERS = {
     **dict.fromkeys(("tn", "trillion", "trillions"), 12),
 }
 """Words behind a number, in lower case, and the power of ten that it is multiplied by."""
+_AREA = re.compile(r"(?:mm|cm|dm|m|km|ft|in|yd|mi|sq)[23]")  # m2, ft3: as keyboards write them
 _PER = re.compile(r"[^\W\d_]+/[0-9]*[^\W\d_]+[²³]?")  # l/100km, kWh/m²: a digit is neither first nor last
 
 
@@ -190,9 +191,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def is_unit_with_digits(mark: str) -> bool:
-    """Whether a text is a unit although digits are in it: raised ones as in m², or of a unit per so many, as in l/100km."""
+    """Whether a text is a unit although digits are in it: raised ones as in m² and m2, or of so many, as in l/100km."""
     raised = mark[:1].isalpha() and all(each.isalpha() or each in "²³" for each in mark)
-    return raised or _PER.fullmatch(mark) is not None
+    return raised or _AREA.fullmatch(mark) is not None or _PER.fullmatch(mark) is not None
 
 
 def format_problem(written: NumberFormat) -> str | None:
@@ -204,6 +205,8 @@ def format_problem(written: NumberFormat) -> str | None:
             return f"strip: '{mark}' is empty or has blanks around, which are cut off anyway"
         if mark in _TAKEN or (any(character.isdigit() for character in mark) and not is_unit_with_digits(mark)):
             return f"strip: '{mark}' is a part of numbers; strip takes texts such as € or kg"
+        if mark[-1].isdigit() and any(other != mark and mark.startswith(other) for other in written.strip):
+            return f"strip: '{mark}' begins like another one, so that {mark}5 could be read in two ways; leave one out"
     for word in written.multipliers:
         if word.lower() not in MULTIPLIERS:
             return f"multipliers: '{word}' is none that is known; they are {', '.join(MULTIPLIERS)}, in capitals or not"

@@ -20,7 +20,8 @@ from tabtrail.proposal.words import is_never_a_category
 
 Kind = Literal["number", "date", "text", "empty"]
 _LONG_DIGITS = r"^\s*[0-9]{16,}\s*$"  # from here on a double may not hold the number, and nobody counts so far: it is an id
-_CODE = r"^\s*[A-Za-z]+[-_#]?[0-9]+\s*$"
+_CODE = r"^\s*[A-Za-z]+[-_#/:]?[0-9]+\s*$"
+_PADDED = 0.5  # share of the rows with blanks around the text: a width that is filled up, and no slip
 _ZERO_IN_FRONT = r"^\s*0[0-9]+\s*$"
 
 
@@ -54,6 +55,14 @@ class Guess:
         found = self.numbers or self.dates
         held = set(self.seen.counts["text"].head(20_000)) if found is not None else set[str]()
         return tuple(word for word in found.words if word in held) if found is not None else ()
+
+    @property
+    def padded(self) -> str | None:
+        """A text with blanks around it, where most have some: fields of a fixed width. None for others."""
+        known = self.seen.known
+        blank = known.filter(known["text"].str.strip_chars() != known["text"])
+        is_padded = self.kind == "text" and blank.height and int(blank["rows"].sum()) > _PADDED * self.seen.filled
+        return str(blank["text"][0]) if is_padded else None
 
     @property
     def distinct(self) -> int:
@@ -99,7 +108,10 @@ def guess_columns(texts: Texts) -> Columns:
     delimiter = texts.source.delimiter
     guesses = {name: _guess(Seen.of(name, texts), delimiter) for name in texts.frame.columns}
     decimal, thousands = marks_of_file({name: each.numbers for name, each in guesses.items() if each.numbers is not None})
-    decided = any(each.numbers is not None and each.numbers.decisive for each in guesses.values())
+    decided = any(
+        each.numbers is not None and (each.numbers.decisive or (each.numbers.written.thousands and not each.numbers.open))
+        for each in guesses.values()
+    )
     for name, each in guesses.items():
         if each.numbers is not None and each.numbers.open:
             guesses[name] = Guess(each.seen, "number", settled(each.seen, each.numbers, decimal, decided=decided))

@@ -30,6 +30,8 @@ _SEPARATED = re.compile(r"\d{1,4}\s*([-/. ])\s*\d{1,2}\s*\1\s*\d{1,4}")
 _MONTH = re.compile("|".join(name[:3] for name in MONTHS), re.IGNORECASE)
 _MONTHLY = re.compile(r"^(?:(?:19|20)\d{2}([-/.])(?:0[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])([-/.])(?:19|20)\d{2})$")
 _COMPACT = re.compile(r"^(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_EASTERN = re.compile(r"^\d{4}\s?[年년]\s?\d{1,2}\s?[月월]")
+_EASTERN_DAYS = ("%Y年%m月%d日", "%Y年%m月", "%Y년 %m월 %d일", "%Y년%m월%d일", "%Y년 %m월")
 _WEEKDAY = re.compile(r"^(mon|tue|wed|thu|fri|sat|sun)([a-z]*)(,? )", re.IGNORECASE)
 _SERIAL_NAME = re.compile(r"(?i)(?:^|[_\W])(?:date|datum|fecha)(?:$|[_\W])|(?:date|datum)$")
 _STAND_INS = ("1900-01-01", "1899-12-30", "1899-12-31", "1901-01-01", "1970-01-01")  # the zeros of calendars and programs
@@ -115,6 +117,7 @@ def _may_be_dates(name: str, sample: pl.Series) -> bool:
             _SEPARATED.search(text)
             or _MONTHLY.match(text.strip(BLANKS))
             or _COMPACT.match(text)
+            or _EASTERN.match(text)
             or (_MONTH.search(text) and re.search(r"\d", text))
         )
 
@@ -168,6 +171,8 @@ def _formats_of(text: str) -> Iterator[str]:
 def _days_of(text: str) -> Iterator[str]:
     if _COMPACT.match(text):
         yield "%Y%m%d"
+    if _EASTERN.match(text):
+        yield from _EASTERN_DAYS
     if (match := re.match(r"^\d{1,4}([-/. ])\d{1,2}\1\d{1,4}", text)) is not None:
         yield from (each.format(match[1]) for each in _DAYS)
     if (monthly := _MONTHLY.match(text)) is not None:

@@ -11,6 +11,19 @@ _LOOKED_AT = 400  # of the most frequent texts
 _MOSTLY, _HALF = 0.9, 0.5  # shares of their rows
 _MOST_UNITS, _RARE_UNIT = 4, 0.005  # of a column, and the share of the rows below which one is a slip
 _WITH_UNIT = re.compile(r"^[-+]?[0-9][0-9.,]*\s*([^\W\d_][^\d\s]{0,9}|[^\W\d_]{1,4}/[^\W\d_]{1,6})$")
+_LABEL = re.compile(r"(?i)phone|tel(?:efon)?(?:$|[_\W])|fax|zip|plz|post.?code|postal|(?:^|[_\W])(?:id|code|sku|ref)(?:$|[_\W])")
+_CALENDAR = (
+    (
+        re.compile(
+            r"(?i)^(?:\d+\s?(?:d|days?|h|hrs?|hours?|std)\.?\s?)+(?:\d+\s?(?:m|mins?|minutes?)?\.?)?$|^\d+\s?(?:m|mins?)$"
+        ),
+        "durations",
+        "a number of one unit, as 90 for 1h 30m",
+    ),
+    (re.compile(r"(?i)^[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?$"), "times of day", "the hour as a number, as 8.5 for 08:30"),
+    (re.compile(r"(?i)^\d{4}[- ]?[WK]W?\d{1,2}$"), "weeks", "the day that each begins on, as 2023-01-02"),
+    (re.compile(r"(?i)^(?:\d{4}[- ]?Q[1-4]|Q[1-4][- ]?\d{4})$"), "quarters", "the day that each begins on, as 2023-04-01"),
+)
 _FOREIGN_DAY = re.compile(r"^[0-9]{1,2}\.?[ -](?:de )?([^\W\d_]{3,12})\.?,?[ -](?:de )?[0-9]{4}$")
 
 
@@ -19,7 +32,17 @@ def doubt_of(seen: Seen) -> str:
     counts = seen.known.head(_LOOKED_AT)
     texts = [(text.strip(BLANKS), int(rows)) for text, rows in counts.select("text", "rows").rows()]
     total = sum(rows for _, rows in texts)
-    return _several_units(seen, texts, total) or _foreign_days(seen, texts, total) or _mixed(seen, texts, total)
+    looks = (_calendar, _several_units, _foreign_days, _mixed)
+    return next((found for look in looks if (found := look(seen, texts, total))), "")
+
+
+def _calendar(seen: Seen, texts: list[tuple[str, int]], total: int) -> str:
+    """Return what is said of durations, times of day, weeks and quarters, which are kept as texts."""
+    for pattern, what, edit in _CALENDAR:
+        if total and sum(rows for text, rows in texts if pattern.match(text)) >= _MOSTLY * total:
+            shown = next((text for text, _ in texts if " " in text), texts[0][0])
+            return f"{what}, as {seen.example(shown)}, are kept as texts; to learn from their size or order, write {edit}"
+    return ""
 
 
 def _several_units(seen: Seen, texts: list[tuple[str, int]], total: int) -> str:
@@ -49,6 +72,8 @@ def _foreign_days(seen: Seen, texts: list[tuple[str, int]], total: int) -> str:
 
 
 def _mixed(seen: Seen, texts: list[tuple[str, int]], total: int) -> str:
+    if _LABEL.search(seen.name):
+        return ""  # digits that nobody adds up
     numbers = [(text, rows) for text, rows in texts if looks_like_number(text)]
     others = [(text, rows) for text, rows in texts if not looks_like_number(text)]
     read = sum(rows for _, rows in numbers)

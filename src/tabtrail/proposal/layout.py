@@ -15,6 +15,7 @@ from tabtrail.reading.records import any_field_length
 DELIMITERS = ",;\t|:"
 _LOOKED_AT = 400  # records that decide on delimiter and header
 _ABOVE = 60  # lines above a header at most
+_MOSTLY = 0.9  # share of the lines that tell how fields are parted
 _CLOSE = 0.1  # shares of records of one width that are as good as equal: then the delimiter that gives more fields counts
 _MARKS = ("#", "//", "%")
 
@@ -91,12 +92,22 @@ def _require_no_blanks(name: str, text: str) -> None:
     widths = Counter(len(line.split()) for line in lines)
     runs = sum("  " in line.strip() for line in lines)
     width, same = widths.most_common(1)[0] if widths else (0, 0)
+    if any(_pads_fields(lines, mark) for mark in ",;\t|"):
+        return
     if width > 2 and runs > 0.9 * len(lines) and (same > 0.5 * len(lines) or runs == len(lines)):
         raise DataError(
             f"{name}: its fields are parted by blanks ({lines[0].strip()[:60]!r}), several of them, which are not read as a"
             " delimiter; save it with commas or tabs between them (where no field has a blank within:"
             " sed -E 's/^ +//; s/ +/,/g'), and the names of the columns above"
         )
+
+
+def _pads_fields(lines: Sequence[str], mark: str) -> bool:
+    """Whether a mark parts as many fields on nearly every line, and blanks only fill these up."""
+    count = lines[0].count(mark) if lines else 0
+    same = [line for line in lines if line.count(mark) == count]
+    filled = [line for line in same if not any("  " in field.strip() for field in line.split(mark))]
+    return count > 0 and len(filled) > _MOSTLY * len(lines)
 
 
 def _records(text: str, delimiter: str) -> list[Record]:

@@ -33,6 +33,18 @@ CURRENCIES = re.compile(
 _FIRST_WORD = re.compile(r"\s*([^\W\d_]+)\s*\d")
 
 
+_NOT_BELOW_ZERO = re.compile(
+    r"(?i)price|preis|prix|precio|prezzo|preço|cena|quantity|(?:^|[_\W])(?:qty|count|age|area|weight|length|width|height|distance|rooms|"
+    r"seats|stock|pieces|anzahl|menge)(?:$|[_\W])"
+)
+_CHANGE = re.compile(r"(?i)change|diff|delta|growth|return|log|score")
+
+
+def may_be_held_above_zero(name: str, least: float) -> bool:
+    """Whether no number is negative, and the name says that none is meant to be: prices and counts, but no change of one."""
+    return least >= 0 and _NOT_BELOW_ZERO.search(name) is not None and _CHANGE.search(name) is None
+
+
 @dataclass(frozen=True)
 class Numbers:
     """A column of numbers: how they are written, of how many rows with a text, which texts are none (`odd`, with their rows) and

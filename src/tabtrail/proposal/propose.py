@@ -134,8 +134,15 @@ def _findings(draft: Draft) -> tuple[str, ...]:
         found.append(
             f"a quick look finds nothing that predicts {roles.target.name}; a model no better than the mean is not deployed"
         )
+    found += [
+        f"{name} holds objects or lists, and is left out; write what is in them as columns of their own (of JSON lines:"
+        f" jq -c '. + {{part: .{name}.part}} | del(.{name})')"
+        for name in texts.dropped
+    ]
     found += _open_dates(draft.columns)
-    found += [text for each in draft.columns.guesses.values() if (text := _words_for_gaps(each))]
+    # Gaps of the target are counted with the rows that are set aside.
+    features = (each for name, each in draft.columns.guesses.items() if name != roles.target.name)
+    found += [text for each in features if (text := _words_for_gaps(each))]
     found += [f"{name} is kept as text: {each.doubt}" for name, each in draft.columns.guesses.items() if each.doubt]
     return (*found, *variant_findings(draft.variants), *draft.checked)
 

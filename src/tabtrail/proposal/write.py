@@ -11,7 +11,7 @@ from tabtrail.config.schema_file import editor_line
 from tabtrail.contract.numbers import MULTIPLIERS, NumberFormat, mark_variants
 from tabtrail.proposal.columns import Columns, Guess
 from tabtrail.proposal.naming import Names
-from tabtrail.proposal.numbers import Numbers
+from tabtrail.proposal.numbers import Numbers, may_be_held_above_zero
 from tabtrail.proposal.roles import Roles
 from tabtrail.proposal.texts import Texts
 from tabtrail.proposal.variants import Variants, write_variants
@@ -166,11 +166,15 @@ def _write_cleaning(out: YamlText, draft: Draft) -> None:
     roles, texts = draft.roles, draft.texts
     dropped = [*texts.dropped, *(name for name, each in draft.columns.guesses.items() if each.kind == "empty")]
     dated = {name: each for name, each in draft.columns.guesses.items() if name in (roles.date, *roles.date_parts)}
-    if dropped or dated or draft.variants:
-        out.section("cleaning" if dropped or dated else "# cleaning")
+    padded = {name: each for name, each in draft.columns.guesses.items() if each.padded}
+    if dropped or dated or padded or draft.variants:
+        out.section("cleaning" if dropped or dated or padded else "# cleaning")
     if dropped:
         why = "empty in every row" + (", or with lists and objects in them" if texts.dropped else "")
         out.value("drop_columns", dropped, why)
+    if padded:
+        first = next(iter(padded.values()))
+        out.value("trim", [*padded], f"blanks fill their texts up, as {first.seen.example(first.padded or '')}")
     if roles.date is not None:
         write_dates(out, dated, roles.date)
     elif dated:
@@ -273,6 +277,8 @@ def number_rule(guess: Guess, own: NumberFormat | None, columns: Columns, *, who
         said += f"; {', '.join(f'1{word} is {10 ** MULTIPLIERS[word.lower()]:,}' for word in own.multipliers)}"
     if own is not None and own.percent:
         said += "; percentages as fractions: 12 % is 0.12"
+    if may_be_held_above_zero(guess.name, numbers.least):
+        said += "; min: 0 would set rows below 0 aside"
     if numbers.open:
         text = guess.seen.known.filter(guess.seen.known["text"].str.contains(r"\d[.,]\d{3}"))["text"]
         said += f"; LOOK AT THIS: whether {text[0]} is a fraction no text of this column decides" if len(text) else ""

@@ -3,7 +3,9 @@
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import chain
 
 from tabtrail.errors import ConfigError, DataError, nearest
@@ -17,7 +19,23 @@ _MIN_UTF8_SHARE = 0.9
 # A wrong code page turns most letters into signs (plausibility near 0), the right one few (near 1): half way between.
 _CLEARLY_BETTER = 0.5
 # Ordered by how often they occur; a tie goes to the first.
-CODE_PAGES = ("cp1252", "cp850", "cp437", "iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman")
+# Those of East Asia stand last but for their own letters, of which each takes two bytes.
+CODE_PAGES = (
+    *("cp1252", "cp850", "cp437", "iso8859-15", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman"),
+    *("cp932", "cp949", "gb18030", "big5"),
+)
+_SMALL_SETS = {"cp932": "shift_jis", "cp949": "euc_kr", "gb18030": "gb2312", "big5": "big5"}
+# Letters beyond ASCII by code page and language. Code pages of Europe share their places, so that the letters of one language are
+# read as letters of another: those of the right one are nearly all in its alphabet.
+_ALPHABETS = (
+    ("cp1252", ("äöüß", "àâæçéèêëîïôœùûüÿ", "áéíñóúüïç", "ãáâàçéêíóôõúü", "àèéìíòóù", "åäöæøé", "áéèëêïóöü")),
+    ("cp1250", ("ąćęłńóśźż", "áčďéěíňóřšťúůýžäĺľôŕ", "áéíóöőúüű", "ăâîşţ", "čćđšž")),
+    ("cp1254", ("çğıöşüâîû",)),
+    ("cp1252", ("áðéíóúýþæö",)),  # Icelandic, which has its own letters where Turkish has ğ, ı and ş
+)
+_OWN_LETTERS = 0.95  # of the letters beyond ASCII, where a text is in the code page
+# Of the plausibility: letters of a wrong code page may be signs of the right one (Año, ¿Qué?).
+_AS_GOOD = 0.25
 # UTF-32 first: the mark of its little-endian form begins like that of UTF-16.
 _BOMS = {
     codecs.BOM_UTF32_LE: "utf-32",
@@ -98,7 +116,21 @@ def code_page_of(sample: bytes) -> str:
     stray, good = text.count("\ufffd"), sum(character > "\x7f" for character in text) - text.count("\ufffd")
     if good and good / (good + stray) >= _MIN_UTF8_SHARE:
         return "utf-8"
-    return max(CODE_PAGES, key=lambda codec: _plausibility(sample, codec))
+    shares = {codec: _plausibility(sample, codec) for codec in CODE_PAGES}
+    best = max(CODE_PAGES, key=lambda codec: shares[codec])
+    # Of several alphabets that a text is in, the first: most letters are in all of them.
+    near = _AS_GOOD if any(best == codec for codec, _ in _ALPHABETS) or best == "cp1251" else 0.05
+    for codec, alphabets in _ALPHABETS:
+        if shares[codec] > shares[best] - near and _share_in(sample.decode(codec, "replace"), alphabets) >= _OWN_LETTERS:
+            return codec
+    return best
+
+
+def _share_in(text: str, alphabets: Iterable[str]) -> float:
+    """Return the share of the letters beyond ASCII that are in one of several alphabets, the best one."""
+    letters = Counter(each for each in text.casefold() if each > "\x7f" and each.isalpha() and each not in "ªº")
+    total = sum(letters.values())
+    return max(sum(letters[each] for each in alphabet) for alphabet in alphabets) / total if total else 0.0
 
 
 def sample_lines(chunks: Chunks) -> bytes:
@@ -125,7 +157,8 @@ def _windows(text: bytes) -> Iterator[bytes]:
 def _plausibility(sample: bytes, codec: str) -> float:
     """Return the share of non-ASCII characters that are letters in the case of their neighbours, or currencies, 0 to 1."""
     text = sample.decode(codec, "replace")
-    scores = [_reads_as_letter(text, index) for index, character in enumerate(text) if character > "\x7f"]
+    places = [index for index, character in enumerate(text) if character > "\x7f"]
+    scores = [_reads_as_wide(text, at, codec) if codec in _SMALL_SETS else _reads_as_letter(text, at) for at in places]
     return sum(scores) / len(scores) if scores else 0.0
 
 
@@ -133,6 +166,10 @@ def _reads_as_letter(text: str, index: int) -> float:
     character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
     if character in "€£¥¢":  # a price; in a word it would be a letter of another code page
         return 0.0 if before.isalpha() or after.isalpha() else 0.9
+    if character in "¿¡" and after.isalpha() and not before.isalpha():
+        return 1.0
+    if character in "ªº" and (before.isdigit() or before in ("n", "N")) and not after.isalpha():
+        return 1.0  # Nº 12, 1ª
     if not unicodedata.category(character).startswith("L") or character in "ªºƒ":
         return 0.0
     in_word = before.isalpha() or after.isalpha()
@@ -141,6 +178,29 @@ def _reads_as_letter(text: str, index: int) -> float:
     # Accented letters are found among plain ones, the letters of another script among their own.
     among_strangers = any(near.isalpha() and near.isascii() != latin for near in (before, after))
     return 0.2 if wrong_case or among_strangers else 1.0 if in_word else 0.5
+
+
+def _reads_as_wide(text: str, index: int, codec: str) -> float:
+    """Return how much a character reads as one of an East Asian text: its scripts, not beside letters of another one."""
+    character, before, after = text[index], text[index - 1 : index], text[index + 1 : index + 2]
+    name = unicodedata.name(character, "")
+    if name.startswith(("IDEOGRAPHIC", "FULLWIDTH", "CJK COMPATIBILITY", "SQUARE", "KATAKANA MIDDLE")):
+        return 0.9
+    if not name.startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA", "HANGUL")):
+        return 0.0  # half-width signs are what the bytes of another code page look like, one by one
+    if not _is_common(character, codec):
+        return 0.3
+    return 0.2 if (before.isascii() and before.isalpha()) or (after.isascii() and after.isalpha()) else 1.0
+
+
+@cache
+def _is_common(character: str, codec: str) -> bool:
+    """Whether a character is in the small set that a code page grew from: nearly any two bytes are some character of GB 18030."""
+    try:
+        character.encode(_SMALL_SETS[codec])
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_utf8(blocks: Iterable[bytes]) -> bool:
