@@ -125,7 +125,8 @@ def measure_servers(config: Config, options: argparse.Namespace, schema: ModelSc
         servers = {name: stack.enter_context(started(words, cwd, environment)) for name, (words, _, _, cwd) in commands.items()}
         for name, (_, port) in servers.items():
             answer = asyncio.run(load(port, commands[name][1], commands[name][2], 50, options.connections))
-            predictions[name] = answer["prediction"] if "prediction" in answer else answer["predictions"][0]
+            first = answer if "prediction" in answer else answer["predictions"][0]  # MLflow's answer is a table
+            predictions[name] = first["prediction"]
         for _ in range(options.rounds):
             for name, (process, port) in servers.items():
                 count = max(options.requests // (10 if name in ("mlflow", "joblib") else 1), 10 * options.connections)
