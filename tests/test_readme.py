@@ -49,10 +49,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, sample_csv: Path) -> Path
     return root
 
 
-# Few fits are enough to see that the commands work; all else is as the README has it. The fixture `trained` fits them all,
-# in worker processes, which take seconds to start for every command that trains.
+# Few fits are enough to see that the commands work; all else is as the README has it. The fixture `trained` fits them all.
 FAST = {
-    "TABTRAIL__ENGINE__KIND": "serial",
     "TABTRAIL__SPLIT__REPEATS": "1",
     "TABTRAIL__CANDIDATES": "{LinearRegression: {}, LightGBM: {n_estimators: 60}}",
 }
