@@ -401,3 +401,11 @@ def test_words_that_stand_for_missing_numbers_in_many_rows_are_to_be_looked_at(t
     lines = [[*line, "EG" if row % 4 == 1 else f"{row % 5 + 1}"] for row, line in enumerate(lines)]
     (found,) = [each for each in proposed(tmp_path, [header, *lines]).findings if each.startswith("floor: ")]
     assert "'EG' (75 rows) of 300 rows stand for missing numbers" in found
+
+
+def test_what_is_a_place_is_told_where_candidates_are(tmp_path: Path) -> None:
+    chance = random.Random(2)
+    lines = [[f"{chance.uniform(50, 54):.4f}", f"{chance.uniform(8, 12):.4f}", *row[1:]] for row in rows()]
+    found = proposed(tmp_path, [["site_lat", "site_lon", *HEADER[1:]], *lines])
+    assert {"site_lat", "site_lon"} <= {*found.config["model"]["numeric_features"]}
+    assert "# Trees get the places of site_lon and site_lat along more directions, too" in found.text

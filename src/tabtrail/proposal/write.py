@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from tabtrail.config.coordinates import named_coordinates
 from tabtrail.config.schema_file import editor_line
 from tabtrail.contract.numbers import MULTIPLIERS, NumberFormat, mark_variants
 from tabtrail.proposal.columns import Columns, Guess
@@ -394,3 +395,5 @@ def _write_rest(out: YamlText, draft: Draft) -> None:
         "None are named, so that a list is made from the table that ingest leaves: a line, bags of LightGBM and CatBoost, the"
         " logarithm beside a skewed target, a blend. `tabtrail run` says which and why; name some here to choose yourself."
     )
+    for pair in named_coordinates(draft.roles.numeric):
+        out.note(f"Trees get the places of {' and '.join(pair)} along more directions, too (model.coordinates).")
