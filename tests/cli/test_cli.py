@@ -136,7 +136,7 @@ def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Pro
         (["run", "--set", "source.encoding=utf-8"], 3, "these bytes are not utf-8"),
         (["run", "--set", "profile.group_by=[COUNTRYY]"], 2, "'COUNTRYY' is not a declared column; did you mean 'COUNTRY'?"),
         (["run", "--set", "profile.outliers.columns=[COUNTRY]"], 2, "profile: 'COUNTRY' is not a number"),
-        (["run", "--set", "profile.outliers.factor=0"], 2, "profile.outliers.factor: input should be greater than 0"),
+        (["run", "--set", "profile.outliers.factor=0"], 2, "profile.outliers.factor: is 0, where more than 0 belongs"),
         (["profile"], 3, "run `tabtrail ingest` first"),
         (["report"], 2, "there is no run to report; `tabtrail run` makes one"),
         (["report", "--run", "nonsense"], 2, "there is no run nonsense in the MLflow store"),
@@ -145,7 +145,7 @@ def test_a_changed_config_repeats_just_the_stages_that_depend_on_it(project: Pro
         (["explain", "--json", "{}", "--plot", "x.svg"], 2, "--plot: the picture is a PNG"),
         (["train"], 3, "run `tabtrail ingest` first"),
         (["eda"], 3, "run `tabtrail ingest` first"),
-        (["run", "--set", "split.folds=1"], 2, "split.folds: input should be greater than or equal to 2"),
+        (["run", "--set", "split.folds=1"], 2, "split.folds: is 1, where 2 or more belongs"),
         (["run", "--nonsense"], 2, "No such option: --nonsense"),
     ],
 )

@@ -143,7 +143,7 @@ def test_a_column_called_like_one_that_ingest_adds_is_refused(tmp_path: Path) ->
         ("source.delimiter='\"'", "source.delimiter: fields cannot be parted by a quote"),
         ("source.comment=','", "source.comment: comments cannot begin with"),
         ("source.skip_row=1", "source.skip_row: unknown key; did you mean 'skip_rows'"),
-        ("source.unnamed=keep", "source.unnamed: input should be 'refuse' or 'drop'"),
+        ("source.unnamed=keep", "source.unnamed: is the text 'keep', where one of refuse, drop belongs"),
     ],
 )
 def test_a_layout_that_no_file_can_have_is_refused_at_load(tmp_path: Path, key: str, told: str) -> None:
