@@ -99,7 +99,7 @@ def test_the_first_page_has_the_verdict_of_the_report_the_champion_and_what_is_d
     for words in (
         board.champion,
         "Deployments",
-        "there was no model",
+        "it is the first model",
         "Freshness of the stages",
         "DEALSIZE",
     ):

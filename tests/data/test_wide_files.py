@@ -177,7 +177,7 @@ def test_patterns_that_overlap_are_refused(tmp_path: Path) -> None:
         ("{promo: 'P_{brand}_{item}'}", r"demand.melt.columns: no pattern makes the target; add qty"),
         ("{qty: 'Q_{brand}_{qty}', promo: 'P_{brand}_{qty}'}", r"'qty' is both"),
         ("{qty: 'Q_{brand}_{YEAR}', promo: 'P_{brand}_{YEAR}'}", r"'YEAR' is made by ingest"),
-        ("{}", r"demand.melt.columns: dictionary should have at least 1 item"),
+        ("{}", r"demand.melt.columns: is an empty mapping, where at least 1 item belongs"),
     ],
 )
 def test_a_pattern_that_cannot_be_read_is_refused_with_its_key(tmp_path: Path, patterns: str, message: str) -> None:

@@ -51,7 +51,7 @@ def engine_of(cluster: Cluster) -> Engine:
     [
         (["engine.final=dask", "split.max_rows=800"], r"engine\.address: engine\.final dask needs the address"),
         (["engine={final: dask, address: 'tcp://127.0.0.1:1'}"], r"engine\.final: .* needs split\.max_rows"),
-        (["engine.final=spark"], r"engine\.final: .*'dask'"),
+        (["engine.final=spark"], r"engine\.final: .*'spark', where dask belongs"),
     ],
 )
 def test_a_final_fit_that_cannot_be_is_refused_with_the_config(project: Project, overrides: list[str], message: str) -> None:

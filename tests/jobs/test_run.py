@@ -180,7 +180,7 @@ def test_a_worker_with_other_versions_is_refused(dask: Cluster, monkeypatch: pyt
             ["engine.kind=dask", "engine.address=nonsense"],
             r"engine\.address: 'nonsense' is not an address; write tcp://HOST:PORT",
         ),
-        (["engine.kind=threads"], r"engine\.kind: .*'serial', 'processes' or 'dask'"),
+        (["engine.kind=threads"], r"engine\.kind: .*'threads', where one of serial, processes, dask belongs"),
     ],
 )
 def test_an_engine_that_cannot_be_is_refused_with_the_config(project: Project, overrides: list[str], message: str) -> None:

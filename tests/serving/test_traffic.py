@@ -168,7 +168,7 @@ def test_a_challenger_that_takes_other_columns_gets_no_traffic(project: Project,
         (["serve.challenger_share=0.1"], "a challenger needs its bundle: set serve.shadow_dir"),
         (["serve.challenger_share=0.1", "serve.shadow_dir=challenger"], "set serve.challenger_key"),
         (["serve.challenger_key=customer"], "'customer' is neither an input of the model nor a header"),
-        (["serve.challenger_share=2"], "less than or equal to 1"),
+        (["serve.challenger_share=2"], "is 2, where 1 or less belongs"),
     ],
 )
 def test_a_share_that_cannot_be_given_is_refused_before_the_service_starts(

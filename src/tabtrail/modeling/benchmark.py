@@ -35,7 +35,12 @@ from tabtrail.modeling.split import Split
 from tabtrail.modeling.table import Examples, Table, split_table
 from tabtrail.modeling.worth import over_budget, worthy
 
+RowTime = Callable[[Any], float | None]
 Export = Callable[[Fit], tuple[int, Parity | None, Cost | None]]
+
+
+def _unmeasured(model: Any) -> None:
+    """Stand in for what measures the time of a row where nothing does."""
 
 
 def candidates_of(problem: Problem) -> list[Candidate]:
@@ -53,7 +58,7 @@ def run_benchmark(
     *,
     export: Export | None = None,
     prove: Prove | None = None,
-    row_us: Callable[[Any], float | None] = lambda model: None,
+    row_us: RowTime = _unmeasured,
     finished: Mapping[str, Result] | None = None,
     on_result: Callable[[Result], None] = lambda result: None,
     progress: Callable[[int, int], None] = lambda done, of: None,
@@ -78,7 +83,10 @@ def run_benchmark(
     results = dict(finished or {})
     export = export or _pickled_size
     missing = [each for each in candidates if each.family != BLEND and each.name not in results]
-    prove = prove if problem.engine.kind == "dask" else None  # processes of this machine share its memory: one proof at a time
+    if problem.engine.kind == "dask":
+        row_us = _unmeasured  # the driver exports nothing
+    else:
+        prove = None  # processes of this machine share its memory: one proof at a time
     dropped: dict[str, str] = {}
 
     def of_use(name: str) -> bool:
