@@ -114,7 +114,9 @@ def test_texts_of_many_values_enter_by_target_and_by_frequency_for_the_folds_to_
 def test_trees_get_places_along_more_directions_where_numbers_say_where_something_is() -> None:
     found = default_candidates(replace(SHAPE, coordinates=True))
     assert [each.params.get("coordinates") for each in found.values()] == [None, *["rotated"] * 4, None]
-    assert not any("coordinates" in each.params for each in default_candidates(SHAPE).values())
+    assert [each.params.get("colsample_bytree") for each in found.values()] == [None, 0.5, 0.5, None, None, None]
+    plain = default_candidates(SHAPE).values()
+    assert not any({"coordinates", "colsample_bytree"} & each.params.keys() for each in plain)
 
 
 def test_categories_are_named_only_where_there_are_texts() -> None:

@@ -14,6 +14,8 @@ the sales data with and without its size, Ames, hotel rates, Sacramento, concret
   changed nothing on CPS1988's 22,000 and on hotel rates, and erred 0.6 to 3 % more on five smaller tables, at twice the time.
 - Bags of CatBoost with depth 7, rate 0.15 and 400 rounds take half the fit and half the time a row from 5,000 rows on; they erred
   0.8 % more in California and on bike sharing, 0.2 % in a blend. Below that, early stopping leaves as few trees anyway.
+- Where places lie along six more directions, half of the columns for each tree erred 1.8 % less in California, at 0.6 of the fit.
+  Elsewhere it erred 2 % more to 1 % less.
 - From 40,000 rows on, CatBoost with 250 rounds at rate 0.25, and LightGBM at rate 0.12 with a penalty of 3, take half to two
   thirds of the fit and the time a row: a blend may have both. On diamonds they erred 0.1 and 0.5 % more, together 2 % less; on
   60,000 flights (R's `nycflights13`) 0.4 and 1.2 % more for the delay, 4 and 2 % less for the time in the air.
@@ -210,6 +212,8 @@ def _lightgbm(shape: Shape) -> Iterator[tuple[str, Default]]:
     params, why = _LIGHTGBM, "the published default with fewer leaves"
     if _of_many_rows(shape):
         params, why = {**params, **_LIGHTGBM_OF_MANY_ROWS}, f"{why}, and fewer trees from {_MANY_ROWS:,} rows on"
+    if shape.coordinates:
+        params, why = {**params, "colsample_bytree": 0.5}, f"{why}; half of the columns a tree, as some say the same"
     yield _bagged("LightGBM", Default(params, why), shape)
     if shape.logarithm is not None:
         yield _bagged("LightGBM_log", Default(_learning_log(params, shape), _why_log(shape)), shape)
