@@ -29,7 +29,7 @@ learned from the other four fifths; what is deployed has then learned from all r
 splits; "tabtrail's to it" is the ratio of RMSE on the splits that both have. A row's time is CPU of one call: of tabtrail's
 graph, of the others' own Python calls.
 
-tabtrail's rows have the present default candidates and were measured with priority over what little else the machine did.
+tabtrail's rows have the present default candidates and were measured with priority over other work on the machine.
 Splits in time: the last fifth of all rows, of all but the last tenth of them, and of all but the last two tenths. In California
 tabtrail by itself also learns from places along further directions; the others got longitude and latitude as they are. "300 s"
 was run on bike sharing alone; mljar and H2O were not run.

@@ -1,4 +1,4 @@
-"""Pairs of number columns that say where something is: told by their names, or named."""
+"""Pairs of number columns that say where something is: the config names them, or their own names tell."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -54,10 +54,9 @@ def quick_alone(nodes: Nodes, constants: Constants, column: str) -> tuple[Nodes,
     made = {name: node for node in nodes for name in node.output}
     found = list[onnx.NodeProto]()
     for node in nodes:
-        if node.op_type == "Gather" and lengths.get(node.input[1], 0) >= _LONG and (kind := _kind(made.get(node.input[0]))):
-            found.append(_by_number_of_rows(node, kind))
-        else:
-            found.append(node)
+        is_long = node.op_type == "Gather" and _axis(node) == 0 and lengths.get(node.input[1], 0) >= _LONG
+        kind = _kind(made.get(node.input[0])) if is_long else None
+        found.append(node if kind is None else _by_number_of_rows(node, kind))
     if found == nodes:
         return nodes, constants
     shape = onnx.helper.make_node("Shape", [column], [_ROWS], start=0, end=1)
@@ -85,8 +84,12 @@ def _kind(source: onnx.NodeProto | None) -> int | None:
     if source.op_type == "Transpose":
         return int(onnx.TensorProto.DOUBLE)
     cast = source.op_type == "Cast" and source.attribute[0].i == onnx.TensorProto.UINT8
-    joined = source.op_type == "Concat" and source.attribute[0].i == 0
+    joined = source.op_type == "Concat" and _axis(source) == 0
     return int(onnx.TensorProto.UINT8) if cast or joined else None
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    return next((int(attribute.i) for attribute in node.attribute if attribute.name == "axis"), 0)
 
 
 def _by_number_of_rows(gather: onnx.NodeProto, kind: int) -> onnx.NodeProto:

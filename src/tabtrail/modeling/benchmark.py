@@ -120,9 +120,10 @@ def run_benchmark(
     candidates = [each for each in candidates if each.name not in dropped]
     members = [results[each.name] for each in candidates if each.family != BLEND]
     for candidate in blends:
-        folds, final = served_blend(candidate, members, table, split, problem, row_us=row_us)
+        folds, final, slow = served_blend(candidate, members, table, split, problem, row_us=row_us)
         if len(names := unclipped(final.model).names) == 1:
-            dropped[candidate.name] = f"left out: the folds give {names[0]} all the weight"
+            why = f"; a row takes {' and '.join(sorted(slow[0]))} together longer than choice.max_row_us allows" if slow else ""
+            dropped[candidate.name] = f"left out: the folds give {names[0]} all the weight{why}"
         else:
             keep(candidate, folds, final)
     candidates = [each for each in candidates if each.name not in dropped]

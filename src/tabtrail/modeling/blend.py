@@ -29,8 +29,10 @@ def served_blend(
     problem: Problem,
     *,
     row_us: Callable[[Any], float | None],
-) -> tuple[tuple[Fit, ...], Fit]:
-    """Return the blend whose graph takes a row no longer than the choice allows, as `row_us` measures it (None: unknown).
+) -> tuple[tuple[Fit, ...], Fit, Sequence[Set[str]]]:
+    """Return the blend whose graph takes a row no longer than the choice allows, and the members that are too slow together.
+
+    `row_us` measures a row (None: unknown). Where no members are left to leave out, the blend is the last one tried.
 
     Members that fit into the processor's cache one by one need not fit in together: two bags of 8 MB took 448 µs and 151 and 157
     by themselves. Members that turn out too slow together are not taken together again.
@@ -40,10 +42,10 @@ def served_blend(
         folds, final = blend(candidate, members, table, split, problem, refused=refused)
         names = frozenset(unclipped(final.model).names)
         if len(names) == 1 or names in refused:  # nothing to measure, or nothing else left
-            return folds, final
+            return folds, final, refused
         took = row_us(final.model)
         if took is None or took <= problem.choice.max_row_us:
-            return folds, final
+            return folds, final, refused
         refused.append(names)
 
 
