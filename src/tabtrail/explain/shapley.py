@@ -85,7 +85,7 @@ def explain(
     rows: pd.DataFrame,
     *,
     seed: int,
-    predict: Callable[[pd.DataFrame], Array] | None = None,
+    predict: Callable[[Columns], Array] | None = None,
     coalitions: int = COALITIONS,
 ) -> Explanation:
     """Return Shapley values for `rows` by raw column, in units of the target.
@@ -104,7 +104,7 @@ def explain(
     if isinstance(model, Pipeline) and not model.named_steps["preprocess"].named_transformers_.keys() & {*COMPUTED}:
         explanation = _explain_pipeline(model, background, rows)
     if explanation is None:
-        explanation = _explain_any(predict or model.predict, background, rows, seed, coalitions)
+        explanation = _explain_any(predict or of_frames(model.predict), background, rows, seed, coalitions)
     require_additive(explanation)
     return explanation
 
@@ -151,12 +151,16 @@ def from_shap_table(frame: pl.DataFrame) -> tuple[Explanation | None, pd.DataFra
     return explanation, rows
 
 
-def _explain_any(
-    model: Callable[[pd.DataFrame], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, coalitions: int
-) -> Explanation:
-    def predict(columns: Columns) -> Array:
-        return np.asarray(model(pd.DataFrame(dict(columns))), dtype=np.float64).ravel()
+def of_frames(model: Callable[[pd.DataFrame], Array]) -> Callable[[Columns], Array]:
+    """Let a model that takes frames take columns. A graph takes them as they are: a frame of a thousand, made for each of
+    hundreds of calls, costs more than the predictions.
+    """
+    return lambda columns: np.asarray(model(pd.DataFrame(dict(columns))), dtype=np.float64).ravel()
 
+
+def _explain_any(
+    predict: Callable[[Columns], Array], background: pd.DataFrame, rows: pd.DataFrame, seed: int, coalitions: int
+) -> Explanation:
     names, own = [str(name) for name in rows.columns], as_columns(rows)
     game = Game(predict, reference_rows(predict, as_columns(background[names])), alone(names))
     most = max(_LEAST_ALONE, _MOST_CELLS // (2 * game.references * len(rows) * len(names)))
