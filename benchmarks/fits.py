@@ -119,7 +119,8 @@ def usual(config: Any) -> float:
 
 def regressors(config: Any) -> list[Any]:
     """Return the candidates that are a regressor of a library."""
-    from tabtrail.modeling.candidates import BASELINE, BLEND, FORMULA, list_candidates
+    from tabtrail.modeling.baselines import BASELINE, BLEND, FORMULA
+    from tabtrail.modeling.candidates import list_candidates
 
     found = list_candidates(config.candidates, with_formulas=bool(config.model.formulas))
     return [each for each in found if each.family not in (BASELINE, BLEND, FORMULA)]

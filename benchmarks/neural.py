@@ -28,9 +28,10 @@ from tabtrail.data.dataset import scan_dataset
 from tabtrail.export.cost import measure_cost
 from tabtrail.export.prove import prove
 from tabtrail.modeling.bag import bag
+from tabtrail.modeling.baselines import BLEND
 from tabtrail.modeling.benchmark import candidates_of, run_tasks
 from tabtrail.modeling.blend import blend
-from tabtrail.modeling.candidates import BLEND, Candidate
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.defaults import default_candidates, shape_of
 from tabtrail.modeling.fit import unpickled
 from tabtrail.modeling.problem import Problem, problem_of

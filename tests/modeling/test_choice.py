@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tabtrail.errors import DataError
-from tabtrail.modeling.choice import choose, corrected_difference, indistinguishable
+from tabtrail.modeling.choice import blend_instead, choose, corrected_difference, indistinguishable
 from tabtrail.modeling.metrics import Array
 
 SCORES = st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), min_size=2, max_size=30)
@@ -158,3 +158,12 @@ def test_candidates_are_told_apart_where_the_interval_of_their_difference_leaves
         "as good": [loss + each for loss, each in zip(champion, noise, strict=True)],
     }
     assert indistinguishable(losses, "champion", valid_share=0.25) == {"as good"}
+
+
+def test_folds_in_time_choose_the_blend_unless_it_is_a_standard_error_worse() -> None:
+    """Whatever the first fold says, on which a blend has no weights yet. Two folds say nothing of the difference."""
+    scores = {"Line": [10.0, 12.0, 11.0, 13.0], "Near": [90.0, 12.3, 10.9, 13.1], "Worse": [9.0, 12.3, 11.4, 13.5]}
+    assert blend_instead(scores, "Line", "Near", valid_share=0.25) == "Near"
+    assert blend_instead(scores, "Line", "Worse", valid_share=0.25) == "Line"
+    two = {name: each[:2] for name, each in scores.items()}
+    assert blend_instead(two, "Line", "Near", valid_share=0.25) == "Line"

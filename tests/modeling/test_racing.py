@@ -147,9 +147,9 @@ def test_the_beaten_one_that_makes_a_blend_err_less_is_wanted_after_all(tmp_path
 
     best, baseline = (Result(*fitted(name), 1) for name in ("LightGBM", "MeanBaseline"))
     beaten = [fitted("CatBoost"), fitted("LightGBM_alike")]
-    found = wanted_by_blends([listed["Blend"]], beaten, [baseline, best], table, split)
+    found = wanted_by_blends([listed["Blend"]], beaten, [baseline, best], table, split, problem)
     assert [each.name for each, _, _ in found] == ["CatBoost"]
-    assert wanted_by_blends([], beaten, [baseline, best], table, split) == []
+    assert wanted_by_blends([], beaten, [baseline, best], table, split, problem) == []
 
 
 def test_a_blend_has_what_it_wants_of_the_beaten_in_the_leaderboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,11 @@ from tabtrail.errors import ConfigError, ParityError
 from tabtrail.jobs.job import Shared
 from tabtrail.jobs.run import run, run_one
 from tabtrail.modeling.bag import bag
-from tabtrail.modeling.baselines import BASELINES, FORMULA
+from tabtrail.modeling.baselines import BASELINES, BLEND, FORMULA
 from tabtrail.modeling.blend import served_blend, wanted_by_blends
 from tabtrail.modeling.budget import Budgeted
-from tabtrail.modeling.candidates import BLEND, Candidate, list_candidates
-from tabtrail.modeling.choice import choose
+from tabtrail.modeling.candidates import Candidate, list_candidates
+from tabtrail.modeling.choice import blend_instead, choose
 from tabtrail.modeling.devices import is_on_device, one_at_a_time
 from tabtrail.modeling.elsewhere import shared_examples, shared_rows
 from tabtrail.modeling.estimators import FormulaRegressor, unclipped
@@ -113,7 +113,7 @@ def run_benchmark(
         for each in fitted:
             keep(*each)
     blends = [each for each in candidates if each.family == BLEND and each.name not in results]
-    for each in wanted_by_blends(blends, beaten, [results[name] for name in results], table, split):
+    for each in wanted_by_blends(blends, beaten, [results[name] for name in results], table, split, problem):
         keep(*each)
         del dropped[each[0].name]
     dropped |= budgeted.left_out
@@ -185,12 +185,13 @@ def _chosen(problem: Problem, ordered: tuple[Result, ...], split: Split) -> str:
         raise ParityError(f"no candidate is deployable; {best.candidate.name}: {best.parity and best.parity.complaint}")
     affordable = [each for each in ordered if over_budget(each, problem.choice) is None]
     among = worthy(affordable, metric) or [each for each in deployable if each.is_baseline] or deployable
-    return choose(
-        {each.candidate.name: each.losses(metric) for each in among},
-        {each.candidate.name: each.model_bytes for each in among},
-        rule=problem.choice.rule,
-        valid_share=split.valid_share,
-    )
+    losses = {each.candidate.name: each.losses(metric) for each in among}
+    costs = {each.candidate.name: each.model_bytes for each in among}
+    chosen = choose(losses, costs, rule=problem.choice.rule, valid_share=split.valid_share)
+    blends = [each.candidate.name for each in among if each.candidate.family == BLEND]
+    if not (blends and problem.split.by_time and problem.choice.rule == "best"):
+        return chosen
+    return blend_instead(losses, chosen, blends[0], valid_share=split.valid_share)
 
 
 def _result(candidate: Candidate, folds: tuple[Fit, ...], final: Fit, export: Export) -> Result:

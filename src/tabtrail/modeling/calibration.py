@@ -5,6 +5,10 @@ The residuals of K-fold cross-validation stand in for those of a calibration par
 no fold's model is kept. Their spread is normalised by a scale that follows the prediction (Papadopoulos et al., Inductive
 confidence machines for regression, ECML 2002, section 5) and taken per group (Mondrian: Vovk et al., Algorithmic Learning in
 a Random World, 2005, section 4.5).
+
+An average of models errs less than the fold's model whose residual is known: by how far its members lie apart (the ambiguity of
+Krogh & Vedelsby, Neural network ensembles, cross validation, and active learning, NIPS 1994, equation 5), which shows on rows
+that none of them has learned from, without their targets.
 """
 
 import math
@@ -31,6 +35,27 @@ _LEAST_SCALE = 0.01  # of the mean error: below it a scale is that of rows which
 _ROUNDING = 1e-9
 
 
+# Fewer rows say little of how far members lie apart: the group's band then narrows as that of all rows does.
+_LEAST_APART = 50
+
+
+@dataclass(frozen=True)
+class Members:
+    """What the members of an average predict [members, rows], in units of the target, for rows that none has learned from, and
+    the group of each row (None: no groups).
+    """
+
+    predicted: Array
+    groups: Sequence[str] | None = None
+
+    def of(self, group: str) -> "Members":
+        """Return what they predict for the rows of a group; for all rows, where the group has fewer than 50."""
+        if self.groups is None:
+            return self
+        rows = np.array([each == group for each in self.groups], dtype=bool)
+        return Members(self.predicted[:, rows]) if rows.sum() >= _LEAST_APART else self
+
+
 @dataclass(frozen=True)
 class MeasuredCoverage:
     """How many rows were looked at, the share (0 to 1) inside their interval, and the mean width in units of the target."""
@@ -41,7 +66,13 @@ class MeasuredCoverage:
 
 
 def calibrate(
-    actual: Array, predicted: Array, groups: Sequence[str] | None, *, level: float, clip: Bounds = UNBOUNDED
+    actual: Array,
+    predicted: Array,
+    groups: Sequence[str] | None,
+    *,
+    level: float,
+    clip: Bounds = UNBOUNDED,
+    members: Members | None = None,
 ) -> Intervals | None:
     """Return the intervals that out-of-fold predictions of the training part justify; None for too few rows.
 
@@ -49,15 +80,19 @@ def calibrate(
     inference for regression, JASA 113, 2018, algorithm 2 and section 5.2), scale the mean |y - ŷ| of rows with a like ŷ. For
     exchangeable rows `level` (0 to 1) of new ones lie inside, over all rows and within every group that has a band: those
     with 5 / (1 - level) rows or more. Below level / (1 - level) rows in all the quantile does not exist.
+
+    Where an average of `members` is deployed, and `predicted` are those of one member each, the quantile is narrowed by
+    √(1 - mean (member - average)² / mean (y - ŷ)²), both in scales.
     """
     if _rank(len(actual), level) > len(actual):
         return None
     error = np.abs(actual - predicted) + _ROUNDING * np.mean(np.abs(actual))
-    bands = {ALL: _band(error, predicted, level)}
+    bands = {ALL: _band(error, predicted, level, members)}
     names = np.array(groups if groups is not None else (), dtype=object)
     for name, rows in sorted(Counter(names.tolist()).items()):
         if name != ALL and round(rows * (1 - level), 9) >= _LEAST_BEYOND:
-            bands[name] = _band(error[names == name], predicted[names == name], level)
+            own = None if members is None else members.of(name)
+            bands[name] = _band(error[names == name], predicted[names == name], level, own)
     return Intervals(level, clip[0], bands, clip[1])
 
 
@@ -77,7 +112,7 @@ def _rank(rows: int, level: float) -> int:
     return math.ceil(round((rows + 1) * level, 9))
 
 
-def _band(error: Array, predicted: Array, level: float) -> Band:
+def _band(error: Array, predicted: Array, level: float, members: Members | None) -> Band:
     order = np.argsort(predicted, kind="stable")
     error, predicted = error[order], predicted[order]
     # Rows without an error do not divide by zero; 1 where there is none at all.
@@ -87,7 +122,12 @@ def _band(error: Array, predicted: Array, level: float) -> Band:
     predictions = [float(predicted[(rows.start + rows.stop) // 2]) for rows in bins]
     scales = [max(float(error[rows].mean()), least) for rows in bins]
     scores = np.sort(error / np.interp(predicted, predictions, scales))
-    return Band(len(error), float(scores[_rank(len(error), level) - 1]), tuple(predictions), tuple(scales))
+    quantile = float(scores[_rank(len(error), level) - 1])
+    if members is not None and members.predicted.shape[1] >= _LEAST_APART:
+        average = members.predicted.mean(axis=0)
+        apart = (members.predicted - average) / np.interp(average, predictions, scales)
+        quantile *= math.sqrt(max(0.0, 1 - float(np.mean(apart**2)) / float(np.mean(scores**2))))
+    return Band(len(error), quantile, tuple(predictions), tuple(scales))
 
 
 def _bins(ascending: Array) -> list[slice]:

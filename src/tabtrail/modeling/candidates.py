@@ -8,11 +8,10 @@ from typing import Any
 from tabtrail.config.model import parse_transform
 from tabtrail.config.section import Parameter
 from tabtrail.errors import ConfigError, nearest, require_extra
-from tabtrail.modeling.baselines import BASELINE, BASELINES, FORMULA
+from tabtrail.modeling.baselines import BASELINE, BASELINES, BLEND, FORMULA
 from tabtrail.modeling.families import FAMILIES, Family, Layout, Params
 from tabtrail.modeling.families.family import Objectives
 
-BLEND = "Blend"
 _STOPPING = "early_stopping_rounds"
 _TRANSFORM = "target_transform"
 _CATEGORIES = "categories"

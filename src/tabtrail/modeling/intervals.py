@@ -1,17 +1,23 @@
 """The prediction intervals of a benchmark's models, and how often they hold on the test part."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from tabtrail.bundle.intervals import ALL, Grouping, Intervals
-from tabtrail.modeling.calibration import calibrate, measure_coverage
+from tabtrail.modeling.calibration import Members, calibrate, measure_coverage
+from tabtrail.modeling.estimators import Bag, Blend, unclipped
 from tabtrail.modeling.leaderboard import CoverageRow, HeldOut
-from tabtrail.modeling.metrics import rounded, score
+from tabtrail.modeling.metrics import Array, rounded, score
 from tabtrail.modeling.problem import Problem
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.split import Mask
 from tabtrail.modeling.table import Table
+
+# Rows beyond these change the mean distance of the members by less than a hundredth.
+_MOST_APART = 10_000
 
 
 def grouping(problem: Problem) -> Grouping:
@@ -21,11 +27,47 @@ def grouping(problem: Problem) -> Grouping:
 
 
 def calibrate_all(benchmark: Benchmark) -> dict[str, Intervals | None]:
-    """Return the intervals of each candidate, from its out-of-fold predictions; None for too few rows."""
-    return {result.candidate.name: _calibrated(benchmark, result) for result in benchmark.results}
+    """Return the intervals of each candidate, from its out-of-fold predictions; None for too few rows.
+
+    How far the members of a bag lie apart is seen on rows of the test part, whose targets are not looked at.
+    """
+    test = benchmark.table.take(benchmark.split.test)
+    chosen = np.arange(len(test.y)) < _MOST_APART
+    apart = _Apart(test.take(chosen), interval_groups(benchmark.problem, test.take(chosen)))
+    return {result.candidate.name: _calibrated(benchmark, result, apart.members(result)) for result in benchmark.results}
 
 
-def _calibrated(benchmark: Benchmark, result: Result) -> Intervals | None:
+@dataclass(frozen=True)
+class _Apart:
+    rows: Table
+    groups: list[str]
+    known: dict[int, Array] = field(default_factory=dict)
+
+    def members(self, result: Result) -> Members | None:
+        """Return what the members of an average predict; None for one model, whose residuals are those of its like."""
+        found = self._predicted(result.model) if isinstance(unclipped(result.model), Blend) and len(self.rows.y) else None
+        return None if found is None or len(found) == 1 else Members(found, self.groups)
+
+    def _predicted(self, model: Any) -> Array:
+        """Return [folds, rows]: of a bag each fold's model, of a blend the average of what is of one fold; else one row."""
+        model = unclipped(model)
+        if id(model) not in self.known:
+            if not isinstance(model, Blend):
+                found = np.asarray(model.predict(self.rows.x), dtype=np.float64).reshape(1, -1)
+            else:
+                each = [self._predicted(one) for one in model.models]
+                found = np.concatenate(each) if isinstance(model, Bag) else _weighted(each, model.weights)
+            self.known[id(model)] = found
+        return self.known[id(model)]
+
+
+def _weighted(predicted: list[Array], weights: tuple[float, ...]) -> Array:
+    folds = max(map(len, predicted))
+    alike = [each if len(each) == folds else each.mean(axis=0, keepdims=True) for each in predicted]
+    return np.asarray(sum(weight * each for weight, each in zip(weights, alike, strict=True)), dtype=np.float64)
+
+
+def _calibrated(benchmark: Benchmark, result: Result, members: Members | None) -> Intervals | None:
     problem, predicted = benchmark.problem, result.out_of_fold(benchmark.split)
     known = ~np.isnan(predicted)
     rows = benchmark.table.take(known)
@@ -33,7 +75,7 @@ def _calibrated(benchmark: Benchmark, result: Result) -> Intervals | None:
     low, high = problem.clip
     # A logarithm takes targets above zero alone, and what is predicted by it is above zero: so are the bounds.
     low = 0.0 if low is None and result.candidate.transform == "log" else low
-    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, clip=(low, high))
+    return calibrate(rows.y, predicted[known], groups, level=problem.intervals.level, clip=(low, high), members=members)
 
 
 def coverage_rows(benchmark: Benchmark, result: Result, intervals: Intervals | None) -> tuple[CoverageRow, ...]:

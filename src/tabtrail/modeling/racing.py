@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tabtrail.modeling.baselines import BASELINES
-from tabtrail.modeling.candidates import BLEND, Candidate
+from tabtrail.modeling.baselines import BASELINES, BLEND
+from tabtrail.modeling.candidates import Candidate
 from tabtrail.modeling.choice import corrected_difference
 from tabtrail.modeling.fit import stops_by_its_fold
 from tabtrail.modeling.metrics import Metric

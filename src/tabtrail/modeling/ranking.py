@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from tabtrail.bundle.intervals import Intervals
 from tabtrail.data.manifest import Manifest
+from tabtrail.modeling.baselines import BLEND
 from tabtrail.modeling.choice import corrected_difference, indistinguishable
 from tabtrail.modeling.estimators import Bag, Blend, unclipped
 from tabtrail.modeling.intervals import coverage_rows, held_out_figures
 from tabtrail.modeling.leaderboard import CoverageRow, Leaderboard, Refit, Row
 from tabtrail.modeling.leakage.findings import Finding
-from tabtrail.modeling.metrics import METRICS, Metric, rounded
+from tabtrail.modeling.metrics import METRICS, rounded
 from tabtrail.modeling.results import Benchmark, Result
 from tabtrail.modeling.worth import over_budget
 
@@ -24,10 +25,15 @@ class Tracked:
     refit: Refit | None = None
 
 
-def chosen_by(rule: str, metric: Metric) -> str:
+def chosen_by(benchmark: Benchmark) -> str:
     """Return the rule of the choice as a phrase."""
-    best = f"{metric.best_mean} over the folds"
-    return f"smallest model within one corrected standard error of the {best}" if rule == "one_standard_error" else best
+    problem, champion = benchmark.problem, benchmark.champion
+    best = f"{problem.metric.best_mean} over the folds"
+    if problem.choice.rule == "one_standard_error":
+        return f"smallest model within one corrected standard error of the {best}"
+    if problem.split.by_time and champion.candidate.family == BLEND and champion != benchmark.results[0]:
+        return f"blend within one corrected standard error of the {best}, as these follow one another in time"
+    return best
 
 
 def build_leaderboard(
@@ -56,7 +62,7 @@ def build_leaderboard(
         test_rows=int(split.test.sum()),
         split=problem.split.model_dump(mode="json"),
         metric=problem.metric.name,
-        chosen_by=chosen_by(problem.choice.rule, problem.metric),
+        chosen_by=chosen_by(benchmark),
         champion=champion.candidate.name,
         best=benchmark.results[0].candidate.name,
         weights=_weights(champion),

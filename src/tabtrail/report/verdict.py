@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from tabtrail.modeling.baselines import BLEND
 from tabtrail.modeling.leaderboard import Leaderboard, Row
 from tabtrail.modeling.leakage.findings import UNIT_CHANGE
 from tabtrail.modeling.metrics import Metric
@@ -104,12 +105,22 @@ def _worth(board: Leaderboard) -> Sentence:
     )
 
 
+def _why_not_the_best(board: Leaderboard, best: Row) -> str:
+    if not best.deployable:
+        return "the best whose ONNX graph was proven"
+    if best.over_budget is not None:
+        return "the best that is small and fast enough to be served"
+    if board.champion_row.family == BLEND and board.split["kind"] in ("time", "group_time"):
+        return "a blend, which errs about as much, as the best of one time is not that of the next"
+    return "the smallest that these folds cannot tell from it"
+
+
 def _choice(board: Leaderboard) -> Sentence:
     # `indistinguishable`: the 95 % interval of the difference over the folds holds 0.
     learned = [row for row in board.candidates if row.candidate != board.champion]
     if board.champion != board.best:
         best = next(row for row in board.candidates if row.candidate == board.best)
-        why = "the smallest that these folds cannot tell from it" if best.deployable else "the best whose ONNX graph was proven"
+        why = _why_not_the_best(board, best)
         return (
             f"It is not the one with the {board.chosen_metric.best_mean}, which is {board.best}, but {why}: the difference is ",
             *_difference(board.chosen_metric, board.champion_row),

@@ -65,7 +65,7 @@ def _data(benchmark: Benchmark, manifest: Manifest) -> str:
 
 def _metrics(benchmark: Benchmark) -> Iterator[str]:
     champion, chosen, unit = benchmark.champion, benchmark.problem.metric, benchmark.problem.model.currency
-    rule = chosen_by(benchmark.problem.choice.rule, chosen)
+    rule = chosen_by(benchmark)
     first, *rest = headline(chosen)
     header = [f"cv {first.label}{_after(first, unit)}", "± std", *(f"cv {metric.label}" for metric in rest)]
     header += [f"test {metric.label}" for metric in (first, *rest)]

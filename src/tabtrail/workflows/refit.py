@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tabtrail.modeling.candidates import BLEND
+from tabtrail.modeling.baselines import BLEND
 from tabtrail.modeling.problem import Problem
 from tabtrail.system.hashes import code_version
 from tabtrail.tracking.libraries import library_versions

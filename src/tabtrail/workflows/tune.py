@@ -18,9 +18,9 @@ from tabtrail.config.section import Parameter
 from tabtrail.config.tree import Config
 from tabtrail.data.manifest import Manifest, verify_dataset
 from tabtrail.errors import ConfigError, NothingToDeployError, StoreError, UsageError, nearest
-from tabtrail.modeling.baselines import BASELINE
+from tabtrail.modeling.baselines import BASELINE, BLEND
 from tabtrail.modeling.benchmark import run_tasks
-from tabtrail.modeling.candidates import BLEND, Candidate, list_candidates
+from tabtrail.modeling.candidates import Candidate, list_candidates
 from tabtrail.modeling.choice import corrected_difference
 from tabtrail.modeling.families import FAMILIES, Params
 from tabtrail.modeling.metrics import Metric, evaluate, mean_of

@@ -14,8 +14,8 @@ from tabtrail.bundle.load import Bundle
 from tabtrail.config.load import config_from_run
 from tabtrail.config.tree import Config
 from tabtrail.errors import ConfigError, UsageError
+from tabtrail.modeling.baselines import BLEND
 from tabtrail.modeling.benchmark import candidates_of, run_benchmark, run_tasks
-from tabtrail.modeling.candidates import BLEND
 from tabtrail.modeling.leakage.findings import columns_to_drop
 from tabtrail.modeling.learned import Learned
 from tabtrail.modeling.metrics import Array
