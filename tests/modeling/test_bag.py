@@ -13,9 +13,11 @@ from tabtrail.errors import ConfigError
 from tabtrail.export.prove import prove
 from tabtrail.forecast.panel.candidates import demand_problems
 from tabtrail.modeling.benchmark import run_benchmark
+from tabtrail.modeling.calibration import Members, calibrate
 from tabtrail.modeling.candidates import candidate_problems
 from tabtrail.modeling.estimators import Bag, Blend, pipelines_of, unclipped
 from tabtrail.modeling.fit import build_model, regressor_of
+from tabtrail.modeling.intervals import calibrate_all
 from tabtrail.modeling.notes import notes
 from tabtrail.modeling.preprocess import Recipe
 from tabtrail.modeling.problem import problem_of
@@ -67,6 +69,26 @@ def test_a_fold_is_scored_with_the_rounds_that_the_other_folds_of_its_repeat_cho
         train, valid = benchmark.table.take(fold.train), benchmark.table.take(fold.valid)
         expected = build_model(result.candidate, Recipe.of(benchmark.problem.model), n_estimators=round(np.mean(others)))
         np.testing.assert_array_equal(result.folds[index].predicted, expected.fit(train.x, train.y).predict(valid.x))
+
+
+def test_intervals_of_an_average_are_narrower_by_how_far_its_members_lie_apart_on_the_test_part(benchmark: Benchmark) -> None:
+    """The blend's members of a fold are those of its bags, beside what has no folds; a single model's intervals stay."""
+    found = calibrate_all(benchmark)
+    test, split = benchmark.table.take(benchmark.split.test), benchmark.split
+    assert len(test.y) < 50, "too few rows to say how far members lie apart"
+    many = replace(benchmark, split=replace(split, test=split.test | split.train))
+    narrow = calibrate_all(many)
+    bagged = benchmark.result("LightGBM_bag").model
+    apart = np.stack([each.predict(benchmark.table.x) for each in bagged.models])
+    wide, members = found["LightGBM_bag"], Members(apart)
+    assert wide is not None
+    known = benchmark.result("LightGBM_bag").out_of_fold(split)
+    rows = ~np.isnan(known)
+    expected = calibrate(benchmark.table.y[rows], known[rows], None, level=0.9, members=members)
+    assert expected is not None
+    assert narrow["LightGBM_bag"] == expected
+    assert expected.bands[""].quantile < wide.bands[""].quantile
+    assert narrow["LightGBM"] == found["LightGBM"]
 
 
 def test_the_models_of_the_first_repeat_are_averaged_each_with_its_own_rounds(benchmark: Benchmark) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tabtrail.bundle.intervals import Band, Grouping, Intervals
 from tabtrail.errors import DataError
-from tabtrail.modeling.calibration import calibrate, measure_coverage
+from tabtrail.modeling.calibration import Members, calibrate, measure_coverage
 from tabtrail.modeling.intervals import coverage_rows, interval_groups
 from tabtrail.modeling.metrics import Array
 
@@ -307,3 +307,45 @@ def test_a_grouping_takes_the_text_of_its_column_or_the_first_condition_that_hol
     column = Grouping("KIND")
     assert [column.group({"KIND": text}) for text in ("a", None)] == ["a", ""]
     assert Grouping.from_dict(column.to_dict()) == column
+
+
+def test_an_average_of_models_gets_the_width_of_its_own_errors() -> None:
+    """Each of five models errs by a noise of its own beside that of the rows: a member's intervals, ± 1.645 √(1 + 0.4²), hold the
+    mean's errors of √(1 + 0.4² / 5) 91.9 % of the time.
+    """
+    random = np.random.default_rng(0)
+    truth = random.uniform(0, 10, 40_000)
+    members = truth + 0.4 * random.normal(size=(5, 40_000))
+    actual = truth + random.normal(size=40_000)
+    known, fresh = slice(0, 20_000), slice(20_000, None)
+    one_each = members[np.arange(20_000) % 5, np.arange(20_000)]
+    wide = calibrate(actual[known], one_each, None, level=0.9)
+    narrow = calibrate(actual[known], one_each, None, level=0.9, members=Members(members[:, fresh]))
+    assert wide is not None
+    assert narrow is not None
+    average = members[:, fresh].mean(axis=0)
+    assert measure_coverage(wide, actual[fresh], average, None).coverage == pytest.approx(0.919, abs=0.005)
+    assert measure_coverage(narrow, actual[fresh], average, None).coverage == pytest.approx(0.9, abs=0.005)
+    assert narrow.bands[""].scales == wide.bands[""].scales
+
+
+def test_members_narrow_each_group_by_its_own_rows_and_a_small_one_as_all_rows_do() -> None:
+    random = np.random.default_rng(0)
+    actual, groups = random.normal(size=600), ["apart"] * 300 + ["alike"] * 300
+    predicted = np.stack([np.repeat([1.0, 0.0, 0.0], [200, 200, 49]), np.repeat([-1.0, 0.0, 0.0], [200, 200, 49])])
+    members = Members(predicted, ["apart"] * 200 + ["alike"] * 200 + ["few"] * 49)
+    wide = calibrate(actual, np.zeros(600), groups, level=0.9)
+    narrow = calibrate(actual, np.zeros(600), groups, level=0.9, members=members)
+    assert wide is not None
+    assert narrow is not None
+    left = {name: narrow.bands[name].quantile / band.quantile for name, band in wide.bands.items()}
+    assert left["alike"] == 1
+    assert left["apart"] == pytest.approx((1 - 1 / np.mean(actual[:300] ** 2)) ** 0.5 if np.mean(actual[:300] ** 2) > 1 else 0)
+    assert left[""] == pytest.approx((1 - 200 / 449 / np.mean(actual**2)) ** 0.5)
+    assert members.of("few") is members
+
+
+def test_too_few_rows_of_members_narrow_nothing() -> None:
+    actual = np.random.default_rng(0).normal(size=200)
+    few = Members(np.stack([np.ones(49), -np.ones(49)]))
+    assert calibrate(actual, np.zeros(200), None, level=0.9, members=few) == calibrate(actual, np.zeros(200), None, level=0.9)
