@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
+import yaml
 from tests.support.commands import call, run_in
 from tests.support.projects import ONE_CANDIDATE, REPO, Project, Trained, make_project, serving
 from tests.support.stages import run_train
@@ -173,9 +174,17 @@ def test_requirements_were_inferred_in_every_log_model(project: Project, monkeyp
 
     monkeypatch.setattr(mlflow.sklearn, "infer_pip_requirements", inferred, raising=False)
     monkeypatch.setattr("mlflow.models.infer_pip_requirements", inferred)
+    save, written = mlflow.sklearn.save_model, list[object]()
+    monkeypatch.setattr(
+        mlflow.sklearn, "save_model", lambda model, *args, **kw: (written.append(model), save(model, *args, **kw))
+    )
     config = _ingested(project, *ONE_CANDIDATE)
     leaderboard, _ = run_train(config)
     assert leaderboard.champion == "LinearRegression"
+    assert {type(model).__name__ for model in written} == {"DummyRegressor"}, "each model is pickled once, by our own pickler"
+    for about in (project.root / "mlruns").rglob("MLmodel"):
+        if (pickled := about.with_name("model.pkl")).exists():
+            assert yaml.safe_load(about.read_text())["model_size_bytes"] > pickled.stat().st_size
 
 
 def test_column_names_that_are_not_plain_words_broke_the_export(tmp_path: Path) -> None:

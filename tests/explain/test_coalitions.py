@@ -48,6 +48,31 @@ def test_with_all_coalitions_the_values_are_those_of_the_definition(players: tup
     assert found.predictions.tolist() == curved(rows).tolist()
 
 
+def test_rows_that_are_the_same_whoever_gives_a_column_are_predicted_once() -> None:
+    """Missing numbers are alike, too; of many players none are told apart."""
+    rows, asked = {**columns(3), "a": np.array([1.0, np.nan, 1.0]), "t": np.array(["x", "y", "x"], dtype=object)}, list[int]()
+    reference = {**{name: values[:1] for name, values in rows.items()}, "a": np.array([np.nan])}
+
+    def counted(given: Columns) -> Array:
+        asked.append(len(given["a"]))
+        return curved(given)
+
+    known = np.array([[[True] * 6, [False] * 6, [False] * 5 + [True], [True] + [False] * 5]])
+    game = Game(counted, reference, alone([*rows]))
+    found = game.worth(rows, known)
+    assert asked == [2 + 3 + 3], "row 1: a alone differs; row 2: all but a; row 3: all but t, of which a is known alone"
+    for row in range(3):
+        for place, taken in enumerate(known[0]):
+            mixed = {
+                name: (rows[name][[row]] if own else reference[name]) for name, own in zip(rows, taken.tolist(), strict=True)
+            }
+            assert found[row, place] == pytest.approx(curved(mixed)[0], nan_ok=True)
+    many = {f"c{each}": np.zeros(2) for each in range(41)} | {"a": np.zeros(2)}
+    everyone = Game(lambda given: asked.append(len(given["a"])) or given["a"], many, alone([*many]))
+    everyone.worth(many, np.array([[[True] * 42, [False] * 42]]))
+    assert asked[-1] == 2 * 2 * 2
+
+
 @pytest.mark.parametrize("coalitions", [1, 12, 63, 64])
 def test_however_few_coalitions_there_are_the_values_add_up_to_the_prediction(coalitions: int) -> None:
     rows = columns(50)

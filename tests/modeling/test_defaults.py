@@ -115,8 +115,9 @@ def test_trees_get_places_along_more_directions_where_numbers_say_where_somethin
     found = default_candidates(replace(SHAPE, coordinates=True))
     assert [each.params.get("coordinates") for each in found.values()] == [None, *["rotated"] * 4, None]
     assert [each.params.get("colsample_bytree") for each in found.values()] == [None, 0.5, 0.5, None, None, None]
+    assert [each.params.get("border_count") for each in found.values()] == [None, None, None, 128, 128, None]
     plain = default_candidates(SHAPE).values()
-    assert not any({"coordinates", "colsample_bytree"} & each.params.keys() for each in plain)
+    assert not any({"coordinates", "colsample_bytree", "border_count"} & each.params.keys() for each in plain)
 
 
 def test_categories_are_named_only_where_there_are_texts() -> None:

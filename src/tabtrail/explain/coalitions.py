@@ -17,8 +17,9 @@ Columns = Mapping[str, NDArray[np.float64] | NDArray[np.object_]]
 
 _REFERENCE_ROWS = 20
 _OF_ONE_ROW = 1024
-_CELLS_AT_ONCE = 1 << 20  # of doubles, 8 MB
+_CELLS_AT_ONCE = 1 << 17  # of doubles, 1 MB: what a graph makes of them stays in the processor's cache
 _SCREENED_ROWS = 8
+_MOST_TOLD_APART = 40  # players whose coalitions fit into a number of 64 bits, beside that of the pair of rows
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,44 @@ class Game:
         return sum(map(len, self.players))
 
     def worth(self, rows: Columns, known: Masks) -> Array:
-        """Return the mean prediction [rows, coalitions] over the reference rows; `known` is [rows or 1, coalitions, players]."""
+        """Return the mean prediction [rows, coalitions] over the reference rows; `known` is [rows or 1, coalitions, players].
+
+        Where a row and a reference row hold the same of a player, it does not matter whose that is: such rows are predicted once.
+        """
         count = len(next(iter(rows.values())))
         shape = (count, known.shape[1], self.references)
         taken = np.broadcast_to(known, (count, *known.shape[1:]))
+        first, every = self._distinct(rows, taken)
+        row, coalition, reference = np.unravel_index(first, shape)
         mixed = {
-            name: np.where(taken[:, :, None, place], rows[name][:, None, None], self.reference[name]).ravel()
+            name: np.where(taken[row, coalition, place], rows[name][row], self.reference[name][reference])
             for place, own in enumerate(self.players)
             for name in own
         }
-        mean: Array = np.asarray(self.predict(mixed), dtype=np.float64).reshape(shape).mean(axis=2)
+        found = np.asarray(self.predict(mixed), dtype=np.float64)
+        mean: Array = found[every].reshape(shape).mean(axis=2)
         return mean
+
+    def _distinct(self, rows: Columns, taken: Masks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where distinct mixed rows are among all [rows × coalitions × references], and for each of those its like."""
+        count, asked, players = taken.shape
+        every = np.arange(count * asked * self.references)
+        if players > _MOST_TOLD_APART:
+            return every, every
+        differ = np.stack([self._differ(rows, own) for own in self.players], axis=-1)  # [rows, references, players]
+        bits = 1 << np.arange(players, dtype=np.int64)
+        changed = (taken[:, :, None, :] & differ[:, None, :, :]) @ bits
+        pair = np.arange(count * self.references, dtype=np.int64).reshape(count, 1, self.references)
+        _, first, like = np.unique((pair << players) + changed, return_index=True, return_inverse=True)
+        return first, like.ravel()
+
+    def _differ(self, rows: Columns, player: tuple[str, ...]) -> Masks:
+        """Return where a player's columns of rows are not those of reference rows [rows, references]."""
+        found = np.zeros((len(next(iter(rows.values()))), self.references), dtype=bool)
+        for name in player:
+            own, other = rows[name][:, None], self.reference[name][None, :]
+            found |= (own != other) & ((own == own) | (other == other))  # NaN is as NaN
+        return found
 
 
 @dataclass(frozen=True)

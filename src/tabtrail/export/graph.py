@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import Node, columns_of, compute
 from tabtrail.export.converters import WriteTrees, own_converters
+from tabtrail.export.kept import kept
 from tabtrail.export.nets import add_table_net, add_window_net
 from tabtrail.export.outputs import OUTPUT, QUANTILES, UNCLIPPED
 from tabtrail.export.rewrite import quick_alone, without_repeats
@@ -132,6 +133,12 @@ def _formula(builder: "_Builder", formula: Node) -> Symbol:
 
 
 def _add_pipeline(builder: "_Builder", pipeline: Pipeline) -> Symbol:
+    settings = ("nodes", builder.numbers, builder.texts, builder.write_trees)
+    converted = kept(settings, (pipeline,), lambda: _converted(builder, pipeline))
+    return Symbol(builder.adopt(onnx.load_from_string(converted).graph), builder.emit, builder.constant)
+
+
+def _converted(builder: "_Builder", pipeline: Pipeline) -> bytes:
     conversions, shapes = own_converters(pipeline.named_steps["model"], builder.write_trees)
     inputs = [(column, DoubleTensorType([None, 1])) for column in builder.numbers]
     inputs += [(column, StringTensorType([None, 1])) for column in builder.texts]
@@ -145,7 +152,7 @@ def _add_pipeline(builder: "_Builder", pipeline: Pipeline) -> Symbol:
         custom_conversion_functions=conversions,
         custom_shape_calculators=shapes,
     )
-    return Symbol(builder.adopt(proto.graph), builder.emit, builder.constant)
+    return bytes(proto.SerializeToString())
 
 
 class _Builder:

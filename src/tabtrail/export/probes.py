@@ -1,7 +1,8 @@
 """The rows that a parity proof tries beside those of the dataset: where a converted model goes wrong."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from tabtrail.contract.expressions import Node, columns_of
+from tabtrail.export.kept import kept
 from tabtrail.modeling.estimators import pipelines_of
 from tabtrail.modeling.families import read_trees
 from tabtrail.modeling.metrics import Array
@@ -67,7 +69,7 @@ def threshold_neighbours(model: Any, x: pd.DataFrame, seed: int) -> tuple[Probes
     neighbouring doubles). Thresholds on 0/1 and encoded columns are passed by every row. At most 1,000 are tried.
     """
     random = np.random.default_rng(seed)
-    splits = sorted({each for pipeline in pipelines_of(model) for each in _splits(pipeline)}, key=lambda each: each[:2])
+    splits = _joined_splits(kept("splits", (pipeline,), partial(_splits, pipeline)) for pipeline in pipelines_of(model))
     formulas = {name: formula for pipeline in pipelines_of(model) for name, formula in _derived(pipeline).items()}
     picked = splits
     if len(splits) > _MOST_THRESHOLDS:
@@ -96,18 +98,27 @@ def within_float32(model: Any, x: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.b
     return fits
 
 
-def _splits(pipeline: Pipeline) -> Iterator[tuple[str, float]]:
-    """Yield the thresholds on numbers, each with its raw column or derived feature."""
+def _joined_splits(found: Iterable[Mapping[str, Array]]) -> list[tuple[str, float]]:
+    """Return the distinct thresholds of all pipelines, each with its raw column or derived feature, sorted by both."""
+    joined: dict[str, list[Array]] = {}
+    for each in found:
+        for name, thresholds in each.items():
+            joined.setdefault(name, []).append(thresholds)
+    return [(name, float(each)) for name in sorted(joined) for each in np.unique(np.concatenate(joined[name]))]
+
+
+def _splits(pipeline: Pipeline) -> dict[str, Array]:
+    """Return the distinct thresholds on numbers by raw column or derived feature."""
     regressor, preprocessor = pipeline.named_steps["model"], pipeline.named_steps["preprocess"]
     trees = read_trees(regressor)
     if trees is None:
-        return
+        return {}
     numbers = {name for part, _, columns in preprocessor.transformers_ if part == "numeric" for name in columns}
     numbers |= set(_derived(pipeline))
-    names = source_columns(preprocessor)
-    for mode, feature, threshold in zip(trees.modes, trees.feature, trees.threshold, strict=True):
-        if mode not in (LEAF, MEMBER) and names[feature] in numbers:
-            yield names[feature], threshold
+    names, on_number = source_columns(preprocessor), ~np.isin(np.array(trees.modes), (LEAF, MEMBER))
+    feature = np.array(trees.feature, dtype=np.int64)[on_number]
+    threshold = np.array(trees.threshold, dtype=np.float64)[on_number]
+    return {names[each]: np.unique(threshold[feature == each]) for each in np.unique(feature) if names[each] in numbers}
 
 
 def _derived(pipeline: Pipeline) -> Mapping[str, Node]:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from tabtrail.config.model import Model
 from tabtrail.export.graph import export_onnx
+from tabtrail.export.kept import keeping
 from tabtrail.export.parity import check_parity
 from tabtrail.modeling.families import reading_once
 from tabtrail.modeling.proof import Parity
@@ -32,7 +33,7 @@ def prove(model: Model, fitted: Any, x: pd.DataFrame, *, scale: float, tolerance
     `scale` is the standard deviation of the target, `tolerance` the largest allowed difference in units of it. A model that
     cannot be exported has no graph; the proof says why.
     """
-    with reading_once():
+    with reading_once(), keeping():
         try:
             graph = graph_bytes(model, fitted)
         except _REFUSALS as error:

@@ -273,13 +273,21 @@ class WithQuantiles(RegressorMixin, BaseEstimator):
 
 def with_regressor(model: Any, regressor: Any) -> Any:
     """Return a fitted model of one pipeline with another fitted regressor in it; the rest of both is the same."""
-    if isinstance(model, ClippedRegressor):
-        return ClippedRegressor(with_regressor(model.model, regressor), model.low, model.high)
+    return with_pipelines(model, lambda own: Pipeline([*own.steps[:-1], (own.steps[-1][0], regressor)]))
+
+
+def with_pipelines(model: Any, change: Callable[[Pipeline], Pipeline]) -> Any:
+    """Return a model with other pipelines in the places of those that it is made of; the rest of both is the same."""
+    if isinstance(model, Pipeline):
+        return change(model)
+    made = copy(model)
+    if isinstance(model, WithQuantiles | ClippedRegressor):
+        made.model = with_pipelines(model.model, change)
+    if isinstance(model, WithQuantiles | Blend):
+        made.models = tuple(with_pipelines(each, change) for each in model.models)
     if isinstance(model, TransformedRegressor):
-        made = copy(model)
-        made.pipeline = with_regressor(model.pipeline, regressor)
-        return made
-    return Pipeline([*model.steps[:-1], (model.steps[-1][0], regressor)])
+        made.pipeline = change(model.pipeline)
+    return made
 
 
 def pipelines_of(model: Any) -> Iterator[Pipeline]:

@@ -287,7 +287,7 @@ class CategoryCodes(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         tables = [dict(zip(texts, codes, strict=True)) for texts, codes in zip(self.categories_, self.encodings_, strict=True)]
         columns = zip(x.columns, tables, self.unknown_, strict=True)
-        return np.column_stack([[table.get(text, unknown) for text in x[name]] for name, table, unknown in columns])
+        return np.column_stack([[table.get(text, unknown) for text in x[name].tolist()] for name, table, unknown in columns])
 
 
 def _distinct(x: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -327,5 +327,5 @@ class FrequencyEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the shares [rows, columns]."""
         check_is_fitted(self)
         tables = [dict(zip(texts, shares, strict=True)) for texts, shares in zip(self.categories_, self.encodings_, strict=True)]
-        columns = [[table.get(text, 0.0) for text in x[name]] for name, table in zip(x.columns, tables, strict=True)]
+        columns = [[table.get(text, 0.0) for text in x[name].tolist()] for name, table in zip(x.columns, tables, strict=True)]
         return np.array(columns, dtype=np.float64).T.reshape(len(x), len(tables))

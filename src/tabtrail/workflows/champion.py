@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -27,7 +27,8 @@ from tabtrail.contract.texts import unit_of
 from tabtrail.data.manifest import Manifest, read_manifest
 from tabtrail.errors import TabtrailError
 from tabtrail.explain.shapley import Explanation, Importance, explain, sample_rows, shap_table
-from tabtrail.export.cost import measure_cost
+from tabtrail.export.cost import measure_cost, row_cost
+from tabtrail.export.kept import keeping
 from tabtrail.export.outputs import open_graph, without_clip
 from tabtrail.export.pickles import pickled
 from tabtrail.export.prove import graph_bytes, graph_of, prove
@@ -64,8 +65,8 @@ _LOADING = ("numpy", "pandas", "cloudpickle")  # what opening a logged model tak
 
 # Of a candidate whose like is fitted again and proven on all rows before it is deployed: enough to find what a converter does.
 _CANDIDATE_ROWS = 10_000
-# Numbers of rows of a graph of a megabyte and of one column that are explained from outside in about 8 CPU-seconds.
-_EXPLAINED = 25_000
+# Numbers of rows of a graph of a megabyte and of one column that are explained from outside in about 4 CPU-seconds.
+_EXPLAINED = 12_000
 _LEAST_EXPLAINED = 100
 
 
@@ -97,14 +98,16 @@ class Proofs:
         self.scale = float(np.std(table.y[split.train], ddof=1)) or 1.0
         self.job: Prove = partial(prove, config.model, scale=self.scale, tolerance=config.export.parity_tolerance)
         self._model, self._table, self._again = config.model, table, config.split.refit == "all"
-        self._folder = scratch_folder()
+        self._open, self._folder = ExitStack(), scratch_folder()
+        self._open.callback(self._folder.cleanup)
         self._proven: list[Any] = []
 
     def __enter__(self) -> Self:
+        self._open.enter_context(keeping())
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._folder.cleanup()
+        self._open.close()
 
     def prove_fit(self, fit: Fit) -> tuple[int, Parity, Cost | None]:
         """Return size and proof of a fit's model, as `prove` does, and what its graph takes for a row on this machine.
@@ -118,7 +121,7 @@ class Proofs:
     def row_us(self, fitted: Any) -> float | None:
         """Return the microseconds of CPU that a model's graph takes for a row by itself, None where there is no graph."""
         graph = graph_of(self._model, fitted)
-        return None if graph is None else measure_cost(graph, self._x).row_us
+        return None if graph is None else row_cost(graph, self._x)
 
     def prove(self, fitted: Any) -> tuple[int, Parity]:
         """Return the size in bytes of a model's ONNX graph (of its pickle where it has none), and the proof."""
