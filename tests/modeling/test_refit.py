@@ -49,6 +49,15 @@ def measured(asked: Problem, data: pl.DataFrame) -> tuple[Benchmark, Table]:
     return run_benchmark(asked, table, split_table(asked, table)), table
 
 
+def test_all_rows_of_a_table_are_taken_without_a_copy_of_their_columns() -> None:
+    examples = load_table(problem({"LinearRegression": {}}), rows()).examples()
+    taken, every = examples.take(np.ones(300, dtype=bool)), examples.all
+    assert every.x.equals(taken.x)
+    assert every.y.tolist() == taken.y.tolist()
+    assert np.shares_memory(every.numbers["a"], examples.numbers["a"])
+    assert not np.shares_memory(every.y, examples.y), "models may keep the targets that they are given"
+
+
 def test_what_is_deployed_learns_from_all_rows_and_with_the_rounds_that_stopped_its_twin() -> None:
     asked = problem({"HistGradientBoosting": STOPPING})
     benchmark, table = measured(asked, rows())

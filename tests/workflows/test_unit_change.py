@@ -49,6 +49,16 @@ def test_a_target_and_a_feature_whose_unit_changes_are_findings_and_other_column
     assert found[0].evidence.startswith("from row 201 of part1.csv on its values are about 100 times those before")
 
 
+def test_the_rows_that_a_training_reads_are_kept_once_as_models_take_them(tmp_path: Path) -> None:
+    write(tmp_path, "part1.csv")
+    (tmp_path / "x.yaml").write_text(YAML)
+    config = load_config(tmp_path / "x.yaml", ())
+    ingest(config)
+    prepared = prepare(config, SILENT)
+    assert (prepared.height, len(prepared.table.y), prepared.data.height) == (300, 300, 0)
+    assert prepared.data.columns == ["a", "b", "y"], "their names and types go with the runs"
+
+
 def test_a_file_in_another_unit_than_the_one_before_is_a_finding(tmp_path: Path) -> None:
     write(tmp_path, "part1.csv", seed=1)
     write(tmp_path, "part2.csv", rows=100, units={"y": (1, 100)}, seed=2)

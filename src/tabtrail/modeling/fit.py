@@ -79,11 +79,13 @@ def fit_and_score(
     predicted = np.asarray(model.predict(valid_x), dtype=np.float64).ravel()
     done = time.perf_counter()
     kept = pickle.dumps(model) if keep else None
+    scores, strata = score(valid.y, predicted), score_strata(valid.y, predicted, valid.strata)
+    del model, train, valid, valid_x  # a proof takes all rows: where they are many, there is no room for these copies beside it
     return Fit(
         candidate=candidate.name,
         fold=fold,
-        scores=score(valid.y, predicted),
-        strata=score_strata(valid.y, predicted, valid.strata),
+        scores=scores,
+        strata=strata,
         predicted=predicted,
         fit_seconds=round(fitted - start, 4),
         predict_seconds=round(done - fitted, 4),

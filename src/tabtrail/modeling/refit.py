@@ -106,7 +106,7 @@ def _fit_all(problem: Problem, table: Table, split: Split, parts: Sequence[Part]
 
 
 def _fit(part: Part, recipe: Recipe, examples: Examples) -> bytes:
-    rows = examples.take(np.ones(len(examples.y), dtype=bool) if part.rows is None else part.rows)
+    rows = examples.all if part.rows is None else examples.take(part.rows)
     return pickle.dumps(fit_with(part.candidate, recipe, rows, part.rounds, part.factor))
 
 

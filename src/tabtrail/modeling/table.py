@@ -58,7 +58,7 @@ class Examples:
     @property
     def x(self) -> pd.DataFrame:
         """The raw columns as a model takes them: numbers as float64 (missing is NaN), texts (missing is "")."""
-        columns: dict[str, Any] = {name: values.astype(np.float64) for name, values in self.numbers.items()}
+        columns: dict[str, Any] = {name: _doubles(values) for name, values in self.numbers.items()}
         return pd.DataFrame(columns | {name: texts.plain() for name, texts in self.texts.items()})
 
     @property
@@ -71,11 +71,16 @@ class Examples:
         """Return the chosen rows."""
         return Examples(**self._taken(rows))
 
+    @property
+    def all(self) -> "Examples":
+        """What `take` returns of all rows, without a copy of their columns."""
+        return Examples(self.numbers, self.texts, _own(self.y), self.strata)
+
     def _taken(self, rows: Mask) -> dict[str, Any]:
         return {
             "numbers": {name: values[rows] for name, values in self.numbers.items()},
             "texts": {name: texts.take(rows) for name, texts in self.texts.items()},
-            "y": self.y[rows].astype(np.float64),  # in a worker, its dtype is an object of its own that pickles would keep
+            "y": _own(self.y[rows]),
             "strata": {name: mask[rows] for name, mask in self.strata.items()},
         }
 
@@ -150,6 +155,16 @@ def load_table(problem: Problem, data: pl.DataFrame, place: RowsPlace | None = N
         row=rows.get_column("_row").to_numpy().astype(np.int64),
         place=place,
     )
+
+
+def _own(y: Array) -> Array:
+    """Return a copy of targets. In a worker, their dtype is an object of its own that pickles would keep."""
+    return y.astype(np.float64)
+
+
+def _doubles(values: NDArray[np.floating[Any]]) -> Array:
+    """Return numbers as float64, with the usual dtype (see `_own`); what is float64 is not copied: a frame does that."""
+    return values.view(np.float64) if values.dtype == np.float64 else values.astype(np.float64)
 
 
 def _number(column: pl.Series) -> NDArray[np.floating[Any]]:

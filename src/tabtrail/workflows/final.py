@@ -160,7 +160,7 @@ def _on_cluster(prepared: Prepared, beyond: Beyond, result: Result, kept: _Kept,
         rows=fitted.rows,
         of=beyond.rows,
         workers=fitted.workers,
-        sample=prepared.data.height,
+        sample=prepared.height,
         test=None if own is None else dict(own.values),
         test_of_sample=dict(result.final.scores.values),
     )

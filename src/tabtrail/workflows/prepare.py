@@ -46,11 +46,15 @@ class Beyond:
 class Prepared:
     """The config (less the columns that the leakage policy drops), the problem that it states, rows, split and findings; those on
     columns that the config has `left_out`; and what is `beyond` the rows, where those are a sample (None: they are all).
+
+    `data` has the columns of the dataset, and its `height` rows only where they are a sample, which the final fit looks up: a fit
+    takes them from `table`, and the memory of a second copy is worth more to it.
     """
 
     config: Config
     problem: Problem
     data: pl.DataFrame
+    height: int
     table: Table
     split: Split
     findings: tuple[Finding, ...] = ()
@@ -61,7 +65,7 @@ class Prepared:
     def of(cls, config: Config, problem: Problem, data: pl.DataFrame, place: RowsPlace | None) -> Self:
         """Split the rows. Raises `DataError` for too few."""
         table = load_table(problem, data, place)
-        return cls(config, problem, data, table, split_table(problem, table))
+        return cls(config, problem, data, data.height, table, split_table(problem, table))
 
 
 def prepare(config: Config, progress: Progress) -> Prepared:
@@ -97,7 +101,8 @@ def prepare(config: Config, progress: Progress) -> Prepared:
         progress.say(f"train: leakage.policy drop: {', '.join(columns)} left out")
         problem = replace(problem_of(config), engine=problem.engine, final_workers=problem.final_workers)
         prepared = Prepared.of(config, problem, data, place)
-    return replace(prepared, findings=findings, left_out=left_out, beyond=beyond)
+    kept = data.clear() if beyond is None else data
+    return replace(prepared, data=kept, findings=findings, left_out=left_out, beyond=beyond)
 
 
 def beyond_sample(problem: Problem, manifest: Manifest, place: RowsPlace, folder: Path) -> Beyond | None:

@@ -290,7 +290,7 @@ def _log_results(prepared: Prepared, manifest: Manifest, tracked: _Tracked, ende
     items = benchmark_items(ended.benchmark, manifest, prepared.findings, said, refit=ended.refit)
     log_items(store, parent, with_links(items, store, parent, order, greater=greater))
     set_primary_metric(store, order, greater=greater)
-    data = LoggedData(prepared.data.schema, prepared.data.height, config.model.target, config.origin)
+    data = LoggedData(prepared.data.schema, prepared.height, config.model.target, config.origin)
     log_dataset(store, [parent, *tracked.runs.values()], data, manifest.data_sha256)
     leaderboard = build_leaderboard(
         ended.benchmark,
@@ -311,7 +311,7 @@ def _on_final_fit(prepared: Prepared, ended: _Ended) -> Iterator[str]:
     if ended.final is not None and ended.final.fit is not None:
         yield ended.final.fit.note(ended.winner.candidate.name, ended.benchmark.problem.metric)
     elif prepared.beyond is not None:
-        yield f"measured on a sample of {prepared.data.height:,} of {prepared.beyond.rows:,} rows (engine.final: dask)"
+        yield f"measured on a sample of {prepared.height:,} of {prepared.beyond.rows:,} rows (engine.final: dask)"
 
 
 def _log_results_files(prepared: Prepared, tracked: _Tracked, ended: _Ended) -> None:
