@@ -93,6 +93,10 @@ def test_a_job_in_a_worker_process_searches_for_garbage_though_its_imports_do_no
     assert list(run(gc.isenabled, [(), ()], Engine(kind="processes", workers=2))) == [True, True]
 
 
+def test_a_worker_process_does_not_search_its_imports_for_garbage_later() -> None:
+    assert min(run(gc.get_freeze_count, [(), ()], Engine(kind="processes", workers=2))) > 10_000
+
+
 def test_a_job_whose_worker_process_was_killed_runs_again(tmp_path: Path) -> None:
     assert sorted(run(jobs.die_once, [(tmp_path / "flag", number) for number in range(8)], PROCESSES)) == list(range(8))
     assert (tmp_path / "flag").is_file()

@@ -7,6 +7,7 @@ import typer
 
 from tabtrail.cli.commands import LazyGroup, load_command
 from tabtrail.errors import report_errors
+from tabtrail.system.imports import keep_imports
 from tabtrail.version import __version__
 
 app = typer.Typer(
@@ -22,12 +23,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the `tabtrail` command."""
+    keep_imports()
     with report_errors():
         app()
 
 
 def door(command: str, prog: str) -> None:
     """Run one sub-command as a program of its own."""
+    keep_imports()
     with report_errors():
         load_command(command).main(sys.argv[1:], prog_name=prog)
 

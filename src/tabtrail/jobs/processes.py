@@ -43,7 +43,9 @@ def run_in_processes(function: Callable[..., R], jobs: Sequence[Job], workers: i
 
 
 def _numbered(index: int, function: Callable[..., R], job: Job) -> tuple[int, R]:
-    gc.enable()  # what the first job imports has come with it
+    if not gc.isenabled():
+        gc.freeze()  # what the first job imports has come with it, and stays
+        gc.enable()
     return index, function(*job)
 
 
