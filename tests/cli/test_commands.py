@@ -50,6 +50,23 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     assert imported.isdisjoint({command.module for command in COMMANDS.values()} | {"rich.table", "pydantic", "polars"})
 
 
+@pytest.mark.parametrize(
+    ("call", "imported", "frozen"),
+    [("main()", "typer", True), ("door('config', 'config')", "typer", True), ("main()", "numpy", False)],
+)
+def test_python_looks_for_no_garbage_at_the_end_of_a_command_that_needs_no_native_library(
+    call: str, imported: str, frozen: bool
+) -> None:
+    code = (
+        f"import atexit, gc, sys, {imported}; sys.argv = ['tabtrail', 'no-such-command']\n"
+        "atexit.register(lambda: print(gc.get_freeze_count()))\n"
+        f"from tabtrail.cli.app import door, main; {call}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2, "the exit code is that of the command"
+    assert (int(done.stdout) > 10_000) is frozen
+
+
 @pytest.mark.parametrize("command", ["tune", "explain", "reproduce", "forecast", "promote", "report", "config schema"])
 def test_help_imports_none_of_the_libraries_that_take_seconds(command: str) -> None:
     heavy = {"sklearn", "scipy", "mlflow", "shap", "optuna", "statsmodels", "lightgbm", "xgboost", "catboost"}

@@ -1,7 +1,9 @@
 """The `tabtrail` command and the doors of `src/`. Each command parses, calls and prints: data on stdout, progress on stderr."""
 
+import gc
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -25,14 +27,26 @@ def main() -> None:
     """Run the `tabtrail` command."""
     keep_imports()
     with report_errors():
-        app()
+        _last(app)
 
 
 def door(command: str, prog: str) -> None:
     """Run one sub-command as a program of its own."""
     keep_imports()
     with report_errors():
-        load_command(command).main(sys.argv[1:], prog_name=prog)
+        _last(lambda: load_command(command).main(sys.argv[1:], prog_name=prog))
+
+
+def _last(work: Callable[[], Any]) -> None:
+    """Do the last work of the process. A command that answers by the files alone, as `tabtrail status` does, leaves its objects
+    to the end of the process: Python would look through all of them for garbage first, a tenth of such a command's time. Of
+    native libraries, some complain of what is left so; all that a command may import come with numpy.
+    """
+    try:
+        work()
+    finally:
+        if "numpy" not in sys.modules:
+            gc.freeze()
 
 
 @app.callback(invoke_without_command=True)
