@@ -31,7 +31,7 @@ def chosen_by(benchmark: Benchmark) -> str:
     best = f"{problem.metric.best_mean} over the folds"
     if problem.choice.rule == "one_standard_error":
         return f"smallest model within one corrected standard error of the {best}"
-    if problem.split.by_time and champion.candidate.family == BLEND and champion != benchmark.results[0]:
+    if problem.split.by_time and champion.candidate.family == BLEND and benchmark.results[0] is not champion:
         return f"blend within one corrected standard error of the {best}, as these follow one another in time"
     return best
 
