@@ -52,7 +52,12 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
 
 @pytest.mark.parametrize(
     ("call", "imported", "frozen"),
-    [("main()", "typer", True), ("door('config', 'config')", "typer", True), ("main()", "numpy", False)],
+    [
+        ("main()", "typer", True),
+        ("door('config', 'config')", "typer", True),
+        ("main()", "numpy", False),
+        ("main()", "duckdb", False),
+    ],
 )
 def test_python_looks_for_no_garbage_at_the_end_of_a_command_that_needs_no_native_library(
     call: str, imported: str, frozen: bool

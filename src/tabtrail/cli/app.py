@@ -39,14 +39,16 @@ def door(command: str, prog: str) -> None:
 
 def _last(work: Callable[[], Any]) -> None:
     """Do the last work of the process. A command that answers by the files alone, as `tabtrail status` does, leaves its objects
-    to the end of the process: Python would look through all of them for garbage first, a tenth of such a command's time. Of
-    native libraries, some complain of what is left so; all that a command may import come with numpy.
+    to the end of the process: Python would look through all of them for garbage first, a tenth of such a command's time. DuckDB
+    complains of what is left so, and what comes with numpy may.
     """
     try:
         work()
     finally:
-        if "numpy" not in sys.modules:
+        if sys.modules.keys().isdisjoint(("numpy", "duckdb")):
             gc.freeze()
+        elif "duckdb" in sys.modules:
+            gc.unfreeze()  # what `keep_imports` left out
 
 
 @app.callback(invoke_without_command=True)
