@@ -86,8 +86,8 @@ def _on_bags(benchmark: Benchmark) -> Iterator[str]:
     model = unclipped(benchmark.champion.model)
     if any(isinstance(each, Bag) for each in (model, *getattr(model, "models", ()))):
         yield (
-            f"{benchmark.chosen} averages models of folds: its figures over the folds, and its"
-            " intervals, are those of the single models, each on rows that it has not seen; the average errs less"
+            f"{benchmark.chosen} averages models of folds: its figures over the folds are those of the single models, each on"
+            " rows that it has not seen; the average errs less, and its intervals are narrower by that"
         )
 
 
