@@ -71,7 +71,9 @@ def test_a_fold_is_scored_with_the_rounds_that_the_other_folds_of_its_repeat_cho
         np.testing.assert_array_equal(result.folds[index].predicted, expected.fit(train.x, train.y).predict(valid.x))
 
 
-def test_intervals_of_an_average_are_narrower_by_how_far_its_members_lie_apart_on_the_test_part(benchmark: Benchmark) -> None:
+def test_intervals_of_an_average_are_narrower_by_how_far_its_members_lie_apart_on_the_test_part(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blend's members of a fold are those of its bags, beside what has no folds; a single model's intervals stay."""
     found = calibrate_all(benchmark)
     test, split = benchmark.table.take(benchmark.split.test), benchmark.split
@@ -89,6 +91,10 @@ def test_intervals_of_an_average_are_narrower_by_how_far_its_members_lie_apart_o
     assert narrow["LightGBM_bag"] == expected
     assert expected.bands[""].quantile < wide.bands[""].quantile
     assert narrow["LightGBM"] == found["LightGBM"]
+    monkeypatch.setattr("tabtrail.modeling.intervals._MOST_APART", 60)
+    places = np.linspace(0, len(benchmark.table.y) - 1, 60).astype(int)
+    some = calibrate(benchmark.table.y[rows], known[rows], None, level=0.9, members=Members(apart[:, places]))
+    assert calibrate_all(many)["LightGBM_bag"] == some, "rows from all over the table, which is sorted"
 
 
 def test_the_models_of_the_first_repeat_are_averaged_each_with_its_own_rounds(benchmark: Benchmark) -> None:
