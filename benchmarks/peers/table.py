@@ -31,8 +31,8 @@ graph, of the others' own Python calls.
 
 tabtrail's rows have the present default candidates and were measured with priority over other work on the machine.
 Splits in time: the last fifth of all rows, of all but the last tenth of them, and of all but the last two tenths. In California
-tabtrail by itself also learns from places along further directions; the others got longitude and latitude as they are. "300 s"
-was run on bike sharing alone; mljar and H2O were not run.
+tabtrail by itself also learns from places along further directions; the others got longitude and latitude as they are. "300 s",
+mljar and H2O were run on the first split alone, where a table has a line of them.
 """
 
 
