@@ -182,7 +182,7 @@ class Split(Section):
 class Choice(Section):
     metric: str = Field("rmse", description="The metric that candidates are compared by, over the folds.")
     rule: Literal["best", "one_standard_error"] = Field(
-        "best", description="The best by the metric, or the smallest model within one standard error of it."
+        "best", description="The best by the metric (in time, a blend within one standard error), or the smallest within one."
     )
 
     racing: bool | None = Field(
