@@ -1,4 +1,4 @@
-"""H2O: its AutoML within the seconds of the task; the model as the MOJO that is deployed. Takes a Java."""
+"""H2O: its AutoML within the seconds of the task; the model as its own file, since the MOJO takes a licence. Takes a Java."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def fit(train: pd.DataFrame, task: dict[str, Any]) -> Fitted:
     found.train(y=task["target"], training_frame=rows)
     place = Path(task["folder"]) / "h2o"
     place.mkdir()
-    found.leader.download_mojo(str(place))
+    h2o.save_model(found.leader, str(place))
     return Fitted(lambda x: found.predict(_frame(x, task["texts"])).as_data_frame()["predict"], h2o.__version__, place)
 
 
