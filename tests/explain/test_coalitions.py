@@ -49,7 +49,7 @@ def test_with_all_coalitions_the_values_are_those_of_the_definition(players: tup
 
 
 def test_rows_that_are_the_same_whoever_gives_a_column_are_predicted_once() -> None:
-    """Missing numbers are alike, too; of many players none are told apart."""
+    """Two missing numbers count as the same. With more than 40 players every row is predicted."""
     rows, asked = {**columns(3), "a": np.array([1.0, np.nan, 1.0]), "t": np.array(["x", "y", "x"], dtype=object)}, list[int]()
     reference = {**{name: values[:1] for name, values in rows.items()}, "a": np.array([np.nan])}
 

@@ -178,6 +178,28 @@ def test_a_bag_of_folds_that_follow_one_another_in_time_is_refused(tmp_path: Pat
         load_config(written(tmp_path), ["split={kind: time}"])
 
 
+def test_lines_join_no_trees_where_folds_follow_in_time_and_the_blend_is_taken_unless_it_errs_more(tmp_path: Path) -> None:
+    """The line errs least by far here, and has the largest weight where folds do not follow in time."""
+    random = np.random.default_rng(0)
+    days = pl.date_range(pl.date(2020, 1, 1), pl.date(2020, 8, 27), eager=True)
+    a, b = random.uniform(0, 10, 240).round(2), random.uniform(0, 10, 240).round(2)
+    rows = pl.DataFrame({"a": a, "b": b, "y": 20 + a + b + random.normal(0, 1, 240), "day": days})
+    trees = "LightGBM: {n_estimators: 30}, LightGBM_few: {n_estimators: 30, num_leaves: 4}, Blend: {}"
+
+    def chosen(split: str, *more: str) -> Benchmark:
+        listed = f"candidates={{{', '.join([*more, trees])}}}"
+        problem = problem_of(load_config(written(tmp_path), [f"split={split}", listed]))
+        return run_benchmark(problem, load_table(problem, rows))
+
+    in_time = chosen("{kind: time, folds: 4}", "LinearRegression: {}")
+    assert in_time.chosen == "LinearRegression"
+    assert {*unclipped(in_time.result("Blend").model).names} == {"LightGBM", "LightGBM_few"}
+    assert chosen("{kind: time, folds: 4}").chosen == "Blend"
+    at_random = chosen("{kind: random, allow_leaky: true, folds: 4}", "LinearRegression: {}")
+    blends = [each for each in at_random.results if each.candidate.name == "Blend"]
+    assert "LinearRegression" in (unclipped(blends[0].model).names if blends else at_random.dropped["Blend"])
+
+
 def test_a_bag_is_said_yes_or_no_to_and_is_none_of_series() -> None:
     assert [problem for _, problem in candidate_problems("LightGBM", {"bag": 5})] == ["write true or false"]
     assert [key for key, _ in demand_problems("LightGBM", {"bag": True})] == [("bag",)]

@@ -82,7 +82,7 @@ def calibrate(
     with 5 / (1 - level) rows or more. Below level / (1 - level) rows in all the quantile does not exist.
 
     Where an average of `members` is deployed, and `predicted` are those of one member each, the quantile is narrowed by
-    √(1 - mean (member - average)² / mean (y - ŷ)²), both in scales.
+    √(1 - mean (member - average)² / mean (y - ŷ)²), both in scales, and no further than to √(1 / members).
     """
     if _rank(len(actual), level) > len(actual):
         return None
@@ -123,10 +123,13 @@ def _band(error: Array, predicted: Array, level: float, members: Members | None)
     scales = [max(float(error[rows].mean()), least) for rows in bins]
     scores = np.sort(error / np.interp(predicted, predictions, scales))
     quantile = float(scores[_rank(len(error), level) - 1])
-    if members is not None and members.predicted.shape[1] >= _LEAST_APART:
+    if members is not None and members.predicted.shape[1] >= _LEAST_APART and quantile > 0:
         average = members.predicted.mean(axis=0)
         apart = (members.predicted - average) / np.interp(average, predictions, scales)
-        quantile *= math.sqrt(max(0.0, 1 - float(np.mean(apart**2)) / float(np.mean(scores**2))))
+        # Members whose errors had nothing in common would leave 1 / members. Where rows are unlike those of the training they may
+        # lie further apart than they ever erred, which is no reason for a width of nothing.
+        left = max(1 / len(members.predicted), 1 - float(np.mean(apart**2)) / float(np.mean(scores**2)))
+        quantile *= math.sqrt(left)
     return Band(len(error), quantile, tuple(predictions), tuple(scales))
 
 
